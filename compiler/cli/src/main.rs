@@ -1,0 +1,2 @@
+//! The `envc` command.
+fn main() {}

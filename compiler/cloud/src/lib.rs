@@ -1,0 +1,1 @@
+//! The local cloud: an emulator of the Cloudflare API over SQLite.

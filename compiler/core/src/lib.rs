@@ -1,0 +1,1 @@
+//! Ids, addresses, values, diagnostics and limits: the vocabulary of envc. Pure.

@@ -1,0 +1,1 @@
+//! Runs a checked plan over ports: transport, clock, state store.

@@ -1,0 +1,1 @@
+//! One file per kind of Cloudflare resource: grammar, lowering, API messages. Pure.

@@ -1,0 +1,1 @@
+//! Desired graph, diff, plan, its checker, state and files to write. Pure.

@@ -1,0 +1,1 @@
+//! Typed spec, merging, references: one environment resolved. Pure.

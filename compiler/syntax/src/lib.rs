@@ -1,0 +1,1 @@
+//! KDL text to spanned nodes; the only crate that names kdl. Pure.

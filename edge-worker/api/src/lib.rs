@@ -1,0 +1,1 @@
+//! Request and response types shared by the edge Worker and the compiler. Pure.

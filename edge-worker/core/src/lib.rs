@@ -1,0 +1,1 @@
+//! State machines of the edge Worker. Pure.

@@ -1,0 +1,1 @@
+//! The edge Worker: workers-rs shell over envc-edge-core.
