@@ -1,1 +1,25 @@
-//! Ids, addresses, values, diagnostics and limits: the vocabulary of envc. Pure.
+//! The vocabulary of envc: kinds, addresses, values with references, diagnostics, secrets, limits.
+//!
+//! Pure: no I/O, clock, randomness or async; builds for WebAssembly. Every other crate of the
+//! compiler may import it; it imports none of ours.
+
+#![forbid(unsafe_code)]
+
+mod address;
+mod desired;
+mod diag;
+mod digest;
+mod duration;
+pub mod limits;
+mod secret;
+mod span;
+mod value;
+
+pub use address::{Address, AddressError, KindId};
+pub use desired::{Desired, Mode};
+pub use diag::{Diagnostic, Diagnostics, Label, Severity};
+pub use digest::{Digest, KeyedDigest};
+pub use duration::{DurationError, parse_duration_s};
+pub use secret::Secret;
+pub use span::{Span, Spanned};
+pub use value::{Input, Output, Part, Ref, Text, Value};

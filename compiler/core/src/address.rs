@@ -1,0 +1,135 @@
+//! Kinds and addresses: what a resource is called inside envc.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The closed set of resource kinds. Behaviour lives in the kind's own file, not here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KindId {
+    /// A D1 database.
+    D1,
+    /// A Workers KV namespace.
+    Kv,
+    /// An R2 bucket.
+    R2,
+    /// A queue.
+    Queue,
+    /// A Cloudflare Tunnel.
+    Tunnel,
+    /// The ingress rules of a tunnel: one document per tunnel.
+    TunnelConfig,
+    /// A DNS record.
+    Dns,
+}
+
+impl KindId {
+    /// All kinds, in the order in which people read them.
+    pub const ALL: [Self; 7] =
+        [Self::D1, Self::Kv, Self::R2, Self::Queue, Self::Tunnel, Self::TunnelConfig, Self::Dns];
+
+    /// The stable word used in addresses, state and plans.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::D1 => "d1",
+            Self::Kv => "kv",
+            Self::R2 => "r2",
+            Self::Queue => "queue",
+            Self::Tunnel => "tunnel",
+            Self::TunnelConfig => "tunnel-config",
+            Self::Dns => "dns",
+        }
+    }
+
+    /// Reads the stable word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+impl fmt::Display for KindId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `kind.name`: the address of one resource of an environment, such as `d1.webapp`.
+///
+/// A record that a tunnel's ingress makes is `dns.TUNNEL.INGRESS`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address {
+    kind: KindId,
+    name: String,
+}
+
+/// Text that is not an address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not an address; write kind.name, such as d1.webapp")]
+pub struct AddressError {
+    text: String,
+}
+
+impl Address {
+    /// Makes an address from its parts.
+    pub fn new(kind: KindId, name: impl Into<String>) -> Self {
+        Self { kind, name: name.into() }
+    }
+
+    /// The kind before the dot.
+    pub fn kind(&self) -> KindId {
+        self.kind
+    }
+
+    /// The name after the dot, as the spec declares it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.kind, self.name)
+    }
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let wrong = || AddressError { text: text.to_owned() };
+        let (kind, name) = text.split_once('.').ok_or_else(wrong)?;
+        let kind = KindId::parse(kind).ok_or_else(wrong)?;
+        if name.is_empty() {
+            return Err(wrong());
+        }
+        Ok(Self::new(kind, name))
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_print_and_read_back() {
+        for text in ["d1.webapp", "dns.dev.webapp", "tunnel-config.dev"] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+        }
+        for text in ["", "d1", "d1.", ".x", "sql.webapp"] {
+            assert!(text.parse::<Address>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Digests: of text, and of secrets under a key.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// SHA-256 of some bytes, as 64 lower-case hex digits.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Digest(String);
+
+impl Digest {
+    /// The digest of these bytes.
+    pub fn of(bytes: impl AsRef<[u8]>) -> Self {
+        Self(hex(&Sha256::digest(bytes.as_ref())))
+    }
+
+    /// The hex digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({})", self.0.get(..12).unwrap_or(&self.0))
+    }
+}
+
+/// Makes digests of secrets under a key that never leaves the user's state directory, so that a
+/// state file tells that a secret changed without telling anything of the secret.
+#[derive(Clone)]
+pub struct KeyedDigest {
+    key: Vec<u8>,
+}
+
+impl KeyedDigest {
+    /// Takes the key: 32 random bytes.
+    pub fn new(key: impl Into<Vec<u8>>) -> Self {
+        Self { key: key.into() }
+    }
+
+    /// HMAC-SHA-256 of the bytes.
+    pub fn of(&self, bytes: impl AsRef<[u8]>) -> Digest {
+        // HMAC takes a key of any length, so the error cannot happen; an unkeyed digest of
+        // nothing would still leak nothing.
+        match Hmac::<Sha256>::new_from_slice(&self.key) {
+            Ok(mut mac) => {
+                mac.update(bytes.as_ref());
+                Digest(hex(&mac.finalize().into_bytes()))
+            }
+            Err(_) => Digest::of([]),
+        }
+    }
+}
+
+impl fmt::Debug for KeyedDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyedDigest(…)")
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_the_published_ones() {
+        assert_eq!(
+            Digest::of("abc").as_str(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        // RFC 4231, test case 2
+        assert_eq!(
+            KeyedDigest::new("Jefe").of("what do ya want for nothing?").as_str(),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+    }
+}

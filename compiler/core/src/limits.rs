@@ -1,0 +1,26 @@
+//! Every limit in one place, each with its reason.
+
+/// Bytes of a spec. Ten times the largest spec that anyone is known to write.
+pub const SPEC_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Nodes of a spec: 10,000 resources with a few children each.
+pub const SPEC_NODES_MAX: usize = 100_000;
+/// Depth of nested nodes; the language needs four.
+pub const SPEC_DEPTH_MAX: usize = 64;
+/// Characters of a text after its references are replaced by other texts.
+pub const TEXT_CHARS_MAX: usize = 16 * 1024;
+/// Characters of a declared name.
+pub const DECLARED_NAME_CHARS_MAX: usize = 63;
+/// Characters of an environment ID; it is part of host names (a DNS label has 63).
+pub const ID_CHARS_MAX: usize = 40;
+/// Characters that `unique` adds to an ID: a dash, six of base-36 seconds, four hex digits.
+pub const ID_UNIQUE_CHARS: usize = 11;
+/// Characters of a DNS comment on the free plan.
+pub const DNS_COMMENT_CHARS_MAX: usize = 100;
+/// Operations of one DNS batch on the free plan.
+pub const DNS_BATCH_OPS_MAX: usize = 200;
+/// Bytes of an API answer that are read at the most.
+pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Tries of one request, the first included.
+pub const ATTEMPTS_MAX: u32 = 6;
+/// Requests in flight by default.
+pub const PARALLELISM: usize = 16;

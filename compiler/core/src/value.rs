@@ -1,0 +1,236 @@
+//! Values of fields, which may refer to what exists only after apply.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Address;
+
+/// What a resource offers to others once it exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Output {
+    /// The API's identifier.
+    Id,
+    /// The physical name in the account.
+    Name,
+    /// A tunnel's connector token: a secret.
+    Token,
+}
+
+/// `{kind.name.output}`: a reference to another resource. The only thing that orders the graph.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Ref {
+    /// The resource referred to.
+    pub address: Address,
+    /// Which of its outputs.
+    pub output: Output,
+}
+
+/// A value that comes from outside the spec when envc runs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// `(secret)"NAME"`: looked up through the providers of `secrets`.
+    Secret(String),
+    /// `(env)"NAME"`: a variable of envc's own process. Not a secret.
+    Env(String),
+    /// `{lease.NAME.id}` or `{lease.NAME.ATTRIBUTE}`.
+    Lease {
+        /// Name of the `lease` node.
+        lease: String,
+        /// `id`, or an attribute of the preview ID.
+        attribute: String,
+        /// True unless the pool declares the attribute public. The ID itself is public.
+        secret: bool,
+    },
+}
+
+/// A piece of a text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Text as it stands.
+    Lit(String),
+    /// An output of a resource.
+    Out(Ref),
+    /// A value from outside.
+    In(Input),
+}
+
+/// Text with references: `{tunnel.dev.id}.cfargotunnel.com`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Text {
+    /// The pieces, in order; adjacent literals are joined.
+    pub parts: Vec<Part>,
+}
+
+impl Text {
+    /// Text without references.
+    pub fn literal(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { parts: if text.is_empty() { Vec::new() } else { vec![Part::Lit(text)] } }
+    }
+
+    /// Text that is one reference.
+    pub fn output(address: Address, output: Output) -> Self {
+        Self { parts: vec![Part::Out(Ref { address, output })] }
+    }
+
+    /// Appends a piece, joining literals.
+    pub fn push(&mut self, part: Part) {
+        match (self.parts.last_mut(), part) {
+            (Some(Part::Lit(last)), Part::Lit(more)) => last.push_str(&more),
+            (_, Part::Lit(text)) if text.is_empty() => {}
+            (_, part) => self.parts.push(part),
+        }
+    }
+
+    /// Appends all pieces of another text.
+    pub fn append(&mut self, other: Self) {
+        for part in other.parts {
+            self.push(part);
+        }
+    }
+
+    /// The text itself, when it holds no reference.
+    pub fn as_literal(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [] => Some(""),
+            [Part::Lit(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The references to resources, in order.
+    pub fn refs(&self) -> impl Iterator<Item = &Ref> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Out(reference) => Some(reference),
+            Part::Lit(_) | Part::In(_) => None,
+        })
+    }
+
+    /// True when any piece is a secret. Taint: such a text may flow only into private places.
+    pub fn is_secret(&self) -> bool {
+        self.parts.iter().any(Part::is_secret)
+    }
+
+    /// Replaces each reference by what `known` says; `None` as soon as one is not known.
+    pub fn resolve(&self, mut known: impl FnMut(&Part) -> Option<String>) -> Option<String> {
+        let mut out = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Lit(text) => out.push_str(text),
+                other => out.push_str(&known(other)?),
+            }
+        }
+        Some(out)
+    }
+}
+
+impl Part {
+    /// True for a secret, a tunnel token, or a lease attribute that is not public.
+    pub fn is_secret(&self) -> bool {
+        match self {
+            Self::Lit(_) => false,
+            Self::Out(reference) => reference.output == Output::Token,
+            Self::In(Input::Secret(_)) => true,
+            Self::In(Input::Env(_)) => false,
+            Self::In(Input::Lease { secret, .. }) => *secret,
+        }
+    }
+}
+
+/// The value of a field of a desired resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Value {
+    /// Nothing.
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Text, perhaps with references.
+    Text(Text),
+    /// A list, in order.
+    List(Vec<Self>),
+    /// Named values.
+    Map(BTreeMap<String, Self>),
+}
+
+impl Value {
+    /// Text without references.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text(Text::literal(text))
+    }
+
+    /// Calls `f` for every text inside.
+    pub fn each_text<'a>(&'a self, f: &mut dyn FnMut(&'a Text)) {
+        match self {
+            Self::Null | Self::Bool(_) | Self::Int(_) => {}
+            Self::Text(text) => f(text),
+            Self::List(items) => items.iter().for_each(|item| item.each_text(f)),
+            Self::Map(items) => items.values().for_each(|item| item.each_text(f)),
+        }
+    }
+
+    /// The value as JSON, with references replaced by what `known` says; `None` when one is not.
+    pub fn resolve(
+        &self,
+        known: &mut dyn FnMut(&Part) -> Option<String>,
+    ) -> Option<serde_json::Value> {
+        Some(match self {
+            Self::Null => serde_json::Value::Null,
+            Self::Bool(flag) => (*flag).into(),
+            Self::Int(number) => (*number).into(),
+            Self::Text(text) => text.resolve(&mut *known)?.into(),
+            Self::List(items) => items
+                .iter()
+                .map(|item| item.resolve(known))
+                .collect::<Option<Vec<_>>>()?
+                .into(),
+            Self::Map(items) => {
+                let mut map = serde_json::Map::new();
+                for (name, item) in items {
+                    map.insert(name.clone(), item.resolve(known)?);
+                }
+                map.into()
+            }
+        })
+    }
+
+    /// The addresses that any text inside refers to.
+    pub fn addresses(&self) -> Vec<&Address> {
+        let mut found = Vec::new();
+        self.each_text(&mut |text| found.extend(text.refs().map(|reference| &reference.address)));
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::KindId;
+
+    #[test]
+    fn literals_join_and_references_stay_apart() {
+        let mut text = Text::literal("a");
+        text.push(Part::Lit("b".into()));
+        text.append(Text::output(Address::new(KindId::Tunnel, "dev"), Output::Id));
+        text.push(Part::Lit(String::new()));
+        assert_eq!(text.parts.len(), 2);
+        assert_eq!(text.as_literal(), None);
+        assert_eq!(text.resolve(|_| Some("X".into())).as_deref(), Some("abX"));
+        assert_eq!(text.resolve(|_| None), None);
+    }
+
+    #[test]
+    fn tokens_and_secrets_taint_the_text_they_stand_in() {
+        assert!(Text::output(Address::new(KindId::Tunnel, "dev"), Output::Token).is_secret());
+        assert!(!Text::output(Address::new(KindId::Tunnel, "dev"), Output::Id).is_secret());
+        let mut text = Text::literal("key=");
+        text.push(Part::In(Input::Secret("K".into())));
+        assert!(text.is_secret());
+    }
+}

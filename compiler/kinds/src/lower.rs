@@ -1,0 +1,33 @@
+//! What a kind may ask of the spec while it turns its node into desired resources.
+
+use envc_core::{Diagnostic, Text};
+use envc_syntax::{Node, Scalar};
+
+/// The view of the spec that a kind sees. Kinds need not know the spec crate.
+pub trait Lower {
+    /// Interpolates a text into a place that others can see. A mistake is reported, and gives
+    /// the text without its references.
+    fn text(&mut self, value: &Scalar) -> Text;
+
+    /// Interpolates a text that may refer only to what is known before anything exists.
+    fn name_text(&mut self, value: &Scalar) -> String;
+
+    /// The physical name of a resource: its `name=` property, else `{project}-{label}-{env}`.
+    fn physical_name(&mut self, node: &Node) -> String;
+
+    /// A host inside the zone: the value, interpolated, with the zone appended where it is not
+    /// there yet (`@` is the zone itself). `None` when the project has no zone; that is reported.
+    fn host(&mut self, value: &Scalar) -> Option<String>;
+
+    /// The zone of the project.
+    fn zone(&self) -> Option<&str>;
+
+    /// `envc:{project}/{env}`: the marker in comments.
+    fn marker(&self) -> &str;
+
+    /// True when the environment is protected.
+    fn protected(&self) -> bool;
+
+    /// Reports a mistake.
+    fn report(&mut self, diagnostic: Diagnostic);
+}

@@ -1,0 +1,348 @@
+//! One environment, resolved: what the rest of the compiler works with. No sugar downstream.
+
+use std::collections::BTreeMap;
+
+use envc_core::{Address, Desired, Span, Text};
+
+/// What is known of an instance before its spec is resolved. The same inputs give the same bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// The environment's ID.
+    pub id: String,
+    /// The git branch, for `{env.branch}`.
+    pub branch: Option<String>,
+    /// The pull request's number, for `{env.pr}`.
+    pub pr: Option<u32>,
+    /// The commit, for `{git.sha}`.
+    pub sha: Option<String>,
+    /// The port of each port owner (a worker or a `port` node), for `{port.NAME}`.
+    pub ports: BTreeMap<String, u16>,
+    /// True on the embedded local cloud, where `{host.X}` and `{url.X}` are the local services.
+    pub local_cloud: bool,
+}
+
+/// How the ID of an environment comes about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// Fixed text (after `{env.pr}` and the like are replaced): `identity "production"`.
+    Text {
+        /// The pattern as written, references in braces.
+        pattern: String,
+        /// True when it holds `{env.pr}`: an ID per pull request.
+        per_pr: bool,
+    },
+    /// From the git branch: `identity branch max-length=20 unique`.
+    Branch {
+        /// Longest part that the branch may give.
+        max_length: usize,
+        /// Adds time and chance, so that the ID is minted once and recorded.
+        unique: bool,
+    },
+}
+
+/// When a type applies by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// In a linked git worktree.
+    Worktree,
+    /// When a pull request is named.
+    Pr,
+}
+
+/// What is known of a type before it is resolved: enough to choose it and to mint its ID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeHead {
+    /// Its name.
+    pub name: String,
+    /// Chosen when nothing else is.
+    pub default: bool,
+    /// Chosen by itself.
+    pub when: Option<When>,
+    /// How its ID comes about.
+    pub identity: Identity,
+    /// Refuses delete and replace; changes are approved.
+    pub protect: bool,
+    /// The ports to find, by owner: each a range, both ends included.
+    pub ports: BTreeMap<String, PortRange>,
+    /// Where the type is declared.
+    pub span: Span,
+}
+
+/// A range of ports, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortRange {
+    /// Lowest.
+    pub first: u16,
+    /// Highest.
+    pub last: u16,
+}
+
+/// When migrations run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MigrateMode {
+    /// With every apply.
+    Auto,
+    /// Only by `envc migrate apply TYPE`.
+    Manual,
+}
+
+/// One environment of one type, resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Environment {
+    /// The project's name.
+    pub project: String,
+    /// The project's zone.
+    pub zone: Option<String>,
+    /// The type's name.
+    pub type_name: String,
+    /// The instance it was resolved for.
+    pub instance: Instance,
+    /// Where its ID comes from.
+    pub identity: Identity,
+    /// Refuses delete and replace; changes are approved.
+    pub protect: bool,
+    /// When migrations run.
+    pub migrate: MigrateMode,
+    /// How long it lives after its last apply, in seconds.
+    pub ttl_s: Option<u64>,
+    /// `envc:{project}/{env}`
+    pub marker: String,
+    /// The state store: `local` (default), `r2`, `edge`.
+    pub state_store: StateStoreKind,
+    /// The desired graph's nodes, by address.
+    pub resources: BTreeMap<Address, Desired>,
+    /// The migration folder of each database that has one, relative to the spec's folder.
+    pub migrations: BTreeMap<Address, MigrationDir>,
+    /// The Workers and their configuration.
+    pub workers: Vec<Worker>,
+    /// The dotenv files, by path; values merged.
+    pub dotenvs: Vec<Dotenv>,
+    /// Files rendered from templates.
+    pub files: Vec<FileSpec>,
+    /// The hosts of ingresses and routes.
+    pub endpoints: Vec<Endpoint>,
+    /// The `let`s, resolved, by name: for templates.
+    pub lets: BTreeMap<String, Text>,
+    /// Where secrets come from, in order.
+    pub secrets: Vec<SecretProvider>,
+    /// The tools that must be there.
+    pub requires: Vec<Requirement>,
+    /// `dev "remote"` or `dev "local"`.
+    pub dev_remote: bool,
+    /// What the spec asks for and envc cannot do yet: an apply that needs it refuses.
+    pub later: Vec<Later>,
+}
+
+/// Where state lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateStoreKind {
+    /// The user's state directory.
+    Local,
+    /// An R2 bucket.
+    R2 {
+        /// The bucket's name.
+        bucket: String,
+    },
+    /// The edge Worker.
+    Edge,
+}
+
+/// A folder of migrations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MigrationDir {
+    /// Relative to the spec's folder.
+    pub path: String,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// A Worker: what its `wrangler.jsonc` is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worker {
+    /// The declared name.
+    pub name: String,
+    /// The script's name in the account.
+    pub script: String,
+    /// Its folder, relative to the spec's folder.
+    pub path: String,
+    /// The template of its configuration, relative to the spec's folder; whole when left out.
+    pub template: Option<String>,
+    /// The entry point for a whole configuration (`main=`).
+    pub main: Option<String>,
+    /// `compatibility-date=`
+    pub compatibility_date: Option<String>,
+    /// `compatibility-flags` child or property, space separated.
+    pub compatibility_flags: Vec<String>,
+    /// Its development port.
+    pub port: Option<u16>,
+    /// Bindings, in the order written.
+    pub bindings: Vec<Binding>,
+    /// Plain variables, by name. Never secret (checked).
+    pub vars: BTreeMap<String, Text>,
+    /// Secrets by the name the Worker sees; they go to `.dev.vars`.
+    pub secrets: BTreeMap<String, Text>,
+    /// Queues it consumes.
+    pub consumers: Vec<Consumer>,
+    /// Durable Object bindings.
+    pub durable_objects: Vec<DurableObject>,
+    /// Durable Object migrations, in order.
+    pub migrations: Vec<DoMigration>,
+    /// Cron expressions.
+    pub crons: Vec<String>,
+    /// How the script gets deployed.
+    pub deploy: Deploy,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// How a script gets to the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deploy {
+    /// By somebody else: envc writes the configuration only.
+    External,
+    /// Created empty once; not there yet.
+    Placeholder,
+    /// Uploaded whole by envc; not there yet.
+    Bundle(String),
+}
+
+/// A binding of a Worker to a resource of the spec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The name the Worker sees.
+    pub name: String,
+    /// The resource.
+    pub target: Address,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// A queue that a Worker consumes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consumer {
+    /// The queue.
+    pub queue: Address,
+    /// Messages per batch.
+    pub batch_size: Option<i64>,
+    /// Seconds until a smaller batch is delivered.
+    pub max_batch_timeout_s: Option<i64>,
+    /// Tries before the dead letter queue.
+    pub max_retries: Option<i64>,
+    /// Invocations at once.
+    pub max_concurrency: Option<i64>,
+    /// Seconds before a retry.
+    pub retry_delay_s: Option<i64>,
+    /// Where messages go that failed.
+    pub dead_letter: Option<Address>,
+}
+
+/// A Durable Object binding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DurableObject {
+    /// The name the Worker sees.
+    pub name: String,
+    /// The class.
+    pub class: String,
+    /// The worker that defines the class, when it is another one: its script's name.
+    pub script: Option<String>,
+}
+
+/// A Durable Object migration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DoMigration {
+    /// Its tag.
+    pub tag: String,
+    /// Classes with SQLite storage.
+    pub new_sqlite_classes: Vec<String>,
+    /// Classes with key-value storage.
+    pub new_classes: Vec<String>,
+    /// Classes that go, with their data.
+    pub deleted_classes: Vec<String>,
+    /// Classes that get another name: (from, to).
+    pub renamed_classes: Vec<(String, String)>,
+}
+
+/// A dotenv file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dotenv {
+    /// Relative to the spec's folder.
+    pub path: String,
+    /// The variables, in the order written.
+    pub vars: Vec<(String, Text)>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// A file rendered from a template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSpec {
+    /// Relative to the spec's folder.
+    pub path: String,
+    /// The template, relative to the spec's folder.
+    pub template: String,
+    /// Unix permission bits.
+    pub mode: u32,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// A host that people open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The ingress' or route's name.
+    pub name: String,
+    /// The host: in the zone, or `localhost:PORT` on the local cloud.
+    pub host: String,
+    /// With scheme.
+    pub url: String,
+    /// Not waited for.
+    pub optional: bool,
+}
+
+/// A place where secrets come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretProvider {
+    /// envc's own process environment.
+    Env {
+        /// Put before the name.
+        prefix: String,
+    },
+    /// A dotenv file, relative to the spec's folder.
+    Dotenv {
+        /// The file.
+        path: String,
+        /// Where it is declared.
+        span: Span,
+    },
+    /// One whose implementation is not there yet.
+    Later {
+        /// The node's name, such as `doppler`.
+        name: String,
+        /// Where it is declared.
+        span: Span,
+    },
+}
+
+/// A tool that must be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    /// The command.
+    pub tool: String,
+    /// `>=22`, as written.
+    pub version: Option<String>,
+    /// Needed only on this cloud.
+    pub cloud: Option<String>,
+    /// When it is not there, that is said and skipped.
+    pub optional: bool,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// Something the spec asks for that envc does not do yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Later {
+    /// What, in words: "the `lease` node".
+    pub what: String,
+    /// Where it stands.
+    pub span: Span,
+}

@@ -1,0 +1,158 @@
+//! The grammar as data: which nodes, arguments, flags, properties and children there are.
+//!
+//! One table serves the checker, the reference and editors, so they cannot disagree.
+
+/// What a node may look like.
+#[derive(Debug)]
+pub struct NodeRule {
+    /// The node's name; `*` is any name (the keys of a `dotenv`).
+    pub name: &'static str,
+    /// One or two sentences for people.
+    pub doc: &'static str,
+    /// A line or block that is right.
+    pub example: &'static str,
+    /// Positional arguments, in order; optional ones last.
+    pub args: &'static [ArgRule],
+    /// Bare words that may follow the arguments.
+    pub flags: &'static [FlagRule],
+    /// Properties.
+    pub props: &'static [PropRule],
+    /// Child nodes.
+    pub children: &'static [&'static Self],
+    /// How often it may stand beside its siblings.
+    pub repeat: Repeat,
+}
+
+/// How often a node may stand in one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// At most once.
+    Once,
+    /// Once for each first argument; a second one with the same argument is a duplicate.
+    PerLabel,
+    /// Any number of times; nameless children merge as a set.
+    Many,
+}
+
+/// A positional argument.
+#[derive(Debug)]
+pub struct ArgRule {
+    /// What it is called in messages.
+    pub name: &'static str,
+    /// What it may hold.
+    pub ty: Type,
+    /// Must it be there?
+    pub required: bool,
+    /// For people.
+    pub doc: &'static str,
+}
+
+/// A bare word.
+#[derive(Debug)]
+pub struct FlagRule {
+    /// The word.
+    pub name: &'static str,
+    /// For people.
+    pub doc: &'static str,
+}
+
+/// A property.
+#[derive(Debug)]
+pub struct PropRule {
+    /// Its name.
+    pub name: &'static str,
+    /// What it may hold.
+    pub ty: Type,
+    /// Must it be there?
+    pub required: bool,
+    /// What holds when it is left out, for people.
+    pub default: Option<&'static str>,
+    /// For people.
+    pub doc: &'static str,
+}
+
+/// What a value may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// Text with references, into a place that others can see.
+    Text,
+    /// Text with references, into a private place: secrets may flow there.
+    PrivateText,
+    /// Text whose references must be known before anything exists: names, hosts, identities.
+    NameText,
+    /// Text as it stands: no references.
+    Plain,
+    /// A declared name: `[a-z0-9]`, `-` and `_` inside, at most 63 characters.
+    Label,
+    /// Upper or lower case letters, digits and `_`, not starting with a digit: a binding or a
+    /// variable.
+    Identifier,
+    /// A path below the project's folder, `/` between its parts.
+    Path,
+    /// The declared name of a resource of this kind.
+    Resource(&'static str),
+    /// `#true` or `#false`.
+    Bool,
+    /// A whole number within these bounds, both included.
+    Int(i64, i64),
+    /// `"14d"`, `"90s"`.
+    Duration,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// `(secret)"NAME"` or `(env)"NAME"`.
+    Credential,
+    /// A range of ports such as `3000-3999`, or one port.
+    Ports,
+    /// `YYYY-MM-DD`
+    Date,
+}
+
+impl Type {
+    /// What to write, in a few words.
+    pub fn expected(self) -> String {
+        match self {
+            Self::Text | Self::PrivateText | Self::NameText | Self::Plain => "text".into(),
+            Self::Label => "a name such as \"webapp\"".into(),
+            Self::Identifier => "an identifier such as \"DB\"".into(),
+            Self::Path => "a path such as \"apps/webapp\"".into(),
+            Self::Resource(kind) => format!("the name of a {kind}"),
+            Self::Bool => "#true or #false".into(),
+            Self::Int(min, max) => format!("a whole number from {min} to {max}"),
+            Self::Duration => "a duration such as \"14d\" or \"90s\"".into(),
+            Self::OneOf(words) => format!("one of {}", words.join(", ")),
+            Self::Credential => "(secret)\"NAME\" or (env)\"NAME\"".into(),
+            Self::Ports => "a range of ports such as \"3000-3999\"".into(),
+            Self::Date => "a date such as \"2026-11-01\"".into(),
+        }
+    }
+}
+
+/// A rule without anything, to be filled with `..EMPTY`.
+pub const EMPTY: NodeRule = NodeRule {
+    name: "",
+    doc: "",
+    example: "",
+    args: &[],
+    flags: &[],
+    props: &[],
+    children: &[],
+    repeat: Repeat::PerLabel,
+};
+
+/// The declared name that most nodes begin with.
+pub const LABEL: ArgRule = ArgRule {
+    name: "name",
+    ty: Type::Label,
+    required: true,
+    doc: "The name that the rest of the spec refers to.",
+};
+
+/// A property that may be left out.
+pub const fn optional(name: &'static str, ty: Type, doc: &'static str) -> PropRule {
+    PropRule { name, ty, required: false, default: None, doc }
+}
+
+/// A property that must be there.
+pub const fn required(name: &'static str, ty: Type, doc: &'static str) -> PropRule {
+    PropRule { name, ty, required: true, default: None, doc }
+}
