@@ -1,0 +1,132 @@
+//! The little of HTTP that the core needs, as plain data.
+
+use envc_edge_api::{Problem, ProblemType};
+use serde::Serialize;
+
+/// What the core sees of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// The method.
+    pub method: Method,
+    /// The path as it stands in the URL: still percent-encoded, without query and fragment.
+    pub path: &'a str,
+}
+
+/// A request method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// `GET`
+    Get,
+    /// `HEAD`
+    Head,
+    /// `POST`
+    Post,
+    /// `PUT`
+    Put,
+    /// `DELETE`
+    Delete,
+    /// Any other; no resource accepts it.
+    Other,
+}
+
+impl Method {
+    /// Reads a method's name. Names are case-sensitive (RFC 9110, section 9.1).
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            "GET" => Self::Get,
+            "HEAD" => Self::Head,
+            "POST" => Self::Post,
+            "PUT" => Self::Put,
+            "DELETE" => Self::Delete,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A whole response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "a response that is not sent leaves the caller waiting"]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// The `Content-Type` header.
+    pub content_type: &'static str,
+    /// Every other header, with lower-case names.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body; empty in the answer to `HEAD`.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// Answers `200` with a JSON document that no cache keeps.
+    pub(crate) fn json<T: Serialize>(document: &T) -> Self {
+        Self::document(200, "application/json", document)
+    }
+
+    /// Answers with a problem document and the status it states.
+    pub(crate) fn problem(problem: &Problem) -> Self {
+        Self::document(problem.status, Problem::CONTENT_TYPE, problem)
+    }
+
+    /// Takes the body away, as `HEAD` wants it; status and headers stay those of `GET`.
+    pub(crate) fn without_body(mut self) -> Self {
+        self.body.clear();
+        self
+    }
+
+    fn document<T: Serialize>(status: u16, content_type: &'static str, document: &T) -> Self {
+        let headers = vec![("cache-control", "no-store".to_owned())];
+        match serde_json::to_vec(document) {
+            Ok(body) => Self { status, content_type, headers, body },
+            Err(_) => Self {
+                status: ProblemType::Internal.status(),
+                content_type: Problem::CONTENT_TYPE,
+                headers,
+                body: UNWRITABLE.to_vec(),
+            },
+        }
+    }
+}
+
+/// Sent when a document cannot be written as JSON; a constant, because this must not fail too.
+const UNWRITABLE: &[u8] = br#"{"type":"urn:envc:problem:internal","title":"The Worker failed","status":500,"detail":"the answer could not be written as JSON"}"#;
+
+#[cfg(test)]
+mod tests {
+    use serde::Serializer;
+
+    use super::*;
+
+    /// A document whose writing fails.
+    struct Unwritable;
+
+    impl Serialize for Unwritable {
+        fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("no"))
+        }
+    }
+
+    #[test]
+    fn an_unwritable_document_becomes_a_problem() {
+        let response = Response::json(&Unwritable);
+        assert_eq!((response.status, response.content_type), (500, Problem::CONTENT_TYPE));
+        let problem: Problem = serde_json::from_slice(&response.body).unwrap();
+        let detail = problem.detail.clone().unwrap();
+        assert_eq!(problem, Problem::new(ProblemType::Internal, detail));
+    }
+
+    #[test]
+    fn method_names_are_case_sensitive() {
+        for (name, method) in [
+            ("GET", Method::Get),
+            ("HEAD", Method::Head),
+            ("POST", Method::Post),
+            ("PUT", Method::Put),
+            ("DELETE", Method::Delete),
+            ("get", Method::Other),
+            ("PROPFIND", Method::Other),
+        ] {
+            assert_eq!(Method::from_name(name), method, "{name}");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+# Serves the built Worker with the bare runtime: `workerd serve workerd.capnp`.
+# Port 0 takes a free port; `--socket-addr http=127.0.0.1:8787` asks for a certain one, and
+# `--control-fd 1` writes the port that was taken to standard output.
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [ (name = "main", worker = .edge) ],
+  sockets = [ (name = "http", address = "127.0.0.1:0", http = (), service = "main") ],
+);
+
+const edge :Workerd.Worker = (
+  modules = [
+    (name = "index.js", esModule = embed "build/index.js"),
+    (name = "index_bg.wasm", wasm = embed "build/index_bg.wasm"),
+  ],
+  # The same as in wrangler.jsonc.
+  compatibilityDate = "2026-01-01",
+);
