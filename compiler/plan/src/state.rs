@@ -1,0 +1,241 @@
+//! What envc recorded of an environment: the state document.
+//!
+//! Never a secret value: only keyed digests. State says what is in the cloud; what is in a
+//! working copy is recorded elsewhere.
+
+use std::collections::BTreeMap;
+
+use envc_core::{Address, Digest, KindId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+/// The schema version that this build writes. Raise it when an older build would misread a field.
+pub const STATE_SCHEMA: u32 = 1;
+
+/// The key of a state: it is never compared with another cloud's.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StateKey {
+    /// `cloudflare` or `local`.
+    pub cloud: String,
+    /// The account's ID.
+    pub account: String,
+    /// The project's name.
+    pub project: String,
+    /// The environment's ID.
+    pub env: String,
+}
+
+/// The state of one environment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// Schema version of the document.
+    pub schema: u32,
+    /// New for each life of an environment: two states with different lineages are unrelated.
+    pub lineage: String,
+    /// Rises by one with every write.
+    pub serial: u64,
+    /// Whose state it is.
+    pub key: StateKey,
+    /// The type the environment was applied as.
+    pub env_type: String,
+    /// What exists, by address.
+    pub resources: BTreeMap<Address, Recorded>,
+    /// Actions that were begun and whose outcome is not recorded: after a crash the resource is
+    /// looked up by its name. Written, all of them, before the first mutating call.
+    pub intents: Vec<Intent>,
+}
+
+/// One resource that envc made or adopted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recorded {
+    /// Physical name (natural key).
+    pub name: String,
+    /// The API's identifier.
+    pub id: String,
+    /// The fields as last applied.
+    pub fields: BTreeMap<String, Json>,
+    /// The zone it lives in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// The resource it dies with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Address>,
+    /// Migrations known to be applied, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub migrations: Vec<AppliedMigration>,
+}
+
+/// A migration that is in a database's ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppliedMigration {
+    /// The file's name, as wrangler records it.
+    pub name: String,
+    /// Digest of its text when envc applied it; none when it was found in the ledger.
+    pub digest: Option<Digest>,
+}
+
+/// What is about to be done to one resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intent {
+    /// The resource.
+    pub address: Address,
+    /// Its physical name: how it is found again.
+    pub name: String,
+    /// What was begun.
+    pub action: IntentAction,
+    /// The zone it lives in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+}
+
+/// What an intent is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IntentAction {
+    /// A create, or the create half of a replace: a namesake found later is ours.
+    Create,
+    /// A change in place.
+    Update,
+    /// A delete.
+    Delete,
+    /// Migrations of a database.
+    Migrate,
+}
+
+/// A state document that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// Written by a newer envc.
+    #[error("the state has schema version {found}, and this envc knows versions up to {STATE_SCHEMA}")]
+    Newer {
+        /// Its version.
+        found: u64,
+    },
+    /// Not a state document.
+    #[error("the state is damaged: {reason}")]
+    Damaged {
+        /// What the reader said.
+        reason: String,
+    },
+    /// Another environment's.
+    #[error("the state belongs to {found}, not to {wanted}")]
+    Foreign {
+        /// Whose it is.
+        found: String,
+        /// Whose was wanted.
+        wanted: String,
+    },
+}
+
+impl std::fmt::Display for StateKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}/{}/{}", self.cloud, self.account, self.project, self.env)
+    }
+}
+
+impl State {
+    /// A state without resources. `lineage` is 16 random hex digits or more.
+    pub fn new(key: StateKey, env_type: impl Into<String>, lineage: impl Into<String>) -> Self {
+        Self {
+            schema: STATE_SCHEMA,
+            lineage: lineage.into(),
+            serial: 0,
+            key,
+            env_type: env_type.into(),
+            resources: BTreeMap::new(),
+            intents: Vec::new(),
+        }
+    }
+
+    /// Reads a document, and refuses what is newer, damaged, or another environment's.
+    pub fn parse(bytes: &[u8], key: &StateKey) -> Result<Self, StateError> {
+        let damaged = |error: serde_json::Error| StateError::Damaged { reason: error.to_string() };
+        let json: Json = serde_json::from_slice(bytes).map_err(damaged)?;
+        let schema = json.get("schema").and_then(Json::as_u64).ok_or_else(|| {
+            StateError::Damaged { reason: "it has no schema version".to_owned() }
+        })?;
+        if schema > u64::from(STATE_SCHEMA) {
+            return Err(StateError::Newer { found: schema });
+        }
+        let state: Self = serde_json::from_value(json).map_err(damaged)?;
+        if state.key != *key {
+            return Err(StateError::Foreign {
+                found: state.key.to_string(),
+                wanted: key.to_string(),
+            });
+        }
+        state.verify()?;
+        Ok(state)
+    }
+
+    /// The document's bytes; the same state gives the same bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // A state holds only strings, numbers and maps with text keys: serialising cannot fail,
+        // and a `Vec` takes every write.
+        let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// Checks what no reader may meet: a resource without an identifier, a child without parent.
+    pub fn verify(&self) -> Result<(), StateError> {
+        for (address, recorded) in &self.resources {
+            if recorded.id.is_empty() || recorded.name.is_empty() {
+                return Err(StateError::Damaged {
+                    reason: format!("{address} has no identifier or no name"),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// True when nothing is recorded and nothing was begun.
+    pub fn is_empty(&self) -> bool {
+        self.resources.is_empty() && self.intents.is_empty()
+    }
+
+    /// True when a create of this physical name was begun: a namesake is ours.
+    pub fn intends_create(&self, kind: KindId, name: &str) -> bool {
+        self.intents.iter().any(|intent| {
+            intent.action == IntentAction::Create
+                && intent.address.kind() == kind
+                && intent.name == name
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(env: &str) -> StateKey {
+        StateKey {
+            cloud: "local".into(),
+            account: "0123".into(),
+            project: "shop".into(),
+            env: env.into(),
+        }
+    }
+
+    #[test]
+    fn a_state_reads_back_and_refuses_what_is_not_its_own() {
+        let mut state = State::new(key("main"), "local", "abc");
+        state.resources.insert(
+            "d1.web".parse().unwrap(),
+            Recorded { name: "shop-web-main".into(), id: "u".into(), ..Recorded::default() },
+        );
+        let bytes = state.to_bytes();
+        assert_eq!(State::parse(&bytes, &key("main")), Ok(state));
+        assert!(matches!(State::parse(&bytes, &key("x")), Err(StateError::Foreign { .. })));
+        assert!(matches!(State::parse(b"{}", &key("x")), Err(StateError::Damaged { .. })));
+        assert!(matches!(State::parse(b"{\"schema\":", &key("x")), Err(StateError::Damaged { .. })));
+        assert_eq!(
+            State::parse(b"{\"schema\":99,\"new\":1}", &key("x")),
+            Err(StateError::Newer { found: 99 })
+        );
+    }
+}
