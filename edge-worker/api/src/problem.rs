@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn a_problem_of_a_newer_worker_can_be_read() {
-        let text = r#"{"type":"urn:envc:problem:too-sunny","title":"t","status":418,"until":"8pm"}"#;
+        let text =
+            r#"{"type":"urn:envc:problem:too-sunny","title":"t","status":418,"until":"8pm"}"#;
         let problem: Problem = serde_json::from_str(text).unwrap();
         assert_eq!((problem.problem_type, problem.status), (ProblemType::Unknown, 418));
     }

@@ -1,2 +1,59 @@
-//! Tasks.
-fn main() {}
+//! The project's tasks, run as `cargo xtask TASK`.
+//!
+//! Invariants: a task says each command before it runs it, fails when one fails, and needs
+//! nothing but `std`: the tools it drives are processes.
+#![forbid(unsafe_code)]
+
+mod run;
+mod tasks;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+The project's tasks.
+
+    cargo xtask TASK [ARGUMENT]...
+
+TASK
+    test    Install what is missing, build the edge Worker, run every test: the workspace's
+            natively, the Worker's in the real runtime (workerd). Arguments go to `cargo test`:
+            `cargo xtask test -- lease` runs the tests whose name contains `lease`.
+    worker  Build the edge Worker into edge-worker/worker/build and print its size;
+            more than 1 MB gzipped is an error.
+    pure    Build the pure crates for wasm32-unknown-unknown, which is how they prove that
+            they touch no file, socket, clock or environment variable.
+    deny    Check licences, sources and who may depend on what, as deny.toml says.
+    bench   Run the benchmarks in release mode; arguments go to the benchmark program.
+    ci      Run everything that continuous integration runs, in the same order.
+
+Plain `cargo test` works too, for everything but the Worker in its runtime.
+
+The first `test`, `worker` or `pure` on a machine takes some minutes: wasm-bindgen and
+worker-build are compiled, workerd comes from npm, and where rustup cannot add the wasm target
+its standard library is compiled as well. All of it goes to the user's data folder, once;
+`.ci/wasm-toolchain.sh --help` tells more.
+";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let task = arguments.next();
+    let rest: Vec<String> = arguments.collect();
+    let done = match (task.as_deref(), rest.as_slice()) {
+        (None | Some("help" | "-h" | "--help"), _) => run::say(HELP.trim_end()),
+        (Some(_), [flag]) if flag == "-h" || flag == "--help" => run::say(HELP.trim_end()),
+        (Some("test"), arguments) => tasks::test(arguments),
+        (Some("bench"), arguments) => tasks::bench(arguments),
+        (Some("worker"), []) => tasks::worker(),
+        (Some("pure"), []) => tasks::pure_crates(),
+        (Some("deny"), []) => tasks::deny(),
+        (Some("ci"), []) => tasks::ci(),
+        (Some(task @ ("worker" | "pure" | "deny" | "ci")), [argument, ..]) => {
+            Err(run::Failure::usage(format!("`{task}` takes no arguments, not `{argument}`")))
+        }
+        (Some(unknown), _) => Err(run::Failure::usage(format!("there is no task `{unknown}`"))),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,174 @@
+//! The import law.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, Package, PackageId};
+
+use crate::common::{METADATA, check};
+
+/// Every member and what it may import of ours. An import that is missing here is a new edge in
+/// the architecture: argue for it in the commit that adds it.
+const LAW: &[(&str, &[&str])] = &[
+    ("envc-core", &[]),
+    ("envc-syntax", &["envc-core"]),
+    ("envc-kinds", &["envc-core", "envc-syntax"]),
+    ("envc-spec", &["envc-core", "envc-syntax", "envc-kinds"]),
+    ("envc-plan", &["envc-core", "envc-syntax", "envc-kinds", "envc-spec"]),
+    ("envc-exec", &["envc-core", "envc-syntax", "envc-kinds", "envc-spec", "envc-plan"]),
+    // The second witness: it shares no type with what it is there to check.
+    ("envc-cloud", &["envc-core", "envc-edge-api", "envc-edge-core"]),
+    ("envc", EVERYTHING),
+    ("envc-edge-api", &[]),
+    ("envc-edge-core", &["envc-edge-api"]),
+    ("envc-edge", &["envc-edge-api", "envc-edge-core"]),
+    ("envc-snapshots", EVERYTHING),
+    ("envc-tests", EVERYTHING),
+    ("xtask", EVERYTHING),
+];
+
+/// Every library. Programs (`envc`, `envc-edge`, `xtask`) are imported by nobody.
+const EVERYTHING: &[&str] = &[
+    "envc-core",
+    "envc-syntax",
+    "envc-kinds",
+    "envc-spec",
+    "envc-plan",
+    "envc-exec",
+    "envc-cloud",
+    "envc-edge-api",
+    "envc-edge-core",
+    "envc-tests",
+];
+
+/// Foreign crates that only some of ours may name; any may in its tests.
+const NAMED_BY: &[(&str, &[&str])] = &[
+    ("kdl", &["envc-syntax"]),
+    ("minijinja", &["envc-plan"]),
+    ("clap", &["envc", "xtask"]),
+    ("reqwest", &["envc", "envc-tests"]),
+    ("axum", &["envc-cloud", "envc-tests"]),
+    ("rusqlite", &["envc-cloud", "envc-tests"]),
+    ("worker", &["envc-edge"]),
+];
+
+/// The crates that touch nothing outside of themselves.
+pub(crate) const PURE: &[&str] = &[
+    "envc-core",
+    "envc-syntax",
+    "envc-kinds",
+    "envc-spec",
+    "envc-plan",
+    "envc-edge-api",
+    "envc-edge-core",
+];
+
+/// What may appear nowhere below a pure crate: runtimes, sockets, databases, entropy.
+const IMPURE: &[&str] = &[
+    "axum",
+    "fastrand",
+    "getrandom",
+    "hyper",
+    "mio",
+    "rand",
+    "reqwest",
+    "rusqlite",
+    "socket2",
+    "tokio",
+];
+
+fn members() -> Vec<&'static Package> {
+    METADATA.workspace_packages()
+}
+
+#[test]
+fn members_import_only_what_the_law_allows() {
+    let ours: BTreeSet<&str> = members().iter().map(|package| package.name.as_str()).collect();
+    let law: BTreeMap<&str, &[&str]> = LAW.iter().copied().collect();
+    let mut breaches = Vec::new();
+    for package in members() {
+        let name = package.name.as_str();
+        let Some(allowed) = law.get(name) else {
+            breaches.push(format!("{name} is not in LAW: add a row that says what it may import"));
+            continue;
+        };
+        for dependency in &package.dependencies {
+            let imported = dependency.name.as_str();
+            if ours.contains(imported) && !allowed.contains(&imported) {
+                breaches.push(format!(
+                    "{name} imports {imported}: move what it needs down to a crate that both may \
+                     import; in tests, move the test to tests/"
+                ));
+            }
+        }
+    }
+    for name in law.keys().filter(|name| !ours.contains(*name)) {
+        breaches.push(format!("{name} is in LAW and not in the workspace: remove its row"));
+    }
+    check("the import law is broken", &breaches);
+}
+
+#[test]
+fn foreign_crates_are_named_only_where_they_belong() {
+    let mut breaches = Vec::new();
+    for package in members() {
+        let of_product =
+            package.dependencies.iter().filter(|it| it.kind != DependencyKind::Development);
+        for dependency in of_product {
+            for (foreign, owners) in NAMED_BY {
+                if dependency.name == *foreign && !owners.contains(&package.name.as_str()) {
+                    breaches.push(format!(
+                        "{} names {foreign}: only {} may; ask one of those for what is needed, \
+                         in our own types",
+                        package.name,
+                        owners.join(" and ")
+                    ));
+                }
+            }
+        }
+    }
+    check("a foreign crate has spread", &breaches);
+}
+
+#[test]
+fn pure_crates_depend_on_nothing_impure() {
+    let mut breaches = Vec::new();
+    for package in members().into_iter().filter(|member| PURE.contains(&member.name.as_str())) {
+        for (impure, path) in impure_below(&package.id) {
+            breaches.push(format!(
+                "{} reaches {impure} by {path}: turn off the feature that wants it, or do that \
+                 work in exec or cli",
+                package.name
+            ));
+        }
+    }
+    check("a pure crate has lost its purity", &breaches);
+}
+
+/// The impure crates below a package, each with one way to it. Follows normal and build
+/// dependencies on every platform; those of tests do not count.
+fn impure_below(start: &PackageId) -> BTreeMap<String, String> {
+    let resolve = METADATA.resolve.as_ref().expect("cargo metadata resolves dependencies");
+    let nodes: BTreeMap<&PackageId, _> =
+        resolve.nodes.iter().map(|node| (&node.id, node)).collect();
+    let name = |id: &PackageId| METADATA[id].name.to_string();
+
+    let mut found = BTreeMap::new();
+    let mut paths = BTreeMap::from([(start, name(start))]);
+    let mut todo = vec![start];
+    while let Some(id) = todo.pop() {
+        for dependency in &nodes[id].deps {
+            let for_tests_only =
+                dependency.dep_kinds.iter().all(|kind| kind.kind == DependencyKind::Development);
+            if for_tests_only || paths.contains_key(&dependency.pkg) {
+                continue;
+            }
+            let path = format!("{} > {}", paths[id], name(&dependency.pkg));
+            if IMPURE.contains(&name(&dependency.pkg).as_str()) {
+                found.insert(name(&dependency.pkg), path.clone());
+            }
+            paths.insert(&dependency.pkg, path);
+            todo.push(&dependency.pkg);
+        }
+    }
+    found
+}

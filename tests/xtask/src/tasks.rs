@@ -1,0 +1,149 @@
+//! One function per task.
+
+use std::path::{Path, PathBuf};
+
+use crate::run::{Done, Failure, command, command_with_tools, output, root, run, say};
+
+/// The crates that do no I/O, in the order of the import law.
+const PURE: [&str; 7] = [
+    "envc-core",
+    "envc-syntax",
+    "envc-kinds",
+    "envc-spec",
+    "envc-plan",
+    "envc-edge-api",
+    "envc-edge-core",
+];
+
+/// What the Worker may weigh, gzipped. Cloudflare refuses more than 3 MB on the free plan; this
+/// is our own, so that the Worker starts fast.
+const WORKER_GZIP_BYTES_MAX: usize = 1_000_000;
+
+/// The version of cargo-deny that is installed where there is none.
+const CARGO_DENY: &str = "0.20.2";
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// Wasm output lives apart from the host's: it may be built by another compiler, and two cargos
+/// must not wait for each other.
+const WASM_TARGET_DIR: &str = "target/wasm";
+
+/// Builds the Worker and runs every test.
+pub(crate) fn test(arguments: &[String]) -> Done {
+    worker()?;
+    let mut cargo = command_with_tools(
+        "--node",
+        &[
+            "cargo",
+            "test",
+            "--workspace",
+            "--exclude",
+            "envc-edge",
+            "--features",
+            "envc-tests/edge",
+        ],
+    )?;
+    run(cargo.args(arguments))
+}
+
+/// Builds the Worker and weighs it.
+pub(crate) fn worker() -> Done {
+    let root = root()?;
+    let folder = root.join("edge-worker/worker");
+    let mut build = command_with_tools(
+        "--rust",
+        &["worker-build", "--release", "edge-worker/worker", "--locked"],
+    )?;
+    build.env("CARGO_TARGET_DIR", root.join(WASM_TARGET_DIR));
+    // Small before fast: every byte is loaded at each cold start.
+    build.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s");
+    build.env("CARGO_PROFILE_RELEASE_LTO", "fat");
+    build.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1");
+    run(&mut build)?;
+
+    let mut gzip_sum = 0;
+    for name in ["index.js", "index_bg.wasm"] {
+        let file = folder.join("build").join(name);
+        let raw = std::fs::metadata(&file)
+            .map_err(|error| Failure::task(format!("failed to read {}: {error}", file.display())))?
+            .len();
+        let gzip = gzip_len(&file)?;
+        gzip_sum += gzip;
+        say(&format!("{name:14} {raw:>9} bytes, {gzip:>9} gzipped"))?;
+    }
+    say(&format!("{:14} {:>9}        {gzip_sum:>9} gzipped", "together", ""))?;
+    if gzip_sum > WORKER_GZIP_BYTES_MAX {
+        return Err(Failure::task(format!(
+            "the Worker weighs {gzip_sum} bytes gzipped, more than {WORKER_GZIP_BYTES_MAX}: look \
+             for a heavy new dependency with `cargo tree -p envc-edge`"
+        )));
+    }
+    Ok(())
+}
+
+/// Builds the pure crates for wasm.
+pub(crate) fn pure_crates() -> Done {
+    let mut build =
+        command_with_tools("--rust", &["cargo", "build", "--locked", "--target", TARGET])?;
+    build.env("CARGO_TARGET_DIR", root()?.join(WASM_TARGET_DIR));
+    for name in PURE {
+        build.args(["--package", name]);
+    }
+    run(&mut build)
+}
+
+/// Checks the dependencies against deny.toml, installing cargo-deny first where it is missing.
+pub(crate) fn deny() -> Done {
+    let program = cargo_deny()?;
+    // No `advisories`: that needs the advisory database, which is no package registry.
+    run(&mut command(
+        &program,
+        &["--all-features", "--locked", "check", "bans", "licenses", "sources"],
+    )?)
+}
+
+/// Runs the benchmarks.
+pub(crate) fn bench(arguments: &[String]) -> Done {
+    let mut cargo =
+        command("cargo", &["run", "--release", "--package", "envc-tests", "--bin", "bench", "--"])?;
+    run(cargo.args(arguments))
+}
+
+/// Runs what continuous integration runs.
+pub(crate) fn ci() -> Done {
+    run(&mut command("bash", &[".ci/run"])?)
+}
+
+fn gzip_len(file: &Path) -> Result<usize, Failure> {
+    let mut gzip = command("gzip", &["-9", "-c"])?;
+    Ok(output(gzip.arg(file))?.len())
+}
+
+/// Finds cargo-deny on the PATH or among our own tools, else compiles it there.
+fn cargo_deny() -> Result<String, Failure> {
+    let answers = |program: &str| {
+        command(program, &["--version"]).is_ok_and(|mut ask| output(&mut ask).is_ok())
+    };
+    if answers("cargo-deny") {
+        return Ok("cargo-deny".to_owned());
+    }
+    let home = tools_folder()?.join(format!("cargo-deny-{CARGO_DENY}"));
+    let program = home.join("bin/cargo-deny").display().to_string();
+    if !answers(&program) {
+        let version = format!("={CARGO_DENY}");
+        let mut install =
+            command("cargo", &["install", "--quiet", "--locked", "cargo-deny", "--version"])?;
+        run(install.arg(version).arg("--root").arg(&home))?;
+    }
+    Ok(program)
+}
+
+/// Where tools are kept that are compiled once for all checkouts.
+fn tools_folder() -> Result<PathBuf, Failure> {
+    let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    from("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .or_else(|| from("HOME").map(|home| PathBuf::from(home).join(".local/share")))
+        .map(|data| data.join("envc-tools"))
+        .ok_or_else(|| Failure::task("neither XDG_DATA_HOME nor HOME is set"))
+}
