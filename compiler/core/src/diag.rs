@@ -129,7 +129,8 @@ impl Diagnostics {
 
     /// All of them, ordered by place, then code.
     pub fn into_sorted(mut self) -> Vec<Diagnostic> {
-        self.items.sort_by(|a, b| (a.span(), a.code, &a.message).cmp(&(b.span(), b.code, &b.message)));
+        self.items
+            .sort_by(|a, b| (a.span(), a.code, &a.message).cmp(&(b.span(), b.code, &b.message)));
         self.items
     }
 

@@ -132,10 +132,9 @@ impl Part {
     /// True for a secret, a tunnel token, or a lease attribute that is not public.
     pub fn is_secret(&self) -> bool {
         match self {
-            Self::Lit(_) => false,
+            Self::Lit(_) | Self::In(Input::Env(_)) => false,
             Self::Out(reference) => reference.output == Output::Token,
             Self::In(Input::Secret(_)) => true,
-            Self::In(Input::Env(_)) => false,
             Self::In(Input::Lease { secret, .. }) => *secret,
         }
     }
@@ -185,11 +184,9 @@ impl Value {
             Self::Bool(flag) => (*flag).into(),
             Self::Int(number) => (*number).into(),
             Self::Text(text) => text.resolve(&mut *known)?.into(),
-            Self::List(items) => items
-                .iter()
-                .map(|item| item.resolve(known))
-                .collect::<Option<Vec<_>>>()?
-                .into(),
+            Self::List(items) => {
+                items.iter().map(|item| item.resolve(known)).collect::<Option<Vec<_>>>()?.into()
+            }
             Self::Map(items) => {
                 let mut map = serde_json::Map::new();
                 for (name, item) in items {

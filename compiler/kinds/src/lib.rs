@@ -5,6 +5,31 @@
 
 #![forbid(unsafe_code)]
 
+pub mod account;
+mod api;
+mod d1;
+mod dns;
+mod kind;
+mod kv;
 mod lower;
+mod parts;
+mod queue;
+mod r2;
+mod registry;
+mod tunnel;
+mod tunnel_config;
 
+pub use api::{Answer, ApiFailure, ApiMessage, Call, PageInfo, read_answer};
+pub use d1::{D1, query as d1_query};
+pub use dns::Dns;
+pub use kind::{
+    Attr, BatchItem, Kind, Listing, Meaning, Mutability, Observed, Paging, Place, Wanted, classify,
+    general,
+};
+pub use kv::Kv;
 pub use lower::Lower;
+pub use queue::Queue;
+pub use r2::R2;
+pub use registry::{kind, registry};
+pub use tunnel::Tunnel;
+pub use tunnel_config::TunnelConfig;

@@ -1,0 +1,34 @@
+//! The calls that are no resource's: which account, which zone, is the token good.
+
+use serde_json::Value as Json;
+
+use crate::{Call, api};
+
+/// The accounts that the token can see.
+pub fn accounts() -> Call {
+    Call::get(&["accounts"]).query("per_page", "50")
+}
+
+/// Reads an account: (ID, name).
+pub fn read_account(item: &Json) -> Option<(String, String)> {
+    Some((api::text(item, "id")?, api::text(item, "name").unwrap_or_default()))
+}
+
+/// The zone of a name in an account.
+pub fn zones(account: &str, name: &str) -> Call {
+    Call::get(&["zones"]).query("name", name).query("account.id", account)
+}
+
+/// Reads a zone: (ID, name, status).
+pub fn read_zone(item: &Json) -> Option<(String, String, String)> {
+    Some((
+        api::text(item, "id")?,
+        api::text(item, "name")?,
+        api::text(item, "status").unwrap_or_default(),
+    ))
+}
+
+/// Is the token good? For user tokens; an account's token answers code 1000 here.
+pub fn verify_token() -> Call {
+    Call::get(&["user", "tokens", "verify"])
+}

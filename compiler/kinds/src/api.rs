@@ -1,0 +1,311 @@
+//! Messages of the Cloudflare v4 API: a call to make, and an answer read leniently.
+//!
+//! Unknown fields never matter, arrays may be null, codes may be missing: the API grows without
+//! notice. Source of the envelope: Cloudflare's OpenAPI document and its official SDKs.
+
+use envc_core::Secret;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value as Json;
+
+/// Characters that may stand in a path segment as they are.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// One request, relative to the base URL (`…/client/v4`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// The method.
+    pub method: http::Method,
+    /// Path with its leading slash; segments are percent-encoded already.
+    pub path: String,
+    /// Query pairs, not yet encoded.
+    pub query: Vec<(String, String)>,
+    /// Extra headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// The JSON body.
+    pub body: Option<Json>,
+}
+
+impl Call {
+    /// A call without query and body. Segments are percent-encoded; an empty one would change the
+    /// meaning of the path, so it is replaced by `-`, which no identifier of the API is.
+    pub fn new(method: http::Method, segments: &[&str]) -> Self {
+        let mut path = String::new();
+        for segment in segments {
+            path.push('/');
+            if segment.is_empty() {
+                path.push('-');
+            }
+            path.extend(utf8_percent_encode(segment, SEGMENT));
+        }
+        Self { method, path, query: Vec::new(), headers: Vec::new(), body: None }
+    }
+
+    /// `GET`
+    pub fn get(segments: &[&str]) -> Self {
+        Self::new(http::Method::GET, segments)
+    }
+
+    /// `POST` with a body.
+    pub fn post(segments: &[&str], body: Json) -> Self {
+        Self { body: Some(body), ..Self::new(http::Method::POST, segments) }
+    }
+
+    /// `PUT` with a body.
+    pub fn put(segments: &[&str], body: Json) -> Self {
+        Self { body: Some(body), ..Self::new(http::Method::PUT, segments) }
+    }
+
+    /// `PATCH` with a body.
+    pub fn patch(segments: &[&str], body: Json) -> Self {
+        Self { body: Some(body), ..Self::new(http::Method::PATCH, segments) }
+    }
+
+    /// `DELETE`
+    pub fn delete(segments: &[&str]) -> Self {
+        Self::new(http::Method::DELETE, segments)
+    }
+
+    /// Adds a query pair.
+    #[must_use]
+    pub fn query(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.query.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// True when the call may change something.
+    pub fn mutates(&self) -> bool {
+        self.method != http::Method::GET
+    }
+
+    /// Path with its query, encoded.
+    pub fn target(&self) -> String {
+        let mut target = self.path.clone();
+        for (index, (name, value)) in self.query.iter().enumerate() {
+            target.push(if index == 0 { '?' } else { '&' });
+            target.extend(utf8_percent_encode(name, SEGMENT));
+            target.push('=');
+            target.extend(utf8_percent_encode(value, SEGMENT));
+        }
+        target
+    }
+}
+
+/// A successful answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer {
+    /// `result`
+    pub result: Json,
+    /// `result_info`
+    pub page: PageInfo,
+}
+
+/// Where in a list an answer stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PageInfo {
+    /// All items of the list, when the API says so.
+    pub total_count: Option<u64>,
+    /// Items per page, as the API understood it.
+    pub per_page: Option<u64>,
+    /// The next page, for lists by cursor.
+    pub cursor: Option<String>,
+}
+
+/// One entry of `errors`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApiMessage {
+    /// The product's code; 0 when it is missing. Codes collide between products.
+    pub code: i64,
+    /// The text.
+    pub message: String,
+}
+
+/// An answer that is not a success.
+#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.summary())]
+pub struct ApiFailure {
+    /// HTTP status.
+    pub status: u16,
+    /// `errors` with their chains, flattened: outer first.
+    pub errors: Vec<ApiMessage>,
+    /// The `cf-ray` header, for Cloudflare's support.
+    pub ray: Option<String>,
+    /// Seconds to wait, from `Retry-After`.
+    pub retry_after_s: Option<u64>,
+    /// The beginning of a body that is not an API answer.
+    pub garbled: Option<String>,
+}
+
+impl ApiFailure {
+    /// One line: the API's words, or what was wrong with the answer.
+    pub fn summary(&self) -> String {
+        if let Some(start) = &self.garbled {
+            return format!(
+                "the API answered HTTP {} with something that is not an API answer: {start}",
+                self.status
+            );
+        }
+        let mut words: Vec<String> = self
+            .errors
+            .iter()
+            .map(|error| match error.code {
+                0 => error.message.clone(),
+                code => format!("{} (code {code})", error.message),
+            })
+            .collect();
+        if words.is_empty() {
+            words.push("no reason given".into());
+        }
+        format!("the API answered HTTP {}: {}", self.status, words.join("; "))
+    }
+
+    /// True when any error has one of these codes.
+    pub fn has(&self, codes: &[i64]) -> bool {
+        self.errors.iter().any(|error| codes.contains(&error.code))
+    }
+
+    /// True when any error's text holds this.
+    pub fn says(&self, text: &str) -> bool {
+        self.errors.iter().any(|error| error.message.contains(text))
+    }
+}
+
+/// Reads an answer's envelope.
+///
+/// `null`, HTML, an empty body of a 2xx other than 204/205 and JSON without `success` are not API
+/// answers: they come back as a failure with `garbled` set, never as an empty success.
+pub fn read_answer(
+    status: u16,
+    headers: &http::HeaderMap,
+    body: &[u8],
+) -> Result<Answer, ApiFailure> {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let mut failure = ApiFailure {
+        status,
+        ray: header("cf-ray").map(str::to_owned),
+        retry_after_s: header("retry-after").and_then(|text| text.trim().parse().ok()),
+        ..ApiFailure::default()
+    };
+    if matches!(status, 204 | 205) && body.is_empty() {
+        return Ok(Answer::default());
+    }
+    let json: Json = serde_json::from_slice(body).unwrap_or(Json::Null);
+    let ok = (200..300).contains(&status);
+    match json.get("success").and_then(Json::as_bool) {
+        Some(true) if ok => Ok(Answer {
+            result: json.get("result").cloned().unwrap_or(Json::Null),
+            page: page_info(json.get("result_info")),
+        }),
+        Some(_) => {
+            failure.errors = messages(json.get("errors"));
+            Err(failure)
+        }
+        None => {
+            failure.errors = messages(json.get("errors"));
+            if failure.errors.is_empty() {
+                failure.garbled = Some(beginning(body));
+            }
+            Err(failure)
+        }
+    }
+}
+
+fn page_info(info: Option<&Json>) -> PageInfo {
+    let Some(info) = info else { return PageInfo::default() };
+    PageInfo {
+        total_count: info.get("total_count").and_then(Json::as_u64),
+        per_page: info.get("per_page").and_then(Json::as_u64),
+        cursor: info
+            .get("cursor")
+            .and_then(Json::as_str)
+            .filter(|cursor| !cursor.is_empty())
+            .map(str::to_owned),
+    }
+}
+
+fn messages(errors: Option<&Json>) -> Vec<ApiMessage> {
+    let mut found = Vec::new();
+    for error in errors.and_then(Json::as_array).into_iter().flatten() {
+        found.push(ApiMessage {
+            code: error.get("code").and_then(Json::as_i64).unwrap_or(0),
+            message: text(error, "message").unwrap_or_else(|| error.to_string()),
+        });
+        found.extend(messages(error.get("error_chain")));
+    }
+    found
+}
+
+/// The first words of a body, made safe to print.
+fn beginning(body: &[u8]) -> String {
+    if body.is_empty() {
+        return "an empty body".into();
+    }
+    let start = String::from_utf8_lossy(body.get(..120.min(body.len())).unwrap_or(body));
+    let clean: String =
+        start.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+    format!("`{}`", clean.trim())
+}
+
+/// A text field of an object; empty text counts as missing.
+pub(crate) fn text(item: &Json, field: &str) -> Option<String> {
+    item.get(field).and_then(Json::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// Sets a field of an object that is being built.
+pub(crate) fn set(body: &mut Json, field: &str, value: Json) {
+    if let Some(fields) = body.as_object_mut() {
+        fields.insert(field.to_owned(), value);
+    }
+}
+
+/// A secret field of an object.
+pub(crate) fn secret(item: &Json, field: &str) -> Option<Secret> {
+    text(item, field).map(Secret::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(status: u16, body: &str) -> Result<Answer, ApiFailure> {
+        read_answer(status, &http::HeaderMap::new(), body.as_bytes())
+    }
+
+    #[test]
+    fn what_is_no_api_answer_is_never_an_empty_success() {
+        for body in ["null", "", "<html>challenge</html>", "[]", "{}", "\"x\"", "{\"success\":1}"] {
+            let failure = read(200, body).unwrap_err();
+            assert!(failure.garbled.is_some(), "{body}");
+        }
+        assert_eq!(read(204, ""), Ok(Answer::default()));
+    }
+
+    #[test]
+    fn error_chains_are_kept_and_nulls_are_empty() {
+        let failure = read(
+            400,
+            r#"{"success":false,"errors":[{"code":1004,"message":"DNS Validation Error",
+            "error_chain":[{"code":9005,"message":"bad"}]}],"messages":null,"result":null}"#,
+        )
+        .unwrap_err();
+        assert!(failure.has(&[9005]));
+        assert_eq!(
+            failure.to_string(),
+            "the API answered HTTP 400: DNS Validation Error (code 1004); bad (code 9005)"
+        );
+        let none = read(409, r#"{"success":false,"errors":null}"#).unwrap_err();
+        assert!(none.errors.is_empty());
+    }
+
+    #[test]
+    fn paths_and_queries_are_encoded_and_never_lose_a_segment() {
+        let call = Call::get(&["accounts", "", "a/b", "x y"]).query("name.exact", "a&b=c");
+        assert_eq!(call.target(), "/accounts/-/a%2Fb/x%20y?name.exact=a%26b%3Dc");
+    }
+}

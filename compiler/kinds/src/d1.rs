@@ -1,0 +1,185 @@
+//! D1 databases.
+//!
+//! Endpoints: `GET|POST /accounts/{a}/d1/database`, `PUT|DELETE …/{uuid}`, `POST …/{uuid}/query`.
+//! A database cannot be renamed or moved. Limits: 50,000 databases (paid), 10 (free); a statement
+//! 100 KB. Source: Cloudflare's OpenAPI document and D1 documentation, checked November 2026.
+
+use envc_core::{Desired, Diagnostic, KindId};
+use envc_syntax::{
+    Node,
+    rule::{ArgRule, EMPTY, LABEL, NodeRule, Repeat, Type, optional},
+};
+use serde_json::{Value as Json, json};
+
+use crate::{
+    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Observed, Paging, Place,
+    Wanted, api,
+    parts::{ID_PROP, NAME_PROP, NameRule, managed, set_text},
+};
+
+/// The kind.
+#[derive(Debug)]
+pub struct D1;
+
+const NAME: NameRule = NameRule {
+    chars: "letters, digits, - and _, starting with a letter or a digit",
+    first: |c| c.is_ascii_alphanumeric(),
+    rest: |c| c.is_ascii_alphanumeric() || c == '-' || c == '_',
+    last: |_| true,
+    min: 1,
+    max: 63,
+};
+
+const LOCATIONS: &[&str] = &["wnam", "enam", "weur", "eeur", "apac", "oc"];
+
+static GRAMMAR: NodeRule = NodeRule {
+    name: "d1",
+    doc: "A D1 database.",
+    example: "d1 \"webapp\" { migrations \"apps/webapp/drizzle\" }",
+    args: &[LABEL],
+    props: &[
+        NAME_PROP,
+        ID_PROP,
+        optional("location", Type::OneOf(LOCATIONS), "Where to create it; a hint."),
+        optional("jurisdiction", Type::OneOf(&["eu", "fedramp", "us"]), "Where data must stay."),
+        optional("read-replication", Type::OneOf(&["auto", "disabled"]), "Read replicas."),
+    ],
+    children: &[&NodeRule {
+        name: "migrations",
+        doc: "The folder of its migrations: `*.sql` files, applied in wrangler's order.",
+        example: "migrations \"apps/webapp/drizzle\"",
+        args: &[ArgRule {
+            name: "folder",
+            ty: Type::Path,
+            required: true,
+            doc: "Relative to the spec's folder.",
+        }],
+        repeat: Repeat::Once,
+        ..EMPTY
+    }],
+    repeat: Repeat::PerLabel,
+    ..EMPTY
+};
+
+static ATTRS: &[Attr] = &[
+    Attr { name: "location", mutability: Mutability::CreateOnly, samples: &["\"weur\""] },
+    Attr {
+        name: "jurisdiction",
+        mutability: Mutability::Replace,
+        samples: &["\"eu\"", "\"fedramp\""],
+    },
+    Attr {
+        name: "read-replication",
+        mutability: Mutability::InPlace,
+        samples: &["\"auto\"", "\"disabled\""],
+    },
+];
+
+impl Kind for D1 {
+    fn id(&self) -> KindId {
+        KindId::D1
+    }
+
+    fn noun(&self) -> &'static str {
+        "D1 database"
+    }
+
+    fn permission(&self) -> &'static str {
+        "D1 Write"
+    }
+
+    fn holds_data(&self) -> bool {
+        true
+    }
+
+    fn grammar(&self) -> Option<&'static NodeRule> {
+        Some(&GRAMMAR)
+    }
+
+    fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
+        let mut desired = managed(KindId::D1, node, cx, &NAME);
+        if let (Some(_), Some(place)) = (node.prop("jurisdiction"), node.prop("location")) {
+            cx.report(
+                Diagnostic::error(
+                    "envc::spec::conflict",
+                    place.span,
+                    "a database with a jurisdiction ignores its location",
+                )
+                .at("has no effect")
+                .help("remove `location=`, or remove `jurisdiction=`"),
+            );
+        }
+        for name in ["location", "jurisdiction", "read-replication"] {
+            set_text(&mut desired, node, cx, name);
+        }
+        vec![desired]
+    }
+
+    fn attrs(&self) -> &'static [Attr] {
+        ATTRS
+    }
+
+    fn listing(&self, place: &Place) -> Option<Listing> {
+        Some(Listing {
+            call: Call::get(&["accounts", &place.account, "d1", "database"]),
+            paging: Paging::Numbered { per_page: 10_000 },
+        })
+    }
+
+    fn observe(&self, item: &Json) -> Option<Observed> {
+        let mut observed = Observed {
+            id: api::text(item, "uuid")?,
+            name: api::text(item, "name")?,
+            ..Observed::default()
+        };
+        if let Some(jurisdiction) = item.get("jurisdiction") {
+            observed.fields.insert("jurisdiction".into(), jurisdiction.clone());
+        }
+        if let Some(mode) = item.pointer("/read_replication/mode") {
+            observed.fields.insert("read-replication".into(), mode.clone());
+        }
+        Some(observed)
+    }
+
+    fn create(&self, place: &Place, wanted: &Wanted) -> Call {
+        let mut body = json!({ "name": wanted.name });
+        for (field, to) in [("location", "primary_location_hint"), ("jurisdiction", "jurisdiction")]
+        {
+            if let Some(value) = wanted.fields.get(field) {
+                api::set(&mut body, to, value.clone());
+            }
+        }
+        if let Some(mode) = wanted.fields.get("read-replication") {
+            api::set(&mut body, "read_replication", json!({ "mode": mode }));
+        }
+        Call::post(&["accounts", &place.account, "d1", "database"], body)
+    }
+
+    fn update(&self, place: &Place, id: &str, wanted: &Wanted, _changed: &[String]) -> Call {
+        // The only field that can be changed.
+        let mode = wanted.fields.get("read-replication").cloned().unwrap_or(json!("disabled"));
+        Call::put(
+            &["accounts", &place.account, "d1", "database", id],
+            json!({ "read_replication": { "mode": mode } }),
+        )
+    }
+
+    fn delete(&self, place: &Place, id: &str) -> Option<Call> {
+        Some(Call::delete(&["accounts", &place.account, "d1", "database", id]))
+    }
+
+    fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
+        if failure.has(&[7502]) {
+            return Some(Meaning::Exists);
+        }
+        failure.has(&[7404]).then_some(Meaning::NotFound)
+    }
+}
+
+/// Runs SQL: statements separated by `;`, all or nothing.
+pub fn query(place: &Place, database_id: &str, sql: &str) -> Call {
+    Call::post(
+        &["accounts", &place.account, "d1", "database", database_id, "query"],
+        json!({ "sql": sql }),
+    )
+}

@@ -1,0 +1,276 @@
+//! What every kind of resource can do: the one trait between the engine and the products.
+
+use std::{collections::BTreeMap, fmt};
+
+use envc_core::{Desired, KindId, Secret};
+use envc_syntax::{Node, rule::NodeRule};
+use serde_json::Value as Json;
+
+use crate::{Answer, ApiFailure, Call, Lower};
+
+/// Where a call goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The account's ID.
+    pub account: String,
+    /// The ID of the zone, for kinds that live in one.
+    pub zone: String,
+}
+
+/// A resource to make or change, every reference replaced.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wanted {
+    /// The physical name.
+    pub name: String,
+    /// The fields that the spec sets.
+    pub fields: BTreeMap<String, Json>,
+    /// The API's identifier of the resource it lives and dies with; empty without one.
+    pub parent_id: String,
+}
+
+/// A resource as the API tells of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// The API's identifier.
+    pub id: String,
+    /// The physical name (natural key).
+    pub name: String,
+    /// The fields that the answer holds, normalised to the spec's forms.
+    pub fields: BTreeMap<String, Json>,
+    /// The text that may hold an ownership marker.
+    pub comment: Option<String>,
+    /// A secret that only a create returns.
+    pub token: Option<Secret>,
+}
+
+/// How a list is paged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paging {
+    /// `page` from 1 and `per_page`; the items are `result`.
+    Numbered {
+        /// Items per page: the most that the API allows, within reason.
+        per_page: u64,
+    },
+    /// `cursor` and `per_page`; the items are `result.<field>`.
+    Cursor {
+        /// Items per page.
+        per_page: u64,
+        /// The field of `result` that holds the items.
+        field: &'static str,
+    },
+}
+
+/// A list that tells of all resources of a kind in one place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listing {
+    /// The first page's call, without paging.
+    pub call: Call,
+    /// How to go on.
+    pub paging: Paging,
+}
+
+/// What a change of an attribute means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutability {
+    /// Changed in place.
+    InPlace,
+    /// Another value needs another resource.
+    Replace,
+    /// Counts at creation only; never a diff (the API does not promise to keep it).
+    CreateOnly,
+}
+
+/// One attribute of a kind. Diff, reference and generators of tests read this table.
+#[derive(Debug)]
+pub struct Attr {
+    /// The field's name, as in the spec.
+    pub name: &'static str,
+    /// What a change means.
+    pub mutability: Mutability,
+    /// A value that the API takes, for generators: JSON.
+    pub samples: &'static [&'static str],
+}
+
+/// One entry of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BatchItem {
+    /// Make it.
+    Create(Wanted),
+    /// Change it in place.
+    Update {
+        /// The API's identifier.
+        id: String,
+        /// The whole of what is wanted.
+        wanted: Wanted,
+    },
+    /// Remove it.
+    Delete {
+        /// The API's identifier.
+        id: String,
+    },
+}
+
+/// What a failure means for the action that met it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// The object is not there: success for a delete.
+    NotFound,
+    /// A namesake is there.
+    Exists,
+    /// Something inside must go first.
+    NotEmpty,
+    /// Something else still uses it; it may be let go of soon.
+    InUse,
+    /// The token is wrong or lacks a permission.
+    Auth,
+    /// Too many requests.
+    RateLimited,
+    /// May work when tried again; a mutating call may have had its effect.
+    Transient,
+    /// The request itself is wrong: trying again will not help.
+    Refused,
+}
+
+/// A kind of resource. Sans I/O: it builds calls and reads answers.
+pub trait Kind: Sync + fmt::Debug {
+    /// Which kind it is.
+    fn id(&self) -> KindId;
+
+    /// What people call it: "D1 database".
+    fn noun(&self) -> &'static str;
+
+    /// The permission that a token needs for it, in the dashboard's words.
+    fn permission(&self) -> &'static str;
+
+    /// True when deleting it loses data: deletes and replaces are approved.
+    fn holds_data(&self) -> bool {
+        false
+    }
+
+    /// True for what lives in a zone rather than in the account.
+    fn in_zone(&self) -> bool {
+        false
+    }
+
+    /// The node that declares it; none for what only another kind makes.
+    fn grammar(&self) -> Option<&'static NodeRule> {
+        None
+    }
+
+    /// Turns its node into desired resources: its own and those that live with it.
+    fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired>;
+
+    /// Its attributes, besides the physical name.
+    fn attrs(&self) -> &'static [Attr];
+
+    /// True when the physical name can be changed in place.
+    fn renames(&self) -> bool {
+        false
+    }
+
+    /// The list that tells of all of them; none for what is read per parent.
+    fn listing(&self, place: &Place) -> Option<Listing>;
+
+    /// Reads the one that lives with this parent; for kinds without a list.
+    fn read_of_parent(&self, _place: &Place, _parent_id: &str) -> Option<Call> {
+        None
+    }
+
+    /// Reads one item of a list, or the result of a create or an update. `None`: the item does
+    /// not count (a deleted tunnel), or lacks its identifier.
+    fn observe(&self, item: &Json) -> Option<Observed>;
+
+    /// True when a namesake with this natural key stands in the way of the wanted one.
+    fn collides(&self, wanted: &str, found: &str) -> bool {
+        wanted == found
+    }
+
+    /// Makes it.
+    fn create(&self, place: &Place, wanted: &Wanted) -> Call;
+
+    /// Changes these fields in place (`name` among them for a rename).
+    fn update(&self, place: &Place, id: &str, wanted: &Wanted, changed: &[String]) -> Call;
+
+    /// A call that must come before the delete, such as cleaning a tunnel's connections.
+    fn before_delete(&self, _place: &Place, _id: &str) -> Option<Call> {
+        None
+    }
+
+    /// Removes it; `None` when it dies with its parent.
+    fn delete(&self, place: &Place, id: &str) -> Option<Call>;
+
+    /// The first page of what is inside, for containers that must be empty to be deleted.
+    fn contents(&self, _place: &Place, _id: &str) -> Option<Call> {
+        None
+    }
+
+    /// Removes what a page of `contents` tells of; `None` when the page is empty.
+    fn empty(&self, _place: &Place, _id: &str, _page: &Answer) -> Option<Call> {
+        None
+    }
+
+    /// All changes of one zone in one call, for kinds that have a batch endpoint.
+    fn batch(&self, _place: &Place, _items: &[BatchItem]) -> Option<Call> {
+        None
+    }
+
+    /// The most items of one batch.
+    fn batch_items_max(&self) -> usize {
+        1
+    }
+
+    /// Reads a batch's answer: one entry for each item, in the items' order.
+    fn batch_answer(&self, _items: &[BatchItem], _result: &Json) -> Vec<Option<Observed>> {
+        Vec::new()
+    }
+
+    /// Fetches the secret output (a tunnel's token).
+    fn token(&self, _place: &Place, _id: &str) -> Option<Call> {
+        None
+    }
+
+    /// What this kind's codes mean, where the general rules do not tell.
+    fn meaning(&self, _call: &Call, _failure: &ApiFailure) -> Option<Meaning> {
+        None
+    }
+}
+
+/// What a failure means: the general rules first, then the kind's own codes.
+///
+/// Source: Cloudflare's published error codes and the retry rules of its official clients, save
+/// that a 409 is never worth a retry.
+pub fn classify(kind: &dyn Kind, call: &Call, failure: &ApiFailure) -> Meaning {
+    general(call, failure).unwrap_or_else(|| {
+        kind.meaning(call, failure).unwrap_or(match failure.status {
+            404 => Meaning::NotFound,
+            409 if call.method == http::Method::POST => Meaning::Exists,
+            _ => Meaning::Refused,
+        })
+    })
+}
+
+/// The rules that hold for every product; `None` where the product's codes decide.
+pub fn general(call: &Call, failure: &ApiFailure) -> Option<Meaning> {
+    const INTERNAL: &[&str] = &["internal error", "Internal error", "Internal Server Error"];
+    const LOST: &[&str] = &["Request timeout", "Network connection lost"];
+    if failure.status == 429 || failure.has(&[971]) {
+        return Some(Meaning::RateLimited);
+    }
+    if failure.status >= 500 || matches!(failure.status, 408 | 425) {
+        return Some(Meaning::Transient);
+    }
+    if failure.garbled.is_some() {
+        // A challenge page or nonsense with a 2xx or 4xx status says nothing of the effect.
+        return Some(Meaning::Transient);
+    }
+    if failure.has(&[1000, 7500, 10001, 10013])
+        && INTERNAL.iter().chain(LOST).any(|text| failure.says(text))
+    {
+        return Some(Meaning::Transient);
+    }
+    let auth = failure.has(&[6003, 9103, 9106]) || matches!(failure.status, 401 | 403);
+    if auth || (failure.has(&[10000]) && call.mutates() && failure.status == 400) {
+        return Some(Meaning::Auth);
+    }
+    None
+}

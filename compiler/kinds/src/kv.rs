@@ -1,0 +1,115 @@
+//! Workers KV namespaces.
+//!
+//! Endpoints: `GET|POST /accounts/{a}/storage/kv/namespaces`, `PUT|DELETE …/{id}`. There is no
+//! filter by name; a page holds at most 100; an account has at most 1,000. The title can be changed
+//! in place. Source: Cloudflare's OpenAPI document and KV documentation, checked November 2026.
+
+use envc_core::{Desired, KindId};
+use envc_syntax::{
+    Node,
+    rule::{EMPTY, LABEL, NodeRule, Repeat},
+};
+use serde_json::{Value as Json, json};
+
+use crate::{
+    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Observed, Paging, Place, Wanted, api,
+    parts::{ID_PROP, NAME_PROP, NameRule, managed},
+};
+
+/// The kind.
+#[derive(Debug)]
+pub struct Kv;
+
+const NAME: NameRule = NameRule {
+    chars: "any characters but control characters",
+    first: |c| !c.is_control(),
+    rest: |c| !c.is_control(),
+    last: |_| true,
+    min: 1,
+    max: 512,
+};
+
+static GRAMMAR: NodeRule = NodeRule {
+    name: "kv",
+    doc: "A Workers KV namespace.",
+    example: "kv \"sessions\"",
+    args: &[LABEL],
+    props: &[NAME_PROP, ID_PROP],
+    repeat: Repeat::PerLabel,
+    ..EMPTY
+};
+
+impl Kind for Kv {
+    fn id(&self) -> KindId {
+        KindId::Kv
+    }
+
+    fn noun(&self) -> &'static str {
+        "KV namespace"
+    }
+
+    fn permission(&self) -> &'static str {
+        "Workers KV Storage Write"
+    }
+
+    fn holds_data(&self) -> bool {
+        true
+    }
+
+    fn grammar(&self) -> Option<&'static NodeRule> {
+        Some(&GRAMMAR)
+    }
+
+    fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
+        vec![managed(KindId::Kv, node, cx, &NAME)]
+    }
+
+    fn attrs(&self) -> &'static [Attr] {
+        &[]
+    }
+
+    fn renames(&self) -> bool {
+        true
+    }
+
+    fn listing(&self, place: &Place) -> Option<Listing> {
+        Some(Listing {
+            call: Call::get(&["accounts", &place.account, "storage", "kv", "namespaces"])
+                .query("order", "title"),
+            paging: Paging::Numbered { per_page: 100 },
+        })
+    }
+
+    fn observe(&self, item: &Json) -> Option<Observed> {
+        Some(Observed {
+            id: api::text(item, "id")?,
+            name: api::text(item, "title")?,
+            ..Observed::default()
+        })
+    }
+
+    fn create(&self, place: &Place, wanted: &Wanted) -> Call {
+        Call::post(
+            &["accounts", &place.account, "storage", "kv", "namespaces"],
+            json!({ "title": wanted.name }),
+        )
+    }
+
+    fn update(&self, place: &Place, id: &str, wanted: &Wanted, _changed: &[String]) -> Call {
+        Call::put(
+            &["accounts", &place.account, "storage", "kv", "namespaces", id],
+            json!({ "title": wanted.name }),
+        )
+    }
+
+    fn delete(&self, place: &Place, id: &str) -> Option<Call> {
+        Some(Call::delete(&["accounts", &place.account, "storage", "kv", "namespaces", id]))
+    }
+
+    fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
+        if failure.has(&[10014]) {
+            return Some(Meaning::Exists);
+        }
+        failure.has(&[10013]).then_some(Meaning::NotFound)
+    }
+}

@@ -1,0 +1,94 @@
+//! What several kinds share: common properties, the name rule, the plain desired resource.
+
+use std::collections::BTreeMap;
+
+use envc_core::{Address, Desired, Diagnostic, KindId, Mode, Value};
+use envc_syntax::{
+    Node,
+    rule::{PropRule, Type, optional},
+};
+
+use crate::Lower;
+
+/// `name=`: another physical name than `{project}-{name}-{env}`.
+pub(crate) const NAME_PROP: PropRule = PropRule {
+    name: "name",
+    ty: Type::NameText,
+    required: false,
+    default: Some("{project}-{name}-{env}"),
+    doc: "The physical name in the account.",
+};
+
+/// `id=`: the identifier of an existing resource.
+pub(crate) const ID_PROP: PropRule =
+    optional("id", Type::Plain, "Inside `existing` only: the resource's identifier.");
+
+/// What a physical name of a kind may look like.
+pub(crate) struct NameRule {
+    /// In words.
+    pub(crate) chars: &'static str,
+    /// The first character.
+    pub(crate) first: fn(char) -> bool,
+    /// Every character.
+    pub(crate) rest: fn(char) -> bool,
+    /// The last character, besides.
+    pub(crate) last: fn(char) -> bool,
+    /// Fewest characters.
+    pub(crate) min: usize,
+    /// Most characters.
+    pub(crate) max: usize,
+}
+
+impl NameRule {
+    /// What is wrong with a name, or nothing.
+    pub(crate) fn problem(&self, name: &str) -> Option<String> {
+        let length = name.chars().count();
+        if length < self.min || length > self.max {
+            return Some(format!(
+                "has {length} characters, and {} to {} are allowed",
+                self.min, self.max
+            ));
+        }
+        let good = name.chars().next().is_some_and(self.first)
+            && name.chars().all(self.rest)
+            && name.chars().last().is_some_and(self.last);
+        (!good).then(|| format!("may hold {}", self.chars))
+    }
+}
+
+/// The desired resource of a node with a declared name, its physical name checked.
+pub(crate) fn managed(kind: KindId, node: &Node, cx: &mut dyn Lower, rule: &NameRule) -> Desired {
+    let name = cx.physical_name(node);
+    let span = node.prop("name").map_or(node.label_span(), |scalar| scalar.span);
+    if !name.is_empty()
+        && let Some(problem) = rule.problem(&name)
+    {
+        cx.report(
+            Diagnostic::error(
+                "envc::spec::bad_name",
+                span,
+                format!("the physical name `{name}` of this {kind} {problem}"),
+            )
+            .at("gives that name on the longest environment ID")
+            .help("shorten the name, set `name=`, or lower `max-length=` of the identity"),
+        );
+    }
+    Desired {
+        address: Address::new(kind, node.label().unwrap_or_default()),
+        name,
+        mode: Mode::Managed,
+        protect: cx.protected(),
+        fields: BTreeMap::new(),
+        zone: None,
+        parent: None,
+        span: node.name.span,
+    }
+}
+
+/// Sets a field from a property of the same name, when it is there.
+pub(crate) fn set_text(desired: &mut Desired, node: &Node, cx: &mut dyn Lower, name: &str) {
+    if let Some(scalar) = node.prop(name) {
+        let text = cx.text(scalar);
+        desired.fields.insert(name.to_owned(), Value::Text(text));
+    }
+}

@@ -1,0 +1,165 @@
+//! Queues.
+//!
+//! Endpoints: `GET|POST /accounts/{a}/queues`, `PATCH|DELETE …/{id}`. The list is paged although
+//! its type says otherwise. A rename keeps the identifier. A queue that another queue's consumer
+//! names as dead letter queue cannot be deleted before that consumer is (11005).
+//! Source: Cloudflare's OpenAPI document and Queues documentation, checked November 2026.
+
+use envc_core::{Desired, KindId, Value};
+use envc_syntax::{
+    Node,
+    rule::{EMPTY, LABEL, NodeRule, Repeat, Type, optional},
+};
+use serde_json::{Value as Json, json};
+
+use crate::{
+    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Observed, Paging, Place,
+    Wanted, api,
+    parts::{ID_PROP, NAME_PROP, NameRule, managed},
+};
+
+/// The kind.
+#[derive(Debug)]
+pub struct Queue;
+
+const NAME: NameRule = NameRule {
+    chars: "lower-case letters, digits and -, with a letter or a digit at both ends",
+    first: |c| c.is_ascii_lowercase() || c.is_ascii_digit(),
+    rest: |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-',
+    last: |c| c != '-',
+    min: 1,
+    max: 63,
+};
+
+/// The spec's fields and the API's settings.
+const SETTINGS: &[(&str, &str)] = &[
+    ("delivery-delay", "delivery_delay"),
+    ("retention", "message_retention_period"),
+    ("delivery-paused", "delivery_paused"),
+];
+
+static GRAMMAR: NodeRule = NodeRule {
+    name: "queue",
+    doc: "A queue.",
+    example: "queue \"jobs\" retention=86400",
+    args: &[LABEL],
+    props: &[
+        NAME_PROP,
+        ID_PROP,
+        optional("delivery-delay", Type::Int(0, 86_400), "Seconds before a message is delivered."),
+        optional("retention", Type::Int(60, 1_209_600), "Seconds that a message is kept."),
+        optional("delivery-paused", Type::Bool, "Keeps messages back."),
+    ],
+    repeat: Repeat::PerLabel,
+    ..EMPTY
+};
+
+static ATTRS: &[Attr] = &[
+    Attr { name: "delivery-delay", mutability: Mutability::InPlace, samples: &["0", "60"] },
+    Attr { name: "retention", mutability: Mutability::InPlace, samples: &["345600", "86400"] },
+    Attr { name: "delivery-paused", mutability: Mutability::InPlace, samples: &["false", "true"] },
+];
+
+impl Kind for Queue {
+    fn id(&self) -> KindId {
+        KindId::Queue
+    }
+
+    fn noun(&self) -> &'static str {
+        "queue"
+    }
+
+    fn permission(&self) -> &'static str {
+        "Queues Write"
+    }
+
+    fn holds_data(&self) -> bool {
+        true
+    }
+
+    fn grammar(&self) -> Option<&'static NodeRule> {
+        Some(&GRAMMAR)
+    }
+
+    fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
+        let mut desired = managed(KindId::Queue, node, cx, &NAME);
+        for (field, _) in SETTINGS {
+            let Some(scalar) = node.prop(field) else { continue };
+            let value = scalar.as_int().map(Value::Int).or(scalar.as_bool().map(Value::Bool));
+            if let Some(value) = value {
+                desired.fields.insert((*field).to_owned(), value);
+            }
+        }
+        vec![desired]
+    }
+
+    fn attrs(&self) -> &'static [Attr] {
+        ATTRS
+    }
+
+    fn renames(&self) -> bool {
+        true
+    }
+
+    fn listing(&self, place: &Place) -> Option<Listing> {
+        Some(Listing {
+            call: Call::get(&["accounts", &place.account, "queues"]),
+            paging: Paging::Numbered { per_page: 100 },
+        })
+    }
+
+    fn observe(&self, item: &Json) -> Option<Observed> {
+        let mut observed = Observed {
+            id: api::text(item, "queue_id")?,
+            name: api::text(item, "queue_name")?,
+            ..Observed::default()
+        };
+        for (field, setting) in SETTINGS {
+            if let Some(value) = item.get("settings").and_then(|settings| settings.get(setting)) {
+                observed.fields.insert((*field).to_owned(), value.clone());
+            }
+        }
+        Some(observed)
+    }
+
+    fn create(&self, place: &Place, wanted: &Wanted) -> Call {
+        let mut body = json!({ "queue_name": wanted.name });
+        let settings = settings(wanted);
+        if settings.as_object().is_some_and(|settings| !settings.is_empty()) {
+            api::set(&mut body, "settings", settings);
+        }
+        Call::post(&["accounts", &place.account, "queues"], body)
+    }
+
+    fn update(&self, place: &Place, id: &str, wanted: &Wanted, changed: &[String]) -> Call {
+        let mut body = json!({ "settings": settings(wanted) });
+        if changed.iter().any(|field| field == "name") {
+            api::set(&mut body, "queue_name", json!(wanted.name));
+        }
+        Call::patch(&["accounts", &place.account, "queues", id], body)
+    }
+
+    fn delete(&self, place: &Place, id: &str) -> Option<Call> {
+        Some(Call::delete(&["accounts", &place.account, "queues", id]))
+    }
+
+    fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
+        if failure.has(&[11009]) {
+            return Some(Meaning::Exists);
+        }
+        if failure.has(&[11005, 11017]) {
+            return Some(Meaning::InUse);
+        }
+        failure.has(&[11000]).then_some(Meaning::NotFound)
+    }
+}
+
+fn settings(wanted: &Wanted) -> Json {
+    let mut settings = serde_json::Map::new();
+    for (field, setting) in SETTINGS {
+        if let Some(value) = wanted.fields.get(*field) {
+            settings.insert((*setting).to_owned(), value.clone());
+        }
+    }
+    Json::Object(settings)
+}

@@ -1,0 +1,170 @@
+//! R2 buckets.
+//!
+//! Endpoints: `GET|POST /accounts/{a}/r2/buckets`, `PATCH|DELETE …/{name}`, `GET|DELETE
+//! …/{name}/objects`. The name is the identifier; buckets of another jurisdiction are seen only with
+//! the jurisdiction header. The location is a hint that counts at creation only. A bucket that holds
+//! objects cannot be deleted (HTTP 409; the code is not always there).
+//! Source: Cloudflare's OpenAPI document and R2 documentation, checked November 2026.
+
+use envc_core::{Desired, KindId};
+use envc_syntax::{
+    Node,
+    rule::{EMPTY, LABEL, NodeRule, Repeat, Type, optional},
+};
+use serde_json::{Value as Json, json};
+
+use crate::{
+    Answer, ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Observed, Paging,
+    Place, Wanted, api,
+    parts::{NAME_PROP, NameRule, managed, set_text},
+};
+
+/// The kind.
+#[derive(Debug)]
+pub struct R2;
+
+const NAME: NameRule = NameRule {
+    chars: "lower-case letters, digits and -, with a letter or a digit at both ends",
+    first: |c| c.is_ascii_lowercase() || c.is_ascii_digit(),
+    rest: |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-',
+    last: |c| c != '-',
+    min: 3,
+    max: 63,
+};
+
+static GRAMMAR: NodeRule = NodeRule {
+    name: "r2",
+    doc: "An R2 bucket.",
+    example: "r2 \"images\"",
+    args: &[LABEL],
+    props: &[
+        NAME_PROP,
+        optional(
+            "location",
+            Type::OneOf(&["apac", "eeur", "enam", "weur", "wnam", "oc"]),
+            "Where to create it; a hint.",
+        ),
+        optional(
+            "storage-class",
+            Type::OneOf(&["Standard", "InfrequentAccess"]),
+            "The storage class of new objects.",
+        ),
+    ],
+    repeat: Repeat::PerLabel,
+    ..EMPTY
+};
+
+static ATTRS: &[Attr] = &[
+    Attr { name: "location", mutability: Mutability::CreateOnly, samples: &["\"weur\""] },
+    Attr {
+        name: "storage-class",
+        mutability: Mutability::InPlace,
+        samples: &["\"Standard\"", "\"InfrequentAccess\""],
+    },
+];
+
+impl Kind for R2 {
+    fn id(&self) -> KindId {
+        KindId::R2
+    }
+
+    fn noun(&self) -> &'static str {
+        "R2 bucket"
+    }
+
+    fn permission(&self) -> &'static str {
+        "Workers R2 Storage Write"
+    }
+
+    fn holds_data(&self) -> bool {
+        true
+    }
+
+    fn grammar(&self) -> Option<&'static NodeRule> {
+        Some(&GRAMMAR)
+    }
+
+    fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
+        let mut desired = managed(KindId::R2, node, cx, &NAME);
+        for name in ["location", "storage-class"] {
+            set_text(&mut desired, node, cx, name);
+        }
+        vec![desired]
+    }
+
+    fn attrs(&self) -> &'static [Attr] {
+        ATTRS
+    }
+
+    fn listing(&self, place: &Place) -> Option<Listing> {
+        Some(Listing {
+            call: Call::get(&["accounts", &place.account, "r2", "buckets"]),
+            paging: Paging::Cursor { per_page: 1_000, field: "buckets" },
+        })
+    }
+
+    fn observe(&self, item: &Json) -> Option<Observed> {
+        let name = api::text(item, "name")?;
+        let mut observed = Observed { id: name.clone(), name, ..Observed::default() };
+        if let Some(class) = api::text(item, "storage_class") {
+            observed.fields.insert("storage-class".into(), class.into());
+        }
+        Some(observed)
+    }
+
+    fn create(&self, place: &Place, wanted: &Wanted) -> Call {
+        let mut body = json!({ "name": wanted.name });
+        for (field, to) in [("location", "locationHint"), ("storage-class", "storageClass")] {
+            if let Some(value) = wanted.fields.get(field) {
+                api::set(&mut body, to, value.clone());
+            }
+        }
+        Call::post(&["accounts", &place.account, "r2", "buckets"], body)
+    }
+
+    fn update(&self, place: &Place, id: &str, wanted: &Wanted, _changed: &[String]) -> Call {
+        let class = wanted.fields.get("storage-class").and_then(Json::as_str).unwrap_or("Standard");
+        Call::new(http::Method::PATCH, &["accounts", &place.account, "r2", "buckets", id])
+            .header("cf-r2-storage-class", class)
+    }
+
+    fn delete(&self, place: &Place, id: &str) -> Option<Call> {
+        Some(Call::delete(&["accounts", &place.account, "r2", "buckets", id]))
+    }
+
+    fn contents(&self, place: &Place, id: &str) -> Option<Call> {
+        Some(
+            Call::get(&["accounts", &place.account, "r2", "buckets", id, "objects"])
+                .query("per_page", "1000"),
+        )
+    }
+
+    fn empty(&self, place: &Place, id: &str, page: &Answer) -> Option<Call> {
+        let keys: Vec<Json> = page
+            .result
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|object| object.get("key").cloned())
+            .collect();
+        if keys.is_empty() {
+            return None;
+        }
+        let mut call = Call::delete(&["accounts", &place.account, "r2", "buckets", id, "objects"]);
+        call.body = Some(Json::Array(keys));
+        Some(call)
+    }
+
+    fn meaning(&self, call: &Call, failure: &ApiFailure) -> Option<Meaning> {
+        if failure.has(&[10058]) {
+            return Some(Meaning::RateLimited);
+        }
+        if call.method == http::Method::DELETE && (failure.status == 409 || failure.has(&[10008])) {
+            return Some(Meaning::NotEmpty);
+        }
+        if failure.has(&[10004, 10073]) {
+            return Some(Meaning::Exists);
+        }
+        failure.has(&[10006, 10085]).then_some(Meaning::NotFound)
+    }
+}

@@ -1,0 +1,228 @@
+//! Cloudflare Tunnels, with the ingress rules and host names that live with them.
+//!
+//! Endpoints: `GET|POST /accounts/{a}/cfd_tunnel`, `PATCH|DELETE …/{id}`, `DELETE
+//! …/{id}/connections`, `GET …/{id}/token`. Deletes are soft: lists ask for `is_deleted=false`. A
+//! tunnel with live connections cannot be deleted (1022), so they are cleaned first.
+//! Source: Cloudflare's OpenAPI document and cloudflared's own client, checked November 2026.
+
+use envc_core::{Address, Desired, Diagnostic, KindId, Mode, Output, Part, Text, Value};
+use envc_syntax::{
+    Node, Scalar,
+    rule::{EMPTY, FlagRule, LABEL, NodeRule, Repeat, Type, optional, required},
+};
+use serde_json::{Value as Json, json};
+
+use crate::{
+    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Observed, Paging, Place, Wanted, api,
+    dns,
+    parts::{ID_PROP, NAME_PROP, NameRule, managed},
+};
+
+/// The kind.
+#[derive(Debug)]
+pub struct Tunnel;
+
+const NAME: NameRule = NameRule {
+    chars: "any characters but control characters",
+    first: |c| !c.is_control(),
+    rest: |c| !c.is_control(),
+    last: |_| true,
+    min: 1,
+    max: 100,
+};
+
+static GRAMMAR: NodeRule = NodeRule {
+    name: "tunnel",
+    doc: "A tunnel from Cloudflare to this machine. Each ingress is a rule and a proxied CNAME.",
+    example: "tunnel \"dev\" { ingress \"web\" host=\"{env}\" service=\"http://localhost:{port.web}\" }",
+    args: &[LABEL],
+    props: &[NAME_PROP, ID_PROP],
+    children: &[&NodeRule {
+        name: "ingress",
+        doc: "A public host and the service behind it.",
+        example: "ingress \"web\" host=\"{env}\" service=\"http://localhost:{port.web}\"",
+        args: &[LABEL],
+        flags: &[FlagRule { name: "optional", doc: "Not waited for in readiness." }],
+        props: &[
+            required("host", Type::NameText, "A name inside the project's zone."),
+            required("service", Type::Text, "Where requests go: http://localhost:3000"),
+            optional("path", Type::Plain, "A regular expression that the path must match."),
+            optional("comment", Type::Text, "Follows the marker in the record's comment."),
+        ],
+        repeat: Repeat::PerLabel,
+        ..EMPTY
+    }],
+    repeat: Repeat::PerLabel,
+    ..EMPTY
+};
+
+impl Kind for Tunnel {
+    fn id(&self) -> KindId {
+        KindId::Tunnel
+    }
+
+    fn noun(&self) -> &'static str {
+        "tunnel"
+    }
+
+    fn permission(&self) -> &'static str {
+        "Cloudflare Tunnel Write"
+    }
+
+    fn grammar(&self) -> Option<&'static NodeRule> {
+        Some(&GRAMMAR)
+    }
+
+    fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
+        let tunnel = managed(KindId::Tunnel, node, cx, &NAME);
+        let mut rules = Vec::new();
+        let mut records = Vec::new();
+        for ingress in node.children_named("ingress") {
+            let (Some(host), Some(service)) = (ingress.prop("host"), ingress.prop("service"))
+            else {
+                continue;
+            };
+            let Some(hostname) = cx.host(host) else { continue };
+            let service_text = cx.text(service);
+            check_service(&service_text, service, cx);
+            let mut rule = std::collections::BTreeMap::from([
+                ("hostname".to_owned(), Value::text(hostname.clone())),
+                ("service".to_owned(), Value::Text(service_text)),
+            ]);
+            if let Some(path) = ingress.prop("path").and_then(Scalar::as_text) {
+                rule.insert("path".to_owned(), Value::text(path));
+            }
+            rules.push(Value::Map(rule));
+            records.push(record(&tunnel, ingress, &hostname, cx));
+        }
+        let mut all = vec![];
+        if !rules.is_empty() {
+            all.push(Desired {
+                address: Address::new(KindId::TunnelConfig, tunnel.address.name()),
+                name: tunnel.name.clone(),
+                mode: Mode::Managed,
+                protect: tunnel.protect,
+                fields: [("ingress".to_owned(), Value::List(rules))].into(),
+                zone: None,
+                parent: Some(tunnel.address.clone()),
+                span: tunnel.span,
+            });
+        }
+        all.extend(records);
+        all.insert(0, tunnel);
+        all
+    }
+
+    fn attrs(&self) -> &'static [Attr] {
+        &[]
+    }
+
+    fn renames(&self) -> bool {
+        true
+    }
+
+    fn listing(&self, place: &Place) -> Option<Listing> {
+        Some(Listing {
+            call: Call::get(&["accounts", &place.account, "cfd_tunnel"])
+                .query("is_deleted", "false"),
+            paging: Paging::Numbered { per_page: 1_000 },
+        })
+    }
+
+    fn observe(&self, item: &Json) -> Option<Observed> {
+        if item.get("deleted_at").is_some_and(|at| !at.is_null()) {
+            return None;
+        }
+        Some(Observed {
+            id: api::text(item, "id")?,
+            name: api::text(item, "name")?,
+            token: api::secret(item, "token"),
+            ..Observed::default()
+        })
+    }
+
+    fn create(&self, place: &Place, wanted: &Wanted) -> Call {
+        Call::post(
+            &["accounts", &place.account, "cfd_tunnel"],
+            json!({ "name": wanted.name, "config_src": "cloudflare" }),
+        )
+    }
+
+    fn update(&self, place: &Place, id: &str, wanted: &Wanted, _changed: &[String]) -> Call {
+        Call::patch(&["accounts", &place.account, "cfd_tunnel", id], json!({ "name": wanted.name }))
+    }
+
+    fn before_delete(&self, place: &Place, id: &str) -> Option<Call> {
+        Some(Call::delete(&["accounts", &place.account, "cfd_tunnel", id, "connections"]))
+    }
+
+    fn delete(&self, place: &Place, id: &str) -> Option<Call> {
+        Some(Call::delete(&["accounts", &place.account, "cfd_tunnel", id]))
+    }
+
+    fn token(&self, place: &Place, id: &str) -> Option<Call> {
+        Some(Call::get(&["accounts", &place.account, "cfd_tunnel", id, "token"]))
+    }
+
+    fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
+        if failure.has(&[1013]) {
+            return Some(Meaning::Exists);
+        }
+        if failure.has(&[1022]) {
+            return Some(Meaning::InUse);
+        }
+        failure.has(&[1002]).then_some(Meaning::NotFound)
+    }
+}
+
+/// The proxied CNAME of an ingress. Traffic flows only through the proxy, so it is not optional.
+fn record(tunnel: &Desired, ingress: &Node, hostname: &str, cx: &mut dyn Lower) -> Desired {
+    let mut content = Text::output(tunnel.address.clone(), Output::Id);
+    content.push(Part::Lit(".cfargotunnel.com".into()));
+    let comment = dns::comment(ingress, cx);
+    let label = ingress.label().unwrap_or_default();
+    Desired {
+        address: Address::new(KindId::Dns, format!("{}.{label}", tunnel.address.name())),
+        name: dns::key("CNAME", hostname),
+        mode: Mode::Managed,
+        protect: tunnel.protect,
+        fields: [
+            ("type".to_owned(), Value::text("CNAME")),
+            ("name".to_owned(), Value::text(hostname)),
+            ("content".to_owned(), Value::Text(content)),
+            ("proxied".to_owned(), Value::Bool(true)),
+            ("comment".to_owned(), comment),
+        ]
+        .into(),
+        zone: cx.zone().map(str::to_owned),
+        parent: None,
+        span: ingress.name.span,
+    }
+}
+
+fn check_service(text: &Text, scalar: &Scalar, cx: &mut dyn Lower) {
+    const SCHEMES: &[&str] = &[
+        "http://",
+        "https://",
+        "unix:",
+        "unix+tls:",
+        "tcp://",
+        "ssh://",
+        "rdp://",
+        "smb://",
+        "http_status:",
+    ];
+    let Some(service) = text.as_literal() else { return };
+    let known = SCHEMES.iter().any(|scheme| service.starts_with(scheme));
+    if !known && !matches!(service, "hello_world" | "bastion" | "socks-proxy") {
+        cx.report(
+            Diagnostic::error(
+                "envc::spec::bad_service",
+                scalar.span,
+                format!("`{service}` is not a service that a tunnel can reach"),
+            )
+            .at("needs a scheme")
+            .help(format!("write \"http://{service}\", or http_status:404 and the like")),
+        );
+    }
+}
