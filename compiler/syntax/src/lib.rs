@@ -4,9 +4,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod codes;
+mod convert;
 mod node;
 mod parse;
 pub mod rule;
+mod scan;
 
 pub use node::{Document, Node, Prop, Scalar, ScalarValue};
 pub use parse::parse;

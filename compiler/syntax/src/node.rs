@@ -76,9 +76,10 @@ impl Scalar {
     pub fn as_text(&self) -> Option<&str> {
         match &self.value {
             ScalarValue::Text { text, .. } => Some(text),
-            ScalarValue::Int(_) | ScalarValue::Float(_) | ScalarValue::Bool(_) | ScalarValue::Null => {
-                None
-            }
+            ScalarValue::Int(_)
+            | ScalarValue::Float(_)
+            | ScalarValue::Bool(_)
+            | ScalarValue::Null => None,
         }
     }
 

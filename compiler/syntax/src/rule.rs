@@ -21,6 +21,8 @@ pub struct NodeRule {
     pub children: &'static [&'static Self],
     /// How often it may stand beside its siblings.
     pub repeat: Repeat,
+    /// The last argument may be given any number of times.
+    pub variadic: bool,
 }
 
 /// How often a node may stand in one place.
@@ -137,6 +139,7 @@ pub const EMPTY: NodeRule = NodeRule {
     props: &[],
     children: &[],
     repeat: Repeat::PerLabel,
+    variadic: false,
 };
 
 /// The declared name that most nodes begin with.
