@@ -59,7 +59,7 @@ pub(crate) fn worker() -> Done {
     build.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s");
     build.env("CARGO_PROFILE_RELEASE_LTO", "fat");
     build.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1");
-    // wasm-bindgen reads a section that stripping removes, and drops the names itself.
+    // wasm-bindgen reads a section that stripping removes; names keep stack traces readable.
     build.env("CARGO_PROFILE_RELEASE_STRIP", "none");
     run(&mut build)?;
 
