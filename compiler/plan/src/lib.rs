@@ -1,9 +1,31 @@
-//! Desired graph, diff, plan, its checker, state and files to write. Pure.
+//! Desired graph, diff, plan, its checker, state and files to write. Pure: the same inputs give
+//! the same bytes.
+//!
+//! Way in: [`Questions::of`] says what to observe, [`plan_apply`] and [`plan_destroy`] make the
+//! plan, [`check`] proves it sound and gives the only thing that exec takes.
 
 #![forbid(unsafe_code)]
 
+mod check;
+mod diff;
+mod graph;
+mod migrations;
+mod model;
+mod observe;
+mod order;
+mod planner;
 mod state;
 
+pub use check::{CheckedPlan, Unsound, check, needs_approval};
+pub use diff::{Ownership, Refusal, record_of};
+pub use graph::order as graph_order;
+pub use migrations::{MigrationFile, sort_migrations};
+pub use model::{
+    Action, Basis, BatchWork, Change, Counts, Doomed, FieldChange, Goal, MigrationRef, PLAN_FORMAT,
+    Plan, Record, Step, Target, Work,
+};
+pub use observe::{Observation, Questions, Seen, parents_to_read};
+pub use planner::{Inputs, plan_apply, plan_destroy};
 pub use state::{
     AppliedMigration, Intent, IntentAction, Recorded, STATE_SCHEMA, State, StateError, StateKey,
 };

@@ -62,6 +62,9 @@ pub struct Recorded {
     /// The resource it dies with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Address>,
+    /// What it referred to when it was applied: deletes go against these edges.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Address>,
     /// Migrations known to be applied, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub migrations: Vec<AppliedMigration>,
@@ -87,6 +90,9 @@ pub struct Intent {
     pub name: String,
     /// What was begun.
     pub action: IntentAction,
+    /// The API's identifier, when it was known: what a delete was begun of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// The zone it lives in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
@@ -110,7 +116,9 @@ pub enum IntentAction {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
     /// Written by a newer envc.
-    #[error("the state has schema version {found}, and this envc knows versions up to {STATE_SCHEMA}")]
+    #[error(
+        "the state has schema version {found}, and this envc knows versions up to {STATE_SCHEMA}"
+    )]
     Newer {
         /// Its version.
         found: u64,
@@ -155,9 +163,10 @@ impl State {
     pub fn parse(bytes: &[u8], key: &StateKey) -> Result<Self, StateError> {
         let damaged = |error: serde_json::Error| StateError::Damaged { reason: error.to_string() };
         let json: Json = serde_json::from_slice(bytes).map_err(damaged)?;
-        let schema = json.get("schema").and_then(Json::as_u64).ok_or_else(|| {
-            StateError::Damaged { reason: "it has no schema version".to_owned() }
-        })?;
+        let schema = json
+            .get("schema")
+            .and_then(Json::as_u64)
+            .ok_or_else(|| StateError::Damaged { reason: "it has no schema version".to_owned() })?;
         if schema > u64::from(STATE_SCHEMA) {
             return Err(StateError::Newer { found: schema });
         }
@@ -232,7 +241,10 @@ mod tests {
         assert_eq!(State::parse(&bytes, &key("main")), Ok(state));
         assert!(matches!(State::parse(&bytes, &key("x")), Err(StateError::Foreign { .. })));
         assert!(matches!(State::parse(b"{}", &key("x")), Err(StateError::Damaged { .. })));
-        assert!(matches!(State::parse(b"{\"schema\":", &key("x")), Err(StateError::Damaged { .. })));
+        assert!(matches!(
+            State::parse(b"{\"schema\":", &key("x")),
+            Err(StateError::Damaged { .. })
+        ));
         assert_eq!(
             State::parse(b"{\"schema\":99,\"new\":1}", &key("x")),
             Err(StateError::Newer { found: 99 })

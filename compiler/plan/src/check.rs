@@ -1,0 +1,285 @@
+//! The checker: looks at a finished plan and knows nothing of how it was made.
+//!
+//! It runs after planning, after loading a saved plan, and before apply. It proves: steps only
+//! need earlier steps; every reference has a producer before its user; a delete comes after the
+//! steps that release what is deleted; each change that needs work has exactly its steps, and no
+//! step works on anything else; nothing protected or `existing` is deleted or replaced; no secret
+//! stands in a field.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use envc_core::{Address, Output, Value};
+
+use crate::model::{Action, BatchWork, Change, Goal, Plan, Target, Work};
+
+/// A plan that passed. The only thing that exec takes.
+#[derive(Clone, Debug, PartialEq)]
+#[must_use = "a checked plan does nothing until it is applied"]
+pub struct CheckedPlan(Plan);
+
+impl CheckedPlan {
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.0
+    }
+}
+
+/// What is wrong with a plan, in words. Any finding is a bug of the planner, or a damaged file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the plan is not sound: {}", findings.join("; "))]
+pub struct Unsound {
+    /// All findings.
+    pub findings: Vec<String>,
+}
+
+/// Checks a plan.
+pub fn check(plan: Plan) -> Result<CheckedPlan, Unsound> {
+    let mut checker = Checker { plan: &plan, findings: Vec::new() };
+    checker.order();
+    checker.coverage();
+    checker.references();
+    checker.forbidden();
+    let findings = checker.findings;
+    if findings.is_empty() { Ok(CheckedPlan(plan)) } else { Err(Unsound { findings }) }
+}
+
+struct Checker<'a> {
+    plan: &'a Plan,
+    findings: Vec<String>,
+}
+
+/// What steps do to one resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Deed {
+    Create,
+    Update,
+    Delete,
+}
+
+impl<'a> Checker<'a> {
+    fn find(&mut self, finding: String) {
+        self.findings.push(finding);
+    }
+
+    fn order(&mut self) {
+        for (index, step) in self.plan.steps.iter().enumerate() {
+            if let Some(wrong) = step.needs.iter().find(|need| **need >= index) {
+                self.find(format!("step {index} needs step {wrong}, which is not before it"));
+            }
+        }
+    }
+
+    /// Each deed with the step it stands in: (address, API identifier or "", deed, step).
+    fn deeds(&self) -> Vec<(&'a Address, &'a str, Deed, usize)> {
+        let mut deeds = Vec::new();
+        for (index, step) in self.plan.steps.iter().enumerate() {
+            match &step.work {
+                Work::Create(target) => deeds.push((&target.address, "", Deed::Create, index)),
+                Work::Update { target, id, .. } => {
+                    deeds.push((&target.address, id.as_str(), Deed::Update, index));
+                }
+                Work::Delete(doomed) => {
+                    deeds.push((&doomed.address, doomed.id.as_str(), Deed::Delete, index));
+                }
+                Work::Batch { items, .. } => {
+                    deeds.extend(items.iter().map(|item| match item {
+                        BatchWork::Create(target) => (&target.address, "", Deed::Create, index),
+                        BatchWork::Update { target, id } => {
+                            (&target.address, id.as_str(), Deed::Update, index)
+                        }
+                        BatchWork::Delete(doomed) => {
+                            (&doomed.address, doomed.id.as_str(), Deed::Delete, index)
+                        }
+                    }));
+                }
+                Work::Clear(_) | Work::Migrate { .. } => {}
+            }
+        }
+        deeds
+    }
+
+    /// Changes and steps say the same.
+    fn coverage(&mut self) {
+        let mut wanted: BTreeMap<(&Address, &str, Deed), usize> = BTreeMap::new();
+        for change in &self.plan.changes {
+            let id = change.id.as_deref().unwrap_or_default();
+            let deeds: &[(&str, Deed)] = match change.action {
+                Action::Create => &[("", Deed::Create)],
+                Action::Adopt if change.fields.is_empty() => &[],
+                Action::Update | Action::Adopt => &[(id, Deed::Update)],
+                Action::ReplaceCreateFirst | Action::ReplaceDeleteFirst => {
+                    &[("", Deed::Create), (id, Deed::Delete)]
+                }
+                Action::Delete => &[(id, Deed::Delete)],
+                Action::Forget | Action::Keep => &[],
+            };
+            for (id, deed) in deeds {
+                *wanted.entry((&change.address, id, *deed)).or_default() += 1;
+            }
+        }
+        let mut found: BTreeMap<(&Address, &str, Deed), usize> = BTreeMap::new();
+        for (address, id, deed, _) in self.deeds() {
+            *found.entry((address, id, deed)).or_default() += 1;
+        }
+        let keys: BTreeSet<_> = wanted.keys().chain(found.keys()).copied().collect();
+        for key in keys {
+            let (want, have) = (wanted.get(&key).unwrap_or(&0), found.get(&key).unwrap_or(&0));
+            if want != have || *want > 1 {
+                let (address, _, deed) = key;
+                self.find(format!("{address}: {want} × {deed:?} planned, {have} in the steps"));
+            }
+        }
+    }
+
+    /// Every reference is known when its step runs; every delete comes after its referrers' steps.
+    fn references(&mut self) {
+        let known: BTreeSet<&Address> = self
+            .plan
+            .changes
+            .iter()
+            .filter(|change| {
+                matches!(change.action, Action::Keep | Action::Update | Action::Adopt)
+                    || change.existing
+            })
+            .map(|change| &change.address)
+            .collect();
+        let deeds = self.deeds();
+        let made: BTreeMap<&Address, usize> = deeds
+            .iter()
+            .filter(|(_, _, deed, _)| *deed == Deed::Create)
+            .map(|(address, _, _, step)| (*address, *step))
+            .collect();
+        let mut gone: BTreeMap<&Address, Vec<usize>> = BTreeMap::new();
+        for (address, _, deed, step) in &deeds {
+            if *deed == Deed::Delete {
+                gone.entry(address).or_default().push(*step);
+            }
+        }
+        let reach = reachable(self.plan);
+        let mut findings = Vec::new();
+        for (index, target) in targets(self.plan) {
+            let names: BTreeSet<&Address> =
+                target.fields.values().flat_map(id_refs).chain(target.parent.as_ref()).collect();
+            for need in names {
+                let ok = known.contains(need)
+                    || made.get(need).is_some_and(|step| before(&reach, index, *step));
+                if !ok {
+                    findings.push(format!(
+                        "{} refers to {need}, which is not there before step {index}",
+                        target.address
+                    ));
+                }
+            }
+            // An old resource may not go before its referrers were pointed at the new one.
+            for need in target.fields.values().flat_map(id_refs) {
+                for step in gone.get(need).into_iter().flatten() {
+                    let create_first = made.get(need).is_some_and(|made| made < step);
+                    if create_first && !before(&reach, *step, index) {
+                        findings.push(format!(
+                            "step {step} deletes {need} before step {index} lets go of it"
+                        ));
+                    }
+                }
+            }
+        }
+        self.findings.extend(findings);
+    }
+
+    fn forbidden(&mut self) {
+        let mut findings = Vec::new();
+        for change in &self.plan.changes {
+            let destroys = matches!(
+                change.action,
+                Action::Delete | Action::ReplaceCreateFirst | Action::ReplaceDeleteFirst
+            );
+            if destroys && (change.protect || self.plan.basis.protected) {
+                findings.push(format!("{} is protected and would be lost", change.address));
+            }
+            if change.existing && !matches!(change.action, Action::Keep | Action::Forget) {
+                findings.push(format!("{} is `existing` and would be changed", change.address));
+            }
+            if self.plan.basis.goal == Goal::Destroy
+                && !matches!(change.action, Action::Delete | Action::Forget)
+            {
+                findings.push(format!("{} would be made by a destroy", change.address));
+            }
+        }
+        for (_, target) in targets(self.plan) {
+            let mut secret = false;
+            for value in target.fields.values() {
+                value.each_text(&mut |text| secret |= text.is_secret());
+            }
+            if secret {
+                findings.push(format!("{} has a secret in a field", target.address));
+            }
+        }
+        self.findings.extend(findings);
+    }
+}
+
+fn targets(plan: &Plan) -> impl Iterator<Item = (usize, &Target)> {
+    plan.steps.iter().enumerate().flat_map(|(index, step)| {
+        let targets: Vec<&Target> = match &step.work {
+            Work::Create(target) | Work::Update { target, .. } => vec![target],
+            Work::Batch { items, .. } => items
+                .iter()
+                .filter_map(|item| match item {
+                    BatchWork::Create(target) | BatchWork::Update { target, .. } => Some(target),
+                    BatchWork::Delete(_) => None,
+                })
+                .collect(),
+            Work::Clear(_) | Work::Delete(_) | Work::Migrate { .. } => Vec::new(),
+        };
+        targets.into_iter().map(move |target| (index, target))
+    })
+}
+
+fn id_refs(value: &Value) -> Vec<&Address> {
+    let mut found = Vec::new();
+    value.each_text(&mut |text| {
+        found.extend(
+            text.refs()
+                .filter(|reference| reference.output != Output::Name)
+                .map(|reference| &reference.address),
+        );
+    });
+    found
+}
+
+/// For steps that have needs: all steps before them, directly or not.
+fn reachable(plan: &Plan) -> BTreeMap<usize, BTreeSet<usize>> {
+    let mut reach: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    for (index, step) in plan.steps.iter().enumerate() {
+        if step.needs.is_empty() {
+            continue;
+        }
+        let mut all: BTreeSet<usize> = step.needs.iter().copied().collect();
+        for need in &step.needs {
+            all.extend(reach.get(need).into_iter().flatten());
+        }
+        reach.insert(index, all);
+    }
+    reach
+}
+
+fn before(reach: &BTreeMap<usize, BTreeSet<usize>>, index: usize, earlier: usize) -> bool {
+    index == earlier || reach.get(&index).is_some_and(|all| all.contains(&earlier))
+}
+
+/// The changes that an apply has to ask for: data that goes, and any change of a protected
+/// environment.
+pub fn needs_approval(plan: &Plan) -> Vec<&Change> {
+    plan.changes
+        .iter()
+        .filter(|change| {
+            let holds_data = envc_kinds::kind(change.address.kind()).holds_data();
+            match change.action {
+                Action::Delete | Action::ReplaceCreateFirst | Action::ReplaceDeleteFirst => {
+                    holds_data || plan.basis.protected
+                }
+                Action::Create | Action::Adopt | Action::Update => plan.basis.protected,
+                Action::Forget | Action::Keep => false,
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,644 @@
+//! Desired against observed and recorded: one change per resource, with its reason.
+//!
+//! Only fields that the spec sets are compared, after normalising; a server default is never a
+//! diff. Nothing unowned is ever changed: a namesake without proof is a refusal.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use envc_core::{Address, Desired, KindId, Mode, Output, Part};
+use envc_kinds::{Kind, Mutability, kind};
+use serde_json::Value as Json;
+
+use crate::{
+    graph,
+    model::{Action, Change, FieldChange, Record},
+    observe::{Index, Observation, Seen},
+    state::{IntentAction, Recorded, State},
+};
+
+/// What proves that an unrecorded namesake is ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ownership {
+    /// `envc:{project}/{env}`
+    pub marker: String,
+    /// The environment's ID was minted by this user and is in their registry.
+    pub registered: bool,
+    /// The identity holds the pull request's number: the name is proof enough.
+    pub per_pr: bool,
+    /// `--adopt`: the user said so.
+    pub adopt: bool,
+}
+
+/// Why a plan cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// Stable code.
+    pub code: &'static str,
+    /// The resource.
+    pub address: Address,
+    /// What happened.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+}
+
+/// Changes and refusals, by address.
+pub(crate) struct Diff {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) refusals: Vec<Refusal>,
+}
+
+struct Differ<'a> {
+    state: Option<&'a State>,
+    keep: &'a BTreeSet<Address>,
+    protect: bool,
+    index: Index<'a>,
+    ownership: &'a Ownership,
+    /// Identifiers known before apply, by address.
+    ids: BTreeMap<&'a Address, &'a str>,
+    names: BTreeMap<&'a Address, &'a str>,
+    /// Identifiers that belong to a resource of the plan already.
+    claimed: BTreeSet<(KindId, &'a str)>,
+    out: Diff,
+}
+
+/// What is compared.
+pub(crate) struct DiffInputs<'a> {
+    pub(crate) desired: &'a BTreeMap<Address, Desired>,
+    pub(crate) state: Option<&'a State>,
+    pub(crate) observation: &'a Observation,
+    pub(crate) ownership: &'a Ownership,
+    /// Addresses that are not deleted, only no longer recorded.
+    pub(crate) keep: &'a BTreeSet<Address>,
+    /// The environment refuses deletes and replaces.
+    pub(crate) protect: bool,
+}
+
+/// Compares for an apply.
+pub(crate) fn diff(inputs: &DiffInputs<'_>) -> Diff {
+    let mut differ = Differ::new(inputs);
+    match graph::order(inputs.desired) {
+        Ok(order) => order.into_iter().for_each(|wanted| differ.wanted(wanted)),
+        Err(cycle) => differ.refuse_cycle(&cycle),
+    }
+    differ.dropped(inputs.desired);
+    differ.interrupted();
+    differ.marked();
+    differ.finish()
+}
+
+/// Finds all that is ours for a destroy: what is recorded, what was begun, and what has a name or
+/// a marker of this environment and a proof.
+pub(crate) fn diff_destroy(inputs: &DiffInputs<'_>) -> Diff {
+    let mut differ = Differ::new(inputs);
+    let nothing = BTreeMap::new();
+    differ.dropped(&nothing);
+    differ.interrupted();
+    for wanted in inputs.desired.values().filter(|wanted| wanted.is_managed()) {
+        differ.named(wanted);
+    }
+    differ.marked();
+    differ.finish()
+}
+
+impl<'a> Differ<'a> {
+    fn new(inputs: &DiffInputs<'a>) -> Self {
+        let names = inputs.desired.iter().map(|(address, wanted)| (address, wanted.name.as_str()));
+        Self {
+            state: inputs.state,
+            keep: inputs.keep,
+            protect: inputs.protect,
+            index: Index::new(inputs.observation),
+            ownership: inputs.ownership,
+            ids: BTreeMap::new(),
+            names: names.collect(),
+            claimed: BTreeSet::new(),
+            out: Diff { changes: Vec::with_capacity(inputs.desired.len()), refusals: Vec::new() },
+        }
+    }
+
+    fn finish(mut self) -> Diff {
+        if self.protect {
+            let deletes = self.out.changes.iter().filter(|change| change.action == Action::Delete);
+            let refusals: Vec<Refusal> = deletes
+                .map(|change| protected(&change.address, "deleted", &change.reason))
+                .collect();
+            self.out.refusals.extend(refusals);
+        }
+        self.out
+            .changes
+            .sort_by(|a, b| (&a.address, a.deposed, &a.id).cmp(&(&b.address, b.deposed, &b.id)));
+        self.out.refusals.sort_by(|a, b| a.address.cmp(&b.address));
+        self.out
+    }
+
+    fn claim(&mut self, kind: KindId, seen: &'a Seen) -> bool {
+        self.claimed.insert((kind, &seen.observed.id))
+    }
+
+    fn is_claimed(&self, kind: KindId, seen: &Seen) -> bool {
+        self.claimed.contains(&(kind, seen.observed.id.as_str()))
+    }
+
+    fn recorded(&self, address: &Address) -> Option<&'a Recorded> {
+        self.state.and_then(|state| state.resources.get(address))
+    }
+
+    fn wanted(&mut self, wanted: &'a Desired) {
+        match &wanted.mode {
+            Mode::Managed => self.managed(wanted),
+            Mode::ExistingId(id) => {
+                let seen = self.index.by_id(wanted.address.kind(), id);
+                self.existing(wanted, seen, &format!("with the ID {id}"));
+            }
+            Mode::ExistingName => {
+                let seen = self.index.by_name(wanted.address.kind(), &wanted.name);
+                self.existing(wanted, seen, &format!("named {}", wanted.name));
+            }
+        }
+    }
+
+    /// Invariant: what is `existing` is read and bound to, never created, changed or deleted.
+    fn existing(&mut self, wanted: &'a Desired, seen: Option<&'a Seen>, which: &str) {
+        let kind = kind(wanted.address.kind());
+        let Some(seen) = seen else {
+            self.out.refusals.push(Refusal {
+                code: "envc::plan::existing_missing",
+                address: wanted.address.clone(),
+                message: format!("the account has no {} {which}", kind.noun()),
+                help: format!(
+                    "correct it in the spec's `existing` block, or move {} out of it so that envc \
+                     creates one",
+                    wanted.address
+                ),
+            });
+            return;
+        };
+        self.ids.insert(&wanted.address, &seen.observed.id);
+        self.names.insert(&wanted.address, &seen.observed.name);
+        self.claim(wanted.address.kind(), seen);
+        let mut change = change(wanted, Action::Keep, "existing: bound to, never changed");
+        change.name.clone_from(&seen.observed.name);
+        change.id = Some(seen.observed.id.clone());
+        change.existing = true;
+        if self.recorded(&wanted.address).is_some() {
+            change.action = Action::Forget;
+            change.reason = "existing now: envc lets go of it and leaves it in the account".into();
+        }
+        self.out.changes.push(change);
+    }
+
+    fn managed(&mut self, wanted: &'a Desired) {
+        let kind = kind(wanted.address.kind());
+        let recorded = self.recorded(&wanted.address);
+        let known = match &wanted.parent {
+            // What lives with a parent is found by the parent's identifier.
+            Some(parent) => self
+                .ids
+                .get(parent)
+                .and_then(|id| self.index.by_id(wanted.address.kind(), id))
+                .filter(|_| recorded.is_some()),
+            None => {
+                recorded.and_then(|recorded| self.index.by_id(wanted.address.kind(), &recorded.id))
+            }
+        };
+        if let Some(seen) = known {
+            self.compare(wanted, kind, seen, recorded);
+            return;
+        }
+        let namesake = match &wanted.parent {
+            Some(parent) => {
+                self.ids.get(parent).and_then(|id| self.index.by_id(wanted.address.kind(), id))
+            }
+            None => self
+                .index
+                .namesakes(wanted.address.kind(), &wanted.name)
+                .into_iter()
+                .find(|seen| !self.is_claimed(wanted.address.kind(), seen)),
+        };
+        match namesake {
+            Some(seen) => self.adopt(wanted, kind, seen),
+            None => self.create(wanted, recorded),
+        }
+    }
+
+    fn create(&mut self, wanted: &'a Desired, recorded: Option<&Recorded>) {
+        let reason = match recorded {
+            Some(recorded) => format!("{} is gone: it was deleted outside envc", recorded.id),
+            None => "not there yet".to_owned(),
+        };
+        let mut change = change(wanted, Action::Create, &reason);
+        change.fields = wanted
+            .fields
+            .iter()
+            .map(|(field, value)| FieldChange {
+                field: field.clone(),
+                before: None,
+                after: value.resolve(&mut |part| self.known(part)),
+                forces_replace: false,
+            })
+            .collect();
+        self.out.changes.push(change);
+    }
+
+    /// Invariant: nothing unowned is ever changed or deleted. See [`Ownership`].
+    fn adopt(&mut self, wanted: &'a Desired, kind: &dyn Kind, seen: &'a Seen) {
+        let Some(proof) = self.proof(wanted, seen) else {
+            let is = if seen.observed.name == wanted.name {
+                format!("a {} named `{}`", kind.noun(), wanted.name)
+            } else {
+                format!(
+                    "the {} `{}`, which excludes `{}`",
+                    kind.noun(),
+                    seen.observed.name,
+                    wanted.name
+                )
+            };
+            self.out.refusals.push(Refusal {
+                code: "envc::plan::not_ours",
+                address: wanted.address.clone(),
+                message: format!(
+                    "the account already has {is} (ID {}), and nothing proves that this \
+                     environment made it",
+                    seen.observed.id
+                ),
+                help: "take it over with --adopt, bind to it with `existing` in the spec, or \
+                       choose another name"
+                    .into(),
+            });
+            return;
+        };
+        if seen.observed.name == wanted.name {
+            self.ids.insert(&wanted.address, &seen.observed.id);
+        }
+        self.claim(wanted.address.kind(), seen);
+        let (fields, replace) = self.field_changes(wanted, kind, seen, None);
+        let mut change = change(wanted, Action::Adopt, proof);
+        change.id = Some(seen.observed.id.clone());
+        change.record = Some(self.record(wanted, seen, &fields));
+        change.fields = fields;
+        if replace || seen.observed.name != wanted.name {
+            change.action = Action::ReplaceDeleteFirst;
+            change.record = None;
+            change.reason = format!("{proof}, but it is `{}`", seen.observed.name);
+            self.ids.remove(&wanted.address);
+            self.refuse_if_protected(wanted, "replaced", &change.reason);
+        }
+        self.out.changes.push(change);
+    }
+
+    fn proof(&self, wanted: &Desired, seen: &Seen) -> Option<&'static str> {
+        let kind = wanted.address.kind();
+        let ours = self.ownership;
+        if wanted.parent.is_some() {
+            return Some("it lives with a resource of ours");
+        }
+        if self.state.is_some_and(|state| state.intends_create(kind, &seen.observed.name)) {
+            return Some("an apply that was interrupted made it");
+        }
+        if has_marker(seen, &ours.marker) {
+            return Some("it carries this environment's marker");
+        }
+        if ours.registered {
+            return Some("it has this environment's name, which only this user's registry gives");
+        }
+        if ours.per_pr {
+            return Some("it has this pull request's name");
+        }
+        ours.adopt.then_some("taken over, as asked for")
+    }
+
+    fn compare(
+        &mut self,
+        wanted: &'a Desired,
+        kind: &dyn Kind,
+        seen: &'a Seen,
+        recorded: Option<&Recorded>,
+    ) {
+        self.ids.insert(&wanted.address, &seen.observed.id);
+        self.claim(wanted.address.kind(), seen);
+        let (mut fields, mut replace) = self.field_changes(wanted, kind, seen, recorded);
+        // Kinds whose natural key is made of fields have a `name` attribute of their own.
+        let own_name = kind.attrs().iter().any(|attr| attr.name == "name");
+        if seen.observed.name != wanted.name && wanted.parent.is_none() && !own_name {
+            let forces_replace = !kind.renames();
+            replace |= forces_replace;
+            fields.insert(
+                0,
+                FieldChange {
+                    field: "name".into(),
+                    before: Some(seen.observed.name.clone().into()),
+                    after: Some(wanted.name.clone().into()),
+                    forces_replace,
+                },
+            );
+        }
+        let action = match (fields.is_empty(), replace) {
+            (true, _) => Action::Keep,
+            (false, false) => Action::Update,
+            (false, true) if kind.collides(&wanted.name, &seen.observed.name) => {
+                Action::ReplaceDeleteFirst
+            }
+            (false, true) => Action::ReplaceCreateFirst,
+        };
+        let reason = match (action, fields.iter().find(|field| field.forces_replace)) {
+            (Action::Keep, _) => "as the spec says".to_owned(),
+            (_, Some(field)) => format!("`{}` cannot be changed in place", field.field),
+            _ => match recorded {
+                Some(recorded) if drifted(&fields, recorded) => "changed outside envc".to_owned(),
+                _ => "the spec changed".to_owned(),
+            },
+        };
+        let mut change = change(wanted, action, &reason);
+        change.id = Some(seen.observed.id.clone());
+        change.drift = recorded.map(|recorded| drift(kind, seen, recorded)).unwrap_or_default();
+        if action == Action::Keep {
+            change.record = Some(self.record(wanted, seen, &[]));
+        }
+        change.fields = fields;
+        if replace {
+            self.ids.remove(&wanted.address);
+            self.refuse_if_protected(wanted, "replaced", &reason);
+        }
+        self.out.changes.push(change);
+    }
+
+    /// The fields that differ, and whether any of them needs another resource.
+    fn field_changes(
+        &self,
+        wanted: &Desired,
+        kind: &dyn Kind,
+        seen: &Seen,
+        recorded: Option<&Recorded>,
+    ) -> (Vec<FieldChange>, bool) {
+        let mut changes = Vec::new();
+        let mut replace = false;
+        for (field, value) in &wanted.fields {
+            let mutability = kind
+                .attrs()
+                .iter()
+                .find(|attr| attr.name == field)
+                .map_or(Mutability::InPlace, |attr| attr.mutability);
+            if mutability == Mutability::CreateOnly {
+                continue;
+            }
+            let after = value.resolve(&mut |part| self.known(part));
+            let before = seen
+                .observed
+                .fields
+                .get(field)
+                .or_else(|| recorded.and_then(|recorded| recorded.fields.get(field)));
+            if after.is_some() && after.as_ref() == before {
+                continue;
+            }
+            let forces_replace = mutability == Mutability::Replace;
+            replace |= forces_replace;
+            changes.push(FieldChange {
+                field: field.clone(),
+                before: before.cloned(),
+                after,
+                forces_replace,
+            });
+        }
+        (changes, replace)
+    }
+
+    /// What to record of a resource that is there: the fields the spec sets, as they are now.
+    fn record(&self, wanted: &Desired, seen: &Seen, changed: &[FieldChange]) -> Record {
+        let mut fields = BTreeMap::new();
+        for (field, value) in &wanted.fields {
+            let differs = changed.iter().find(|change| &change.field == field);
+            let value = match differs {
+                Some(change) => change.before.clone(),
+                None => value.resolve(&mut |part| self.known(part)),
+            };
+            fields.extend(value.map(|value| (field.clone(), value)));
+        }
+        let mut record = record_of(wanted, &seen.observed.id, fields);
+        if wanted.parent.is_none() {
+            record.name.clone_from(&seen.observed.name);
+        }
+        record
+    }
+
+    fn known(&self, part: &Part) -> Option<String> {
+        match part {
+            Part::Lit(text) => Some(text.clone()),
+            Part::Out(reference) => match reference.output {
+                Output::Id => self.ids.get(&reference.address).map(|id| (*id).to_owned()),
+                Output::Name => self.names.get(&reference.address).map(|name| (*name).to_owned()),
+                Output::Token => None,
+            },
+            Part::In(_) => None,
+        }
+    }
+
+    /// What is recorded and not in the spec any more.
+    fn dropped(&mut self, desired: &BTreeMap<Address, Desired>) {
+        let Some(state) = self.state else { return };
+        for (address, recorded) in &state.resources {
+            if desired.contains_key(address) {
+                continue;
+            }
+            let seen = self.index.by_id(address.kind(), &recorded.id);
+            self.claimed.insert((address.kind(), &recorded.id));
+            let dies_with_parent =
+                kind(address.kind()).delete(&envc_kinds::Place::default(), "x").is_none();
+            let (action, reason) = match seen {
+                _ if self.keep.contains(address) => {
+                    (Action::Forget, "kept in the account, as asked for")
+                }
+                _ if dies_with_parent => (Action::Forget, "goes with the resource it belongs to"),
+                None => (Action::Forget, "gone already: it was deleted outside envc"),
+                Some(_) => (Action::Delete, "no longer wanted"),
+            };
+            self.out.changes.push(doomed(address, recorded, action, reason));
+        }
+    }
+
+    /// Intents whose resource is neither wanted nor recorded: leftovers of interrupted runs.
+    fn interrupted(&mut self) {
+        let Some(state) = self.state else { return };
+        for intent in &state.intents {
+            let seen = match (&intent.id, intent.action) {
+                (Some(id), IntentAction::Delete) => self.index.by_id(intent.address.kind(), id),
+                (_, IntentAction::Create) => {
+                    self.index.by_name(intent.address.kind(), &intent.name)
+                }
+                (_, IntentAction::Update | IntentAction::Migrate | IntentAction::Delete) => None,
+            };
+            if let Some(seen) = seen {
+                let reason = "left over from an interrupted run";
+                self.leftover(&intent.address, seen, Vec::new(), reason);
+            }
+        }
+    }
+
+    /// What has the name of a resource of this environment, when something proves it ours.
+    fn named(&mut self, wanted: &'a Desired) {
+        let Some(seen) = self.index.by_name(wanted.address.kind(), &wanted.name) else { return };
+        if let Some(proof) = self.proof(wanted, seen) {
+            let needs = wanted.needs().into_iter().cloned().collect();
+            self.leftover(&wanted.address, seen, needs, proof);
+        }
+    }
+
+    /// What carries this environment's marker and is neither wanted nor recorded.
+    fn marked(&mut self) {
+        for (kind, seen) in self.index.all() {
+            if has_marker(seen, &self.ownership.marker) {
+                let address = Address::new(kind, &seen.observed.name);
+                let reason = "carries this environment's marker, and the spec does not know it";
+                self.leftover(&address, seen, Vec::new(), reason);
+            }
+        }
+    }
+
+    /// Removes something that no address records.
+    fn leftover(&mut self, address: &Address, seen: &'a Seen, needs: Vec<Address>, reason: &str) {
+        if self.keep.contains(address) || !self.claim(address.kind(), seen) {
+            return;
+        }
+        let recorded = Recorded {
+            name: seen.observed.name.clone(),
+            id: seen.observed.id.clone(),
+            zone: seen.zone.clone(),
+            needs,
+            ..Recorded::default()
+        };
+        let mut change = doomed(address, &recorded, Action::Delete, reason);
+        change.deposed = true;
+        self.out.changes.push(change);
+    }
+
+    /// Invariant: `protect` refuses delete and replace, before any call.
+    fn refuse_if_protected(&mut self, wanted: &Desired, what: &str, reason: &str) {
+        if wanted.protect {
+            self.out.refusals.push(protected(&wanted.address, what, reason));
+        }
+    }
+
+    fn refuse_cycle(&mut self, cycle: &[Address]) {
+        let Some(first) = cycle.first() else { return };
+        let path: Vec<String> = cycle.iter().map(ToString::to_string).collect();
+        self.out.refusals.push(Refusal {
+            code: "envc::plan::cycle",
+            address: first.clone(),
+            message: format!("these resources refer to each other: {}", path.join(" → ")),
+            help: "remove one of the references".into(),
+        });
+    }
+}
+
+/// The refusal of a change that `protect` forbids.
+pub(crate) fn protected(address: &Address, what: &str, reason: &str) -> Refusal {
+    Refusal {
+        code: "envc::plan::protected",
+        address: address.clone(),
+        message: format!("{address} would be {what} ({reason}), and its environment is protected"),
+        help:
+            "undo the change in the spec, keep the resource with `existing`, or remove `protect` \
+               from the environment on purpose"
+                .into(),
+    }
+}
+
+/// True when what was seen carries exactly this marker, alone or followed by the user's words.
+pub(crate) fn has_marker(seen: &Seen, marker: &str) -> bool {
+    seen.observed
+        .comment
+        .as_deref()
+        .and_then(|comment| comment.strip_prefix(marker))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+}
+
+/// A record of a desired resource.
+pub fn record_of(wanted: &Desired, id: &str, fields: BTreeMap<String, Json>) -> Record {
+    Record {
+        name: wanted.name.clone(),
+        id: id.to_owned(),
+        fields,
+        zone: wanted.zone.clone(),
+        parent: wanted.parent.clone(),
+        needs: wanted.needs().into_iter().cloned().collect(),
+    }
+}
+
+fn change(wanted: &Desired, action: Action, reason: &str) -> Change {
+    Change {
+        address: wanted.address.clone(),
+        name: wanted.name.clone(),
+        id: None,
+        action,
+        reason: reason.to_owned(),
+        fields: Vec::new(),
+        drift: Vec::new(),
+        deposed: false,
+        existing: false,
+        protect: wanted.protect,
+        record: None,
+    }
+}
+
+/// The change that removes or forgets what is recorded.
+pub(crate) fn doomed(
+    address: &Address,
+    recorded: &Recorded,
+    action: Action,
+    reason: &str,
+) -> Change {
+    Change {
+        address: address.clone(),
+        name: recorded.name.clone(),
+        id: Some(recorded.id.clone()),
+        action,
+        reason: reason.to_owned(),
+        fields: Vec::new(),
+        drift: Vec::new(),
+        deposed: false,
+        existing: false,
+        protect: false,
+        record: Some(Record {
+            name: recorded.name.clone(),
+            id: recorded.id.clone(),
+            fields: BTreeMap::new(),
+            zone: recorded.zone.clone(),
+            parent: recorded.parent.clone(),
+            needs: recorded.needs.clone(),
+        }),
+    }
+}
+
+fn drifted(fields: &[FieldChange], recorded: &Recorded) -> bool {
+    fields.iter().all(|field| match field.field.as_str() {
+        "name" => {
+            field.after.as_ref().and_then(Json::as_str) == Some(&recorded.name)
+                || field.after.as_ref() == recorded.fields.get("name")
+        }
+        name => field.after.is_some() && field.after.as_ref() == recorded.fields.get(name),
+    })
+}
+
+/// What was recorded and is different now, for fields that a list tells of.
+fn drift(kind: &dyn Kind, seen: &Seen, recorded: &Recorded) -> Vec<FieldChange> {
+    let create_only = |field: &str| {
+        kind.attrs()
+            .iter()
+            .any(|attr| attr.name == field && attr.mutability == Mutability::CreateOnly)
+    };
+    recorded
+        .fields
+        .iter()
+        .filter(|(field, _)| !create_only(field))
+        .filter_map(|(field, before)| {
+            let now = seen.observed.fields.get(field)?;
+            (now != before).then(|| FieldChange {
+                field: field.clone(),
+                before: Some(before.clone()),
+                after: Some(now.clone()),
+                forces_replace: false,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,111 @@
+//! Which migrations of a database are to run. Ledger and order are wrangler's own, so that both
+//! tools can be used on one database.
+
+use envc_core::{Address, Digest};
+
+use crate::{
+    model::MigrationRef,
+    order::MigrationWork,
+    state::{AppliedMigration, State},
+};
+
+/// A migration file that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MigrationFile {
+    /// Its name relative to the folder, with extension: what the ledger holds.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+}
+
+impl MigrationFile {
+    /// Name and digest.
+    pub fn reference(&self) -> MigrationRef {
+        MigrationRef { name: self.name.clone(), digest: Digest::of(&self.text) }
+    }
+}
+
+/// Sorts as wrangler does: by the number a name begins with, then by the name; names without a
+/// number come last. Source: wrangler's `d1 migrations apply`, version 4.
+pub fn sort_migrations(files: &mut [MigrationFile]) {
+    files.sort_by(|a, b| key(&a.name).cmp(&key(&b.name)));
+}
+
+fn key(name: &str) -> (u128, &str) {
+    let digits: &str = name.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    (digits.parse().unwrap_or(u128::MAX), name)
+}
+
+/// Decides for one database. `fresh`: the plan makes it, so nothing is applied yet.
+///
+/// What state knows of saves a request: the ledger is read only when a file is not recorded.
+pub(crate) fn decide(
+    address: &Address,
+    files: &[MigrationFile],
+    state: Option<&State>,
+    fresh: bool,
+    notes: &mut Vec<String>,
+) -> Option<MigrationWork> {
+    let applied: &[AppliedMigration] = match (fresh, state) {
+        (false, Some(state)) => state
+            .resources
+            .get(address)
+            .map(|recorded| recorded.migrations.as_slice())
+            .unwrap_or_default(),
+        _ => &[],
+    };
+    let find = |name: &str| applied.iter().find(|migration| migration.name == name);
+    let mut pending = Vec::new();
+    for file in files {
+        let reference = file.reference();
+        match find(&file.name).map(|migration| migration.digest.as_ref()) {
+            None => {
+                let later = files.iter().skip_while(|other| other.name != file.name).skip(1);
+                if let Some(later) = later.into_iter().find(|later| find(&later.name).is_some()) {
+                    notes.push(format!(
+                        "{address}: {} comes before {}, which is applied already; it runs all the \
+                         same, as wrangler would",
+                        file.name, later.name
+                    ));
+                }
+                pending.push(reference);
+            }
+            Some(Some(digest)) if *digest != reference.digest => notes.push(format!(
+                "{address}: {} was edited after it was applied ({} then, {} now); the edit is not \
+                 run. Put it into a new migration",
+                file.name,
+                short(digest),
+                short(&reference.digest)
+            )),
+            Some(_) => {}
+        }
+    }
+    for migration in applied {
+        if !files.iter().any(|file| file.name == migration.name) {
+            notes
+                .push(format!("{address}: {} is applied, and its file is missing", migration.name));
+        }
+    }
+    (!pending.is_empty()).then(|| MigrationWork { address: address.clone(), files: pending, fresh })
+}
+
+fn short(digest: &Digest) -> &str {
+    digest.as_str().get(..8).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_is_wranglers() {
+        let names = ["10_c.sql", "2_b.sql", "readme.sql", "0001_a.sql", "1_a.sql"];
+        let mut files: Vec<MigrationFile> = names
+            .iter()
+            .map(|name| MigrationFile { name: (*name).into(), text: String::new() })
+            .collect();
+        sort_migrations(&mut files);
+        let sorted: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(sorted, ["0001_a.sql", "1_a.sql", "2_b.sql", "10_c.sql", "readme.sql"]);
+    }
+}

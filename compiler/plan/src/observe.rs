@@ -1,0 +1,167 @@
+//! What the API says is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use envc_core::{Address, Desired, KindId};
+use envc_kinds::{Observed, kind};
+
+use crate::state::State;
+
+/// What has to be asked before a plan can be made: lists, then what is read per parent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Questions {
+    /// Kinds to list, with the zone for those that live in one. One list each.
+    pub lists: BTreeSet<(KindId, Option<String>)>,
+    /// Kinds without a list: read once per parent, after the parents are found.
+    pub children: BTreeSet<KindId>,
+}
+
+/// What was asked, and the answers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observation {
+    /// What was found, by kind.
+    pub found: BTreeMap<KindId, Vec<Seen>>,
+}
+
+/// One resource that was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// The resource.
+    pub observed: Observed,
+    /// The zone it was found in.
+    pub zone: Option<String>,
+}
+
+impl Questions {
+    /// What a plan for these resources and this state needs to know.
+    pub fn of<'a>(desired: impl Iterator<Item = &'a Desired>, state: Option<&State>) -> Self {
+        let mut questions = Self::default();
+        for wanted in desired {
+            questions.add(wanted.address.kind(), wanted.zone.as_ref());
+        }
+        if let Some(state) = state {
+            for (address, recorded) in &state.resources {
+                questions.add(address.kind(), recorded.zone.as_ref());
+            }
+            for intent in &state.intents {
+                questions.add(intent.address.kind(), intent.zone.as_ref());
+            }
+        }
+        questions
+    }
+
+    fn add(&mut self, id: KindId, zone: Option<&String>) {
+        let place = envc_kinds::Place::default();
+        if kind(id).listing(&place).is_some() {
+            self.lists.insert((id, zone.cloned()));
+        } else {
+            self.children.insert(id);
+        }
+    }
+}
+
+impl Observation {
+    /// Adds what a list or a read told.
+    pub fn add(&mut self, id: KindId, zone: Option<&str>, items: Vec<Observed>) {
+        let seen = self.found.entry(id).or_default();
+        seen.extend(
+            items.into_iter().map(|observed| Seen { observed, zone: zone.map(str::to_owned) }),
+        );
+    }
+
+    /// Takes what is recorded for what is there: a destroy with a whole state needs no lists.
+    pub fn from_state(state: &State) -> Self {
+        let mut observation = Self::default();
+        for (address, recorded) in &state.resources {
+            let observed = Observed {
+                id: recorded.id.clone(),
+                name: recorded.name.clone(),
+                fields: recorded.fields.clone(),
+                ..Observed::default()
+            };
+            observation.add(address.kind(), recorded.zone.as_deref(), vec![observed]);
+        }
+        observation
+    }
+}
+
+/// The parents whose children have to be read: each with its API identifier, by kind of child.
+///
+/// A parent counts when it is recorded under an identifier that was found, or when its physical
+/// name was found.
+pub fn parents_to_read(
+    desired: &BTreeMap<Address, Desired>,
+    state: Option<&State>,
+    observation: &Observation,
+) -> Vec<(KindId, String)> {
+    let index = Index::new(observation);
+    let mut wanted: BTreeSet<(KindId, &Address)> = BTreeSet::new();
+    for (address, child) in desired {
+        if kind(address.kind()).listing(&envc_kinds::Place::default()).is_none()
+            && let Some(parent) = &child.parent
+        {
+            wanted.insert((address.kind(), parent));
+        }
+    }
+    let mut found = Vec::new();
+    for (child, parent) in wanted {
+        let recorded = state.and_then(|state| state.resources.get(parent));
+        let seen = recorded
+            .and_then(|recorded| index.by_id(parent.kind(), &recorded.id))
+            .or_else(|| index.by_name(parent.kind(), &desired.get(parent)?.name));
+        if let Some(seen) = seen {
+            found.push((child, seen.observed.id.clone()));
+        }
+    }
+    found
+}
+
+/// Finds what was seen by identifier and by name, without scanning.
+pub(crate) struct Index<'a> {
+    ids: BTreeMap<(KindId, &'a str), &'a Seen>,
+    names: BTreeMap<(KindId, &'a str), Vec<&'a Seen>>,
+}
+
+impl<'a> Index<'a> {
+    pub(crate) fn new(observation: &'a Observation) -> Self {
+        let mut ids = BTreeMap::new();
+        let mut names: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (id, seen) in &observation.found {
+            for seen in seen {
+                ids.insert((*id, seen.observed.id.as_str()), seen);
+                names.entry((*id, host_of(&seen.observed.name))).or_default().push(seen);
+            }
+        }
+        Self { ids, names }
+    }
+
+    pub(crate) fn by_id(&self, id: KindId, api_id: &str) -> Option<&'a Seen> {
+        self.ids.get(&(id, api_id)).copied()
+    }
+
+    /// Everything that was seen, in a stable order.
+    pub(crate) fn all(&self) -> Vec<(KindId, &'a Seen)> {
+        self.ids.iter().map(|((kind, _), seen)| (*kind, *seen)).collect()
+    }
+
+    /// Everything whose natural key stands in the way of this one, the exact namesake first.
+    pub(crate) fn namesakes(&self, id: KindId, name: &str) -> Vec<&'a Seen> {
+        let near = self.names.get(&(id, host_of(name))).map(Vec::as_slice).unwrap_or_default();
+        let mut found: Vec<&Seen> = near
+            .iter()
+            .copied()
+            .filter(|seen| kind(id).collides(name, &seen.observed.name))
+            .collect();
+        found.sort_by_key(|seen| (seen.observed.name != name, &seen.observed.id));
+        found
+    }
+
+    pub(crate) fn by_name(&self, id: KindId, name: &str) -> Option<&'a Seen> {
+        self.namesakes(id, name).into_iter().find(|seen| seen.observed.name == name)
+    }
+}
+
+/// The part of a natural key that colliding keys share: what follows a record's type, else all.
+fn host_of(name: &str) -> &str {
+    name.rsplit(' ').next().unwrap_or(name)
+}
