@@ -183,7 +183,10 @@ if ((want_rust)); then
       apt_get libssl-dev pkg-config || return 1
     fi
     # Not --locked: the versions a published lock file names may be gone from a mirror.
-    env -u RUSTC -u RUSTUP_TOOLCHAIN -u CARGO_BUILD_TARGET cargo install -q -j"$WT_JOBS" "$crate" --version "=$version" \
+    # Hardly optimised: they run for seconds, and compiling them takes minutes.
+    env -u RUSTC -u RUSTUP_TOOLCHAIN -u CARGO_BUILD_TARGET -u CARGO_TARGET_DIR \
+      CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+      cargo install -q -j"$WT_JOBS" "$crate" --version "=$version" \
       --root "$WT_HOME/$crate-$version" >&2 9>&- || return 1
     echo "$WT_HOME/$crate-$version/bin/$cmd"
   }
