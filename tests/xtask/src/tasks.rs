@@ -24,9 +24,15 @@ const CARGO_DENY: &str = "0.20.2";
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Wasm output lives apart from the host's: it may be built by another compiler, and two cargos
-/// must not wait for each other.
-const WASM_TARGET_DIR: &str = "target/wasm";
+/// How the Worker is compiled: small before fast, as every byte is loaded at each cold start.
+/// Not stripped, because wasm-bindgen reads a section that stripping removes; the names that stay
+/// keep stack traces readable.
+const WORKER_PROFILE: [&str; 4] = [
+    "CARGO_PROFILE_RELEASE_OPT_LEVEL=s",
+    "CARGO_PROFILE_RELEASE_LTO=fat",
+    "CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1",
+    "CARGO_PROFILE_RELEASE_STRIP=none",
+];
 
 /// Builds the Worker and runs every test.
 pub(crate) fn test(arguments: &[String]) -> Done {
@@ -48,19 +54,11 @@ pub(crate) fn test(arguments: &[String]) -> Done {
 
 /// Builds the Worker and weighs it.
 pub(crate) fn worker() -> Done {
-    let root = root()?;
-    let folder = root.join("edge-worker/worker");
-    let mut build = command_with_tools(
-        "--rust",
-        &["worker-build", "--release", "edge-worker/worker", "--locked"],
-    )?;
-    build.env("CARGO_TARGET_DIR", root.join(WASM_TARGET_DIR));
-    // Small before fast: every byte is loaded at each cold start.
-    build.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s");
-    build.env("CARGO_PROFILE_RELEASE_LTO", "fat");
-    build.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1");
-    // wasm-bindgen reads a section that stripping removes; names keep stack traces readable.
-    build.env("CARGO_PROFILE_RELEASE_STRIP", "none");
+    let folder = root()?.join("edge-worker/worker");
+    // The settings are for worker-build alone, not for the tools that the script may compile.
+    let mut build = command_with_tools("--rust", &["env", &wasm_target_dir()?])?;
+    build.args(WORKER_PROFILE);
+    build.args(["worker-build", "--release", "edge-worker/worker", "--locked"]);
     run(&mut build)?;
 
     let mut gzip_sum = 0;
@@ -85,9 +83,8 @@ pub(crate) fn worker() -> Done {
 
 /// Builds the pure crates for wasm.
 pub(crate) fn pure_crates() -> Done {
-    let mut build =
-        command_with_tools("--rust", &["cargo", "build", "--locked", "--target", TARGET])?;
-    build.env("CARGO_TARGET_DIR", root()?.join(WASM_TARGET_DIR));
+    let mut build = command_with_tools("--rust", &["env", &wasm_target_dir()?])?;
+    build.args(["cargo", "build", "--locked", "--target", TARGET]);
     for name in PURE {
         build.args(["--package", name]);
     }
@@ -113,6 +110,12 @@ pub(crate) fn bench(arguments: &[String]) -> Done {
 /// Runs what continuous integration runs.
 pub(crate) fn ci() -> Done {
     run(&mut command("bash", &[".ci/run"])?)
+}
+
+/// Where wasm output goes, as a setting: apart from the host's, because it may come from another
+/// compiler, and two cargos need not wait for each other.
+fn wasm_target_dir() -> Result<String, Failure> {
+    Ok(format!("CARGO_TARGET_DIR={}", root()?.join("target/wasm").display()))
 }
 
 fn gzip_len(file: &Path) -> Result<usize, Failure> {
