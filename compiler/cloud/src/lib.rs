@@ -1,1 +1,37 @@
 //! The local cloud: an emulator of the Cloudflare API over SQLite.
+//!
+//! It serves `/client/v4` as Cloudflare does: envelopes, status and error codes, name rules,
+//! paging bounds and delete preconditions, so that `envc`, wrangler and the official SDKs cannot
+//! tell the difference where it matters. D1 statements run on real SQLite.
+//!
+//! Invariants:
+//! - It shares no request or response type with the client: it is a second witness, and a field
+//!   name that both sides get wrong would otherwise agree with itself.
+//! - Everything lives in the data folder; nothing is cached in memory. Several processes may open
+//!   one folder at once, and a process may be killed at any instant.
+//! - Faults ([`Faults`]) are injected at the edge of the server, never inside a product.
+//!
+//! Absent: Worker scripts and their sub-resources (their room is `products/workers.rs`), the S3
+//! API of R2, D1 export, import and restore, quotas of the account's plan.
+//!
+//! Entry: [`Cloud::open`], then [`serve`] or [`Cloud::router`].
+//!
+//! Sources: Cloudflare's public API documentation and OpenAPI schema, the official SDKs, and
+//! published reports of live answers. Where they disagree or say nothing, the module says so.
+
+mod auth;
+mod clock;
+mod cloud;
+mod envelope;
+mod faults;
+mod paging;
+mod pipeline;
+mod products;
+mod request;
+mod schema;
+mod serve;
+mod store;
+
+pub use cloud::{Cloud, CloudConfig, CloudError, RequestLog};
+pub use faults::{CrashWhen, Faults};
+pub use serve::{ConnectionLost, serve};

@@ -1,0 +1,221 @@
+//! The handle on one data folder, and what its owner may ask.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::clock;
+use crate::faults::{Faults, Injector};
+use crate::store::Store;
+
+/// The log keeps this many requests, then forgets the oldest.
+const LOG_MAX: usize = 100_000;
+
+/// How a local cloud is opened.
+#[derive(Clone, Debug, Default)]
+pub struct CloudConfig {
+    /// The data folder; made when it is missing, private to its owner.
+    pub dir: PathBuf,
+    /// Zones that exist. They are added at open and stay.
+    pub zones: Vec<String>,
+    /// What goes wrong, for rehearsals and tests.
+    pub faults: Faults,
+}
+
+/// Why a local cloud cannot be opened or changed by its owner.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloudError {
+    /// The data folder cannot be made or written.
+    #[error("use the data folder {}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// SQLite refused.
+    #[error("read or write the local cloud's database")]
+    Database(#[from] rusqlite::Error),
+    /// The folder was written by a newer program.
+    #[error("open a data folder of version {found}: this program knows versions up to {supported}")]
+    TooNew {
+        /// Version of the folder.
+        found: u32,
+        /// Newest version that this program reads.
+        supported: u32,
+    },
+    /// A zone's name is no domain name.
+    #[error("add the zone {0:?}: it is not a domain name")]
+    ZoneName(String),
+    /// The system gave no randomness.
+    #[error("make a token: the system gave no randomness")]
+    Randomness,
+}
+
+/// One API request that this process received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestLog {
+    /// Its number, from 1: the `n` of the faults.
+    pub seq: u64,
+    /// The verb.
+    pub method: String,
+    /// The path, without the query.
+    pub path: String,
+    /// The status that was answered; 0 when the connection was closed instead.
+    pub status: u16,
+}
+
+/// A local cloud. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Cloud(pub(crate) Arc<Inner>);
+
+/// What the clones share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) injector: Injector,
+    pub(crate) account_id: String,
+    pub(crate) token_id: String,
+    pub(crate) token: String,
+    calls: AtomicU64,
+    log: Mutex<Vec<RequestLog>>,
+}
+
+impl Cloud {
+    /// Opens the data folder, making what is missing.
+    pub fn open(config: CloudConfig) -> Result<Self, CloudError> {
+        let CloudConfig { dir, zones, faults } = config;
+        let store = Store::open(&dir)?;
+        let fresh_token = new_token()?;
+        let (account_id, token_id, token) = store.write(|db| -> Result<_, CloudError> {
+            db.execute(
+                "DELETE FROM kv_values WHERE expires_s <= ?",
+                [clock::now_us().div_euclid(1_000_000)],
+            )?;
+            Ok((
+                constant(db, "account_id", &clock::new_hex_id())?,
+                constant(db, "token_id", &clock::new_hex_id())?,
+                constant(db, "token", &fresh_token)?,
+            ))
+        })?;
+        let cloud = Self(Arc::new(Inner {
+            store,
+            injector: Injector::new(faults),
+            account_id,
+            token_id,
+            token,
+            calls: AtomicU64::new(0),
+            log: Mutex::new(Vec::new()),
+        }));
+        for zone in &zones {
+            cloud.ensure_zone(zone)?;
+        }
+        Ok(cloud)
+    }
+
+    /// The one account: 32 hex digits, the same for a folder's whole life.
+    pub fn account_id(&self) -> &str {
+        &self.0.account_id
+    }
+
+    /// A token of 40 characters with all permissions, the same for a folder's whole life.
+    pub fn token(&self) -> &str {
+        &self.0.token
+    }
+
+    /// The routes, for serving in process; see [`crate::serve`] for a bound port.
+    ///
+    /// A connection that a fault closes shows as a response with the extension
+    /// [`crate::ConnectionLost`].
+    pub fn router(&self) -> axum::Router {
+        crate::pipeline::router(self.clone())
+    }
+
+    /// Makes sure that a zone exists.
+    pub fn ensure_zone(&self, name: &str) -> Result<(), CloudError> {
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        if !is_domain(&name) {
+            return Err(CloudError::ZoneName(name));
+        }
+        self.0.store.write(|db| {
+            db.execute(
+                "INSERT INTO zones (id, name, created_us) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                params![clock::new_hex_id(), name, clock::now_us()],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// The API requests that this process received, oldest first.
+    pub fn requests(&self) -> Vec<RequestLog> {
+        self.0.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Inner {
+    /// The number of the next API request.
+    pub(crate) fn next_call(&self) -> u64 {
+        self.calls.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// Remembers an answered request.
+    pub(crate) fn record(&self, entry: RequestLog) {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.len() >= LOG_MAX {
+            log.drain(..LOG_MAX / 2);
+        }
+        log.push(entry);
+    }
+}
+
+/// The value that the folder holds for a key; the given one when it holds none yet.
+fn constant(db: &Connection, key: &str, fresh: &str) -> rusqlite::Result<String> {
+    let found =
+        db.query_row("SELECT value FROM meta WHERE key = ?", [key], |row| row.get(0)).optional()?;
+    if let Some(value) = found {
+        return Ok(value);
+    }
+    db.execute("INSERT INTO meta (key, value) VALUES (?, ?)", [key, fresh])?;
+    Ok(fresh.to_owned())
+}
+
+/// Forty characters of `[A-Za-z0-9_-]`, the form of a classic API token.
+fn new_token() -> Result<String, CloudError> {
+    let mut bytes = [0_u8; 30];
+    getrandom::fill(&mut bytes).map_err(|_| CloudError::Randomness)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+fn is_domain(name: &str) -> bool {
+    let label = |part: &str| {
+        !part.is_empty()
+            && part.len() <= 63
+            && !part.starts_with('-')
+            && !part.ends_with('-')
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    name.len() <= 253 && name.contains('.') && name.split('.').all(label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_has_the_classic_form() {
+        assert_eq!(new_token().unwrap().len(), 40);
+    }
+
+    #[test]
+    fn zones_are_domain_names() {
+        assert!(is_domain("example.com"));
+        for bad in ["", "localhost", "a..b", "-a.com", "a_b.com", "a b.com"] {
+            assert!(!is_domain(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What happens to a request between the socket and its product.
+//!
+//! Order: count, wait, read the body, faults before the effect, products, faults after the
+//! effect, headers, log. Products run on blocking threads: SQLite blocks.
+//!
+//! Beside `/client/v4` there is `/__local`, the hooks for tests and rehearsals that Cloudflare
+//! has no call for; they are neither counted nor hit by faults:
+//!
+//! | call | does |
+//! |---|---|
+//! | `POST /__local/tunnels/{id}/connect` | a connector connects: the tunnel is `healthy` |
+//! | `POST /__local/tunnels/{id}/disconnect` | all its connections close: the tunnel is `down` |
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use http::{HeaderValue, Request, Response};
+
+use crate::cloud::{Cloud, Inner, RequestLog};
+use crate::envelope::Problem;
+use crate::faults::{Budget, Early};
+use crate::request::Req;
+use crate::serve::ConnectionLost;
+use crate::{clock, products};
+
+/// The whole API as one fallback: paths are matched by the products, so that an unknown path or a
+/// malformed identifier is answered as Cloudflare does.
+pub(crate) fn router(cloud: Cloud) -> axum::Router {
+    axum::Router::new().fallback(respond).with_state(cloud)
+}
+
+async fn respond(State(cloud): State<Cloud>, request: Request<Body>) -> Response<Body> {
+    let inner = cloud.0;
+    if !request.uri().path().starts_with("/client/v4/") {
+        return outside(inner, request).await;
+    }
+    let call = inner.next_call();
+    let budget = inner.injector.book();
+    let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+    let latency_ms = inner.injector.faults.latency_ms;
+    if latency_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(latency_ms)).await;
+    }
+    let read = Req::read(request).await;
+    let response = match inner.injector.before(call, &method, &path, budget) {
+        Some(Early::HangUp) => None,
+        Some(Early::Answer(response)) => Some(*response),
+        None => {
+            let response = match read {
+                Ok(req) => handle(Arc::clone(&inner), req).await,
+                Err(problem) => problem.into_response(),
+            };
+            (!inner.injector.loses_answer(call)).then_some(response)
+        }
+    };
+    let status = response.as_ref().map_or(0, |response| response.status().as_u16());
+    inner.record(RequestLog { seq: call, method, path, status });
+    match response {
+        Some(response) => with_headers(response, budget),
+        None => lost(),
+    }
+}
+
+/// Runs the product on a blocking thread.
+async fn handle(cloud: Arc<Inner>, req: Req) -> Response<Body> {
+    let work = move || match products::handle(&cloud, &req) {
+        Ok(answer) => answer.into_response(),
+        Err(problem) => {
+            report(&problem, &req);
+            problem.into_response()
+        }
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(response) => response,
+        Err(error) => Problem::internal(error).into_response(),
+    }
+}
+
+/// Paths that are not Cloudflare's.
+async fn outside(cloud: Arc<Inner>, request: Request<Body>) -> Response<Body> {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let work = move || match products::local_hook(&cloud, &method, &path) {
+        Ok(answer) => answer.into_response(),
+        Err(problem) => problem.into_response(),
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(response) => response,
+        Err(error) => Problem::internal(error).into_response(),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a bug of the server itself must not pass unseen")]
+fn report(problem: &Problem, req: &Req) {
+    if let Some(cause) = &problem.cause {
+        eprintln!("local cloud: {} {}: {cause}", req.method, req.path);
+    }
+}
+
+fn with_headers(mut response: Response<Body>, budget: Budget) -> Response<Body> {
+    let ray = clock::new_hex_id().chars().take(16).collect::<String>() + "-LOC";
+    for (name, value) in budget.headers().into_iter().chain([("cf-ray", ray)]) {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+fn lost() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    response.extensions_mut().insert(ConnectionLost);
+    response
+}

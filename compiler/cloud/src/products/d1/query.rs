@@ -1,0 +1,66 @@
+//! `POST {id}/query` and `POST {id}/raw`: the request, and the answer's shape.
+//!
+//! Facts: the body is `{sql, params?}` or `{batch: [{sql, params?}, …]}`; all of it is one
+//! transaction. `/query` has rows as objects, `/raw` as arrays beside their column names. Both
+//! have one element per statement.
+//!
+//! With several statements in one `sql`, each takes as many parameters as it has, in order; real
+//! servers make no promise there.
+//!
+//! Source: Cloudflare's OpenAPI document (d1).
+
+use serde_json::Value;
+
+use super::{malformed, run};
+use crate::envelope::{Answer, Problem};
+use crate::products::Ctx;
+use crate::request::{Req, text};
+
+/// The shape of a statement's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Objects, as `/query` answers.
+    Rows,
+    /// Columns and arrays, as `/raw` answers.
+    Raw,
+}
+
+/// One text of SQL with its parameters.
+#[derive(Debug)]
+pub(super) struct Sql {
+    pub(super) text: String,
+    pub(super) params: Vec<Value>,
+}
+
+/// Runs a request on a database.
+pub(super) fn answer(
+    ctx: &Ctx<'_>,
+    req: &Req,
+    uuid: &str,
+    shape: Shape,
+) -> Result<Answer, Problem> {
+    let batch = parse(&req.json(malformed)?)?;
+    let result = ctx.cloud.store.with_d1(uuid, |db| run::run(db, &batch, shape))??;
+    Ok(Answer::json_text(result))
+}
+
+fn parse(body: &Value) -> Result<Vec<Sql>, Problem> {
+    let Some(batch) = body.get("batch") else {
+        return Ok(vec![parse_one(body)?]);
+    };
+    let items = batch.as_array().ok_or_else(|| malformed("batch: Expected array"))?;
+    if items.is_empty() {
+        return Err(malformed("batch: Array must contain at least 1 element(s)"));
+    }
+    items.iter().map(parse_one).collect()
+}
+
+fn parse_one(body: &Value) -> Result<Sql, Problem> {
+    let sql = text(body, "sql").ok_or_else(|| malformed("sql: Required"))?;
+    let params = match body.get("params") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(params)) => params.clone(),
+        Some(_) => return Err(malformed("params: Expected array")),
+    };
+    Ok(Sql { text: sql.to_owned(), params })
+}

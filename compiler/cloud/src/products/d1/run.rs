@@ -1,0 +1,288 @@
+//! Running statements on a database file, in one transaction.
+//!
+//! SQLite itself splits a text into statements: each is prepared where the one before ended, when
+//! that one has run, so that a statement sees what earlier ones created. Values become JSON as in
+//! JavaScript: integers beyond 2^53 lose precision, whole floats have no point, blobs are arrays
+//! of bytes. `rows_read` and `rows_written` are estimates from SQLite's own counters.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use rusqlite::fallible_iterator::FallibleIterator as _;
+use rusqlite::types::{ToSqlOutput, Value as Cell, ValueRef};
+use rusqlite::{Batch, Connection, Statement, StatementStatus};
+use serde_json::{Value, json};
+
+use super::limits::{self, STATEMENT_BYTES_MAX};
+use super::query::{Shape, Sql};
+use crate::envelope::Problem;
+
+/// The largest integer that a JavaScript number holds exactly.
+const EXACT_MAX: i64 = 1 << 53;
+/// The same as a float.
+const EXACT_MAX_F64: f64 = 9_007_199_254_740_992.0;
+/// workerd's refusal of explicit transactions.
+const TRANSACTION_REFUSED: &str = "To execute a transaction, please use the \
+    state.storage.transaction() or state.storage.transactionSync() APIs instead of the SQL BEGIN \
+    TRANSACTION or SAVEPOINT statements. The JavaScript API is safer because it will automatically \
+    roll back on exceptions, and because it interacts correctly with Durable Objects' automatic \
+    atomic write coalescing.";
+
+/// Runs everything or nothing; the result is JSON text, one element a statement.
+///
+/// The inner failure is the statement's and leaves the connection clean; the outer one is the
+/// server's own, after which the connection must not be used again.
+pub(super) fn run(
+    db: &mut Connection,
+    batch: &[Sql],
+    shape: Shape,
+) -> Result<Result<String, Problem>, Problem> {
+    db.execute_batch("BEGIN IMMEDIATE")?;
+    let refusal = limits::watch(db)?;
+    let outcome = statements(db, batch, shape);
+    limits::unwatch(db)?;
+    let outcome = outcome.and_then(|ran| {
+        if ran.changed {
+            db.execute("UPDATE _cf_KV SET value = value + 1 WHERE key = 'bookmark'", [])?;
+        }
+        // A foreign key that was deferred fails here.
+        db.execute_batch("COMMIT")?;
+        Ok(ran.elements)
+    });
+    if !db.is_autocommit() {
+        db.execute_batch("ROLLBACK")?;
+    }
+    let size = file_bytes(db)?;
+    Ok(match outcome {
+        Ok(elements) => {
+            let elements: Vec<String> = elements.into_iter().map(|e| e.json(size)).collect();
+            Ok(format!("[{}]", elements.join(",")))
+        }
+        Err(_) if refusal.was_transaction() => Err(Problem::new(400, 7500, TRANSACTION_REFUSED)),
+        Err(Failed::Sqlite(error)) => Err(Problem::new(400, 7500, error_text(&error))),
+        Err(Failed::Text(text)) => Err(Problem::new(400, 7500, text)),
+    })
+}
+
+/// The size of a database's file.
+pub(super) fn file_bytes(db: &Connection) -> rusqlite::Result<i64> {
+    let pages: i64 = db.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+    let page: i64 = db.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+    Ok(pages.saturating_mul(page))
+}
+
+/// What ended the run early.
+#[derive(Debug)]
+enum Failed {
+    Sqlite(rusqlite::Error),
+    Text(String),
+}
+
+impl From<rusqlite::Error> for Failed {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+/// What ran.
+#[derive(Debug, Default)]
+struct Ran {
+    elements: Vec<Element>,
+    changed: bool,
+}
+
+/// What one statement answered.
+#[derive(Debug)]
+struct Element {
+    /// JSON text.
+    results: String,
+    meta: Value,
+}
+
+impl Element {
+    fn json(self, size_after: i64) -> String {
+        let Self { results, mut meta } = self;
+        if let Some(map) = meta.as_object_mut() {
+            map.insert("size_after".to_owned(), json!(size_after));
+        }
+        format!("{{\"results\":{results},\"success\":true,\"meta\":{meta}}}")
+    }
+}
+
+fn statements(db: &Connection, batch: &[Sql], shape: Shape) -> Result<Ran, Failed> {
+    let mut ran = Ran::default();
+    for sql in batch {
+        let before = ran.elements.len();
+        let mut params = sql.params.iter();
+        let mut split = Batch::new(db, &sql.text);
+        while let Some(mut statement) = split.next()? {
+            if sql.text.len() > STATEMENT_BYTES_MAX
+                && statement.expanded_sql().is_none_or(|sql| sql.len() > STATEMENT_BYTES_MAX)
+            {
+                return Err(Failed::Text("statement too long: SQLITE_TOOBIG".to_owned()));
+            }
+            bind(&mut statement, &mut params)?;
+            ran.changed |= !statement.readonly();
+            ran.elements.push(element(db, &mut statement, shape)?);
+        }
+        if ran.elements.len() == before {
+            return Err(Failed::Text("SQL code did not contain a statement.".to_owned()));
+        }
+        if params.next().is_some() {
+            return Err(wrong_params());
+        }
+    }
+    Ok(ran)
+}
+
+fn wrong_params() -> Failed {
+    Failed::Text("Wrong number of parameter bindings for SQL query.".to_owned())
+}
+
+fn bind<'a>(
+    statement: &mut Statement<'_>,
+    params: &mut impl Iterator<Item = &'a Value>,
+) -> Result<(), Failed> {
+    for index in 1..=statement.parameter_count() {
+        let value = params.next().ok_or_else(wrong_params)?;
+        statement.raw_bind_parameter(index, cell(value)?)?;
+    }
+    Ok(())
+}
+
+fn cell(value: &Value) -> Result<ToSqlOutput<'_>, Failed> {
+    let refused = || Failed::Text(format!("Type of parameter {value} is not supported"));
+    Ok(match value {
+        Value::Null => ToSqlOutput::Owned(Cell::Null),
+        Value::Bool(flag) => ToSqlOutput::Owned(Cell::Integer(i64::from(*flag))),
+        Value::Number(number) => ToSqlOutput::Owned(match number.as_i64() {
+            Some(whole) => Cell::Integer(whole),
+            None => Cell::Real(number.as_f64().ok_or_else(refused)?),
+        }),
+        Value::String(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+        Value::Array(bytes) => {
+            let byte = |b: &Value| b.as_u64().and_then(|b| u8::try_from(b).ok());
+            let bytes: Option<Vec<u8>> = bytes.iter().map(byte).collect();
+            ToSqlOutput::Owned(Cell::Blob(bytes.ok_or_else(refused)?))
+        }
+        Value::Object(_) => return Err(refused()),
+    })
+}
+
+fn element(
+    db: &Connection,
+    statement: &mut Statement<'_>,
+    shape: Shape,
+) -> Result<Element, Failed> {
+    let started = Instant::now();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
+    let changes_before = total_changes(db)?;
+    let mut rows = Vec::new();
+    let mut cursor = statement.raw_query();
+    while let Some(row) = cursor.next()? {
+        let cells = (0..columns.len())
+            .map(|i| row.get_ref(i).map(json_value))
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        rows.push(match shape {
+            Shape::Rows => object(&columns, &cells),
+            Shape::Raw => Value::Array(cells).to_string(),
+        });
+    }
+    drop(cursor);
+    let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    let scanned = i64::from(statement.get_status(StatementStatus::FullscanStep));
+    let written = total_changes(db)? - changes_before;
+    // What triggers changed counts as written, but not as changed.
+    let changes = if written == 0 { 0 } else { db.changes() };
+    let wrote = !statement.readonly();
+    let elapsed_ms = started.elapsed().as_secs_f64() * 1000.0;
+    let meta = json!({
+        "served_by": "local", "served_by_region": "WEUR", "served_by_colo": "LOC",
+        "served_by_primary": true, "timings": {"sql_duration_ms": elapsed_ms},
+        "duration": elapsed_ms, "changes": changes, "last_row_id": db.last_insert_rowid(),
+        "changed_db": wrote, "rows_read": count.max(scanned),
+        "rows_written": if wrote { written.max(1) } else { 0 },
+    });
+    let results = match shape {
+        Shape::Rows => format!("[{}]", rows.join(",")),
+        Shape::Raw => {
+            format!("{{\"columns\":{},\"rows\":[{}]}}", json!(columns), rows.join(","))
+        }
+    };
+    Ok(Element { results, meta })
+}
+
+/// Rows changed since the connection was opened, triggers included.
+fn total_changes(db: &Connection) -> rusqlite::Result<i64> {
+    db.query_row("SELECT total_changes()", [], |row| row.get(0))
+}
+
+/// An object with the columns in order; of two with one name the last wins, as in JavaScript.
+fn object(columns: &[String], cells: &[Value]) -> String {
+    let mut seen = BTreeSet::new();
+    let mut pairs = Vec::with_capacity(columns.len());
+    for (index, column) in columns.iter().enumerate() {
+        if !seen.insert(column) {
+            continue;
+        }
+        let last = columns.iter().rposition(|other| other == column).unwrap_or(index);
+        let value = cells.get(last).unwrap_or(&Value::Null);
+        pairs.push(format!("{}:{value}", json!(column)));
+    }
+    format!("{{{}}}", pairs.join(","))
+}
+
+fn json_value(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(whole) => integer(whole),
+        ValueRef::Real(real) => float(real),
+        ValueRef::Text(text) => Value::String(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => json!(bytes),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "D1 hands integers through JavaScript numbers")]
+fn integer(whole: i64) -> Value {
+    if (-EXACT_MAX..=EXACT_MAX).contains(&whole) { json!(whole) } else { json!(whole as f64) }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53 by the guard")]
+fn float(real: f64) -> Value {
+    if real.fract() == 0.0 && real.abs() < EXACT_MAX_F64 {
+        json!(real as i64)
+    } else {
+        // JSON has no infinity: null, as in JavaScript.
+        json!(real)
+    }
+}
+
+/// An error as D1 words it: `near "x": syntax error at offset 0: SQLITE_ERROR`.
+fn error_text(error: &rusqlite::Error) -> String {
+    let code = code_name(error);
+    match error {
+        rusqlite::Error::SqlInputError { msg, offset, .. } => {
+            format!("{msg} at offset {offset}: {code}")
+        }
+        rusqlite::Error::SqliteFailure(_, Some(text)) => format!("{text}: {code}"),
+        other => format!("{other}: {code}"),
+    }
+}
+
+fn code_name(error: &rusqlite::Error) -> &'static str {
+    use rusqlite::ErrorCode as Code;
+    match error.sqlite_error_code() {
+        Some(Code::ConstraintViolation) => "SQLITE_CONSTRAINT",
+        Some(Code::AuthorizationForStatementDenied) => "SQLITE_AUTH",
+        Some(Code::TooBig) => "SQLITE_TOOBIG",
+        Some(Code::TypeMismatch) => "SQLITE_MISMATCH",
+        Some(Code::DiskFull) => "SQLITE_FULL",
+        Some(Code::DatabaseBusy | Code::DatabaseLocked) => "SQLITE_BUSY",
+        Some(Code::ReadOnly) => "SQLITE_READONLY",
+        Some(Code::ParameterOutOfRange) => "SQLITE_RANGE",
+        Some(Code::DatabaseCorrupt) => "SQLITE_CORRUPT",
+        Some(Code::OutOfMemory) => "SQLITE_NOMEM",
+        Some(Code::OperationInterrupted) => "SQLITE_INTERRUPT",
+        _ => "SQLITE_ERROR",
+    }
+}

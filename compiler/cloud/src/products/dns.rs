@@ -1,0 +1,111 @@
+//! DNS records of a zone.
+//!
+//! Endpoints below `zones/{z}/dns_records`: list, create, get, `PATCH` (partial), `PUT` (whole),
+//! delete, `POST batch`. Import, export and scan are absent.
+//!
+//! Facts: names come back as lower-case FQDN; `@` is the apex; conflicts are 81053, 81054, 81058
+//! with HTTP 400, a missing record is 81044 with HTTP 404. A batch runs deletes, patches, puts and
+//! posts in this order in one transaction. `per_page` 1–5,000,000, default 100. Quotas are not
+//! enforced.
+//!
+//! Source: Cloudflare's OpenAPI document (dns-records) and documentation (batch changes),
+//! published live error bodies.
+
+mod batch;
+mod filter;
+mod record;
+mod rules;
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use self::record::Record;
+use super::Ctx;
+use super::zones::Zone;
+use crate::clock;
+use crate::envelope::{Answer, Problem};
+use crate::paging::{Bounds, Page};
+use crate::request::Req;
+
+const BOUNDS: Bounds = Bounds { default: 100, min: 1, max: 5_000_000, code: 1004 };
+
+/// Answers a call below `dns_records`.
+pub(super) fn handle(
+    ctx: &Ctx<'_>,
+    req: &Req,
+    zone: &Zone,
+    rest: &[&str],
+) -> Result<Answer, Problem> {
+    let store = &ctx.cloud.store;
+    match (req.method.as_str(), rest) {
+        ("GET", []) => list(ctx, req, zone),
+        ("POST", []) => {
+            let body = req.json(malformed)?;
+            let record = store.write(|db| create(db, ctx.now_us, zone, &body))?;
+            Ok(Answer::ok(&record.json()))
+        }
+        ("POST", ["batch"]) => batch::run(ctx, req, zone),
+        (_, [] | ["batch"]) => Err(req.bad_method()),
+        (_, [id]) if !clock::is_hex_id(id) => Err(req.no_route()),
+        ("GET", [id]) => Ok(Answer::ok(&store.read(|db| Record::find(db, zone, id))?.json())),
+        ("PATCH" | "PUT", [id]) => {
+            let body = req.json(malformed)?;
+            let keep = req.method == http::Method::PATCH;
+            let record = store.write(|db| change(db, ctx.now_us, zone, (id, &body, keep)))?;
+            Ok(Answer::ok(&record.json()))
+        }
+        ("DELETE", [id]) => {
+            store.write(|db| delete(db, zone, id))?;
+            Ok(Answer::ok(&json!({"id": id})))
+        }
+        (_, [_]) => Err(req.bad_method()),
+        _ => Err(req.no_route()),
+    }
+}
+
+fn malformed(detail: impl std::fmt::Display) -> Problem {
+    Problem::new(400, 1004, "DNS Validation Error")
+        .chain(9207, format!("Request body is invalid: {detail}"))
+}
+
+fn list(ctx: &Ctx<'_>, req: &Req, zone: &Zone) -> Result<Answer, Problem> {
+    let page = Page::parse(&req.query, BOUNDS)?;
+    let visible = ctx.visible_us();
+    let mut records = ctx.cloud.store.read(|db| Record::all(db, zone, visible))?;
+    filter::apply(&req.query, &mut records);
+    let total = i64::try_from(records.len()).unwrap_or(i64::MAX);
+    let rows: Vec<Value> = page.cut(records).iter().map(Record::json).collect();
+    Ok(Answer::page(&json!(rows), page.info(rows.len(), total)))
+}
+
+fn create(db: &Connection, now_us: i64, zone: &Zone, body: &Value) -> Result<Record, Problem> {
+    let record = Record::from_body(zone, body, clock::new_hex_id(), now_us)?;
+    rules::check_conflicts(db, &record)?;
+    record.insert(db)?;
+    Ok(record)
+}
+
+/// Changes a record: with `keep` the fields that the body does not name stay.
+fn change(
+    db: &Connection,
+    now_us: i64,
+    zone: &Zone,
+    (id, body, keep): (&str, &Value, bool),
+) -> Result<Record, Problem> {
+    let old = Record::find(db, zone, id)?;
+    let body = if keep { old.merged(body) } else { body.clone() };
+    let mut record = Record::from_body(zone, &body, old.id.clone(), now_us)?;
+    record.created_us = old.created_us;
+    if record.comment == old.comment {
+        record.comment_modified_us = old.comment_modified_us;
+    }
+    rules::check_conflicts(db, &record)?;
+    record.update(db)?;
+    Ok(record)
+}
+
+fn delete(db: &Connection, zone: &Zone, id: &str) -> Result<Record, Problem> {
+    let record = Record::find(db, zone, id)?;
+    db.execute("DELETE FROM dns_records WHERE id = ?", [id])?;
+    Ok(record)
+}

@@ -1,0 +1,133 @@
+//! The products, and the way from a path to one of them.
+//!
+//! Each product matches the rest of its path itself. Identifiers are checked on the way: a
+//! malformed one is 404 with 7003 and 7000, an account that is not the token's is 403 with 10000,
+//! an unknown zone is 403 with 9109.
+
+mod accounts;
+mod d1;
+mod dns;
+mod kv;
+mod queues;
+mod r2;
+mod tunnels;
+mod workers;
+mod zones;
+
+use http::Method;
+
+use crate::auth::{self, Realm};
+use crate::clock;
+use crate::cloud::Inner;
+use crate::envelope::{Answer, Problem};
+use crate::request::Req;
+
+/// What a handler works on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ctx<'a> {
+    pub(crate) cloud: &'a Inner,
+    /// The time of the call.
+    pub(crate) now_us: i64,
+}
+
+impl Ctx<'_> {
+    /// Lists show what is at least this old.
+    pub(crate) fn visible_us(&self) -> i64 {
+        let lag_us = self.cloud.injector.faults.list_lag_ms.saturating_mul(1000);
+        self.now_us.saturating_sub(i64::try_from(lag_us).unwrap_or(i64::MAX))
+    }
+}
+
+/// Answers one API call.
+pub(crate) fn handle(cloud: &Inner, req: &Req) -> Result<Answer, Problem> {
+    let ctx = Ctx { cloud, now_us: clock::now_us() };
+    let segments = req.segments.as_deref().unwrap_or_default();
+    let path: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match path.as_slice() {
+        ["user", "tokens", "verify"] | ["accounts", _, "tokens", "verify"] => {
+            auth::check(cloud, req, Realm::Verify)?;
+            accounts::verify(&ctx, req)
+        }
+        ["accounts", account, rest @ ..] => {
+            auth::check(cloud, req, Realm::Account)?;
+            if !clock::is_hex_id(account) {
+                return Err(req.no_route());
+            }
+            if *account != cloud.account_id {
+                return Err(Problem::new(403, 10000, "Authentication error"));
+            }
+            account_product(&ctx, req, rest)
+        }
+        ["zones", rest @ ..] => {
+            auth::check(cloud, req, Realm::Zone)?;
+            zone_product(&ctx, req, rest)
+        }
+        other => {
+            auth::check(cloud, req, Realm::Account)?;
+            accounts::handle(&ctx, req, other)
+        }
+    }
+}
+
+fn account_product(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, Problem> {
+    let permit = |product| auth::permit(ctx.cloud, product, Realm::Account);
+    match rest {
+        [] => accounts::get(ctx, req),
+        ["d1", "database", rest @ ..] => {
+            permit("d1")?;
+            d1::handle(ctx, req, rest)
+        }
+        ["storage", "kv", "namespaces", rest @ ..] => {
+            permit("kv")?;
+            kv::handle(ctx, req, rest)
+        }
+        ["r2", "buckets", rest @ ..] => {
+            permit("r2")?;
+            r2::handle(ctx, req, rest)
+        }
+        ["queues", rest @ ..] => {
+            permit("queues")?;
+            queues::handle(ctx, req, rest)
+        }
+        ["cfd_tunnel", rest @ ..] => {
+            permit("tunnel")?;
+            tunnels::handle(ctx, req, rest)
+        }
+        _ => Err(req.no_route()),
+    }
+}
+
+fn zone_product(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, Problem> {
+    match rest {
+        [] => {
+            auth::permit(ctx.cloud, "zones", Realm::Zone)?;
+            zones::list(ctx, req)
+        }
+        [id] => {
+            auth::permit(ctx.cloud, "zones", Realm::Zone)?;
+            zones::get(ctx, req, id)
+        }
+        [id, "dns_records", rest @ ..] => {
+            auth::permit(ctx.cloud, "dns", Realm::Zone)?;
+            let zone = zones::find(ctx, req, id)?;
+            dns::handle(ctx, req, &zone, rest)
+        }
+        _ => Err(req.no_route()),
+    }
+}
+
+/// Answers a hook of the local cloud itself; see the table in `pipeline.rs`.
+pub(crate) fn local_hook(cloud: &Inner, method: &Method, path: &str) -> Result<Answer, Problem> {
+    let ctx = Ctx { cloud, now_us: clock::now_us() };
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    match (method.as_str(), parts.as_slice()) {
+        ("POST", ["__local", "tunnels", id, "connect"]) => tunnels::connect(&ctx, id),
+        ("POST", ["__local", "tunnels", id, "disconnect"]) => tunnels::disconnect(&ctx, id),
+        _ => Err(Problem::no_route(path)),
+    }
+}
+
+/// Says whether a write failed for a uniqueness rule.
+pub(crate) fn is_duplicate(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
+}

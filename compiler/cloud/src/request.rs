@@ -1,0 +1,180 @@
+//! One request as the products see it: decoded path, query, headers, body, multipart parts.
+//!
+//! Facts: ids and names inside a path are percent-encoded; dotted query keys are flat; JSON is
+//! parsed whatever the content type says, because wrangler often leaves the type out.
+
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, header};
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+
+use crate::envelope::Problem;
+
+/// A request body may have this many bytes: the largest object that wrangler uploads over REST
+/// is 300 MiB.
+pub(crate) const BODY_BYTES_MAX: usize = 320 * 1024 * 1024;
+
+/// The query string, decoded, in order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads `application/x-www-form-urlencoded` text.
+    pub(crate) fn parse(text: &str) -> Self {
+        let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (form_decode(key), form_decode(value))
+        });
+        Self(pairs.collect())
+    }
+
+    /// The first value of a key.
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
+    }
+
+    /// All values of a key.
+    pub(crate) fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> + 'a {
+        self.0.iter().filter(move |(k, _)| k == key).map(|(_, v)| v.as_str())
+    }
+
+    /// All pairs.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(k, v)| (k.as_str(), v.as_str()))
+    }
+}
+
+fn form_decode(text: &str) -> String {
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+}
+
+/// One part of a multipart body.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    pub(crate) name: String,
+    pub(crate) bytes: Bytes,
+}
+
+/// A request, read whole.
+#[derive(Debug)]
+pub(crate) struct Req {
+    pub(crate) method: Method,
+    /// The path as it was sent.
+    pub(crate) path: String,
+    /// The decoded segments after `/client/v4/`, empty ones kept; `None` outside of it.
+    pub(crate) segments: Option<Vec<String>>,
+    pub(crate) query: Query,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    /// The parts, when the body is `multipart/form-data`.
+    pub(crate) parts: Option<Vec<Part>>,
+}
+
+impl Req {
+    /// Reads the body and decodes the rest.
+    pub(crate) async fn read(request: Request<Body>) -> Result<Self, Problem> {
+        let (head, body) = request.into_parts();
+        let path = head.uri.path().to_owned();
+        let segments = segments(&path)?;
+        let query = Query::parse(head.uri.query().unwrap_or(""));
+        let body = axum::body::to_bytes(body, BODY_BYTES_MAX)
+            .await
+            .map_err(|_| Problem::new(413, 6007, "Request body is too large or incomplete"))?;
+        let is_form = header_str(&head.headers, header::CONTENT_TYPE.as_str())
+            .is_some_and(|kind| kind.starts_with("multipart/form-data"));
+        let parts =
+            if is_form { Some(read_parts(&head.headers, body.clone()).await?) } else { None };
+        Ok(Self { method: head.method, path, segments, query, headers: head.headers, body, parts })
+    }
+
+    /// A header as text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        header_str(&self.headers, name)
+    }
+
+    /// The JSON body; an unreadable one is the product's own failure.
+    pub(crate) fn json(&self, malformed: impl FnOnce(String) -> Problem) -> Result<Value, Problem> {
+        serde_json::from_slice(&self.body).map_err(|error| malformed(error.to_string()))
+    }
+
+    /// The JSON body, or an empty object when there is none.
+    pub(crate) fn json_or_empty(
+        &self,
+        malformed: impl FnOnce(String) -> Problem,
+    ) -> Result<Value, Problem> {
+        if self.body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Value::Object(serde_json::Map::new()));
+        }
+        self.json(malformed)
+    }
+
+    /// The failure for a path that nothing serves.
+    pub(crate) fn no_route(&self) -> Problem {
+        Problem::no_route(&self.path)
+    }
+
+    /// The failure for a verb that the path does not have.
+    pub(crate) fn bad_method(&self) -> Problem {
+        Problem::method(&self.method)
+    }
+}
+
+fn header_str<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn segments(path: &str) -> Result<Option<Vec<String>>, Problem> {
+    let Some(rest) = path.strip_prefix("/client/v4/") else {
+        return Ok(None);
+    };
+    let decode = |segment: &str| {
+        percent_decode_str(segment)
+            .decode_utf8()
+            .map(std::borrow::Cow::into_owned)
+            .map_err(|_| Problem::no_route(path))
+    };
+    rest.split('/').map(decode).collect::<Result<Vec<_>, _>>().map(Some)
+}
+
+async fn read_parts(headers: &HeaderMap, body: Bytes) -> Result<Vec<Part>, Problem> {
+    let bad = |error: &dyn std::fmt::Display| Problem::new(400, 6007, error.to_string());
+    let mut request = Request::new(Body::from(body));
+    *request.headers_mut() = headers.clone();
+    DefaultBodyLimit::disable().apply(&mut request);
+    let mut form = Multipart::from_request(request, &()).await.map_err(|e| bad(&e))?;
+    let mut parts = Vec::new();
+    while let Some(field) = form.next_field().await.map_err(|e| bad(&e))? {
+        let name = field.name().unwrap_or("").to_owned();
+        let bytes = field.bytes().await.map_err(|e| bad(&e))?;
+        parts.push(Part { name, bytes });
+    }
+    Ok(parts)
+}
+
+/// A text field of a JSON object.
+pub(crate) fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
+    value.get(key).and_then(Value::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn query_keys_are_flat_and_decoded() {
+        let query = Query::parse("account.id=a&name=x%2Fy+z&name=2&flag");
+        assert_eq!(query.get("account.id"), Some("a"));
+        assert_eq!(query.all("name").collect::<Vec<_>>(), ["x/y z", "2"]);
+        assert_eq!(query.get("flag"), Some(""));
+        assert_eq!(query.get("account"), None);
+    }
+
+    #[test]
+    fn segments_are_decoded_once_and_empty_ones_are_kept() {
+        let found = segments("/client/v4/a/b%2Fc//d%2541/").unwrap().unwrap();
+        assert_eq!(found, ["a", "b/c", "", "d%41", ""]);
+        assert!(segments("/other").unwrap().is_none());
+    }
+}

@@ -1,0 +1,89 @@
+//! Tables of the control plane, `cloud.sqlite`.
+//!
+//! Times are microseconds since the epoch (`_us`) unless the name says otherwise. A change adds a
+//! step to [`STEPS`] and never edits an old one: the number of steps that ran is the file's
+//! `user_version`, and a file from a newer program is refused.
+
+/// Schema steps, oldest first.
+pub(crate) const STEPS: &[&str] = &[STEP_1];
+
+const STEP_1: &str = r"
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+
+CREATE TABLE zones (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, created_us INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE dns_records (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+    zone_id TEXT NOT NULL REFERENCES zones(id) ON DELETE CASCADE,
+    name TEXT NOT NULL, type TEXT NOT NULL, content TEXT NOT NULL, data TEXT,
+    ttl INTEGER NOT NULL, proxied INTEGER NOT NULL, priority INTEGER, comment TEXT,
+    settings TEXT NOT NULL, created_us INTEGER NOT NULL, modified_us INTEGER NOT NULL,
+    comment_modified_us INTEGER
+) STRICT;
+CREATE INDEX dns_records_by_name ON dns_records (zone_id, name);
+
+CREATE TABLE d1_databases (
+    uuid TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, location TEXT NOT NULL,
+    jurisdiction TEXT, replication TEXT NOT NULL, created_us INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE kv_namespaces (
+    id TEXT PRIMARY KEY, title TEXT NOT NULL UNIQUE, created_us INTEGER NOT NULL
+) STRICT;
+CREATE TABLE kv_values (
+    namespace_id TEXT NOT NULL REFERENCES kv_namespaces(id) ON DELETE CASCADE,
+    key TEXT NOT NULL, metadata TEXT, expires_s INTEGER, value BLOB NOT NULL,
+    PRIMARY KEY (namespace_id, key)
+) STRICT;
+
+CREATE TABLE r2_buckets (
+    seq INTEGER PRIMARY KEY, jurisdiction TEXT NOT NULL, name TEXT NOT NULL,
+    location TEXT NOT NULL, storage_class TEXT NOT NULL, created_us INTEGER NOT NULL,
+    UNIQUE (jurisdiction, name)
+) STRICT;
+CREATE TABLE r2_objects (
+    bucket INTEGER NOT NULL REFERENCES r2_buckets(seq) ON DELETE RESTRICT,
+    key TEXT NOT NULL, version TEXT NOT NULL UNIQUE, size INTEGER NOT NULL, etag TEXT NOT NULL,
+    uploaded_us INTEGER NOT NULL, storage_class TEXT NOT NULL,
+    http_metadata TEXT NOT NULL, custom_metadata TEXT NOT NULL,
+    PRIMARY KEY (bucket, key)
+) STRICT;
+-- Bodies stand apart so that listing a bucket never walks over them.
+CREATE TABLE r2_bodies (
+    version TEXT PRIMARY KEY REFERENCES r2_objects(version) ON DELETE CASCADE,
+    body BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE queues (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, jurisdiction TEXT,
+    delivery_delay INTEGER NOT NULL, retention_s INTEGER NOT NULL, paused INTEGER NOT NULL,
+    created_us INTEGER NOT NULL, modified_us INTEGER NOT NULL, purged_us INTEGER
+) STRICT;
+CREATE TABLE queue_consumers (
+    id TEXT PRIMARY KEY, queue_id TEXT NOT NULL UNIQUE REFERENCES queues(id) ON DELETE CASCADE,
+    type TEXT NOT NULL, script TEXT, environment TEXT, dead_letter TEXT,
+    settings TEXT NOT NULL, created_us INTEGER NOT NULL
+) STRICT;
+CREATE TABLE queue_messages (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+    queue_id TEXT NOT NULL REFERENCES queues(id) ON DELETE CASCADE,
+    content_type TEXT NOT NULL, body TEXT NOT NULL, bytes INTEGER NOT NULL,
+    sent_us INTEGER NOT NULL, visible_us INTEGER NOT NULL, attempts INTEGER NOT NULL,
+    lease TEXT UNIQUE
+) STRICT;
+CREATE INDEX queue_messages_by_queue ON queue_messages (queue_id, visible_us);
+
+CREATE TABLE tunnels (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, secret TEXT NOT NULL, config_src TEXT NOT NULL,
+    created_us INTEGER NOT NULL, deleted_us INTEGER,
+    active_us INTEGER, inactive_us INTEGER,
+    config TEXT, config_version INTEGER NOT NULL, config_us INTEGER
+) STRICT;
+CREATE UNIQUE INDEX tunnels_by_live_name ON tunnels (name) WHERE deleted_us IS NULL;
+CREATE TABLE tunnel_connections (
+    id TEXT PRIMARY KEY, tunnel_id TEXT NOT NULL REFERENCES tunnels(id) ON DELETE CASCADE,
+    client_id TEXT NOT NULL, opened_us INTEGER NOT NULL
+) STRICT;
+";

@@ -1,0 +1,227 @@
+//! The data folder: the control plane, and one SQLite file per D1 database.
+//!
+//! Invariants:
+//! - Nothing is remembered between two calls but open connections: another process may have
+//!   changed the folder meanwhile.
+//! - A write is one `BEGIN IMMEDIATE` transaction, so that it never fails half way for a lock.
+//! - The folder is private to its owner: it holds the token and whatever users store.
+//!
+//! A killed process loses nothing that was answered. After a power loss the last transactions may
+//! be missing, which `synchronous=NORMAL` trades for speed; the files stay intact.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use crate::cloud::CloudError;
+use crate::envelope::Problem;
+use crate::schema::STEPS;
+
+/// A lock is waited for this long.
+const BUSY_MS: u64 = 20_000;
+/// Idle connections kept to the control plane.
+const IDLE_MAX: usize = 8;
+/// Idle connections kept to D1 files, one a file.
+const IDLE_D1_MAX: usize = 64;
+
+/// The folder and its open connections.
+#[derive(Debug)]
+pub(crate) struct Store {
+    dir: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    idle_d1: Mutex<BTreeMap<String, Connection>>,
+}
+
+impl Store {
+    /// Opens the folder, making and upgrading what is missing.
+    pub(crate) fn open(dir: &Path) -> Result<Self, CloudError> {
+        let io = |source| CloudError::Folder { path: dir.to_owned(), source };
+        fs::create_dir_all(dir.join("d1")).map_err(io)?;
+        private_folder(dir).map_err(io)?;
+        // Two processes that open a new folder at once would both create its tables.
+        let lock = private_file(&dir.join("open.lock")).map_err(io)?;
+        lock.lock().map_err(io)?;
+        drop(private_file(&dir.join("cloud.sqlite")).map_err(io)?);
+        let store = Self {
+            dir: dir.to_owned(),
+            idle: Mutex::new(Vec::new()),
+            idle_d1: Mutex::new(BTreeMap::new()),
+        };
+        let mut conn = store.connect()?;
+        upgrade(&mut conn)?;
+        store.give_back(conn);
+        drop(lock);
+        Ok(store)
+    }
+
+    /// Runs a read: one snapshot, whatever others write meanwhile.
+    pub(crate) fn read<T, E: From<rusqlite::Error>>(
+        &self,
+        f: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.transaction(TransactionBehavior::Deferred, f)
+    }
+
+    /// Runs a write: all of it, or nothing when it fails.
+    pub(crate) fn write<T, E: From<rusqlite::Error>>(
+        &self,
+        f: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.transaction(TransactionBehavior::Immediate, f)
+    }
+
+    fn transaction<T, E: From<rusqlite::Error>>(
+        &self,
+        behavior: TransactionBehavior,
+        f: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let idle = guard(&self.idle).pop();
+        let mut conn = match idle {
+            Some(conn) => conn,
+            None => self.connect()?,
+        };
+        let transaction = conn.transaction_with_behavior(behavior)?;
+        let outcome = f(&transaction);
+        if outcome.is_ok() {
+            transaction.commit()?;
+        } else {
+            transaction.rollback()?;
+        }
+        self.give_back(conn);
+        outcome
+    }
+
+    fn connect(&self) -> rusqlite::Result<Connection> {
+        let conn = Connection::open(self.dir.join("cloud.sqlite"))?;
+        configure(&conn)?;
+        Ok(conn)
+    }
+
+    fn give_back(&self, conn: Connection) {
+        let mut idle = guard(&self.idle);
+        if idle.len() < IDLE_MAX {
+            idle.push(conn);
+        }
+    }
+
+    /// Creates the file of a new D1 database.
+    pub(crate) fn create_d1(&self, uuid: &str) -> Result<(), Problem> {
+        let path = self.d1_path(uuid);
+        drop(private_file(&path).map_err(Problem::internal)?);
+        let conn = Connection::open(&path)?;
+        // Nobody knows the file yet: it need not be durable before its row is.
+        conn.pragma_update(None, "synchronous", "OFF")?;
+        configure(&conn)?;
+        // Real databases carry this table too. The counter stands for the bookmark.
+        conn.execute_batch(
+            "CREATE TABLE _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
+             INSERT INTO _cf_KV VALUES ('bookmark', 0);",
+        )?;
+        self.keep_d1(uuid, conn);
+        Ok(())
+    }
+
+    /// Runs something on the file of a D1 database that the control plane knows.
+    ///
+    /// The connection is dropped, not kept, when `f` fails: its state is then uncertain.
+    pub(crate) fn with_d1<T>(
+        &self,
+        uuid: &str,
+        f: impl FnOnce(&mut Connection) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        let idle = guard(&self.idle_d1).remove(uuid);
+        let mut conn = match idle {
+            Some(conn) => conn,
+            None => self.connect_d1(uuid)?,
+        };
+        let value = f(&mut conn)?;
+        self.keep_d1(uuid, conn);
+        Ok(value)
+    }
+
+    fn keep_d1(&self, uuid: &str, conn: Connection) {
+        let mut idle = guard(&self.idle_d1);
+        let evicted = if idle.len() >= IDLE_D1_MAX { idle.pop_first() } else { None };
+        let replaced = idle.insert(uuid.to_owned(), conn);
+        drop(idle);
+        // Closing a file may take a while: not under the lock.
+        drop((evicted, replaced));
+    }
+
+    fn connect_d1(&self, uuid: &str) -> Result<Connection, Problem> {
+        let conn = Connection::open_with_flags(
+            self.d1_path(uuid),
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
+        configure(&conn)?;
+        Ok(conn)
+    }
+
+    /// Removes the file of a deleted D1 database. A missing file is fine.
+    pub(crate) fn remove_d1(&self, uuid: &str) {
+        drop(guard(&self.idle_d1).remove(uuid));
+        let path = self.d1_path(uuid);
+        for suffix in ["", "-wal", "-shm"] {
+            let mut name = path.clone().into_os_string();
+            name.push(suffix);
+            // The record is gone, so that a file that stays is only litter.
+            let _removed: Result<(), _> = fs::remove_file(name);
+        }
+    }
+
+    fn d1_path(&self, uuid: &str) -> PathBuf {
+        self.dir.join("d1").join(format!("{uuid}.sqlite"))
+    }
+}
+
+fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn configure(conn: &Connection) -> rusqlite::Result<()> {
+    conn.busy_timeout(Duration::from_millis(BUSY_MS))?;
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    conn.pragma_update(None, "synchronous", "NORMAL")?;
+    conn.pragma_update(None, "foreign_keys", true)
+}
+
+fn upgrade(conn: &mut Connection) -> Result<(), CloudError> {
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let supported = u32::try_from(STEPS.len()).unwrap_or(u32::MAX);
+    if found > supported {
+        return Err(CloudError::TooNew { found, supported });
+    }
+    for (_, step) in (0..supported).zip(STEPS).skip_while(|(number, _)| *number < found) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", supported)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+fn private_file(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)
+}
+
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    }
+    #[cfg(not(unix))]
+    let _unused = path;
+    Ok(())
+}
