@@ -1,0 +1,348 @@
+//! The only place that touches files: every error carries the path and what can be done, every
+//! write is atomic and durable, and nothing is written through a link that leaves the project.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _, Write as _},
+    path::{Component, Path, PathBuf},
+};
+
+use crate::error::CommandError;
+
+/// Permission bits of a file that only its owner may read.
+pub const PRIVATE: u32 = 0o600;
+/// Permission bits of a file that everybody may read.
+pub const PUBLIC: u32 = 0o644;
+
+/// An operation on a file that did not work.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}", path.display())]
+pub struct FsError {
+    /// What was tried: "read", "write".
+    pub action: &'static str,
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+impl FsError {
+    fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self { action, path: path.to_owned(), source }
+    }
+
+    fn refused(action: &'static str, path: &Path, reason: impl Into<String>) -> Self {
+        Self::new(action, path, io::Error::new(io::ErrorKind::InvalidInput, reason.into()))
+    }
+
+    /// What can be done about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        let place = self.path.parent().unwrap_or(&self.path).display();
+        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that grows")]
+        match self.source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(format!(
+                "the disk that holds {place} is full: free some space, then run this again"
+            )),
+            io::ErrorKind::ReadOnlyFilesystem => {
+                Some(format!("{place} is on a read-only file system"))
+            }
+            io::ErrorKind::PermissionDenied => {
+                Some(format!("look at who owns it: ls -ld {place} {}", self.path.display()))
+            }
+            io::ErrorKind::NotADirectory => {
+                Some(format!("a part of {place} is a file, and a folder is needed there"))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<FsError> for CommandError {
+    fn from(error: FsError) -> Self {
+        Self::failed(error.to_string()).because(&error.source).hint_opt(error.hint())
+    }
+}
+
+/// Reads a file of at most `bytes_max` bytes; `None` when there is none.
+pub fn read(path: &Path, bytes_max: usize) -> Result<Option<Vec<u8>>, FsError> {
+    let wrong = |source| FsError::new("read", path, source);
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(wrong(error)),
+    };
+    if file.metadata().map_err(wrong)?.is_dir() {
+        return Err(wrong(io::ErrorKind::IsADirectory.into()));
+    }
+    let mut bytes = Vec::new();
+    let cap = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(cap).read_to_end(&mut bytes).map_err(wrong)?;
+    if bytes.len() > bytes_max {
+        let reason = format!("it has more than {bytes_max} bytes");
+        return Err(wrong(io::Error::new(io::ErrorKind::FileTooLarge, reason)));
+    }
+    Ok(Some(bytes))
+}
+
+/// Reads a text file of at most `bytes_max` bytes; `None` when there is none.
+pub fn read_text(path: &Path, bytes_max: usize) -> Result<Option<String>, FsError> {
+    let Some(bytes) = read(path, bytes_max)? else { return Ok(None) };
+    String::from_utf8(bytes).map(Some).map_err(|error| {
+        let line = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+        let line = line.filter(|byte| **byte == b'\n').count() + 1;
+        let reason = format!("it is not UTF-8 text (line {line})");
+        FsError::new("read", path, io::Error::new(io::ErrorKind::InvalidData, reason))
+    })
+}
+
+/// Writes a whole file: a new one beside it with the mode set before the first byte, made
+/// durable, then put in its place. A reader sees the old file or the new one, never a part.
+pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
+    let wrong = |source| FsError::new("write", path, source);
+    let folder = folder_of(path);
+    let temporary = fill_temporary(folder, bytes, mode).map_err(wrong)?;
+    temporary.persist(path).map_err(|error| wrong(error.error))?;
+    sync_folder(folder).map_err(wrong)
+}
+
+/// Writes a whole file if there is none yet; false when there is one. Of two processes that
+/// create one file at the same time, one wins with its whole content.
+pub fn create_new(path: &Path, bytes: &[u8], mode: u32) -> Result<bool, FsError> {
+    let wrong = |source| FsError::new("write", path, source);
+    let folder = folder_of(path);
+    let temporary = fill_temporary(folder, bytes, mode).map_err(wrong)?;
+    match temporary.persist_noclobber(path) {
+        Ok(_) => sync_folder(folder).map(|()| true).map_err(wrong),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(wrong(error.error)),
+    }
+}
+
+/// Removes a file; false when there is none.
+pub fn remove(path: &Path) -> Result<bool, FsError> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(FsError::new("remove", path, error)),
+    }
+}
+
+/// Makes a folder and its parents.
+pub fn create_dirs(path: &Path) -> Result<(), FsError> {
+    fs::create_dir_all(path).map_err(|error| FsError::new("create the folder", path, error))
+}
+
+/// Makes a folder and its parents that only their owner may enter; one that exists stays as it is.
+pub fn create_private_dirs(path: &Path) -> Result<(), FsError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|error| FsError::new("create the folder", path, error))
+}
+
+/// Opens a lock file, made private when it is not there, without changing its content.
+pub fn open_lock(path: &Path) -> Result<File, FsError> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, PRIVATE);
+    options.open(path).map_err(|error| FsError::new("open", path, error))
+}
+
+/// True when `path` still names the file that is open: nobody removed or replaced it.
+pub fn is_same_file(file: &File, path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        match (file.metadata(), fs::metadata(path)) {
+            (Ok(open), Ok(named)) => open.dev() == named.dev() && open.ino() == named.ino(),
+            _ => false,
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        file.metadata().is_ok() && path.exists()
+    }
+}
+
+/// The folder's or file's real path, all links followed.
+pub fn canonical(path: &Path) -> Result<PathBuf, FsError> {
+    fs::canonicalize(path).map_err(|error| FsError::new("find", path, error))
+}
+
+/// The names in a folder, sorted; none when there is no such folder.
+pub fn names_in(folder: &Path) -> Result<Vec<String>, FsError> {
+    let wrong = |error| FsError::new("list", folder, error);
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(wrong(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry.map_err(wrong)?.file_name().into_string().ok());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// A file's permission bits; `None` when there is no such file.
+pub fn mode(path: &Path) -> Option<u32> {
+    let metadata = fs::metadata(path).ok()?;
+    #[cfg(unix)]
+    let bits = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777;
+    #[cfg(not(unix))]
+    let bits = if metadata.permissions().readonly() { 0o444 } else { PUBLIC };
+    Some(bits)
+}
+
+/// True for a file that may be run.
+pub fn is_executable(path: &Path) -> bool {
+    path.is_file() && (cfg!(not(unix)) || mode(path).is_some_and(|bits| bits & 0o111 != 0))
+}
+
+/// Where `relative` lies inside `root`: refuses absolute paths, `..`, and links that lead out.
+/// What does not exist yet is fine.
+pub fn inside(root: &Path, relative: &str) -> Result<PathBuf, FsError> {
+    let refuse = |reason: &str| Err(FsError::refused("use", Path::new(relative), reason));
+    let mut components = Vec::new();
+    for component in Path::new(relative).components() {
+        match component {
+            Component::Normal(name) => components.push(name),
+            Component::CurDir => {}
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
+                return refuse("the path must be relative and may not hold `..`");
+            }
+        }
+    }
+    if components.is_empty() || relative.ends_with('/') {
+        return refuse("the path names no file");
+    }
+    let root = canonical(root)?;
+    let mut path = root.clone();
+    for component in components {
+        path.push(component);
+        let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+        if metadata.is_symlink() {
+            path = match fs::canonicalize(&path) {
+                Ok(target) => target,
+                Err(error) => return Err(FsError::new("follow the link", &path, error)),
+            };
+            if !path.starts_with(&root) {
+                return refuse("a link on the way leads out of the project");
+            }
+        }
+    }
+    Ok(path)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn fill_temporary(folder: &Path, bytes: &[u8], mode: u32) -> io::Result<tempfile::NamedTempFile> {
+    // The temporary file is private from its first instant; its mode is set before its content.
+    let mut temporary = tempfile::Builder::new().prefix(".envc-").tempfile_in(folder)?;
+    #[cfg(unix)]
+    {
+        let bits = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        temporary.as_file().set_permissions(bits)?;
+    }
+    #[cfg(not(unix))]
+    let _ = mode;
+    temporary.write_all(bytes)?;
+    temporary.as_file().sync_all()?;
+    Ok(temporary)
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = folder;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    #[test]
+    fn a_write_sets_mode_and_content_and_leaves_nothing_beside_it() {
+        let folder = folder();
+        let path = folder.path().join("key");
+        write_atomic(&path, b"one", PUBLIC).unwrap();
+        write_atomic(&path, b"two", PRIVATE).unwrap();
+        assert_eq!(read(&path, 3).unwrap().as_deref(), Some(&b"two"[..]));
+        assert_eq!(mode(&path), Some(0o600));
+        assert_eq!(names_in(folder.path()).unwrap(), ["key"]);
+    }
+
+    #[test]
+    fn only_the_first_of_two_creators_wins() {
+        let folder = folder();
+        let path = folder.path().join("key");
+        assert!(create_new(&path, b"one", PRIVATE).unwrap());
+        assert!(!create_new(&path, b"two", PRIVATE).unwrap());
+        assert_eq!(read(&path, 10).unwrap().as_deref(), Some(&b"one"[..]));
+        assert_eq!(names_in(folder.path()).unwrap(), ["key"]);
+    }
+
+    #[test]
+    fn reading_stops_at_the_cap_and_says_why() {
+        let folder = folder();
+        let path = folder.path().join("spec");
+        fs::write(&path, "four").unwrap();
+        assert_eq!(read(&path, 4).unwrap().map(|bytes| bytes.len()), Some(4));
+        let error = read(&path, 3).unwrap_err();
+        assert!(error.source.to_string().contains("more than 3 bytes"));
+        assert!(read(&folder.path().join("none"), 3).unwrap().is_none());
+        assert!(read(folder.path(), 3).is_err());
+        fs::write(&path, b"a\n\xff").unwrap();
+        let error = read_text(&path, 10).unwrap_err();
+        assert_eq!(error.source.to_string(), "it is not UTF-8 text (line 2)");
+    }
+
+    #[test]
+    fn paths_stay_inside_the_project() {
+        let folder = folder();
+        let root = folder.path().join("project");
+        fs::create_dir_all(root.join("apps/web")).unwrap();
+        fs::create_dir_all(folder.path().join("elsewhere")).unwrap();
+        let root = canonical(&root).unwrap();
+        assert_eq!(inside(&root, "./apps/web/.env").unwrap(), root.join("apps/web/.env"));
+        assert_eq!(inside(&root, "new/deep/.env").unwrap(), root.join("new/deep/.env"));
+        for wrong in ["../x", "apps/../../x", "/etc/passwd", "", ".", "apps/"] {
+            assert!(inside(&root, wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_inside_and_refused_outside() {
+        use std::os::unix::fs::symlink;
+        let folder = folder();
+        let root = folder.path().join("project");
+        fs::create_dir_all(root.join("real")).unwrap();
+        let root = canonical(&root).unwrap();
+        symlink(root.join("real"), root.join("good")).unwrap();
+        symlink(folder.path(), root.join("bad")).unwrap();
+        symlink(root.join("nothing"), root.join("dangling")).unwrap();
+        assert_eq!(inside(&root, "good/.env").unwrap(), root.join("real/.env"));
+        assert!(inside(&root, "bad/.env").unwrap_err().source.to_string().contains("leads out"));
+        assert!(inside(&root, "dangling").is_err());
+    }
+
+    #[test]
+    fn errors_carry_the_path_and_what_to_do() {
+        let full = FsError::new("write", Path::new("/d/.env"), io::ErrorKind::StorageFull.into());
+        let text = CommandError::from(full).to_text();
+        assert!(text.starts_with("error: cannot write /d/.env\n"), "{text}");
+        assert!(text.contains("hint: the disk that holds /d is full"), "{text}");
+    }
+}

@@ -1,0 +1,263 @@
+//! What git says of the folder: through the `git` command itself, so that worktrees, submodules
+//! and reftables mean what they mean to git.
+//!
+//! No git, no repository, a branch without commits and a detached head are all answers, not errors.
+
+use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use crate::{env::ProcessEnv, error::CommandError};
+
+/// A working copy that git knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    /// The top folder of this worktree.
+    pub toplevel: PathBuf,
+    /// This worktree's own git directory, canonical: what names the worktree.
+    pub git_dir: PathBuf,
+    /// The git directory that all worktrees share, canonical.
+    pub common_dir: PathBuf,
+    /// The branch, without `refs/heads/`; none when the head is detached.
+    pub branch: Option<String>,
+    /// The commit; none on a branch that has none yet.
+    pub sha: Option<String>,
+}
+
+impl Repository {
+    /// True in a worktree made by `git worktree add`.
+    pub fn is_linked_worktree(&self) -> bool {
+        self.git_dir != self.common_dir
+    }
+}
+
+/// What git says of a folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GitView {
+    /// The repository, when the folder is in one.
+    pub repository: Option<Repository>,
+    /// What the user should hear: git refused to look at a repository that is there.
+    pub warning: Option<String>,
+}
+
+/// Asks git about a folder: one process, a second one on a branch without commits.
+pub fn look(folder: &Path, env: &ProcessEnv) -> GitView {
+    let arguments = [
+        "rev-parse",
+        "--show-toplevel",
+        "--absolute-git-dir",
+        "--git-common-dir",
+        "HEAD",
+        "--symbolic-full-name",
+        "HEAD",
+    ];
+    let Ok(output) = run(folder, env, &arguments, &[]) else { return GitView::default() };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let lines: Vec<&str> = text.lines().collect();
+    let [toplevel, git_dir, common_dir, head @ ..] = lines.as_slice() else {
+        return GitView { repository: None, warning: refusal(&output) };
+    };
+    let canonical = |path: &str| folder.join(path).canonicalize().ok();
+    let (Some(toplevel), Some(git_dir), Some(common_dir)) =
+        (canonical(toplevel), canonical(git_dir), canonical(common_dir))
+    else {
+        let warning = format!("git names folders that are not there: {}", lines.join(", "));
+        return GitView { repository: None, warning: Some(warning) };
+    };
+    let (sha, branch) = match head {
+        [sha, branch] if output.status.success() => (Some((*sha).to_owned()), branch_name(branch)),
+        // A branch without commits: the name is asked for alone.
+        _ => (None, unborn_branch(folder, env)),
+    };
+    let repository = Repository { toplevel, git_dir, common_dir, branch, sha };
+    GitView { repository: Some(repository), warning: None }
+}
+
+/// Which of these paths, relative to `folder`, git ignores.
+pub fn ignored(
+    folder: &Path,
+    env: &ProcessEnv,
+    paths: &[&str],
+) -> Result<BTreeSet<String>, CommandError> {
+    if paths.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let mut input = paths.join("\0").into_bytes();
+    input.push(0);
+    let output = run(folder, env, &["check-ignore", "--stdin", "-z"], &input)
+        .map_err(|error| cannot("ask git what it ignores").because(&error))?;
+    // 0: some are, 1: none is.
+    match output.status.code() {
+        Some(0 | 1) => Ok(split(&output.stdout)),
+        _ => Err(cannot("ask git what it ignores").because_text(stderr(&output))),
+    }
+}
+
+/// Which of these paths, relative to `folder`, git tracks.
+pub fn tracked(
+    folder: &Path,
+    env: &ProcessEnv,
+    paths: &[&str],
+) -> Result<BTreeSet<String>, CommandError> {
+    if paths.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    // Literal pathspecs: a path with a `*` in it is just that path.
+    let mut arguments = vec!["--literal-pathspecs", "ls-files", "-z", "--"];
+    arguments.extend(paths);
+    let output = run(folder, env, &arguments, &[])
+        .map_err(|error| cannot("ask git what it tracks").because(&error))?;
+    if !output.status.success() {
+        return Err(cannot("ask git what it tracks").because_text(stderr(&output)));
+    }
+    Ok(split(&output.stdout))
+}
+
+fn cannot(what: &str) -> CommandError {
+    CommandError::failed(format!("cannot {what}"))
+}
+
+fn unborn_branch(folder: &Path, env: &ProcessEnv) -> Option<String> {
+    let output = run(folder, env, &["symbolic-ref", "-q", "HEAD"], &[]).ok()?;
+    branch_name(String::from_utf8_lossy(&output.stdout).trim_end())
+}
+
+/// The name without `refs/heads/`; `None` for a detached head, which is called `HEAD`.
+fn branch_name(full: &str) -> Option<String> {
+    full.strip_prefix("refs/heads/").filter(|name| !name.is_empty()).map(str::to_owned)
+}
+
+/// Git's own words, when it refuses a repository that is there; nothing where there is none.
+fn refusal(output: &Output) -> Option<String> {
+    let text = stderr(output);
+    let quiet = text.is_empty()
+        || text.contains("not a git repository")
+        || text.contains("must be run in a work tree");
+    (!quiet).then_some(text)
+}
+
+fn stderr(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    text.trim_end().trim_start_matches("fatal: ").to_owned()
+}
+
+fn split(bytes: &[u8]) -> BTreeSet<String> {
+    let paths = bytes.split(|byte| *byte == 0).filter(|path| !path.is_empty());
+    paths.map(|path| String::from_utf8_lossy(path).into_owned()).collect()
+}
+
+/// Runs git on a folder. What a hook's environment says of another repository is taken away, so
+/// that the folder alone decides; messages come in English.
+fn run<A: AsRef<OsStr>>(
+    folder: &Path,
+    env: &ProcessEnv,
+    arguments: &[A],
+    input: &[u8],
+) -> std::io::Result<Output> {
+    let mut command = Command::new("git");
+    command.current_dir(folder).args(arguments).env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0");
+    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"] {
+        command.env_remove(name);
+    }
+    if let Some(path) = env.path() {
+        command.env("PATH", path);
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // Git reads all of it before it answers, or none of it and closes the pipe.
+        match stdin.write_all(input) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error),
+            _ => {}
+        }
+    }
+    child.wait_with_output()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Folder {
+        _keep: tempfile::TempDir,
+        path: PathBuf,
+        env: ProcessEnv,
+    }
+
+    impl Folder {
+        fn new() -> Self {
+            let keep = tempfile::tempdir().unwrap();
+            let path = keep.path().canonicalize().unwrap();
+            Self { _keep: keep, path, env: ProcessEnv::capture() }
+        }
+
+        fn git(&self, arguments: &[&str]) {
+            let mut all = vec!["-c", "user.name=a", "-c", "user.email=a@example.com"];
+            all.extend(arguments);
+            let output = run(&self.path, &self.env, &all, &[]).unwrap();
+            assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+        }
+
+        fn repository(&self) -> Repository {
+            look(&self.path, &self.env).repository.unwrap()
+        }
+    }
+
+    #[test]
+    fn no_repository_and_no_git_are_answers() {
+        let folder = Folder::new();
+        assert_eq!(look(&folder.path, &folder.env), GitView::default());
+        let without = ProcessEnv::from_pairs([("PATH", "/nonexistent")]);
+        assert_eq!(look(&folder.path, &without), GitView::default());
+    }
+
+    #[test]
+    fn an_unborn_branch_a_branch_and_a_detached_head() {
+        let folder = Folder::new();
+        folder.git(&["init", "-q", "-b", "feature/Ünicode"]);
+        let unborn = folder.repository();
+        assert_eq!((unborn.branch.as_deref(), &unborn.sha), (Some("feature/Ünicode"), &None));
+        assert_eq!(unborn.git_dir, folder.path.join(".git"));
+        assert!(!unborn.is_linked_worktree());
+        folder.git(&["commit", "-q", "--allow-empty", "-m", "x"]);
+        let born = folder.repository();
+        assert_eq!(born.branch.as_deref(), Some("feature/Ünicode"));
+        assert_eq!(born.sha.as_ref().map(String::len), Some(40));
+        folder.git(&["checkout", "-q", "--detach"]);
+        let detached = folder.repository();
+        assert_eq!((detached.branch, detached.sha), (None, born.sha));
+    }
+
+    #[test]
+    fn a_linked_worktree_has_its_own_git_directory() {
+        let folder = Folder::new();
+        folder.git(&["init", "-q", "-b", "main"]);
+        folder.git(&["commit", "-q", "--allow-empty", "-m", "x"]);
+        folder.git(&["worktree", "add", "-q", "linked"]);
+        let linked = look(&folder.path.join("linked"), &folder.env).repository.unwrap();
+        assert!(linked.is_linked_worktree());
+        assert_eq!(linked.toplevel, folder.path.join("linked"));
+        assert_eq!(linked.git_dir, folder.path.join(".git/worktrees/linked"));
+        assert_eq!(linked.common_dir, folder.path.join(".git"));
+        assert_eq!(linked.branch.as_deref(), Some("linked"));
+    }
+
+    #[test]
+    fn ignored_and_tracked_paths_are_told_apart() {
+        let folder = Folder::new();
+        folder.git(&["init", "-q"]);
+        std::fs::write(folder.path.join(".gitignore"), ".env\nout/\n").unwrap();
+        std::fs::write(folder.path.join("a b*.txt"), "").unwrap();
+        folder.git(&["add", "a b*.txt"]);
+        let paths = [".env", "out/x", "a b*.txt", "ä.txt"];
+        let expect = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(ignored(&folder.path, &folder.env, &paths), Ok(expect(&[".env", "out/x"])));
+        assert_eq!(tracked(&folder.path, &folder.env, &paths), Ok(expect(&["a b*.txt"])));
+        assert_eq!(ignored(&folder.path, &folder.env, &["ä.txt"]), Ok(expect(&[])));
+        assert_eq!(ignored(&folder.path, &folder.env, &[]), Ok(expect(&[])));
+    }
+}

@@ -1,0 +1,20 @@
+//! The command line: adapters to the world and the commands on top of them.
+//!
+//! The compiler and the executor are pure or see the world through ports; this crate is the world.
+//! Invariants: variables are read in [`env`] alone, files are touched through [`fsio`] alone,
+//! results go to standard output and talk to standard error through [`ui`] alone. Nobody imports
+//! this crate but its own binary and tests.
+
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod dirs;
+pub mod env;
+pub mod error;
+pub mod exit_code;
+pub mod fsio;
+pub mod git;
+pub mod lock;
+pub mod ports;
+pub mod registry;
+pub mod transport;

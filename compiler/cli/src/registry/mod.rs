@@ -1,0 +1,79 @@
+//! What this user's machine knows of its working copies: which environment each is bound to, the
+//! IDs minted there, the ports they hold and the files that envc wrote.
+//!
+//! One JSON file in the user's state directory, changed under a lock, written atomically. It is
+//! authoritative; `.envc/` in a working copy is a cache that can bring an entry back.
+//! - `document`: what is recorded.
+//! - `settle`: which entry is this folder's: known, moved, copied or new.
+//! - `cache`: the `.envc/` folder.
+//! - `working_copy`: what commands use.
+
+mod cache;
+mod document;
+mod settle;
+mod working_copy;
+
+use std::path::PathBuf;
+
+pub use document::{Bound, CopyRecord, Document, EnvironmentRecord, FileRecord};
+pub use settle::{Place, Settled};
+pub use working_copy::{Mint, WorkingCopy};
+
+use crate::{
+    dirs::StateDir,
+    error::CommandError,
+    fsio,
+    lock::{Holder, Lock},
+};
+
+/// Bytes of a registry: a thousand working copies with ten files each take a tenth of it.
+const REGISTRY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// The registry's file.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    file: PathBuf,
+    lock: PathBuf,
+}
+
+impl Registry {
+    /// The registry of this user.
+    pub fn new(state: &StateDir) -> Self {
+        let path = state.path();
+        Self { file: path.join("registry.json"), lock: path.join("registry.lock") }
+    }
+
+    /// Reads it; an empty one when there is none.
+    pub fn read(&self) -> Result<Document, CommandError> {
+        match fsio::read(&self.file, REGISTRY_BYTES_MAX)? {
+            Some(bytes) => Document::parse(&bytes).map_err(|error| {
+                CommandError::failed(format!("cannot read {}", self.file.display()))
+                    .because_text(error)
+                    .hint(format!(
+                        "move it away: mv {0} {0}.damaged; working copies come back from their .envc folders",
+                        self.file.display()
+                    ))
+            }),
+            None => Ok(Document::new()),
+        }
+    }
+
+    /// Changes it under the lock. Nothing is written when nothing changed or `change` fails.
+    pub fn update<T>(
+        &self,
+        now_s: u64,
+        change: impl FnOnce(&mut Document) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        // Held for as long as a file is read and written: nobody needs to hear of the wait.
+        let me = Holder::me("envc", now_s);
+        let lock = Lock::acquire_blocking(&self.lock, &me, &mut |_| {})?;
+        let before = self.read()?;
+        let mut document = before.clone();
+        let value = change(&mut document)?;
+        if document != before {
+            fsio::write_atomic(&self.file, &document.to_bytes(), fsio::PRIVATE)?;
+        }
+        drop(lock);
+        Ok(value)
+    }
+}
