@@ -189,6 +189,10 @@ pub struct Worker {
     pub migrations: Vec<DoMigration>,
     /// Cron expressions.
     pub crons: Vec<String>,
+    /// Patterns of addresses that go to it.
+    pub routes: Vec<String>,
+    /// Hosts of its own.
+    pub domains: Vec<String>,
     /// How the script gets deployed.
     pub deploy: Deploy,
     /// Where it is declared.

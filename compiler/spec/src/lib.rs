@@ -1,11 +1,35 @@
 //! Typed spec, merging, references: one environment resolved. Pure.
+//!
+//! `load` reads a text; `Spec::environment` resolves one instance of one type. No I/O, no clock,
+//! no randomness: the same inputs give the same bytes. No kind of resource is named here but in
+//! the grammar of bindings and `existing`; how a node becomes resources is the kinds' business.
 
 #![forbid(unsafe_code)]
 
+mod assemble;
+mod branch;
+mod check;
+pub mod codes;
+mod collisions;
 mod environment;
+mod existing;
+mod grammar;
+mod heads;
+mod interpolate;
+mod merge;
+mod names;
+mod refs;
+mod scope;
+mod settings;
+mod spec;
+mod suggest;
+mod taint;
+mod workers;
 
+pub use branch::identity_from_branch;
 pub use environment::{
     Binding, Consumer, Deploy, DoMigration, Dotenv, DurableObject, Endpoint, Environment, FileSpec,
     Identity, Instance, Later, MigrateMode, MigrationDir, PortRange, Requirement, SecretProvider,
     StateStoreKind, TypeHead, When, Worker,
 };
+pub use spec::{Spec, load};

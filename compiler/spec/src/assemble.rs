@@ -1,0 +1,209 @@
+//! One environment put together from the nodes of its type.
+
+use std::collections::BTreeMap;
+
+use envc_core::{Address, Desired, Diagnostic, KindId, Text, parse_duration_s};
+use envc_kinds::kind;
+use envc_syntax::{Node, Scalar};
+
+use crate::{
+    Dotenv, Endpoint, Environment, FileSpec, Later, MigrateMode, MigrationDir, StateStoreKind,
+    TypeHead, codes, existing::Existing, names::Lowering, refs::Place, scope::Scope, settings,
+};
+
+/// Permission bits of a file when `mode=` is left out.
+const FILE_MODE: u32 = 0o644;
+
+impl<'a> Scope<'a> {
+    /// Resolves everything.
+    pub(crate) fn environment(&mut self, head: &TypeHead, project: &Node) -> Environment {
+        let given = self.given;
+        let merged = given.merged;
+        let existing = Existing::read(merged, given.type_name, &mut self.found);
+        let mut later = settings::later(merged, project, given.instance.local_cloud);
+        self.check_settings();
+        let lets = self.all_lets();
+        let resources = self.resources(&existing);
+        let workers = merged
+            .nodes()
+            .filter(|node| node.name.value == "worker")
+            .map(|node| self.worker(node, &mut later))
+            .collect();
+        let text = |kind: &str| merged.single(kind).and_then(Node::label);
+        let environment = Environment {
+            project: given.project.to_owned(),
+            zone: given.zone.map(str::to_owned),
+            type_name: given.type_name.to_owned(),
+            instance: given.instance.clone(),
+            identity: head.identity.clone(),
+            protect: given.protect,
+            migrate: match text("migrate") {
+                Some("manual") => MigrateMode::Manual,
+                _ => MigrateMode::Auto,
+            },
+            ttl_s: text("ttl").and_then(|ttl| parse_duration_s(ttl).ok()),
+            marker: self.marker.clone(),
+            state_store: state_store(project),
+            migrations: migrations(&resources, self),
+            resources,
+            workers,
+            dotenvs: self.dotenvs(),
+            files: self.files(),
+            endpoints: self.endpoints(),
+            lets,
+            secrets: settings::providers(merged),
+            requires: settings::requires(merged),
+            dev_remote: text("dev") != Some("local") && !given.instance.local_cloud,
+            later: sorted(later),
+        };
+        self.check_collisions(&environment);
+        environment
+    }
+
+    fn all_lets(&mut self) -> BTreeMap<String, Text> {
+        let merged = self.given.merged;
+        let mut out = BTreeMap::new();
+        for node in merged.all("let") {
+            let Some(name) = node.label() else { continue };
+            if let Some(value) = self.let_value(name, node.label_span()) {
+                out.insert(name.to_owned(), value.text);
+            }
+        }
+        out
+    }
+
+    fn resources(&mut self, existing: &Existing<'a>) -> BTreeMap<Address, Desired> {
+        let merged = self.given.merged;
+        let mut out: BTreeMap<Address, Desired> = BTreeMap::new();
+        for node in merged.nodes() {
+            let Some(id) = KindId::parse(&node.name.value) else { continue };
+            self.only_existing_by_id(node);
+            let label = node.label().unwrap_or_default();
+            let known = existing.get(id.as_str(), label);
+            for mut desired in kind(id).lower(node, &mut Lowering { scope: self, existing }) {
+                let main = desired.address.kind() == id;
+                match known {
+                    Some(known) if main => desired.mode = known.mode(),
+                    // What lives and dies with something that exists is not envc's either.
+                    Some(_) if desired.parent.is_some() => continue,
+                    Some(_) | None => {}
+                }
+                if let Some(place) = existing.place(id.as_str(), label).filter(|_| main) {
+                    desired.span = place;
+                }
+                out.insert(desired.address.clone(), desired);
+            }
+        }
+        out
+    }
+
+    /// `id=` stands in `existing` only.
+    fn only_existing_by_id(&mut self, node: &Node) {
+        let Some(scalar) = node.prop("id") else { return };
+        let (kind, label) = (&node.name.value, node.label().unwrap_or_default());
+        self.error(
+            Diagnostic::error(
+                codes::EXISTING_BY,
+                scalar.span,
+                format!("`id=` belongs to a {kind} that exists already"),
+            )
+            .help(format!("write existing {{ {kind} \"{label}\" id=\"…\" }} in the environment")),
+        );
+    }
+
+    fn dotenvs(&mut self) -> Vec<Dotenv> {
+        let merged = self.given.merged;
+        let nodes = merged.nodes().filter(|node| node.name.value == "dotenv");
+        nodes
+            .map(|node| Dotenv {
+                path: node.label().unwrap_or_default().to_owned(),
+                vars: node
+                    .children
+                    .iter()
+                    .filter_map(|var| {
+                        let value = self.resolve(var.args.first()?, Place::Private);
+                        Some((var.name.value.clone(), value.text))
+                    })
+                    .collect(),
+                span: node.span,
+            })
+            .collect()
+    }
+
+    fn files(&mut self) -> Vec<FileSpec> {
+        let merged = self.given.merged;
+        let nodes = merged.nodes().filter(|node| node.name.value == "file");
+        nodes
+            .map(|node| FileSpec {
+                path: node.label().unwrap_or_default().to_owned(),
+                template: node
+                    .prop("template")
+                    .and_then(Scalar::as_text)
+                    .unwrap_or_default()
+                    .to_owned(),
+                mode: self.mode(node),
+                span: node.span,
+            })
+            .collect()
+    }
+
+    fn mode(&mut self, node: &Node) -> u32 {
+        let Some(scalar) = node.prop("mode") else { return FILE_MODE };
+        let text = scalar.as_text().unwrap_or_default();
+        let octal = !text.is_empty() && text.bytes().all(|b| matches!(b, b'0'..=b'7'));
+        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| octal && *mode <= 0o777);
+        if mode.is_none() {
+            let message = format!("`{text}` is not a file's mode");
+            self.error(
+                Diagnostic::error(codes::INVALID_VALUE, scalar.span, message)
+                    .help("write octal permission bits, such as \"0755\""),
+            );
+        }
+        mode.unwrap_or(FILE_MODE)
+    }
+
+    fn endpoints(&mut self) -> Vec<Endpoint> {
+        let names: Vec<&'a str> = self.hosts.keys().copied().collect();
+        let mut out = Vec::new();
+        for name in names {
+            let Some((host, _)) = self.hosts.get(name) else { continue };
+            let (node, optional) = (host.node, host.node.has_flag("optional"));
+            let Some(address) = self.address(name, node.name.span) else { continue };
+            if !address.broken {
+                out.push(Endpoint {
+                    name: name.to_owned(),
+                    host: address.host.clone(),
+                    url: address.url.clone(),
+                    optional,
+                });
+            }
+        }
+        out
+    }
+}
+
+fn state_store(project: &Node) -> StateStoreKind {
+    settings::state_store(project)
+}
+
+/// The migration folders of the databases that have one.
+fn migrations(
+    resources: &BTreeMap<Address, Desired>,
+    scope: &Scope<'_>,
+) -> BTreeMap<Address, MigrationDir> {
+    let merged = scope.given.merged;
+    resources
+        .keys()
+        .filter_map(|address| {
+            let node = merged.get(address.kind().as_str(), address.name())?;
+            let scalar = node.child("migrations")?.args.first()?;
+            let path = scalar.as_text()?.to_owned();
+            Some((address.clone(), MigrationDir { path, span: scalar.span }))
+        })
+        .collect()
+}
+
+fn sorted(mut later: Vec<Later>) -> Vec<Later> {
+    later.sort_by_key(|one| one.span);
+    later
+}

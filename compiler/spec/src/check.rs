@@ -1,0 +1,332 @@
+//! Every node, argument, flag and property against the tables of the grammar.
+//!
+//! One mistake gives one error: what is unknown is not looked into any further.
+
+mod value;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use envc_core::{Diagnostic, Diagnostics, Span};
+use envc_syntax::{
+    Document, Node, Prop, Scalar, ScalarValue,
+    rule::{ArgRule, NodeRule, Repeat, Type},
+};
+
+pub(crate) use value::ports;
+
+use crate::{
+    codes,
+    grammar::{Children, Grammar},
+    suggest::{did_you_mean, nearest},
+};
+
+/// Checks a whole document.
+pub(crate) fn check(document: &Document, grammar: &Grammar) -> Diagnostics {
+    let mut checker = Checker { grammar, found: Diagnostics::new() };
+    checker.siblings(&document.nodes, Children::Set(&grammar.top), None);
+    checker.found
+}
+
+/// A node's arguments and flags, told apart by its rule.
+pub(crate) struct Words<'a> {
+    /// The arguments by position.
+    pub(crate) args: Vec<&'a Scalar>,
+    /// The flags: bare words that the rule knows.
+    pub(crate) flags: Vec<&'a Scalar>,
+}
+
+/// Tells arguments and flags apart. A flag is a bare word; it may stand before the arguments.
+pub(crate) fn words<'a>(node: &'a Node, rule: &NodeRule) -> Words<'a> {
+    let (flags, args) = node.args.iter().partition(|arg| is_flag(arg, rule));
+    Words { args, flags }
+}
+
+fn is_flag(arg: &Scalar, rule: &NodeRule) -> bool {
+    match &arg.value {
+        ScalarValue::Text { text, bare: true, .. } => {
+            arg.tag.is_none() && rule.flags.iter().any(|flag| flag.name == text)
+        }
+        ScalarValue::Text { .. }
+        | ScalarValue::Int(_)
+        | ScalarValue::Float(_)
+        | ScalarValue::Bool(_)
+        | ScalarValue::Null => false,
+    }
+}
+
+struct Checker<'g> {
+    grammar: &'g Grammar,
+    found: Diagnostics,
+}
+
+impl Checker<'_> {
+    fn siblings(&mut self, nodes: &[Node], rules: Children<'_>, parent: Option<&Node>) {
+        let mut seen: BTreeMap<(&str, &str), Span> = BTreeMap::new();
+        for node in nodes {
+            let Some(rule) = rules.get(&node.name.value) else {
+                self.unknown_node(node, rules, parent);
+                continue;
+            };
+            self.node(node, rule);
+            let key = match rule.repeat {
+                Repeat::Once => (node.name.value.as_str(), ""),
+                Repeat::PerLabel => (node.name.value.as_str(), node.label().unwrap_or_default()),
+                Repeat::Many => continue,
+            };
+            let span = if rule.repeat == Repeat::Once { node.name.span } else { node.label_span() };
+            if let Some(first) = seen.get(&key) {
+                self.twice(node, rule, span, *first);
+            } else {
+                seen.insert(key, span);
+            }
+        }
+    }
+
+    fn twice(&mut self, node: &Node, rule: &NodeRule, span: Span, first: Span) {
+        let kind = &node.name.value;
+        let error = if rule.repeat == Repeat::Once {
+            Diagnostic::error(codes::REPEATED_NODE, span, format!("`{kind}` stands here twice"))
+                .help("keep one of the two")
+        } else {
+            let label = node.label().unwrap_or_default();
+            let message = format!("{kind} \"{label}\" is declared twice");
+            Diagnostic::error(codes::DUPLICATE, span, message)
+                .help("give one of them another name, or remove it")
+        };
+        self.found.push(error.at("again").label(first, "first declared here"));
+    }
+
+    fn unknown_node(&mut self, node: &Node, rules: Children<'_>, parent: Option<&Node>) {
+        let name = &node.name.value;
+        let names = rules.names();
+        let place = match parent {
+            Some(parent) => format!(" in `{}`", parent.name.value),
+            None => String::new(),
+        };
+        let elsewhere = nearest(name, names.iter().copied()).is_none().then(|| {
+            if parent.is_none() && self.grammar.inner.contains_key(name.as_str()) {
+                Some(format!("`{name}` stands inside an `environment`"))
+            } else if parent.is_some() && self.grammar.top.contains_key(name.as_str()) {
+                Some(format!("`{name}` stands at the top of the file"))
+            } else {
+                None
+            }
+        });
+        let help = elsewhere.flatten().unwrap_or_else(|| {
+            did_you_mean(name, names.iter().copied(), "nothing may stand inside this node")
+        });
+        self.found.push(
+            Diagnostic::error(
+                codes::UNKNOWN_NODE,
+                node.name.span,
+                format!("there is no node `{name}`{place}"),
+            )
+            .at("unknown node")
+            .help(help),
+        );
+    }
+
+    fn node(&mut self, node: &Node, rule: &'static NodeRule) {
+        if rule.name == "*" && !value::is_identifier(&node.name.value) {
+            let message = format!("`{}` cannot be a variable's name", node.name.value);
+            self.found.push(
+                Diagnostic::error(codes::INVALID_VALUE, node.name.span, message)
+                    .help("use letters, digits and _, and begin with a letter or _"),
+            );
+        }
+        self.arguments(node, rule);
+        self.properties(node, rule);
+        let children = self.grammar.children(rule);
+        self.siblings(&node.children, children, Some(node));
+    }
+
+    fn arguments(&mut self, node: &Node, rule: &NodeRule) {
+        let words = words(node, rule);
+        let mut flags = BTreeSet::new();
+        for flag in words.flags {
+            if !flags.insert(flag.as_text()) {
+                let message = format!("the flag `{}` stands twice", flag.as_text().unwrap_or(""));
+                self.found.push(
+                    Diagnostic::error(codes::REPEATED_PROPERTY, flag.span, message)
+                        .at("again")
+                        .help("keep one of the two"),
+                );
+            }
+        }
+        for (position, arg) in words.args.iter().enumerate() {
+            let last = rule.args.last().filter(|_| rule.variadic);
+            match rule.args.get(position).or(last) {
+                Some(wanted) => self.value(arg, wanted.ty, &format!("the {}", wanted.name)),
+                None => self.extra(node, rule, arg),
+            }
+        }
+        let missing = rule.args.iter().skip(words.args.len()).find(|arg| arg.required);
+        if let Some(missing) = missing {
+            self.missing_argument(node, rule, missing);
+        }
+    }
+
+    fn missing_argument(&mut self, node: &Node, rule: &NodeRule, missing: &ArgRule) {
+        let message =
+            format!("`{}` needs {}: the {}", node.name.value, article(missing), missing.name);
+        self.found.push(
+            Diagnostic::error(codes::MISSING_ARGUMENT, node.name.span, message)
+                .help(format!("write, for example, {}", rule.example)),
+        );
+    }
+
+    fn extra(&mut self, node: &Node, rule: &NodeRule, arg: &Scalar) {
+        let name = &node.name.value;
+        let word = arg.as_text().filter(|_| arg.tag.is_none());
+        let flags = rule.flags.iter().map(|flag| flag.name);
+        let error = match (&arg.value, word) {
+            (ScalarValue::Text { bare: true, .. }, Some(word)) => Diagnostic::error(
+                codes::UNKNOWN_FLAG,
+                arg.span,
+                format!("`{name}` has no flag `{word}`"),
+            )
+            .at("unknown flag")
+            .help(did_you_mean(word, flags, "this node has no flags")),
+            (_, Some(word)) if rule.flags.iter().any(|flag| flag.name == word) => {
+                Diagnostic::error(
+                    codes::TOO_MANY_ARGUMENTS,
+                    arg.span,
+                    format!("the flag `{word}` is written in quotes"),
+                )
+                .help(format!("write {word} without quotes"))
+            }
+            _ => {
+                let most = rule.args.len();
+                let plural = if most == 1 { "argument" } else { "arguments" };
+                Diagnostic::error(
+                    codes::TOO_MANY_ARGUMENTS,
+                    arg.span,
+                    format!("`{name}` takes {most} {plural}"),
+                )
+                .at("one too many")
+                .help(format!("write, for example, {}", rule.example))
+            }
+        };
+        self.found.push(error);
+    }
+
+    fn properties(&mut self, node: &Node, rule: &'static NodeRule) {
+        let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+        for prop in &node.props {
+            let name = prop.name.value.as_str();
+            if let Some(first) = seen.insert(name, prop.name.span) {
+                self.found.push(
+                    Diagnostic::error(
+                        codes::REPEATED_PROPERTY,
+                        prop.name.span,
+                        format!("`{name}=` is given twice"),
+                    )
+                    .at("again")
+                    .label(first, "first given here")
+                    .help("keep one of the two"),
+                );
+                continue;
+            }
+            match rule.props.iter().find(|wanted| wanted.name == name) {
+                Some(wanted) => self.value(&prop.value, wanted.ty, &format!("`{name}=`")),
+                None => self.unknown_property(node, rule, prop),
+            }
+        }
+        for wanted in rule.props.iter().filter(|wanted| wanted.required) {
+            if !seen.contains_key(wanted.name) && !self.is_patch(node, rule) {
+                let message = format!("{} needs `{}=`", describe(node), wanted.name);
+                self.found.push(
+                    Diagnostic::error(codes::MISSING_PROPERTY, node.name.span, message)
+                        .at("needs one more property")
+                        .help(format!("add {}= with {}", wanted.name, wanted.ty.expected())),
+                );
+            }
+        }
+    }
+
+    /// A node of an `environment` may leave out what the node that it merges with gives; the
+    /// merged node is checked again.
+    fn is_patch(&self, node: &Node, rule: &NodeRule) -> bool {
+        node.origin.is_some() && !self.grammar.is_existing(rule)
+    }
+
+    fn unknown_property(&mut self, node: &Node, rule: &'static NodeRule, prop: &Prop) {
+        let name = prop.name.value.as_str();
+        let kind = &node.name.value;
+        let flag = rule.flags.iter().any(|flag| flag.name == name);
+        let child = self.grammar.children(rule).get(name).is_some_and(|child| child.name == name);
+        let names = rule.props.iter().map(|prop| prop.name);
+        let error = if flag {
+            Diagnostic::error(
+                codes::FLAG_AS_PROPERTY,
+                prop.name.span,
+                format!("`{name}` is a flag of `{kind}`, not a property"),
+            )
+            .help(format!("write {name} alone, or nothing where it does not hold"))
+        } else {
+            let help = if child {
+                format!("write it inside the braces: {kind} … {{ {name} … }}")
+            } else {
+                did_you_mean(name, names, "this node has no properties")
+            };
+            Diagnostic::error(
+                codes::UNKNOWN_PROPERTY,
+                prop.name.span,
+                format!("`{kind}` has no property `{name}`"),
+            )
+            .at("unknown property")
+            .help(help)
+        };
+        self.found.push(error);
+    }
+
+    fn value(&mut self, scalar: &Scalar, ty: Type, what: &str) {
+        if let Some(mistake) = value::check(scalar, ty, what) {
+            self.found.push(mistake);
+        }
+    }
+}
+
+/// Properties that a merged node still lacks.
+pub(crate) fn missing_after_merge(node: &Node, rule: &NodeRule, found: &mut Diagnostics) {
+    for wanted in rule.props.iter().filter(|wanted| wanted.required) {
+        if node.prop(wanted.name).is_none() {
+            let message = format!("{} needs `{}=`", describe(node), wanted.name);
+            found.push(
+                Diagnostic::error(codes::MISSING_PROPERTY, node.name.span, message)
+                    .at("needs one more property")
+                    .help(format!("add {}= with {}", wanted.name, wanted.ty.expected())),
+            );
+        }
+    }
+    for child in &node.children {
+        let inner = rule.children.iter().find(|inner| inner.name == child.name.value);
+        if let (Some(_), Some(inner)) = (&child.origin, inner) {
+            missing_after_merge(child, inner, found);
+        }
+    }
+}
+
+fn describe(node: &Node) -> String {
+    match node.label() {
+        Some(label) => format!("{} \"{label}\"", node.name.value),
+        None => format!("`{}`", node.name.value),
+    }
+}
+
+fn article(arg: &ArgRule) -> String {
+    match arg.ty {
+        Type::Text | Type::PrivateText | Type::NameText | Type::Plain => "a text".into(),
+        Type::Label
+        | Type::Identifier
+        | Type::Path
+        | Type::Resource(_)
+        | Type::Bool
+        | Type::Int(..)
+        | Type::Duration
+        | Type::OneOf(_)
+        | Type::Credential
+        | Type::Ports
+        | Type::Date => arg.ty.expected(),
+    }
+}

@@ -1,0 +1,137 @@
+//! Two things that would be one: names, hosts, files.
+
+use std::collections::BTreeMap;
+
+use envc_core::{Desired, Diagnostic, Diagnostics, KindId, Span};
+use envc_kinds::kind;
+
+use crate::{Environment, SecretProvider, codes, scope::Scope};
+
+impl Scope<'_> {
+    /// Reports all collisions inside one environment.
+    pub(crate) fn check_collisions(&mut self, environment: &Environment) {
+        self.check_hosts();
+        names(environment.resources.values(), &mut self.found);
+        self.check_scripts(environment);
+        self.check_files(environment);
+    }
+
+    fn check_hosts(&mut self) {
+        let mut seen: BTreeMap<String, Span> = BTreeMap::new();
+        let names: Vec<&str> = self.hosts.keys().copied().collect();
+        let mut hosts = Vec::new();
+        for name in names {
+            let Some((host, _)) = self.hosts.get(name) else { continue };
+            let span = host.scalar().map_or(host.node.span, |scalar| scalar.span);
+            if let Some(address) = self.address(name, span).filter(|address| !address.broken) {
+                hosts.push((span, address.pattern.clone()));
+            }
+        }
+        hosts.sort();
+        for (span, pattern) in hosts {
+            if let Some(first) = seen.get(&pattern) {
+                let message = format!("two ingresses or routes have the host `{pattern}`");
+                self.error(
+                    Diagnostic::error(codes::HOST_COLLISION, span, message)
+                        .at("again")
+                        .label(*first, "first used here")
+                        .help("give one of them another host"),
+                );
+            } else {
+                seen.insert(pattern, span);
+            }
+        }
+    }
+
+    fn check_scripts(&mut self, environment: &Environment) {
+        let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+        for worker in environment.workers.iter().filter(|worker| !worker.script.is_empty()) {
+            if let Some(first) = seen.insert(&worker.script, worker.span) {
+                let message = format!("two workers have the script name `{}`", worker.script);
+                self.error(
+                    Diagnostic::error(codes::NAME_COLLISION, worker.span, message)
+                        .at("again")
+                        .label(first, "first used here")
+                        .help("give one of them another `name=`"),
+                );
+            }
+        }
+    }
+
+    fn check_files(&mut self, environment: &Environment) {
+        let mut paths: Vec<(String, Span)> = Vec::new();
+        for worker in &environment.workers {
+            paths.push((clean(&format!("{}/wrangler.jsonc", worker.path)), worker.span));
+            if !worker.secrets.is_empty() {
+                paths.push((clean(&format!("{}/.dev.vars", worker.path)), worker.span));
+            }
+        }
+        paths.extend(environment.dotenvs.iter().map(|file| (clean(&file.path), file.span)));
+        paths.extend(environment.files.iter().map(|file| (clean(&file.path), file.span)));
+        for provider in &environment.secrets {
+            if let SecretProvider::Dotenv { path, span } = provider {
+                paths.push((clean(path), *span));
+            }
+        }
+        paths.sort_by_key(|(_, span)| *span);
+        let mut seen: BTreeMap<String, Span> = BTreeMap::new();
+        for (path, span) in paths {
+            if let Some(first) = seen.get(&path) {
+                let message = format!("two files have the path `{path}`");
+                self.error(
+                    Diagnostic::error(codes::FILE_COLLISION, span, message)
+                        .at("again")
+                        .label(*first, "first used here")
+                        .help("give one of them another path"),
+                );
+            } else {
+                seen.insert(path, span);
+            }
+        }
+    }
+}
+
+/// A path without `.` parts and doubled slashes.
+fn clean(path: &str) -> String {
+    let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    parts.join("/")
+}
+
+/// Reports resources of one kind that have one physical name.
+pub(crate) fn names<'d>(all: impl Iterator<Item = &'d Desired>, found: &mut Diagnostics) {
+    let mut groups: BTreeMap<(KindId, &str), Vec<&Desired>> = BTreeMap::new();
+    for desired in all.filter(|desired| !desired.name.is_empty() && desired.parent.is_none()) {
+        groups.entry((desired.address.kind(), group(desired))).or_default().push(desired);
+    }
+    for ((id, _), mut group) in groups {
+        group.sort_by_key(|desired| desired.span);
+        for (position, second) in group.iter().enumerate() {
+            let others = group.iter().take(position);
+            let clash = others.copied().find(|first| kind(id).collides(&second.name, &first.name));
+            let Some(first) = clash else { continue };
+            if is_ingress(first) && is_ingress(second) {
+                continue; // reported as hosts
+            }
+            let message = format!("two resources of kind {id} have the name `{}`", second.name);
+            found.push(
+                Diagnostic::error(codes::NAME_COLLISION, second.span, message)
+                    .at(format!("{} again", second.address))
+                    .label(first.span, format!("{} has it already", first.address))
+                    .help("give one of them another name"),
+            );
+        }
+    }
+}
+
+/// What two colliding resources have in common: the host of a record, else the name.
+pub(crate) fn group(desired: &Desired) -> &str {
+    if desired.address.kind() == KindId::Dns {
+        desired.name.rsplit(' ').next().unwrap_or_default()
+    } else {
+        &desired.name
+    }
+}
+
+fn is_ingress(desired: &Desired) -> bool {
+    desired.address.kind() == KindId::Dns && desired.address.name().contains('.')
+}

@@ -1,0 +1,109 @@
+//! What exists already: read and bound to, never created, changed or deleted.
+
+use std::collections::BTreeMap;
+
+use envc_core::{Diagnostic, Diagnostics, Mode, Span};
+use envc_kinds::registry;
+use envc_syntax::{Node, Scalar};
+
+use crate::{codes, merge::Merged, suggest::did_you_mean};
+
+/// One resource that exists.
+#[derive(Clone, Debug)]
+pub(crate) struct Known<'a> {
+    id: Option<&'a str>,
+    name: Option<&'a str>,
+    span: Span,
+}
+
+impl Known<'_> {
+    /// What it is found by: its name, else its identifier.
+    pub(crate) fn key(&self) -> &str {
+        self.name.or(self.id).unwrap_or_default()
+    }
+
+    /// How it is found.
+    pub(crate) fn mode(&self) -> Mode {
+        self.id.map_or(Mode::ExistingName, |id| Mode::ExistingId(id.to_owned()))
+    }
+}
+
+/// All that a type says to exist.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Existing<'a> {
+    listed: BTreeMap<&'a str, BTreeMap<&'a str, Known<'a>>>,
+}
+
+impl<'a> Existing<'a> {
+    /// Reads the `existing` node of a type, if there is one, and checks it against what the type
+    /// declares.
+    pub(crate) fn read(merged: &'a Merged<'_>, type_name: &str, found: &mut Diagnostics) -> Self {
+        let mut out = Self::default();
+        let Some(node) = merged.single("existing") else { return out };
+        for row in &node.children {
+            let label = row.label().unwrap_or_default();
+            let kind = row.name.value.as_str();
+            if merged.get(kind, label).is_none() {
+                let none = format!("declare it outside: {kind} \"{label}\"");
+                let help = did_you_mean(label, merged.names(kind), &none);
+                let message = format!("there is no {kind} \"{label}\" that could exist");
+                let error = Diagnostic::error(codes::UNKNOWN_REFERENCE, row.label_span(), message);
+                found.push(error.at("not declared").help(help));
+                continue;
+            }
+            let id = row.prop("id").and_then(Scalar::as_text).filter(|id| !id.is_empty());
+            let name = row.prop("name").and_then(Scalar::as_text).filter(|name| !name.is_empty());
+            if id.is_some() == name.is_some() {
+                let message = format!("{kind} \"{label}\" is found by one of `id=` and `name=`");
+                let error = Diagnostic::error(codes::EXISTING_BY, row.span, message);
+                found.push(error.help(format!("write {kind} \"{label}\" id=\"…\"")));
+            }
+            out.listed.entry(kind).or_default().insert(label, Known { id, name, span: row.span });
+        }
+        if node.has_flag("all") {
+            out.check_all(merged, node, type_name, found);
+        }
+        out
+    }
+
+    fn check_all(
+        &self,
+        merged: &Merged<'_>,
+        node: &Node,
+        type_name: &str,
+        found: &mut Diagnostics,
+    ) {
+        let stores = registry().iter().filter(|kind| kind.holds_data());
+        for kind in stores {
+            let word = kind.id().as_str();
+            for store in merged.all(word) {
+                let label = store.label().unwrap_or_default();
+                if self.get(word, label).is_some() {
+                    continue;
+                }
+                let by = if word == "r2" { "name" } else { "id" };
+                let message = format!(
+                    "{word} \"{label}\" is not listed, but all stores of `{type_name}` exist"
+                );
+                found.push(
+                    Diagnostic::error(codes::NOT_EXISTING, node.name.span, message)
+                        .at("lists all that exists")
+                        .label(store.label_span(), "declared here")
+                        .help(format!(
+                            "add {word} \"{label}\" {by}=\"…\", or drop it: without {word} \"{label}\""
+                        )),
+                );
+            }
+        }
+    }
+
+    /// The row of a resource.
+    pub(crate) fn get(&self, kind: &str, label: &str) -> Option<&Known<'a>> {
+        self.listed.get(kind)?.get(label)
+    }
+
+    /// Where a resource is said to exist.
+    pub(crate) fn place(&self, kind: &str, label: &str) -> Option<Span> {
+        self.get(kind, label).map(|known| known.span)
+    }
+}

@@ -1,0 +1,86 @@
+//! `dotenv`, `file`, `port`, `run`: what lands in the working copy or runs in it.
+
+use envc_syntax::rule::{
+    ArgRule, EMPTY, FlagRule, LABEL, NodeRule, Repeat, Type, optional, required,
+};
+
+use super::ANY;
+
+/// `dotenv ".env" { NAME "value" }`
+pub(super) const DOTENV: NodeRule = NodeRule {
+    name: "dotenv",
+    doc: "A file of variables, readable by its owner only.",
+    example: "dotenv \".env\" { AUTH_SECRET (secret)\"AUTH_SECRET\" }",
+    args: &[ArgRule { name: "path", ty: Type::Path, required: true, doc: "The file." }],
+    children: &[&VARIABLE],
+    ..EMPTY
+};
+
+const VARIABLE: NodeRule = NodeRule {
+    doc: "A variable and its value.",
+    example: "WEBAPP_PORT \"{port.webapp}\"",
+    args: &[ArgRule {
+        name: "value",
+        ty: Type::PrivateText,
+        required: true,
+        doc: "Text, a secret, a number or a truth value.",
+    }],
+    ..ANY
+};
+
+/// `file "start-dev.sh" template="templates/start-dev.sh" mode="0755"`
+pub(super) const FILE: NodeRule = NodeRule {
+    name: "file",
+    doc: "A file rendered from a template.",
+    example: "file \"start-dev.sh\" template=\"templates/start-dev.sh\" mode=\"0755\"",
+    args: &[ArgRule { name: "path", ty: Type::Path, required: true, doc: "The file." }],
+    props: &[
+        required("template", Type::Path, "The MiniJinja template."),
+        optional("mode", Type::Plain, "Permission bits in octal; \"0644\" when left out."),
+    ],
+    ..EMPTY
+};
+
+/// `port "claude-proxy" "9100-9199"`
+pub(super) const PORT: NodeRule = NodeRule {
+    name: "port",
+    doc: "A port that no worker owns.",
+    example: "port \"claude-proxy\" \"9100-9199\"",
+    args: &[
+        LABEL,
+        ArgRule { name: "range", ty: Type::Ports, required: true, doc: "A range, or one port." },
+    ],
+    ..EMPTY
+};
+
+/// `run "types" after="apply" command="pnpm generate:types"`
+pub(super) const RUN: NodeRule = NodeRule {
+    name: "run",
+    doc: "A command to run at a point of the apply.",
+    example: "run \"types\" after=\"apply\" command=\"pnpm generate:types\" optional",
+    args: &[LABEL],
+    flags: &[FlagRule {
+        name: "optional",
+        doc: "When the command is not there, that is said and skipped.",
+    }],
+    props: &[
+        optional("after", Type::OneOf(&["apply", "migrate", "write"]), "After which step."),
+        required("command", Type::Text, "The command line."),
+        optional("cwd", Type::Path, "The folder to run in."),
+        optional("when-changed", Type::Plain, "Run only when this output changed."),
+    ],
+    children: &[&RUN_ENV],
+    ..EMPTY
+};
+
+const RUN_ENV: NodeRule = NodeRule {
+    name: "env",
+    doc: "A variable of the command's environment.",
+    example: "env CONVEX_DEPLOY_KEY (secret)\"CONVEX_DEPLOY_KEY\"",
+    args: &[
+        ArgRule { name: "name", ty: Type::Identifier, required: true, doc: "The variable." },
+        ArgRule { name: "value", ty: Type::PrivateText, required: true, doc: "Its value." },
+    ],
+    repeat: Repeat::PerLabel,
+    ..EMPTY
+};

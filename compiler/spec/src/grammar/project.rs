@@ -1,0 +1,137 @@
+//! `project`, `require`, `edge`, `secrets`: what the whole spec shares.
+
+use envc_syntax::rule::{
+    ArgRule, EMPTY, FlagRule, LABEL, NodeRule, Repeat, Type, optional, required,
+};
+
+/// `project "eventuall" { zone "eventuall.live" }`
+pub(super) const PROJECT: NodeRule = NodeRule {
+    name: "project",
+    doc: "Names the project. Its name is part of every physical name.",
+    example: "project \"eventuall\" { zone \"eventuall.live\" }",
+    args: &[LABEL],
+    children: &[&ZONE, &STATE],
+    repeat: Repeat::Once,
+    ..EMPTY
+};
+
+const ZONE: NodeRule = NodeRule {
+    name: "zone",
+    doc: "The DNS zone in which hosts are made.",
+    example: "zone \"eventuall.live\"",
+    args: &[ArgRule {
+        name: "zone",
+        ty: Type::Plain,
+        required: true,
+        doc: "The zone's domain name.",
+    }],
+    repeat: Repeat::Once,
+    ..EMPTY
+};
+
+const STATE: NodeRule = NodeRule {
+    name: "state",
+    doc: "Where the record of what was created is kept.",
+    example: "state \"r2\" bucket=\"vibechecc-state\"",
+    args: &[ArgRule {
+        name: "store",
+        ty: Type::OneOf(&["local", "r2", "edge"]),
+        required: true,
+        doc: "The user's state directory, an R2 bucket, or the edge Worker.",
+    }],
+    props: &[optional("bucket", Type::Plain, "The bucket of the r2 store.")],
+    repeat: Repeat::Once,
+    ..EMPTY
+};
+
+/// `require "node" version=">=22" optional`
+pub(super) const REQUIRE: NodeRule = NodeRule {
+    name: "require",
+    doc: "A tool that must be installed.",
+    example: "require \"node\" version=\">=22\" optional",
+    args: &[ArgRule { name: "tool", ty: Type::Label, required: true, doc: "The command's name." }],
+    flags: &[FlagRule { name: "optional", doc: "When it is not there, that is said and skipped." }],
+    props: &[
+        optional("version", Type::Plain, "The lowest version, such as \">=22\"."),
+        optional("cloud", Type::OneOf(&["cloudflare", "local"]), "Needed only on this cloud."),
+    ],
+    ..EMPTY
+};
+
+/// `edge "https://edge.eventuall.live" token=(secret)"EDGE_TOKEN" { … }`
+pub(super) const EDGE: NodeRule = NodeRule {
+    name: "edge",
+    doc: "The edge Worker that holds the pool of preview IDs, status and shared state.",
+    example: "edge \"https://edge.example.com\" token=(secret)\"EDGE_TOKEN\" { pool \"previews\" }",
+    args: &[ArgRule { name: "url", ty: Type::Plain, required: true, doc: "The Worker's address." }],
+    props: &[required("token", Type::Credential, "The token of its API.")],
+    children: &[&POOL],
+    repeat: Repeat::Once,
+    ..EMPTY
+};
+
+const POOL: NodeRule = NodeRule {
+    name: "pool",
+    doc: "A pool of preview IDs.",
+    example: "pool \"previews\" public=\"livekit-project mux-environment\"",
+    args: &[LABEL],
+    props: &[optional(
+        "public",
+        Type::Plain,
+        "The attributes that are no secrets, separated by spaces.",
+    )],
+    ..EMPTY
+};
+
+/// `secrets { env prefix="EVENTUALL_" ; dotenv ".secrets.env" }`
+pub(super) const SECRETS: NodeRule = NodeRule {
+    name: "secrets",
+    doc: "Where secrets are looked up, first to last.",
+    example: "secrets { env prefix=\"EVENTUALL_\" ; dotenv \".secrets.env\" }",
+    children: &[&ENV, &DOTENV, &DOPPLER, &AWS],
+    repeat: Repeat::Once,
+    ..EMPTY
+};
+
+const ENV: NodeRule = NodeRule {
+    name: "env",
+    doc: "Variables of envc's own process.",
+    example: "env prefix=\"EVENTUALL_\"",
+    props: &[optional("prefix", Type::Plain, "Put before the secret's name.")],
+    repeat: Repeat::Once,
+    ..EMPTY
+};
+
+const DOTENV: NodeRule = NodeRule {
+    name: "dotenv",
+    doc: "A dotenv file that git does not track.",
+    example: "dotenv \".secrets.env\"",
+    args: &[ArgRule { name: "path", ty: Type::Path, required: true, doc: "The file." }],
+    ..EMPTY
+};
+
+const DOPPLER: NodeRule = NodeRule {
+    name: "doppler",
+    doc: "A Doppler configuration.",
+    example: "doppler project=\"eventuall\" config=\"dev\" token=(env)\"DOPPLER_TOKEN\"",
+    props: &[
+        required("project", Type::NameText, "The Doppler project."),
+        required("config", Type::NameText, "The configuration in it."),
+        optional("token", Type::Credential, "The access token."),
+        optional("token-file", Type::Path, "A file that holds the access token."),
+    ],
+    repeat: Repeat::Once,
+    ..EMPTY
+};
+
+const AWS: NodeRule = NodeRule {
+    name: "aws-secrets-manager",
+    doc: "A secret of AWS Secrets Manager that holds a JSON object.",
+    example: "aws-secrets-manager id=\"vibechecc/{env.type}\" region=\"us-east-1\"",
+    props: &[
+        required("id", Type::NameText, "The secret's name or ARN."),
+        required("region", Type::Plain, "The AWS region."),
+    ],
+    repeat: Repeat::Once,
+    ..EMPTY
+};

@@ -1,0 +1,238 @@
+//! `worker` and everything in it.
+
+use envc_syntax::rule::{ArgRule, EMPTY, LABEL, NodeRule, Repeat, Type, optional, required};
+
+/// `worker "webapp" path="apps/webapp" { … }`
+pub(super) const WORKER: NodeRule = NodeRule {
+    name: "worker",
+    doc: "A Worker: its bindings, variables and configuration.",
+    example: "worker \"webapp\" path=\"apps/webapp\" { bind \"DB\" d1=\"webapp\" }",
+    args: &[LABEL],
+    props: &[
+        required("path", Type::Path, "Its folder."),
+        optional(
+            "name",
+            Type::NameText,
+            "The script's name; {project}-{name}-{env} when left out.",
+        ),
+        optional("main", Type::Path, "The entry point, relative to the folder."),
+        optional("compatibility-date", Type::Date, "The compatibility date."),
+        optional(
+            "deploy",
+            Type::OneOf(&["external", "placeholder", "bundle"]),
+            "Who brings the script to the account.",
+        ),
+        optional("bundle", Type::Path, "The built script, for deploy=\"bundle\"."),
+    ],
+    children: &[
+        &WORKER_PORT,
+        &TEMPLATE,
+        &FLAGS,
+        &BIND,
+        &VAR,
+        &SECRET,
+        &CONSUME,
+        &OBJECT,
+        &MIGRATION,
+        &CRON,
+        &ROUTE,
+        &DOMAIN,
+    ],
+    ..EMPTY
+};
+
+const WORKER_PORT: NodeRule = NodeRule {
+    name: "port",
+    doc: "The port of its development server.",
+    example: "port \"3000-3999\"",
+    args: &[ArgRule {
+        name: "range",
+        ty: Type::Ports,
+        required: true,
+        doc: "A range, or one port.",
+    }],
+    repeat: Repeat::Once,
+    ..EMPTY
+};
+
+const TEMPLATE: NodeRule = NodeRule {
+    name: "template",
+    doc: "The MiniJinja template of its configuration; generated whole when left out.",
+    example: "template \"templates/wrangler/webapp.jsonc\"",
+    args: &[ArgRule { name: "path", ty: Type::Path, required: true, doc: "The template." }],
+    repeat: Repeat::Once,
+    ..EMPTY
+};
+
+const FLAGS: NodeRule = NodeRule {
+    name: "compatibility-flags",
+    doc: "Compatibility flags.",
+    example: "compatibility-flags \"nodejs_compat\"",
+    args: &[ArgRule { name: "flag", ty: Type::Plain, required: true, doc: "A flag." }],
+    repeat: Repeat::Once,
+    variadic: true,
+    ..EMPTY
+};
+
+const NAME: ArgRule = ArgRule {
+    name: "name",
+    ty: Type::Identifier,
+    required: true,
+    doc: "The name that the Worker sees.",
+};
+
+const BIND: NodeRule = NodeRule {
+    name: "bind",
+    doc: "Binds a resource to a name that the Worker sees.",
+    example: "bind \"DB\" d1=\"webapp\"",
+    args: &[NAME],
+    props: &[
+        optional("d1", Type::Resource("d1"), "A D1 database."),
+        optional("kv", Type::Resource("kv"), "A KV namespace."),
+        optional("r2", Type::Resource("r2"), "An R2 bucket."),
+        optional("queue", Type::Resource("queue"), "A queue to send to."),
+    ],
+    ..EMPTY
+};
+
+const VAR: NodeRule = NodeRule {
+    name: "var",
+    doc: "A plain variable. It is no place for a secret.",
+    example: "var \"API_URL\" \"{let.api-url}\"",
+    args: &[NAME, ArgRule { name: "value", ty: Type::Text, required: true, doc: "Its value." }],
+    ..EMPTY
+};
+
+const SECRET: NodeRule = NodeRule {
+    name: "secret",
+    doc: "A secret of the Worker; for local work it goes to .dev.vars.",
+    example: "secret \"AUTH_SECRET\"",
+    args: &[
+        NAME,
+        ArgRule {
+            name: "value",
+            ty: Type::PrivateText,
+            required: false,
+            doc: "Its value; the secret of the same name when left out.",
+        },
+    ],
+    ..EMPTY
+};
+
+const CONSUME: NodeRule = NodeRule {
+    name: "consume",
+    doc: "Consumes a queue.",
+    example: "consume \"jobs\" batch-size=10 max-retries=3 dead-letter=\"jobs-dlq\"",
+    args: &[ArgRule {
+        name: "queue",
+        ty: Type::Resource("queue"),
+        required: true,
+        doc: "The queue.",
+    }],
+    props: &[
+        optional("batch-size", Type::Int(1, 100), "Messages per batch."),
+        optional("max-batch-timeout", Type::Int(0, 60), "Seconds until a smaller batch is sent."),
+        optional("max-retries", Type::Int(0, 100), "Tries before the dead letter queue."),
+        optional("max-concurrency", Type::Int(1, 250), "Invocations at once."),
+        optional("retry-delay", Type::Int(0, 43_200), "Seconds before a retry."),
+        optional("dead-letter", Type::Resource("queue"), "Where messages go that failed."),
+    ],
+    ..EMPTY
+};
+
+const OBJECT: NodeRule = NodeRule {
+    name: "durable-object",
+    doc: "Binds a Durable Object class.",
+    example: "durable-object \"ROOM\" class=\"Room\"",
+    args: &[NAME],
+    props: &[
+        required("class", Type::Identifier, "The class."),
+        optional("worker", Type::Resource("worker"), "The worker that defines it, if another."),
+    ],
+    ..EMPTY
+};
+
+const MIGRATION: NodeRule = NodeRule {
+    name: "migration",
+    doc: "A migration of Durable Object classes; they run in the order written.",
+    example: "migration tag=\"v1\" { new-sqlite-classes \"Room\" }",
+    props: &[required("tag", Type::Plain, "Its tag, unique in the worker.")],
+    children: &[&NEW_SQLITE, &NEW, &DELETED, &RENAMED],
+    repeat: Repeat::Many,
+    ..EMPTY
+};
+
+const CLASSES: NodeRule = NodeRule {
+    args: &[ArgRule { name: "class", ty: Type::Identifier, required: true, doc: "A class." }],
+    repeat: Repeat::Once,
+    variadic: true,
+    ..EMPTY
+};
+const NEW_SQLITE: NodeRule = NodeRule {
+    name: "new-sqlite-classes",
+    doc: "Classes with SQLite storage.",
+    example: "new-sqlite-classes \"Room\"",
+    ..CLASSES
+};
+const NEW: NodeRule = NodeRule {
+    name: "new-classes",
+    doc: "Classes with key-value storage.",
+    example: "new-classes \"Room\"",
+    ..CLASSES
+};
+const DELETED: NodeRule = NodeRule {
+    name: "deleted-classes",
+    doc: "Classes that go, with their data.",
+    example: "deleted-classes \"Room\"",
+    ..CLASSES
+};
+const RENAMED: NodeRule = NodeRule {
+    name: "renamed-class",
+    doc: "A class that gets another name.",
+    example: "renamed-class from=\"Room\" to=\"Hall\"",
+    props: &[
+        required("from", Type::Identifier, "The name so far."),
+        required("to", Type::Identifier, "The new name."),
+    ],
+    repeat: Repeat::Many,
+    ..EMPTY
+};
+
+const CRON: NodeRule = NodeRule {
+    name: "cron",
+    doc: "Runs the Worker on a schedule.",
+    example: "cron \"0 * * * *\"",
+    args: &[ArgRule {
+        name: "schedule",
+        ty: Type::Plain,
+        required: true,
+        doc: "Five fields, UTC.",
+    }],
+    repeat: Repeat::Many,
+    ..EMPTY
+};
+
+const ROUTE: NodeRule = NodeRule {
+    name: "route",
+    doc: "Sends a pattern of addresses to the Worker.",
+    example: "route \"{let.host}/*\"",
+    args: &[ArgRule {
+        name: "pattern",
+        ty: Type::NameText,
+        required: true,
+        doc: "A host and a path, with * as wildcard.",
+    }],
+    props: &[optional("name", Type::Label, "The name of {host.NAME}; the worker's when left out.")],
+    repeat: Repeat::Many,
+    ..EMPTY
+};
+
+const DOMAIN: NodeRule = NodeRule {
+    name: "domain",
+    doc: "Gives the Worker a host of its own.",
+    example: "domain \"{env}\"",
+    args: &[ArgRule { name: "host", ty: Type::NameText, required: true, doc: "The host." }],
+    props: &[optional("name", Type::Label, "The name of {host.NAME}; the worker's when left out.")],
+    repeat: Repeat::Many,
+    ..EMPTY
+};

@@ -1,0 +1,229 @@
+//! From the text's nodes to the nodes of one type: `extends`, overriding, `without`.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use envc_core::{Diagnostic, Diagnostics, Span};
+use envc_syntax::{
+    Document, Node, Prop, Scalar,
+    rule::{NodeRule, Repeat},
+};
+
+use crate::{
+    check::{missing_after_merge, words},
+    codes,
+    grammar::{Children, Grammar},
+    suggest::did_you_mean,
+};
+
+/// A node's kind and declared name; no name where the kind alone names it.
+pub(crate) type Key<'a> = (&'a str, &'a str);
+
+/// The nodes of one type, in the order in which they were first declared.
+#[derive(Debug, Default)]
+pub(crate) struct Merged<'a> {
+    slots: Vec<Option<Cow<'a, Node>>>,
+    index: BTreeMap<Key<'a>, usize>,
+    /// What `without` dropped, and where.
+    pub(crate) dropped: BTreeMap<Key<'a>, Span>,
+}
+
+impl Merged<'_> {
+    /// All nodes.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.slots.iter().flatten().map(AsRef::as_ref)
+    }
+
+    /// The node of a kind and name.
+    pub(crate) fn get(&self, kind: &str, name: &str) -> Option<&Node> {
+        let slot = self.index.get(&(kind, name))?;
+        self.slots.get(*slot)?.as_deref()
+    }
+
+    /// The node that its kind alone names.
+    pub(crate) fn single(&self, kind: &str) -> Option<&Node> {
+        self.get(kind, "")
+    }
+
+    /// All nodes of a kind, in their names' order.
+    pub(crate) fn all<'s>(&'s self, kind: &'s str) -> impl Iterator<Item = &'s Node> {
+        self.index
+            .range((kind, "")..)
+            .take_while(move |((found, _), _)| *found == kind)
+            .filter_map(|(_, slot)| self.slots.get(*slot)?.as_deref())
+    }
+
+    /// The declared names of a kind.
+    pub(crate) fn names<'s>(&'s self, kind: &'s str) -> impl Iterator<Item = &'s str> + Clone {
+        self.index
+            .range((kind, "")..)
+            .take_while(move |((found, _), _)| *found == kind)
+            .map(|((_, name), _)| *name)
+    }
+}
+
+/// Merges the top of a document with the blocks of a type: the type that nothing is extended by
+/// comes last in `chain`.
+pub(crate) fn merge<'a>(
+    document: &'a Document,
+    grammar: &Grammar,
+    chain: &[&'a Node],
+    found: &mut Diagnostics,
+) -> Merged<'a> {
+    let mut merged = Merged::default();
+    for node in &document.nodes {
+        if let Some(rule) = grammar.inner.get(node.name.value.as_str()) {
+            add(&mut merged, node, rule);
+        }
+    }
+    for (position, block) in chain.iter().enumerate() {
+        let own = position + 1 == chain.len();
+        for node in block.children_named("without") {
+            drop_node(&mut merged, node, grammar, found);
+        }
+        for node in &block.children {
+            let name = node.name.value.as_str();
+            let inherited = !matches!(name, "when" | "protect");
+            if name != "without"
+                && (own || inherited)
+                && let Some(rule) = grammar.inner.get(name)
+            {
+                add(&mut merged, node, rule);
+            }
+        }
+    }
+    for node in merged.nodes().filter(|node| node.origin.is_some()) {
+        if let Some(rule) = grammar.inner.get(node.name.value.as_str()) {
+            missing_after_merge(node, rule, found);
+        }
+    }
+    merged
+}
+
+fn key<'n>(node: &'n Node, rule: &NodeRule) -> Option<Key<'n>> {
+    match rule.repeat {
+        Repeat::Once => Some((&node.name.value, "")),
+        Repeat::PerLabel => Some((&node.name.value, node.label().unwrap_or_default())),
+        Repeat::Many => None,
+    }
+}
+
+fn add<'a>(merged: &mut Merged<'a>, node: &'a Node, rule: &'static NodeRule) {
+    let Some(key) = key(node, rule) else { return };
+    merged.dropped.remove(&key);
+    let known = merged.index.get(&key).copied();
+    if let Some(slot) = known.and_then(|slot| merged.slots.get_mut(slot)) {
+        let next = match slot.take() {
+            Some(outer) => Cow::Owned(merge_node(&outer, node, rule)),
+            None => Cow::Borrowed(node),
+        };
+        *slot = Some(next);
+    } else {
+        merged.index.insert(key, merged.slots.len());
+        merged.slots.push(Some(Cow::Borrowed(node)));
+    }
+}
+
+fn drop_node<'a>(
+    merged: &mut Merged<'a>,
+    node: &'a Node,
+    grammar: &Grammar,
+    found: &mut Diagnostics,
+) {
+    let (Some(kind), Some(name)) = (node.args.first(), node.args.get(1)) else { return };
+    let (Some(kind_text), Some(name_text)) = (kind.as_text(), name.as_text()) else { return };
+    if !grammar.droppable.contains(&kind_text) {
+        found.push(
+            Diagnostic::error(
+                codes::WITHOUT_NOTHING,
+                kind.span,
+                format!("`{kind_text}` is no kind of node that can be dropped"),
+            )
+            .help(did_you_mean(kind_text, grammar.droppable.iter().copied(), "")),
+        );
+        return;
+    }
+    let key = (kind_text, name_text);
+    if let Some(slot) = merged.index.remove(&key) {
+        if let Some(slot) = merged.slots.get_mut(slot) {
+            *slot = None;
+        }
+        merged.dropped.insert(key, node.span);
+        return;
+    }
+    let message = format!("there is no {kind_text} \"{name_text}\" to drop");
+    let help = did_you_mean(
+        name_text,
+        merged.names(kind_text),
+        &format!("no {kind_text} stands outside this block; remove the line"),
+    );
+    found.push(Diagnostic::error(codes::WITHOUT_NOTHING, name.span, message).help(help));
+}
+
+/// Puts an inner node over an outer one of the same kind and name.
+fn merge_node(outer: &Node, inner: &Node, rule: &'static NodeRule) -> Node {
+    if rule.repeat == Repeat::Once && !rule.args.is_empty() && rule.children.is_empty() {
+        return inner.clone(); // a value, such as `identity` or `port`: it is replaced whole
+    }
+    Node {
+        name: outer.name.clone(),
+        args: merge_args(outer, inner, rule),
+        props: merge_props(outer, inner, rule),
+        children: merge_children(&outer.children, &inner.children, Children::List(rule.children)),
+        span: outer.span,
+        origin: inner.origin.clone(),
+    }
+}
+
+fn merge_args(outer: &Node, inner: &Node, rule: &NodeRule) -> Vec<Scalar> {
+    let (outer, inner) = (words(outer, rule), words(inner, rule));
+    let args = if inner.args.len() < outer.args.len() { outer.args } else { inner.args };
+    let mut all: Vec<Scalar> = args.into_iter().cloned().collect();
+    for flag in outer.flags.into_iter().chain(inner.flags) {
+        if !all.iter().any(|arg| arg.value == flag.value) {
+            all.push(flag.clone());
+        }
+    }
+    all
+}
+
+fn merge_props(outer: &Node, inner: &Node, rule: &NodeRule) -> Vec<Prop> {
+    // The properties of a binding are a choice: another target takes the place of the first.
+    let chosen = rule.name == "bind" && !inner.props.is_empty();
+    let mut props = if chosen { Vec::new() } else { outer.props.clone() };
+    for prop in &inner.props {
+        match props.iter_mut().find(|known| known.name.value == prop.name.value) {
+            Some(known) => *known = prop.clone(),
+            None => props.push(prop.clone()),
+        }
+    }
+    props
+}
+
+fn merge_children(outer: &[Node], inner: &[Node], rules: Children<'_>) -> Vec<Node> {
+    let mut out: Vec<Option<Node>> = outer.iter().cloned().map(Some).collect();
+    let mut index: BTreeMap<Key<'_>, usize> = BTreeMap::new();
+    let mut sets: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (slot, node) in outer.iter().enumerate() {
+        match rules.get(&node.name.value).and_then(|rule| key(node, rule)) {
+            Some(key) => {
+                index.insert(key, slot);
+            }
+            None => sets.entry(&node.name.value).or_default().push(slot),
+        }
+    }
+    for node in inner {
+        let rule = rules.get(&node.name.value);
+        let known = rule.and_then(|rule| key(node, rule)).and_then(|key| index.get(&key));
+        if let (Some(rule), Some(slot)) = (rule, known.and_then(|slot| out.get_mut(*slot))) {
+            *slot = slot.take().map(|known| merge_node(&known, node, rule));
+            continue;
+        }
+        for slot in sets.remove(node.name.value.as_str()).unwrap_or_default() {
+            if let Some(slot) = out.get_mut(slot) {
+                *slot = None;
+            }
+        }
+        out.push(Some(node.clone()));
+    }
+    out.into_iter().flatten().collect()
+}

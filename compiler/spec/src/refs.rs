@@ -1,0 +1,391 @@
+//! What a reference stands for.
+
+use std::rc::Rc;
+
+use envc_core::{Diagnostic, Input, KindId, Output, Part, Span, Text, limits};
+use envc_syntax::{Node, Scalar, ScalarValue};
+
+use crate::{
+    codes,
+    interpolate::{self, Segment},
+    scope::{Late, Resolved, Scope, Slot},
+    suggest::did_you_mean,
+};
+
+/// Deepest chain of `let`s: each is a step of recursion.
+const CHAIN_MAX: usize = 64;
+
+/// What a text is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A name, a host, an identity: known before anything exists.
+    Name,
+    /// The address of a local service: a name or a port.
+    Local,
+    /// A place that others can see, in words.
+    Public(&'static str),
+    /// A private file, a secret: anything goes.
+    Private,
+}
+
+const HELP: &str = "references are {project} {zone} {env} {env.type} {env.branch} {env.pr} {git.sha} {let.X} {port.X} {lease.X.id} {d1.X.id} {kv.X.id} {r2.X.name} {queue.X.id} {tunnel.X.id} {tunnel.X.token} {host.X} {url.X} {worker.X.name}; write {{ and }} for braces";
+
+impl<'a> Scope<'a> {
+    /// Resolves a value for a place; a mistake is reported, and gives the text without it.
+    pub(crate) fn resolve(&mut self, scalar: &Scalar, place: Place) -> Resolved {
+        let mut out = self.pieces(scalar, place);
+        let length: usize = out.text.parts.iter().map(part_chars).sum();
+        if length > limits::TEXT_CHARS_MAX {
+            let max = limits::TEXT_CHARS_MAX;
+            self.error(
+                Diagnostic::error(
+                    codes::TEXT_TOO_LONG,
+                    scalar.span,
+                    format!("this text has {length} characters; at most {max} are kept"),
+                )
+                .help("shorten it, or the `let`s that it refers to"),
+            );
+            out = Resolved { broken: true, ..Resolved::default() };
+        }
+        if let Place::Public(what) = place
+            && out.text.is_secret()
+        {
+            self.leak(scalar, what);
+            out.broken = true;
+        }
+        out
+    }
+
+    fn pieces(&mut self, scalar: &Scalar, place: Place) -> Resolved {
+        let text = match (&scalar.value, scalar.tag()) {
+            (ScalarValue::Text { text, .. }, Some("secret")) => {
+                return input(Input::Secret(text.clone()), "(secret)");
+            }
+            (ScalarValue::Text { text, .. }, Some("env")) => {
+                return input(Input::Env(text.clone()), "(env)");
+            }
+            (ScalarValue::Text { text, raw, .. }, _) => {
+                if *raw || !text.contains(['{', '}']) {
+                    return Resolved { text: Text::literal(text), ..Resolved::default() };
+                }
+                text
+            }
+            (ScalarValue::Int(number), _) => return literal(number.to_string()),
+            (ScalarValue::Bool(flag), _) => return literal(flag.to_string()),
+            (ScalarValue::Float(_) | ScalarValue::Null, _) => return Resolved::default(),
+        };
+        let mut out = Resolved::default();
+        for segment in interpolate::segments(text) {
+            match segment {
+                Segment::Lit(text) => out.text.push(Part::Lit(text.to_owned())),
+                Segment::Stray(at) => {
+                    self.stray(interpolate::place(scalar, at, at + 1));
+                    out.broken = true;
+                }
+                Segment::Reference(path, start, end) => {
+                    let span = interpolate::place(scalar, start, end);
+                    match self.reference(path, span, place) {
+                        Some(piece) => {
+                            out.text.append(piece.text);
+                            out.broken |= piece.broken;
+                            merge_late(&mut out.late, piece.late);
+                        }
+                        None => out.broken = true,
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    fn stray(&mut self, span: Span) {
+        self.error(
+            Diagnostic::error(codes::BAD_REFERENCE, span, "this brace opens or closes nothing")
+                .help("write {{ or }} for a brace, or a raw string #\"…\"# for text without references"),
+        );
+    }
+
+    /// Resolves one reference, and checks that it may stand in its place.
+    fn reference(&mut self, path: &str, span: Span, place: Place) -> Option<Resolved> {
+        let piece = self.known(path, span, place)?;
+        let refused = match (place, &piece.late) {
+            (Place::Public(_) | Place::Private, _) | (_, None) => None,
+            (Place::Local, Some(late)) => (!late.port).then_some(late),
+            (Place::Name, Some(late)) => Some(late),
+        };
+        let Some(late) = refused else { return Some(piece) };
+        let through =
+            if late.path == path { String::new() } else { format!(" (through `{{{path}}}`)") };
+        self.error(
+            Diagnostic::error(
+                codes::REFERENCE_NOT_ALLOWED,
+                span,
+                format!("`{{{}}}` may not stand in a name, a host or an identity{through}", late.path),
+            )
+            .at("not known before apply")
+            .help("names may refer to {project} {zone} {env} {env.type} {env.pr} and {let.…} over these"),
+        );
+        None
+    }
+
+    fn known(&mut self, path: &str, span: Span, place: Place) -> Option<Resolved> {
+        let instance = self.given.instance;
+        let late =
+            |text: &Option<String>| Some(late(text.clone().unwrap_or_default(), path, false));
+        let mut parts = path.split('.');
+        let (head, name, last) = (parts.next()?, parts.next(), parts.next());
+        if parts.next().is_some() {
+            return self.unknown(path, span);
+        }
+        match (head, name, last) {
+            ("project", None, _) => Some(literal(self.given.project)),
+            ("zone", None, _) => self.zone(span),
+            ("env", None, _) => Some(literal(&instance.id)),
+            ("env", Some("type"), None) => Some(literal(self.given.type_name)),
+            ("env", Some("pr"), None) => self.pull_request(span),
+            ("env", Some("branch"), None) => late(&instance.branch),
+            ("git", Some("sha"), None) => late(&instance.sha),
+            ("let", Some(name), None) => self.let_value(name, span),
+            ("port", Some(name), None) => self.port(name, path, span),
+            ("lease", Some(name), Some(attribute)) => self.lease(name, attribute, path, span),
+            ("host" | "url", Some(name), None) => self.address_of(head, name, path, span, place),
+            ("worker", Some(name), Some("name")) => self.script(name, path, span),
+            (_, Some(name), Some(output)) => match KindId::parse(head) {
+                Some(kind) => self.output(kind, name, output, path, span),
+                None => self.unknown(path, span),
+            },
+            _ => self.unknown(path, span),
+        }
+    }
+
+    fn unknown(&mut self, path: &str, span: Span) -> Option<Resolved> {
+        const FORMS: &[&str] =
+            &["project", "zone", "env", "env.type", "env.branch", "env.pr", "git.sha"];
+        let help = match crate::suggest::nearest(path, FORMS.iter().copied()) {
+            Some(near) => format!("did you mean `{{{near}}}`?"),
+            None => HELP.to_owned(),
+        };
+        self.error(
+            Diagnostic::error(codes::BAD_REFERENCE, span, format!("`{{{path}}}` is no reference"))
+                .at("not a reference")
+                .help(help),
+        );
+        None
+    }
+
+    /// Reports a reference to something that is not declared.
+    pub(crate) fn undeclared(&mut self, kind: &str, name: &str, span: Span) {
+        let merged = self.given.merged;
+        let message = format!("there is no {kind} \"{name}\"");
+        let error = Diagnostic::error(codes::UNKNOWN_REFERENCE, span, message).at("not declared");
+        let error = match merged.dropped.get(&(kind, name)) {
+            Some(dropped) => error.label(*dropped, "dropped here").help(format!(
+                "environment `{}` drops it: override what refers to it, or do not drop it",
+                self.given.type_name
+            )),
+            None => {
+                let none = format!("declare it: {kind} \"{name}\"");
+                error.help(did_you_mean(name, merged.names(kind), &none))
+            }
+        };
+        self.error(error);
+    }
+
+    fn zone(&mut self, span: Span) -> Option<Resolved> {
+        let zone = self.given.zone.map(literal);
+        if zone.is_none() {
+            self.no_zone(span);
+        }
+        zone
+    }
+
+    /// Reports that the project has no zone.
+    pub(crate) fn no_zone(&mut self, span: Span) {
+        self.error(
+            Diagnostic::error(codes::NO_ZONE, span, "the project has no zone")
+                .at("needs the zone")
+                .help(format!(
+                    "write project \"{}\" {{ zone \"example.com\" }}",
+                    self.given.project
+                )),
+        );
+    }
+
+    fn pull_request(&mut self, span: Span) -> Option<Resolved> {
+        let pr = self.given.instance.pr;
+        if pr.is_none() {
+            self.error(
+                Diagnostic::error(codes::NO_PULL_REQUEST, span, "no pull request is named")
+                    .help("run with --pr NUMBER"),
+            );
+        }
+        pr.map(|number| literal(number.to_string()))
+    }
+
+    fn port(&mut self, name: &str, path: &str, span: Span) -> Option<Resolved> {
+        let assigned = self.given.instance.ports.get(name).copied();
+        let port = assigned.or_else(|| self.ports.get(name).map(|range| range.first));
+        if let Some(port) = port.filter(|_| self.ports.contains_key(name)) {
+            return Some(late(port.to_string(), path, true));
+        }
+        let message = format!("no worker and no `port` node has a port \"{name}\"");
+        let dropped = self.given.merged.dropped.get(&("worker", name)).copied();
+        let known: Vec<&str> = self.ports.keys().copied().collect();
+        let none = format!("declare it: port \"{name}\" \"9100-9199\"");
+        let error = Diagnostic::error(codes::UNKNOWN_REFERENCE, span, message)
+            .at("not declared")
+            .help(did_you_mean(name, known.iter().copied(), &none));
+        self.error(match dropped {
+            Some(dropped) => error.label(dropped, "dropped here"),
+            None => error,
+        });
+        None
+    }
+
+    fn lease(&mut self, name: &str, attribute: &str, path: &str, span: Span) -> Option<Resolved> {
+        let Some(lease) = self.given.merged.get("lease", name) else {
+            self.undeclared("lease", name, span);
+            return None;
+        };
+        let secret = attribute != "id" && !self.is_public(lease, attribute);
+        let input =
+            Input::Lease { lease: name.to_owned(), attribute: attribute.to_owned(), secret };
+        let late = Some(Late { path: path.to_owned(), port: false });
+        let text = Text { parts: vec![Part::In(input)] };
+        Some(Resolved { text, late, broken: false })
+    }
+
+    /// True when the pool of a lease declares an attribute public.
+    fn is_public(&self, lease: &Node, attribute: &str) -> bool {
+        let pool = lease.prop("pool").and_then(Scalar::as_text);
+        let edge = self.given.merged.single("edge");
+        let pools = edge.map(|edge| edge.children_named("pool")).into_iter().flatten();
+        pools
+            .filter(|node| node.label() == pool)
+            .filter_map(|node| node.prop("public")?.as_text())
+            .any(|public| public.split_whitespace().any(|word| word == attribute))
+    }
+
+    fn script(&mut self, name: &str, path: &str, span: Span) -> Option<Resolved> {
+        let Some(worker) = self.given.merged.get("worker", name) else {
+            self.undeclared("worker", name, span);
+            return None;
+        };
+        let script = self.named(worker)?;
+        Some(late(script, path, false))
+    }
+
+    fn output(
+        &mut self,
+        kind: KindId,
+        name: &str,
+        output: &str,
+        path: &str,
+        span: Span,
+    ) -> Option<Resolved> {
+        let possible: &[(&str, Output)] = match kind {
+            KindId::D1 | KindId::Kv | KindId::Queue => {
+                &[("id", Output::Id), ("name", Output::Name)]
+            }
+            KindId::R2 => &[("name", Output::Name)],
+            KindId::Tunnel => {
+                &[("id", Output::Id), ("name", Output::Name), ("token", Output::Token)]
+            }
+            KindId::TunnelConfig | KindId::Dns => return self.unknown(path, span),
+        };
+        if self.given.merged.get(kind.as_str(), name).is_none() {
+            self.undeclared(kind.as_str(), name, span);
+            return None;
+        }
+        let Some((_, known)) = possible.iter().find(|(word, _)| *word == output) else {
+            let message = format!("a {kind} has no `{output}`");
+            self.error(Diagnostic::error(codes::BAD_REFERENCE, span, message).help(did_you_mean(
+                output,
+                possible.iter().map(|(word, _)| *word),
+                "",
+            )));
+            return None;
+        };
+        let text = Text::output(envc_core::Address::new(kind, name), *known);
+        let late = Some(Late { path: path.to_owned(), port: false });
+        Some(Resolved { text, late, broken: false })
+    }
+
+    /// Resolves a `let`, once.
+    pub(crate) fn let_value(&mut self, name: &str, span: Span) -> Option<Resolved> {
+        let merged = self.given.merged;
+        let Some((&name, slot)) = self.lets.get_key_value(name) else {
+            self.undeclared("let", name, span);
+            return None;
+        };
+        match slot {
+            Slot::Done(value) => return Some(value.as_ref().clone()),
+            Slot::Busy => return self.circle("let", name, span),
+            Slot::New => {}
+        }
+        if self.stack.len() >= CHAIN_MAX {
+            return self.circle("let", name, span);
+        }
+        let scalar = merged.get("let", name)?.args.get(1)?;
+        self.lets.insert(name, Slot::Busy);
+        self.stack.push(("let", name));
+        let value = self.resolve(scalar, Place::Private);
+        self.stack.pop();
+        self.lets.insert(name, Slot::Done(Rc::new(value.clone())));
+        Some(value)
+    }
+
+    /// Reports a circle, or a chain that is too long to follow.
+    pub(crate) fn circle(&mut self, kind: &str, name: &str, span: Span) -> Option<Resolved> {
+        let from = self.stack.iter().position(|step| *step == (kind, name)).unwrap_or(0);
+        let mut way: Vec<String> =
+            self.stack.iter().skip(from).map(|(kind, name)| format!("{kind}.{name}")).collect();
+        way.push(format!("{kind}.{name}"));
+        let message = if way.len() > CHAIN_MAX {
+            format!("`let`s refer to one another more than {CHAIN_MAX} deep")
+        } else {
+            format!("`{{{kind}.{name}}}` refers to itself: {}", way.join(" → "))
+        };
+        self.error(
+            Diagnostic::error(codes::LET_CYCLE, span, message)
+                .at("closes the circle")
+                .help("write one of them without a reference to the next"),
+        );
+        None
+    }
+}
+
+/// Text without references.
+pub(crate) fn literal(text: impl Into<String>) -> Resolved {
+    Resolved { text: Text::literal(text), ..Resolved::default() }
+}
+
+/// Text that is known, but may not stand in a name.
+pub(crate) fn late(text: String, path: &str, port: bool) -> Resolved {
+    let late = Some(Late { path: path.to_owned(), port });
+    Resolved { text: Text::literal(text), late, broken: false }
+}
+
+fn input(input: Input, path: &str) -> Resolved {
+    let late = Some(Late { path: path.to_owned(), port: false });
+    Resolved { text: Text { parts: vec![Part::In(input)] }, late, broken: false }
+}
+
+fn part_chars(part: &Part) -> usize {
+    match part {
+        Part::Lit(text) => text.len(),
+        Part::Out(_) | Part::In(_) => 1,
+    }
+}
+
+/// Keeps what weighs more: a reference that no name may hold before one that is a port.
+fn merge_late(kept: &mut Option<Late>, next: Option<Late>) {
+    let stronger = match (&kept, &next) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(kept), Some(next)) => kept.port && !next.port,
+    };
+    if stronger {
+        *kept = next;
+    }
+}

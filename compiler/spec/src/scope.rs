@@ -1,0 +1,208 @@
+//! One environment while it is resolved: what its texts may refer to, and what went wrong.
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use envc_core::{Diagnostic, Diagnostics, Span, Text};
+use envc_syntax::{Node, Scalar};
+
+use crate::{Instance, PortRange, check, codes, merge::Merged};
+
+/// A `let`, a host: resolved when it is first asked for.
+#[derive(Clone, Debug)]
+pub(crate) enum Slot<T> {
+    /// Not asked for yet.
+    New,
+    /// Being resolved: asked for again, it is a circle.
+    Busy,
+    /// Resolved.
+    Done(Rc<T>),
+}
+
+/// A reference that is not known before anything exists, or that only this machine knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Late {
+    /// As written, without braces.
+    pub(crate) path: String,
+    /// A port: known before apply, but no part of a name.
+    pub(crate) port: bool,
+}
+
+/// A resolved text.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Resolved {
+    /// The text.
+    pub(crate) text: Text,
+    /// The first reference in it that may not stand in a name.
+    pub(crate) late: Option<Late>,
+    /// A mistake was reported: what follows from it is not.
+    pub(crate) broken: bool,
+}
+
+/// What `{host.X}` and `{url.X}` stand for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Address {
+    /// The host: in the zone, or `localhost:PORT` on the local cloud.
+    pub(crate) host: String,
+    /// With scheme.
+    pub(crate) url: String,
+    /// The host in the zone, with the route's pattern where it is one.
+    pub(crate) pattern: String,
+    /// A mistake was reported.
+    pub(crate) broken: bool,
+}
+
+/// Where a host is declared.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HostNode<'a> {
+    /// The `ingress`, `route` or `domain`.
+    pub(crate) node: &'a Node,
+    /// The worker around a `route` or a `domain`.
+    pub(crate) worker: Option<&'a Node>,
+}
+
+impl<'a> HostNode<'a> {
+    /// The host or the pattern as written.
+    pub(crate) fn scalar(&self) -> Option<&'a Scalar> {
+        if self.worker.is_some() { self.node.args.first() } else { self.node.prop("host") }
+    }
+}
+
+/// What is given to resolve one environment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given<'a> {
+    /// The project's name.
+    pub(crate) project: &'a str,
+    /// The project's zone.
+    pub(crate) zone: Option<&'a str>,
+    /// The type's name.
+    pub(crate) type_name: &'a str,
+    /// The instance.
+    pub(crate) instance: &'a Instance,
+    /// The ID is fixed: names need not hold it.
+    pub(crate) fixed: bool,
+    /// `protect`
+    pub(crate) protect: bool,
+    /// The nodes of the type.
+    pub(crate) merged: &'a Merged<'a>,
+}
+
+/// One environment while it is resolved.
+#[derive(Debug)]
+pub(crate) struct Scope<'a> {
+    /// What was given.
+    pub(crate) given: Given<'a>,
+    /// `envc:{project}/{env}`
+    pub(crate) marker: String,
+    /// The ranges of all port owners.
+    pub(crate) ports: BTreeMap<&'a str, PortRange>,
+    /// The `let`s.
+    pub(crate) lets: BTreeMap<&'a str, Slot<Resolved>>,
+    /// The hosts of ingresses, routes and domains, by name.
+    pub(crate) hosts: BTreeMap<&'a str, (HostNode<'a>, Slot<Address>)>,
+    /// What is asked for just now, outermost first: the way of a circle.
+    pub(crate) stack: Vec<(&'static str, &'a str)>,
+    /// The mistakes.
+    pub(crate) found: Diagnostics,
+}
+
+impl<'a> Scope<'a> {
+    /// Lists what texts may refer to.
+    pub(crate) fn new(given: Given<'a>) -> Self {
+        let merged = given.merged;
+        let mut found = Diagnostics::new();
+        let lets =
+            merged.all("let").filter_map(Node::label).map(|name| (name, Slot::New)).collect();
+        Self {
+            marker: format!("envc:{}/{}", given.project, given.instance.id),
+            ports: port_ranges(merged, &mut found),
+            hosts: hosts(merged, &mut found),
+            given,
+            lets,
+            stack: Vec::new(),
+            found,
+        }
+    }
+
+    /// Reports a mistake.
+    pub(crate) fn error(&mut self, diagnostic: Diagnostic) {
+        self.found.push(diagnostic);
+    }
+}
+
+/// The ranges of all port owners: workers and `port` nodes.
+pub(crate) fn port_ranges<'a>(
+    merged: &'a Merged<'_>,
+    found: &mut Diagnostics,
+) -> BTreeMap<&'a str, PortRange> {
+    let mut ranges: BTreeMap<&str, PortRange> = BTreeMap::new();
+    let mut places: BTreeMap<&str, Span> = BTreeMap::new();
+    let mut fixed: BTreeMap<u16, Span> = BTreeMap::new();
+    let owners = merged.all("worker").filter_map(|worker| {
+        let scalar = worker.child("port")?.args.first()?;
+        Some((worker, scalar))
+    });
+    let nodes = merged.all("port").filter_map(|port| Some((port, port.args.get(1)?)));
+    for (node, scalar) in owners.chain(nodes) {
+        let (Some(name), Some(range)) = (node.label(), scalar.as_text().and_then(check::ports))
+        else {
+            continue;
+        };
+        if let Some(first) = places.insert(name, node.label_span()) {
+            let message = format!("two owners of a port are called \"{name}\"");
+            found.push(
+                Diagnostic::error(codes::PORT_COLLISION, node.label_span(), message)
+                    .label(first, "the first one")
+                    .help("give the `port` node another name than the worker"),
+            );
+        }
+        let single = range.first == range.last;
+        if let Some(first) = single.then(|| fixed.insert(range.first, scalar.span)).flatten() {
+            let message = format!("port {} is fixed twice", range.first);
+            found.push(
+                Diagnostic::error(codes::PORT_COLLISION, scalar.span, message)
+                    .label(first, "fixed here first")
+                    .help("write a range, such as \"3000-3999\", so that worktrees do not collide"),
+            );
+        }
+        ranges.insert(name, range);
+    }
+    ranges
+}
+
+/// The hosts that the nodes of a type declare, by name.
+fn hosts<'a>(
+    merged: &'a Merged<'a>,
+    found: &mut Diagnostics,
+) -> BTreeMap<&'a str, (HostNode<'a>, Slot<Address>)> {
+    let mut out: BTreeMap<&'a str, (HostNode<'a>, Slot<Address>)> = BTreeMap::new();
+    let ingresses = merged.all("tunnel").flat_map(|tunnel| tunnel.children_named("ingress"));
+    for node in ingresses {
+        let Some(name) = node.label() else { continue };
+        let entry = (HostNode { node, worker: None }, Slot::New);
+        if let Some((first, _)) = out.insert(name, entry) {
+            let message = format!("two ingresses are called \"{name}\"");
+            found.push(
+                Diagnostic::error(codes::DUPLICATE, node.label_span(), message)
+                    .at("again")
+                    .label(first.node.label_span(), "first declared here")
+                    .help("ingresses are referred to by name alone: give one another name"),
+            );
+        }
+    }
+    for worker in merged.all("worker") {
+        let routes = worker.children.iter().filter(|node| is_route(node));
+        for node in routes {
+            let given = node.prop("name").and_then(Scalar::as_text);
+            if let Some(name) = given.or(worker.label()) {
+                // The first one has the worker's name; others need `name=` to be referred to.
+                out.entry(name).or_insert((HostNode { node, worker: Some(worker) }, Slot::New));
+            }
+        }
+    }
+    out
+}
+
+/// True for the nodes of a worker that give it a public address.
+pub(crate) fn is_route(node: &Node) -> bool {
+    matches!(node.name.value.as_str(), "route" | "domain")
+}

@@ -1,0 +1,167 @@
+//! Secrets' providers, required tools, the state store, and what is not done yet.
+
+use envc_core::{Diagnostic, Diagnostics};
+use envc_syntax::{Node, Scalar};
+
+use crate::{
+    Later, Requirement, SecretProvider, StateStoreKind, codes, merge::Merged, refs::Place,
+    scope::Scope, suggest::did_you_mean,
+};
+
+/// Where secrets are looked up, in order. Without a `secrets` node: envc's own environment.
+pub(crate) fn providers(merged: &Merged<'_>) -> Vec<SecretProvider> {
+    let Some(node) = merged.single("secrets") else {
+        return vec![SecretProvider::Env { prefix: String::new() }];
+    };
+    node.children
+        .iter()
+        .map(|child| match child.name.value.as_str() {
+            "env" => SecretProvider::Env { prefix: text(child.prop("prefix")).unwrap_or_default() },
+            "dotenv" => SecretProvider::Dotenv {
+                path: text(child.args.first()).unwrap_or_default(),
+                span: child.span,
+            },
+            name => SecretProvider::Later { name: name.to_owned(), span: child.span },
+        })
+        .collect()
+}
+
+/// The tools that must be there.
+pub(crate) fn requires(merged: &Merged<'_>) -> Vec<Requirement> {
+    merged
+        .nodes()
+        .filter(|node| node.name.value == "require")
+        .map(|node| Requirement {
+            tool: node.label().unwrap_or_default().to_owned(),
+            version: text(node.prop("version")),
+            cloud: text(node.prop("cloud")),
+            optional: node.has_flag("optional"),
+            span: node.span,
+        })
+        .collect()
+}
+
+/// The state store that the project names.
+pub(crate) fn state_store(project: &Node) -> StateStoreKind {
+    let node = project.child("state");
+    match node.and_then(Node::label) {
+        Some("r2") => StateStoreKind::R2 {
+            bucket: text(node.and_then(|node| node.prop("bucket"))).unwrap_or_default(),
+        },
+        Some("edge") => StateStoreKind::Edge,
+        _ => StateStoreKind::Local,
+    }
+}
+
+/// Checks the `project` node beyond its grammar.
+pub(crate) fn check_project(project: &Node, found: &mut Diagnostics) {
+    if let Some(zone) = project.child("zone").and_then(|zone| zone.args.first()) {
+        let text = zone.as_text().unwrap_or_default();
+        let problem = crate::names::host_problem(text)
+            .or_else(|| (!text.contains('.')).then(|| "it has no dot".to_owned()));
+        if let Some(problem) = problem {
+            let message = format!("`{text}` is not a zone: {problem}");
+            found.push(
+                Diagnostic::error(codes::INVALID_HOST, zone.span, message)
+                    .help("write the domain's name in lower case, such as \"example.com\""),
+            );
+        }
+    }
+    if let Some(state) = project.child("state") {
+        let bucket = state.prop("bucket");
+        match (state.label(), bucket) {
+            (Some("r2"), None) => found.push(
+                Diagnostic::error(
+                    codes::MISSING_PROPERTY,
+                    state.span,
+                    "the r2 store needs `bucket=`",
+                )
+                .help("write state \"r2\" bucket=\"my-project-state\""),
+            ),
+            (Some("local" | "edge"), Some(bucket)) => found.push(
+                Diagnostic::error(
+                    codes::UNKNOWN_PROPERTY,
+                    bucket.span,
+                    "only the r2 store has a bucket",
+                )
+                .help("remove `bucket=`"),
+            ),
+            _ => {}
+        }
+    }
+}
+
+/// What stands at the level of the type and is not done yet.
+pub(crate) fn later(merged: &Merged<'_>, project: &Node, local_cloud: bool) -> Vec<Later> {
+    let mut out: Vec<Later> = merged
+        .nodes()
+        .filter_map(|node| {
+            let kind = node.name.value.as_str();
+            let what = match kind {
+                "lease" | "run" => format!("the `{kind}` \"{}\"", node.label().unwrap_or_default()),
+                "edge" if !local_cloud => "reporting to the `edge`".to_owned(),
+                _ => return None,
+            };
+            Some(Later { what, span: node.span })
+        })
+        .collect();
+    if let Some(state) = project.child("state").filter(|state| state.label() != Some("local")) {
+        let store = state.label().unwrap_or_default();
+        out.push(Later { what: format!("the state store \"{store}\""), span: state.span });
+    }
+    out
+}
+
+impl Scope<'_> {
+    /// Checks the settings that hold references or refer to one another.
+    pub(crate) fn check_settings(&mut self) {
+        let merged = self.given.merged;
+        self.check_leases();
+        let providers = merged.single("secrets").map(|node| node.children.as_slice());
+        for child in providers.unwrap_or_default() {
+            let texts: &[&str] = match child.name.value.as_str() {
+                "doppler" => &["project", "config"],
+                "aws-secrets-manager" => &["id"],
+                _ => &[],
+            };
+            for scalar in texts.iter().filter_map(|name| child.prop(name)) {
+                self.resolve(scalar, Place::Name);
+            }
+        }
+        for run in merged.all("run") {
+            if let Some(command) = run.prop("command") {
+                self.resolve(command, Place::Public("a command line"));
+            }
+            for value in run.children_named("env").filter_map(|env| env.args.get(1)) {
+                self.resolve(value, Place::Private);
+            }
+        }
+    }
+
+    fn check_leases(&mut self) {
+        let merged = self.given.merged;
+        let edge = merged.single("edge");
+        let pools: Vec<&str> = edge
+            .map(|edge| edge.children_named("pool").filter_map(Node::label).collect())
+            .unwrap_or_default();
+        for scalar in merged.all("lease").filter_map(|lease| lease.prop("pool")) {
+            let name = scalar.as_text().unwrap_or_default();
+            if !pools.contains(&name) {
+                let message = format!("the edge has no pool \"{name}\"");
+                let none = format!(
+                    "declare it: edge \"https://…\" token=(secret)\"EDGE_TOKEN\" {{ pool \"{name}\" }}"
+                );
+                let help = did_you_mean(name, pools.iter().copied(), &none);
+                self.error(
+                    Diagnostic::error(codes::UNKNOWN_POOL, scalar.span, message)
+                        .at("not declared")
+                        .help(help),
+                );
+            }
+        }
+    }
+}
+
+fn text(scalar: Option<&Scalar>) -> Option<String> {
+    scalar.and_then(Scalar::as_text).map(str::to_owned)
+}
