@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod cloud_choice;
 pub mod dirs;
 pub mod env;
 pub mod error;
@@ -17,4 +18,6 @@ pub mod git;
 pub mod lock;
 pub mod ports;
 pub mod registry;
+pub mod secrets;
+pub mod state_local;
 pub mod transport;
