@@ -44,8 +44,8 @@ impl<'a> Existing<'a> {
             let label = row.label().unwrap_or_default();
             let kind = row.name.value.as_str();
             if merged.get(kind, label).is_none() {
-                let none = format!("declare it outside: {kind} \"{label}\"");
-                let help = did_you_mean(label, merged.names(kind), &none);
+                let fallback = format!("declare it outside: {kind} \"{label}\"");
+                let help = did_you_mean(label, merged.names(kind), &fallback);
                 let message = format!("there is no {kind} \"{label}\" that could exist");
                 let error = Diagnostic::error(codes::UNKNOWN_REFERENCE, row.label_span(), message);
                 found.push(error.at("not declared").help(help));

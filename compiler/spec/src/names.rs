@@ -168,17 +168,14 @@ impl Scope<'_> {
         let local = self.local_service(host);
         let Some(pattern) = found else { return broken };
         let public = pattern.split('/').next().unwrap_or_default().to_owned();
-        match local.filter(|_| self.given.instance.local_cloud) {
-            Some(url) => {
-                let host = url.split("://").last().unwrap_or_default();
-                let host = host.split('/').next().unwrap_or_default().to_owned();
-                Address { host, url: url.trim_end_matches('/').to_owned(), pattern, broken: false }
-            }
-            None => {
-                let url = format!("https://{public}");
-                Address { host: public, url, pattern, broken: false }
-            }
+        if let Some(url) = local.filter(|_| self.given.instance.local_cloud) {
+            let host = url.split("://").last().unwrap_or_default();
+            let host = host.split('/').next().unwrap_or_default().to_owned();
+            let url = url.trim_end_matches('/').to_owned();
+            return Address { host, url, pattern, broken: false };
         }
+        let url = format!("https://{public}");
+        Address { host: public, url, pattern, broken: false }
     }
 
     /// The address of the service behind a host on this machine.

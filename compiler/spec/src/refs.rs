@@ -30,7 +30,7 @@ pub(crate) enum Place {
 
 const HELP: &str = "references are {project} {zone} {env} {env.type} {env.branch} {env.pr} {git.sha} {let.X} {port.X} {lease.X.id} {d1.X.id} {kv.X.id} {r2.X.name} {queue.X.id} {tunnel.X.id} {tunnel.X.token} {host.X} {url.X} {worker.X.name}; write {{ and }} for braces";
 
-impl<'a> Scope<'a> {
+impl Scope<'_> {
     /// Resolves a value for a place; a mistake is reported, and gives the text without it.
     pub(crate) fn resolve(&mut self, scalar: &Scalar, place: Place) -> Resolved {
         let mut out = self.pieces(scalar, place);
@@ -178,15 +178,14 @@ impl<'a> Scope<'a> {
         let merged = self.given.merged;
         let message = format!("there is no {kind} \"{name}\"");
         let error = Diagnostic::error(codes::UNKNOWN_REFERENCE, span, message).at("not declared");
-        let error = match merged.dropped.get(&(kind, name)) {
-            Some(dropped) => error.label(*dropped, "dropped here").help(format!(
+        let error = if let Some(dropped) = merged.dropped.get(&(kind, name)) {
+            error.label(*dropped, "dropped here").help(format!(
                 "environment `{}` drops it: override what refers to it, or do not drop it",
                 self.given.type_name
-            )),
-            None => {
-                let none = format!("declare it: {kind} \"{name}\"");
-                error.help(did_you_mean(name, merged.names(kind), &none))
-            }
+            ))
+        } else {
+            let fallback = format!("declare it: {kind} \"{name}\"");
+            error.help(did_you_mean(name, merged.names(kind), &fallback))
         };
         self.error(error);
     }
@@ -253,6 +252,12 @@ impl<'a> Scope<'a> {
         let late = Some(Late { path: path.to_owned(), port: false });
         let text = Text { parts: vec![Part::In(input)] };
         Some(Resolved { text, late, broken: false })
+    }
+
+    /// True for an attribute of a lease that the pool does not declare public.
+    pub(crate) fn is_secret_attribute(&self, lease: &str, attribute: &str) -> bool {
+        let lease = self.given.merged.get("lease", lease);
+        attribute != "id" && lease.is_some_and(|lease| !self.is_public(lease, attribute))
     }
 
     /// True when the pool of a lease declares an attribute public.

@@ -151,11 +151,14 @@ fn is_fixed(identity: &Identity) -> bool {
     matches!(identity, Identity::Text { per_pr: false, .. })
 }
 
+/// A type, a physical name that it owns, and where it is declared.
+type Owner = (String, String, Span);
+
 /// Names of types with a fixed ID: they hold no ID, so two types may share one.
 #[derive(Default)]
 struct Fixed {
     ids: BTreeMap<String, (String, Span)>,
-    names: BTreeMap<(KindId, String), Vec<(String, String, Span)>>,
+    names: BTreeMap<(KindId, String), Vec<Owner>>,
 }
 
 impl Fixed {
@@ -181,7 +184,9 @@ impl Fixed {
             let key = (desired.address.kind(), group(desired).to_owned());
             let owners = self.names.entry(key).or_default();
             let kind = envc_kinds::kind(desired.address.kind());
-            let clash = owners.iter().find(|(_, name, _)| kind.collides(&desired.name, name));
+            let clash = owners
+                .iter()
+                .find(|(other, name, _)| *other != head.name && kind.collides(&desired.name, name));
             if let Some((other, name, span)) = clash {
                 let message = format!(
                     "`{other}` and `{}` both own the {} `{name}`",

@@ -55,11 +55,14 @@ impl Scope<'_> {
                     return self.trace(value, hops);
                 }
             }
-            if path.starts_with("tunnel.") && path.ends_with(".token") {
+            let words: Vec<&str> = path.split('.').collect();
+            if matches!(words.as_slice(), ["tunnel", _, "token"]) {
                 hops.push((span, "the secret comes from here".into()));
                 return format!("the tunnel token `{{{path}}}`");
             }
-            if path.starts_with("lease.") && !path.ends_with(".id") {
+            if let ["lease", name, attribute] = words.as_slice()
+                && self.is_secret_attribute(name, attribute)
+            {
                 hops.push((span, "not among the pool's public= attributes".into()));
                 return format!("the lease attribute `{{{path}}}`");
             }

@@ -106,13 +106,11 @@ impl Scope<'_> {
     }
 
     fn secret(&mut self, node: &Node) -> Text {
-        match node.args.get(1) {
-            Some(scalar) => self.resolve(scalar, Place::Private).text,
-            None => {
-                let name = node.label().unwrap_or_default().to_owned();
-                Text { parts: vec![Part::In(Input::Secret(name))] }
-            }
+        if let Some(scalar) = node.args.get(1) {
+            return self.resolve(scalar, Place::Private).text;
         }
+        let name = node.label().unwrap_or_default().to_owned();
+        Text { parts: vec![Part::In(Input::Secret(name))] }
     }
 
     fn consumer(&mut self, node: &Node) -> Option<Consumer> {

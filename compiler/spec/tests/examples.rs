@@ -1,4 +1,5 @@
 //! The specs of `specs/` compile for all of their types.
+#![expect(clippy::unwrap_used, reason = "a test that cannot read its input has failed")]
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 

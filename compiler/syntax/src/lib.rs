@@ -6,6 +6,7 @@
 
 pub mod codes;
 mod convert;
+mod fast;
 mod node;
 mod parse;
 pub mod rule;

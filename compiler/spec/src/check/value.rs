@@ -12,15 +12,15 @@ pub(super) fn check(scalar: &Scalar, ty: Type, what: &str) -> Option<Diagnostic>
     }
     match ty {
         Type::Text | Type::NameText | Type::Plain => {
-            scalar.as_text().map_or_else(|| wrong(scalar, ty, what), |_| None)
+            scalar.as_text().map_or_else(|| Some(wrong(scalar, ty, what)), |_| None)
         }
         Type::PrivateText => match scalar.value {
             ScalarValue::Text { .. } | ScalarValue::Int(_) | ScalarValue::Bool(_) => None,
-            ScalarValue::Float(_) | ScalarValue::Null => wrong(scalar, ty, what),
+            ScalarValue::Float(_) | ScalarValue::Null => Some(wrong(scalar, ty, what)),
         },
-        Type::Bool => scalar.as_bool().map_or_else(|| wrong(scalar, ty, what), |_| None),
+        Type::Bool => scalar.as_bool().map_or_else(|| Some(wrong(scalar, ty, what)), |_| None),
         Type::Int(min, max) => number(scalar, min, max, what),
-        Type::Credential => wrong(scalar, ty, what),
+        Type::Credential => Some(wrong(scalar, ty, what)),
         Type::OneOf(words) => match scalar.as_text() {
             Some(text) if words.contains(&text) => None,
             Some(text) => Some(
@@ -31,7 +31,7 @@ pub(super) fn check(scalar: &Scalar, ty: Type, what: &str) -> Option<Diagnostic>
                 )
                 .help(did_you_mean(text, words.iter().copied(), "")),
             ),
-            None => wrong(scalar, ty, what),
+            None => Some(wrong(scalar, ty, what)),
         },
         Type::Label
         | Type::Identifier
@@ -41,7 +41,7 @@ pub(super) fn check(scalar: &Scalar, ty: Type, what: &str) -> Option<Diagnostic>
         | Type::Ports
         | Type::Date => match scalar.as_text() {
             Some(text) => form(scalar, text, ty, what),
-            None => wrong(scalar, ty, what),
+            None => Some(wrong(scalar, ty, what)),
         },
     }
 }
@@ -76,7 +76,7 @@ fn tagged(scalar: &Scalar, tag: &str, ty: Type, what: &str) -> Option<Diagnostic
             )
             .help("use letters, digits and _, and begin with a letter or _"),
         ),
-        None => wrong(scalar, Type::Credential, what),
+        None => Some(wrong(scalar, Type::Credential, what)),
     }
 }
 
@@ -96,11 +96,11 @@ fn number(scalar: &Scalar, min: i64, max: i64, what: &str) -> Option<Diagnostic>
         ScalarValue::Text { .. }
         | ScalarValue::Float(_)
         | ScalarValue::Bool(_)
-        | ScalarValue::Null => wrong(scalar, ty, what),
+        | ScalarValue::Null => Some(wrong(scalar, ty, what)),
     }
 }
 
-fn wrong(scalar: &Scalar, ty: Type, what: &str) -> Option<Diagnostic> {
+fn wrong(scalar: &Scalar, ty: Type, what: &str) -> Diagnostic {
     let found = match &scalar.value {
         ScalarValue::Text { .. } => "a text",
         ScalarValue::Int(_) | ScalarValue::Float(_) => "a number",
@@ -127,15 +127,13 @@ fn wrong(scalar: &Scalar, ty: Type, what: &str) -> Option<Diagnostic> {
         }
         _ => format!("write {}", ty.expected()),
     };
-    Some(
-        Diagnostic::error(
-            codes::WRONG_TYPE,
-            scalar.span,
-            format!("{what} is {found}; wanted is {}", ty.expected()),
-        )
-        .at("wrong type")
-        .help(help),
+    Diagnostic::error(
+        codes::WRONG_TYPE,
+        scalar.span,
+        format!("{what} is {found}; wanted is {}", ty.expected()),
     )
+    .at("wrong type")
+    .help(help)
 }
 
 /// Text that must have a form.
