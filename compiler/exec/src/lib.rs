@@ -1,5 +1,27 @@
-//! Runs a checked plan over ports: transport, clock, entropy, state store. Owns no runtime.
+//! Runs a checked plan over ports: transport, clock, entropy, state store. Owns no runtime and
+//! knows no kind by name; only [`run`] changes anything.
+//!
+//! Invariants kept here: intents are durable before the first mutating call (`journal`); no create
+//! happens twice (`deed`); the lock is looked at before anything is begun (`runner`); nonsense
+//! from the API never looks like an empty account (`client`).
 
 #![forbid(unsafe_code)]
 
+mod client;
+mod deed;
+mod journal;
+mod migrate;
+mod observe;
 pub mod ports;
+mod progress;
+mod rate;
+mod runner;
+mod scope;
+
+pub use client::{CallClass, CallError, Client, Endpoint, World};
+pub use deed::fetch_token;
+pub use observe::observe;
+pub use progress::{Event, Progress, Silent};
+pub use rate::Budget;
+pub use runner::{Failure, Report, Run, RunError, help_for_call, run};
+pub use scope::{Scope, ScopeError, find_account, find_zones};

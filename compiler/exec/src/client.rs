@@ -1,0 +1,462 @@
+//! One client for every call: base URL, token, limiter, retries by error class.
+//!
+//! Reads are tried again whatever went wrong on the way. A mutating call is tried again only when
+//! it certainly had no effect (never sent, or refused by the rate limit); otherwise its outcome is
+//! unknown, and the caller looks before it tries again.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use bytes::Bytes;
+use envc_core::{Secret, limits};
+use envc_kinds::{
+    Answer, ApiFailure, Call, Kind, Listing, Meaning, Observed, Paging, classify, general,
+    read_answer,
+};
+use futures::future::join_all;
+use serde_json::Value as Json;
+
+use crate::{
+    ports::{Clock, Entropy, Transport},
+    progress::{Event, Progress},
+    rate::Limiter,
+};
+
+/// First wait between tries, in milliseconds; doubles with each.
+const BACKOFF_MS: u64 = 250;
+/// Longest wait between tries that envc chooses by itself, in milliseconds.
+const BACKOFF_MS_MAX: u64 = 8_000;
+/// Longest wait that a `Retry-After` may ask for, in milliseconds: the limit's window.
+const RETRY_AFTER_MS_MAX: u64 = 300_000;
+/// Tries to reach a server that does not answer the door; some three seconds in all.
+const UNREACHABLE_ATTEMPTS_MAX: u32 = 4;
+/// How long a waiting call sleeps between looks at the stop flag, in milliseconds.
+const SLICE_MS: u64 = 100;
+
+/// Where and as whom calls are made.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// With `/client/v4`, without a slash at the end.
+    pub base_url: String,
+    /// Sent as `Authorization: Bearer`.
+    pub token: Secret,
+}
+
+/// The client.
+pub struct Client<'a> {
+    endpoint: Endpoint,
+    transport: &'a dyn Transport,
+    clock: &'a dyn Clock,
+    entropy: &'a dyn Entropy,
+    progress: &'a dyn Progress,
+    stop: &'a AtomicBool,
+    limiter: Limiter,
+}
+
+impl fmt::Debug for Client<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+/// A call that gave no answer to work with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallError {
+    /// `POST /accounts/…/d1/database`
+    pub call: String,
+    /// What it means for the caller.
+    pub class: CallClass,
+    /// What happened.
+    pub message: String,
+}
+
+/// What a failed call means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallClass {
+    /// The API answered, and this is what it means.
+    Api(Meaning),
+    /// The call may have had its effect.
+    Unknown,
+    /// The API could not be reached, and the call had no effect.
+    Unreachable,
+    /// Stopped by the user before it was sent.
+    Interrupted,
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.call, self.message)
+    }
+}
+
+impl std::error::Error for CallError {}
+
+impl CallError {
+    /// True when the API's answer had this meaning.
+    pub fn means(&self, meaning: Meaning) -> bool {
+        self.class == CallClass::Api(meaning)
+    }
+
+    /// True when the call may have had its effect.
+    pub fn is_unknown(&self) -> bool {
+        self.class == CallClass::Unknown
+    }
+}
+
+/// The effects that a client works with.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    /// Sends.
+    pub transport: &'a dyn Transport,
+    /// Waits.
+    pub clock: &'a dyn Clock,
+    /// Jitters.
+    pub entropy: &'a dyn Entropy,
+    /// Tells.
+    pub progress: &'a dyn Progress,
+    /// Set by the user's Ctrl-C: nothing new is begun.
+    pub stop: &'a AtomicBool,
+}
+
+impl fmt::Debug for World<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("World")
+    }
+}
+
+impl<'a> Client<'a> {
+    /// A client for one endpoint.
+    pub fn new(endpoint: Endpoint, world: World<'a>) -> Self {
+        Self {
+            endpoint,
+            transport: world.transport,
+            clock: world.clock,
+            entropy: world.entropy,
+            progress: world.progress,
+            stop: world.stop,
+            limiter: Limiter::default(),
+        }
+    }
+
+    /// What was spent and what is left.
+    pub fn budget(&self) -> crate::rate::Budget {
+        self.limiter.budget()
+    }
+
+    /// True once the user asked to stop.
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The clock, for ages and durations.
+    pub fn clock(&self) -> &'a dyn Clock {
+        self.clock
+    }
+
+    /// Where events go.
+    pub fn progress(&self) -> &'a dyn Progress {
+        self.progress
+    }
+
+    /// Sends a call. `kind` reads the product's codes; calls of no product go without.
+    pub async fn call(&self, call: &Call, kind: Option<&dyn Kind>) -> Result<Answer, CallError> {
+        self.send(call, kind, call.mutates()).await
+    }
+
+    /// Sends a call that may be repeated whatever happened to it: reads, and writes that set the
+    /// same thing again.
+    pub async fn call_repeatable(
+        &self,
+        call: &Call,
+        kind: Option<&dyn Kind>,
+    ) -> Result<Answer, CallError> {
+        self.send(call, kind, false).await
+    }
+
+    async fn send(
+        &self,
+        call: &Call,
+        kind: Option<&dyn Kind>,
+        once: bool,
+    ) -> Result<Answer, CallError> {
+        let mut attempt = 1;
+        loop {
+            self.wait_for_turn(call).await?;
+            let error = match self.attempt(call, kind).await {
+                Ok(answer) => return Ok(answer),
+                Err(failed) => failed,
+            };
+            let harmless =
+                matches!(error.class, CallClass::Unreachable) || error.means(Meaning::RateLimited);
+            let transient = error.is_unknown() || error.means(Meaning::Transient);
+            let again = harmless || (transient && !once);
+            let attempts_max = match error.class {
+                CallClass::Unreachable => UNREACHABLE_ATTEMPTS_MAX,
+                CallClass::Api(_) | CallClass::Unknown | CallClass::Interrupted => {
+                    limits::ATTEMPTS_MAX
+                }
+            };
+            if !again || attempt >= attempts_max {
+                return Err(error.into_error(call, once));
+            }
+            let wait_ms = error.retry_after_ms.unwrap_or_else(|| self.backoff_ms(attempt));
+            self.progress.event(Event::Retry {
+                call: &name_of(call),
+                reason: &error.message,
+                wait_ms,
+                attempt,
+            });
+            self.pause(wait_ms).await;
+            attempt += 1;
+        }
+    }
+
+    async fn attempt(&self, call: &Call, kind: Option<&dyn Kind>) -> Result<Answer, Failed> {
+        let request = self.request(call).map_err(|message| Failed {
+            class: CallClass::Api(Meaning::Refused),
+            message,
+            retry_after_ms: None,
+        })?;
+        let response = self.transport.send(request).await.map_err(|error| Failed {
+            class: if error.never_sent { CallClass::Unreachable } else { CallClass::Unknown },
+            message: error.message,
+            retry_after_ms: None,
+        })?;
+        let now_ms = self.clock.monotonic_ms();
+        self.limiter.learn(now_ms, response.headers());
+        let status = response.status().as_u16();
+        let failure = match read_answer(status, response.headers(), response.body()) {
+            Ok(answer) => return Ok(answer),
+            Err(failure) => failure,
+        };
+        let meaning = match kind {
+            Some(kind) => classify(kind, call, &failure),
+            None => general(call, &failure).unwrap_or(match failure.status {
+                404 => Meaning::NotFound,
+                _ => Meaning::Refused,
+            }),
+        };
+        let retry_after_ms = retry_after_ms(&failure, meaning);
+        if let (Meaning::RateLimited, Some(ms)) = (meaning, retry_after_ms) {
+            self.limiter.close_for(now_ms, ms);
+        }
+        let mut message = failure.summary();
+        if let (Some(ray), true) = (&failure.ray, status >= 500) {
+            message = format!("{message} (cf-ray {ray})");
+        }
+        Err(Failed { class: CallClass::Api(meaning), message, retry_after_ms })
+    }
+
+    fn request(&self, call: &Call) -> Result<http::Request<Bytes>, String> {
+        let uri = format!("{}{}", self.endpoint.base_url, call.target());
+        let mut builder = http::Request::builder()
+            .method(call.method.clone())
+            .uri(&uri)
+            // The token's place: the Authorization header, and nowhere else.
+            .header("authorization", format!("Bearer {}", self.endpoint.token.expose()));
+        for (name, value) in &call.headers {
+            builder = builder.header(*name, value);
+        }
+        let body = match &call.body {
+            Some(body) => {
+                builder = builder.header("content-type", "application/json");
+                Bytes::from(body.to_string())
+            }
+            None => Bytes::new(),
+        };
+        // The error of a bad token must not print it, so it is not passed on.
+        builder.body(body).map_err(|_| {
+            format!(
+                "the request cannot be built: is the base URL `{}` a URL, and the API token \
+                     free of spaces and line ends?",
+                self.endpoint.base_url
+            )
+        })
+    }
+
+    async fn wait_for_turn(&self, call: &Call) -> Result<(), CallError> {
+        let mut told = false;
+        loop {
+            if self.stopped() {
+                return Err(CallError {
+                    call: name_of(call),
+                    class: CallClass::Interrupted,
+                    message: "interrupted before it was sent".into(),
+                });
+            }
+            let hold_ms = self.limiter.hold_ms(self.clock.monotonic_ms());
+            if hold_ms == 0 {
+                return Ok(());
+            }
+            if !told && hold_ms > 1_000 {
+                told = true;
+                self.progress.event(Event::Waiting { wait_ms: hold_ms });
+            }
+            self.clock.sleep(hold_ms.min(SLICE_MS)).await;
+        }
+    }
+
+    /// Waits, but not past the user's Ctrl-C.
+    pub async fn pause(&self, ms: u64) {
+        let mut left = ms;
+        while left > 0 && !self.stopped() {
+            let slice = left.min(SLICE_MS);
+            self.clock.sleep(slice).await;
+            left -= slice;
+        }
+    }
+
+    /// The wait after this many tries: doubles, and half of it is chance.
+    pub fn backoff_ms(&self, attempt: u32) -> u64 {
+        let full = BACKOFF_MS.saturating_mul(1 << attempt.min(10)).min(BACKOFF_MS_MAX);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a number below 8,000 times a number from 0 to 1"
+        )]
+        let jitter = ((full / 2) as f64 * self.entropy.unit()) as u64;
+        full / 2 + jitter
+    }
+
+    /// All items of a list. Pages after the first are fetched at once where their number is known.
+    pub async fn list(
+        &self,
+        listing: &Listing,
+        kind: &dyn Kind,
+    ) -> Result<Vec<Observed>, CallError> {
+        let items = match listing.paging {
+            Paging::Numbered { per_page } => self.numbered(listing, per_page, kind).await?,
+            Paging::Cursor { per_page, field } => {
+                self.by_cursor(listing, per_page, field, kind).await?
+            }
+        };
+        Ok(items.iter().filter_map(|item| kind.observe(item)).collect())
+    }
+
+    /// Both stop rules: an empty page, or the total is reached. A page past the end is empty.
+    async fn numbered(
+        &self,
+        listing: &Listing,
+        per_page: u64,
+        kind: &dyn Kind,
+    ) -> Result<Vec<Json>, CallError> {
+        let page = |number: u64| {
+            listing
+                .call
+                .clone()
+                .query("page", number.to_string())
+                .query("per_page", per_page.to_string())
+        };
+        let first = self.call(&page(1), Some(kind)).await?;
+        let total = first.page.total_count;
+        // The API may give less per page than was asked for.
+        let size = first.page.per_page.unwrap_or(per_page).max(1);
+        let mut items = items_of(&page(1), first.result)?;
+        if let Some(total) = total {
+            let calls: Vec<Call> = (2..=total.div_ceil(size)).map(page).collect();
+            for chunk in calls.chunks(limits::PARALLELISM) {
+                let answers = join_all(chunk.iter().map(|call| self.call(call, Some(kind)))).await;
+                for (call, answer) in chunk.iter().zip(answers) {
+                    items.extend(items_of(call, answer?.result)?);
+                }
+            }
+        } else {
+            let mut number = 2;
+            let mut last = items.len() as u64;
+            while last >= size {
+                let call = page(number);
+                let more = items_of(&call, self.call(&call, Some(kind)).await?.result)?;
+                last = more.len() as u64;
+                items.extend(more);
+                number += 1;
+            }
+        }
+        Ok(items)
+    }
+
+    async fn by_cursor(
+        &self,
+        listing: &Listing,
+        per_page: u64,
+        field: &str,
+        kind: &dyn Kind,
+    ) -> Result<Vec<Json>, CallError> {
+        let mut items = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let mut call = listing.call.clone().query("per_page", per_page.to_string());
+            if let Some(cursor) = &cursor {
+                call = call.query("cursor", cursor);
+            }
+            let answer = self.call(&call, Some(kind)).await?;
+            let page = answer.result.get(field).cloned().unwrap_or(Json::Null);
+            items.extend(items_of(&call, page)?);
+            match answer.page.cursor {
+                Some(next) if Some(&next) != cursor.as_ref() => cursor = Some(next),
+                _ => return Ok(items),
+            }
+        }
+    }
+}
+
+/// The items of a page. `null` is an empty page; anything else but an array is nonsense, and
+/// nonsense must not look like an empty account.
+fn items_of(call: &Call, result: Json) -> Result<Vec<Json>, CallError> {
+    match result {
+        Json::Array(items) => Ok(items),
+        Json::Null => Ok(Vec::new()),
+        Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_) => Err(CallError {
+            call: name_of(call),
+            class: CallClass::Api(Meaning::Refused),
+            message: "the API's answer is not a list".into(),
+        }),
+    }
+}
+
+/// One failed try.
+struct Failed {
+    class: CallClass,
+    message: String,
+    retry_after_ms: Option<u64>,
+}
+
+impl Failed {
+    fn means(&self, meaning: Meaning) -> bool {
+        self.class == CallClass::Api(meaning)
+    }
+
+    fn is_unknown(&self) -> bool {
+        self.class == CallClass::Unknown
+    }
+
+    /// A 5xx or nonsense in answer to a mutating call says nothing of its effect.
+    fn into_error(self, call: &Call, once: bool) -> CallError {
+        let class = match self.class {
+            CallClass::Api(Meaning::Transient) if once => CallClass::Unknown,
+            class => class,
+        };
+        CallError { call: name_of(call), class, message: self.message }
+    }
+}
+
+fn retry_after_ms(failure: &ApiFailure, meaning: Meaning) -> Option<u64> {
+    let asked = failure.retry_after_s.map(|s| s.saturating_mul(1_000).min(RETRY_AFTER_MS_MAX));
+    match meaning {
+        Meaning::RateLimited => Some(asked.unwrap_or(BACKOFF_MS_MAX)),
+        Meaning::Transient => asked,
+        Meaning::NotFound
+        | Meaning::Exists
+        | Meaning::NotEmpty
+        | Meaning::InUse
+        | Meaning::Auth
+        | Meaning::Refused => None,
+    }
+}
+
+/// Method and path of a call, for messages. Paths hold identifiers and names, never secrets.
+pub(crate) fn name_of(call: &Call) -> String {
+    format!("{} {}", call.method, call.path)
+}

@@ -1,0 +1,424 @@
+//! One step against the API, made safe: ensure instead of create, look before trying again.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
+};
+
+use envc_core::{Address, KindId, Output, Part, Secret};
+use envc_kinds::{BatchItem, Kind, Meaning, Observed, Wanted, kind};
+use envc_plan::{BatchWork, Doomed, State, Target};
+use serde_json::Value as Json;
+
+use crate::{
+    client::{CallError, Client},
+    journal::{Outcome, record_of},
+    progress::Event,
+    scope::Scope,
+};
+
+/// Tries of one step beyond what the client tries for one call.
+const STEP_ATTEMPTS_MAX: u32 = 5;
+/// Pages of contents that are removed before a container counts as filled faster than emptied.
+const EMPTYING_ROUNDS_MAX: usize = 100_000;
+
+/// What steps share.
+pub(crate) struct Context<'a> {
+    pub(crate) client: &'a Client<'a>,
+    pub(crate) scope: &'a Scope,
+    /// What was begun before this run: a namesake of these is ours.
+    pub(crate) begun: BTreeSet<(KindId, String)>,
+    /// Names of this environment are proof enough.
+    pub(crate) names_are_proof: bool,
+    /// API identifiers by address; grows as steps succeed.
+    pub(crate) ids: Mutex<BTreeMap<Address, String>>,
+    /// Physical names by address.
+    pub(crate) names: BTreeMap<Address, String>,
+    /// Secrets that creates returned.
+    pub(crate) tokens: Mutex<BTreeMap<Address, Secret>>,
+}
+
+/// Why a step did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StepError {
+    /// The call that failed, when there was one.
+    pub(crate) error: CallError,
+    /// True when the effect is open: the intent stays.
+    pub(crate) open: bool,
+}
+
+impl From<CallError> for StepError {
+    fn from(error: CallError) -> Self {
+        let open = error.is_unknown();
+        Self { error, open }
+    }
+}
+
+pub(crate) type Outcomes = Result<Vec<Outcome>, StepError>;
+
+impl Context<'_> {
+    pub(crate) fn begun_before(state: &State) -> BTreeSet<(KindId, String)> {
+        state
+            .intents
+            .iter()
+            .filter(|intent| intent.action == envc_plan::IntentAction::Create)
+            .map(|intent| (intent.address.kind(), intent.name.clone()))
+            .collect()
+    }
+
+    pub(crate) fn id_of(&self, address: &Address) -> Option<String> {
+        lock(&self.ids).get(address).cloned()
+    }
+
+    fn learn(&self, address: &Address, observed: &Observed) {
+        lock(&self.ids).insert(address.clone(), observed.id.clone());
+        if let Some(token) = &observed.token {
+            lock(&self.tokens).insert(address.clone(), token.clone());
+        }
+    }
+
+    fn resolve(&self, part: &Part) -> Option<String> {
+        match part {
+            Part::Lit(text) => Some(text.clone()),
+            Part::Out(reference) => match reference.output {
+                Output::Id => self.id_of(&reference.address),
+                Output::Name => self.names.get(&reference.address).cloned(),
+                Output::Token => None,
+            },
+            Part::In(_) => None,
+        }
+    }
+
+    /// Every reference replaced. The checker proved that all of them are known by now.
+    fn wanted(&self, target: &Target) -> Result<Wanted, StepError> {
+        let bug = |what: String| StepError {
+            error: CallError {
+                call: target.address.to_string(),
+                class: crate::client::CallClass::Api(Meaning::Refused),
+                message: format!("BUG: {what}; please report it"),
+            },
+            open: false,
+        };
+        let mut fields = BTreeMap::new();
+        for (field, value) in &target.fields {
+            let value = value
+                .resolve(&mut |part| self.resolve(part))
+                .ok_or_else(|| bug(format!("`{field}` refers to something that is not known")))?;
+            fields.insert(field.clone(), value);
+        }
+        let parent_id = match &target.parent {
+            Some(parent) => {
+                self.id_of(parent).ok_or_else(|| bug(format!("{parent} has no identifier yet")))?
+            }
+            None => String::new(),
+        };
+        Ok(Wanted { name: target.name.clone(), fields, parent_id })
+    }
+
+    fn made(&self, target: &Target, wanted: Wanted, observed: &Observed) -> Outcome {
+        self.learn(&target.address, observed);
+        Outcome::Made {
+            address: target.address.clone(),
+            record: record_of(target, &observed.id, wanted.fields),
+        }
+    }
+
+    /// Invariant: no create happens twice. After an unknown outcome, and when a namesake is in the
+    /// way, the resource is looked up by its name; only what was begun by us is taken for ours.
+    pub(crate) async fn create(&self, target: &Target) -> Outcomes {
+        let kind = kind(target.address.kind());
+        let place = self.scope.place(target.zone.as_deref());
+        let wanted = self.wanted(target)?;
+        let call = kind.create(&place, &wanted);
+        if kind.listing(&place).is_none() {
+            // Writes the whole of something that lives with its parent: may be repeated.
+            let answer = self.client.call_repeatable(&call, Some(kind)).await?;
+            let observed = kind.observe(&answer.result).unwrap_or_else(|| Observed {
+                id: wanted.parent_id.clone(),
+                ..Observed::default()
+            });
+            return Ok(vec![self.made(target, wanted, &observed)]);
+        }
+        let key = (target.address.kind(), target.name.clone());
+        let mut ours = self.names_are_proof || self.begun.contains(&key);
+        let mut attempt = 1;
+        loop {
+            let error = match self.client.call(&call, Some(kind)).await {
+                Ok(answer) => match kind.observe(&answer.result) {
+                    Some(observed) => return Ok(vec![self.made(target, wanted, &observed)]),
+                    None => CallError {
+                        call: crate::client::name_of(&call),
+                        class: crate::client::CallClass::Unknown,
+                        message: "the answer names no identifier".into(),
+                    },
+                },
+                Err(error) => error,
+            };
+            let exists = error.means(Meaning::Exists);
+            if error.is_unknown() {
+                ours = true;
+            }
+            if !(error.is_unknown() || (exists && ours)) {
+                return Err(error.into());
+            }
+            self.tell_retry(&error, attempt);
+            self.client.pause(self.client.backoff_ms(attempt)).await;
+            if let Some(observed) = self.find(kind, target).await? {
+                return Ok(vec![self.made(target, wanted, &observed)]);
+            }
+            if attempt >= STEP_ATTEMPTS_MAX || self.client.stopped() {
+                return Err(StepError { error, open: true });
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Looks a resource up by its physical name, in a list.
+    async fn find(&self, kind: &dyn Kind, target: &Target) -> Result<Option<Observed>, StepError> {
+        let place = self.scope.place(target.zone.as_deref());
+        let Some(listing) = kind.listing(&place) else { return Ok(None) };
+        match self.client.list(&listing, kind).await {
+            Ok(items) => Ok(items.into_iter().find(|seen| seen.name == target.name)),
+            // The create's outcome stays open.
+            Err(error) => Err(StepError { error, open: true }),
+        }
+    }
+
+    /// Sets the same fields again and again until it is certain: an update may be repeated.
+    pub(crate) async fn update(&self, target: &Target, id: &str, changed: &[String]) -> Outcomes {
+        let kind = kind(target.address.kind());
+        let place = self.scope.place(target.zone.as_deref());
+        let wanted = self.wanted(target)?;
+        let call = kind.update(&place, id, &wanted, changed);
+        let answer = self.client.call_repeatable(&call, Some(kind)).await?;
+        let observed = kind
+            .observe(&answer.result)
+            .unwrap_or_else(|| Observed { id: id.to_owned(), ..Observed::default() });
+        Ok(vec![self.made(target, wanted, &observed)])
+    }
+
+    /// What must come before a delete. Not there is as good as done.
+    pub(crate) async fn clear(&self, doomed: &Doomed) -> Outcomes {
+        let kind = kind(doomed.address.kind());
+        let place = self.scope.place(doomed.zone.as_deref());
+        if let Some(call) = kind.before_delete(&place, &doomed.id) {
+            match self.client.call_repeatable(&call, Some(kind)).await {
+                Err(error) if !error.means(Meaning::NotFound) => return Err(error.into()),
+                _ => {}
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Removes; not there is as good as done. A container that is not empty is emptied first;
+    /// something still in use is tried again for a while.
+    pub(crate) async fn delete(&self, doomed: &Doomed) -> Outcomes {
+        let kind = kind(doomed.address.kind());
+        let place = self.scope.place(doomed.zone.as_deref());
+        let gone =
+            || vec![Outcome::Gone { address: doomed.address.clone(), id: doomed.id.clone() }];
+        let Some(call) = kind.delete(&place, &doomed.id) else { return Ok(gone()) };
+        let mut attempt = 1;
+        loop {
+            let error = match self.client.call_repeatable(&call, Some(kind)).await {
+                Ok(_) => return Ok(gone()),
+                Err(error) if error.means(Meaning::NotFound) => return Ok(gone()),
+                Err(error) => error,
+            };
+            let again = error.means(Meaning::NotEmpty) || error.means(Meaning::InUse);
+            if !again || attempt >= STEP_ATTEMPTS_MAX || self.client.stopped() {
+                return Err(error.into());
+            }
+            if error.means(Meaning::NotEmpty) {
+                self.empty(kind, doomed).await?;
+            } else {
+                self.tell_retry(&error, attempt);
+                self.client.pause(self.client.backoff_ms(attempt + 1)).await;
+                self.clear(doomed).await?;
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn empty(&self, kind: &dyn Kind, doomed: &Doomed) -> Result<(), StepError> {
+        let place = self.scope.place(doomed.zone.as_deref());
+        let Some(list) = kind.contents(&place, &doomed.id) else { return Ok(()) };
+        let mut objects = 0;
+        for _ in 0..EMPTYING_ROUNDS_MAX {
+            let page = self.client.call(&list, Some(kind)).await?;
+            let Some(remove) = kind.empty(&place, &doomed.id, &page) else { return Ok(()) };
+            self.client.call_repeatable(&remove, Some(kind)).await?;
+            objects += page.result.as_array().map_or(0, Vec::len);
+            self.client.progress().event(Event::Emptied { address: &doomed.address, objects });
+        }
+        Ok(())
+    }
+
+    /// All changes of one zone. The endpoint is atomic: after an unknown outcome a list tells
+    /// whether all of it happened or none.
+    pub(crate) async fn batch(&self, zone: Option<&str>, items: &[BatchWork]) -> Outcomes {
+        let Some(kind) = items.first().map(|item| kind(address_of(item).kind())) else {
+            return Ok(Vec::new());
+        };
+        let place = self.scope.place(zone);
+        let mut sent = Vec::with_capacity(items.len());
+        for item in items {
+            sent.push(match item {
+                BatchWork::Create(target) => BatchItem::Create(self.wanted(target)?),
+                BatchWork::Update { target, id } => {
+                    BatchItem::Update { id: id.clone(), wanted: self.wanted(target)? }
+                }
+                BatchWork::Delete(doomed) => BatchItem::Delete { id: doomed.id.clone() },
+            });
+        }
+        let mut attempt = 1;
+        loop {
+            let still: Vec<BatchItem> =
+                sent.iter().filter(|item| !is_done(item)).cloned().collect();
+            let Some(call) = kind.batch(&place, &still) else { return Ok(Vec::new()) };
+            let error = match self.client.call(&call, Some(kind)).await {
+                Ok(answer) => {
+                    let mut told = kind.batch_answer(&still, &answer.result).into_iter();
+                    let seen: Vec<_> = sent
+                        .iter()
+                        .map(|item| if is_done(item) { None } else { told.next().flatten() })
+                        .collect();
+                    if let Some(outcomes) = self.batch_outcomes(items, &sent, &seen) {
+                        return Ok(outcomes);
+                    }
+                    CallError {
+                        call: crate::client::name_of(&call),
+                        class: crate::client::CallClass::Unknown,
+                        message: "the answer does not name every record".into(),
+                    }
+                }
+                Err(error) => error,
+            };
+            // A delete just before may not have reached every server of the API.
+            let late = error.means(Meaning::Exists);
+            let missing = error.means(Meaning::NotFound);
+            if !(error.is_unknown() || late || missing)
+                || attempt >= STEP_ATTEMPTS_MAX
+                || self.client.stopped()
+            {
+                return Err(error.into());
+            }
+            self.tell_retry(&error, attempt);
+            self.client.pause(self.client.backoff_ms(attempt)).await;
+            let found = self.batch_found(kind, zone, &sent).await?;
+            if found.iter().all(|(done, _)| *done) {
+                let seen: Vec<_> = found.iter().map(|(_, seen)| seen.clone()).collect();
+                if let Some(outcomes) = self.batch_outcomes(items, &sent, &seen) {
+                    return Ok(outcomes);
+                }
+            }
+            if missing {
+                // A record that was to be deleted is gone already: leave its delete out.
+                for (item, (done, _)) in sent.iter_mut().zip(&found) {
+                    if *done && let BatchItem::Delete { id } = item {
+                        id.clear();
+                    }
+                }
+                if sent.iter().all(is_done) {
+                    let none = vec![None; items.len()];
+                    return Ok(self.batch_outcomes(items, &sent, &none).unwrap_or_default());
+                }
+            }
+            attempt += 1;
+        }
+    }
+
+    /// For each item: has it happened, and what is there now?
+    async fn batch_found(
+        &self,
+        kind: &dyn Kind,
+        zone: Option<&str>,
+        sent: &[BatchItem],
+    ) -> Result<Vec<(bool, Option<Observed>)>, StepError> {
+        let open = |error| StepError { error, open: true };
+        let Some(listing) = kind.listing(&self.scope.place(zone)) else { return Ok(Vec::new()) };
+        let items = self.client.list(&listing, kind).await.map_err(open)?;
+        let matches = |wanted: &Wanted, seen: &Observed| {
+            wanted.fields.iter().all(|(field, value)| seen.fields.get(field) == Some(value))
+        };
+        Ok(sent
+            .iter()
+            .map(|item| match item {
+                BatchItem::Create(wanted) => {
+                    let seen =
+                        items.iter().find(|seen| seen.name == wanted.name && matches(wanted, seen));
+                    (seen.is_some(), seen.cloned())
+                }
+                BatchItem::Update { id, wanted } => {
+                    let seen = items.iter().find(|seen| seen.id == *id && matches(wanted, seen));
+                    (seen.is_some(), seen.cloned())
+                }
+                BatchItem::Delete { id } => (!items.iter().any(|seen| seen.id == *id), None),
+            })
+            .collect())
+    }
+
+    fn batch_outcomes(
+        &self,
+        items: &[BatchWork],
+        sent: &[BatchItem],
+        seen: &[Option<Observed>],
+    ) -> Option<Vec<Outcome>> {
+        let mut outcomes = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            let seen = seen.get(index).and_then(Option::as_ref);
+            outcomes.push(match (item, sent.get(index)?) {
+                (BatchWork::Create(target), BatchItem::Create(wanted))
+                | (BatchWork::Update { target, .. }, BatchItem::Update { wanted, .. }) => {
+                    self.made(target, wanted.clone(), seen?)
+                }
+                (BatchWork::Delete(doomed), _) => {
+                    Outcome::Gone { address: doomed.address.clone(), id: doomed.id.clone() }
+                }
+                _ => return None,
+            });
+        }
+        Some(outcomes)
+    }
+
+    pub(crate) fn tell_retry(&self, error: &CallError, attempt: u32) {
+        self.client.progress().event(Event::Retry {
+            call: &error.call,
+            reason: &error.message,
+            wait_ms: self.client.backoff_ms(attempt),
+            attempt,
+        });
+    }
+}
+
+fn is_done(item: &BatchItem) -> bool {
+    matches!(item, BatchItem::Delete { id } if id.is_empty())
+}
+
+pub(crate) fn address_of(item: &BatchWork) -> &Address {
+    match item {
+        BatchWork::Create(target) | BatchWork::Update { target, .. } => &target.address,
+        BatchWork::Delete(doomed) => &doomed.address,
+    }
+}
+
+/// A poisoned map of plain values is still right: every insert is whole.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// The secret output of a resource, fetched. `None` when its kind has none.
+pub async fn fetch_token(
+    client: &Client<'_>,
+    scope: &Scope,
+    address: &Address,
+    id: &str,
+) -> Result<Option<Secret>, CallError> {
+    let kind = kind(address.kind());
+    let Some(call) = kind.token(&scope.place(None), id) else { return Ok(None) };
+    let answer = client.call(&call, Some(kind)).await?;
+    Ok(answer.result.as_str().map(Secret::new).or(match &answer.result {
+        Json::Object(fields) => fields.get("token").and_then(Json::as_str).map(Secret::new),
+        _ => None,
+    }))
+}

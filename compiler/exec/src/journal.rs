@@ -1,0 +1,260 @@
+//! The record of a run: intents before the first mutating call, outcomes as they come.
+//!
+//! Invariant: whatever happens at whatever instant, the stored state tells the truth or names the
+//! resource whose outcome is open. Outcomes are written as fast as the store takes them, several
+//! in one write when it is slower than the API; the write in flight never blocks the run.
+
+use std::collections::BTreeMap;
+
+use envc_core::{Address, Digest};
+use envc_plan::{
+    Action, AppliedMigration, BatchWork, CheckedPlan, Intent, IntentAction, Record, Recorded,
+    State, Work,
+};
+use futures::future::BoxFuture;
+use serde_json::Value as Json;
+
+use crate::ports::{StateStore, StoreError, Version};
+
+/// What came of one resource.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Outcome {
+    /// It is there, with these fields.
+    Made {
+        /// Its address.
+        address: Address,
+        /// As it is now.
+        record: Record,
+    },
+    /// It is gone.
+    Gone {
+        /// Its address.
+        address: Address,
+        /// The identifier of what is gone.
+        id: String,
+    },
+    /// One migration is in the ledger.
+    Migrated {
+        /// The database.
+        address: Address,
+        /// The file.
+        name: String,
+        /// Its digest, when this run applied it.
+        digest: Option<Digest>,
+    },
+}
+
+/// The journal of one run.
+pub(crate) struct Journal<'a> {
+    store: &'a dyn StateStore,
+    state: State,
+    version: Option<Version>,
+    dirty: bool,
+}
+
+/// A write in flight.
+pub(crate) type Saving<'a> = BoxFuture<'a, Result<Version, StoreError>>;
+
+impl<'a> Journal<'a> {
+    /// Takes the state as it was loaded, or a new one.
+    pub(crate) fn new(store: &'a dyn StateStore, state: State, version: Option<Version>) -> Self {
+        Self { store, state, version, dirty: false }
+    }
+
+    /// Records what needs no call (adopt, keep, forget) and everything that is about to be done.
+    /// Durable when it returns: no mutating call comes before it.
+    pub(crate) async fn begin(&mut self, plan: &CheckedPlan) -> Result<(), StoreError> {
+        let before = self.state.clone();
+        let plan = plan.plan();
+        self.state.env_type.clone_from(&plan.basis.env_type);
+        for change in &plan.changes {
+            match (change.action, &change.record) {
+                (Action::Forget, _) => {
+                    self.state.resources.remove(&change.address);
+                }
+                (Action::Adopt | Action::Keep, Some(record)) => {
+                    self.put(&change.address, record.clone());
+                }
+                _ => {}
+            }
+        }
+        self.state.intents = plan.steps.iter().flat_map(|step| intents_of(&step.work)).collect();
+        if self.state == before {
+            return Ok(());
+        }
+        self.dirty = true;
+        self.flush().await
+    }
+
+    /// Writes what is not written yet, and waits for it.
+    pub(crate) async fn flush(&mut self) -> Result<(), StoreError> {
+        if let Some(saving) = self.start_saving() {
+            let version = saving.await?;
+            self.saved(version);
+        }
+        Ok(())
+    }
+
+    /// Begins a write when there is something to write.
+    pub(crate) fn start_saving(&mut self) -> Option<Saving<'a>> {
+        if !self.dirty {
+            return None;
+        }
+        self.dirty = false;
+        self.state.serial += 1;
+        let snapshot = self.state.clone();
+        let expected = self.version.clone();
+        let store = self.store;
+        Some(Box::pin(async move { store.save(&snapshot, expected.as_ref()).await }))
+    }
+
+    /// A write came through.
+    pub(crate) fn saved(&mut self, version: Version) {
+        self.version = Some(version);
+    }
+
+    /// Records outcomes in memory; the next write carries them.
+    pub(crate) fn record(&mut self, outcomes: Vec<Outcome>) {
+        for outcome in outcomes {
+            self.dirty = true;
+            self.apply(outcome);
+        }
+    }
+
+    fn apply(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Made { address, record } => {
+                self.close(&address, &[IntentAction::Create, IntentAction::Update], None);
+                self.put(&address, record);
+            }
+            Outcome::Gone { address, id } => {
+                self.close(&address, &[IntentAction::Delete], Some(&id));
+                let own = self.state.resources.get(&address).is_some_and(|own| own.id == id);
+                if own {
+                    self.state.resources.remove(&address);
+                    // What lives with it died with it.
+                    self.state
+                        .resources
+                        .retain(|_, recorded| recorded.parent.as_ref() != Some(&address));
+                }
+            }
+            Outcome::Migrated { address, name, digest } => {
+                if let Some(recorded) = self.state.resources.get_mut(&address) {
+                    recorded.migrations.retain(|migration| migration.name != name);
+                    recorded.migrations.push(AppliedMigration { name, digest });
+                }
+            }
+        }
+    }
+
+    /// Closes the intent of migrations of a database: all are in the ledger.
+    pub(crate) fn close_migrations(&mut self, address: &Address) {
+        self.dirty = true;
+        self.close(address, &[IntentAction::Migrate], None);
+    }
+
+    /// Closes what was never begun: steps that were skipped. Open stays only what may have
+    /// happened.
+    pub(crate) fn close_unbegun(&mut self, work: &Work) {
+        for intent in intents_of(work) {
+            self.dirty = true;
+            self.state.intents.retain(|open| *open != intent);
+        }
+    }
+
+    fn close(&mut self, address: &Address, actions: &[IntentAction], id: Option<&str>) {
+        self.state.intents.retain(|intent| {
+            let same = intent.address == *address
+                && actions.contains(&intent.action)
+                && id.is_none_or(|id| intent.id.as_deref() == Some(id));
+            !same
+        });
+    }
+
+    fn put(&mut self, address: &Address, record: Record) {
+        let Record { name, id, fields, zone, parent, needs } = record;
+        let known = self.state.resources.remove(address).filter(|known| known.id == id);
+        let migrations = known.map(|known| known.migrations).unwrap_or_default();
+        let recorded = Recorded { name, id, fields, zone, parent, needs, migrations };
+        self.state.resources.insert(address.clone(), recorded);
+    }
+
+    /// Ends the record: an environment of which nothing is left has no state.
+    pub(crate) async fn end(mut self) -> Result<State, StoreError> {
+        if self.state.is_empty() {
+            if let Some(version) = &self.version {
+                self.store.remove(version).await?;
+            }
+            return Ok(self.state);
+        }
+        self.flush().await?;
+        Ok(self.state)
+    }
+}
+
+fn intents_of(work: &Work) -> Vec<Intent> {
+    let target = |target: &envc_plan::Target, action, id: Option<&String>| Intent {
+        address: target.address.clone(),
+        name: target.name.clone(),
+        action,
+        id: id.cloned(),
+        zone: target.zone.clone(),
+    };
+    let doomed = |doomed: &envc_plan::Doomed| Intent {
+        address: doomed.address.clone(),
+        name: doomed.name.clone(),
+        action: IntentAction::Delete,
+        id: Some(doomed.id.clone()),
+        zone: doomed.zone.clone(),
+    };
+    match work {
+        Work::Create(wanted) => vec![target(wanted, IntentAction::Create, None)],
+        Work::Update { target: wanted, id, .. } => {
+            vec![target(wanted, IntentAction::Update, Some(id))]
+        }
+        Work::Clear(_) => Vec::new(),
+        Work::Delete(gone) => vec![doomed(gone)],
+        Work::Batch { items, .. } => items
+            .iter()
+            .map(|item| match item {
+                BatchWork::Create(wanted) => target(wanted, IntentAction::Create, None),
+                BatchWork::Update { target: wanted, id } => {
+                    target(wanted, IntentAction::Update, Some(id))
+                }
+                BatchWork::Delete(gone) => doomed(gone),
+            })
+            .collect(),
+        Work::Migrate { address, .. } => vec![Intent {
+            address: address.clone(),
+            name: address.name().to_owned(),
+            action: IntentAction::Migrate,
+            id: None,
+            zone: None,
+        }],
+    }
+}
+
+/// The record of a resource that was made or changed.
+pub(crate) fn record_of(
+    target: &envc_plan::Target,
+    id: &str,
+    fields: BTreeMap<String, Json>,
+) -> Record {
+    let mut needs: Vec<Address> = target
+        .fields
+        .values()
+        .flat_map(envc_core::Value::addresses)
+        .chain(target.parent.as_ref())
+        .cloned()
+        .collect();
+    needs.sort();
+    needs.dedup();
+    Record {
+        name: target.name.clone(),
+        id: id.to_owned(),
+        fields,
+        zone: target.zone.clone(),
+        parent: target.parent.clone(),
+        needs,
+    }
+}

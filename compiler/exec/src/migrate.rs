@@ -1,0 +1,251 @@
+//! Migrations of one database, with wrangler's ledger and order.
+//!
+//! A file's statements and its row in the ledger go in one request, which the API runs as one
+//! transaction: applied and recorded, or neither. After an unknown outcome the ledger is read.
+
+use std::collections::BTreeMap;
+
+use envc_core::Address;
+use envc_kinds::{Call, Meaning, d1_query, kind};
+use envc_plan::{MigrationFile, MigrationRef};
+use serde_json::Value as Json;
+
+use crate::{
+    client::{CallClass, CallError},
+    deed::{Context, StepError},
+    journal::Outcome,
+    progress::Event,
+};
+
+/// Source: wrangler's `d1 migrations apply`, version 4.
+const LEDGER: &str = "CREATE TABLE IF NOT EXISTS \"d1_migrations\"(\n\
+    \tid INTEGER PRIMARY KEY AUTOINCREMENT,\n\
+    \tname TEXT UNIQUE,\n\
+    \tapplied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL\n);";
+const READ_LEDGER: &str = "SELECT name FROM \"d1_migrations\" ORDER BY id;";
+
+/// What to do on one database.
+pub(crate) struct Migrations<'a> {
+    pub(crate) address: &'a Address,
+    pub(crate) files: &'a [MigrationRef],
+    pub(crate) fresh: bool,
+    /// The texts, by name.
+    pub(crate) texts: &'a BTreeMap<Address, Vec<MigrationFile>>,
+}
+
+/// Migrations that were applied before something went wrong, and what went wrong.
+pub(crate) struct MigrateResult {
+    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) error: Option<StepError>,
+}
+
+impl Context<'_> {
+    pub(crate) async fn migrate(&self, work: &Migrations<'_>) -> MigrateResult {
+        let mut outcomes = Vec::new();
+        let error = self.migrate_all(work, &mut outcomes).await.err();
+        MigrateResult { outcomes, error }
+    }
+
+    async fn migrate_all(
+        &self,
+        work: &Migrations<'_>,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), StepError> {
+        let address = work.address;
+        let id =
+            self.id_of(address).ok_or_else(|| refused(address, "BUG: it has no identifier"))?;
+        let call = |sql: &str| d1_query(&self.scope.place(None), &id, sql);
+        let mut ledger = if work.fresh { None } else { Some(self.ledger(address, &call).await?) };
+        for file in work.files {
+            if self.client.stopped() {
+                return Err(CallError {
+                    call: address.to_string(),
+                    class: CallClass::Interrupted,
+                    message: format!("interrupted before {}", file.name),
+                }
+                .into());
+            }
+            let already = ledger.as_ref().is_some_and(|ledger| ledger.contains(&file.name));
+            if !already {
+                let text = text_of(work, file)
+                    .ok_or_else(|| refused(address, "BUG: a migration's text is missing"))?;
+                self.run_file(&call, work, file, text, &mut ledger).await?;
+            }
+            self.client.progress().event(Event::Migrated { address, file: &file.name, already });
+            outcomes.push(Outcome::Migrated {
+                address: address.clone(),
+                name: file.name.clone(),
+                digest: (!already).then(|| file.digest.clone()),
+            });
+        }
+        Ok(())
+    }
+
+    async fn ledger(
+        &self,
+        address: &Address,
+        call: &(dyn Fn(&str) -> Call + Sync),
+    ) -> Result<Vec<String>, StepError> {
+        let kind = kind(address.kind());
+        let sql = format!("{LEDGER}\n{READ_LEDGER}");
+        let answer = self.client.call_repeatable(&call(&sql), Some(kind)).await?;
+        let rows = answer
+            .result
+            .as_array()
+            .and_then(|results| results.last())
+            .and_then(|last| last.get("results"))
+            .and_then(Json::as_array);
+        Ok(rows
+            .into_iter()
+            .flatten()
+            .filter_map(|row| row.get("name").and_then(Json::as_str).map(str::to_owned))
+            .collect())
+    }
+
+    async fn run_file(
+        &self,
+        call: &(dyn Fn(&str) -> Call + Sync),
+        work: &Migrations<'_>,
+        file: &MigrationRef,
+        text: &str,
+        ledger: &mut Option<Vec<String>>,
+    ) -> Result<(), StepError> {
+        let kind = kind(work.address.kind());
+        let create = if ledger.is_none() { LEDGER } else { "" };
+        let sql = format!("{create}\n{}", with_ledger_row(text, &file.name));
+        let mut attempt = 1;
+        loop {
+            let error = match self.client.call(&call(&sql), Some(kind)).await {
+                Ok(_) => {
+                    ledger.get_or_insert_with(Vec::new);
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            if !error.is_unknown() {
+                return Err(self.explain(error, work.address, file, text));
+            }
+            self.tell_retry(&error, attempt);
+            self.client.pause(self.client.backoff_ms(attempt)).await;
+            let found = self
+                .ledger(work.address, call)
+                .await
+                .map_err(|error| StepError { open: true, ..error })?;
+            let done = found.contains(&file.name);
+            *ledger = Some(found);
+            if done {
+                return Ok(());
+            }
+            if attempt >= 5 || self.client.stopped() {
+                return Err(StepError { error, open: true });
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Names the file and, where the API's words tell, the line.
+    fn explain(
+        &self,
+        error: CallError,
+        address: &Address,
+        file: &MigrationRef,
+        text: &str,
+    ) -> StepError {
+        let place = match line_of(text, &error.message) {
+            Some(line) => format!("{}:{line}", file.name),
+            None => file.name.clone(),
+        };
+        let message = format!("{address}: migration {place} failed: {}", error.message);
+        StepError { error: CallError { message, ..error }, open: false }
+    }
+}
+
+fn text_of<'a>(work: &Migrations<'a>, file: &MigrationRef) -> Option<&'a str> {
+    work.texts
+        .get(work.address)?
+        .iter()
+        .find(|text| text.name == file.name)
+        .map(|file| file.text.as_str())
+}
+
+fn refused(address: &Address, message: &str) -> StepError {
+    StepError {
+        error: CallError {
+            call: address.to_string(),
+            class: CallClass::Api(Meaning::Refused),
+            message: format!("{message}; please report it"),
+        },
+        open: false,
+    }
+}
+
+/// The file's statements, then its row in the ledger.
+fn with_ledger_row(text: &str, name: &str) -> String {
+    let text = text.trim_end();
+    // A last statement without `;` would swallow the row; a comment at the end may hide one.
+    let end = if text.ends_with(';') || text.is_empty() { "" } else { "\n;" };
+    format!(
+        "{text}{end}\nINSERT INTO \"d1_migrations\" (name) VALUES ('{}');",
+        name.replace('\'', "''")
+    )
+}
+
+/// The line that an SQL error is about, when its words are found on exactly one line.
+///
+/// The API gives an offset inside a statement but not which statement, so only the quoted word
+/// (`near "SELEC"`, `no such table: users`) can be looked for.
+fn line_of(text: &str, message: &str) -> Option<usize> {
+    let word = message
+        .split_once("near \"")
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .map(|(word, _)| word)
+        .or_else(|| {
+            ["no such table: ", "no such column: ", "already exists"].iter().find_map(|lead| {
+                let (before, after) = message.split_once(lead)?;
+                match *lead {
+                    "already exists" => before.split_whitespace().last(),
+                    _ => after.split([':', ' ']).next(),
+                }
+            })
+        })?
+        .trim_matches(['"', '\'', '`']);
+    if word.is_empty() {
+        return None;
+    }
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut lines = text.lines().enumerate().filter(|(_, line)| {
+        line.match_indices(word).any(|(at, _)| {
+            let before = line.get(..at).and_then(|before| before.chars().last());
+            let after = line.get(at + word.len()..).and_then(|after| after.chars().next());
+            let open = |c: Option<char>| !c.is_some_and(is_word);
+            !word.chars().all(is_word) || (open(before) && open(after))
+        })
+    });
+    let (first, _) = lines.next()?;
+    lines.next().is_none().then_some(first + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_and_its_ledger_row_are_one_text() {
+        assert_eq!(
+            with_ledger_row("SELECT 1 -- done\n", "0001_it's.sql"),
+            "SELECT 1 -- done\n;\nINSERT INTO \"d1_migrations\" (name) VALUES ('0001_it''s.sql');"
+        );
+        assert!(with_ledger_row("SELECT 1;\n\n", "a.sql").starts_with("SELECT 1;\nINSERT"));
+        assert!(with_ledger_row("", "a.sql").starts_with("\nINSERT"));
+    }
+
+    #[test]
+    fn the_line_is_told_when_it_is_certain() {
+        let text = "CREATE TABLE a (id INT);\nSELEC 1;\nSELECT * FROM user;\nSELECT * FROM users;";
+        assert_eq!(line_of(text, "near \"SELEC\": syntax error at offset 0"), Some(2));
+        assert_eq!(line_of(text, "no such table: users: SQLITE_ERROR"), Some(4));
+        assert_eq!(line_of(text, "near \"SELECT\": syntax error"), None);
+        assert_eq!(line_of(text, "table a already exists at offset 13"), Some(1));
+        assert_eq!(line_of(text, "internal error"), None);
+    }
+}

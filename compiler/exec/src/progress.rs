@@ -1,0 +1,94 @@
+//! What exec tells while it works.
+
+use envc_core::Address;
+use serde::Serialize;
+
+/// Hears events. Must not block.
+pub trait Progress: Send + Sync {
+    /// One event.
+    fn event(&self, event: Event<'_>);
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event<'a> {
+    /// A step began.
+    Begun {
+        /// Its index in the plan.
+        step: usize,
+        /// "create", "update", "delete", "migrate" …
+        verb: &'static str,
+        /// What it works on.
+        address: &'a Address,
+        /// Its physical name.
+        name: &'a str,
+    },
+    /// A step succeeded.
+    Done {
+        /// Its index in the plan.
+        step: usize,
+        /// As in `begun`.
+        verb: &'static str,
+        /// What it worked on.
+        address: &'a Address,
+        /// Its physical name.
+        name: &'a str,
+        /// The API's identifier, where there is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+        /// How long it took.
+        ms: u64,
+    },
+    /// A step failed.
+    Failed {
+        /// Its index in the plan.
+        step: usize,
+        /// As in `begun`.
+        verb: &'static str,
+        /// What it worked on.
+        address: &'a Address,
+        /// What happened.
+        message: &'a str,
+    },
+    /// A migration file is in the ledger.
+    Migrated {
+        /// The database.
+        address: &'a Address,
+        /// The file.
+        file: &'a str,
+        /// True when another tool, or an earlier run, had applied it.
+        already: bool,
+    },
+    /// Objects were removed from a container that has to be empty.
+    Emptied {
+        /// The container.
+        address: &'a Address,
+        /// Objects removed so far.
+        objects: usize,
+    },
+    /// A call is tried again.
+    Retry {
+        /// Method and path.
+        call: &'a str,
+        /// What went wrong.
+        reason: &'a str,
+        /// Milliseconds until the next try.
+        wait_ms: u64,
+        /// How many tries there were.
+        attempt: u32,
+    },
+    /// The rate limit holds calls back.
+    Waiting {
+        /// Milliseconds.
+        wait_ms: u64,
+    },
+}
+
+/// Hears nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn event(&self, _event: Event<'_>) {}
+}
