@@ -113,14 +113,18 @@ impl Store {
         let path = self.d1_path(uuid);
         drop(private_file(&path).map_err(Problem::internal)?);
         let conn = Connection::open(&path)?;
-        // Nobody knows the file yet: it need not be durable before its row is.
+        // Nobody knows the file yet: it need not reach the disk at once, but only with its first
+        // statement.
         conn.pragma_update(None, "synchronous", "OFF")?;
-        configure(&conn)?;
+        conn.pragma_update(None, "journal_mode", "WAL")?;
         // Real databases carry this table too. The counter stands for the bookmark.
         conn.execute_batch(
-            "CREATE TABLE _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
-             INSERT INTO _cf_KV VALUES ('bookmark', 0);",
+            "BEGIN;
+             CREATE TABLE _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
+             INSERT INTO _cf_KV VALUES ('bookmark', 0);
+             COMMIT;",
         )?;
+        configure(&conn)?;
         self.keep_d1(uuid, conn);
         Ok(())
     }

@@ -49,10 +49,9 @@ pub(super) fn handle(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, 
         ("PUT", ["bulk"]) => bulk::put(ctx, req, id),
         ("DELETE", ["bulk"]) | ("POST", ["bulk", "delete"]) => bulk::delete(ctx, req, id),
         ("POST", ["bulk", "get"]) => bulk::get(ctx, req, id),
-        (
-            _,
-            [] | ["keys"] | ["values" | "metadata", ..] | ["bulk"] | ["bulk", "get" | "delete"],
-        ) => Err(bad_method()),
+        (_, [] | ["keys" | "bulk"] | ["values" | "metadata", ..] | ["bulk", "get" | "delete"]) => {
+            Err(bad_method())
+        }
         _ => Err(req.no_route()),
     }
 }

@@ -1,0 +1,23 @@
+//! The local cloud over real HTTP, product by product, fault by fault.
+
+// The attribute is always true here; it tells clippy that the helpers are test code, too.
+#[cfg(test)]
+mod auth;
+#[cfg(test)]
+mod d1;
+#[cfg(test)]
+mod dns;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod folder;
+#[cfg(test)]
+mod kv;
+#[cfg(test)]
+mod queues;
+#[cfg(test)]
+mod r2;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod tunnels;
