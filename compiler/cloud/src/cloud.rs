@@ -71,11 +71,17 @@ pub struct RequestLog {
 }
 
 /// A local cloud. Clones share everything.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Cloud(pub(crate) Arc<Inner>);
 
+impl std::fmt::Debug for Cloud {
+    /// Shows no token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cloud").field("account_id", &self.0.account_id).finish_non_exhaustive()
+    }
+}
+
 /// What the clones share.
-#[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) injector: Injector,

@@ -5,26 +5,6 @@
 //! product never knows of them; `list_lag_ms`, `deny` and `bare_conflict` are read by the
 //! handlers.
 //!
-//! The text form, for a command-line flag or a variable, is `key=value` pairs with commas between:
-//!
-//! | key | value | meaning |
-//! |---|---|---|
-//! | `latency` | ms | every answer takes at least this much longer |
-//! | `error-rate` | 0–1 | this share of calls answers 500 with HTML, without effect |
-//! | `error-on` | n, or n+n+… | that call answers 500 with HTML, without effect |
-//! | `lose-response-on` | n+n | the effect happens, the connection closes without an answer |
-//! | `drop-request-on` | n+n | the connection closes before any effect |
-//! | `throttle-on` | n+n | 429, `Retry-After: 1`, code 971 |
-//! | `null-body-on` | n+n | 429, `Retry-After: 1`, and the body `null` |
-//! | `html-on` | n+n | 200 with an HTML challenge page (`cf-mitigated: challenge`) |
-//! | `crash-on` | n:before, n:after | the process aborts before or after the call's effect |
-//! | `fail` | METHOD:part of the path:status:code:text | every such call fails so |
-//! | `deny` | d1+kv+r2+queues+tunnel+dns+zones | the token lacks these permissions |
-//! | `rate-limit` | n | more than n calls in 5 minutes: refused for 5 minutes |
-//! | `seed` | n | of `error-rate` |
-//! | `list-lag` | ms | new objects appear in lists only after this |
-//! | `bare-conflict` | true, false | R2's "not empty" comes without its code |
-//!
 //! Source of the shapes: Cloudflare's documentation of rate limits, and published reports of live
 //! answers (429 with a body of `null`, challenge pages with status 200).
 
@@ -88,7 +68,27 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Reads the text form; see the module's table. An empty text is no faults.
+    /// Reads the text form. An empty text is no faults.
+    ///
+    /// The text form, for a command-line flag or a variable: `key=value` pairs with commas between.
+    ///
+    /// | key | value | meaning |
+    /// |---|---|---|
+    /// | `latency` | ms | every answer takes at least this much longer |
+    /// | `error-rate` | 0–1 | this share of calls answers 500 with HTML, without effect |
+    /// | `error-on` | n, or n+n+… | that call answers 500 with HTML, without effect |
+    /// | `lose-response-on` | n+n | the effect happens, the connection closes without an answer |
+    /// | `drop-request-on` | n+n | the connection closes before any effect |
+    /// | `throttle-on` | n+n | 429, `Retry-After: 1`, code 971 |
+    /// | `null-body-on` | n+n | 429, `Retry-After: 1`, and the body `null` |
+    /// | `html-on` | n+n | 200 with an HTML challenge page (`cf-mitigated: challenge`) |
+    /// | `crash-on` | n:before, n:after | the process aborts before or after the call's effect |
+    /// | `fail` (or `fail-path`) | METHOD:part of the path:status:code:text | every such call fails so |
+    /// | `deny` | d1+kv+r2+queues+tunnel+dns+zones | the token lacks these permissions |
+    /// | `rate-limit` | n | more than n calls in 5 minutes: refused for 5 minutes |
+    /// | `seed` | n | of `error-rate` |
+    /// | `list-lag` | ms | new objects appear in lists only after this |
+    /// | `bare-conflict` | true, false | R2's "not empty" comes without its code |
     pub fn parse(spec: &str) -> Result<Self, String> {
         let mut faults = Self::default();
         for pair in spec.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
@@ -110,7 +110,7 @@ impl Faults {
             "null-body-on" => self.null_body_on = calls(key, value)?,
             "html-on" => self.html_on = calls(key, value)?,
             "crash-on" => self.crash_on = Some(crash(value)?),
-            "fail" => self.fail_path = Some(fail(value)?),
+            "fail" | "fail-path" => self.fail_path = Some(fail(value)?),
             "deny" => self.deny = products(value)?,
             "rate-limit" => self.rate_limit = Some(number(key, value)?),
             "seed" => self.seed = number(key, value)?,

@@ -11,6 +11,14 @@
 //!   one folder at once, and a process may be killed at any instant.
 //! - Faults ([`Faults`]) are injected at the edge of the server, never inside a product.
 //!
+//! Beside `/client/v4` there are hooks for tests and rehearsals that Cloudflare has no call for;
+//! they are neither counted nor hit by faults, and need no token:
+//!
+//! | call | does |
+//! |---|---|
+//! | `POST /__local/tunnels/{id}/connect` | a connector connects: the tunnel is `healthy` |
+//! | `POST /__local/tunnels/{id}/disconnect` | all its connections close: the tunnel is `down` |
+//!
 //! Absent: Worker scripts and their sub-resources (their room is `products/workers.rs`), the S3
 //! API of R2, D1 export, import and restore, quotas of the account's plan.
 //!

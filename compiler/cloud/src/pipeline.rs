@@ -3,13 +3,7 @@
 //! Order: count, wait, read the body, faults before the effect, products, faults after the
 //! effect, headers, log. Products run on blocking threads: SQLite blocks.
 //!
-//! Beside `/client/v4` there is `/__local`, the hooks for tests and rehearsals that Cloudflare
-//! has no call for; they are neither counted nor hit by faults:
-//!
-//! | call | does |
-//! |---|---|
-//! | `POST /__local/tunnels/{id}/connect` | a connector connects: the tunnel is `healthy` |
-//! | `POST /__local/tunnels/{id}/disconnect` | all its connections close: the tunnel is `down` |
+//! Paths outside of `/client/v4` are the hooks listed at the crate's root.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -23,7 +23,7 @@ use crate::envelope::{Answer, Problem};
 use crate::request::Req;
 
 /// What a handler works on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Ctx<'a> {
     pub(crate) cloud: &'a Inner,
     /// The time of the call.
@@ -116,7 +116,7 @@ fn zone_product(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, Probl
     }
 }
 
-/// Answers a hook of the local cloud itself; see the table in `pipeline.rs`.
+/// Answers a hook of the local cloud itself; see the table at the crate's root.
 pub(crate) fn local_hook(cloud: &Inner, method: &Method, path: &str) -> Result<Answer, Problem> {
     let ctx = Ctx { cloud, now_us: clock::now_us() };
     let parts: Vec<&str> = path.split('/').skip(1).collect();

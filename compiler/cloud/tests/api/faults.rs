@@ -116,3 +116,33 @@ async fn new_objects_can_lag_in_lists() {
     tokio::time::sleep(Duration::from_millis(350)).await;
     assert_eq!(served.get("d1/database").await.ok().as_array().unwrap().len(), 1);
 }
+
+/// Where the crashing child finds its folder and its faults.
+const CHILD_DIR: &str = "ENVC_CLOUD_TEST_CRASH_DIR";
+const CHILD_FAULTS: &str = "ENVC_CLOUD_TEST_CRASH_FAULTS";
+
+/// Not a test of its own: the process that `a_crash_…` starts and watches die.
+#[tokio::test]
+async fn crashing_child() {
+    let (Ok(dir), Ok(faults)) = (std::env::var(CHILD_DIR), std::env::var(CHILD_FAULTS)) else {
+        return;
+    };
+    let served = Served::on(dir.as_ref(), Faults::parse(&faults).unwrap()).await;
+    let _never = try_create(&served, "jobs").await;
+}
+
+#[tokio::test]
+async fn a_crash_comes_before_or_after_the_effect() {
+    for (faults, expected) in [("crash-on=1:before", 0), ("crash-on=1:after", 1)] {
+        let dir = tempfile::TempDir::new().unwrap();
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "faults::crashing_child"])
+            .env(CHILD_DIR, dir.path())
+            .env(CHILD_FAULTS, faults)
+            .output()
+            .unwrap();
+        assert!(!child.status.success(), "{faults}: {child:?}");
+        let after = Served::on(dir.path(), Faults::default()).await;
+        assert_eq!(queues(&after).await, expected, "{faults}");
+    }
+}

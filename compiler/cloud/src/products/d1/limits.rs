@@ -3,13 +3,14 @@
 //! Facts: explicit transactions, savepoints and `ATTACH` are refused; `PRAGMA` has an allow-list;
 //! tables named `_cf_…` belong to the platform and cannot be touched. A statement may have 100 KB,
 //! 100 parameters, 100 columns; a row or value 2 MB; a `LIKE` pattern 50 bytes; a function 32
-//! arguments. `foreign_keys` is always on.
+//! arguments. `foreign_keys` is always on. A call that runs for 30 seconds is interrupted.
 //!
 //! Source: Cloudflare's D1 documentation (limits, SQL statements) and the text of workerd's
 //! refusals.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
@@ -17,6 +18,11 @@ use rusqlite::limits::Limit;
 
 /// A statement may have this many bytes.
 pub(super) const STATEMENT_BYTES_MAX: usize = 100_000;
+
+/// A call may run this long.
+const CALL_MAX: Duration = Duration::from_secs(30);
+/// Instructions of SQLite's machine between two looks at the clock.
+const CLOCK_STEPS: i32 = 100_000;
 
 /// SQLite's own limits, set to D1's.
 const LIMITS: [(Limit, i32); 5] = [
@@ -65,6 +71,8 @@ pub(super) fn watch(db: &mut Connection) -> rusqlite::Result<Refusal> {
     for (limit, value) in LIMITS {
         db.set_limit(limit, value)?;
     }
+    let started = Instant::now();
+    db.progress_handler(CLOCK_STEPS, Some(move || started.elapsed() >= CALL_MAX))?;
     let refusal = Refusal::default();
     let seen = Arc::clone(&refusal.0);
     db.authorizer(Some(move |context: AuthContext<'_>| {
@@ -84,6 +92,7 @@ pub(super) fn watch(db: &mut Connection) -> rusqlite::Result<Refusal> {
 
 /// Stops watching, so that the transaction can be ended.
 pub(super) fn unwatch(db: &mut Connection) -> rusqlite::Result<()> {
+    db.progress_handler(0, None::<fn() -> bool>)?;
     db.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)
 }
 

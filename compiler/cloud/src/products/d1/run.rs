@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use rusqlite::fallible_iterator::FallibleIterator as _;
 use rusqlite::types::{ToSqlOutput, Value as Cell, ValueRef};
-use rusqlite::{Batch, Connection, Statement, StatementStatus};
+use rusqlite::{Batch, Connection, ErrorCode, Statement, StatementStatus};
 use serde_json::{Value, json};
 
 use super::limits::{self, STATEMENT_BYTES_MAX};
@@ -259,6 +259,10 @@ fn float(real: f64) -> Value {
 
 /// An error as D1 words it: `near "x": syntax error at offset 0: SQLITE_ERROR`.
 fn error_text(error: &rusqlite::Error) -> String {
+    if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) {
+        return "D1 DB storage operation exceeded timeout which caused object to be reset."
+            .to_owned();
+    }
     let code = code_name(error);
     match error {
         rusqlite::Error::SqlInputError { msg, offset, .. } => {
@@ -270,19 +274,17 @@ fn error_text(error: &rusqlite::Error) -> String {
 }
 
 fn code_name(error: &rusqlite::Error) -> &'static str {
-    use rusqlite::ErrorCode as Code;
     match error.sqlite_error_code() {
-        Some(Code::ConstraintViolation) => "SQLITE_CONSTRAINT",
-        Some(Code::AuthorizationForStatementDenied) => "SQLITE_AUTH",
-        Some(Code::TooBig) => "SQLITE_TOOBIG",
-        Some(Code::TypeMismatch) => "SQLITE_MISMATCH",
-        Some(Code::DiskFull) => "SQLITE_FULL",
-        Some(Code::DatabaseBusy | Code::DatabaseLocked) => "SQLITE_BUSY",
-        Some(Code::ReadOnly) => "SQLITE_READONLY",
-        Some(Code::ParameterOutOfRange) => "SQLITE_RANGE",
-        Some(Code::DatabaseCorrupt) => "SQLITE_CORRUPT",
-        Some(Code::OutOfMemory) => "SQLITE_NOMEM",
-        Some(Code::OperationInterrupted) => "SQLITE_INTERRUPT",
+        Some(ErrorCode::ConstraintViolation) => "SQLITE_CONSTRAINT",
+        Some(ErrorCode::AuthorizationForStatementDenied) => "SQLITE_AUTH",
+        Some(ErrorCode::TooBig) => "SQLITE_TOOBIG",
+        Some(ErrorCode::TypeMismatch) => "SQLITE_MISMATCH",
+        Some(ErrorCode::DiskFull) => "SQLITE_FULL",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "SQLITE_BUSY",
+        Some(ErrorCode::ReadOnly) => "SQLITE_READONLY",
+        Some(ErrorCode::ParameterOutOfRange) => "SQLITE_RANGE",
+        Some(ErrorCode::DatabaseCorrupt) => "SQLITE_CORRUPT",
+        Some(ErrorCode::OutOfMemory) => "SQLITE_NOMEM",
         _ => "SQLITE_ERROR",
     }
 }
