@@ -1,0 +1,218 @@
+//! The way to a cloud: the embedded local one, served in this process, or Cloudflare. From here
+//! on only the base URL and the token differ.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+};
+
+use envc_cloud::{Cloud, CloudConfig, Faults};
+use envc_core::{Digest, Secret};
+use envc_exec::{
+    CallClass, Client, Endpoint, Progress, Scope, ScopeError, World, find_account, find_zones,
+    help_for_call,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cloud_choice::CloudName, env, error::CommandError, fsio, session::Session,
+    transport::HttpTransport,
+};
+
+/// Where Cloudflare's API is.
+const CLOUDFLARE: &str = "https://api.cloudflare.com/client/v4";
+/// Bytes of the cache of account and zone IDs.
+const CACHE_BYTES_MAX: usize = 1024 * 1024;
+
+/// A connection to a cloud.
+pub struct Connection {
+    endpoint: Endpoint,
+    transport: HttpTransport,
+    /// What the cloud says its account is; Cloudflare is asked.
+    account: Option<String>,
+    cache: ScopeCache,
+    /// Ends the embedded cloud with the connection.
+    _local: Option<tokio::sync::oneshot::Sender<()>>,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// Opens the cloud that the session chose.
+    pub async fn open(
+        session: &Session<'_>,
+        cloud_dir: Option<&Path>,
+    ) -> Result<Self, CommandError> {
+        match session.cloud.value {
+            CloudName::Local => Self::local(session, cloud_dir).await,
+            CloudName::Cloudflare => Self::cloudflare(session),
+        }
+    }
+
+    async fn local(session: &Session<'_>, dir: Option<&Path>) -> Result<Self, CommandError> {
+        let failed = || CommandError::failed("the local cloud cannot be started");
+        let faults = match &session.env.cloud_faults {
+            Some(text) => Faults::parse(text).map_err(|error| {
+                CommandError::usage(format!("{} cannot be read", env::ENVC_CLOUD_FAULTS))
+                    .because_text(error)
+                    .hint("see `envc cloud serve --help` for the faults that there are")
+            })?,
+            None => Faults::default(),
+        };
+        let dir = dir.map_or_else(|| session.state_dir.cloud(), PathBuf::from);
+        let zones = session.spec.zone().map(str::to_owned).into_iter().collect();
+        let cloud = Cloud::open(CloudConfig { dir, zones, faults })
+            .map_err(|error| failed().because(&error))?;
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .map_err(|error| failed().because(&error))?;
+        let address = listener.local_addr().map_err(|error| failed().because(&error))?;
+        let endpoint = Endpoint {
+            base_url: format!("http://{address}/client/v4"),
+            token: Secret::new(cloud.token()),
+        };
+        let account = cloud.account_id().to_owned();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        tokio::spawn(envc_cloud::serve(cloud, listener, async move {
+            // Ends when the connection is dropped.
+            let _ended = stopped.await;
+        }));
+        Ok(Self {
+            endpoint,
+            transport: HttpTransport::new(),
+            account: Some(account),
+            // Its port changes, its IDs do not: cached under its account.
+            cache: ScopeCache::read(session, "local"),
+            _local: Some(stop),
+        })
+    }
+
+    fn cloudflare(session: &Session<'_>) -> Result<Self, CommandError> {
+        let Some(token) = session.env.api_token.clone() else {
+            return Err(CommandError::failed("no Cloudflare API token is set")
+                .because_text(format!("the cloud is `cloudflare` because {}", session.cloud.why))
+                .hint("set CLOUDFLARE_API_TOKEN to a token with the permissions of what the spec asks for")
+                .hint("or work without an account: --cloud local")
+                .code("envc::cli::no_token"));
+        };
+        let base_url = session.env.api_base_url.as_deref().unwrap_or(CLOUDFLARE);
+        let base_url = base_url.trim_end_matches('/').to_owned();
+        // The same token on the same API always sees the same account and zones.
+        let key = session.digest.of(format!("{base_url} {}", token.expose()));
+        Ok(Self {
+            cache: ScopeCache::read(session, key.as_str()),
+            endpoint: Endpoint { base_url, token },
+            transport: HttpTransport::new(),
+            account: session.env.account_id.clone(),
+            _local: None,
+        })
+    }
+
+    /// A client whose calls end with `stop` and are told to `progress`.
+    pub fn client<'a>(
+        &'a self,
+        session: &'a Session<'_>,
+        progress: &'a dyn Progress,
+        stop: &'a AtomicBool,
+    ) -> Client<'a> {
+        let world = World {
+            transport: &self.transport,
+            clock: &session.clock,
+            entropy: &session.entropy,
+            progress,
+            stop,
+        };
+        Client::new(self.endpoint.clone(), world)
+    }
+
+    /// The account and the zones: from the cache where they are known.
+    pub async fn scope(
+        &self,
+        client: &Client<'_>,
+        zones: &BTreeSet<String>,
+    ) -> Result<Scope, CommandError> {
+        let account = match self.account.clone().or_else(|| self.cache.account.clone()) {
+            Some(account) => account,
+            None => find_account(client).await.map_err(|error| explain(&error))?,
+        };
+        let known = self.cache.zones.get(&account).cloned().unwrap_or_default();
+        let mut scope = Scope { account: account.clone(), zones: known };
+        let before = scope.zones.len();
+        find_zones(client, &mut scope, zones).await.map_err(|error| explain(&error))?;
+        if scope.zones.len() != before || self.cache.account.as_ref() != Some(&account) {
+            let mut cache = self.cache.clone();
+            cache.account = Some(account.clone());
+            cache.zones.insert(account, scope.zones.clone());
+            cache.write();
+        }
+        Ok(scope)
+    }
+}
+
+/// Account and zone IDs of one token, kept for good: they never change.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct ScopeCache {
+    #[serde(skip)]
+    path: PathBuf,
+    account: Option<String>,
+    zones: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl ScopeCache {
+    /// A cache that is not there or not readable is an empty one: all it saves is requests.
+    fn read(session: &Session<'_>, key: &str) -> Self {
+        let name = Digest::of(key).as_str().get(..32).unwrap_or_default().to_owned();
+        let path = session.state_dir.path().join("scopes").join(format!("{name}.json"));
+        let cache: Self = fsio::read(&path, CACHE_BYTES_MAX)
+            .ok()
+            .flatten()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
+        Self { path, ..cache }
+    }
+
+    fn write(&self) {
+        let Some(folder) = self.path.parent() else { return };
+        if fsio::create_private_dirs(folder).is_ok()
+            && let Ok(bytes) = serde_json::to_vec_pretty(self)
+        {
+            let _written = fsio::write_atomic(&self.path, &bytes, fsio::PRIVATE);
+        }
+    }
+}
+
+/// A failed look-up of account or zone, for people.
+fn explain(error: &ScopeError) -> CommandError {
+    let failed = CommandError::failed("the account cannot be worked with").because(error);
+    match error {
+        ScopeError::Call(call) => {
+            let failed = CommandError::failed("the Cloudflare API did not answer as it should")
+                .because(error)
+                .hint_opt(help_for_call(call, "Account Settings Read", false));
+            if call.class == CallClass::Interrupted { interrupted() } else { failed }
+        }
+        ScopeError::NoAccount => failed
+            .hint("give the token an account permission, or set CLOUDFLARE_ACCOUNT_ID")
+            .code("envc::cli::no_account"),
+        ScopeError::ManyAccounts { .. } => {
+            failed.hint("set CLOUDFLARE_ACCOUNT_ID to one of them").code("envc::cli::many_accounts")
+        }
+        ScopeError::NoZone { zone, .. } => failed
+            .hint(format!(
+                "add the zone {zone} to the account, correct `zone` in environment.kdl, or give the \
+                 token the permission `Zone Read`"
+            ))
+            .code("envc::cli::no_zone"),
+    }
+}
+
+/// The error of a command that the user stopped.
+pub fn interrupted() -> CommandError {
+    CommandError::new(crate::exit_code::ExitCode::Interrupted, "interrupted")
+        .hint("run the command again: it carries on where it stopped")
+}

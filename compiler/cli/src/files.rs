@@ -1,0 +1,396 @@
+//! Generated files in a working copy: what has to be done to each, and doing it.
+//!
+//! Nothing that a person wrote is lost: a file that is not as envc left it is a conflict. Nothing
+//! is written outside of the project, and nothing that only one environment may see ends up in git.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use envc_core::{Digest, KeyedDigest};
+use similar::TextDiff;
+
+use crate::{
+    env::ProcessEnv,
+    error::CommandError,
+    fsio,
+    git::{self, Repository},
+    registry::FileRecord,
+};
+
+/// Bytes of a generated file, and of what stands in its place.
+const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Lines around a change in a diff.
+const DIFF_CONTEXT_LINES: usize = 3;
+
+/// A file that a spec asks for, with its content.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GeneratedFile {
+    /// Relative to the project's root.
+    pub path: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
+    /// Its permission bits; taken from group and others when it is private.
+    pub mode: u32,
+    /// It holds a secret: only its owner may read it, and it is never shown.
+    pub private: bool,
+    /// It holds something of one environment, so git may not have it.
+    pub specific: bool,
+    /// What it was made from; opaque, recorded with it.
+    pub fingerprint: Digest,
+}
+
+/// What has to be done to a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// There is none.
+    Create,
+    /// It is as envc left it, and something else is wanted now.
+    Update,
+    /// It is as wanted.
+    Unchanged,
+    /// A person wrote or edited it: it is overwritten by force alone.
+    Edited {
+        /// envc wrote an earlier version of it.
+        ours: bool,
+        /// From what is there to what is wanted; none for a private file and for one that is not text.
+        diff: Option<String>,
+    },
+}
+
+/// What became of a file that had to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// It is gone.
+    Removed,
+    /// It was not there.
+    Absent,
+    /// A person edited it, so it stays.
+    Kept,
+}
+
+/// Why git and a generated file do not go together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GitConflict {
+    /// Git tracks it.
+    Tracked(String),
+    /// Git does not ignore it: the next `git add` would take it in.
+    NotIgnored(String),
+}
+
+impl GeneratedFile {
+    fn mode(&self) -> u32 {
+        if self.private { self.mode & 0o700 } else { self.mode & 0o777 }
+    }
+}
+
+impl std::fmt::Debug for GeneratedFile {
+    /// Without the content: it may be secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GeneratedFile")
+            .field("path", &self.path)
+            .field("bytes", &self.bytes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The generated files of one working copy.
+#[derive(Debug)]
+pub struct Files<'a> {
+    /// The project's root.
+    pub root: &'a Path,
+    /// Makes the recorded digests.
+    pub digest: &'a KeyedDigest,
+}
+
+impl Files<'_> {
+    /// What has to be done to a file; `record` is what envc recorded when it last wrote it.
+    pub fn decide(
+        &self,
+        file: &GeneratedFile,
+        record: Option<&FileRecord>,
+    ) -> Result<Decision, CommandError> {
+        let path = self.path(&file.path)?;
+        let Some(there) = fsio::read(&path, FILE_BYTES_MAX)? else { return Ok(Decision::Create) };
+        if there == file.bytes {
+            // Wrong permission bits are put right without asking: nothing is lost by it.
+            let as_wanted = fsio::mode(&path) == Some(file.mode());
+            return Ok(if as_wanted { Decision::Unchanged } else { Decision::Update });
+        }
+        if record.is_some_and(|record| record.digest == self.digest.of(&there)) {
+            return Ok(Decision::Update);
+        }
+        let diff = if file.private { None } else { diff(&file.path, &there, &file.bytes) };
+        Ok(Decision::Edited { ours: record.is_some(), diff })
+    }
+
+    /// Writes a file, whatever stands there, and gives what is to be recorded of it.
+    pub fn write(&self, file: &GeneratedFile, env: &str) -> Result<FileRecord, CommandError> {
+        let path = self.path(&file.path)?;
+        if let Some(folder) = path.parent() {
+            fsio::create_dirs(folder)?;
+        }
+        fsio::write_atomic(&path, &file.bytes, file.mode())?;
+        Ok(self.record(file, env))
+    }
+
+    /// What is to be recorded of a file that is as wanted.
+    pub fn record(&self, file: &GeneratedFile, env: &str) -> FileRecord {
+        FileRecord {
+            env: env.to_owned(),
+            digest: self.digest.of(&file.bytes),
+            fingerprint: file.fingerprint.clone(),
+            mode: file.mode(),
+        }
+    }
+
+    /// Removes a file that envc wrote, unless a person edited it since.
+    pub fn remove(&self, path: &str, record: &FileRecord) -> Result<Removal, CommandError> {
+        let path = self.path(path)?;
+        let Some(there) = fsio::read(&path, FILE_BYTES_MAX)? else { return Ok(Removal::Absent) };
+        if record.digest != self.digest.of(&there) {
+            return Ok(Removal::Kept);
+        }
+        Ok(if fsio::remove(&path)? { Removal::Removed } else { Removal::Absent })
+    }
+
+    fn path(&self, relative: &str) -> Result<PathBuf, CommandError> {
+        fsio::inside(self.root, relative).map_err(|error| {
+            CommandError::from(error)
+                .hint("generated files stay inside the folder of environment.kdl")
+                .code("envc::cli::path_outside")
+        })
+    }
+}
+
+/// The error for files that a person edited, with what would change.
+pub fn edited(edited: &[(&GeneratedFile, bool, Option<String>)]) -> CommandError {
+    let names: Vec<&str> = edited.iter().map(|(file, ..)| file.path.as_str()).collect();
+    let mut error = CommandError::failed(match names.as_slice() {
+        [name] => format!("{name} would be overwritten"),
+        _ => format!("{} files would be overwritten: {}", names.len(), names.join(", ")),
+    });
+    for (file, ours, diff) in edited {
+        let why = if *ours { "was edited since envc wrote it" } else { "was not written by envc" };
+        error = error.because_text(match diff {
+            Some(diff) => format!("{} {why}:\n{diff}", file.path),
+            None if file.private => format!("{} {why} (it holds secrets: no diff)", file.path),
+            None => format!("{} {why}", file.path),
+        });
+    }
+    error
+        .hint("move your changes to the spec or its template, or pass --force to overwrite them")
+        .code("envc::cli::file_edited")
+}
+
+/// Which of the files that hold something of one environment git has or would take in.
+pub fn git_conflicts(
+    root: &Path,
+    repository: Option<&Repository>,
+    env: &ProcessEnv,
+    files: &[GeneratedFile],
+) -> Result<Vec<GitConflict>, CommandError> {
+    let specific = files.iter().filter(|file| file.specific || file.private);
+    let paths: Vec<&str> = specific.map(|file| file.path.as_str()).collect();
+    if repository.is_none() || paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    let clean = |path: &str| path.trim_start_matches("./").to_owned();
+    let ignored: BTreeSet<String> =
+        git::ignored(root, env, &paths)?.iter().map(|path| clean(path)).collect();
+    let rest: Vec<&str> =
+        paths.into_iter().filter(|path| !ignored.contains(&clean(path))).collect();
+    let tracked = git::tracked(root, env, &rest)?;
+    let conflict = |path: &str| {
+        if tracked.contains(&clean(path)) {
+            GitConflict::Tracked(path.to_owned())
+        } else {
+            GitConflict::NotIgnored(path.to_owned())
+        }
+    };
+    Ok(rest.into_iter().map(conflict).collect())
+}
+
+/// The error for files that git has or would take in.
+pub fn not_for_git(conflicts: &[GitConflict]) -> CommandError {
+    let mut tracked = Vec::new();
+    let mut open = Vec::new();
+    for conflict in conflicts {
+        match conflict {
+            GitConflict::Tracked(path) => tracked.push(path.as_str()),
+            GitConflict::NotIgnored(path) => open.push(path.as_str()),
+        }
+    }
+    let all = [tracked.as_slice(), open.as_slice()].concat();
+    let mut error = CommandError::failed(format!(
+        "generated files of one environment would end up in git: {}",
+        all.join(", ")
+    ))
+    .code("envc::cli::file_in_git");
+    if !tracked.is_empty() {
+        error = error.hint(format!("take out of git: git rm --cached {}", tracked.join(" ")));
+    }
+    error.hint(format!("add to .gitignore: {}", all.join(" ")))
+}
+
+fn diff(path: &str, there: &[u8], wanted: &[u8]) -> Option<String> {
+    let (there, wanted) = (std::str::from_utf8(there).ok()?, std::str::from_utf8(wanted).ok()?);
+    let diff = TextDiff::from_lines(there, wanted);
+    Some(
+        diff.unified_diff()
+            .context_radius(DIFF_CONTEXT_LINES)
+            .header(&format!("{path} (as it is)"), &format!("{path} (as envc would write it)"))
+            .to_string(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    struct Project {
+        _keep: tempfile::TempDir,
+        root: PathBuf,
+        digest: KeyedDigest,
+    }
+
+    impl Project {
+        fn new() -> Self {
+            let keep = tempfile::tempdir().unwrap();
+            let root = keep.path().canonicalize().unwrap();
+            Self { _keep: keep, root, digest: KeyedDigest::new("k") }
+        }
+
+        fn files(&self) -> Files<'_> {
+            Files { root: &self.root, digest: &self.digest }
+        }
+    }
+
+    fn file(path: &str, content: &str, private: bool) -> GeneratedFile {
+        GeneratedFile {
+            path: path.into(),
+            bytes: content.into(),
+            mode: 0o644,
+            private,
+            specific: true,
+            fingerprint: Digest::of("inputs"),
+        }
+    }
+
+    #[test]
+    fn a_file_is_created_kept_and_updated_while_nobody_edits_it() {
+        let project = Project::new();
+        let files = project.files();
+        let first = file("apps/web/.env", "A=1\n", true);
+        assert_eq!(files.decide(&first, None).unwrap(), Decision::Create);
+        let record = files.write(&first, "main-1").unwrap();
+        let path = project.root.join("apps/web/.env");
+        assert_eq!(fsio::mode(&path), Some(0o600));
+        assert_eq!(record.mode, 0o600);
+        assert_eq!(files.decide(&first, Some(&record)).unwrap(), Decision::Unchanged);
+        // Without a record the same content still needs nothing.
+        assert_eq!(files.decide(&first, None).unwrap(), Decision::Unchanged);
+        let second = file("apps/web/.env", "A=2\n", true);
+        assert_eq!(files.decide(&second, Some(&record)).unwrap(), Decision::Update);
+    }
+
+    #[test]
+    fn an_edited_file_is_a_conflict_with_a_diff_unless_it_is_private() {
+        let project = Project::new();
+        let files = project.files();
+        for private in [false, true] {
+            let first = file("x.jsonc", "one\ntwo\n", private);
+            let record = files.write(&first, "e").unwrap();
+            fs::write(project.root.join("x.jsonc"), "one\nmine\n").unwrap();
+            let wanted = file("x.jsonc", "one\nthree\n", private);
+            let Decision::Edited { ours, diff } = files.decide(&wanted, Some(&record)).unwrap()
+            else {
+                panic!("it was edited");
+            };
+            assert!(ours);
+            assert_eq!(diff.is_some(), !private);
+            let error = edited(&[(&wanted, ours, diff)]).to_text();
+            assert_eq!(error.contains("-mine"), !private, "{error}");
+            assert!(error.contains("--force"), "{error}");
+            fs::remove_file(project.root.join("x.jsonc")).unwrap();
+        }
+        fs::write(project.root.join("y"), "theirs").unwrap();
+        let decision = files.decide(&file("y", "ours", false), None).unwrap();
+        assert!(matches!(decision, Decision::Edited { ours: false, .. }));
+    }
+
+    #[test]
+    fn wrong_permissions_are_put_right() {
+        let project = Project::new();
+        let files = project.files();
+        let mut script = file("start.sh", "#!/bin/sh\n", false);
+        let record = files.write(&script, "e").unwrap();
+        script.mode = 0o755;
+        assert_eq!(files.decide(&script, Some(&record)).unwrap(), Decision::Update);
+        files.write(&script, "e").unwrap();
+        assert!(fsio::is_executable(&project.root.join("start.sh")));
+    }
+
+    #[test]
+    fn removal_spares_what_a_person_edited() {
+        let project = Project::new();
+        let files = project.files();
+        let record = files.write(&file(".env", "A=1\n", true), "e").unwrap();
+        fs::write(project.root.join(".env"), "A=1\nMINE=1\n").unwrap();
+        assert_eq!(files.remove(".env", &record).unwrap(), Removal::Kept);
+        fs::write(project.root.join(".env"), "A=1\n").unwrap();
+        assert_eq!(files.remove(".env", &record).unwrap(), Removal::Removed);
+        assert_eq!(files.remove(".env", &record).unwrap(), Removal::Absent);
+    }
+
+    #[test]
+    fn nothing_is_written_outside_of_the_project() {
+        let project = Project::new();
+        for path in ["../x", "/tmp/x", "a/../../x"] {
+            let error = project.files().write(&file(path, "", false), "e").unwrap_err();
+            assert_eq!(error.code, Some("envc::cli::path_outside"), "{path}");
+        }
+    }
+
+    #[test]
+    fn files_of_one_environment_stay_out_of_git() {
+        let project = Project::new();
+        let env = ProcessEnv::capture();
+        let git = |arguments: &[&str]| {
+            let status = std::process::Command::new("git")
+                .current_dir(&project.root)
+                .args(arguments)
+                .status()
+                .unwrap();
+            assert!(status.success());
+        };
+        git(&["init", "-q"]);
+        fs::write(project.root.join(".gitignore"), ".env\n").unwrap();
+        fs::write(project.root.join("tracked.json"), "{}").unwrap();
+        git(&["add", "tracked.json"]);
+        let view = git::look(&project.root, &env);
+        let mut same_everywhere = file("start.sh", "", false);
+        same_everywhere.specific = false;
+        let files = [
+            file("./.env", "", true),
+            file("tracked.json", "", false),
+            file("open.json", "", false),
+            same_everywhere,
+        ];
+        let conflicts =
+            git_conflicts(&project.root, view.repository.as_ref(), &env, &files).unwrap();
+        assert_eq!(
+            conflicts,
+            [
+                GitConflict::Tracked("tracked.json".into()),
+                GitConflict::NotIgnored("open.json".into())
+            ]
+        );
+        let error = not_for_git(&conflicts).to_text();
+        assert!(error.contains("git rm --cached tracked.json"), "{error}");
+        assert_eq!(git_conflicts(&project.root, None, &env, &files), Ok(Vec::new()));
+    }
+}

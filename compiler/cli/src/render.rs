@@ -1,0 +1,277 @@
+//! Shows diagnostics: as pictures of the source on a terminal, the same in plain characters
+//! elsewhere, as objects for programs, as annotations for GitHub.
+
+use std::fmt::{self, Write as _};
+
+use envc_core::{Diagnostic, Diagnostics, Severity, Span};
+use miette::{
+    GraphicalTheme, LabeledSpan, MietteHandler, MietteHandlerOpts, NamedSource, Report,
+    ReportHandler as _, SourceSpan, ThemeCharacters, ThemeStyles,
+};
+use serde_json::{Value as Json, json};
+
+/// Columns of a picture where no terminal says how many it has.
+const PLAIN_COLUMNS: usize = 100;
+
+/// How a picture is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Style {
+    /// Drawn with line characters, as wide as the terminal is; else in ASCII.
+    pub terminal: bool,
+    /// In colour.
+    pub color: bool,
+}
+
+/// A text with the name it is shown under: relative to where the user stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// The text.
+    pub text: &'a str,
+}
+
+/// Pictures of all diagnostics, by their place in the source.
+pub fn pictures(diagnostics: Diagnostics, source: Source<'_>, style: Style) -> String {
+    let handler = handler(style);
+    let mut out = String::new();
+    for diagnostic in diagnostics.into_sorted() {
+        let picture = Picture { diagnostic, length: source.text.len() };
+        let report = Report::new(picture)
+            .with_source_code(NamedSource::new(source.name, source.text.to_owned()));
+        // Writing to a String cannot fail; where drawing does, the message is there at least.
+        if write!(out, "{}", Drawn { handler: &handler, report: &report }).is_err() {
+            let _ = writeln!(out, "{report}");
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn handler(style: Style) -> MietteHandler {
+    let characters =
+        if style.terminal { ThemeCharacters::unicode() } else { ThemeCharacters::ascii() };
+    let styles = if style.color { ThemeStyles::ansi() } else { ThemeStyles::none() };
+    let options = MietteHandlerOpts::new()
+        .force_graphical(true)
+        .graphical_theme(GraphicalTheme { characters, styles })
+        .terminal_links(false)
+        .color(style.color);
+    // On a terminal miette asks it for its width.
+    if style.terminal { options.build() } else { options.width(PLAIN_COLUMNS).build() }
+}
+
+/// A report, drawn by a handler of ours: the process-wide one is left alone.
+struct Drawn<'a> {
+    handler: &'a MietteHandler,
+    report: &'a Report,
+}
+
+impl fmt::Display for Drawn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.handler.debug(self.report.as_ref(), f)
+    }
+}
+
+/// One object for each diagnostic, as [`crate::ui::Ui::event`] takes it.
+pub fn objects(diagnostics: Diagnostics, source: Source<'_>) -> Vec<Json> {
+    let place = |span: Span| {
+        let (start, end) = (position(source.text, span.start), position(source.text, span.end));
+        json!({
+            "start": span.start, "end": span.end,
+            "line": start.0, "column": start.1, "end_line": end.0, "end_column": end.1,
+        })
+    };
+    let object = |diagnostic: Diagnostic| {
+        let labels: Vec<Json> = diagnostic
+            .labels
+            .iter()
+            .map(|label| {
+                let mut object = place(label.span);
+                if let Some(fields) = object.as_object_mut() {
+                    fields.insert("text".to_owned(), json!(label.text));
+                }
+                object
+            })
+            .collect();
+        json!({
+            "code": diagnostic.code,
+            "severity": diagnostic.severity,
+            "message": diagnostic.message,
+            "file": source.name,
+            "labels": labels,
+            "help": diagnostic.help,
+        })
+    };
+    diagnostics.into_sorted().into_iter().map(object).collect()
+}
+
+/// GitHub's workflow commands, one line each: they become annotations of a pull request.
+/// Source: <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>
+pub fn github(diagnostics: Diagnostics, source: Source<'_>) -> String {
+    let mut out = String::new();
+    for diagnostic in diagnostics.into_sorted() {
+        let span = diagnostic.span();
+        let (line, column) = position(source.text, span.start);
+        let (end_line, end_column) = position(source.text, span.end);
+        let level = match diagnostic.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let mut message = diagnostic.message;
+        if let Some(help) = diagnostic.help {
+            message.push_str("\nhelp: ");
+            message.push_str(&help);
+        }
+        let _ = writeln!(
+            out,
+            "::{level} file={},line={line},endLine={end_line},col={column},endColumn={end_column},\
+             title={}::{}",
+            escape(source.name, true),
+            escape(diagnostic.code, true),
+            escape(&message, false),
+        );
+    }
+    out
+}
+
+fn escape(text: &str, property: bool) -> String {
+    let text = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    if property { text.replace(':', "%3A").replace(',', "%2C") } else { text }
+}
+
+/// Line and column of a byte, both from 1; columns are characters.
+fn position(text: &str, byte: usize) -> (usize, usize) {
+    let mut end = byte.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let before = text.get(..end).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+    (before.matches('\n').count() + 1, column)
+}
+
+/// A diagnostic as miette sees it.
+#[derive(Debug)]
+struct Picture {
+    diagnostic: Diagnostic,
+    /// Bytes of the source: no label may point behind it.
+    length: usize,
+}
+
+impl fmt::Display for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.diagnostic.message)
+    }
+}
+
+impl std::error::Error for Picture {}
+
+impl miette::Diagnostic for Picture {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.diagnostic.code))
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.diagnostic.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+        })
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        let help = self.diagnostic.help.as_deref()?;
+        Some(Box::new(help))
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let labels = self.diagnostic.labels.iter().enumerate().map(|(index, label)| {
+            let start = label.span.start.min(self.length);
+            let end = label.span.end.clamp(start, self.length);
+            let span = SourceSpan::new(start.into(), end - start);
+            let text = Some(label.text.clone());
+            if index == 0 {
+                LabeledSpan::new_primary_with_span(text, span)
+            } else {
+                LabeledSpan::new_with_span(text, span)
+            }
+        });
+        Some(Box::new(labels))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "project \"shöp\"\nd1 \"weeb\"\nkv \"{d1.web.id}\"\n";
+    const SOURCE: Source<'_> = Source { name: "environment.kdl", text: TEXT };
+
+    fn diagnostics() -> Diagnostics {
+        let at = |word: &str| {
+            let start = TEXT.find(word).unwrap();
+            Span::new(start, start + word.len())
+        };
+        let mut found = Diagnostics::new();
+        found.push(
+            Diagnostic::error("envc::spec::unknown_reference", at("d1.web.id"), "no `d1.web`")
+                .at("not declared")
+                .label(at("\"weeb\""), "did you mean this")
+                .help("write {d1.weeb.id}"),
+        );
+        found.push(Diagnostic::error("envc::spec::x", Span::new(9_999, 10_000), "far").warning());
+        found
+    }
+
+    #[test]
+    fn pictures_show_the_place_in_plain_characters_off_a_terminal() {
+        let style = Style { terminal: false, color: false };
+        let text = pictures(diagnostics(), SOURCE, style);
+        for part in [
+            "environment.kdl:3:6",
+            "no `d1.web`",
+            "not declared",
+            "did you mean this",
+            "write {d1.weeb.id}",
+            "envc::spec::unknown_reference",
+            "far",
+        ] {
+            assert!(text.contains(part), "{part} in\n{text}");
+        }
+        assert!(!text.contains('\u{1b}'), "{text}");
+        assert!(!text.contains('╭'), "{text}");
+    }
+
+    #[test]
+    fn pictures_are_coloured_on_request() {
+        let style = Style { terminal: true, color: true };
+        let text = pictures(diagnostics(), SOURCE, style);
+        assert!(text.contains('\u{1b}') && text.contains('╭'), "{text}");
+    }
+
+    #[test]
+    fn objects_carry_lines_and_columns_in_characters() {
+        let objects = objects(diagnostics(), SOURCE);
+        assert_eq!(objects[0]["labels"][0]["line"], 3);
+        assert_eq!(objects[0]["labels"][0]["column"], 6);
+        assert_eq!(objects[0]["labels"][1]["line"], 2);
+        assert_eq!(objects[0]["severity"], "error");
+        assert_eq!(objects[1]["severity"], "warning");
+        assert_eq!(position(TEXT, TEXT.find('p').unwrap()), (1, 1));
+        assert_eq!(position(TEXT, TEXT.find("p\"").unwrap()), (1, 13));
+    }
+
+    #[test]
+    fn annotations_are_one_line_each() {
+        let text = github(diagnostics(), SOURCE);
+        assert_eq!(
+            text.lines().next(),
+            Some(
+                "::error file=environment.kdl,line=3,endLine=3,col=6,endColumn=15,\
+                 title=envc%3A%3Aspec%3A%3Aunknown_reference::no `d1.web`%0Ahelp: write {d1.weeb.id}"
+            )
+        );
+        assert_eq!(text.lines().count(), 2);
+    }
+}

@@ -1,0 +1,131 @@
+//! Tells people and programs what exec does: a bar and lines, or events as JSON.
+
+use std::sync::{Mutex, PoisonError};
+
+use envc_exec::{Event, Progress as Hears};
+use serde_json::json;
+
+use crate::{
+    progress::{Progress, StepEnd},
+    ui::Ui,
+};
+
+/// Milliseconds above which a step's line tells how long it took.
+const SLOW_MS: u64 = 1_000;
+
+/// Hears exec's events. Before a run there is no bar, so retries of reads are plain lines.
+pub struct Reporter<'a> {
+    ui: &'a Ui,
+    progress: Mutex<Option<Progress<'a>>>,
+}
+
+impl std::fmt::Debug for Reporter<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reporter")
+    }
+}
+
+impl<'a> Reporter<'a> {
+    /// A reporter without a bar.
+    pub fn new(ui: &'a Ui) -> Self {
+        Self { ui, progress: Mutex::new(None) }
+    }
+
+    /// Shows a bar over this many steps from now on.
+    pub fn begin(&self, steps: usize) {
+        *self.lock() = (steps > 0).then(|| self.ui.progress(steps));
+    }
+
+    /// Takes the bar away.
+    pub fn end(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Progress<'a>>> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn say(&self, line: &str) {
+        match self.lock().as_ref() {
+            Some(progress) => progress.say(line),
+            None => self.ui.say(line),
+        }
+    }
+}
+
+impl Hears for Reporter<'_> {
+    fn event(&self, event: Event<'_>) {
+        match event {
+            Event::Begun { step, verb, address, .. } => {
+                if let Some(progress) = self.lock().as_ref() {
+                    progress.begin(&key(step, address), &format!("{verb} {address}"));
+                }
+            }
+            Event::Done { step, verb, address, name, id, ms } => {
+                let id = id.filter(|id| *id != name && verb == "create");
+                let id = id.map(|id| format!(" ({id})")).unwrap_or_default();
+                let time = if ms > SLOW_MS {
+                    format!(" in {}.{} s", ms / 1_000, ms % 1_000 / 100)
+                } else {
+                    String::new()
+                };
+                let name = if verb == "migrate" { "" } else { name };
+                let line = format!("{} {address} {name}{id}{time}", past(verb));
+                if let Some(progress) = self.lock().as_ref() {
+                    progress.end(&key(step, address), StepEnd::Done, line.trim_end());
+                }
+            }
+            Event::Failed { step, verb, address, message } => {
+                if let Some(progress) = self.lock().as_ref() {
+                    let line = format!("could not {verb} {address}: {message}");
+                    progress.end(&key(step, address), StepEnd::Failed, &line);
+                }
+            }
+            Event::Migrated { address, file, already } => {
+                self.ui.event(
+                    "migrated",
+                    json!({ "address": address, "file": file, "already": already }),
+                );
+                let how = if already { "found applied" } else { "applied" };
+                self.say(&format!("migration {file} {how} to {address}"));
+            }
+            Event::Emptied { address, objects } => {
+                self.ui.event("emptied", json!({ "address": address, "objects": objects }));
+                self.say(&format!("emptying {address}: {objects} objects removed"));
+            }
+            Event::Retry { call, reason, wait_ms, attempt } => {
+                self.ui.event(
+                    "retry",
+                    json!({ "call": call, "reason": reason, "wait_ms": wait_ms, "attempt": attempt }),
+                );
+                self.say(&format!(
+                    "{call}: {reason}; trying again in {}.{} s",
+                    wait_ms / 1_000,
+                    wait_ms % 1_000 / 100
+                ));
+            }
+            Event::Waiting { wait_ms } => {
+                self.ui.event("waiting", json!({ "wait_ms": wait_ms }));
+                self.say(&format!(
+                    "the rate limit of the API holds calls back for {} s",
+                    wait_ms.div_ceil(1_000)
+                ));
+            }
+        }
+    }
+}
+
+fn key(step: usize, address: &envc_core::Address) -> String {
+    format!("{step} {address}")
+}
+
+fn past(verb: &str) -> String {
+    match verb {
+        "create" => "created".into(),
+        "update" => "updated".into(),
+        "delete" => "deleted".into(),
+        "clear" => "cleared the connections of".into(),
+        "migrate" => "migrated".into(),
+        other => other.into(),
+    }
+}

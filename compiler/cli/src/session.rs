@@ -1,0 +1,322 @@
+//! What every command that works on one environment begins with: the spec, the folder, the type,
+//! the ID, the cloud, and the environment resolved for all of these.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use envc_core::{Digest, KeyedDigest};
+use envc_exec::ports::Clock as _;
+use envc_plan::{Ownership, StateKey};
+use envc_spec::{Environment, Identity, Instance, Spec, TypeHead, identity_from_branch};
+
+use crate::{
+    clock::{SystemClock, SystemEntropy},
+    cloud_choice::{Choice, CloudInputs, CloudName, TypeInputs, choose_cloud, choose_type},
+    dirs::StateDir,
+    env::ProcessEnv,
+    error::CommandError,
+    exit_code::ExitCode,
+    git::{self, GitView},
+    registry::{Mint, Place, Registry, WorkingCopy},
+    spec_file::SpecFile,
+    ui::Ui,
+};
+
+/// What the command line says of the environment.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// `TYPE`
+    pub env_type: Option<String>,
+    /// `--pr`
+    pub pr: Option<u32>,
+    /// `--id`
+    pub id: Option<String>,
+    /// `--cloud`
+    pub cloud: Option<String>,
+}
+
+/// How an ID is come by when none is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnNewId {
+    /// Mint and record one.
+    Mint,
+    /// There is nothing to work on then.
+    Absent,
+}
+
+/// A command's session.
+#[derive(Debug)]
+pub struct Session<'a> {
+    /// Output.
+    pub ui: &'a Ui,
+    /// The process's variables.
+    pub env: &'a ProcessEnv,
+    /// The user's state directory.
+    pub state_dir: StateDir,
+    /// Digests of secrets.
+    pub digest: KeyedDigest,
+    /// Time.
+    pub clock: SystemClock,
+    /// Chance.
+    pub entropy: SystemEntropy,
+    /// The spec's folder: all its paths are relative to it.
+    pub root: PathBuf,
+    /// The spec's text and name.
+    pub file: SpecFile,
+    /// The spec.
+    pub spec: Spec,
+    /// Git, as far as it is there.
+    pub git: GitView,
+    /// The folder's record.
+    pub copy: WorkingCopy,
+    /// The type, and why.
+    pub head: TypeHead,
+    /// Why this type.
+    pub type_why: String,
+    /// The environment's ID.
+    pub id: String,
+    /// The cloud, and why.
+    pub cloud: Choice<CloudName>,
+    /// The environment.
+    pub environment: Environment,
+}
+
+impl<'a> Session<'a> {
+    /// Opens a session. `None`: no ID was ever minted, and `on_new` says not to.
+    pub fn open(
+        ui: &'a Ui,
+        env: &'a ProcessEnv,
+        file: SpecFile,
+        selection: &Selection,
+        on_new: OnNewId,
+    ) -> Result<Option<Self>, CommandError> {
+        let spec = file.load(ui)?;
+        let root = file.folder().to_owned();
+        let state_dir = StateDir::open(env, &root)?;
+        let clock = SystemClock::new(env);
+        let entropy = SystemEntropy::new(env);
+        let git = git::look(&root, env);
+        if let Some(warning) = &git.warning {
+            ui.detail(warning);
+        }
+        let registry = Registry::new(&state_dir);
+        let (mut copy, _settled) =
+            WorkingCopy::open(&registry, place(&root, &git), spec.project(), clock.unix_s())?;
+        let Choice { value: head, why: type_why } =
+            choose(&spec, env, &git, &registry, &copy, selection)?;
+        let head = head.clone();
+        let Some(id) = identity(&spec, &head, &git, &mut copy, selection, on_new, &clock, &entropy)?
+        else {
+            return Ok(None);
+        };
+        let document = registry.read()?;
+        let cloud = choose_cloud(&CloudInputs {
+            flag: selection.cloud.as_deref(),
+            variable: env.cloud.as_deref(),
+            recorded: document.first_cloud(spec.project(), &id),
+            token: env.api_token.is_some(),
+            ci: env.ci,
+            fixed_identity: matches!(head.identity, Identity::Text { per_pr: false, .. }),
+            protect: head.protect,
+        })?;
+        let ports = copy.assign_ports(&head.name, &id, &head.ports, clock.unix_s())?;
+        let repository = git.repository.as_ref();
+        let instance = Instance {
+            id: id.clone(),
+            branch: repository.and_then(|repository| repository.branch.clone()),
+            pr: selection.pr.or_else(|| pr_of(&head, &id)),
+            sha: repository.and_then(|repository| repository.sha.clone()),
+            ports,
+            local_cloud: cloud.value == CloudName::Local,
+        };
+        let environment = spec
+            .environment(&head.name, &instance)
+            .map_err(|diagnostics| file.refuse(ui, diagnostics))?;
+        let digest = state_dir.keyed_digest()?;
+        Ok(Some(Self {
+            ui,
+            env,
+            state_dir,
+            digest,
+            clock,
+            entropy,
+            root,
+            file,
+            spec,
+            git,
+            copy,
+            head,
+            type_why,
+            id,
+            cloud,
+            environment,
+        }))
+    }
+
+    /// The key of the state in this account.
+    pub fn state_key(&self, account: &str) -> StateKey {
+        StateKey {
+            cloud: self.cloud.value.as_str().to_owned(),
+            account: account.to_owned(),
+            project: self.spec.project().to_owned(),
+            env: self.id.clone(),
+        }
+    }
+
+    /// Digest of the spec's text.
+    pub fn spec_digest(&self) -> Digest {
+        Digest::of(&self.file.text)
+    }
+
+    /// What proves a namesake ours.
+    pub fn ownership(&self, adopt: bool) -> Result<Ownership, CommandError> {
+        let known: BTreeSet<String> =
+            Registry::new(&self.state_dir).read()?.known_ids(self.spec.project());
+        Ok(Ownership {
+            marker: self.environment.marker.clone(),
+            registered: known.contains(&self.id),
+            per_pr: matches!(self.head.identity, Identity::Text { per_pr: true, .. }),
+            adopt,
+        })
+    }
+
+    /// Is the folder bound to another environment? Then its files are not ours to write.
+    pub fn bound_elsewhere(&self) -> Option<String> {
+        let bound = self.copy.record().bound.as_ref()?;
+        (bound.id != self.id).then(|| format!("{} ({})", bound.id, bound.env_type))
+    }
+
+    /// One line that says what is worked on, where and why.
+    pub fn heading(&self) -> String {
+        let cloud = match self.cloud.value {
+            CloudName::Local => format!(
+                "on the local cloud, not on Cloudflare ({})",
+                self.cloud.why
+            ),
+            CloudName::Cloudflare => format!("on Cloudflare ({})", self.cloud.why),
+        };
+        format!(
+            "{} {} `{}` {cloud}; type `{}` because {}",
+            self.spec.project(),
+            "environment",
+            self.id,
+            self.head.name,
+            self.type_why
+        )
+    }
+
+    /// Milliseconds since 1970.
+    pub fn now_ms(&self) -> u64 {
+        self.clock.unix_ms()
+    }
+}
+
+fn place(root: &std::path::Path, git: &GitView) -> Place {
+    match &git.repository {
+        Some(repository) => Place {
+            root: root.to_owned(),
+            folder: repository.toplevel.clone(),
+            git_dir: Some(repository.git_dir.clone()),
+        },
+        None => Place { root: root.to_owned(), folder: root.to_owned(), git_dir: None },
+    }
+}
+
+fn choose<'s>(
+    spec: &'s Spec,
+    env: &ProcessEnv,
+    git: &GitView,
+    registry: &Registry,
+    copy: &WorkingCopy,
+    selection: &Selection,
+) -> Result<Choice<&'s TypeHead>, CommandError> {
+    let by_id = match (&selection.env_type, &selection.id) {
+        (None, Some(id)) => registry
+            .read()?
+            .type_of(spec.project(), id)
+            .map(str::to_owned)
+            .or_else(|| spec.could_be_fixed(id, "").map(|head| head.name.clone())),
+        _ => None,
+    };
+    if let Some(name) = by_id
+        && let Some(head) = spec.head(&name)
+    {
+        return Ok(Choice { value: head, why: "--id names one of its environments".into() });
+    }
+    choose_type(
+        spec.types(),
+        &TypeInputs {
+            argument: selection.env_type.as_deref(),
+            variable: env.env_type.as_deref(),
+            bound: copy.record().bound.as_ref().map(|bound| bound.env_type.as_str()),
+            pr: selection.pr.is_some(),
+            worktree: git.repository.as_ref().is_some_and(git::Repository::is_linked_worktree),
+        },
+    )
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is a source of the ID; a struct would hide it")]
+fn identity(
+    spec: &Spec,
+    head: &TypeHead,
+    git: &GitView,
+    copy: &mut WorkingCopy,
+    selection: &Selection,
+    on_new: OnNewId,
+    clock: &SystemClock,
+    entropy: &SystemEntropy,
+) -> Result<Option<String>, CommandError> {
+    if let Some(id) = &selection.id {
+        return checked_id(id).map(Some);
+    }
+    match &head.identity {
+        Identity::Text { pattern, per_pr: false } => Ok(Some(pattern.clone())),
+        Identity::Text { pattern, per_pr: true } => match selection.pr {
+            Some(pr) => Ok(Some(pattern.replace("{env.pr}", &pr.to_string()))),
+            None => Err(CommandError::usage(format!(
+                "an environment of type `{}` needs the number of its pull request",
+                head.name
+            ))
+            .hint("add it: --pr 42")
+            .code("envc::cli::no_pr")),
+        },
+        Identity::Branch { max_length, unique } => {
+            if let Some(id) = copy.record().minted_id(&head.name) {
+                return Ok(Some(id.to_owned()));
+            }
+            if on_new == OnNewId::Absent {
+                return Ok(None);
+            }
+            let branch = git.repository.as_ref().and_then(|git| git.branch.as_deref());
+            let mint = Mint {
+                env_type: &head.name,
+                branch_part: &identity_from_branch(branch, *max_length),
+                unique: *unique,
+                now_s: clock.unix_s(),
+                forbidden: &|id| spec.could_be_fixed(id, &head.name).is_some(),
+            };
+            copy.mint(&mint, entropy).map(Some)
+        }
+    }
+}
+
+/// An ID from the command line goes into names and paths, so it has to look like one.
+fn checked_id(id: &str) -> Result<String, CommandError> {
+    let good = !id.is_empty()
+        && id.len() <= envc_core::limits::ID_CHARS_MAX
+        && !id.starts_with('-')
+        && !id.ends_with('-')
+        && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if good {
+        return Ok(id.to_owned());
+    }
+    Err(CommandError::new(ExitCode::Usage, format!("`{id}` is not an environment ID"))
+        .hint("an ID holds lower-case letters, digits and dashes: envc ls shows those of this project")
+        .code("envc::cli::bad_id"))
+}
+
+/// The number of the pull request, when only the ID was named.
+fn pr_of(head: &TypeHead, id: &str) -> Option<u32> {
+    let Identity::Text { pattern, per_pr: true } = &head.identity else { return None };
+    let (before, after) = pattern.split_once("{env.pr}")?;
+    id.strip_prefix(before)?.strip_suffix(after)?.parse().ok()
+}
