@@ -7,17 +7,28 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod context;
 mod diff;
+mod dotenv;
+mod files;
+mod foreign;
 mod graph;
+mod jsonc;
+mod known;
 mod migrations;
 mod model;
 mod observe;
 mod order;
 mod planner;
+mod render;
 mod state;
+mod template;
+mod wrangler;
 
 pub use check::{CheckedPlan, Unsound, check, needs_approval};
 pub use diff::{Ownership, Refusal, record_of};
+pub use dotenv::{Unquotable, dotenv_text};
+pub use files::{FileError, FileInputs, GeneratedFile, needed_parts, render_files, template_paths};
 pub use graph::order as graph_order;
 pub use migrations::{MigrationFile, sort_migrations};
 pub use model::{
@@ -26,6 +37,7 @@ pub use model::{
 };
 pub use observe::{Observation, Questions, Seen, parents_to_read};
 pub use planner::{Inputs, plan_apply, plan_destroy};
+pub use render::{Palette, RenderOptions, plan_json, render_plan};
 pub use state::{
     AppliedMigration, Intent, IntentAction, Recorded, STATE_SCHEMA, State, StateError, StateKey,
 };

@@ -1,0 +1,377 @@
+//! The files of a working copy: wrangler configurations, `.dev.vars`, dotenv files, files from
+//! templates. Pure: the caller reads the templates and writes what comes out.
+//!
+//! A secret stands only in a file without permissions for group and others, and never in a
+//! `wrangler.jsonc`. All that is wrong with any file is told in one run.
+//!
+//! Way in: [`template_paths`] and [`needed_parts`] say what to read, [`render_files`] does it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use envc_core::{Address, Input, Mode, Output, Part, Ref, Text};
+use envc_spec::{Dotenv, Environment, FileSpec, Worker};
+
+use crate::{
+    context::context,
+    dotenv::dotenv_text,
+    foreign, jsonc,
+    known::Known,
+    template,
+    wrangler::{Config, Problem},
+};
+
+/// Permissions of a file that may hold a secret.
+const PRIVATE: u32 = 0o600;
+/// Permissions of a file that may not.
+const PUBLIC: u32 = 0o644;
+
+/// Stable codes of [`FileError`].
+mod codes {
+    /// A template was not read.
+    pub(super) const TEMPLATE_MISSING: &str = "envc::files::template_missing";
+    /// A template cannot be rendered.
+    pub(super) const TEMPLATE: &str = "envc::files::template";
+    /// A template made no valid wrangler configuration.
+    pub(super) const NOT_JSON: &str = "envc::files::not_json";
+    /// An ID that is not of this environment.
+    pub(super) const FOREIGN_ID: &str = "envc::files::foreign_id";
+    /// A secret on its way into a public file.
+    pub(super) const SECRET_IN_PUBLIC_FILE: &str = "envc::files::secret_in_public_file";
+    /// A value that no dotenv file can hold.
+    pub(super) const UNQUOTABLE: &str = "envc::files::unquotable";
+    /// A value that is not known.
+    pub(super) const UNRESOLVED: &str = "envc::files::unresolved";
+}
+
+/// What the files are made of.
+pub struct FileInputs<'a> {
+    /// The environment.
+    pub env: &'a Environment,
+    /// The API's identifier of each resource; all are known once it is applied.
+    pub ids: &'a BTreeMap<Address, String>,
+    /// Gives secrets, environment variables, lease attributes and tunnel tokens: what
+    /// [`needed_parts`] lists. IDs and names are not asked for.
+    pub resolve: &'a dyn Fn(&Part) -> Option<String>,
+    /// Physical names as observed, for existing resources that the spec finds by ID.
+    pub names: &'a BTreeMap<Address, String>,
+    /// The text of each template, by its path in the spec.
+    pub templates: &'a BTreeMap<String, String>,
+    /// Bindings get `remote: true`: `wrangler dev` works on what was provisioned.
+    pub dev_remote: bool,
+}
+
+impl fmt::Debug for FileInputs<'_> {
+    /// Without what `resolve` gives.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileInputs")
+            .field("env", &self.env.instance.id)
+            .field("templates", &self.templates.keys())
+            .field("dev_remote", &self.dev_remote)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A file to write.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GeneratedFile {
+    /// Relative to the spec's folder.
+    pub path: String,
+    /// Unix permission bits.
+    pub mode: u32,
+    /// Its text.
+    pub content: String,
+    /// It holds a secret.
+    pub private: bool,
+    /// It carries something of this environment: git may not track it.
+    pub specific: bool,
+}
+
+impl fmt::Debug for GeneratedFile {
+    /// Without the content of a private file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GeneratedFile")
+            .field("path", &self.path)
+            .field("mode", &format_args!("{:#o}", self.mode))
+            .field("content", if self.private { &"…" } else { &self.content })
+            .field("private", &self.private)
+            .field("specific", &self.specific)
+            .finish()
+    }
+}
+
+/// Why a file cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("{path}: {message}")]
+pub struct FileError {
+    /// The generated file, or the template where the mistake is in it.
+    pub path: String,
+    /// What is wrong, with the line of a template.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+    /// Stable code, such as `envc::files::template`.
+    pub code: &'static str,
+}
+
+impl FileError {
+    fn new(code: &'static str, path: &str, message: String, help: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), message, help: help.into(), code }
+    }
+
+    fn unresolved(path: &str, unknown: String) -> Self {
+        Self::new(codes::UNRESOLVED, path, unknown, "give it a value, then apply again")
+    }
+}
+
+/// The templates to read, sorted, as the spec writes their paths.
+pub fn template_paths(env: &Environment) -> Vec<String> {
+    let workers = env.workers.iter().filter_map(|worker| worker.template.as_ref());
+    let all: BTreeSet<&String> =
+        workers.chain(env.files.iter().map(|file| &file.template)).collect();
+    all.into_iter().cloned().collect()
+}
+
+/// Everything from outside that a file may need: inputs and tunnel tokens, sorted. Which `let`s a
+/// template reads shows only when it is rendered, so where there are templates all are listed.
+pub fn needed_parts(env: &Environment) -> Vec<Part> {
+    let of_workers =
+        env.workers.iter().flat_map(|worker| worker.secrets.values().chain(worker.vars.values()));
+    let of_dotenvs = env.dotenvs.iter().flat_map(|dotenv| dotenv.vars.iter().map(|(_, text)| text));
+    let all_lets = !env.files.is_empty();
+    let public_lets = env.workers.iter().any(|worker| worker.template.is_some());
+    let of_lets = env.lets.values().filter(|text| all_lets || (public_lets && !text.is_secret()));
+    let (mut inputs, mut tokens) = (BTreeSet::<&Input>::new(), BTreeSet::<&Ref>::new());
+    for part in of_workers.chain(of_dotenvs).chain(of_lets).flat_map(|text| &text.parts) {
+        match part {
+            Part::Lit(_) => {}
+            Part::In(input) => {
+                inputs.insert(input);
+            }
+            Part::Out(reference) => {
+                if reference.output == Output::Token {
+                    tokens.insert(reference);
+                }
+            }
+        }
+    }
+    let tokens = tokens.into_iter().cloned().map(Part::Out);
+    inputs.into_iter().cloned().map(Part::In).chain(tokens).collect()
+}
+
+/// All files, ordered by path; or everything that is wrong with any.
+pub fn render_files(inputs: &FileInputs<'_>) -> Result<Vec<GeneratedFile>, Vec<FileError>> {
+    let FileInputs { env, ids, resolve, names, templates, dev_remote } = *inputs;
+    let known = Known { env, ids, names, resolve };
+    let maker = Maker { marks: marks(&known), known, templates, remote: dev_remote };
+    let (mut files, mut errors) = (Vec::new(), Vec::new());
+    let mut take = |made: Result<GeneratedFile, Vec<FileError>>| match made {
+        Ok(file) => files.push(file),
+        Err(wrong) => errors.extend(wrong),
+    };
+    for worker in &env.workers {
+        take(maker.wrangler(worker));
+        if !worker.secrets.is_empty() {
+            let path = join(&worker.path, ".dev.vars");
+            take(maker.variables(&path, worker.secrets.iter()));
+        }
+    }
+    for Dotenv { path, vars, span: _ } in &env.dotenvs {
+        take(maker.variables(path, vars.iter().map(|(name, text)| (name, text))));
+    }
+    for file in &env.files {
+        take(maker.templated(file));
+    }
+    if errors.is_empty() {
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(files)
+    } else {
+        errors.sort();
+        errors.dedup();
+        Err(errors)
+    }
+}
+
+struct Maker<'a> {
+    known: Known<'a>,
+    templates: &'a BTreeMap<String, String>,
+    remote: bool,
+    /// Texts that only this environment has.
+    marks: BTreeSet<String>,
+}
+
+impl Maker<'_> {
+    fn wrangler(&self, worker: &Worker) -> Result<GeneratedFile, Vec<FileError>> {
+        let path = join(&worker.path, "wrangler.jsonc");
+        let config = Config::of(worker, &self.known, self.remote).map_err(|problems| {
+            problems.into_iter().map(|problem| wrangler_error(&path, problem)).collect::<Vec<_>>()
+        })?;
+        let content = match &worker.template {
+            None => config.to_text(),
+            Some(template) => {
+                self.wrangler_template(template, &config).map_err(|error| vec![error])?
+            }
+        };
+        let specific = self.is_specific(&content);
+        Ok(GeneratedFile { path, mode: PUBLIC, content, private: false, specific })
+    }
+
+    fn wrangler_template(&self, path: &str, config: &Config<'_>) -> Result<String, FileError> {
+        let text = self.render(path, Some(config))?.text;
+        let json = jsonc::parse(&text).map_err(|error| {
+            FileError::new(
+                codes::NOT_JSON,
+                path,
+                format!(
+                    "it makes no JSON: {} of the result: {}",
+                    format_args!("line {}", error.line),
+                    error.reason
+                ),
+                "write texts as \"{{ value }}\", and lists and groups as {{ value | json }}",
+            )
+        })?;
+        if !json.is_object() {
+            let message = "it makes JSON that is no object".to_owned();
+            return Err(FileError::new(codes::NOT_JSON, path, message, "begin it with {"));
+        }
+        let mut known = self.own_texts(config);
+        foreign::account_ids(&json, &mut known);
+        match foreign::foreign_id(&text, &known) {
+            None => Ok(text),
+            Some((line, id)) => Err(FileError::new(
+                codes::FOREIGN_ID,
+                path,
+                format!(
+                    "line {line} of the result holds `{id}`: no ID of another environment may appear"
+                ),
+                "refer to the resource instead, such as {{ d1.NAME.id }}; a text that is no \
+                 resource's ID belongs into a `var` or a `let` of the spec",
+            )),
+        }
+    }
+
+    fn templated(&self, file: &FileSpec) -> Result<GeneratedFile, Vec<FileError>> {
+        let FileSpec { path, template, mode, span: _ } = file;
+        let done = self.render(template, None).map_err(|error| vec![error])?;
+        let mode = if done.secret { mode & 0o7700 } else { *mode };
+        let specific = done.secret || self.is_specific(&done.text);
+        let path = path.clone();
+        Ok(GeneratedFile { path, mode, content: done.text, private: done.secret, specific })
+    }
+
+    fn render(
+        &self,
+        path: &str,
+        worker: Option<&Config<'_>>,
+    ) -> Result<template::Rendered, FileError> {
+        let Some(source) = self.templates.get(path) else {
+            let message = "the template was not found".to_owned();
+            let help = "create it, or correct its path; it is relative to environment.kdl";
+            return Err(FileError::new(codes::TEMPLATE_MISSING, path, message, help));
+        };
+        template::render(source, context(&self.known, worker))
+            .map_err(|error| FileError::new(codes::TEMPLATE, path, error.message, error.help))
+    }
+
+    /// A file of variables: dotenv files and `.dev.vars` are of one format.
+    fn variables<'t>(
+        &self,
+        path: &str,
+        vars: impl Iterator<Item = (&'t String, &'t Text)>,
+    ) -> Result<GeneratedFile, Vec<FileError>> {
+        let (mut private, mut outside) = (false, false);
+        let (mut values, mut errors) = (Vec::new(), Vec::new());
+        for (name, text) in vars {
+            private |= text.is_secret();
+            outside |= text.as_literal().is_none();
+            match self.known.text(text) {
+                Ok(value) => values.push((name.clone(), value)),
+                Err(unknown) => {
+                    errors.push(FileError::unresolved(path, format!("`{name}`: {unknown}")));
+                }
+            }
+        }
+        let text = dotenv_text(&values).map_err(|problems| {
+            let help = "use another value, such as its base64 form";
+            let problems = problems.into_iter().map(|problem| problem.to_string());
+            problems.map(|text| FileError::new(codes::UNQUOTABLE, path, text, help)).collect()
+        });
+        let content = match text {
+            Ok(text) if errors.is_empty() => text,
+            Ok(_) => return Err(errors),
+            Err(problems) => {
+                let problems: Vec<FileError> = problems;
+                errors.extend(problems);
+                return Err(errors);
+            }
+        };
+        let specific = outside || self.is_specific(&content);
+        Ok(GeneratedFile { path: path.to_owned(), mode: PRIVATE, content, private, specific })
+    }
+
+    fn is_specific(&self, text: &str) -> bool {
+        self.marks.iter().any(|mark| holds_word(text, mark))
+    }
+
+    /// The texts of this environment in which an ID may stand.
+    fn own_texts(&self, config: &Config<'_>) -> BTreeSet<String> {
+        let lets = self.known.env.lets.values().filter(|text| !text.is_secret());
+        let lets = lets.filter_map(|text| self.known.text(text).ok());
+        let vars = config.vars.values().cloned();
+        self.marks.iter().cloned().chain(lets).chain(vars).collect()
+    }
+}
+
+fn wrangler_error(path: &str, problem: Problem) -> FileError {
+    match problem {
+        Problem::Unknown(unknown) => FileError::unresolved(path, unknown),
+        Problem::Secret(name) => FileError::new(
+            codes::SECRET_IN_PUBLIC_FILE,
+            path,
+            format!("the variable `{name}` is a secret, and this file is not private"),
+            format!("write secret \"{name}\" instead of var \"{name}\""),
+        ),
+    }
+}
+
+/// What tells this environment from another one: its ID, ports, hosts, and its resources' IDs and
+/// names.
+fn marks(known: &Known<'_>) -> BTreeSet<String> {
+    let Environment { instance, resources, workers, endpoints, .. } = known.env;
+    let mut marks = BTreeSet::from([instance.id.clone()]);
+    marks.extend(instance.branch.clone());
+    marks.extend(instance.sha.clone());
+    marks.extend(instance.ports.values().map(u16::to_string));
+    marks.extend(workers.iter().map(|worker| worker.script.clone()));
+    marks.extend(endpoints.iter().flat_map(|end| [end.host.clone(), end.url.clone()]));
+    for (address, desired) in resources {
+        marks.extend(known.id(address));
+        marks.extend(known.name(address));
+        if let Mode::ExistingId(id) = &desired.mode {
+            marks.insert(id.clone());
+        }
+    }
+    marks.remove("");
+    marks
+}
+
+/// True when the text holds the word, and not only as part of a longer one.
+fn holds_word(text: &str, word: &str) -> bool {
+    text.match_indices(word).any(|(at, _)| {
+        let before = text.get(..at).and_then(|before| before.chars().last());
+        let after = text.get(at + word.len()..).and_then(|after| after.chars().next());
+        !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
+    })
+}
+
+fn join(folder: &str, name: &str) -> String {
+    match folder.trim_end_matches('/') {
+        "" | "." => name.to_owned(),
+        folder => format!("{folder}/{name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! What is known of an environment once it is applied: outputs of resources, values from outside.
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use envc_core::{Address, Input, Mode, Output, Part, Ref, Text};
+use envc_spec::Environment;
+
+/// Finds the values of references.
+pub(crate) struct Known<'a> {
+    pub(crate) env: &'a Environment,
+    pub(crate) ids: &'a BTreeMap<Address, String>,
+    pub(crate) names: &'a BTreeMap<Address, String>,
+    pub(crate) resolve: &'a dyn Fn(&Part) -> Option<String>,
+}
+
+impl Known<'_> {
+    /// The API's identifier of a resource.
+    pub(crate) fn id(&self, address: &Address) -> Option<String> {
+        if let Some(id) = self.ids.get(address) {
+            return Some(id.clone());
+        }
+        match &self.env.resources.get(address)?.mode {
+            Mode::ExistingId(id) => Some(id.clone()),
+            Mode::Managed | Mode::ExistingName => None,
+        }
+    }
+
+    /// The physical name of a resource: as observed where it is found by its identifier.
+    pub(crate) fn name(&self, address: &Address) -> Option<String> {
+        let desired = self.env.resources.get(address)?;
+        let observed = match desired.mode {
+            Mode::ExistingId(_) => self.names.get(address),
+            Mode::Managed | Mode::ExistingName => None,
+        };
+        Some(observed.unwrap_or(&desired.name).clone()).filter(|name| !name.is_empty())
+    }
+
+    /// The value of one piece of a text.
+    pub(crate) fn part(&self, part: &Part) -> Option<String> {
+        match part {
+            Part::Lit(text) => Some(text.clone()),
+            Part::Out(Ref { address, output: Output::Id }) => self.id(address),
+            Part::Out(Ref { address, output: Output::Name }) => self.name(address),
+            Part::Out(Ref { output: Output::Token, .. }) | Part::In(_) => (self.resolve)(part),
+        }
+    }
+
+    /// The text; or which piece of it is not known, as a clause.
+    pub(crate) fn text(&self, text: &Text) -> Result<String, String> {
+        let missing = RefCell::new(String::new());
+        let found = text.resolve(|part| {
+            let value = self.part(part);
+            if value.is_none() {
+                missing.replace(unknown(part));
+            }
+            value
+        });
+        found.ok_or_else(|| missing.into_inner())
+    }
+}
+
+/// "the secret `X` is not known"
+fn unknown(part: &Part) -> String {
+    match part {
+        Part::Lit(_) => "a text is not known".to_owned(),
+        Part::Out(Ref { address, output }) => {
+            let output = match output {
+                Output::Id => "ID",
+                Output::Name => "name",
+                Output::Token => "token",
+            };
+            format!("the {output} of {address} is not known")
+        }
+        Part::In(Input::Secret(name)) => format!("the secret `{name}` is not known"),
+        Part::In(Input::Env(name)) => format!("the environment variable `{name}` is not set"),
+        Part::In(Input::Lease { lease, attribute, .. }) => {
+            format!("`{attribute}` of the lease `{lease}` is not known")
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! A plan as people read it, and as a program does. Pure.
+//!
+//! Every sign stands beside a word, so nothing is lost without colour. What comes from the
+//! account is shown with its control characters spelled out.
+
+use std::fmt::Write as _;
+
+use serde_json::Value as Json;
+use similar::{ChangeTag, TextDiff};
+
+use crate::model::{Action, Change, Counts, FieldChange, Goal, Plan, Work};
+
+/// Widest JSON that stays on its line.
+const INLINE_CHARS_MAX: usize = 72;
+
+/// What to put before and after coloured text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Palette {
+    /// What comes into being.
+    pub create: &'static str,
+    /// What changes in place.
+    pub update: &'static str,
+    /// What is lost.
+    pub delete: &'static str,
+    /// What is only said.
+    pub dim: &'static str,
+    /// Headings and the summary.
+    pub bold: &'static str,
+    /// Ends any of them.
+    pub reset: &'static str,
+}
+
+impl Palette {
+    /// No colour.
+    pub const fn plain() -> Self {
+        Self { create: "", update: "", delete: "", dim: "", bold: "", reset: "" }
+    }
+
+    /// The terminal's own green, yellow and red (ECMA-48 SGR codes).
+    pub const fn ansi() -> Self {
+        Self {
+            create: "\u{1b}[32m",
+            update: "\u{1b}[33m",
+            delete: "\u{1b}[31m",
+            dim: "\u{1b}[2m",
+            bold: "\u{1b}[1m",
+            reset: "\u{1b}[0m",
+        }
+    }
+
+    fn of(&self, action: Action) -> &'static str {
+        match action {
+            Action::Create => self.create,
+            Action::Adopt | Action::Update => self.update,
+            Action::ReplaceCreateFirst | Action::ReplaceDeleteFirst | Action::Delete => self.delete,
+            Action::Forget | Action::Keep => self.dim,
+        }
+    }
+}
+
+/// How much to show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RenderOptions {
+    /// Resources that stay as they are get a line too.
+    pub verbose: bool,
+}
+
+/// The plan for people; ends in a line break. An empty plan is "No changes."
+pub fn render_plan(plan: &Plan, palette: &Palette, options: RenderOptions) -> String {
+    let mut page = Page { text: String::new(), palette };
+    let shown = |change: &&Change| options.verbose || change.action != Action::Keep;
+    page.drift(plan);
+    let changes: Vec<&Change> = plan.changes.iter().filter(shown).collect();
+    for change in &changes {
+        page.change(change);
+    }
+    if !changes.is_empty() {
+        page.text.push('\n');
+    }
+    page.migrations(plan);
+    if !plan.notes.is_empty() {
+        for note in &plan.notes {
+            page.line(0, format_args!("note: {}", shown_text(note)));
+        }
+        page.text.push('\n');
+    }
+    page.line(0, format_args!("{}{}{}", palette.bold, summary(plan), palette.reset));
+    page.text
+}
+
+/// The plan document with `counts`, for programs.
+pub fn plan_json(plan: &Plan) -> Json {
+    // Only text keys and finite numbers: serialising cannot fail.
+    let mut json = serde_json::to_value(plan).unwrap_or_default();
+    if let Some(map) = json.as_object_mut() {
+        let counts = serde_json::to_value(plan.counts()).unwrap_or_default();
+        map.insert("counts".to_owned(), counts);
+    }
+    json
+}
+
+struct Page<'a> {
+    text: String,
+    palette: &'a Palette,
+}
+
+impl Page<'_> {
+    fn line(&mut self, indent: usize, text: std::fmt::Arguments<'_>) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.text, "{:indent$}{text}", "");
+    }
+
+    fn heading(&mut self, text: &str) {
+        let Palette { bold, reset, .. } = *self.palette;
+        self.line(0, format_args!("{bold}{text}{reset}"));
+    }
+
+    fn change(&mut self, change: &Change) {
+        let (colour, reset) = (self.palette.of(change.action), self.palette.reset);
+        let (sign, word) = sign(change.action);
+        let mut marks = String::new();
+        for (mark, set) in [
+            (" (existing)", change.existing),
+            (" (protected)", change.protect),
+            (" (left over from a replace)", change.deposed),
+        ] {
+            marks.push_str(if set { mark } else { "" });
+        }
+        let Change { address, name, reason, .. } = change;
+        let name = shown_text(name);
+        self.line(0, format_args!("{colour}{sign} {word}{reset} {address}  {name}{marks}"));
+        if !reason.is_empty() {
+            let dim = self.palette.dim;
+            self.line(6, format_args!("{dim}{}{reset}", shown_text(reason)));
+        }
+        for field in &change.fields {
+            self.field(field, is_new(change.action));
+        }
+    }
+
+    fn field(&mut self, change: &FieldChange, new: bool) {
+        let FieldChange { field, before, after, forces_replace } = change;
+        let forces = if *forces_replace { "  # forces replace" } else { "" };
+        let known_later = "(known after apply)".to_owned();
+        let one = |value: &Json| shown_json(value, false);
+        match (before, after) {
+            (Some(before), Some(after)) if is_wide(before) || is_wide(after) => {
+                self.line(6, format_args!("{field}:{forces}"));
+                self.difference(before, after);
+            }
+            (None, Some(after)) if new && is_wide(after) => {
+                self.line(6, format_args!("{field}:{forces}"));
+                for line in shown_json(after, true).lines() {
+                    self.line(8, format_args!("{line}"));
+                }
+            }
+            (None, after) if new => {
+                let after = after.as_ref().map_or(known_later, one);
+                self.line(6, format_args!("{field}: {after}{forces}"));
+            }
+            (before, after) => {
+                let before = before.as_ref().map_or_else(|| "(not known)".to_owned(), one);
+                let after = after.as_ref().map_or(known_later, one);
+                self.line(6, format_args!("{field}: {before} → {after}{forces}"));
+            }
+        }
+    }
+
+    /// The lines in which two long values differ, each with one of its neighbours.
+    fn difference(&mut self, before: &Json, after: &Json) {
+        let (before, after) = (shown_json(before, true), shown_json(after, true));
+        let diff = TextDiff::from_lines(before.as_str(), after.as_str());
+        for (index, group) in diff.grouped_ops(1).iter().enumerate() {
+            if index > 0 {
+                self.line(8, format_args!("…"));
+            }
+            for line in group.iter().flat_map(|op| diff.iter_changes(op)) {
+                let (sign, colour) = match line.tag() {
+                    ChangeTag::Equal => (' ', ""),
+                    ChangeTag::Delete => ('-', self.palette.delete),
+                    ChangeTag::Insert => ('+', self.palette.create),
+                };
+                let reset = if colour.is_empty() { "" } else { self.palette.reset };
+                let text = line.value().trim_end_matches('\n');
+                self.line(8, format_args!("{colour}{sign} {text}{reset}"));
+            }
+        }
+    }
+
+    fn drift(&mut self, plan: &Plan) {
+        let mut drifted = plan.changes.iter().filter(|change| !change.drift.is_empty()).peekable();
+        if drifted.peek().is_none() {
+            return;
+        }
+        self.heading("Changed outside envc since the last apply:");
+        for change in drifted {
+            let name = shown_text(&change.name);
+            self.line(2, format_args!("{}  {name}", change.address));
+            for field in &change.drift {
+                // Drift has no "after apply": what is not there was taken away.
+                let one = |value: &Option<Json>| {
+                    value
+                        .as_ref()
+                        .map_or_else(|| "(nothing)".to_owned(), |it| shown_json(it, false))
+                };
+                let (before, after) = (one(&field.before), one(&field.after));
+                self.line(6, format_args!("{}: {before} → {after}", field.field));
+            }
+        }
+        self.text.push('\n');
+    }
+
+    fn migrations(&mut self, plan: &Plan) {
+        let mut any = false;
+        for step in &plan.steps {
+            let Work::Migrate { address, files, .. } = &step.work else { continue };
+            if !any {
+                self.heading("Migrations to run:");
+            }
+            any = true;
+            self.line(2, format_args!("{address}"));
+            for file in files {
+                self.line(6, format_args!("{}", shown_text(&file.name)));
+            }
+        }
+        if any {
+            self.text.push('\n');
+        }
+    }
+}
+
+/// The sign and the word of an action.
+fn sign(action: Action) -> (&'static str, &'static str) {
+    match action {
+        Action::Create => ("+", "create"),
+        Action::Adopt => (">", "adopt"),
+        Action::Update => ("~", "update"),
+        Action::ReplaceCreateFirst => ("±", "replace (the new one first)"),
+        Action::ReplaceDeleteFirst => ("±", "replace (the old one goes first)"),
+        Action::Delete => ("-", "delete"),
+        Action::Forget => ("<", "forget"),
+        Action::Keep => ("=", "keep"),
+    }
+}
+
+fn is_new(action: Action) -> bool {
+    match action {
+        Action::Create => true,
+        Action::Adopt
+        | Action::Update
+        | Action::ReplaceCreateFirst
+        | Action::ReplaceDeleteFirst
+        | Action::Delete
+        | Action::Forget
+        | Action::Keep => false,
+    }
+}
+
+/// "Plan: 9 to create, 1 to update; 4 migrations; 14 requests."
+fn summary(plan: &Plan) -> String {
+    let Counts { create, adopt, update, replace, delete, forget, keep, migrate, requests } =
+        plan.counts();
+    if plan.is_empty() {
+        return match plan.basis.goal {
+            Goal::Apply => "No changes.".to_owned(),
+            Goal::Destroy => "No changes. There is nothing to destroy.".to_owned(),
+        };
+    }
+    let counted = [
+        (create, "to create"),
+        (adopt, "to adopt"),
+        (update, "to update"),
+        (replace, "to replace"),
+        (delete, "to delete"),
+        (forget, "to forget"),
+        (keep, "unchanged"),
+    ];
+    let some = counted.iter().filter(|(count, _)| *count > 0);
+    let changes: Vec<String> = some.map(|(count, what)| format!("{count} {what}")).collect();
+    let mut parts = vec![changes.join(", ")];
+    parts.extend((migrate > 0).then(|| plural(migrate, "migration")));
+    parts.push(plural(requests, "request"));
+    parts.retain(|part| !part.is_empty());
+    format!("Plan: {}.", parts.join("; "))
+}
+
+fn plural(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// True for a list or a map that is too long for a line.
+fn is_wide(value: &Json) -> bool {
+    (value.is_array() || value.is_object()) && value.to_string().chars().count() > INLINE_CHARS_MAX
+}
+
+fn shown_json(value: &Json, pretty: bool) -> String {
+    // Values of JSON always print.
+    let text = if pretty { format!("{value:#}") } else { value.to_string() };
+    text.split('\n').map(shown_text).collect::<Vec<_>>().join("\n")
+}
+
+/// The text with its control characters spelled out: a name in the account must not move the
+/// cursor of who reads the plan.
+fn shown_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for char in text.chars() {
+        if char.is_control() {
+            out.extend(char.escape_default());
+        } else {
+            out.push(char);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,377 @@
+//! Renders one MiniJinja template: what is not defined is an error with a near name, nothing is
+//! escaped, and what a template reads is watched, so that a secret is known to be in its text.
+//!
+//! There is no loader and no include: a template cannot read a file. It runs on fuel, so it ends.
+//! Pure. Way in: [`render`] with a tree of [`Group`]s.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use minijinja::{
+    AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior,
+    syntax::SyntaxConfig,
+    value::{Enumerator, Object, Value, ValueKind},
+};
+use serde_json::Value as Json;
+
+/// Instructions that one template may take: some milliseconds, and far more than any file needs.
+const FUEL: u64 = 1_000_000;
+
+/// Most names that an error lists.
+const NAMES_SHOWN_MAX: usize = 24;
+
+/// A rendered template.
+pub(crate) struct Rendered {
+    /// The text.
+    pub(crate) text: String,
+    /// True when it read a secret.
+    pub(crate) secret: bool,
+}
+
+/// A template that cannot be rendered.
+pub(crate) struct TemplateError {
+    /// With the line.
+    pub(crate) message: String,
+    /// What to write.
+    pub(crate) help: String,
+}
+
+/// What a template can read under one name.
+enum Entry {
+    Plain(Value),
+    Secret(Value),
+    /// Not to be had here, and why.
+    Hidden(String),
+}
+
+/// What a template looked for.
+#[derive(Default)]
+struct Log {
+    secret: bool,
+    missed: Option<Miss>,
+}
+
+#[derive(Clone)]
+struct Miss {
+    key: String,
+    message: String,
+    help: String,
+}
+
+/// Names that belong together, such as all of `d1`. A name with `-` is also found with `_`.
+pub(crate) struct Group {
+    /// How a template writes it; empty for the root.
+    path: String,
+    entries: BTreeMap<String, Entry>,
+    log: Arc<Mutex<Log>>,
+}
+
+impl fmt::Debug for Group {
+    /// Without the values: some are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Group({})", self.path)
+    }
+}
+
+impl Group {
+    /// The root of a context.
+    pub(crate) fn root() -> Self {
+        Self { path: String::new(), entries: BTreeMap::new(), log: Arc::default() }
+    }
+
+    /// An empty group that is to be put into this one.
+    pub(crate) fn group(&self, name: &str) -> Self {
+        let path = self.path_of(name);
+        Self { path, entries: BTreeMap::new(), log: Arc::clone(&self.log) }
+    }
+
+    /// Puts a group under its name.
+    pub(crate) fn put_group(&mut self, name: &str, group: Self) {
+        self.put(name, Value::from_object(group));
+    }
+
+    /// Puts a value.
+    pub(crate) fn put(&mut self, name: &str, value: impl Into<Value>) {
+        self.entries.insert(name.to_owned(), Entry::Plain(value.into()));
+    }
+
+    /// Puts a secret: who reads it makes a private file.
+    pub(crate) fn put_secret(&mut self, name: &str, value: impl Into<Value>) {
+        self.entries.insert(name.to_owned(), Entry::Secret(value.into()));
+    }
+
+    /// Puts a name that may not be read, and says why: a clause after "`x` ".
+    pub(crate) fn hide(&mut self, name: &str, why: impl Into<String>) {
+        self.entries.insert(name.to_owned(), Entry::Hidden(why.into()));
+    }
+
+    /// Puts a JSON value; its objects become groups, so that their names are watched too.
+    pub(crate) fn put_json(&mut self, name: &str, json: &Json) {
+        let value = self.json_value(name, json);
+        self.put(name, value);
+    }
+
+    fn json_value(&self, name: &str, json: &Json) -> Value {
+        match json {
+            Json::Object(map) => {
+                let mut group = self.group(name);
+                for (key, item) in map {
+                    group.put_json(key, item);
+                }
+                Value::from_object(group)
+            }
+            Json::Array(items) => {
+                items.iter().map(|item| self.json_value(name, item)).collect::<Vec<_>>().into()
+            }
+            Json::String(text) => Value::from(text.as_str()),
+            Json::Bool(flag) => Value::from(*flag),
+            // Whole numbers only: nothing in a configuration of ours is a fraction.
+            Json::Number(number) => Value::from(number.as_i64()),
+            Json::Null => Value::from(()),
+        }
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        let word = name.chars().all(|char| char.is_alphanumeric() || char == '_');
+        match (self.path.as_str(), word) {
+            ("", _) => name.to_owned(),
+            (path, true) => format!("{path}.{name}"),
+            (path, false) => format!("{path}[\"{name}\"]"),
+        }
+    }
+
+    /// The entry of a name, or of the only one that is the same but for `-` and `_`.
+    fn find(&self, name: &str) -> Option<(&String, &Entry)> {
+        self.entries.get_key_value(name).or_else(|| {
+            let mut same = self.entries.iter().filter(|(key, _)| key.replace('-', "_") == name);
+            same.next().filter(|_| same.next().is_none())
+        })
+    }
+
+    fn miss(&self, name: &str) -> Miss {
+        let message = format!("`{}` is not defined", self.path_of(name));
+        let names: BTreeSet<&str> = self.entries.keys().map(String::as_str).collect();
+        let names: Vec<&str> = names.into_iter().collect();
+        let near = similar::get_close_matches(name, &names, 1, 0.6).first().copied();
+        let help = match (near, names.as_slice()) {
+            (Some(near), _) => format!("did you mean `{}`?", self.path_of(near)),
+            (None, []) => format!("the spec declares nothing under `{}`", self.path),
+            (None, names) => {
+                let shown: Vec<&str> = names.iter().take(NAMES_SHOWN_MAX).copied().collect();
+                let more = names.len().saturating_sub(shown.len());
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                format!("possible here: {}{more}", shown.join(", "))
+            }
+        };
+        Miss { key: name.to_owned(), message, help }
+    }
+}
+
+impl Object for Group {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let name = key.as_str()?;
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.find(name) {
+            Some((_, Entry::Plain(value))) => Some(value.clone()),
+            Some((_, Entry::Secret(value))) => {
+                log.secret = true;
+                Some(value.clone())
+            }
+            Some((key, Entry::Hidden(why))) => {
+                let message = format!("`{}` {why}", self.path_of(key));
+                let help = "leave it out of this template".to_owned();
+                log.missed = Some(Miss { key: name.to_owned(), message, help });
+                None
+            }
+            None => {
+                log.missed = Some(self.miss(name));
+                None
+            }
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let shown = self.entries.iter().filter(|(_, entry)| !matches!(entry, Entry::Hidden(_)));
+        Enumerator::Values(shown.map(|(name, _)| Value::from(name.as_str())).collect())
+    }
+}
+
+/// Renders a template with a context.
+pub(crate) fn render(source: &str, root: Group) -> Result<Rendered, TemplateError> {
+    let log = Arc::clone(&root.log);
+    let rendered = engine()
+        .and_then(|engine| engine.template_from_str(source)?.render(Value::from_object(root)));
+    let log = log.lock().unwrap_or_else(PoisonError::into_inner);
+    match rendered {
+        Ok(text) => Ok(Rendered { text, secret: log.secret }),
+        Err(error) => Err(explain(&error, source, log.missed.as_ref())),
+    }
+}
+
+fn engine() -> Result<Environment<'static>, Error> {
+    let mut engine = Environment::new();
+    // Debug output shows values, and some are secrets.
+    engine.set_debug(false);
+    engine.set_undefined_behavior(UndefinedBehavior::Strict);
+    engine.set_auto_escape_callback(|_| AutoEscape::None);
+    engine.set_fuel(Some(FUEL));
+    engine.set_syntax(
+        SyntaxConfig::builder()
+            .keep_trailing_newline(true)
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()?,
+    );
+    engine.set_formatter(write_value);
+    engine.add_filter("json", json);
+    Ok(engine)
+}
+
+/// Writes a value; a group, a list or nothing has no text of its own, and would go unnoticed.
+fn write_value(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    let wrong = |what: &str| {
+        Err(Error::new(
+            ErrorKind::InvalidOperation,
+            format!("{what} has no text of its own: write one of its values, or add `| json`"),
+        ))
+    };
+    match value.kind() {
+        ValueKind::Undefined => Err(Error::from(ErrorKind::UndefinedError)),
+        ValueKind::None => wrong("nothing (none)"),
+        ValueKind::Map => wrong("a group of values"),
+        ValueKind::Seq | ValueKind::Iterable => wrong("a list"),
+        _ => write!(out, "{value}").map_err(Error::from),
+    }
+}
+
+/// `| json` on one line; `| json(4)` over several, those after the first 4 columns further in.
+fn json(value: &Value, indent: Option<usize>) -> Result<String, Error> {
+    if value.is_undefined() {
+        return Err(Error::from(ErrorKind::UndefinedError));
+    }
+    let wrong = |error: serde_json::Error| {
+        Error::new(ErrorKind::BadSerialization, format!("it is no JSON: {error}"))
+    };
+    let Some(indent) = indent else { return serde_json::to_string(value).map_err(wrong) };
+    let text = serde_json::to_string_pretty(value).map_err(wrong)?;
+    Ok(text.replace('\n', &format!("\n{:indent$}", "", indent = indent.min(80))))
+}
+
+/// What went wrong, with its line; for what is not defined, the name and one like it.
+fn explain(error: &Error, source: &str, missed: Option<&Miss>) -> TemplateError {
+    let line = error.line().unwrap_or(1);
+    let at = source.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    if error.kind() == ErrorKind::UndefinedError {
+        if let Some(miss) = missed.filter(|miss| at.contains(&miss.key)) {
+            let message = format!("line {line}: {}", miss.message);
+            return TemplateError { message, help: miss.help.clone() };
+        }
+        let expression = error.range().and_then(|range| source.get(range)).unwrap_or(at.trim());
+        return TemplateError {
+            message: format!("line {line}: `{expression}` is not defined"),
+            help: "set it before, or test it with `is defined`".into(),
+        };
+    }
+    if error.kind() == ErrorKind::OutOfFuel {
+        return TemplateError {
+            message: format!("line {line}: the template takes more than {FUEL} steps"),
+            help: "loop over fewer things".into(),
+        };
+    }
+    let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    TemplateError {
+        message: format!("line {line}: {detail}"),
+        help: "the template language is MiniJinja's: {{ value }}, {% if %}, {% for %}".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn context() -> Group {
+        let mut root = Group::root();
+        let mut lets = root.group("let");
+        lets.put("web-url", "https://x");
+        lets.put_secret("key", "s3cret");
+        lets.hide("token", "is a secret, and this file is not private");
+        root.put_group("let", lets);
+        root.put_json("worker", &json!({ "vars": { "A": "a\"b" }, "list": [{ "binding": "DB" }] }));
+        root.put("none", Value::from(()));
+        root
+    }
+
+    fn check(source: &str, expect: &str) {
+        let got = match render(source, context()) {
+            Ok(rendered) => rendered.text,
+            Err(error) => format!("{} | {}", error.message, error.help),
+        };
+        assert_eq!(got, expect, "{source}");
+    }
+
+    #[test]
+    fn values_are_written_as_they_are() {
+        check("{{ let[\"web-url\"] }} {{ let.web_url }}\n", "https://x https://x\n");
+        check("{{ worker.vars.A }} {{ worker.vars.A | json }}", "a\"b \"a\\\"b\"");
+        check("{{ worker.vars | json }}", "{\"A\":\"a\\\"b\"}");
+        check("x {{ worker.vars | json(2) }}", "x {\n    \"A\": \"a\\\"b\"\n  }");
+        check("{% for item in worker.list %}\n  {{ item.binding }}\n{% endfor %}\n", "  DB\n");
+        check("{% if worker.port is defined %}p{% endif %}.", ".");
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_by_line_and_near_name() {
+        check(
+            "\n{{ let.web_ur }}",
+            "line 2: `let.web_ur` is not defined | did you mean `let[\"web-url\"]`?",
+        );
+        check("{{ lett.x }}", "line 1: `lett` is not defined | did you mean `let`?");
+        check(
+            "{{ let.zzzzz }}",
+            "line 1: `let.zzzzz` is not defined | possible here: key, token, web-url",
+        );
+        check(
+            "{{ let.token }}",
+            "line 1: `let.token` is a secret, and this file is not private | leave it out of this template",
+        );
+        check(
+            "{% for item in worker.list %}{{ item.bindin }}{% endfor %}",
+            "line 1: `worker.list.bindin` is not defined | did you mean `worker.list.binding`?",
+        );
+        check(
+            "{% if worker.port %}{% endif %}",
+            "line 1: `worker.port` is not defined | possible here: list, vars",
+        );
+        check(
+            "{{ worker.nope | json }}",
+            "line 1: `worker.nope` is not defined | possible here: list, vars",
+        );
+    }
+
+    #[test]
+    fn mistakes_are_told_by_line() {
+        let message = |source: &str| render(source, context()).err().unwrap().message;
+        assert_eq!(
+            message("{{ worker }}"),
+            "line 1: a group of values has no text of its own: write one of its values, or add `| json`"
+        );
+        assert!(message("\n{% for %}").starts_with("line 2: "));
+        assert!(
+            message("{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}")
+                .contains("steps")
+        );
+        assert!(message("{% include 'x' %}").starts_with("line 1: "));
+    }
+
+    #[test]
+    fn reading_a_secret_is_noticed() {
+        let secret = |source: &str| render(source, context()).map(|done| done.secret).ok().unwrap();
+        assert!(!secret("{{ let.web_url }}"));
+        assert!(secret("{{ let.key | upper }}"));
+        assert!(secret("{{ let | json }}"));
+    }
+}

@@ -1,0 +1,373 @@
+//! The `wrangler.jsonc` of one Worker: generated whole, or checked after a template made it.
+//!
+//! Keys and their meaning: wrangler's configuration reference
+//! (developers.cloudflare.com/workers/wrangler/configuration) and its `config-schema.json`.
+//! No secret and no ID of another environment ever stands in it. Pure.
+
+use std::collections::BTreeMap;
+
+use envc_core::{Address, KindId};
+use envc_spec::{Consumer, DoMigration, Worker};
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::known::Known;
+
+const HEADER: &str =
+    "// Written by envc; an edited copy is kept, and replaced only by envc apply --force\n";
+
+/// What a `wrangler.jsonc` says, in the order in which it says it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Config<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    main: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compatibility_date: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    compatibility_flags: &'a [String],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) vars: BTreeMap<&'a str, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    d1_databases: Vec<D1<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    kv_namespaces: Vec<Kv<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    r2_buckets: Vec<R2<'a>>,
+    #[serde(skip_serializing_if = "Queues::is_empty")]
+    queues: Queues<'a>,
+    #[serde(skip_serializing_if = "Objects::is_empty")]
+    durable_objects: Objects<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    migrations: Vec<Migration<'a>>,
+    #[serde(skip_serializing_if = "Triggers::is_empty")]
+    triggers: Triggers<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dev: Option<Dev>,
+}
+
+#[derive(Debug, Serialize)]
+struct D1<'a> {
+    binding: &'a str,
+    database_name: String,
+    database_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    migrations_dir: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    remote: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Kv<'a> {
+    binding: &'a str,
+    id: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    remote: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct R2<'a> {
+    binding: &'a str,
+    bucket_name: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    remote: bool,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Queues<'a> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    producers: Vec<Producer<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    consumers: Vec<QueueConsumer>,
+}
+
+impl Queues<'_> {
+    fn is_empty(&self) -> bool {
+        self.producers.is_empty() && self.consumers.is_empty()
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Producer<'a> {
+    binding: &'a str,
+    queue: String,
+}
+
+#[derive(Debug, Serialize)]
+struct QueueConsumer {
+    queue: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_batch_size: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_batch_timeout: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_retries: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_concurrency: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_delay: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dead_letter_queue: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Objects<'a> {
+    bindings: Vec<Object<'a>>,
+}
+
+impl Objects<'_> {
+    fn is_empty(&self) -> bool {
+        self.bindings.is_empty()
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Object<'a> {
+    name: &'a str,
+    class_name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    script_name: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Migration<'a> {
+    tag: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    new_sqlite_classes: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    new_classes: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    renamed_classes: Vec<Renamed<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    deleted_classes: &'a [String],
+}
+
+#[derive(Debug, Serialize)]
+struct Renamed<'a> {
+    from: &'a str,
+    to: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct Triggers<'a> {
+    crons: &'a [String],
+}
+
+impl Triggers<'_> {
+    fn is_empty(&self) -> bool {
+        self.crons.is_empty()
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Dev {
+    port: u16,
+}
+
+/// Why a configuration cannot be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// Something it needs is not known, as a clause.
+    Unknown(String),
+    /// A variable that is a secret; the compiler should have refused it.
+    Secret(String),
+}
+
+impl<'a> Config<'a> {
+    /// What stands in the spec of this Worker, with names and IDs; or all that is wrong.
+    pub(crate) fn of(
+        worker: &'a Worker,
+        known: &Known<'_>,
+        remote: bool,
+    ) -> Result<Self, Vec<Problem>> {
+        let mut config = Self {
+            name: &worker.script,
+            main: worker.main.as_deref(),
+            compatibility_date: worker.compatibility_date.as_deref(),
+            compatibility_flags: &worker.compatibility_flags,
+            vars: BTreeMap::new(),
+            d1_databases: Vec::new(),
+            kv_namespaces: Vec::new(),
+            r2_buckets: Vec::new(),
+            queues: Queues::default(),
+            durable_objects: Objects { bindings: objects(worker) },
+            migrations: worker.migrations.iter().map(migration).collect(),
+            triggers: Triggers { crons: &worker.crons },
+            dev: worker.port.map(|port| Dev { port }),
+        };
+        let mut problems = Vec::new();
+        for (name, text) in &worker.vars {
+            if text.is_secret() {
+                problems.push(Problem::Secret(name.clone()));
+                continue;
+            }
+            match known.text(text) {
+                Ok(value) => {
+                    config.vars.insert(name, value);
+                }
+                Err(unknown) => problems.push(Problem::Unknown(unknown)),
+            }
+        }
+        for binding in &worker.bindings {
+            let added = config.bind(&binding.name, &binding.target, &worker.path, known, remote);
+            problems.extend(added.err().map(Problem::Unknown));
+        }
+        for consumer in &worker.consumers {
+            match consume(consumer, known) {
+                Ok(consumer) => config.queues.consumers.push(consumer),
+                Err(unknown) => problems.push(Problem::Unknown(unknown)),
+            }
+        }
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
+    fn bind(
+        &mut self,
+        binding: &'a str,
+        target: &Address,
+        folder: &str,
+        known: &Known<'_>,
+        remote: bool,
+    ) -> Result<(), String> {
+        match target.kind() {
+            KindId::D1 => self.d1_databases.push(D1 {
+                binding,
+                database_name: name_of(target, known)?,
+                database_id: id_of(target, known)?,
+                migrations_dir: known
+                    .env
+                    .migrations
+                    .get(target)
+                    .map(|folder_of| relative(folder, &folder_of.path)),
+                remote,
+            }),
+            KindId::Kv => {
+                let id = id_of(target, known)?;
+                self.kv_namespaces.push(Kv { binding, id, remote });
+            }
+            KindId::R2 => {
+                let bucket_name = name_of(target, known)?;
+                self.r2_buckets.push(R2 { binding, bucket_name, remote });
+            }
+            KindId::Queue => {
+                let queue = name_of(target, known)?;
+                self.queues.producers.push(Producer { binding, queue });
+            }
+            KindId::Tunnel | KindId::TunnelConfig | KindId::Dns => {
+                return Err(format!("{target} cannot be bound to a Worker"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The file's text.
+    pub(crate) fn to_text(&self) -> String {
+        // Only text keys and whole numbers: serialising cannot fail.
+        let json = serde_json::to_string_pretty(self).unwrap_or_default();
+        format!("{HEADER}{json}\n")
+    }
+
+    /// The parts that a template may place, each there even when it is empty.
+    pub(crate) fn to_json(&self) -> Json {
+        serde_json::json!({
+            "name": self.name,
+            "main": self.main,
+            "compatibility_date": self.compatibility_date,
+            "compatibility_flags": self.compatibility_flags,
+            "vars": self.vars,
+            "d1_databases": self.d1_databases,
+            "kv_namespaces": self.kv_namespaces,
+            "r2_buckets": self.r2_buckets,
+            "queues": {
+                "producers": self.queues.producers,
+                "consumers": self.queues.consumers,
+            },
+            "durable_objects": self.durable_objects,
+            "migrations": self.migrations,
+            "triggers": self.triggers,
+            "port": self.dev.as_ref().map(|dev| dev.port),
+        })
+    }
+}
+
+fn id_of(address: &Address, known: &Known<'_>) -> Result<String, String> {
+    known.id(address).ok_or_else(|| format!("the ID of {address} is not known"))
+}
+
+fn name_of(address: &Address, known: &Known<'_>) -> Result<String, String> {
+    known.name(address).ok_or_else(|| format!("the name of {address} is not known"))
+}
+
+fn consume(consumer: &Consumer, known: &Known<'_>) -> Result<QueueConsumer, String> {
+    let Consumer {
+        queue,
+        batch_size,
+        max_batch_timeout_s,
+        max_retries,
+        max_concurrency,
+        retry_delay_s,
+        dead_letter,
+    } = consumer;
+    Ok(QueueConsumer {
+        queue: name_of(queue, known)?,
+        max_batch_size: *batch_size,
+        max_batch_timeout: *max_batch_timeout_s,
+        max_retries: *max_retries,
+        max_concurrency: *max_concurrency,
+        retry_delay: *retry_delay_s,
+        dead_letter_queue: dead_letter
+            .as_ref()
+            .map(|address| name_of(address, known))
+            .transpose()?,
+    })
+}
+
+fn objects(worker: &Worker) -> Vec<Object<'_>> {
+    let objects = worker.durable_objects.iter();
+    objects
+        .map(|object| Object {
+            name: &object.name,
+            class_name: &object.class,
+            script_name: object.script.as_deref(),
+        })
+        .collect()
+}
+
+fn migration(migration: &DoMigration) -> Migration<'_> {
+    let renamed = migration.renamed_classes.iter();
+    Migration {
+        tag: &migration.tag,
+        new_sqlite_classes: &migration.new_sqlite_classes,
+        new_classes: &migration.new_classes,
+        renamed_classes: renamed.map(|(from, to)| Renamed { from, to }).collect(),
+        deleted_classes: &migration.deleted_classes,
+    }
+}
+
+/// A path as seen from a folder; both are relative to the same folder.
+fn relative(folder: &str, path: &str) -> String {
+    let parts = |path| str::split(path, '/').filter(|part| !matches!(*part, "" | "."));
+    let (from, to): (Vec<&str>, Vec<&str>) = (parts(folder).collect(), parts(path).collect());
+    let same = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    let up = from.iter().skip(same).map(|_| "..");
+    let way: Vec<&str> = up.chain(to.iter().skip(same).copied()).collect();
+    if way.is_empty() { ".".to_owned() } else { way.join("/") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_seen_from_the_workers_folder() {
+        for (folder, path, expect) in [
+            ("apps/web", "apps/web/drizzle", "drizzle"),
+            ("apps/web", "apps/db/migrations", "../db/migrations"),
+            (".", "migrations", "migrations"),
+            ("./apps/web/", "./migrations", "../../migrations"),
+            ("apps/web", "apps/web", "."),
+        ] {
+            assert_eq!(relative(folder, path), expect);
+        }
+    }
+}
