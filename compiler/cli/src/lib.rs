@@ -7,8 +7,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod app;
+pub mod args;
 pub mod clock;
 pub mod cloud_choice;
+mod commands;
 pub mod dirs;
 pub mod env;
 pub mod error;
@@ -16,9 +19,11 @@ pub mod exit_code;
 pub mod files;
 pub mod fsio;
 pub mod git;
+pub mod interrupt;
 pub mod lock;
 pub mod ports;
 pub mod progress;
+pub mod project;
 pub mod registry;
 pub mod render;
 pub mod secrets;

@@ -1,0 +1,384 @@
+//! The command line's grammar. Doc comments here are the help texts.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use envc_core::{Address, limits};
+
+/// Requests in flight that anybody may ask for.
+const PARALLELISM_MAX: i64 = 256;
+
+const EXAMPLES: &str = "\
+Examples:
+  envc apply                       create or update this folder's environment
+  envc plan                        say what apply would do, and why
+  envc apply ephemeral --pr 42     one environment per pull request
+  envc destroy                     take everything of this environment away
+  envc check                       check environment.kdl, without any account
+
+Exit codes:
+  0  done, or nothing to do        64   the command line is wrong
+  1  failed, or not approved       65   the spec is wrong
+  2  there are changes (on demand) 75   locked, or the pool is empty: try again
+  3  nothing knows it              130  interrupted
+
+Without a Cloudflare token everything works on a local cloud inside envc.";
+
+const APPLY_EXAMPLES: &str = "\
+Examples:
+  envc apply                               this folder's environment
+  envc apply production                    a named type; asks before it changes it
+  envc apply ephemeral --pr 42 --yes       in CI: nobody is asked
+  envc plan --out p.json && envc apply --plan p.json
+  envc apply production --out-dir dist     its files go elsewhere, this folder stays bound
+
+Of two applies of one environment the second waits for the first.";
+
+const DESTROY_EXAMPLES: &str = "\
+Examples:
+  envc destroy                             this folder's environment
+  envc destroy ephemeral --pr 42 --yes --if-exists
+  envc destroy --keep d1.webapp            everything but this database
+  envc destroy --id fix-login-t1a2b3beef   one whose folder is gone";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  envc cloud serve
+  envc cloud serve --listen 127.0.0.1:0 --zone example.com --json
+  envc cloud serve --faults latency=50,lose-response-on=3
+
+It prints the variables that envc, wrangler and the official SDKs read; Ctrl-C stops it.";
+
+/// Gives each developer, git worktree and pull request its own Cloudflare environment.
+///
+/// `environment.kdl` says what an environment is made of; envc makes it so, and takes it away again.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "envc", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Flags of every command.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Output and place")]
+pub struct CommonArgs {
+    /// Write events as lines of JSON to standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Without colour; so does the variable `NO_COLOR`.
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// Say only what went wrong.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Work in this folder, or with this spec, instead of the current folder.
+    #[arg(short = 'C', long, global = true, value_name = "DIR|FILE")]
+    pub chdir: Option<PathBuf>,
+}
+
+/// The verbs.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Verb {
+    /// Create the environment, or bring it up to date.
+    Apply(Box<ApplyArgs>),
+    /// Say what apply would do, and why; change nothing.
+    Plan(PlanArgs),
+    /// Take away everything that belongs to the environment.
+    Destroy(DestroyArgs),
+    /// Check environment.kdl, for all types, without any account.
+    Check(CheckArgs),
+    /// Show what is recorded of the environment.
+    Show(ShowArgs),
+    /// Print URLs, names and identifiers for scripts.
+    Output(OutputArgs),
+    /// Look at, check and run database migrations.
+    #[command(subcommand)]
+    Migrate(MigrateVerb),
+    /// The local cloud: Cloudflare's API on this machine.
+    #[command(subcommand)]
+    Cloud(CloudVerb),
+    /// Print a shell's completions.
+    ///
+    /// Put into your shell's start file, such as: source <(envc completions bash)
+    Completions(CompletionsArgs),
+}
+
+/// Which environment.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Which environment")]
+pub struct TargetArgs {
+    /// The type, such as `local` or `production`. Left out: `ENVC_ENV`, else the one that this
+    /// folder is bound to, else the one whose `when` applies, else the default.
+    #[arg(value_name = "TYPE", help_heading = "Which environment")]
+    pub env_type: Option<String>,
+    /// The pull request's number, for types with `{env.pr}`.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub pr: Option<u32>,
+    /// The environment's ID, where it is not this folder's.
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+    /// Where to: `cloudflare` or `local`. Left out: `ENVC_CLOUD`, else where it was applied first,
+    /// else Cloudflare if `CLOUDFLARE_API_TOKEN` is set, else the local cloud.
+    #[arg(long, value_name = "CLOUD", value_parser = ["cloudflare", "local"])]
+    pub cloud: Option<String>,
+}
+
+/// How calls are made.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct CallArgs {
+    /// Requests in flight at once.
+    #[arg(long, value_name = "N", default_value_t = default_parallelism())]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=PARALLELISM_MAX))]
+    pub parallelism: u16,
+}
+
+/// `envc apply`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = APPLY_EXAMPLES)]
+pub struct ApplyArgs {
+    /// Which environment.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// How calls are made.
+    #[command(flatten)]
+    pub calls: CallArgs,
+    /// Approve without being asked.
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Approve the delete or replace of this one resource, such as d1.webapp; may be repeated.
+    #[arg(long, value_name = "ADDRESS")]
+    pub allow: Vec<Address>,
+    /// Take over resources of the same names that envc did not make.
+    #[arg(long)]
+    pub adopt: bool,
+    /// Overwrite generated files that somebody edited.
+    #[arg(long)]
+    pub force: bool,
+    /// Bind this folder to this environment from now on, and write its files here.
+    #[arg(long, conflicts_with = "out_dir")]
+    pub rebind: bool,
+    /// Write generated files into this folder instead.
+    #[arg(long, value_name = "DIR")]
+    pub out_dir: Option<PathBuf>,
+    /// Do exactly what `envc plan --out` wrote, or refuse when something changed since.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["env_type", "pr", "id", "cloud", "adopt"])]
+    pub plan: Option<PathBuf>,
+}
+
+/// `envc plan`
+#[derive(Clone, Debug, Args)]
+pub struct PlanArgs {
+    /// Which environment.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// How calls are made.
+    #[command(flatten)]
+    pub calls: CallArgs,
+    /// Write the plan into this file, for `envc apply --plan`.
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Exit with 2 where there are changes.
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Plan to take over resources of the same names that envc did not make.
+    #[arg(long)]
+    pub adopt: bool,
+}
+
+/// `envc destroy`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = DESTROY_EXAMPLES)]
+pub struct DestroyArgs {
+    /// Which environment.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// How calls are made.
+    #[command(flatten)]
+    pub calls: CallArgs,
+    /// Approve without being asked.
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Keep this resource, such as d1.webapp; may be repeated.
+    #[arg(long, value_name = "ADDRESS")]
+    pub keep: Vec<Address>,
+    /// An environment that nothing knows is no failure.
+    #[arg(long)]
+    pub if_exists: bool,
+}
+
+/// `envc check`
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// How mistakes are shown.
+    #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
+    pub format: CheckFormat,
+}
+
+/// How `envc check` shows mistakes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// Pictures of the source.
+    Human,
+    /// Lines of JSON, as with --json.
+    Json,
+    /// Annotations of a pull request on GitHub.
+    Github,
+}
+
+/// `envc show`
+#[derive(Clone, Debug, Args)]
+pub struct ShowArgs {
+    /// Which environment.
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+/// `envc output`
+#[derive(Clone, Debug, Args)]
+pub struct OutputArgs {
+    /// Which environment.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// One value alone, such as url.webapp or d1.webapp.id: `$(envc output --only url.webapp)`.
+    #[arg(long, value_name = "NAME")]
+    pub only: Option<String>,
+}
+
+/// `envc migrate`
+#[derive(Clone, Debug, Subcommand)]
+pub enum MigrateVerb {
+    /// List the migrations of all databases, applied or not.
+    Status(MigrateArgs),
+    /// Apply what is not applied yet.
+    Apply(MigrateApplyArgs),
+    /// Exit with 2 where something is not applied: the gate before a deployment.
+    Check(MigrateArgs),
+}
+
+/// `envc migrate status` and `envc migrate check`
+#[derive(Clone, Debug, Args)]
+pub struct MigrateArgs {
+    /// Which environment.
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+/// `envc migrate apply`
+#[derive(Clone, Debug, Args)]
+pub struct MigrateApplyArgs {
+    /// Which environment.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Approve without being asked.
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// `envc cloud`
+#[derive(Clone, Debug, Subcommand)]
+pub enum CloudVerb {
+    /// Serve Cloudflare's API on this machine, for wrangler, SDKs and Terraform.
+    Serve(ServeArgs),
+}
+
+/// `envc cloud serve`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = SERVE_EXAMPLES)]
+pub struct ServeArgs {
+    /// Where to listen; port 0 takes any free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8799")]
+    pub listen: SocketAddr,
+    /// Where its data lies. Left out: the local cloud that `envc apply` uses.
+    #[arg(long, value_name = "DIR")]
+    pub cloud_dir: Option<PathBuf>,
+    /// A zone that exists, next to the spec's own; may be repeated.
+    #[arg(long, value_name = "ZONE")]
+    pub zone: Vec<String>,
+    /// What goes wrong, as key=value with commas between: latency=50,error-on=3. Left out:
+    /// `ENVC_CLOUD_FAULTS`.
+    #[arg(long, value_name = "FAULTS")]
+    pub faults: Option<String>,
+    /// Listen on an address that other machines can reach. Whoever has the token can do anything.
+    #[arg(long)]
+    pub allow_remote: bool,
+}
+
+/// `envc completions`
+#[derive(Clone, Copy, Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    pub shell: clap_complete::Shell,
+}
+
+fn default_parallelism() -> u16 {
+    u16::try_from(limits::PARALLELISM).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_grammar_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn lines_of_the_documentation_parse() {
+        for line in [
+            "envc apply",
+            "envc apply local --json -C apps",
+            "envc apply ephemeral --pr 42 --yes",
+            "envc apply --plan p.json",
+            "envc apply production --allow d1.web --allow kv.x --out-dir dist",
+            "envc plan --out p.json --detailed-exitcode --parallelism 4",
+            "envc destroy ephemeral --pr 42 --if-exists --yes",
+            "envc destroy --keep d1.webapp --keep r2.images --id x",
+            "envc check --format github",
+            "envc -C x/environment.kdl check -v -v",
+            "envc show production --cloud local",
+            "envc output --only url.webapp",
+            "envc migrate check production",
+            "envc migrate apply production --yes",
+            "envc cloud serve --listen 127.0.0.1:0 --zone a.com --zone b.com --faults latency=5",
+            "envc completions fish",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
+        }
+    }
+
+    #[test]
+    fn lines_that_make_no_sense_are_refused() {
+        for line in [
+            "envc",
+            "envc aply",
+            "envc apply --pr 0",
+            "envc apply --pr x",
+            "envc apply a b",
+            "envc apply --cloud aws",
+            "envc apply --plan p.json production",
+            "envc apply --rebind --out-dir x",
+            "envc plan --parallelism 0",
+            "envc destroy --keep webapp",
+            "envc check -q -v",
+            "envc cloud serve --listen here",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

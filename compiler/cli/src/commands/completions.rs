@@ -1,0 +1,19 @@
+//! `envc completions SHELL`
+
+use clap::CommandFactory as _;
+
+use crate::{
+    app::App,
+    args::{Cli, CompletionsArgs},
+    exit_code::ExitCode,
+};
+
+pub(super) fn run(app: &App, args: CompletionsArgs) -> ExitCode {
+    // Into memory first: the generator cannot bear a closed pipe.
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "envc", &mut script);
+    let script = String::from_utf8_lossy(&script);
+    app.ui.result(&script);
+    app.ui.event("completions", serde_json::json!({ "script": script }));
+    ExitCode::Done
+}

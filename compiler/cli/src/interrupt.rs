@@ -1,0 +1,66 @@
+//! Ctrl-C: the first one asks to stop, the second one stops.
+
+use tokio::sync::watch;
+
+use crate::exit_code::ExitCode;
+
+/// Tells whether the user asked to stop. Clones tell the same.
+#[derive(Clone, Debug)]
+pub struct Interrupt {
+    asked: watch::Receiver<bool>,
+}
+
+impl Interrupt {
+    /// Listens from now on, until the process ends; needs a tokio runtime.
+    ///
+    /// The first signal is told through [`Self::asked`]; calls in flight may finish. The second one
+    /// ends the process at once with exit 130: what was begun stands among the recorded intents.
+    pub fn listen() -> Self {
+        let (sender, asked) = watch::channel(false);
+        tokio::spawn(async move {
+            signal().await;
+            sender.send_replace(true);
+            signal().await;
+            leave();
+        });
+        Self { asked }
+    }
+
+    /// Done as soon as the user asked to stop; never, if nobody does.
+    pub async fn asked(&self) {
+        let mut asked = self.asked.clone();
+        // The sender lives as long as the listening task; without it nobody can ask any more.
+        if asked.wait_for(|asked| *asked).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// True once the user asked to stop.
+    pub fn is_asked(&self) -> bool {
+        *self.asked.borrow()
+    }
+}
+
+#[expect(clippy::exit, reason = "the second Ctrl-C ends the process, whatever it is doing")]
+fn leave() -> ! {
+    std::process::exit(i32::from(ExitCode::Interrupted.number()))
+}
+
+/// Ctrl-C, or a polite request of the system to end.
+async fn signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Where signals cannot be listened to, nobody can ask.
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,161 @@
+//! Finds and reads `environment.kdl`.
+
+use std::path::{Path, PathBuf};
+
+use envc_core::limits::SPEC_BYTES_MAX;
+use envc_spec::Spec;
+
+use crate::{
+    error::CommandError,
+    exit_code::ExitCode,
+    fsio,
+    render::{self, Source},
+    ui::Ui,
+};
+
+/// The name that is looked for.
+pub const SPEC_FILE: &str = "environment.kdl";
+
+/// A spec's text and where it lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpecFile {
+    /// The project's root: the spec's folder, canonical.
+    pub root: PathBuf,
+    /// How it is named to the user: relative to where they stand.
+    pub name: String,
+    /// The text.
+    pub text: String,
+}
+
+impl SpecFile {
+    /// The text with its name, for pictures.
+    pub fn source(&self) -> Source<'_> {
+        Source { name: &self.name, text: &self.text }
+    }
+
+    /// Looks for the spec from the current folder upwards. `chdir` is another folder to start from,
+    /// or the spec itself.
+    pub fn find(cwd: &Path, chdir: Option<&Path>) -> Result<Self, CommandError> {
+        let start = chdir.map_or_else(|| cwd.to_owned(), |chdir| cwd.join(chdir));
+        if start.is_file() {
+            return Self::read(&start, cwd);
+        }
+        if !start.is_dir() {
+            return Err(CommandError::usage(format!("there is no folder {}", start.display()))
+                .hint("--chdir takes a folder, or a spec's file"));
+        }
+        let start = fsio::canonical(&start)?;
+        let found =
+            start.ancestors().map(|folder| folder.join(SPEC_FILE)).find(|path| path.is_file());
+        match found {
+            Some(path) => Self::read(&path, cwd),
+            None => Err(CommandError::new(
+                ExitCode::Spec,
+                format!("there is no {SPEC_FILE} in {} or above it", start.display()),
+            )
+            .hint("go to the project's folder, or name it: envc -C path/to/project …")
+            .hint(format!("or write one, such as: project \"shop\" in {SPEC_FILE}"))
+            .code("envc::cli::no_spec")),
+        }
+    }
+
+    fn read(path: &Path, cwd: &Path) -> Result<Self, CommandError> {
+        let path = fsio::canonical(path)?;
+        let text = fsio::read_text(&path, SPEC_BYTES_MAX).map_err(|error| {
+            let unusable = matches!(
+                error.source.kind(),
+                std::io::ErrorKind::FileTooLarge | std::io::ErrorKind::InvalidData
+            );
+            let error = CommandError::from(error).code("envc::cli::spec_unreadable");
+            if unusable { CommandError { exit: ExitCode::Spec, ..error } } else { error }
+        })?;
+        let root = path.parent().unwrap_or(&path).to_owned();
+        Ok(Self { root, name: relative(&path, cwd), text: text.unwrap_or_default() })
+    }
+
+    /// Compiles it. Warnings and mistakes are shown; with mistakes it is an error of exit 65.
+    pub fn load(&self, ui: &Ui) -> Result<Spec, CommandError> {
+        let (spec, found) = envc_spec::load(&self.text);
+        let errors = found.iter().filter(|one| one.severity == envc_core::Severity::Error).count();
+        if !found.is_empty() {
+            if ui.is_json() {
+                for object in render::objects(found, self.source()) {
+                    ui.event("diagnostic", object);
+                }
+            } else {
+                ui.show(&render::pictures(found, self.source(), ui.err_style()));
+            }
+        }
+        spec.ok_or_else(|| wrong(&self.name, errors))
+    }
+}
+
+/// The error of a spec with mistakes, which were shown.
+pub fn wrong(name: &str, errors: usize) -> CommandError {
+    let count = match errors {
+        1 => "1 mistake".to_owned(),
+        _ => format!("{errors} mistakes"),
+    };
+    CommandError::new(ExitCode::Spec, format!("{name} has {count}")).code("envc::cli::spec_wrong")
+}
+
+/// The path as the user would type it from where they stand.
+fn relative(path: &Path, cwd: &Path) -> String {
+    let cwd = cwd.canonicalize().unwrap_or_else(|_| cwd.to_owned());
+    for (up, folder) in cwd.ancestors().enumerate() {
+        // Climbing to the root of the file system is no shorter than the whole path.
+        if folder.parent().is_none() {
+            break;
+        }
+        if let Ok(rest) = path.strip_prefix(folder) {
+            let path: PathBuf = std::iter::repeat_n(Path::new(".."), up).chain([rest]).collect();
+            return path.display().to_string();
+        }
+    }
+    path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn project() -> (tempfile::TempDir, PathBuf) {
+        let keep = tempfile::tempdir().unwrap();
+        let root = keep.path().canonicalize().unwrap().join("shop");
+        fs::create_dir_all(root.join("apps/web")).unwrap();
+        fs::write(root.join(SPEC_FILE), "project \"shop\"\n").unwrap();
+        (keep, root)
+    }
+
+    #[test]
+    fn the_spec_is_found_upwards_and_named_from_where_the_user_stands() {
+        let (_keep, root) = project();
+        let check = |cwd: &Path, chdir: Option<&str>, name: &str| {
+            let found = SpecFile::find(cwd, chdir.map(Path::new)).unwrap();
+            assert_eq!((found.root.as_path(), found.name.as_str()), (root.as_path(), name));
+        };
+        check(&root, None, "environment.kdl");
+        check(&root.join("apps/web"), None, "../../environment.kdl");
+        check(&root, Some("apps/web"), "environment.kdl");
+        check(root.parent().unwrap(), Some("shop"), "shop/environment.kdl");
+        check(root.parent().unwrap(), Some("shop/environment.kdl"), "shop/environment.kdl");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_said_with_the_right_exit() {
+        let (keep, root) = project();
+        let exit = |cwd: &Path, chdir: Option<&str>| {
+            SpecFile::find(cwd, chdir.map(Path::new)).unwrap_err().exit
+        };
+        assert_eq!(exit(keep.path(), None), ExitCode::Spec);
+        assert_eq!(exit(&root, Some("nowhere")), ExitCode::Usage);
+        fs::write(root.join(SPEC_FILE), b"\xff\xfe").unwrap();
+        assert_eq!(exit(&root, None), ExitCode::Spec);
+        fs::write(root.join(SPEC_FILE), vec![b' '; SPEC_BYTES_MAX + 1]).unwrap();
+        assert_eq!(exit(&root, None), ExitCode::Spec);
+        fs::write(root.join(SPEC_FILE), vec![b' '; SPEC_BYTES_MAX]).unwrap();
+        assert!(SpecFile::find(&root, None).is_ok());
+    }
+}
