@@ -7,8 +7,8 @@ use envc_kinds::kind;
 use envc_syntax::{Node, Scalar};
 
 use crate::{
-    Dotenv, Endpoint, Environment, FileSpec, Later, MigrateMode, MigrationDir, StateStoreKind,
-    TypeHead, codes, existing::Existing, names::Lowering, refs::Place, scope::Scope, settings,
+    Dotenv, Endpoint, Environment, FileSpec, Later, MigrateMode, MigrationDir, TypeHead, codes,
+    existing::Existing, merge::Merged, names::Lowering, refs::Place, scope::Scope, settings,
 };
 
 /// Permission bits of a file when `mode=` is left out.
@@ -43,8 +43,8 @@ impl<'a> Scope<'a> {
             },
             ttl_s: text("ttl").and_then(|ttl| parse_duration_s(ttl).ok()),
             marker: self.marker.clone(),
-            state_store: state_store(project),
-            migrations: migrations(&resources, self),
+            state_store: settings::state_store(project),
+            migrations: migrations(merged),
             resources,
             workers,
             dotenvs: self.dotenvs(),
@@ -74,7 +74,7 @@ impl<'a> Scope<'a> {
 
     fn resources(&mut self, existing: &Existing<'a>) -> BTreeMap<Address, Desired> {
         let merged = self.given.merged;
-        let mut out: BTreeMap<Address, Desired> = BTreeMap::new();
+        let mut out: Vec<(Address, Desired)> = Vec::new();
         for node in merged.nodes() {
             let Some(id) = KindId::parse(&node.name.value) else { continue };
             self.only_existing_by_id(node);
@@ -91,10 +91,10 @@ impl<'a> Scope<'a> {
                 if let Some(place) = existing.place(id.as_str(), label).filter(|_| main) {
                     desired.span = place;
                 }
-                out.insert(desired.address.clone(), desired);
+                out.push((desired.address.clone(), desired));
             }
         }
-        out
+        out.into_iter().collect()
     }
 
     /// `id=` stands in `existing` only.
@@ -182,23 +182,15 @@ impl<'a> Scope<'a> {
     }
 }
 
-fn state_store(project: &Node) -> StateStoreKind {
-    settings::state_store(project)
-}
-
 /// The migration folders of the databases that have one.
-fn migrations(
-    resources: &BTreeMap<Address, Desired>,
-    scope: &Scope<'_>,
-) -> BTreeMap<Address, MigrationDir> {
-    let merged = scope.given.merged;
-    resources
-        .keys()
-        .filter_map(|address| {
-            let node = merged.get(address.kind().as_str(), address.name())?;
+fn migrations(merged: &Merged<'_>) -> BTreeMap<Address, MigrationDir> {
+    merged
+        .nodes()
+        .filter_map(|node| {
             let scalar = node.child("migrations")?.args.first()?;
+            let address = Address::new(KindId::parse(&node.name.value)?, node.label()?);
             let path = scalar.as_text()?.to_owned();
-            Some((address.clone(), MigrationDir { path, span: scalar.span }))
+            Some((address, MigrationDir { path, span: scalar.span }))
         })
         .collect()
 }

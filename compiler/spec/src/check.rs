@@ -12,6 +12,7 @@ use envc_syntax::{
     rule::{ArgRule, NodeRule, Repeat, Type},
 };
 
+use value::What;
 pub(crate) use value::ports;
 
 use crate::{
@@ -61,16 +62,18 @@ struct Checker<'g> {
 
 impl Checker<'_> {
     fn siblings(&mut self, nodes: &[Node], rules: Children<'_>, parent: Option<&Node>) {
-        let mut seen: BTreeMap<(&str, &str), Span> = BTreeMap::new();
+        // By the rule's place in memory: cheaper than its name, and never seen in the output.
+        let mut seen: BTreeMap<(usize, &str), Span> = BTreeMap::new();
         for node in nodes {
             let Some(rule) = rules.get(&node.name.value) else {
                 self.unknown_node(node, rules, parent);
                 continue;
             };
             self.node(node, rule);
+            let address = std::ptr::from_ref(rule).addr();
             let key = match rule.repeat {
-                Repeat::Once => (node.name.value.as_str(), ""),
-                Repeat::PerLabel => (node.name.value.as_str(), node.label().unwrap_or_default()),
+                Repeat::Once => (address, node.name.value.as_str()),
+                Repeat::PerLabel => (address, node.label().unwrap_or_default()),
                 Repeat::Many => continue,
             };
             let span = if rule.repeat == Repeat::Once { node.name.span } else { node.label_span() };
@@ -156,7 +159,7 @@ impl Checker<'_> {
         for (position, arg) in words.args.iter().enumerate() {
             let last = rule.args.last().filter(|_| rule.variadic);
             match rule.args.get(position).or(last) {
-                Some(wanted) => self.value(arg, wanted.ty, &format!("the {}", wanted.name)),
+                Some(wanted) => self.value(arg, wanted.ty, What::Argument(wanted.name)),
                 None => self.extra(node, rule, arg),
             }
         }
@@ -228,7 +231,7 @@ impl Checker<'_> {
                 continue;
             }
             match rule.props.iter().find(|wanted| wanted.name == name) {
-                Some(wanted) => self.value(&prop.value, wanted.ty, &format!("`{name}=`")),
+                Some(wanted) => self.value(&prop.value, wanted.ty, What::Property(name)),
                 None => self.unknown_property(node, rule, prop),
             }
         }
@@ -280,7 +283,7 @@ impl Checker<'_> {
         self.found.push(error);
     }
 
-    fn value(&mut self, scalar: &Scalar, ty: Type, what: &str) {
+    fn value(&mut self, scalar: &Scalar, ty: Type, what: What<'_>) {
         if let Some(mistake) = value::check(scalar, ty, what) {
             self.found.push(mistake);
         }

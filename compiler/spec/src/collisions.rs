@@ -99,13 +99,15 @@ fn clean(path: &str) -> String {
 
 /// Reports resources of one kind that have one physical name.
 pub(crate) fn names<'d>(all: impl Iterator<Item = &'d Desired>, found: &mut Diagnostics) {
-    let mut groups: BTreeMap<(KindId, &str), Vec<&Desired>> = BTreeMap::new();
-    for desired in all.filter(|desired| !desired.name.is_empty() && desired.parent.is_none()) {
-        groups.entry((desired.address.kind(), group(desired))).or_default().push(desired);
-    }
-    for ((id, _), mut group) in groups {
-        group.sort_by_key(|desired| desired.span);
+    let mut sorted: Vec<&Desired> =
+        all.filter(|desired| !desired.name.is_empty() && desired.parent.is_none()).collect();
+    let key = |desired: &Desired| (desired.address.kind(), desired.span);
+    sorted.sort_by(|a, b| (group(a), key(a)).cmp(&(group(b), key(b))));
+    let same =
+        |a: &&Desired, b: &&Desired| a.address.kind() == b.address.kind() && group(a) == group(b);
+    for group in sorted.chunk_by(same).filter(|group| group.len() > 1) {
         for (position, second) in group.iter().enumerate() {
+            let id = second.address.kind();
             let others = group.iter().take(position);
             let clash = others.copied().find(|first| kind(id).collides(&second.name, &first.name));
             let Some(first) = clash else { continue };

@@ -22,7 +22,7 @@ pub(crate) type Key<'a> = (&'a str, &'a str);
 #[derive(Debug, Default)]
 pub(crate) struct Merged<'a> {
     slots: Vec<Option<Cow<'a, Node>>>,
-    index: BTreeMap<Key<'a>, usize>,
+    index: BTreeMap<&'a str, BTreeMap<&'a str, usize>>,
     /// What `without` dropped, and where.
     pub(crate) dropped: BTreeMap<Key<'a>, Span>,
 }
@@ -35,7 +35,7 @@ impl Merged<'_> {
 
     /// The node of a kind and name.
     pub(crate) fn get(&self, kind: &str, name: &str) -> Option<&Node> {
-        let slot = self.index.get(&(kind, name))?;
+        let slot = self.index.get(kind)?.get(name)?;
         self.slots.get(*slot)?.as_deref()
     }
 
@@ -46,18 +46,13 @@ impl Merged<'_> {
 
     /// All nodes of a kind, in their names' order.
     pub(crate) fn all<'s>(&'s self, kind: &'s str) -> impl Iterator<Item = &'s Node> {
-        self.index
-            .range((kind, "")..)
-            .take_while(move |((found, _), _)| *found == kind)
-            .filter_map(|(_, slot)| self.slots.get(*slot)?.as_deref())
+        let slots = self.index.get(kind).into_iter().flat_map(BTreeMap::values);
+        slots.filter_map(|slot| self.slots.get(*slot)?.as_deref())
     }
 
     /// The declared names of a kind.
     pub(crate) fn names<'s>(&'s self, kind: &'s str) -> impl Iterator<Item = &'s str> + Clone {
-        self.index
-            .range((kind, "")..)
-            .take_while(move |((found, _), _)| *found == kind)
-            .map(|((_, name), _)| *name)
+        self.index.get(kind).into_iter().flat_map(|names| names.keys().copied())
     }
 }
 
@@ -110,7 +105,8 @@ fn key<'n>(node: &'n Node, rule: &NodeRule) -> Option<Key<'n>> {
 fn add<'a>(merged: &mut Merged<'a>, node: &'a Node, rule: &'static NodeRule) {
     let Some(key) = key(node, rule) else { return };
     merged.dropped.remove(&key);
-    let known = merged.index.get(&key).copied();
+    let names = merged.index.entry(key.0).or_default();
+    let known = names.get(key.1).copied();
     if let Some(slot) = known.and_then(|slot| merged.slots.get_mut(slot)) {
         let next = match slot.take() {
             Some(outer) => Cow::Owned(merge_node(&outer, node, rule)),
@@ -118,7 +114,7 @@ fn add<'a>(merged: &mut Merged<'a>, node: &'a Node, rule: &'static NodeRule) {
         };
         *slot = Some(next);
     } else {
-        merged.index.insert(key, merged.slots.len());
+        names.insert(key.1, merged.slots.len());
         merged.slots.push(Some(Cow::Borrowed(node)));
     }
 }
@@ -143,7 +139,8 @@ fn drop_node<'a>(
         return;
     }
     let key = (kind_text, name_text);
-    if let Some(slot) = merged.index.remove(&key) {
+    let names = merged.index.get_mut(kind_text);
+    if let Some(slot) = names.and_then(|names| names.remove(name_text)) {
         if let Some(slot) = merged.slots.get_mut(slot) {
             *slot = None;
         }

@@ -88,6 +88,7 @@ impl Scope<'_> {
                         Some(piece) => {
                             out.text.append(piece.text);
                             out.broken |= piece.broken;
+                            out.depth = out.depth.max(piece.depth);
                             merge_late(&mut out.late, piece.late);
                         }
                         None => out.broken = true,
@@ -251,7 +252,7 @@ impl Scope<'_> {
             Input::Lease { lease: name.to_owned(), attribute: attribute.to_owned(), secret };
         let late = Some(Late { path: path.to_owned(), port: false });
         let text = Text { parts: vec![Part::In(input)] };
-        Some(Resolved { text, late, broken: false })
+        Some(Resolved { text, late, ..Resolved::default() })
     }
 
     /// True for an attribute of a lease that the pool does not declare public.
@@ -313,7 +314,7 @@ impl Scope<'_> {
         };
         let text = Text::output(envc_core::Address::new(kind, name), *known);
         let late = Some(Late { path: path.to_owned(), port: false });
-        Some(Resolved { text, late, broken: false })
+        Some(Resolved { text, late, ..Resolved::default() })
     }
 
     /// Resolves a `let`, once.
@@ -329,31 +330,42 @@ impl Scope<'_> {
             Slot::New => {}
         }
         if self.stack.len() >= CHAIN_MAX {
-            return self.circle("let", name, span);
+            return self.chain(span);
         }
         let scalar = merged.get("let", name)?.args.get(1)?;
         self.lets.insert(name, Slot::Busy);
         self.stack.push(("let", name));
-        let value = self.resolve(scalar, Place::Private);
+        let mut value = self.resolve(scalar, Place::Private);
+        value.depth += 1;
+        if value.depth > CHAIN_MAX {
+            self.chain(span);
+            value = Resolved { broken: true, ..Resolved::default() };
+        }
         self.stack.pop();
         self.lets.insert(name, Slot::Done(Rc::new(value.clone())));
         Some(value)
     }
 
-    /// Reports a circle, or a chain that is too long to follow.
+    /// Reports a circle.
     pub(crate) fn circle(&mut self, kind: &str, name: &str, span: Span) -> Option<Resolved> {
         let from = self.stack.iter().position(|step| *step == (kind, name)).unwrap_or(0);
-        let mut way: Vec<String> =
-            self.stack.iter().skip(from).map(|(kind, name)| format!("{kind}.{name}")).collect();
-        way.push(format!("{kind}.{name}"));
-        let message = if way.len() > CHAIN_MAX {
-            format!("`let`s refer to one another more than {CHAIN_MAX} deep")
-        } else {
-            format!("`{{{kind}.{name}}}` refers to itself: {}", way.join(" → "))
-        };
+        let steps = self.stack.iter().skip(from).chain(self.stack.get(from));
+        let way: Vec<String> = steps.map(|(kind, name)| format!("{kind}.{name}")).collect();
+        let message = format!("`{{{kind}.{name}}}` refers to itself: {}", way.join(" → "));
         self.error(
             Diagnostic::error(codes::LET_CYCLE, span, message)
                 .at("closes the circle")
+                .help("write one of them without a reference to the next"),
+        );
+        None
+    }
+
+    /// Reports a chain of `let`s that is too long to follow.
+    fn chain(&mut self, span: Span) -> Option<Resolved> {
+        let message = format!("`let`s refer to one another more than {CHAIN_MAX} deep");
+        self.error(
+            Diagnostic::error(codes::LET_CYCLE, span, message)
+                .at("goes on from here")
                 .help("write one of them without a reference to the next"),
         );
         None
@@ -368,12 +380,12 @@ pub(crate) fn literal(text: impl Into<String>) -> Resolved {
 /// Text that is known, but may not stand in a name.
 pub(crate) fn late(text: String, path: &str, port: bool) -> Resolved {
     let late = Some(Late { path: path.to_owned(), port });
-    Resolved { text: Text::literal(text), late, broken: false }
+    Resolved { text: Text::literal(text), late, ..Resolved::default() }
 }
 
 fn input(input: Input, path: &str) -> Resolved {
     let late = Some(Late { path: path.to_owned(), port: false });
-    Resolved { text: Text { parts: vec![Part::In(input)] }, late, broken: false }
+    Resolved { text: Text { parts: vec![Part::In(input)] }, late, ..Resolved::default() }
 }
 
 fn part_chars(part: &Part) -> usize {

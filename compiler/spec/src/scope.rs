@@ -36,6 +36,8 @@ pub(crate) struct Resolved {
     pub(crate) late: Option<Late>,
     /// A mistake was reported: what follows from it is not.
     pub(crate) broken: bool,
+    /// How many `let`s it goes through, one after the other.
+    pub(crate) depth: usize,
 }
 
 /// What `{host.X}` and `{url.X}` stand for.

@@ -23,7 +23,9 @@ pub fn parse(text: &str) -> (Document, Diagnostics) {
         None => match kdl::KdlDocument::parse_v2(text) {
             Ok(parsed) => convert::document(text, &parsed),
             Err(error) => {
-                convert::mistakes(text, &error).into_iter().for_each(|mistake| found.push(mistake));
+                for mistake in convert::mistakes(text, &error) {
+                    found.push(mistake);
+                }
                 return (Document::default(), found);
             }
         },

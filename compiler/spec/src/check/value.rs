@@ -1,12 +1,32 @@
 //! One value against the type that is wanted.
 
+use std::fmt;
+
 use envc_core::{Diagnostic, limits, parse_duration_s};
 use envc_syntax::{Scalar, ScalarValue, rule::Type};
 
 use crate::{PortRange, codes, suggest::did_you_mean};
 
+/// What a value is to its node.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum What<'a> {
+    /// An argument.
+    Argument(&'a str),
+    /// A property.
+    Property(&'a str),
+}
+
+impl fmt::Display for What<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Argument(name) => write!(f, "the {name}"),
+            Self::Property(name) => write!(f, "`{name}=`"),
+        }
+    }
+}
+
 /// What is wrong with a value, or nothing.
-pub(super) fn check(scalar: &Scalar, ty: Type, what: &str) -> Option<Diagnostic> {
+pub(super) fn check(scalar: &Scalar, ty: Type, what: What<'_>) -> Option<Diagnostic> {
     if let Some(tag) = scalar.tag() {
         return tagged(scalar, tag, ty, what);
     }
@@ -46,7 +66,7 @@ pub(super) fn check(scalar: &Scalar, ty: Type, what: &str) -> Option<Diagnostic>
     }
 }
 
-fn tagged(scalar: &Scalar, tag: &str, ty: Type, what: &str) -> Option<Diagnostic> {
+fn tagged(scalar: &Scalar, tag: &str, ty: Type, what: What<'_>) -> Option<Diagnostic> {
     let span = scalar.tag.as_ref().map_or(scalar.span, |tag| tag.span);
     let takes = matches!(ty, Type::Text | Type::PrivateText | Type::Credential);
     if !takes {
@@ -80,7 +100,7 @@ fn tagged(scalar: &Scalar, tag: &str, ty: Type, what: &str) -> Option<Diagnostic
     }
 }
 
-fn number(scalar: &Scalar, min: i64, max: i64, what: &str) -> Option<Diagnostic> {
+fn number(scalar: &Scalar, min: i64, max: i64, what: What<'_>) -> Option<Diagnostic> {
     let ty = Type::Int(min, max);
     match scalar.value {
         ScalarValue::Int(number) if number >= i128::from(min) && number <= i128::from(max) => None,
@@ -100,7 +120,7 @@ fn number(scalar: &Scalar, min: i64, max: i64, what: &str) -> Option<Diagnostic>
     }
 }
 
-fn wrong(scalar: &Scalar, ty: Type, what: &str) -> Diagnostic {
+fn wrong(scalar: &Scalar, ty: Type, what: What<'_>) -> Diagnostic {
     let found = match &scalar.value {
         ScalarValue::Text { .. } => "a text",
         ScalarValue::Int(_) | ScalarValue::Float(_) => "a number",
@@ -137,7 +157,7 @@ fn wrong(scalar: &Scalar, ty: Type, what: &str) -> Diagnostic {
 }
 
 /// Text that must have a form.
-fn form(scalar: &Scalar, text: &str, ty: Type, what: &str) -> Option<Diagnostic> {
+fn form(scalar: &Scalar, text: &str, ty: Type, what: What<'_>) -> Option<Diagnostic> {
     let (good, help) = match ty {
         Type::Label => (
             is_label(text),

@@ -1,0 +1,249 @@
+//! What the language means, rule by rule.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a broken fixture fails its test")]
+
+use std::collections::BTreeMap;
+
+use envc_core::{Address, Diagnostic, KindId};
+use envc_spec::{Environment, Instance, codes, load};
+
+const PROJECT: &str = "project \"shop\" { zone \"shop.example\" }\n";
+const LOCAL: &str = "environment \"local\" default { identity branch max-length=20 unique }\n";
+
+/// One environment `x1` of a type of a spec without mistakes.
+fn resolve(body: &str, type_name: &str) -> Environment {
+    let text = format!("{PROJECT}{body}");
+    let (spec, found) = load(&text);
+    let Some(spec) = spec else { panic!("{found:#?}") };
+    let instance = Instance {
+        id: "x1".into(),
+        branch: Some("topic".into()),
+        pr: Some(7),
+        sha: Some("abc".into()),
+        ports: BTreeMap::new(),
+        local_cloud: false,
+    };
+    spec.environment(type_name, &instance).unwrap()
+}
+
+/// The mistakes of a spec.
+fn mistakes(body: &str) -> Vec<Diagnostic> {
+    load(&format!("{PROJECT}{body}")).1.into_sorted()
+}
+
+/// The codes of the mistakes of a spec.
+fn check(body: &str, wanted: &[&str]) {
+    let found = mistakes(body);
+    let codes: Vec<&str> = found.iter().map(|one| one.code).collect();
+    assert_eq!(codes, wanted, "{body}\n{found:#?}");
+}
+
+/// The text of a variable of `.env`, references shown as the type of what they are.
+fn variable(environment: &Environment, name: &str) -> String {
+    let file = environment.dotenvs.iter().find(|file| file.path == ".env").unwrap();
+    let (_, text) = file.vars.iter().find(|(known, _)| known == name).unwrap();
+    text.resolve(|part| Some(format!("<{part:?}>"))).unwrap()
+}
+
+#[test]
+fn references_resolve_to_what_is_known() {
+    let environment = resolve(
+        &format!(
+            "{LOCAL}
+            let a \"{{let.b}}!\"
+            let b \"{{project}}/{{zone}}/{{env}}/{{env.type}}/{{env.branch}}/{{env.pr}}/{{git.sha}}\"
+            port \"web\" \"3000-3999\"
+            worker \"api\" path=\"api\" {{ port \"4000\" }}
+            tunnel \"dev\" {{ ingress \"web\" host=\"{{env}}\" service=\"http://localhost:{{port.web}}\" }}
+            dotenv \".env\" {{
+                A \"{{let.a}}\"
+                B \"{{{{literal}}}} {{port.web}} {{port.api}}\"
+                C \"{{host.web}} {{url.web}} {{worker.api.name}}\"
+                D #\"{{env}}\"#
+                E 12
+                F #true
+            }}"
+        ),
+        "local",
+    );
+    assert_eq!(variable(&environment, "A"), "shop/shop.example/x1/local/topic/7/abc!");
+    assert_eq!(variable(&environment, "B"), "{literal} 3000 4000");
+    assert_eq!(variable(&environment, "C"), "x1.shop.example https://x1.shop.example shop-api-x1");
+    assert_eq!(variable(&environment, "D"), "{env}");
+    assert_eq!(
+        (variable(&environment, "E"), variable(&environment, "F")),
+        ("12".into(), "true".into())
+    );
+}
+
+#[test]
+fn an_inner_node_merges_with_the_outer_one_of_its_name() {
+    let body = "
+        environment \"base\" {
+            identity branch max-length=10 unique
+            worker \"web\" { var \"A\" \"base\" ; port \"5000\" }
+        }
+        environment \"top\" extends=\"base\" default {
+            identity \"top\"
+            worker \"web\" main=\"top.ts\" { bind \"S\" kv=\"two\" ; cron \"1 * * * *\" }
+            without queue \"jobs\"
+            let word \"top\"
+        }
+        let word \"outer\"
+        kv \"one\"
+        kv \"two\"
+        queue \"jobs\"
+        worker \"web\" path=\"web\" main=\"main.ts\" {
+            port \"4000\"
+            var \"A\" \"outer\"
+            var \"B\" \"{let.word}\"
+            bind \"S\" kv=\"one\"
+            cron \"0 * * * *\"
+            cron \"2 * * * *\"
+        }";
+    let base = resolve(body, "base");
+    let top = resolve(body, "top");
+    let var = |environment: &Environment, name: &str| {
+        environment.workers[0].vars[name].as_literal().unwrap().to_owned()
+    };
+    assert_eq!((var(&base, "A"), var(&base, "B")), ("base".into(), "outer".into()));
+    assert_eq!((var(&top, "A"), var(&top, "B")), ("base".into(), "top".into()));
+    assert_eq!(top.workers[0].port, Some(5000));
+    assert_eq!(top.workers[0].main.as_deref(), Some("top.ts"));
+    assert_eq!(top.workers[0].path, "web");
+    assert_eq!(top.workers[0].bindings[0].target, Address::new(KindId::Kv, "two"));
+    assert_eq!(top.workers[0].crons, ["1 * * * *"]);
+    assert_eq!(base.workers[0].crons.len(), 2);
+    assert!(base.resources.contains_key(&Address::new(KindId::Queue, "jobs")));
+    assert!(!top.resources.contains_key(&Address::new(KindId::Queue, "jobs")));
+}
+
+#[test]
+fn protect_and_when_are_not_inherited() {
+    let body = "
+        environment \"a\" default { identity \"a\" ; protect ; when pr ; ttl \"2d\" }
+        environment \"b\" extends=\"a\" { identity \"b\" }";
+    let (spec, _) = load(&format!("{PROJECT}{body}"));
+    let spec = spec.unwrap();
+    let (a, b) = (spec.head("a").unwrap(), spec.head("b").unwrap());
+    assert!(a.protect && a.default && a.when.is_some());
+    assert!(!b.protect && !b.default && b.when.is_none());
+    assert_eq!(resolve(body, "b").ttl_s, Some(172_800));
+}
+
+#[test]
+fn a_reference_to_what_a_type_drops_says_so() {
+    let found = mistakes(&format!(
+        "{LOCAL}
+        environment \"preview\" {{ identity \"preview\" ; without d1 \"app\" }}
+        d1 \"app\"
+        dotenv \".env\" {{ ID \"{{d1.app.id}}\" }}"
+    ));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].code, codes::UNKNOWN_REFERENCE);
+    assert!(found[0].message.ends_with("(in environment `preview`)"), "{}", found[0].message);
+    assert_eq!(found[0].labels[1].text, "dropped here");
+}
+
+#[test]
+fn a_secret_in_a_public_place_shows_each_hop() {
+    let found = mistakes(&format!(
+        "{LOCAL}
+        tunnel \"dev\"
+        let token \"{{tunnel.dev.token}}\"
+        let command \"run --token {{let.token}}\"
+        worker \"web\" path=\"web\" {{ var \"COMMAND\" \"{{let.command}}\" }}"
+    ));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let texts: Vec<&str> = found[0].labels.iter().map(|label| label.text.as_str()).collect();
+    assert_eq!(
+        texts,
+        [
+            "a secret ends here",
+            "through {let.command}",
+            "through {let.token}",
+            "the secret comes from here"
+        ]
+    );
+    assert!(found[0].message.contains("{tunnel.dev.token}"));
+}
+
+#[test]
+fn public_attributes_of_a_lease_are_no_secrets() {
+    let with = |attribute: &str| {
+        format!(
+            "{LOCAL}
+            edge \"https://edge.shop.example\" token=(secret)\"T\" {{ pool \"p\" public=\"region\" }}
+            lease \"l\" pool=\"p\"
+            worker \"web\" path=\"web\" {{ var \"X\" \"{{lease.l.{attribute}}}\" }}"
+        )
+    };
+    check(&with("region"), &[]);
+    check(&with("id"), &[]);
+    check(&with("key"), &[codes::SECRET_IN_PUBLIC]);
+}
+
+#[test]
+fn names_must_be_known_and_hold_the_id() {
+    let name = |text: &str| {
+        format!(
+            "{LOCAL}d1 \"x\"\nport \"p\" \"80\"\nlet l \"{{port.p}}\"\nkv \"n\" name=\"{text}\""
+        )
+    };
+    check(&name("a-{env}"), &[]);
+    check(&name("a"), &[codes::NAME_WITHOUT_ENV]);
+    for late in ["{d1.x.id}", "{port.p}", "{let.l}", "{env.branch}", "{git.sha}"] {
+        check(&name(&format!("{{env}}{late}")), &[codes::REFERENCE_NOT_ALLOWED]);
+    }
+    check(&name("{env}-{let.m}"), &[codes::UNKNOWN_REFERENCE]);
+    check(&name("{env"), &[codes::BAD_REFERENCE]);
+}
+
+#[test]
+fn identities_stay_within_their_limits() {
+    let identity = |text: &str| format!("environment \"a\" {{ identity {text} }}");
+    check(&identity("branch max-length=29 unique"), &[]);
+    check(&identity("branch max-length=30 unique"), &[codes::INVALID_IDENTITY]);
+    check(&identity("branch max-length=40"), &[]);
+    check(&identity("branch max-length=41"), &[codes::OUT_OF_RANGE]);
+    check(&identity("\"branch\""), &[]);
+    check(&identity("\"a\" unique"), &[codes::INVALID_IDENTITY]);
+    check(&identity("\"{env}\""), &[codes::INVALID_IDENTITY]);
+    check(&identity("\"{env.type}-{env.pr}\""), &[]);
+    check(&identity(&format!("\"{}\"", "a".repeat(40))), &[]);
+    check(&identity(&format!("\"{}\"", "a".repeat(41))), &[codes::INVALID_IDENTITY]);
+}
+
+#[test]
+fn a_chain_of_lets_ends() {
+    let chain = |length: usize| {
+        let lets = (1..length).map(|n| format!("let l{n} \"{{let.l{}}}\"\n", n - 1));
+        format!("{LOCAL}let l0 \"x\"\n{}", lets.collect::<Vec<String>>().concat())
+    };
+    check(&chain(64), &[]);
+    assert!(mistakes(&chain(65)).iter().all(|one| one.code == codes::LET_CYCLE));
+    assert!(!mistakes(&chain(65)).is_empty() && !mistakes(&chain(500)).is_empty());
+    let deep = (0..200).map(|n| format!("let l{n:03} \"{{let.l{:03}}}\"\n", n + 1));
+    let deep = format!("{LOCAL}{}let l200 \"x\"\n", deep.collect::<Vec<String>>().concat());
+    assert!(mistakes(&deep).iter().all(|one| one.code == codes::LET_CYCLE));
+    let bomb =
+        (0..40).map(|n| format!("let l{n:02} \"{{let.l{:02}}}{{let.l{:02}}}\"\n", n + 1, n + 1));
+    let bomb = format!("{LOCAL}{}let l40 \"0123456789\"\n", bomb.collect::<Vec<String>>().concat());
+    assert!(mistakes(&bomb).iter().any(|one| one.code == codes::TEXT_TOO_LONG));
+}
+
+#[test]
+fn all_mistakes_of_a_file_come_in_one_run_by_position() {
+    check(
+        &format!("{LOCAL}d1 \"A\"\nkv \"b\" nam=\"x\"\nqueue \"c\" retention=1\nfoo\n"),
+        &[codes::INVALID_VALUE, codes::UNKNOWN_PROPERTY, codes::OUT_OF_RANGE, codes::UNKNOWN_NODE],
+    );
+}
+
+#[test]
+fn two_types_with_fixed_ids_cannot_own_one_name() {
+    let dns = "dns \"www\" type=\"A\" name=\"www\" content=\"192.0.2.1\"";
+    let body = format!(
+        "environment \"a\" {{ identity \"a\" ; {dns} }}\nenvironment \"b\" {{ identity \"b\" ; {dns} }}"
+    );
+    check(&body, &[codes::NAME_COLLISION]);
+}
