@@ -11,7 +11,7 @@ use std::{
     fmt,
 };
 
-use envc_core::{Address, Input, Mode, Output, Part, Ref, Text};
+use envc_core::{Address, Input, Output, Part, Ref, Text};
 use envc_spec::{Dotenv, Environment, FileSpec, Worker};
 
 use crate::{
@@ -165,7 +165,7 @@ pub fn needed_parts(env: &Environment) -> Vec<Part> {
 pub fn render_files(inputs: &FileInputs<'_>) -> Result<Vec<GeneratedFile>, Vec<FileError>> {
     let FileInputs { env, ids, resolve, names, templates, dev_remote } = *inputs;
     let known = Known { env, ids, names, resolve };
-    let maker = Maker { marks: marks(&known), known, templates, remote: dev_remote };
+    let maker = Maker { marks: foreign::marks(&known), known, templates, remote: dev_remote };
     let (mut files, mut errors) = (Vec::new(), Vec::new());
     let mut take = |made: Result<GeneratedFile, Vec<FileError>>| match made {
         Ok(file) => files.push(file),
@@ -312,7 +312,7 @@ impl Maker<'_> {
     }
 
     fn is_specific(&self, text: &str) -> bool {
-        self.marks.iter().any(|mark| holds_word(text, mark))
+        self.marks.iter().any(|mark| foreign::holds_word(text, mark))
     }
 
     /// The texts of this environment in which an ID may stand.
@@ -334,36 +334,6 @@ fn wrangler_error(path: &str, problem: Problem) -> FileError {
             format!("write secret \"{name}\" instead of var \"{name}\""),
         ),
     }
-}
-
-/// What tells this environment from another one: its ID, ports, hosts, and its resources' IDs and
-/// names.
-fn marks(known: &Known<'_>) -> BTreeSet<String> {
-    let Environment { instance, resources, workers, endpoints, .. } = known.env;
-    let mut marks = BTreeSet::from([instance.id.clone()]);
-    marks.extend(instance.branch.clone());
-    marks.extend(instance.sha.clone());
-    marks.extend(instance.ports.values().map(u16::to_string));
-    marks.extend(workers.iter().map(|worker| worker.script.clone()));
-    marks.extend(endpoints.iter().flat_map(|end| [end.host.clone(), end.url.clone()]));
-    for (address, desired) in resources {
-        marks.extend(known.id(address));
-        marks.extend(known.name(address));
-        if let Mode::ExistingId(id) = &desired.mode {
-            marks.insert(id.clone());
-        }
-    }
-    marks.remove("");
-    marks
-}
-
-/// True when the text holds the word, and not only as part of a longer one.
-fn holds_word(text: &str, word: &str) -> bool {
-    text.match_indices(word).any(|(at, _)| {
-        let before = text.get(..at).and_then(|before| before.chars().last());
-        let after = text.get(at + word.len()..).and_then(|after| after.chars().next());
-        !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
-    })
 }
 
 fn join(folder: &str, name: &str) -> String {

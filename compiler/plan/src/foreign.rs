@@ -1,8 +1,13 @@
-//! No ID of another environment may stand in a generated configuration. Pure.
+//! What belongs to this environment, and IDs that do not: none of these may stand in a generated
+//! configuration. Pure.
 
 use std::collections::BTreeSet;
 
+use envc_core::Mode;
+use envc_spec::Environment;
 use serde_json::Value as Json;
+
+use crate::known::Known;
 
 /// The first token of a text that looks like an ID (a UUID, or 32 hex digits) and stands in none
 /// of the known texts, with its line.
@@ -50,6 +55,36 @@ pub(crate) fn account_ids(json: &Json, found: &mut BTreeSet<String>) {
         Json::Array(items) => items.iter().for_each(|item| account_ids(item, found)),
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
     }
+}
+
+/// What tells this environment from another one: its ID, ports, hosts, and its resources' IDs and
+/// names.
+pub(crate) fn marks(known: &Known<'_>) -> BTreeSet<String> {
+    let Environment { instance, resources, workers, endpoints, .. } = known.env;
+    let mut marks = BTreeSet::from([instance.id.clone()]);
+    marks.extend(instance.branch.clone());
+    marks.extend(instance.sha.clone());
+    marks.extend(instance.ports.values().map(u16::to_string));
+    marks.extend(workers.iter().map(|worker| worker.script.clone()));
+    marks.extend(endpoints.iter().flat_map(|end| [end.host.clone(), end.url.clone()]));
+    for (address, desired) in resources {
+        marks.extend(known.id(address));
+        marks.extend(known.name(address));
+        if let Mode::ExistingId(id) = &desired.mode {
+            marks.insert(id.clone());
+        }
+    }
+    marks.remove("");
+    marks
+}
+
+/// True when the text holds the word, and not only as part of a longer one.
+pub(crate) fn holds_word(text: &str, word: &str) -> bool {
+    text.match_indices(word).any(|(at, _)| {
+        let before = text.get(..at).and_then(|before| before.chars().last());
+        let after = text.get(at + word.len()..).and_then(|after| after.chars().next());
+        !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
+    })
 }
 
 #[cfg(test)]

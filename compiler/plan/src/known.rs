@@ -28,11 +28,11 @@ impl Known<'_> {
     /// The physical name of a resource: as observed where it is found by its identifier.
     pub(crate) fn name(&self, address: &Address) -> Option<String> {
         let desired = self.env.resources.get(address)?;
-        let observed = match desired.mode {
-            Mode::ExistingId(_) => self.names.get(address),
-            Mode::Managed | Mode::ExistingName => None,
+        let name = match desired.mode {
+            Mode::ExistingId(_) => self.names.get(address)?,
+            Mode::Managed | Mode::ExistingName => &desired.name,
         };
-        Some(observed.unwrap_or(&desired.name).clone()).filter(|name| !name.is_empty())
+        Some(name.clone()).filter(|name| !name.is_empty())
     }
 
     /// The value of one piece of a text.

@@ -13,6 +13,12 @@ use serde_json::Value as Json;
 
 use crate::known::Known;
 
+mod sections;
+
+use sections::{
+    D1, Dev, Kv, Migration, Object, Objects, Producer, QueueConsumer, Queues, R2, Renamed, Triggers,
+};
+
 const HEADER: &str =
     "// Written by envc; an edited copy is kept, and replaced only by envc apply --force\n";
 
@@ -44,124 +50,9 @@ pub(crate) struct Config<'a> {
     triggers: Triggers<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dev: Option<Dev>,
-}
-
-#[derive(Debug, Serialize)]
-struct D1<'a> {
-    binding: &'a str,
-    database_name: String,
-    database_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    migrations_dir: Option<String>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    remote: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct Kv<'a> {
-    binding: &'a str,
-    id: String,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    remote: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct R2<'a> {
-    binding: &'a str,
-    bucket_name: String,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    remote: bool,
-}
-
-#[derive(Debug, Default, Serialize)]
-struct Queues<'a> {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    producers: Vec<Producer<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    consumers: Vec<QueueConsumer>,
-}
-
-impl Queues<'_> {
-    fn is_empty(&self) -> bool {
-        self.producers.is_empty() && self.consumers.is_empty()
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct Producer<'a> {
-    binding: &'a str,
-    queue: String,
-}
-
-#[derive(Debug, Serialize)]
-struct QueueConsumer {
-    queue: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_batch_size: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_batch_timeout: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_retries: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_concurrency: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_delay: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dead_letter_queue: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Objects<'a> {
-    bindings: Vec<Object<'a>>,
-}
-
-impl Objects<'_> {
-    fn is_empty(&self) -> bool {
-        self.bindings.is_empty()
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct Object<'a> {
-    name: &'a str,
-    class_name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    script_name: Option<&'a str>,
-}
-
-#[derive(Debug, Serialize)]
-struct Migration<'a> {
-    tag: &'a str,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    new_sqlite_classes: &'a [String],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    new_classes: &'a [String],
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    renamed_classes: Vec<Renamed<'a>>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    deleted_classes: &'a [String],
-}
-
-#[derive(Debug, Serialize)]
-struct Renamed<'a> {
-    from: &'a str,
-    to: &'a str,
-}
-
-#[derive(Debug, Serialize)]
-struct Triggers<'a> {
-    crons: &'a [String],
-}
-
-impl Triggers<'_> {
-    fn is_empty(&self) -> bool {
-        self.crons.is_empty()
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct Dev {
-    port: u16,
+    /// All bindings as the spec has them, for templates.
+    #[serde(skip)]
+    bindings: Vec<Json>,
 }
 
 /// Why a configuration cannot be written.
@@ -194,6 +85,7 @@ impl<'a> Config<'a> {
             migrations: worker.migrations.iter().map(migration).collect(),
             triggers: Triggers { crons: &worker.crons },
             dev: worker.port.map(|port| Dev { port }),
+            bindings: Vec::new(),
         };
         let mut problems = Vec::new();
         for (name, text) in &worker.vars {
@@ -229,6 +121,13 @@ impl<'a> Config<'a> {
         known: &Known<'_>,
         remote: bool,
     ) -> Result<(), String> {
+        self.bindings.push(serde_json::json!({
+            "binding": binding,
+            "kind": target.kind().as_str(),
+            "resource": target.name(),
+            "id": known.id(target),
+            "name": known.name(target),
+        }));
         match target.kind() {
             KindId::D1 => self.d1_databases.push(D1 {
                 binding,
@@ -275,6 +174,7 @@ impl<'a> Config<'a> {
             "compatibility_date": self.compatibility_date,
             "compatibility_flags": self.compatibility_flags,
             "vars": self.vars,
+            "bindings": self.bindings,
             "d1_databases": self.d1_databases,
             "kv_namespaces": self.kv_namespaces,
             "r2_buckets": self.r2_buckets,

@@ -1,1 +1,184 @@
+use std::collections::BTreeMap;
 
+use envc_core::{Address, Digest};
+use serde_json::json;
+
+use super::*;
+use crate::{
+    model::{Basis, Doomed, MigrationRef, PLAN_FORMAT, Step, Target},
+    state::StateKey,
+};
+
+fn change(address: &str, action: Action, reason: &str) -> Change {
+    let address: Address = address.parse().unwrap();
+    Change {
+        name: format!("shop-{}-main", address.name()),
+        address,
+        id: None,
+        action,
+        reason: reason.into(),
+        fields: Vec::new(),
+        drift: Vec::new(),
+        deposed: false,
+        existing: false,
+        protect: false,
+        record: None,
+    }
+}
+
+fn field(name: &str, before: Option<Json>, after: Option<Json>) -> FieldChange {
+    FieldChange { field: name.into(), before, after, forces_replace: false }
+}
+
+fn plan(changes: Vec<Change>, work: Vec<Work>) -> Plan {
+    let (cloud, account, project, env) =
+        ("local".into(), "0123".into(), "shop".into(), "main".into());
+    Plan {
+        format: PLAN_FORMAT,
+        basis: Basis {
+            key: StateKey { cloud, account, project, env },
+            env_type: "local".into(),
+            goal: Goal::Apply,
+            lineage: String::new(),
+            serial: 0,
+            spec: Digest::of(""),
+            protected: false,
+        },
+        changes,
+        steps: work.into_iter().map(|work| Step { needs: Vec::new(), work }).collect(),
+        notes: Vec::new(),
+    }
+}
+
+fn check(plan: &Plan, verbose: bool, expect: &str) {
+    assert_eq!(render_plan(plan, &Palette::plain(), RenderOptions { verbose }), expect);
+}
+
+fn create(address: &str) -> Work {
+    Work::Create(Target {
+        address: address.parse().unwrap(),
+        name: "n".into(),
+        fields: BTreeMap::new(),
+        zone: None,
+        parent: None,
+    })
+}
+
+fn long_rules(port: u16) -> Json {
+    json!([{ "hostname": "main.shop.example", "service": format!("http://localhost:{port}") },
+           { "service": "http_status:404" }])
+}
+
+#[test]
+fn every_action_has_a_block() {
+    let mut record = change("dns.web", Action::Create, "it does not exist");
+    record.name = "CNAME main.shop.example".into();
+    record.fields = vec![field("content", None, None), field("proxied", None, Some(json!(true)))];
+    let mut bucket = change("r2.images", Action::ReplaceDeleteFirst, "its location differs");
+    let mut location = field("location", Some(json!("weur")), Some(json!("enam")));
+    location.forces_replace = true;
+    bucket.fields = vec![location];
+    let mut rules = change("tunnel-config.dev", Action::Update, "1 field differs");
+    rules.fields = vec![field("ingress", Some(long_rules(3000)), Some(long_rules(3001)))];
+    let mut kv = change("kv.cache", Action::Update, "1 field differs");
+    kv.fields = vec![field("title", Some(json!("a")), Some(json!("b")))];
+    let mut gone = change("queue.old", Action::Delete, "it is no longer in the spec");
+    gone.deposed = true;
+    let adopt = change("d1.web", Action::Adopt, "its name is ours");
+    let forget = change("queue.lost", Action::Forget, "it is gone already");
+    let keep = change("d1.keep", Action::Keep, "");
+    let doomed = Doomed {
+        address: gone.address.clone(),
+        name: gone.name.clone(),
+        id: "i".into(),
+        zone: None,
+        deposed: true,
+    };
+    let files = ["0001_init.sql", "0002_users.sql"];
+    let files = files.map(|name| MigrationRef { name: name.into(), digest: Digest::of(name) });
+    let migrate =
+        Work::Migrate { address: adopt.address.clone(), files: files.to_vec(), fresh: false };
+    let mut plan = plan(
+        vec![adopt, keep, record, kv, forget, gone, bucket, rules],
+        vec![create("dns.web"), Work::Delete(doomed), migrate],
+    );
+    plan.notes.push("the tunnel \u{1b}[2Jis new".into());
+    check(
+        &plan,
+        false,
+        r#"> adopt d1.web  shop-web-main
+      its name is ours
++ create dns.web  CNAME main.shop.example
+      it does not exist
+      content: (known after apply)
+      proxied: true
+~ update kv.cache  shop-cache-main
+      1 field differs
+      title: "a" → "b"
+< forget queue.lost  shop-lost-main
+      it is gone already
+- delete queue.old  shop-old-main (left over from a replace)
+      it is no longer in the spec
+± replace (the old one goes first) r2.images  shop-images-main
+      its location differs
+      location: "weur" → "enam"  # forces replace
+~ update tunnel-config.dev  shop-dev-main
+      1 field differs
+      ingress:
+              "hostname": "main.shop.example",
+        -     "service": "http://localhost:3000"
+        +     "service": "http://localhost:3001"
+            },
+
+Migrations to run:
+  d1.web
+      0001_init.sql
+      0002_users.sql
+
+note: the tunnel \u{1b}[2Jis new
+
+Plan: 1 to create, 1 to adopt, 2 to update, 1 to replace, 1 to delete, 1 to forget, 1 unchanged; 2 migrations; 5 requests.
+"#,
+    );
+    assert_eq!(plan_json(&plan)["counts"]["update"], 2);
+    assert_eq!(plan_json(&plan)["format"], PLAN_FORMAT);
+}
+
+#[test]
+fn an_empty_plan_says_so() {
+    let mut keep = change("d1.web", Action::Keep, "");
+    keep.existing = true;
+    check(&plan(vec![keep.clone()], Vec::new()), false, "No changes.\n");
+    check(
+        &plan(vec![keep], Vec::new()),
+        true,
+        "= keep d1.web  shop-web-main (existing)\n\nNo changes.\n",
+    );
+}
+
+#[test]
+fn what_others_changed_stands_apart() {
+    let mut kept = change("dns.web", Action::Keep, "");
+    kept.drift =
+        vec![field("ttl", Some(json!(1)), Some(json!(300))), field("x", Some(json!(1)), None)];
+    check(
+        &plan(vec![kept], Vec::new()),
+        false,
+        "Changed outside envc since the last apply:\n  dns.web  shop-web-main\n      \
+         ttl: 1 → 300\n      x: 1 → (nothing)\n\nNo changes.\n",
+    );
+}
+
+#[test]
+fn colour_adds_nothing_but_colour() {
+    let mut made = change("d1.web", Action::Create, "new");
+    made.fields = vec![field("rules", None, Some(long_rules(1)))];
+    let plan = plan(vec![made], vec![create("d1.web")]);
+    let coloured = render_plan(&plan, &Palette::ansi(), RenderOptions::default());
+    let Palette { create, update, delete, dim, bold, reset } = Palette::ansi();
+    let bare = [create, update, delete, dim, bold, reset]
+        .iter()
+        .fold(coloured.clone(), |text, code| text.replace(code, ""));
+    assert_ne!(coloured, bare);
+    check(&plan, false, &bare);
+}
