@@ -118,7 +118,7 @@ pub enum Verb {
 pub struct TargetArgs {
     /// The type, such as `local` or `production`. Left out: `ENVC_ENV`, else the one that this
     /// folder is bound to, else the one whose `when` applies, else the default.
-    #[arg(value_name = "TYPE", help_heading = "Which environment")]
+    #[arg(value_name = "TYPE", help_heading = None::<&str>)]
     pub env_type: Option<String>,
     /// The pull request's number, for types with `{env.pr}`.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -144,10 +144,8 @@ pub struct CallArgs {
 /// `envc apply`
 #[derive(Clone, Debug, Args)]
 #[command(after_help = APPLY_EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct ApplyArgs {
-    /// Which environment.
-    #[command(flatten)]
-    pub target: TargetArgs,
     /// How calls are made.
     #[command(flatten)]
     pub calls: CallArgs,
@@ -172,14 +170,14 @@ pub struct ApplyArgs {
     /// Do exactly what `envc plan --out` wrote, or refuse when something changed since.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["env_type", "pr", "id", "cloud", "adopt"])]
     pub plan: Option<PathBuf>,
+    /// Which environment.
+    #[command(flatten)]
+    pub target: TargetArgs,
 }
 
 /// `envc plan`
 #[derive(Clone, Debug, Args)]
 pub struct PlanArgs {
-    /// Which environment.
-    #[command(flatten)]
-    pub target: TargetArgs,
     /// How calls are made.
     #[command(flatten)]
     pub calls: CallArgs,
@@ -192,15 +190,15 @@ pub struct PlanArgs {
     /// Plan to take over resources of the same names that envc did not make.
     #[arg(long)]
     pub adopt: bool,
+    /// Which environment.
+    #[command(flatten)]
+    pub target: TargetArgs,
 }
 
 /// `envc destroy`
 #[derive(Clone, Debug, Args)]
 #[command(after_help = DESTROY_EXAMPLES)]
 pub struct DestroyArgs {
-    /// Which environment.
-    #[command(flatten)]
-    pub target: TargetArgs,
     /// How calls are made.
     #[command(flatten)]
     pub calls: CallArgs,
@@ -213,6 +211,9 @@ pub struct DestroyArgs {
     /// An environment that nothing knows is no failure.
     #[arg(long)]
     pub if_exists: bool,
+    /// Which environment.
+    #[command(flatten)]
+    pub target: TargetArgs,
 }
 
 /// `envc check`
@@ -245,12 +246,12 @@ pub struct ShowArgs {
 /// `envc output`
 #[derive(Clone, Debug, Args)]
 pub struct OutputArgs {
-    /// Which environment.
-    #[command(flatten)]
-    pub target: TargetArgs,
     /// One value alone, such as url.webapp or d1.webapp.id: `$(envc output --only url.webapp)`.
     #[arg(long, value_name = "NAME")]
     pub only: Option<String>,
+    /// Which environment.
+    #[command(flatten)]
+    pub target: TargetArgs,
 }
 
 /// `envc migrate`
@@ -275,12 +276,12 @@ pub struct MigrateArgs {
 /// `envc migrate apply`
 #[derive(Clone, Debug, Args)]
 pub struct MigrateApplyArgs {
-    /// Which environment.
-    #[command(flatten)]
-    pub target: TargetArgs,
     /// Approve without being asked.
     #[arg(short, long)]
     pub yes: bool,
+    /// Which environment.
+    #[command(flatten)]
+    pub target: TargetArgs,
 }
 
 /// `envc cloud`

@@ -53,6 +53,7 @@ impl<T> Choice<T> {
 
 /// What the choice of a cloud rests on.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct CloudInputs<'a> {
     /// `--cloud`
     pub flag: Option<&'a str>,

@@ -1,4 +1,5 @@
 //! The real binary: exit codes, streams, and what only a process shows.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     fs,
