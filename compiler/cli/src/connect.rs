@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::atomic::AtomicBool,
 };
 
@@ -26,7 +26,7 @@ const CLOUDFLARE: &str = "https://api.cloudflare.com/client/v4";
 const CACHE_BYTES_MAX: usize = 1024 * 1024;
 
 /// A connection to a cloud.
-pub struct Connection {
+pub(crate) struct Connection {
     endpoint: Endpoint,
     transport: HttpTransport,
     /// What the cloud says its account is; Cloudflare is asked.
@@ -44,27 +44,24 @@ impl std::fmt::Debug for Connection {
 
 impl Connection {
     /// Opens the cloud that the session chose.
-    pub async fn open(
-        session: &Session<'_>,
-        cloud_dir: Option<&Path>,
-    ) -> Result<Self, CommandError> {
+    pub(crate) async fn open(session: &Session<'_>) -> Result<Self, CommandError> {
         match session.cloud.value {
-            CloudName::Local => Self::local(session, cloud_dir).await,
+            CloudName::Local => Self::local(session).await,
             CloudName::Cloudflare => Self::cloudflare(session),
         }
     }
 
-    async fn local(session: &Session<'_>, dir: Option<&Path>) -> Result<Self, CommandError> {
+    async fn local(session: &Session<'_>) -> Result<Self, CommandError> {
         let failed = || CommandError::failed("the local cloud cannot be started");
         let faults = match &session.env.cloud_faults {
             Some(text) => Faults::parse(text).map_err(|error| {
-                CommandError::usage(format!("{} cannot be read", env::ENVC_CLOUD_FAULTS))
+                CommandError::usage(format!("{} cannot be read", env::names::ENVC_CLOUD_FAULTS))
                     .because_text(error)
                     .hint("see `envc cloud serve --help` for the faults that there are")
             })?,
             None => Faults::default(),
         };
-        let dir = dir.map_or_else(|| session.state_dir.cloud(), PathBuf::from);
+        let dir = session.state_dir.cloud();
         let zones = session.spec.zone().map(str::to_owned).into_iter().collect();
         let cloud = Cloud::open(CloudConfig { dir, zones, faults })
             .map_err(|error| failed().because(&error))?;
@@ -114,7 +111,7 @@ impl Connection {
     }
 
     /// A client whose calls end with `stop` and are told to `progress`.
-    pub fn client<'a>(
+    pub(crate) fn client<'a>(
         &'a self,
         session: &'a Session<'_>,
         progress: &'a dyn Progress,
@@ -131,7 +128,7 @@ impl Connection {
     }
 
     /// The account and the zones: from the cache where they are known.
-    pub async fn scope(
+    pub(crate) async fn scope(
         &self,
         client: &Client<'_>,
         zones: &BTreeSet<String>,
@@ -212,7 +209,7 @@ fn explain(error: &ScopeError) -> CommandError {
 }
 
 /// The error of a command that the user stopped.
-pub fn interrupted() -> CommandError {
+pub(crate) fn interrupted() -> CommandError {
     CommandError::new(crate::exit_code::ExitCode::Interrupted, "interrupted")
         .hint("run the command again: it carries on where it stopped")
 }

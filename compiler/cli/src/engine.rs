@@ -12,7 +12,7 @@ use envc_plan::{
     CheckedPlan, Goal, Inputs, MigrationFile, Observation, Ownership, Plan, Refusal, State, check,
     plan_apply, plan_destroy, sort_migrations,
 };
-use envc_spec::{Environment, MigrateMode};
+use envc_spec::Environment;
 
 use crate::{connect::interrupted, error::CommandError, fsio, session::Session};
 
@@ -21,25 +21,25 @@ const MIGRATION_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// What a plan is made from, beside the session.
 #[derive(Debug)]
-pub struct PlanRequest<'r> {
+pub(crate) struct PlanRequest<'r> {
     /// Apply or destroy.
-    pub goal: Goal,
+    pub(crate) goal: Goal,
     /// The account.
-    pub scope: &'r Scope,
+    pub(crate) scope: &'r Scope,
     /// What is recorded.
-    pub state: Option<&'r State>,
+    pub(crate) state: Option<&'r State>,
     /// What is there.
-    pub observation: &'r Observation,
+    pub(crate) observation: &'r Observation,
     /// What proves a namesake ours.
-    pub ownership: &'r Ownership,
+    pub(crate) ownership: &'r Ownership,
     /// Addresses to leave in the account.
-    pub keep: &'r BTreeSet<Address>,
+    pub(crate) keep: &'r BTreeSet<Address>,
     /// The migrations to run.
-    pub migrations: &'r BTreeMap<Address, Vec<MigrationFile>>,
+    pub(crate) migrations: &'r BTreeMap<Address, Vec<MigrationFile>>,
 }
 
 /// Makes a plan and has it checked.
-pub fn make_plan(
+pub(crate) fn make_plan(
     session: &Session<'_>,
     request: &PlanRequest<'_>,
 ) -> Result<CheckedPlan, CommandError> {
@@ -64,7 +64,7 @@ pub fn make_plan(
 }
 
 /// Has a plan checked.
-pub fn checked(plan: Plan) -> Result<CheckedPlan, CommandError> {
+pub(crate) fn checked(plan: Plan) -> Result<CheckedPlan, CommandError> {
     check(plan).map_err(|unsound| {
         CommandError::failed("BUG: the checker refuses this plan, so nothing was done")
             .because(&unsound)
@@ -94,7 +94,7 @@ fn refused(refusals: &[Refusal]) -> CommandError {
 }
 
 /// Observes what the environment and the state name.
-pub async fn look(
+pub(crate) async fn look(
     client: &Client<'_>,
     scope: &Scope,
     desired: &BTreeMap<Address, Desired>,
@@ -135,16 +135,25 @@ fn asks_for(kind: &dyn envc_kinds::Kind, call: &str) -> bool {
     call.ends_with(&format!("/{tail}"))
 }
 
-/// Reads the migrations of each database; in a folder's order of wrangler.
-pub fn read_migrations(
+/// Whose migrations are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Databases {
+    /// An apply never changes an existing database without being asked.
+    Managed,
+    /// `envc migrate` is the asking.
+    All,
+}
+
+/// Reads the migrations of each database, in wrangler's order.
+pub(crate) fn read_migrations(
     root: &Path,
     environment: &Environment,
+    which: Databases,
 ) -> Result<BTreeMap<Address, Vec<MigrationFile>>, CommandError> {
     let mut all = BTreeMap::new();
     for (address, dir) in &environment.migrations {
         let managed = environment.resources.get(address).is_some_and(Desired::is_managed);
-        if !managed && environment.migrate == MigrateMode::Auto {
-            // An existing database is never changed without being asked.
+        if !managed && which == Databases::Managed {
             continue;
         }
         let folder = fsio::inside(root, &dir.path)?;
@@ -154,8 +163,8 @@ pub fn read_migrations(
             if !is_sql {
                 continue;
             }
-            let text = fsio::read_text(&folder.join(&name), MIGRATION_BYTES_MAX)?
-                .unwrap_or_default();
+            let text =
+                fsio::read_text(&folder.join(&name), MIGRATION_BYTES_MAX)?.unwrap_or_default();
             // Line ends as the API's splitter likes them; the same digest on every system.
             let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
             files.push(MigrationFile { name, text });

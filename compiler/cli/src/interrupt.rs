@@ -1,5 +1,10 @@
 //! Ctrl-C: the first one asks to stop, the second one stops.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use tokio::sync::watch;
 
 use crate::exit_code::ExitCode;
@@ -8,6 +13,7 @@ use crate::exit_code::ExitCode;
 #[derive(Clone, Debug)]
 pub struct Interrupt {
     asked: watch::Receiver<bool>,
+    flag: Arc<AtomicBool>,
 }
 
 impl Interrupt {
@@ -17,13 +23,16 @@ impl Interrupt {
     /// ends the process at once with exit 130: what was begun stands among the recorded intents.
     pub fn listen() -> Self {
         let (sender, asked) = watch::channel(false);
+        let flag = Arc::new(AtomicBool::new(false));
+        let raised = Arc::clone(&flag);
         tokio::spawn(async move {
             signal().await;
+            raised.store(true, Ordering::Relaxed);
             sender.send_replace(true);
             signal().await;
             leave();
         });
-        Self { asked }
+        Self { asked, flag }
     }
 
     /// Done as soon as the user asked to stop; never, if nobody does.
@@ -33,6 +42,11 @@ impl Interrupt {
         if asked.wait_for(|asked| *asked).await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// The flag that rises when the user asks to stop, for those who look now and then.
+    pub fn flag(&self) -> &AtomicBool {
+        &self.flag
     }
 
     /// True once the user asked to stop.

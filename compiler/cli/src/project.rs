@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use envc_core::limits::SPEC_BYTES_MAX;
+use envc_core::{Diagnostics, Severity, limits::SPEC_BYTES_MAX};
 use envc_spec::Spec;
 
 use crate::{
@@ -76,7 +76,18 @@ impl SpecFile {
     /// Compiles it. Warnings and mistakes are shown; with mistakes it is an error of exit 65.
     pub fn load(&self, ui: &Ui) -> Result<Spec, CommandError> {
         let (spec, found) = envc_spec::load(&self.text);
-        let errors = found.iter().filter(|one| one.severity == envc_core::Severity::Error).count();
+        let errors = self.show(ui, found);
+        spec.ok_or_else(|| wrong(&self.name, errors))
+    }
+
+    /// Shows mistakes that only one instance has; the error of exit 65.
+    pub fn refuse(&self, ui: &Ui, found: Diagnostics) -> CommandError {
+        wrong(&self.name, self.show(ui, found))
+    }
+
+    /// Shows what was found, and gives the number of errors.
+    fn show(&self, ui: &Ui, found: Diagnostics) -> usize {
+        let errors = found.iter().filter(|one| one.severity == Severity::Error).count();
         if !found.is_empty() {
             if ui.is_json() {
                 for object in render::objects(found, self.source()) {
@@ -86,7 +97,7 @@ impl SpecFile {
                 ui.show(&render::pictures(found, self.source(), ui.err_style()));
             }
         }
-        spec.ok_or_else(|| wrong(&self.name, errors))
+        errors
     }
 }
 

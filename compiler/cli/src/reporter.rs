@@ -14,7 +14,7 @@ use crate::{
 const SLOW_MS: u64 = 1_000;
 
 /// Hears exec's events. Before a run there is no bar, so retries of reads are plain lines.
-pub struct Reporter<'a> {
+pub(crate) struct Reporter<'a> {
     ui: &'a Ui,
     progress: Mutex<Option<Progress<'a>>>,
 }
@@ -27,17 +27,17 @@ impl std::fmt::Debug for Reporter<'_> {
 
 impl<'a> Reporter<'a> {
     /// A reporter without a bar.
-    pub fn new(ui: &'a Ui) -> Self {
+    pub(crate) fn new(ui: &'a Ui) -> Self {
         Self { ui, progress: Mutex::new(None) }
     }
 
     /// Shows a bar over this many steps from now on.
-    pub fn begin(&self, steps: usize) {
+    pub(crate) fn begin(&self, steps: usize) {
         *self.lock() = (steps > 0).then(|| self.ui.progress(steps));
     }
 
     /// Takes the bar away.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         *self.lock() = None;
     }
 

@@ -1,7 +1,11 @@
 //! What every command that works on one environment begins with: the spec, the folder, the type,
 //! the ID, the cloud, and the environment resolved for all of these.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    cell::{Ref, RefCell},
+    collections::BTreeSet,
+    path::PathBuf,
+};
 
 use envc_core::{Digest, KeyedDigest};
 use envc_exec::ports::Clock as _;
@@ -16,27 +20,27 @@ use crate::{
     error::CommandError,
     exit_code::ExitCode,
     git::{self, GitView},
-    registry::{Mint, Place, Registry, WorkingCopy},
-    spec_file::SpecFile,
+    project::SpecFile,
+    registry::{CopyRecord, Mint, Place, Registry, WorkingCopy},
     ui::Ui,
 };
 
 /// What the command line says of the environment.
 #[derive(Clone, Debug, Default)]
-pub struct Selection {
+pub(crate) struct Selection {
     /// `TYPE`
-    pub env_type: Option<String>,
+    pub(crate) env_type: Option<String>,
     /// `--pr`
-    pub pr: Option<u32>,
+    pub(crate) pr: Option<u32>,
     /// `--id`
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// `--cloud`
-    pub cloud: Option<String>,
+    pub(crate) cloud: Option<String>,
 }
 
 /// How an ID is come by when none is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnNewId {
+pub(crate) enum OnNewId {
     /// Mint and record one.
     Mint,
     /// There is nothing to work on then.
@@ -45,44 +49,43 @@ pub enum OnNewId {
 
 /// A command's session.
 #[derive(Debug)]
-pub struct Session<'a> {
+pub(crate) struct Session<'a> {
     /// Output.
-    pub ui: &'a Ui,
+    pub(crate) ui: &'a Ui,
     /// The process's variables.
-    pub env: &'a ProcessEnv,
+    pub(crate) env: &'a ProcessEnv,
     /// The user's state directory.
-    pub state_dir: StateDir,
+    pub(crate) state_dir: StateDir,
     /// Digests of secrets.
-    pub digest: KeyedDigest,
+    pub(crate) digest: KeyedDigest,
     /// Time.
-    pub clock: SystemClock,
+    pub(crate) clock: SystemClock,
     /// Chance.
-    pub entropy: SystemEntropy,
+    pub(crate) entropy: SystemEntropy,
     /// The spec's folder: all its paths are relative to it.
-    pub root: PathBuf,
+    pub(crate) root: PathBuf,
     /// The spec's text and name.
-    pub file: SpecFile,
+    pub(crate) file: SpecFile,
     /// The spec.
-    pub spec: Spec,
+    pub(crate) spec: Spec,
     /// Git, as far as it is there.
-    pub git: GitView,
-    /// The folder's record.
-    pub copy: WorkingCopy,
+    pub(crate) git: GitView,
+    copy: RefCell<WorkingCopy>,
     /// The type, and why.
-    pub head: TypeHead,
+    pub(crate) head: TypeHead,
     /// Why this type.
-    pub type_why: String,
+    pub(crate) type_why: String,
     /// The environment's ID.
-    pub id: String,
+    pub(crate) id: String,
     /// The cloud, and why.
-    pub cloud: Choice<CloudName>,
+    pub(crate) cloud: Choice<CloudName>,
     /// The environment.
-    pub environment: Environment,
+    pub(crate) environment: Environment,
 }
 
 impl<'a> Session<'a> {
     /// Opens a session. `None`: no ID was ever minted, and `on_new` says not to.
-    pub fn open(
+    pub(crate) fn open(
         ui: &'a Ui,
         env: &'a ProcessEnv,
         file: SpecFile,
@@ -90,7 +93,7 @@ impl<'a> Session<'a> {
         on_new: OnNewId,
     ) -> Result<Option<Self>, CommandError> {
         let spec = file.load(ui)?;
-        let root = file.folder().to_owned();
+        let root = file.root.clone();
         let state_dir = StateDir::open(env, &root)?;
         let clock = SystemClock::new(env);
         let entropy = SystemEntropy::new(env);
@@ -104,7 +107,8 @@ impl<'a> Session<'a> {
         let Choice { value: head, why: type_why } =
             choose(&spec, env, &git, &registry, &copy, selection)?;
         let head = head.clone();
-        let Some(id) = identity(&spec, &head, &git, &mut copy, selection, on_new, &clock, &entropy)?
+        let Some(id) =
+            identity(&spec, &head, &git, &mut copy, selection, on_new, &clock, &entropy)?
         else {
             return Ok(None);
         };
@@ -128,9 +132,8 @@ impl<'a> Session<'a> {
             ports,
             local_cloud: cloud.value == CloudName::Local,
         };
-        let environment = spec
-            .environment(&head.name, &instance)
-            .map_err(|diagnostics| file.refuse(ui, diagnostics))?;
+        let environment =
+            spec.environment(&head.name, &instance).map_err(|found| file.refuse(ui, found))?;
         let digest = state_dir.keyed_digest()?;
         Ok(Some(Self {
             ui,
@@ -143,7 +146,7 @@ impl<'a> Session<'a> {
             file,
             spec,
             git,
-            copy,
+            copy: RefCell::new(copy),
             head,
             type_why,
             id,
@@ -153,7 +156,7 @@ impl<'a> Session<'a> {
     }
 
     /// The key of the state in this account.
-    pub fn state_key(&self, account: &str) -> StateKey {
+    pub(crate) fn state_key(&self, account: &str) -> StateKey {
         StateKey {
             cloud: self.cloud.value.as_str().to_owned(),
             account: account.to_owned(),
@@ -163,12 +166,12 @@ impl<'a> Session<'a> {
     }
 
     /// Digest of the spec's text.
-    pub fn spec_digest(&self) -> Digest {
+    pub(crate) fn spec_digest(&self) -> Digest {
         Digest::of(&self.file.text)
     }
 
     /// What proves a namesake ours.
-    pub fn ownership(&self, adopt: bool) -> Result<Ownership, CommandError> {
+    pub(crate) fn ownership(&self, adopt: bool) -> Result<Ownership, CommandError> {
         let known: BTreeSet<String> =
             Registry::new(&self.state_dir).read()?.known_ids(self.spec.project());
         Ok(Ownership {
@@ -179,25 +182,37 @@ impl<'a> Session<'a> {
         })
     }
 
+    /// What is recorded of this folder.
+    pub(crate) fn record(&self) -> Ref<'_, CopyRecord> {
+        Ref::map(self.copy.borrow(), WorkingCopy::record)
+    }
+
+    /// Changes what is recorded of this folder.
+    pub(crate) fn change_record(
+        &self,
+        change: impl FnOnce(&mut WorkingCopy) -> Result<(), CommandError>,
+    ) -> Result<(), CommandError> {
+        change(&mut self.copy.borrow_mut())
+    }
+
     /// Is the folder bound to another environment? Then its files are not ours to write.
-    pub fn bound_elsewhere(&self) -> Option<String> {
-        let bound = self.copy.record().bound.as_ref()?;
+    pub(crate) fn bound_elsewhere(&self) -> Option<String> {
+        let record = self.record();
+        let bound = record.bound.as_ref()?;
         (bound.id != self.id).then(|| format!("{} ({})", bound.id, bound.env_type))
     }
 
     /// One line that says what is worked on, where and why.
-    pub fn heading(&self) -> String {
+    pub(crate) fn heading(&self) -> String {
         let cloud = match self.cloud.value {
-            CloudName::Local => format!(
-                "on the local cloud, not on Cloudflare ({})",
-                self.cloud.why
-            ),
+            CloudName::Local => {
+                format!("on the local cloud, not on Cloudflare ({})", self.cloud.why)
+            }
             CloudName::Cloudflare => format!("on Cloudflare ({})", self.cloud.why),
         };
         format!(
-            "{} {} `{}` {cloud}; type `{}` because {}",
+            "{} environment `{}` {cloud}; type `{}` because {}",
             self.spec.project(),
-            "environment",
             self.id,
             self.head.name,
             self.type_why
@@ -205,7 +220,7 @@ impl<'a> Session<'a> {
     }
 
     /// Milliseconds since 1970.
-    pub fn now_ms(&self) -> u64 {
+    pub(crate) fn now_ms(&self) -> u64 {
         self.clock.unix_ms()
     }
 }

@@ -20,6 +20,7 @@ mod scope;
 
 pub use client::{CallClass, CallError, Client, Endpoint, World};
 pub use deed::fetch_token;
+pub use migrate::read_ledger;
 pub use observe::observe;
 pub use progress::{Event, Progress, Silent};
 pub use rate::Budget;

@@ -11,10 +11,11 @@ use envc_plan::{MigrationFile, MigrationRef};
 use serde_json::Value as Json;
 
 use crate::{
-    client::{CallClass, CallError},
+    client::{CallClass, CallError, Client},
     deed::{Context, StepError},
     journal::Outcome,
     progress::Event,
+    scope::Scope,
 };
 
 /// Source: wrangler's `d1 migrations apply`, version 4.
@@ -89,17 +90,7 @@ impl Context<'_> {
         let kind = kind(address.kind());
         let sql = format!("{LEDGER}\n{READ_LEDGER}");
         let answer = self.client.call_repeatable(&call(&sql), Some(kind)).await?;
-        let rows = answer
-            .result
-            .as_array()
-            .and_then(|results| results.last())
-            .and_then(|last| last.get("results"))
-            .and_then(Json::as_array);
-        Ok(rows
-            .into_iter()
-            .flatten()
-            .filter_map(|row| row.get("name").and_then(Json::as_str).map(str::to_owned))
-            .collect())
+        Ok(names_in(&answer.result))
     }
 
     async fn run_file(
@@ -115,15 +106,12 @@ impl Context<'_> {
         let sql = format!("{create}\n{}", with_ledger_row(text, &file.name));
         let mut attempt = 1;
         loop {
-            let error = match self.client.call(&call(&sql), Some(kind)).await {
-                Ok(_) => {
-                    ledger.get_or_insert_with(Vec::new);
-                    return Ok(());
-                }
-                Err(error) => error,
+            let Err(error) = self.client.call(&call(&sql), Some(kind)).await else {
+                ledger.get_or_insert_with(Vec::new);
+                return Ok(());
             };
             if !error.is_unknown() {
-                return Err(self.explain(error, work.address, file, text));
+                return Err(explain(error, work.address, file, text));
             }
             self.tell_retry(&error, attempt);
             self.client.pause(self.client.backoff_ms(attempt)).await;
@@ -142,22 +130,44 @@ impl Context<'_> {
             attempt += 1;
         }
     }
+}
 
-    /// Names the file and, where the API's words tell, the line.
-    fn explain(
-        &self,
-        error: CallError,
-        address: &Address,
-        file: &MigrationRef,
-        text: &str,
-    ) -> StepError {
-        let place = match line_of(text, &error.message) {
-            Some(line) => format!("{}:{line}", file.name),
-            None => file.name.clone(),
-        };
-        let message = format!("{address}: migration {place} failed: {}", error.message);
-        StepError { error: CallError { message, ..error }, open: false }
+/// The names in a database's ledger, in order; none where there is no ledger. Changes nothing.
+pub async fn read_ledger(
+    client: &Client<'_>,
+    scope: &Scope,
+    address: &Address,
+    id: &str,
+) -> Result<Vec<String>, CallError> {
+    let call = d1_query(&scope.place(None), id, READ_LEDGER);
+    match client.call_repeatable(&call, Some(kind(address.kind()))).await {
+        Ok(answer) => Ok(names_in(&answer.result)),
+        Err(error) if error.message.contains("no such table") => Ok(Vec::new()),
+        Err(error) => Err(error),
     }
+}
+
+/// The `name` column of the last statement's rows.
+fn names_in(result: &Json) -> Vec<String> {
+    let rows = result
+        .as_array()
+        .and_then(|results| results.last())
+        .and_then(|last| last.get("results"))
+        .and_then(Json::as_array);
+    rows.into_iter()
+        .flatten()
+        .filter_map(|row| row.get("name").and_then(Json::as_str).map(str::to_owned))
+        .collect()
+}
+
+/// Names the file and, where the API's words tell, the line.
+fn explain(error: CallError, address: &Address, file: &MigrationRef, text: &str) -> StepError {
+    let place = match line_of(text, &error.message) {
+        Some(line) => format!("{}:{line}", file.name),
+        None => file.name.clone(),
+    };
+    let message = format!("{address}: migration {place} failed: {}", error.message);
+    StepError { error: CallError { message, ..error }, open: false }
 }
 
 fn text_of<'a>(work: &Migrations<'a>, file: &MigrationRef) -> Option<&'a str> {

@@ -258,7 +258,9 @@ impl<'r, 'a> Runner<'r, 'a> {
                 (false, Some(write)) => match select(flying.next(), write).await {
                     Either::Left((result, write)) => {
                         saving = Some(write);
-                        result.into_iter().for_each(|result| self.finish(result));
+                        if let Some(result) = result {
+                            self.finish(result);
+                        }
                     }
                     Either::Right((written, _)) => self.settle(written, &mut broken),
                 },

@@ -18,6 +18,7 @@ mod heads;
 mod interpolate;
 mod merge;
 mod names;
+mod print;
 mod refs;
 mod scope;
 mod settings;

@@ -11,6 +11,7 @@ use crate::{
     grammar::Grammar,
     heads,
     merge::merge,
+    print,
     scope::{Given, Scope},
     settings,
 };
@@ -277,6 +278,19 @@ impl Spec {
         let environment = scope.environment(head, project);
         found.extend(scope.found);
         if found.has_errors() { Err(found) } else { Ok(environment) }
+    }
+
+    /// A type as plain KDL: merged, nothing left of `extends`, overriding and `without`. A comment
+    /// says which `environment` a node comes from, where it comes from one. `None` for a type that
+    /// is not declared.
+    pub fn resolved_kdl(&self, type_name: &str) -> Option<String> {
+        let mut found = Diagnostics::new();
+        let chains = heads::chains(&self.document, &mut found);
+        let (block, chain) =
+            chains.into_iter().find(|(block, _)| block.label() == Some(type_name))?;
+        let merged = merge(&self.document, &self.grammar, &chain, &mut found);
+        let project = project_node(&self.document)?;
+        Some(print::resolved(project, block, &merged, &self.grammar))
     }
 
     /// Another type that an ID could belong to: its fixed identity equals the ID, or the ID fits

@@ -1,5 +1,9 @@
 //! The specs of `specs/` compile for all of their types.
-#![expect(clippy::unwrap_used, reason = "a test that cannot read its input has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot read its input has failed"
+)]
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
@@ -96,4 +100,34 @@ fn generated_ids_keep_clear_of_fixed_ones() {
     assert_eq!(other("production").as_deref(), Some("production"));
     assert_eq!(other("pr-7").as_deref(), Some("ephemeral"));
     assert_eq!(other("pr-x"), None);
+}
+
+/// What a spec means, without where it says so.
+fn meaning(spec: &Spec, type_name: &str) -> String {
+    let environment = spec.environment(type_name, &instance("pr-42", false)).unwrap();
+    let debug = format!("{environment:#?}");
+    let spans = ["start: ", "end: "];
+    let lines =
+        debug.lines().filter(|line| !spans.iter().any(|span| line.trim().starts_with(span)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_resolved_type_loads_again_to_the_same_environment() {
+    for name in ["quickstart", "eventuall", "vibechecc"] {
+        let spec = example(name);
+        for head in spec.types() {
+            let text = spec.resolved_kdl(&head.name).unwrap();
+            let (again, found) = load(&text);
+            let again = again.unwrap_or_else(|| panic!("{text}\n{found:#?}"));
+            assert_eq!(meaning(&again, &head.name), meaning(&spec, &head.name), "{text}");
+        }
+    }
+    assert!(
+        example("eventuall")
+            .resolved_kdl("worktree")
+            .unwrap()
+            .contains("    LIVEKIT_API_SECRET \"{lease.preview.livekit-api-secret}\"\n")
+    );
+    assert!(example("eventuall").resolved_kdl("nothing").is_none());
 }

@@ -1,8 +1,14 @@
 //! The verbs, one file each.
 
+mod apply;
 mod check;
 mod cloud;
 mod completions;
+mod destroy;
+mod migrate;
+mod plan;
+mod shared;
+mod show;
 
 use crate::{
     app::App,
@@ -17,15 +23,11 @@ pub(crate) fn run(app: &App, verb: Verb) -> Result<ExitCode, CommandError> {
         Verb::Check(args) => check::run(app, &args),
         Verb::Cloud(CloudVerb::Serve(args)) => cloud::serve(app, &args),
         Verb::Completions(args) => Ok(completions::run(app, args)),
-        Verb::Apply(_) => not_there("apply"),
-        Verb::Plan(_) => not_there("plan"),
-        Verb::Destroy(_) => not_there("destroy"),
-        Verb::Show(_) => not_there("show"),
-        Verb::Output(_) => not_there("output"),
-        Verb::Migrate(_) => not_there("migrate"),
+        Verb::Apply(args) => apply::run(app, &args),
+        Verb::Plan(args) => plan::run(app, &args),
+        Verb::Destroy(args) => destroy::run(app, &args),
+        Verb::Show(args) => show::show(app, &args),
+        Verb::Output(args) => show::output(app, &args),
+        Verb::Migrate(verb) => migrate::run(app, &verb),
     }
-}
-
-fn not_there(verb: &str) -> Result<ExitCode, CommandError> {
-    Err(CommandError::failed(format!("`envc {verb}` is not there yet")))
 }

@@ -1,0 +1,249 @@
+//! `envc migrate`: which migrations are applied, and applying them where apply does not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use envc_core::Address;
+use envc_exec::{
+    Client, Run, Scope, help_for_call,
+    ports::{Entropy as _, StateStore as _},
+    read_ledger,
+};
+use envc_plan::{Action, Goal, MigrationFile, Plan, State, Step, Work};
+use envc_spec::MigrateMode;
+use serde_json::json;
+
+use super::shared::{finished, lock, not_approved, selection_of, show_plan, state_error, zones_of};
+use crate::{
+    app::{App, block_on},
+    args::{MigrateApplyArgs, MigrateVerb, TargetArgs},
+    connect::Connection,
+    engine::{self, Databases, PlanRequest},
+    error::CommandError,
+    exit_code::ExitCode,
+    interrupt::Interrupt,
+    project::SpecFile,
+    reporter::Reporter,
+    session::{OnNewId, Session},
+    state_local::LocalStore,
+};
+
+/// One database's migrations.
+struct Status {
+    address: Address,
+    applied: Vec<String>,
+    pending: Vec<String>,
+    /// In the ledger, without a file.
+    missing: Vec<String>,
+}
+
+pub(super) fn run(app: &App, verb: &MigrateVerb) -> Result<ExitCode, CommandError> {
+    match verb {
+        MigrateVerb::Status(args) => {
+            let session = open(app, &args.target)?;
+            let found = block_on(statuses(&session))??;
+            tell(&session, &found);
+            Ok(ExitCode::Done)
+        }
+        MigrateVerb::Check(args) => {
+            let session = open(app, &args.target)?;
+            let found = block_on(statuses(&session))??;
+            tell(&session, &found);
+            let open = found.iter().any(|status| !status.pending.is_empty());
+            Ok(if open { ExitCode::Changes } else { ExitCode::Done })
+        }
+        MigrateVerb::Apply(args) => {
+            let session = open(app, &args.target)?;
+            block_on(apply(&session, args))?
+        }
+    }
+}
+
+fn open<'a>(app: &'a App, target: &TargetArgs) -> Result<Session<'a>, CommandError> {
+    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
+    let selection = selection_of(target);
+    let session = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Absent)?;
+    let session = session.ok_or_else(|| {
+        CommandError::new(
+            ExitCode::UnknownEnvironment,
+            "no environment was made from this folder yet",
+        )
+        .hint("make it: envc apply")
+        .code("envc::cli::nothing_known")
+    })?;
+    session.ui.say(&session.heading());
+    Ok(session)
+}
+
+async fn statuses(session: &Session<'_>) -> Result<Vec<Status>, CommandError> {
+    let stop = Interrupt::listen();
+    let reporter = Reporter::new(session.ui);
+    let files = engine::read_migrations(&session.root, &session.environment, Databases::All)?;
+    let connection = Connection::open(session).await?;
+    let client = connection.client(session, &reporter, stop.flag());
+    let scope = connection.scope(&client, &zones_of(session)).await?;
+    let store = LocalStore::read_only(&session.state_dir, session.state_key(&scope.account));
+    let state = store.load().await.map_err(|error| state_error(&error))?.map(|(state, _)| state);
+    let plan = plan(session, &client, &scope, state.as_ref(), &files).await?;
+    let reads = files.iter().map(|(address, files)| status(&client, &scope, &plan, address, files));
+    futures::future::join_all(reads).await.into_iter().collect()
+}
+
+async fn status(
+    client: &Client<'_>,
+    scope: &Scope,
+    plan: &Plan,
+    address: &Address,
+    files: &[MigrationFile],
+) -> Result<Status, CommandError> {
+    let ledger = match id_in(plan, address) {
+        Some(id) => read_ledger(client, scope, address, id).await.map_err(|error| {
+            CommandError::failed(format!("the migrations of {address} cannot be read"))
+                .because(&error)
+                .hint_opt(help_for_call(&error, "D1 Write", false))
+        })?,
+        // Not made yet: nothing is applied.
+        None => Vec::new(),
+    };
+    let names: BTreeSet<&String> = files.iter().map(|file| &file.name).collect();
+    let is_applied = |name: &str| ledger.iter().any(|applied| applied == name);
+    let pending = files.iter().filter(|file| !is_applied(&file.name));
+    Ok(Status {
+        address: address.clone(),
+        pending: pending.map(|file| file.name.clone()).collect(),
+        missing: ledger.iter().filter(|name| !names.contains(name)).cloned().collect(),
+        applied: ledger,
+    })
+}
+
+fn tell(session: &Session<'_>, found: &[Status]) {
+    let mut lines = Vec::new();
+    for Status { address, applied, pending, missing } in found {
+        lines.push(format!("{address}: {} applied, {} pending", applied.len(), pending.len()));
+        lines.extend(applied.iter().map(|name| {
+            let note = if missing.contains(name) { " (its file is missing)" } else { "" };
+            format!("  applied  {name}{note}")
+        }));
+        lines.extend(pending.iter().map(|name| format!("  pending  {name}")));
+        session.ui.event(
+            "migrations",
+            json!({
+                "address": address, "applied": applied, "pending": pending, "missing": missing
+            }),
+        );
+    }
+    if found.is_empty() {
+        lines.push("No database of this environment has migrations.".to_owned());
+    }
+    session.ui.result(&lines.join("\n"));
+}
+
+fn id_in<'p>(plan: &'p Plan, address: &Address) -> Option<&'p str> {
+    let change =
+        plan.changes.iter().find(|change| change.address == *address && !change.deposed)?;
+    let there =
+        change.existing || matches!(change.action, Action::Keep | Action::Update | Action::Adopt);
+    change.id.as_deref().filter(|_| there)
+}
+
+/// A plan of the whole environment: its changes tell which databases are there.
+async fn plan(
+    session: &Session<'_>,
+    client: &Client<'_>,
+    scope: &Scope,
+    state: Option<&State>,
+    migrations: &BTreeMap<Address, Vec<MigrationFile>>,
+) -> Result<Plan, CommandError> {
+    let resources = &session.environment.resources;
+    let observation = engine::look(client, scope, resources, state).await?;
+    let request = PlanRequest {
+        goal: Goal::Apply,
+        scope,
+        state,
+        observation: &observation,
+        ownership: &session.ownership(false)?,
+        keep: &BTreeSet::new(),
+        migrations,
+    };
+    Ok(engine::make_plan(session, &request)?.plan().clone())
+}
+
+async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCode, CommandError> {
+    let stop = Interrupt::listen();
+    let reporter = Reporter::new(session.ui);
+    let files = engine::read_migrations(&session.root, &session.environment, Databases::All)?;
+    let connection = Connection::open(session).await?;
+    let client = connection.client(session, &reporter, stop.flag());
+    let scope = connection.scope(&client, &zones_of(session)).await?;
+    let store = lock(session, &scope, &stop, "envc migrate apply").await?;
+    let (state, version) = match store.load().await.map_err(|error| state_error(&error))? {
+        Some((state, version)) => (Some(state), Some(version)),
+        None => (None, None),
+    };
+    let whole = plan(session, &client, &scope, state.as_ref(), &files).await?;
+    let plan = engine::checked(migrations_alone(whole, &files)?)?;
+    if plan.plan().steps.is_empty() {
+        session.ui.event("migrated_all", json!({ "steps": 0 }));
+        session.ui.result("Nothing to do: every migration is applied.");
+        return Ok(ExitCode::Done);
+    }
+    show_plan(session.ui, plan.plan(), false);
+    let asks = session.environment.protect || session.environment.migrate == MigrateMode::Manual;
+    let question = format!("Run these migrations on `{}`?", session.id);
+    if asks && !args.yes && !session.ui.confirm(&question)? {
+        return Err(not_approved());
+    }
+    let state = state.unwrap_or_else(|| {
+        let key = session.state_key(&scope.account);
+        State::new(key, &session.head.name, session.entropy.hex(8))
+    });
+    reporter.begin(plan.plan().steps.len());
+    let outcome = envc_exec::run(
+        &Run {
+            client: &client,
+            scope: &scope,
+            store: &store,
+            plan: &plan,
+            migrations: &files,
+            parallelism: envc_core::limits::PARALLELISM,
+            names_are_proof: false,
+        },
+        state,
+        version,
+    )
+    .await;
+    reporter.end();
+    let report = finished(outcome)?;
+    session.ui.event("migrated_all", json!({ "steps": report.done }));
+    session.ui.result(&format!("Migrated {} databases of `{}`.", report.done, session.id));
+    Ok(ExitCode::Done)
+}
+
+/// The same plan with nothing but its migrations; a database that is not there has to be made by
+/// an apply first.
+fn migrations_alone(
+    plan: Plan,
+    files: &BTreeMap<Address, Vec<MigrationFile>>,
+) -> Result<Plan, CommandError> {
+    for address in files.keys() {
+        if id_in(&plan, address).is_none() {
+            return Err(CommandError::failed(format!("{address} is not there yet"))
+                .hint("make it first: envc apply")
+                .code("envc::cli::no_database"));
+        }
+    }
+    let mut changes = plan.changes;
+    changes.retain(|change| files.contains_key(&change.address) && !change.deposed);
+    for change in &mut changes {
+        change.action = Action::Keep;
+        change.fields.clear();
+        // What is recorded of it stays as it is.
+        change.record = None;
+    }
+    let steps = plan
+        .steps
+        .into_iter()
+        .filter(|step| matches!(step.work, Work::Migrate { .. }))
+        .map(|step| Step { needs: Vec::new(), work: step.work })
+        .collect();
+    Ok(Plan { changes, steps, ..plan })
+}

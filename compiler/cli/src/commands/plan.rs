@@ -1,0 +1,120 @@
+//! `envc plan`: what apply would do, and why; nothing is changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use envc_exec::ports::StateStore as _;
+use envc_plan::Goal;
+use envc_spec::MigrateMode;
+use serde_json::json;
+
+use super::shared::{selection_of, show_plan, stand_ins, state_error, zones_of};
+use crate::{
+    app::{App, block_on},
+    args::PlanArgs,
+    connect::Connection,
+    engine::{self, Databases, PlanRequest},
+    error::CommandError,
+    exit_code::ExitCode,
+    fsio,
+    generated::{self, Sources},
+    interrupt::Interrupt,
+    project::SpecFile,
+    reporter::Reporter,
+    session::{OnNewId, Session},
+    state_local::LocalStore,
+};
+
+pub(super) fn run(app: &App, args: &PlanArgs) -> Result<ExitCode, CommandError> {
+    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
+    let selection = selection_of(&args.target);
+    let Some(session) = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Mint)? else {
+        return Err(CommandError::failed("BUG: no ID was minted"));
+    };
+    session.ui.say(&session.heading());
+    block_on(plan(app, &session, args))?
+}
+
+async fn plan(app: &App, session: &Session<'_>, args: &PlanArgs) -> Result<ExitCode, CommandError> {
+    let stop = Interrupt::listen();
+    let reporter = Reporter::new(session.ui);
+    let migrations = match session.environment.migrate {
+        MigrateMode::Auto => {
+            engine::read_migrations(&session.root, &session.environment, Databases::Managed)?
+        }
+        MigrateMode::Manual => BTreeMap::new(),
+    };
+    let connection = Connection::open(session).await?;
+    let client = connection.client(session, &reporter, stop.flag());
+    let scope = connection.scope(&client, &zones_of(session)).await?;
+    // Read only: a plan waits for nobody and holds nobody up.
+    let store = LocalStore::read_only(&session.state_dir, session.state_key(&scope.account));
+    let state = store.load().await.map_err(|error| state_error(&error))?.map(|(state, _)| state);
+    let observation =
+        engine::look(&client, &scope, &session.environment.resources, state.as_ref()).await?;
+    let ownership = session.ownership(args.adopt)?;
+    let plan = engine::make_plan(
+        session,
+        &PlanRequest {
+            goal: Goal::Apply,
+            scope: &scope,
+            state: state.as_ref(),
+            observation: &observation,
+            ownership: &ownership,
+            keep: &BTreeSet::new(),
+            migrations: &migrations,
+        },
+    )?;
+    let plan = plan.plan();
+    for later in &session.environment.later {
+        session.ui.warn(&format!("apply will refuse: {} cannot be done yet", later.what));
+    }
+    show_plan(session.ui, plan, true);
+    let files = files_to_write(session, plan)?;
+    if !files.is_empty() {
+        session.ui.result(&format!("Files to write: {}", files.join(", ")));
+    }
+    let budget = client.budget();
+    session.ui.event("budget", json!({ "sent": budget.sent, "left": budget.left }));
+    if let Some(left) = budget.left {
+        session.ui.detail(&format!(
+            "this plan took {} requests; the rate limit has {left} left in its window",
+            budget.sent
+        ));
+    }
+    if let Some(path) = &args.out {
+        let path = app.cwd.join(path);
+        fsio::write_atomic(&path, &plan.to_bytes(), fsio::PRIVATE)?;
+        session.ui.say(&format!(
+            "wrote {}; do exactly this with: envc apply --plan {}",
+            path.display(),
+            path.display()
+        ));
+    }
+    let changes = !plan.is_empty() || !files.is_empty();
+    Ok(if changes && args.detailed_exitcode { ExitCode::Changes } else { ExitCode::Done })
+}
+
+/// The files that apply would write. Secrets are looked up for that; one that is missing is said
+/// and is no error of a plan.
+fn files_to_write(
+    session: &Session<'_>,
+    plan: &envc_plan::Plan,
+) -> Result<Vec<String>, CommandError> {
+    if session.bound_elsewhere().is_some() {
+        return Ok(Vec::new());
+    }
+    let sources = match Sources::read(session) {
+        Ok(sources) => sources,
+        Err(error) if error.code == Some("envc::cli::missing_secret") => {
+            session.ui.warn(&format!("apply will refuse: {}", error.message));
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error),
+    };
+    let files = sources.render(session, &stand_ins(session, &sources, plan))?;
+    Ok(files
+        .into_iter()
+        .filter(|file| !generated::up_to_date(session, std::slice::from_ref(file)))
+        .map(|file| file.path)
+        .collect())
+}

@@ -1,0 +1,169 @@
+//! `envc show` and `envc output`: what is recorded of the environment. No request is made.
+
+use std::collections::BTreeMap;
+
+use envc_exec::ports::StateStore as _;
+use envc_plan::State;
+use serde_json::{Map, Value as Json, json};
+
+use super::shared::{selection_of, state_error};
+use crate::{
+    app::{App, block_on},
+    args::{OutputArgs, ShowArgs, TargetArgs},
+    error::CommandError,
+    exit_code::ExitCode,
+    project::SpecFile,
+    session::{OnNewId, Session},
+    state_local::LocalStore,
+};
+
+pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError> {
+    let (session, state) = open(app, &args.target)?;
+    let mut lines = vec![session.heading()];
+    lines.push(match &state {
+        Some(state) => {
+            format!("account {}, {} resources:", state.key.account, state.resources.len())
+        }
+        None => "not applied yet".to_owned(),
+    });
+    let resources = state.iter().flat_map(|state| &state.resources);
+    for (address, recorded) in resources.clone() {
+        let id = if recorded.id == recorded.name { "" } else { &recorded.id };
+        lines.push(
+            format!("  {:<24} {:<48} {id}", address.to_string(), recorded.name)
+                .trim_end()
+                .to_owned(),
+        );
+    }
+    if let Some(state) = state.as_ref().filter(|state| !state.intents.is_empty()) {
+        lines.push(format!(
+            "{} actions were begun and not finished; `envc apply` carries on:",
+            state.intents.len()
+        ));
+        lines.extend(state.intents.iter().map(|open| format!("  {} {}", open.address, open.name)));
+    }
+    section(&mut lines, "ports", session.environment.instance.ports.iter());
+    let urls: Vec<_> =
+        session.environment.endpoints.iter().map(|end| (&end.name, &end.url)).collect();
+    section(&mut lines, "urls", urls.into_iter());
+    let files = session.record().files.clone();
+    let own: Vec<_> = files.iter().filter(|(_, file)| file.env == session.id).collect();
+    if !own.is_empty() {
+        lines.push("files:".to_owned());
+        lines.extend(own.iter().map(|(path, file)| format!("  {path} ({:04o})", file.mode)));
+    }
+    session.ui.result(&lines.join("\n"));
+    let recorded: BTreeMap<String, Json> = resources
+        .map(|(address, recorded)| {
+            (address.to_string(), json!({ "name": recorded.name, "id": recorded.id }))
+        })
+        .collect();
+    session.ui.event(
+        "environment",
+        json!({
+            "project": session.spec.project(), "env": session.id, "type": session.head.name,
+            "cloud": session.cloud.value.as_str(), "applied": state.is_some(),
+            "account": state.as_ref().map(|state| &state.key.account),
+            "resources": recorded, "ports": session.environment.instance.ports,
+            "files": own.iter().map(|(path, _)| path).collect::<Vec<_>>(),
+        }),
+    );
+    Ok(ExitCode::Done)
+}
+
+fn section<K: std::fmt::Display, V: std::fmt::Display>(
+    lines: &mut Vec<String>,
+    title: &str,
+    pairs: impl Iterator<Item = (K, V)>,
+) {
+    let rows: Vec<String> =
+        pairs.map(|(name, value)| format!("  {:<24} {value}", name.to_string())).collect();
+    if !rows.is_empty() {
+        lines.push(format!("{title}:"));
+        lines.extend(rows);
+    }
+}
+
+pub(super) fn output(app: &App, args: &OutputArgs) -> Result<ExitCode, CommandError> {
+    let (session, state) = open(app, &args.target)?;
+    let Some(state) = state else {
+        return Err(CommandError::new(
+            ExitCode::UnknownEnvironment,
+            format!("`{}` is not applied yet, so it has no outputs", session.id),
+        )
+        .hint("apply it first: envc apply")
+        .code("envc::cli::not_applied"));
+    };
+    let values = values(&session, &state);
+    match &args.only {
+        None => {
+            let lines: Vec<String> =
+                values.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            session.ui.result(&lines.join("\n"));
+            let object: Map<String, Json> =
+                values.into_iter().map(|(name, value)| (name, Json::String(value))).collect();
+            session.ui.event("output", json!({ "values": object }));
+        }
+        Some(name) => {
+            let value = values.get(name).ok_or_else(|| {
+                let names: Vec<&str> = values.keys().map(String::as_str).collect();
+                CommandError::usage(format!("there is no output `{name}`"))
+                    .hint(format!("there are: {}", names.join(", ")))
+                    .code("envc::cli::unknown_output")
+            })?;
+            session.ui.result(value);
+            session.ui.event("output", json!({ "values": { name: value } }));
+        }
+    }
+    Ok(ExitCode::Done)
+}
+
+/// Every output by its name in references. Never a secret: tokens are not recorded.
+fn values(session: &Session<'_>, state: &State) -> BTreeMap<String, String> {
+    let mut values = BTreeMap::new();
+    values.insert("env".to_owned(), session.id.clone());
+    values.insert("env.type".to_owned(), session.head.name.clone());
+    for (address, recorded) in &state.resources {
+        if recorded.parent.is_none() {
+            values.insert(format!("{address}.id"), recorded.id.clone());
+            values.insert(format!("{address}.name"), recorded.name.clone());
+        }
+    }
+    for endpoint in &session.environment.endpoints {
+        values.insert(format!("host.{}", endpoint.name), endpoint.host.clone());
+        values.insert(format!("url.{}", endpoint.name), endpoint.url.clone());
+    }
+    for (owner, port) in &session.environment.instance.ports {
+        values.insert(format!("port.{owner}"), port.to_string());
+    }
+    values
+}
+
+/// The session and the state, without a connection: the state is found by its environment.
+fn open<'a>(
+    app: &'a App,
+    target: &TargetArgs,
+) -> Result<(Session<'a>, Option<State>), CommandError> {
+    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
+    let selection = selection_of(target);
+    let Some(session) = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Absent)? else {
+        return Err(CommandError::new(
+            ExitCode::UnknownEnvironment,
+            "no environment was made from this folder yet",
+        )
+        .hint("make it: envc apply")
+        .code("envc::cli::nothing_known"));
+    };
+    let keys = LocalStore::list(&session.state_dir, session.spec.project())?;
+    let cloud = session.cloud.value.as_str();
+    let key = keys.into_iter().find(|key| {
+        let account = session.env.account_id.as_ref();
+        key.env == session.id
+            && key.cloud == cloud
+            && (cloud == "local" || account.is_none_or(|account| *account == key.account))
+    });
+    let Some(key) = key else { return Ok((session, None)) };
+    let store = LocalStore::read_only(&session.state_dir, key);
+    let loaded = block_on(store.load())?.map_err(|error| state_error(&error))?;
+    Ok((session, loaded.map(|(state, _)| state)))
+}
