@@ -26,7 +26,7 @@ pub struct Instance {
 pub enum Identity {
     /// Fixed text (after `{env.pr}` and the like are replaced): `identity "production"`.
     Text {
-        /// The pattern as written, references in braces.
+        /// The text, every reference replaced but `{env.pr}`.
         pattern: String,
         /// True when it holds `{env.pr}`: an ID per pull request.
         per_pr: bool,
@@ -38,6 +38,20 @@ pub enum Identity {
         /// Adds time and chance, so that the ID is minted once and recorded.
         unique: bool,
     },
+}
+
+impl Identity {
+    /// The ID of a fixed identity, with the pull request's number where it holds one. `None` for
+    /// an ID from the branch, or without the number that is needed.
+    pub fn fixed(&self, pr: Option<u32>) -> Option<String> {
+        match self {
+            Self::Text { pattern, per_pr: false } => Some(pattern.clone()),
+            Self::Text { pattern, per_pr: true } => {
+                Some(pattern.replace("{env.pr}", &pr?.to_string()))
+            }
+            Self::Branch { .. } => None,
+        }
+    }
 }
 
 /// When a type applies by itself.

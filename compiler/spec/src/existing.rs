@@ -86,9 +86,9 @@ impl<'a> Existing<'a> {
                     "{word} \"{label}\" is not listed, but all stores of `{type_name}` exist"
                 );
                 found.push(
-                    Diagnostic::error(codes::NOT_EXISTING, node.name.span, message)
-                        .at("lists all that exists")
-                        .label(store.label_span(), "declared here")
+                    Diagnostic::error(codes::NOT_EXISTING, store.label_span(), message)
+                        .at("not listed")
+                        .label(node.name.span, "lists all that exists")
                         .help(format!(
                             "add {word} \"{label}\" {by}=\"…\", or drop it: without {word} \"{label}\""
                         )),

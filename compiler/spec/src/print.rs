@@ -1,6 +1,8 @@
 //! The nodes of one type as plain KDL: what is left once `extends`, overriding and `without` are
 //! done. The text loads again, to the same environment.
 
+use std::fmt::Write as _;
+
 use envc_syntax::{Node, Scalar, ScalarValue};
 
 use crate::{grammar::Grammar, merge::Merged};
@@ -93,7 +95,8 @@ fn quoted(text: &str) -> String {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => {
-                out.push_str(&format!("\\u{{{:x}}}", u32::from(c)));
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
             }
             c => out.push(c),
         }
@@ -104,7 +107,7 @@ fn quoted(text: &str) -> String {
 
 /// A text that does not interpolate: raw, or quoted with its braces doubled where it has lines.
 fn raw(text: &str) -> String {
-    if text.contains(char::is_control) || text.starts_with("\"\"") {
+    if text.contains(char::is_control) || text.starts_with('"') {
         return quoted(&text.replace('{', "{{").replace('}', "}}"));
     }
     let mut hashes = String::from("#");
@@ -112,4 +115,29 @@ fn raw(text: &str) -> String {
         hashes.push('#');
     }
     format!("{hashes}\"{text}\"{hashes}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is printed reads back as the same text.
+    fn check(text: &str) {
+        for printed in [quoted(text), raw(text), word(text)] {
+            let (document, found) = envc_syntax::parse(&format!("a {printed}"));
+            assert!(found.is_empty(), "{printed}: {found:?}");
+            let read = document.nodes[0].args[0].as_text().unwrap().to_owned();
+            assert_eq!(read.replace("{{", "{").replace("}}", "}"), text, "{printed}");
+        }
+    }
+
+    #[test]
+    fn any_text_reads_back() {
+        for text in [
+            "", "a", "-", "true", "a b", "\"", "\\", "\"#", "a\"##b", "\n\t{x}", "é", "\u{1}",
+            "\"\"x", "#",
+        ] {
+            check(text);
+        }
+    }
 }

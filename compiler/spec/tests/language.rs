@@ -247,3 +247,21 @@ fn two_types_with_fixed_ids_cannot_own_one_name() {
     );
     check(&body, &[codes::NAME_COLLISION]);
 }
+
+#[test]
+fn every_store_that_is_not_listed_is_named() {
+    check(
+        "environment \"a\" { identity \"a\" ; existing all {} }\nd1 \"x\"\nkv \"y\"\ntunnel \"t\"",
+        &[codes::NOT_EXISTING, codes::NOT_EXISTING],
+    );
+}
+
+#[test]
+fn a_fixed_identity_may_hold_the_pull_request() {
+    let text =
+        format!("{PROJECT}environment \"e\" {{ when pr ; identity \"{{project}}-{{env.pr}}\" }}");
+    let spec = load(&text).0.unwrap();
+    let identity = &spec.head("e").unwrap().identity;
+    assert_eq!(identity.fixed(Some(42)).as_deref(), Some("shop-42"));
+    assert_eq!(identity.fixed(None), None);
+}
