@@ -1,1 +1,18 @@
-//! The test harness.
+//! The test harness: [`TestEnv`] runs the real binary in a world of its own, [`Listing`] is what
+//! a cloud holds.
+//!
+//! It is test code: a helper that cannot do its work panics, and the test fails there.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a test fails by panicking"
+)]
+
+mod env;
+mod listing;
+mod process;
+
+pub use env::{Ran, TestEnv};
+pub use listing::{CloudView, Listing, Object};
+pub use process::{Running, binary};
