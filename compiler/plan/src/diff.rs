@@ -82,7 +82,7 @@ pub(crate) fn diff(inputs: &DiffInputs<'_>) -> Diff {
         Ok(order) => order.into_iter().for_each(|wanted| differ.wanted(wanted)),
         Err(cycle) => differ.refuse_cycle(&cycle),
     }
-    differ.dropped(inputs.desired);
+    differ.dropped(inputs.desired, "the spec does not have it any more");
     differ.interrupted();
     differ.marked();
     differ.finish()
@@ -93,7 +93,7 @@ pub(crate) fn diff(inputs: &DiffInputs<'_>) -> Diff {
 pub(crate) fn diff_destroy(inputs: &DiffInputs<'_>) -> Diff {
     let mut differ = Differ::new(inputs);
     let nothing = BTreeMap::new();
-    differ.dropped(&nothing);
+    differ.dropped(&nothing, "");
     differ.interrupted();
     for wanted in inputs.desired.values().filter(|wanted| wanted.is_managed()) {
         differ.named(wanted);
@@ -167,11 +167,9 @@ impl<'a> Differ<'a> {
                 code: "envc::plan::existing_missing",
                 address: wanted.address.clone(),
                 message: format!("the account has no {} {which}", kind.noun()),
-                help: format!(
-                    "correct it in the spec's `existing` block, or move {} out of it so that envc \
-                     creates one",
-                    wanted.address
-                ),
+                help: "correct it in the spec's `existing` block, or take it out of there so that \
+                       envc creates one"
+                    .into(),
             });
             return;
         };
@@ -226,7 +224,7 @@ impl<'a> Differ<'a> {
     fn create(&mut self, wanted: &'a Desired, recorded: Option<&Recorded>) {
         let reason = match recorded {
             Some(recorded) => format!("{} is gone: it was deleted outside envc", recorded.id),
-            None => "not there yet".to_owned(),
+            None => String::new(),
         };
         let mut change = change(wanted, Action::Create, &reason);
         change.fields = wanted
@@ -280,7 +278,6 @@ impl<'a> Differ<'a> {
         change.fields = fields;
         if replace || seen.observed.name != wanted.name {
             change.action = Action::ReplaceDeleteFirst;
-            change.record = None;
             change.reason = format!("{proof}, but it is `{}`", seen.observed.name);
             self.ids.remove(&wanted.address);
             self.refuse_if_protected(wanted, "replaced", &change.reason);
@@ -353,9 +350,12 @@ impl<'a> Differ<'a> {
         let mut change = change(wanted, action, &reason);
         change.id = Some(seen.observed.id.clone());
         change.drift = recorded.map(|recorded| drift(kind, seen, recorded)).unwrap_or_default();
-        if action == Action::Keep {
-            change.record = Some(self.record(wanted, seen, &[]));
-        }
+        // What a replace removes has its own name and zone, so it is told too.
+        change.record = match action {
+            Action::Keep => Some(self.record(wanted, seen, &[])),
+            _ if replace => Some(self.record(wanted, seen, &fields)),
+            _ => None,
+        };
         change.fields = fields;
         if replace {
             self.ids.remove(&wanted.address);
@@ -418,6 +418,7 @@ impl<'a> Differ<'a> {
         let mut record = record_of(wanted, &seen.observed.id, fields);
         if wanted.parent.is_none() {
             record.name.clone_from(&seen.observed.name);
+            record.zone.clone_from(&seen.zone);
         }
         record
     }
@@ -434,8 +435,8 @@ impl<'a> Differ<'a> {
         }
     }
 
-    /// What is recorded and not in the spec any more.
-    fn dropped(&mut self, desired: &BTreeMap<Address, Desired>) {
+    /// What is recorded and not wanted any more.
+    fn dropped(&mut self, desired: &BTreeMap<Address, Desired>, why: &'static str) {
         let Some(state) = self.state else { return };
         for (address, recorded) in &state.resources {
             if desired.contains_key(address) {
@@ -451,7 +452,7 @@ impl<'a> Differ<'a> {
                 }
                 _ if dies_with_parent => (Action::Forget, "goes with the resource it belongs to"),
                 None => (Action::Forget, "gone already: it was deleted outside envc"),
-                Some(_) => (Action::Delete, "no longer wanted"),
+                Some(_) => (Action::Delete, why),
             };
             self.out.changes.push(doomed(address, recorded, action, reason));
         }
