@@ -37,7 +37,7 @@ pub use model::{
 };
 pub use observe::{Observation, Questions, Seen, parents_to_read};
 pub use planner::{Inputs, plan_apply, plan_destroy};
-pub use render::{Palette, RenderOptions, plan_json, render_plan};
+pub use render::{Palette, RenderOptions, plan_json, render_plan, render_summary};
 pub use state::{
     AppliedMigration, Intent, IntentAction, Recorded, STATE_SCHEMA, State, StateError, StateKey,
 };

@@ -8,7 +8,10 @@ use std::fmt::Write as _;
 use serde_json::Value as Json;
 use similar::{ChangeTag, TextDiff};
 
-use crate::model::{Action, Change, Counts, FieldChange, Goal, Plan, Work};
+use crate::{
+    model::{Action, Change, Counts, FieldChange, Goal, Plan, Work},
+    state::StateKey,
+};
 
 /// Widest JSON that stays on its line.
 const INLINE_CHARS_MAX: usize = 72;
@@ -61,13 +64,15 @@ impl Palette {
 /// How much to show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RenderOptions {
-    /// Resources that stay as they are get a line too.
+    /// Resources that stay as they are get a line too, and new ones all of their fields.
     pub verbose: bool,
 }
 
 /// The plan for people; ends in a line break. An empty plan is "No changes."
 pub fn render_plan(plan: &Plan, palette: &Palette, options: RenderOptions) -> String {
-    let mut page = Page { text: String::new(), palette };
+    let StateKey { project, env, .. } = &plan.basis.key;
+    let marker = format!("envc:{project}/{env}");
+    let mut page = Page { text: String::new(), palette, verbose: options.verbose, marker };
     let shown = |change: &&Change| options.verbose || change.action != Action::Keep;
     page.drift(plan);
     let changes: Vec<&Change> = plan.changes.iter().filter(shown).collect();
@@ -84,7 +89,7 @@ pub fn render_plan(plan: &Plan, palette: &Palette, options: RenderOptions) -> St
         }
         page.text.push('\n');
     }
-    page.line(0, format_args!("{}{}{}", palette.bold, summary(plan), palette.reset));
+    page.line(0, format_args!("{}", render_summary(plan, palette)));
     page.text
 }
 
@@ -102,6 +107,8 @@ pub fn plan_json(plan: &Plan) -> Json {
 struct Page<'a> {
     text: String,
     palette: &'a Palette,
+    verbose: bool,
+    marker: String,
 }
 
 impl Page<'_> {
@@ -119,23 +126,38 @@ impl Page<'_> {
         let (colour, reset) = (self.palette.of(change.action), self.palette.reset);
         let (sign, word) = sign(change.action);
         let mut marks = String::new();
-        for (mark, set) in [
-            (" (existing)", change.existing),
-            (" (protected)", change.protect),
-            (" (left over from a replace)", change.deposed),
-        ] {
+        for (mark, set) in [(" (existing)", change.existing), (" (protected)", change.protect)] {
             marks.push_str(if set { mark } else { "" });
         }
         let Change { address, name, reason, .. } = change;
         let name = shown_text(name);
-        self.line(0, format_args!("{colour}{sign} {word}{reset} {address}  {name}{marks}"));
+        let terse = is_new(change.action) && !self.verbose;
+        let fields = if terse { self.terse_fields(change) } else { String::new() };
+        self.line(0, format_args!("{colour}{sign} {word}{reset} {address}  {name}{marks}{fields}"));
         if !reason.is_empty() {
             let dim = self.palette.dim;
             self.line(6, format_args!("{dim}{}{reset}", shown_text(reason)));
         }
-        for field in &change.fields {
+        for field in change.fields.iter().filter(|_| !terse) {
             self.field(field, is_new(change.action));
         }
+    }
+
+    /// The short fields of something new as the spec writes them, without those that the name
+    /// says already.
+    fn terse_fields(&self, change: &Change) -> String {
+        let mut text = String::new();
+        for FieldChange { field, after, .. } in &change.fields {
+            let Some(after) = after.as_ref().filter(|after| !is_wide(after)) else { continue };
+            let said = after.as_str().is_some_and(|after| {
+                after == self.marker || change.name.split(' ').any(|word| word == after)
+            });
+            if !said {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "  {field}={}", shown_json(after, false));
+            }
+        }
+        text
     }
 
     fn field(&mut self, change: &FieldChange, new: bool) {
@@ -227,6 +249,11 @@ impl Page<'_> {
             self.text.push('\n');
         }
     }
+}
+
+/// The last line of a plan alone: "Plan: 9 to create; 4 migrations; 14 requests."
+pub fn render_summary(plan: &Plan, palette: &Palette) -> String {
+    format!("{}{}{}", palette.bold, summary(plan), palette.reset)
 }
 
 /// The sign and the word of an action.

@@ -71,7 +71,7 @@ fn long_rules(port: u16) -> Json {
 
 #[test]
 fn every_action_has_a_block() {
-    let mut record = change("dns.web", Action::Create, "it does not exist");
+    let mut record = change("dns.web", Action::Create, "");
     record.name = "CNAME main.shop.example".into();
     record.fields = vec![field("content", None, None), field("proxied", None, Some(json!(true)))];
     let mut bucket = change("r2.images", Action::ReplaceDeleteFirst, "its location differs");
@@ -108,16 +108,13 @@ fn every_action_has_a_block() {
         false,
         r#"> adopt d1.web  shop-web-main
       its name is ours
-+ create dns.web  CNAME main.shop.example
-      it does not exist
-      content: (known after apply)
-      proxied: true
++ create dns.web  CNAME main.shop.example  proxied=true
 ~ update kv.cache  shop-cache-main
       1 field differs
       title: "a" → "b"
 < forget queue.lost  shop-lost-main
       it is gone already
-- delete queue.old  shop-old-main (left over from a replace)
+- delete queue.old  shop-old-main
       it is no longer in the spec
 ± replace (the old one goes first) r2.images  shop-images-main
       its location differs
@@ -174,11 +171,32 @@ fn colour_adds_nothing_but_colour() {
     let mut made = change("d1.web", Action::Create, "new");
     made.fields = vec![field("rules", None, Some(long_rules(1)))];
     let plan = plan(vec![made], vec![create("d1.web")]);
-    let coloured = render_plan(&plan, &Palette::ansi(), RenderOptions::default());
+    let coloured = render_plan(&plan, &Palette::ansi(), RenderOptions { verbose: true });
     let Palette { create, update, delete, dim, bold, reset } = Palette::ansi();
     let bare = [create, update, delete, dim, bold, reset]
         .iter()
         .fold(coloured.clone(), |text, code| text.replace(code, ""));
     assert_ne!(coloured, bare);
-    check(&plan, false, &bare);
+    check(&plan, true, &bare);
+}
+
+#[test]
+fn something_new_takes_one_line_unless_more_is_asked_for() {
+    let mut record = change("dns.web", Action::Create, "");
+    record.name = "CNAME main.shop.example".into();
+    record.fields = vec![
+        field("comment", None, Some(json!("envc:shop/main"))),
+        field("content", None, None),
+        field("name", None, Some(json!("main.shop.example"))),
+        field("rules", None, Some(long_rules(1))),
+        field("ttl", None, Some(json!(60))),
+    ];
+    let plan = plan(vec![record], vec![create("dns.web")]);
+    check(
+        &plan,
+        false,
+        "+ create dns.web  CNAME main.shop.example  ttl=60\n\nPlan: 1 to create; 1 request.\n",
+    );
+    let verbose = render_plan(&plan, &Palette::plain(), RenderOptions { verbose: true });
+    assert!(verbose.contains("      content: (known after apply)\n"), "{verbose}");
 }
