@@ -417,7 +417,7 @@ pub fn help_for_call(error: &CallError, permission: &str, open: bool) -> Option<
     Some(match &error.class {
         CallClass::Api(Meaning::Auth) => format!(
             "check that the API token is right and has the permission `{permission}` for this \
-             account; `envc apply` carries on where it stopped"
+             account, then run the command again"
         ),
         CallClass::Api(Meaning::RateLimited) => {
             "the account's limit of 1,200 requests in 5 minutes is spent; run the command again in \
