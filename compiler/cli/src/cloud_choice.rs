@@ -165,7 +165,7 @@ pub fn choose_type<'t>(
     match types {
         [head] => Ok(Choice::new(head, "it is the only one")),
         _ => Err(CommandError::usage("no type of environment is named, and none is the default")
-            .hint(format!("name one: envc apply {}", names(types).join(" | ")))
+            .hint(format!("name one of: {}", names(types).join(", ")))
             .hint("or mark one in environment.kdl: environment \"local\" default { … }")
             .code("envc::cli::no_type")),
     }
@@ -185,7 +185,7 @@ fn tie(found: &[&TypeHead], why: &str) -> CommandError {
     let names: Vec<&str> = found.iter().map(|head| head.name.as_str()).collect();
     CommandError::usage(format!("{} types apply here: {}", names.len(), names.join(", ")))
         .because_text(why)
-        .hint(format!("name one: envc apply {}", names.join(" | ")))
+        .hint("name the one you mean")
         .code("envc::cli::ambiguous_type")
 }
 

@@ -10,9 +10,10 @@ use std::{
 use envc_cloud::{Cloud, CloudConfig, Faults};
 use envc_core::{Digest, Secret};
 use envc_exec::{
-    CallClass, Client, Endpoint, Progress, Scope, ScopeError, World, find_account, find_zones,
-    help_for_call,
+    CallClass, CallError, Client, Endpoint, Progress, Scope, ScopeError, World, find_account,
+    find_zones, help_for_call,
 };
+use envc_kinds::Meaning;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -127,27 +128,81 @@ impl Connection {
         Client::new(self.endpoint.clone(), world)
     }
 
-    /// The account and the zones: from the cache where they are known.
-    pub(crate) async fn scope(
-        &self,
-        client: &Client<'_>,
-        zones: &BTreeSet<String>,
-    ) -> Result<Scope, CommandError> {
+    /// The account, with the zones that are known already.
+    pub(crate) async fn account(&self, client: &Client<'_>) -> Result<Scope, CommandError> {
         let account = match self.account.clone().or_else(|| self.cache.account.clone()) {
             Some(account) => account,
-            None => find_account(client).await.map_err(|error| explain(&error))?,
+            None => find_account(client).await.map_err(|error| self.explain(&error))?,
         };
-        let known = self.cache.zones.get(&account).cloned().unwrap_or_default();
-        let mut scope = Scope { account: account.clone(), zones: known };
+        let zones = self.cache.zones.get(&account).cloned().unwrap_or_default();
+        Ok(Scope { account, zones })
+    }
+
+    /// Finds the zones that are not known yet, and remembers all that was found.
+    pub(crate) async fn zones(
+        &self,
+        client: &Client<'_>,
+        scope: &mut Scope,
+        names: &BTreeSet<String>,
+    ) -> Result<(), CommandError> {
         let before = scope.zones.len();
-        find_zones(client, &mut scope, zones).await.map_err(|error| explain(&error))?;
-        if scope.zones.len() != before || self.cache.account.as_ref() != Some(&account) {
+        find_zones(client, scope, names).await.map_err(|error| self.explain(&error))?;
+        if scope.zones.len() != before || self.cache.account.as_ref() != Some(&scope.account) {
             let mut cache = self.cache.clone();
-            cache.account = Some(account.clone());
-            cache.zones.insert(account, scope.zones.clone());
+            cache.account = Some(scope.account.clone());
+            cache.zones.insert(scope.account.clone(), scope.zones.clone());
             cache.write();
         }
-        Ok(scope)
+        Ok(())
+    }
+
+    /// A failed look-up of account or zone, for people.
+    fn explain(&self, error: &ScopeError) -> CommandError {
+        let failed = CommandError::failed("the account cannot be worked with").because(error);
+        match error {
+            ScopeError::Call(call) => self.explain_call(call),
+            ScopeError::NoAccount => failed
+                .hint("give the token an account permission, or set CLOUDFLARE_ACCOUNT_ID")
+                .code("envc::cli::no_account"),
+            ScopeError::ManyAccounts { .. } => failed
+                .hint("set CLOUDFLARE_ACCOUNT_ID to one of them")
+                .code("envc::cli::many_accounts"),
+            ScopeError::NoZone { zone, .. } => failed
+                .hint(format!(
+                    "add the zone {zone} to the account, correct `zone` in environment.kdl, or \
+                     give the token the permission `Zone Read`"
+                ))
+                .code("envc::cli::no_zone"),
+        }
+    }
+
+    fn explain_call(&self, call: &CallError) -> CommandError {
+        if call.class == CallClass::Interrupted {
+            return interrupted();
+        }
+        let permission =
+            if call.call.contains("/zones") { "Zone Read" } else { "Account Settings Read" };
+        let mut failed = CommandError::failed(what_failed(call))
+            .because(call)
+            .hint_opt(help_for_call(call, permission, false))
+            .code("envc::cli::api");
+        let base_url = &self.endpoint.base_url;
+        if self._local.is_none() && base_url != CLOUDFLARE && !call.means(Meaning::Auth) {
+            failed = failed.hint(format!(
+                "the API is asked at {base_url}, as CLOUDFLARE_API_BASE_URL says: its whole base, \
+                 with /client/v4, belongs there"
+            ));
+        }
+        failed
+    }
+}
+
+/// The first line of the error of a read that failed.
+pub(crate) fn what_failed(call: &CallError) -> &'static str {
+    match call.class {
+        CallClass::Api(Meaning::Auth) => "the API refused the token",
+        CallClass::Unreachable | CallClass::Unknown => "the API cannot be reached",
+        CallClass::Api(_) | CallClass::Interrupted => "the API did not answer as it should",
     }
 }
 
@@ -180,31 +235,6 @@ impl ScopeCache {
         {
             let _written = fsio::write_atomic(&self.path, &bytes, fsio::PRIVATE);
         }
-    }
-}
-
-/// A failed look-up of account or zone, for people.
-fn explain(error: &ScopeError) -> CommandError {
-    let failed = CommandError::failed("the account cannot be worked with").because(error);
-    match error {
-        ScopeError::Call(call) => {
-            let failed = CommandError::failed("the Cloudflare API did not answer as it should")
-                .because(error)
-                .hint_opt(help_for_call(call, "Account Settings Read", false));
-            if call.class == CallClass::Interrupted { interrupted() } else { failed }
-        }
-        ScopeError::NoAccount => failed
-            .hint("give the token an account permission, or set CLOUDFLARE_ACCOUNT_ID")
-            .code("envc::cli::no_account"),
-        ScopeError::ManyAccounts { .. } => {
-            failed.hint("set CLOUDFLARE_ACCOUNT_ID to one of them").code("envc::cli::many_accounts")
-        }
-        ScopeError::NoZone { zone, .. } => failed
-            .hint(format!(
-                "add the zone {zone} to the account, correct `zone` in environment.kdl, or give the \
-                 token the permission `Zone Read`"
-            ))
-            .code("envc::cli::no_zone"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Observe and plan: what `plan`, `apply` and `destroy` have in common.
+//! Observe, plan, run: what all commands that reach the cloud have in common.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,61 +6,224 @@ use std::{
 };
 
 use envc_core::{Address, Desired};
-use envc_exec::{CallClass, CallError, Client, Scope, help_for_call, observe};
+use envc_exec::{
+    CallClass, CallError, Client, Report, Run, Scope, help_for_call, observe,
+    ports::{Entropy as _, StateStore as _, Version},
+};
 use envc_kinds::Meaning;
 use envc_plan::{
-    CheckedPlan, Goal, Inputs, MigrationFile, Observation, Ownership, Plan, Refusal, State, check,
-    plan_apply, plan_destroy, sort_migrations,
+    CheckedPlan, Goal, Inputs, MigrationFile, Observation, Ownership, Plan, Refusal, State,
+    StateKey, check, plan_apply, plan_destroy, sort_migrations,
 };
 use envc_spec::Environment;
 
-use crate::{connect::interrupted, error::CommandError, fsio, session::Session};
+use crate::{
+    connect::{Connection, interrupted, what_failed},
+    error::CommandError,
+    fsio,
+    interrupt::Interrupt,
+    lock::{Holder, Lock},
+    outcome::{finished, state_error},
+    reporter::Reporter,
+    session::Session,
+    state_local::LocalStore,
+};
 
 /// Bytes of a migration file that is read: the API takes 100 KB a statement.
 const MIGRATION_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// What a plan is made from, beside the session.
-#[derive(Debug)]
-pub(crate) struct PlanRequest<'r> {
+/// What a command does with the state.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Hold {
+    /// Reads it, waits for nobody and holds nobody up.
+    Read,
+    /// Changes it, under its lock, for this purpose.
+    Lock(&'static str),
+}
+
+/// A state as it was loaded.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    /// The state, when there is one.
+    pub(crate) state: Option<State>,
+    version: Option<Version>,
+}
+
+/// What a plan is made for, and from besides the state.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request<'r> {
     /// Apply or destroy.
     pub(crate) goal: Goal,
-    /// The account.
-    pub(crate) scope: &'r Scope,
-    /// What is recorded.
-    pub(crate) state: Option<&'r State>,
     /// What is there.
     pub(crate) observation: &'r Observation,
-    /// What proves a namesake ours.
-    pub(crate) ownership: &'r Ownership,
     /// Addresses to leave in the account.
     pub(crate) keep: &'r BTreeSet<Address>,
     /// The migrations to run.
     pub(crate) migrations: &'r BTreeMap<Address, Vec<MigrationFile>>,
 }
 
-/// Makes a plan and has it checked.
-pub(crate) fn make_plan(
+/// How a plan is run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Running<'r> {
+    /// The texts of the migrations that the plan names.
+    pub(crate) migrations: &'r BTreeMap<Address, Vec<MigrationFile>>,
+    /// Steps at once.
+    pub(crate) parallelism: usize,
+}
+
+/// A session at work in its cloud: the account and the zones are known, and the state is held.
+pub(crate) struct Engine<'a, 'u> {
+    session: &'a Session<'u>,
+    reporter: &'a Reporter<'u>,
+    /// The client.
+    pub(crate) client: Client<'a>,
+    /// Account and zones.
+    pub(crate) scope: Scope,
+    store: LocalStore,
+    /// What proves a namesake ours.
+    ownership: Ownership,
+}
+
+impl<'a, 'u> Engine<'a, 'u> {
+    /// Finds the account, takes hold of the state, loads it, and finds the zones that the spec
+    /// and the state name.
+    pub(crate) async fn open(
+        session: &'a Session<'u>,
+        connection: &'a Connection,
+        reporter: &'a Reporter<'u>,
+        stop: &'a Interrupt,
+        hold: Hold,
+    ) -> Result<(Self, Loaded), CommandError> {
+        let client = connection.client(session, reporter, stop.flag());
+        let mut scope = connection.account(&client).await?;
+        let key = session.state_key(&scope.account);
+        let store = match hold {
+            Hold::Read => LocalStore::read_only(&session.state_dir, key),
+            Hold::Lock(purpose) => {
+                let lock = lock(session, &key, stop, purpose).await?;
+                LocalStore::locked(&session.state_dir, key, lock)
+            }
+        };
+        let loaded = load(&store).await?;
+        let desired = session.environment.resources.values().filter_map(|want| want.zone.clone());
+        let recorded = loaded.state.iter().flat_map(|state| state.resources.values());
+        let zones = desired.chain(recorded.filter_map(|recorded| recorded.zone.clone())).collect();
+        connection.zones(&client, &mut scope, &zones).await?;
+        let ownership = session.ownership(false)?;
+        Ok((Self { session, reporter, client, scope, store, ownership }, loaded))
+    }
+
+    /// Takes over namesakes that nothing proves ours: the user said so.
+    pub(crate) fn adopt(&mut self) {
+        self.ownership.adopt = true;
+    }
+
+    /// Loads the state again.
+    pub(crate) async fn load(&self) -> Result<Loaded, CommandError> {
+        load(&self.store).await
+    }
+
+    /// Observes what the environment and the state name.
+    pub(crate) async fn observe(&self, loaded: &Loaded) -> Result<Observation, CommandError> {
+        let desired = &self.session.environment.resources;
+        observe(&self.client, &self.scope, desired, loaded.state.as_ref())
+            .await
+            .map_err(|error| call_failed(&error, desired))
+    }
+
+    /// Makes a plan and has it checked.
+    pub(crate) fn plan(
+        &self,
+        loaded: &Loaded,
+        request: &Request<'_>,
+    ) -> Result<CheckedPlan, CommandError> {
+        let session = self.session;
+        let inputs = Inputs {
+            key: session.state_key(&self.scope.account),
+            env_type: session.head.name.clone(),
+            spec: session.spec_digest(),
+            protect: session.environment.protect,
+            desired: &session.environment.resources,
+            state: loaded.state.as_ref(),
+            observation: request.observation,
+            ownership: &self.ownership,
+            keep: request.keep,
+            migrations: request.migrations,
+        };
+        let plan = match request.goal {
+            Goal::Apply => plan_apply(&inputs),
+            Goal::Destroy => plan_destroy(&inputs),
+        };
+        checked(plan.map_err(|refusals| refused(&refusals))?)
+    }
+
+    /// Runs a plan that was made from this state.
+    pub(crate) async fn run(
+        &self,
+        plan: &CheckedPlan,
+        loaded: Loaded,
+        running: Running<'_>,
+    ) -> Result<Report, CommandError> {
+        if self.client.stopped() {
+            return Err(interrupted());
+        }
+        let session = self.session;
+        let state = loaded.state.unwrap_or_else(|| {
+            let key = session.state_key(&self.scope.account);
+            State::new(key, &session.head.name, session.entropy.hex(8))
+        });
+        self.reporter.begin(plan.plan());
+        let outcome = envc_exec::run(
+            &Run {
+                client: &self.client,
+                scope: &self.scope,
+                store: &self.store,
+                plan,
+                migrations: running.migrations,
+                parallelism: running.parallelism,
+                names_are_proof: self.ownership.registered || self.ownership.per_pr,
+            },
+            state,
+            loaded.version,
+        )
+        .await;
+        self.reporter.end();
+        finished(outcome)
+    }
+
+    /// Releases the lock and takes its file away: nothing is left that it guards.
+    pub(crate) fn release(self) -> Result<(), CommandError> {
+        match self.store.into_lock() {
+            Some(lock) => lock.release_and_remove(),
+            None => Ok(()),
+        }
+    }
+}
+
+async fn load(store: &LocalStore) -> Result<Loaded, CommandError> {
+    Ok(match store.load().await.map_err(|error| state_error(&error))? {
+        Some((state, version)) => Loaded { state: Some(state), version: Some(version) },
+        None => Loaded::default(),
+    })
+}
+
+/// Takes the lock of an environment; waits, and says for whom.
+async fn lock(
     session: &Session<'_>,
-    request: &PlanRequest<'_>,
-) -> Result<CheckedPlan, CommandError> {
-    let inputs = Inputs {
-        key: session.state_key(&request.scope.account),
-        env_type: session.head.name.clone(),
-        spec: session.spec_digest(),
-        protect: session.environment.protect,
-        desired: &session.environment.resources,
-        state: request.state,
-        observation: request.observation,
-        ownership: request.ownership,
-        keep: request.keep,
-        migrations: request.migrations,
+    key: &StateKey,
+    stop: &Interrupt,
+    purpose: &str,
+) -> Result<Lock, CommandError> {
+    let path = LocalStore::lock_path(&session.state_dir, key)?;
+    let me = Holder::me(purpose, session.clock.unix_s());
+    let (ui, id) = (session.ui, &session.id);
+    let mut tell = |other: &Holder| {
+        ui.say(&format!("waiting for {other}, which works on `{id}`"));
     };
-    let plan = match request.goal {
-        Goal::Apply => plan_apply(&inputs),
-        Goal::Destroy => plan_destroy(&inputs),
-    };
-    let plan = plan.map_err(|refusals| refused(&refusals))?;
-    checked(plan)
+    tokio::select! {
+        lock = Lock::acquire(&path, &me, true, &session.clock, &mut tell) => lock,
+        () = stop.asked() => Err(interrupted()),
+    }
 }
 
 /// Has a plan checked.
@@ -93,26 +256,11 @@ fn refused(refusals: &[Refusal]) -> CommandError {
     }
 }
 
-/// Observes what the environment and the state name.
-pub(crate) async fn look(
-    client: &Client<'_>,
-    scope: &Scope,
-    desired: &BTreeMap<Address, Desired>,
-    state: Option<&State>,
-) -> Result<Observation, CommandError> {
-    observe(client, scope, desired, state).await.map_err(|error| call_failed(&error, desired))
-}
-
 /// A read that failed, for people.
 fn call_failed(error: &CallError, desired: &BTreeMap<Address, Desired>) -> CommandError {
     if error.class == CallClass::Interrupted {
         return interrupted();
     }
-    let message = match error.class {
-        CallClass::Api(Meaning::Auth) => "the API refused the token",
-        CallClass::Unreachable | CallClass::Unknown => "the API cannot be reached",
-        CallClass::Api(_) | CallClass::Interrupted => "the API did not answer as it should",
-    };
     // Which permission is missing can be told from what was asked for.
     let permissions: BTreeSet<&str> = desired
         .keys()
@@ -121,7 +269,7 @@ fn call_failed(error: &CallError, desired: &BTreeMap<Address, Desired>) -> Comma
         .map(envc_kinds::Kind::permission)
         .collect();
     let permission = permissions.into_iter().collect::<Vec<_>>().join("`, `");
-    CommandError::failed(message)
+    CommandError::failed(what_failed(error))
         .because(error)
         .hint_opt(help_for_call(error, &permission, false))
         .code("envc::cli::api")

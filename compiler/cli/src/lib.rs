@@ -24,6 +24,7 @@ mod generated;
 pub mod git;
 pub mod interrupt;
 pub mod lock;
+mod outcome;
 pub mod ports;
 pub mod progress;
 pub mod project;

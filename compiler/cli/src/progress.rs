@@ -1,5 +1,4 @@
-//! How the steps of a run get on: a bar on a terminal, a line per finished step elsewhere, events
-//! with `--json`.
+//! How the steps of a run get on: a bar on a terminal, a line per finished step elsewhere.
 
 use std::{
     collections::BTreeMap,
@@ -7,10 +6,8 @@ use std::{
     time::Duration,
 };
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::json;
-
 use crate::ui::Ui;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// How often the bar moves while nothing happens.
 const TICK: Duration = Duration::from_millis(120);
@@ -24,27 +21,6 @@ pub struct Progress<'a> {
     bar: Option<ProgressBar>,
     /// What each running step does, by its name.
     running: Mutex<BTreeMap<String, String>>,
-}
-
-/// How a step ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StepEnd {
-    /// It did what it should.
-    Done,
-    /// It did not.
-    Failed,
-    /// It was not begun.
-    Skipped,
-}
-
-impl StepEnd {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Skipped => "skipped",
-        }
-    }
 }
 
 impl<'a> Progress<'a> {
@@ -68,7 +44,6 @@ impl<'a> Progress<'a> {
 
     /// A step begins: `what` is "create d1.webapp".
     pub fn begin(&self, step: &str, what: &str) {
-        self.ui.event("step_begun", json!({ "step": step, "what": what }));
         self.change(|running| {
             running.insert(step.to_owned(), what.to_owned());
         });
@@ -78,15 +53,17 @@ impl<'a> Progress<'a> {
     }
 
     /// A step ended; `line` says how, for people: "created d1.webapp in 0.4 s".
-    pub fn end(&self, step: &str, end: StepEnd, line: &str) {
-        self.ui.event("step_ended", json!({ "step": step, "end": end.word(), "what": line }));
+    /// An empty one says nothing.
+    pub fn end(&self, step: &str, line: &str) {
         self.change(|running| {
             running.remove(step);
         });
         if let Some(bar) = &self.bar {
             bar.inc(1);
         }
-        self.say(line);
+        if !line.is_empty() {
+            self.say(line);
+        }
     }
 
     /// A line of talk above the bar.
@@ -131,22 +108,12 @@ mod tests {
         let (ui, out, err) = ui(UiOptions::default());
         let progress = ui.progress(2);
         progress.begin("1", "create d1.web");
-        progress.end("1", StepEnd::Done, "created d1.web");
-        progress.end("2", StepEnd::Failed, "d1.x was refused");
+        progress.end("1", "created d1.web");
+        progress.end("2", "");
+        progress.end("3", "d1.x was refused");
         drop(progress);
         assert_eq!(err.text(), "created d1.web\nd1.x was refused\n");
         assert_eq!(out.text(), "");
-    }
-
-    #[test]
-    fn with_json_steps_are_events() {
-        let (ui, out, _) = ui(UiOptions { json: true, ..UiOptions::default() });
-        let progress = ui.progress(1);
-        progress.begin("1", "create d1.web");
-        progress.end("1", StepEnd::Done, "created d1.web");
-        let text = out.text();
-        assert!(text.starts_with("{\"v\":1,\"event\":\"step_begun\""), "{text}");
-        assert!(text.contains("\"end\":\"done\""), "{text}");
     }
 
     #[test]

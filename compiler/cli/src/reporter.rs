@@ -3,12 +3,10 @@
 use std::sync::{Mutex, PoisonError};
 
 use envc_exec::{Event, Progress as Hears};
+use envc_plan::Plan;
 use serde_json::json;
 
-use crate::{
-    progress::{Progress, StepEnd},
-    ui::Ui,
-};
+use crate::{progress::Progress, ui::Ui};
 
 /// Milliseconds above which a step's line tells how long it took.
 const SLOW_MS: u64 = 1_000;
@@ -31,9 +29,11 @@ impl<'a> Reporter<'a> {
         Self { ui, progress: Mutex::new(None) }
     }
 
-    /// Shows a bar over this many steps from now on.
-    pub(crate) fn begin(&self, steps: usize) {
-        *self.lock() = (steps > 0).then(|| self.ui.progress(steps));
+    /// Shows a bar over what this plan does from now on.
+    pub(crate) fn begin(&self, plan: &Plan) {
+        // A batch is one step, and each resource in it is told apart.
+        let all: usize = plan.steps.iter().map(|step| step.work.addresses().len()).sum();
+        *self.lock() = (all > 0).then(|| self.ui.progress(all));
     }
 
     /// Takes the bar away.
@@ -56,12 +56,23 @@ impl<'a> Reporter<'a> {
 impl Hears for Reporter<'_> {
     fn event(&self, event: Event<'_>) {
         match event {
-            Event::Begun { step, verb, address, .. } => {
+            Event::Begun { step, verb, address, name } => {
+                self.ui.event(
+                    "step_begun",
+                    json!({ "step": step, "verb": verb, "address": address, "name": name }),
+                );
                 if let Some(progress) = self.lock().as_ref() {
                     progress.begin(&key(step, address), &format!("{verb} {address}"));
                 }
             }
             Event::Done { step, verb, address, name, id, ms } => {
+                self.ui.event(
+                    "step_done",
+                    json!({
+                        "step": step, "verb": verb, "address": address, "name": name, "id": id,
+                        "ms": ms
+                    }),
+                );
                 let id = id.filter(|id| *id != name && verb == "create");
                 let id = id.map(|id| format!(" ({id})")).unwrap_or_default();
                 let time = if ms > SLOW_MS {
@@ -69,16 +80,23 @@ impl Hears for Reporter<'_> {
                 } else {
                     String::new()
                 };
-                let name = if verb == "migrate" { "" } else { name };
-                let line = format!("{} {address} {name}{id}{time}", past(verb));
+                // Each migration told of itself.
+                let line = match verb {
+                    "migrate" => String::new(),
+                    _ => format!("{} {address}  {name}{id}{time}", past(verb)),
+                };
                 if let Some(progress) = self.lock().as_ref() {
-                    progress.end(&key(step, address), StepEnd::Done, line.trim_end());
+                    progress.end(&key(step, address), &line);
                 }
             }
             Event::Failed { step, verb, address, message } => {
+                self.ui.event(
+                    "step_failed",
+                    json!({ "step": step, "verb": verb, "address": address, "message": message }),
+                );
                 if let Some(progress) = self.lock().as_ref() {
-                    let line = format!("could not {verb} {address}: {message}");
-                    progress.end(&key(step, address), StepEnd::Failed, &line);
+                    // Why is told at the end, once.
+                    progress.end(&key(step, address), &format!("could not {verb} {address}"));
                 }
             }
             Event::Migrated { address, file, already } => {
@@ -87,7 +105,7 @@ impl Hears for Reporter<'_> {
                     json!({ "address": address, "file": file, "already": already }),
                 );
                 let how = if already { "found applied" } else { "applied" };
-                self.say(&format!("migration {file} {how} to {address}"));
+                self.say(&format!("migrated {address}  {file} {how}"));
             }
             Event::Emptied { address, objects } => {
                 self.ui.event("emptied", json!({ "address": address, "objects": objects }));
@@ -125,7 +143,6 @@ fn past(verb: &str) -> String {
         "update" => "updated".into(),
         "delete" => "deleted".into(),
         "clear" => "cleared the connections of".into(),
-        "migrate" => "migrated".into(),
         other => other.into(),
     }
 }

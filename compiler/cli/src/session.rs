@@ -8,7 +8,6 @@ use std::{
 };
 
 use envc_core::{Digest, KeyedDigest};
-use envc_exec::ports::Clock as _;
 use envc_plan::{Ownership, StateKey};
 use envc_spec::{Environment, Identity, Instance, Spec, TypeHead, identity_from_branch};
 
@@ -217,11 +216,6 @@ impl<'a> Session<'a> {
             self.head.name,
             self.type_why
         )
-    }
-
-    /// Milliseconds since 1970.
-    pub(crate) fn now_ms(&self) -> u64 {
-        self.clock.unix_ms()
     }
 }
 

@@ -56,18 +56,22 @@ impl HttpTransport {
         request: http::Request<Bytes>,
     ) -> Result<http::Response<Bytes>, TransportError> {
         let client = self.client(request.uri())?;
+        let server = request.uri().authority().map(ToString::to_string).unwrap_or_default();
         let request = request.map(reqwest::Body::from);
-        let request = reqwest::Request::try_from(request).map_err(|error| failure(error, true))?;
+        let request =
+            reqwest::Request::try_from(request).map_err(|error| failure(error, true, &server))?;
         let mut answer = client.execute(request).await.map_err(|error| {
             let never_sent = error.is_connect() || error.is_builder();
-            failure(error, never_sent)
+            failure(error, never_sent, &server)
         })?;
         let mut response = http::Response::new(Bytes::new());
         *response.status_mut() = answer.status();
         *response.version_mut() = answer.version();
         *response.headers_mut() = std::mem::take(answer.headers_mut());
         let mut body = BytesMut::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| failure(error, false))? {
+        while let Some(chunk) =
+            answer.chunk().await.map_err(|error| failure(error, false, &server))?
+        {
             if body.len() + chunk.len() > self.answer_bytes_max {
                 return Err(TransportError {
                     never_sent: false,
@@ -112,15 +116,27 @@ pub fn is_loopback(host: &str) -> bool {
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// The URL is left out: the caller knows it, and a query may hold what nobody should see.
-fn failure(error: reqwest::Error, never_sent: bool) -> TransportError {
+/// The URL is left out but for the server: the caller knows it, and a query may hold what nobody
+/// should see.
+fn failure(error: reqwest::Error, never_sent: bool, server: &str) -> TransportError {
     let error = error.without_url();
     let message = if error.is_timeout() && !error.is_connect() {
         "no answer in time".to_owned()
+    } else if error.is_connect() {
+        format!("no connection to {server}: {}", root(&error))
     } else {
-        chain(&error)
+        root(&error)
     };
     TransportError { never_sent, message }
+}
+
+/// The cause of it all: the layers above it only say that there was an error.
+fn root(error: &dyn Error) -> String {
+    let mut root = error;
+    while let Some(cause) = root.source() {
+        root = cause;
+    }
+    root.to_string()
 }
 
 fn chain(error: &dyn Error) -> String {

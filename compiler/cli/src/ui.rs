@@ -94,6 +94,11 @@ impl Ui {
         self.options.json
     }
 
+    /// True with `--verbose`.
+    pub fn is_verbose(&self) -> bool {
+        self.options.verbose > 0
+    }
+
     /// True where a person can be asked.
     pub fn is_interactive(&self) -> bool {
         self.interactive
@@ -175,14 +180,15 @@ impl Ui {
         Progress::new(self, steps, self.live)
     }
 
-    /// Asks a yes-or-no question. Without a terminal it is an error that says to pass `--yes`.
-    pub fn confirm(&self, question: &str) -> Result<bool, CommandError> {
+    /// Asks a yes-or-no question. Without a terminal it is an error that says what the command
+    /// `does` ("deletes data of kv.x") and to pass `--yes`.
+    pub fn confirm(&self, question: &str, does: &str) -> Result<bool, CommandError> {
         if !self.interactive {
-            return Err(CommandError::failed(
-                "this needs your approval, and there is no terminal to ask on",
-            )
-            .because_text(question)
-            .hint("look at it with `envc plan`, then pass --yes")
+            return Err(CommandError::failed(format!(
+                "not approved: this {does}, and there is no terminal to ask on"
+            ))
+            .because_text("nothing was changed")
+            .hint("if that is what you want, pass --yes")
             .code("envc::cli::not_approved"));
         }
         if let Ok(mut sink) = self.err.lock() {
@@ -363,7 +369,7 @@ pub(crate) mod tests {
     #[test]
     fn without_a_terminal_a_question_is_an_error_that_says_what_to_pass() {
         let (ui, _, _) = ui(UiOptions::default());
-        let error = ui.confirm("Delete d1.web?").unwrap_err();
+        let error = ui.confirm("Delete d1.web?", "deletes d1.web").unwrap_err();
         assert_eq!(error.exit.number(), 1);
         assert!(error.to_text().contains("--yes"));
         for (answer, yes) in [("y\n", true), ("Yes\n", true), ("\n", false), ("yep\n", false)] {

@@ -6,32 +6,28 @@ use std::{
 };
 
 use envc_core::{Address, Digest};
-use envc_exec::{
-    Client, Report, Run, Scope,
-    ports::{Clock as _, Entropy as _, StateStore as _, Version},
-};
-use envc_plan::{Action, CheckedPlan, Goal, MigrationFile, Ownership, Plan, State, needs_approval};
+use envc_exec::{Report, ports::Clock as _};
+use envc_plan::{Action, CheckedPlan, Goal, MigrationFile, Observation, Plan, needs_approval};
 use envc_spec::MigrateMode;
 use serde_json::json;
 
 use super::shared::{
-    finished, lock, names_of, not_approved, refuse_later, selection_of, show_plan, stand_ins,
-    state_error, zones_of,
+    names_of, not_approved, refuse_later, selection_of, show_plan, show_summary, stand_ins,
 };
 use crate::{
     app::{App, block_on},
     args::ApplyArgs,
-    connect::{Connection, interrupted},
-    engine::{self, Databases, PlanRequest},
+    connect::Connection,
+    engine::{self, Databases, Engine, Hold, Loaded, Request, Running},
     error::CommandError,
     exit_code::ExitCode,
     fsio,
     generated::{self, Resources, Sources, Writing, Written},
     interrupt::Interrupt,
+    outcome::counted,
     project::SpecFile,
     reporter::Reporter,
     session::{OnNewId, Session},
-    state_local::LocalStore,
     tools,
 };
 
@@ -68,24 +64,11 @@ struct Apply<'a> {
     stop: Interrupt,
 }
 
-/// Everything between observation and run.
-struct Prepared {
-    plan: CheckedPlan,
-    state: State,
-    version: Option<Version>,
-    ownership: Ownership,
-    migrations: BTreeMap<Address, Vec<MigrationFile>>,
-}
-
 impl Apply<'_> {
     async fn run(self) -> Result<ExitCode, CommandError> {
         let started_ms = self.session.clock.monotonic_ms();
         let session = &self.session;
-        let (sources, tools) = (
-            Sources::read(session)?,
-            tools::check(&session.environment.requires, session.cloud.value, session.env).await?,
-        );
-        tools.iter().for_each(|line| session.ui.say(line));
+        let sources = Sources::read(session)?;
         let migrations = match session.environment.migrate {
             MigrateMode::Auto => {
                 engine::read_migrations(&session.root, &session.environment, Databases::Managed)?
@@ -94,29 +77,57 @@ impl Apply<'_> {
         };
         let reporter = Reporter::new(session.ui);
         let connection = Connection::open(session).await?;
-        let client = connection.client(session, &reporter, self.stop.flag());
-        let scope = connection.scope(&client, &zones_of(session)).await?;
-        let store = lock(session, &scope, &self.stop, "envc apply").await?;
-        let prepared = self.prepare(&client, &scope, &store, migrations).await?;
-        let names = names_of(prepared.plan.plan());
+        let hold = Hold::Lock("envc apply");
+        let (mut engine, loaded) =
+            Engine::open(session, &connection, &reporter, &self.stop, hold).await?;
+        if self.args.adopt {
+            engine.adopt();
+        }
+        // Asking tools for their versions takes as long as a round trip, so both are done at once.
+        let (observation, tools) = tokio::join!(
+            engine.observe(&loaded),
+            tools::check(&session.environment.requires, session.cloud.value, session.env)
+        );
+        for line in tools? {
+            session.ui.say(&line);
+        }
+        let plan = self.plan(&engine, &loaded, &observation?, &migrations)?;
         let files = !self.skips_files();
         if files {
-            self.precheck(&sources, prepared.plan.plan())?;
+            self.precheck(&sources, plan.plan())?;
         }
-        self.approve(prepared.plan.plan())?;
-        let report = self.execute(&client, &scope, &store, prepared, &reporter).await?;
-        let mut resources =
-            Resources { ids: report.ids.clone(), names, tokens: report.tokens.clone() };
-        let written = if files {
-            Some(self.write(&client, &scope, &sources, &mut resources).await?)
-        } else {
-            None
+        self.approve(plan.plan())?;
+        let parallelism = usize::from(self.args.calls.parallelism);
+        let running = Running { migrations: &migrations, parallelism };
+        let report = engine.run(&plan, loaded, running).await?;
+        let mut resources = Resources {
+            ids: report.ids.clone(),
+            names: names_of(plan.plan()),
+            tokens: report.tokens.clone(),
         };
+        let written =
+            if files { Some(self.write(&engine, &sources, &mut resources).await?) } else { None };
         self.note()?;
-        let ms = self.session.clock.monotonic_ms().saturating_sub(started_ms);
-        self.tell(&report, written.as_ref(), ms, client.budget().sent);
-        drop(store);
+        let ms = session.clock.monotonic_ms().saturating_sub(started_ms);
+        self.tell(&report, written.as_ref(), ms, engine.client.budget().sent);
         Ok(ExitCode::Done)
+    }
+
+    /// A saved plan is done exactly, or refused when anything moved since.
+    fn plan(
+        &self,
+        engine: &Engine<'_, '_>,
+        loaded: &Loaded,
+        observation: &Observation,
+        migrations: &BTreeMap<Address, Vec<MigrationFile>>,
+    ) -> Result<CheckedPlan, CommandError> {
+        let keep = BTreeSet::new();
+        let request = Request { goal: Goal::Apply, observation, keep: &keep, migrations };
+        let plan = engine.plan(loaded, &request)?;
+        match &self.saved {
+            Some(saved) if saved != plan.plan() => Err(stale(saved, plan.plan())),
+            Some(_) | None => Ok(plan),
+        }
     }
 
     /// Files of another environment than the one the folder is bound to are not written here:
@@ -125,46 +136,6 @@ impl Apply<'_> {
         self.writing.out_dir.is_none()
             && !self.args.rebind
             && self.session.bound_elsewhere().is_some()
-    }
-
-    async fn prepare(
-        &self,
-        client: &Client<'_>,
-        scope: &Scope,
-        store: &LocalStore,
-        migrations: BTreeMap<Address, Vec<MigrationFile>>,
-    ) -> Result<Prepared, CommandError> {
-        let session = &self.session;
-        let loaded = store.load().await.map_err(|error| state_error(&error))?;
-        let (state, version) = match loaded {
-            Some((state, version)) => (Some(state), Some(version)),
-            None => (None, None),
-        };
-        let resources = &session.environment.resources;
-        let observation = engine::look(client, scope, resources, state.as_ref()).await?;
-        let ownership = session.ownership(self.args.adopt)?;
-        let plan = engine::make_plan(
-            session,
-            &PlanRequest {
-                goal: Goal::Apply,
-                scope,
-                state: state.as_ref(),
-                observation: &observation,
-                ownership: &ownership,
-                keep: &BTreeSet::new(),
-                migrations: &migrations,
-            },
-        )?;
-        let plan = match &self.saved {
-            None => plan,
-            Some(saved) if saved == plan.plan() => plan,
-            Some(saved) => return Err(stale(saved, plan.plan())),
-        };
-        let state = state.unwrap_or_else(|| {
-            let lineage = session.entropy.hex(8);
-            State::new(session.state_key(&scope.account), &session.head.name, lineage)
-        });
-        Ok(Prepared { plan, state, version, ownership, migrations })
     }
 
     /// Before anything is changed: would any file be in the way?
@@ -182,61 +153,35 @@ impl Apply<'_> {
 
     fn approve(&self, plan: &Plan) -> Result<(), CommandError> {
         let ui = self.session.ui;
-        if !plan.is_empty() {
-            show_plan(ui, plan, false);
-        }
         // An applied saved plan counts as approved.
         let open: Vec<_> = needs_approval(plan)
             .into_iter()
             .filter(|change| !self.args.allow.contains(&change.address))
             .collect();
         if open.is_empty() || self.args.yes || self.saved.is_some() {
+            if !plan.is_empty() {
+                show_summary(ui, plan);
+            }
             return Ok(());
         }
+        show_plan(ui, plan, false);
         let names: Vec<String> = open.iter().map(|change| change.address.to_string()).collect();
-        let question = if plan.basis.protected {
-            format!("Change the protected environment `{}`?", plan.basis.key.env)
+        let (question, does) = if plan.basis.protected {
+            let env = &plan.basis.key.env;
+            (
+                format!("Change the protected environment `{env}`?"),
+                format!("changes the protected environment `{env}`"),
+            )
         } else {
-            format!("Delete data of {}?", names.join(", "))
+            let names = names.join(", ");
+            (format!("Delete data of {names}?"), format!("deletes data of {names}"))
         };
-        if ui.confirm(&question)? { Ok(()) } else { Err(not_approved()) }
-    }
-
-    async fn execute(
-        &self,
-        client: &Client<'_>,
-        scope: &Scope,
-        store: &LocalStore,
-        prepared: Prepared,
-        reporter: &Reporter<'_>,
-    ) -> Result<Report, CommandError> {
-        let Prepared { plan, state, version, ownership, migrations } = prepared;
-        if self.stop.is_asked() {
-            return Err(interrupted());
-        }
-        reporter.begin(plan.plan().steps.len());
-        let outcome = envc_exec::run(
-            &Run {
-                client,
-                scope,
-                store,
-                plan: &plan,
-                migrations: &migrations,
-                parallelism: usize::from(self.args.calls.parallelism),
-                names_are_proof: ownership.registered || ownership.per_pr,
-            },
-            state,
-            version,
-        )
-        .await;
-        reporter.end();
-        finished(outcome)
+        if ui.confirm(&question, &does)? { Ok(()) } else { Err(not_approved()) }
     }
 
     async fn write(
         &self,
-        client: &Client<'_>,
-        scope: &Scope,
+        engine: &Engine<'_, '_>,
         sources: &Sources,
         resources: &mut Resources,
     ) -> Result<Written, CommandError> {
@@ -247,7 +192,7 @@ impl Apply<'_> {
             let unchanged = stand_ins.into_iter().map(|file| file.path).collect();
             return Ok(Written { unchanged, ..Written::default() });
         }
-        sources.fetch_tokens(client, scope, resources).await?;
+        sources.fetch_tokens(&engine.client, &engine.scope, resources).await?;
         let files = sources.render(&self.session, resources)?;
         generated::write(&self.session, &files, &fingerprints, &self.writing)
     }
@@ -312,18 +257,17 @@ impl Apply<'_> {
         }
         lines.push(if nothing {
             format!(
-                "Nothing to do: `{}` is as the spec says ({} resources, {} files).",
+                "Nothing to do: `{}` is as the spec says ({}, {}).",
                 session.id,
-                report.state.resources.len(),
-                written.unchanged.len()
+                counted(report.state.resources.len(), "resource"),
+                counted(written.unchanged.len(), "file"),
             )
         } else {
             format!(
-                "Applied `{}`: {} resources, {} files written, {} requests, {}.{} s.",
+                "Applied `{}`: {}, {} written, {requests} requests, {}.{} s.",
                 session.id,
-                report.state.resources.len(),
-                written.written.len(),
-                requests,
+                counted(report.state.resources.len(), "resource"),
+                counted(written.written.len(), "file"),
                 ms / 1_000,
                 ms % 1_000 / 100
             )
@@ -358,7 +302,11 @@ fn stale(saved: &Plan, now: &Plan) -> CommandError {
         |plan: &Plan| plan.changes.iter().filter(|change| change.action != Action::Keep).count();
     CommandError::failed("the saved plan is stale; nothing was changed")
         .because_text(format!("{moved} since it was made"))
-        .because_text(format!("it has {} changes, and now there are {}", count(saved), count(now)))
+        .because_text(format!(
+            "it has {}, and now there would be {}",
+            counted(count(saved), "change"),
+            count(now)
+        ))
         .hint("plan again: envc plan --out FILE")
         .code("envc::cli::stale_plan")
 }

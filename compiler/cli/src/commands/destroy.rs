@@ -3,28 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::Address;
-use envc_exec::{
-    Client, Report, Run, Scope,
-    ports::{Entropy as _, StateStore as _, Version},
-};
-use envc_plan::{CheckedPlan, Goal, Observation, Ownership, State};
+use envc_plan::{CheckedPlan, Goal, Observation, Plan};
 use serde_json::json;
 
-use super::shared::{finished, lock, not_approved, selection_of, show_plan, state_error, zones_of};
+use super::shared::{not_approved, selection_of, show_plan};
 use crate::{
     app::{App, block_on},
     args::DestroyArgs,
     cloud_choice::CloudName,
-    connect::{Connection, interrupted},
-    engine::{self, PlanRequest},
+    connect::Connection,
+    engine::{Engine, Hold, Loaded, Request, Running},
     error::CommandError,
     exit_code::ExitCode,
     files::{Files, Removal},
     interrupt::Interrupt,
+    outcome::counted,
     project::SpecFile,
     reporter::Reporter,
     session::{OnNewId, Session},
-    state_local::LocalStore,
 };
 
 /// Rounds of deleting and looking again before something left is an error.
@@ -69,10 +65,14 @@ struct Destroy<'a> {
 /// One round's plan and what it was made from.
 struct Round {
     plan: CheckedPlan,
-    state: Option<State>,
-    version: Option<Version>,
-    /// The plan was made from lists, not from the state alone.
-    listed: bool,
+    loaded: Loaded,
+}
+
+impl Round {
+    /// Nothing is there and nothing is recorded.
+    fn is_over(&self) -> bool {
+        self.plan.plan().counts().delete == 0 && self.loaded.state.is_none()
+    }
 }
 
 impl Destroy<'_> {
@@ -80,58 +80,47 @@ impl Destroy<'_> {
         let session = &self.session;
         let reporter = Reporter::new(session.ui);
         let connection = Connection::open(session).await?;
-        let client = connection.client(session, &reporter, self.stop.flag());
-        let scope = connection.scope(&client, &zones_of(session)).await?;
-        let store = lock(session, &scope, &self.stop, "envc destroy").await?;
-        let ownership = session.ownership(false)?;
-        let round = self.plan(&client, &scope, &store, &ownership, false).await?;
-        if round.plan.plan().changes.is_empty() && round.state.is_none() {
-            drop(store);
+        let hold = Hold::Lock("envc destroy");
+        let (engine, loaded) =
+            Engine::open(session, &connection, &reporter, &self.stop, hold).await?;
+        let first = self.plan(&engine, loaded, false).await?;
+        if first.is_over() {
             let why = format!("the account has nothing of `{}`", session.id);
             return unknown(session.ui, self.args, &why);
         }
-        self.approve(&round)?;
-        let deleted = self.rounds(&client, &scope, &store, &ownership, round, &reporter).await?;
-        self.clean_up(store)?;
-        let session = &self.session;
-        let requests = client.budget().sent;
+        self.approve(first.plan.plan())?;
+        let deleted = self.rounds(&engine, first).await?;
+        let requests = engine.client.budget().sent;
+        self.clean_up()?;
+        engine.release()?;
         session.ui.event(
             "destroyed",
             json!({ "env": session.id, "deleted": deleted, "requests": requests }),
         );
         session.ui.result(&format!(
-            "Destroyed `{}`: {deleted} resources deleted, none left; {requests} requests.",
-            session.id
+            "Destroyed `{}`: {} deleted, none left; {requests} requests.",
+            session.id,
+            counted(deleted, "resource")
         ));
         Ok(ExitCode::Done)
     }
 
-    /// Deletes, looks again, and goes on until a look finds nothing.
-    async fn rounds(
-        &self,
-        client: &Client<'_>,
-        scope: &Scope,
-        store: &LocalStore,
-        ownership: &Ownership,
-        first: Round,
-        reporter: &Reporter<'_>,
-    ) -> Result<usize, CommandError> {
+    /// Deletes, looks again, and goes on until a look finds nothing: that is the proof.
+    async fn rounds(&self, engine: &Engine<'_, '_>, first: Round) -> Result<usize, CommandError> {
         let mut deleted = 0;
         let mut round = first;
         for number in 1..=ROUNDS_MAX {
-            let nothing = round.plan.plan().changes.is_empty();
-            if !nothing || round.state.is_some() {
-                deleted += round.plan.plan().counts().delete;
-                let _report = self.execute(client, scope, store, round, reporter).await?;
-            } else if round.listed {
-                return Ok(deleted);
-            }
             if number > 1 {
                 // What was just deleted may still be listed for a moment.
-                client.pause(client.backoff_ms(number)).await;
+                engine.client.pause(engine.client.backoff_ms(number)).await;
             }
-            round = self.plan(client, scope, store, ownership, true).await?;
-            if round.plan.plan().counts().delete == 0 && round.state.is_none() {
+            deleted += round.plan.plan().counts().delete;
+            let none = BTreeMap::new();
+            let parallelism = usize::from(self.args.calls.parallelism);
+            let running = Running { migrations: &none, parallelism };
+            let _report = engine.run(&round.plan, round.loaded, running).await?;
+            round = self.plan(engine, engine.load().await?, true).await?;
+            if round.is_over() {
                 return Ok(deleted);
             }
         }
@@ -151,87 +140,39 @@ impl Destroy<'_> {
     /// A whole state tells what there is and saves the lists; anything else is looked up.
     async fn plan(
         &self,
-        client: &Client<'_>,
-        scope: &Scope,
-        store: &LocalStore,
-        ownership: &Ownership,
+        engine: &Engine<'_, '_>,
+        loaded: Loaded,
         must_list: bool,
     ) -> Result<Round, CommandError> {
-        let session = &self.session;
-        let (state, version) = match store.load().await.map_err(|error| state_error(&error))? {
-            Some((state, version)) => (Some(state), Some(version)),
-            None => (None, None),
-        };
-        let whole = state
+        let whole = loaded
+            .state
             .as_ref()
             .filter(|state| !must_list && state.intents.is_empty() && !state.resources.is_empty());
-        let resources = &session.environment.resources;
         let observation = match whole {
             Some(state) => Observation::from_state(state),
-            None => engine::look(client, scope, resources, state.as_ref()).await?,
+            None => engine.observe(&loaded).await?,
         };
-        let plan = engine::make_plan(
-            session,
-            &PlanRequest {
-                goal: Goal::Destroy,
-                scope,
-                state: state.as_ref(),
-                observation: &observation,
-                ownership,
-                keep: &self.keep,
-                migrations: &BTreeMap::new(),
-            },
-        )?;
-        let listed = whole.is_none();
-        Ok(Round { plan, state, version, listed })
+        let request = Request {
+            goal: Goal::Destroy,
+            observation: &observation,
+            keep: &self.keep,
+            migrations: &BTreeMap::new(),
+        };
+        let plan = engine.plan(&loaded, &request)?;
+        Ok(Round { plan, loaded })
     }
 
-    fn approve(&self, round: &Round) -> Result<(), CommandError> {
+    fn approve(&self, plan: &Plan) -> Result<(), CommandError> {
         let session = &self.session;
-        show_plan(session.ui, round.plan.plan(), false);
+        show_plan(session.ui, plan, false);
         let asks = session.cloud.value == CloudName::Cloudflare && !self.args.yes;
         let question = format!("Delete all of `{}` for good?", session.id);
-        if !asks || session.ui.confirm(&question)? { Ok(()) } else { Err(not_approved()) }
+        let does = format!("deletes all of `{}` for good", session.id);
+        if !asks || session.ui.confirm(&question, &does)? { Ok(()) } else { Err(not_approved()) }
     }
 
-    async fn execute(
-        &self,
-        client: &Client<'_>,
-        scope: &Scope,
-        store: &LocalStore,
-        round: Round,
-        reporter: &Reporter<'_>,
-    ) -> Result<Report, CommandError> {
-        if self.stop.is_asked() {
-            return Err(interrupted());
-        }
-        let Round { plan, state, version, .. } = round;
-        let session = &self.session;
-        let state = state.unwrap_or_else(|| {
-            let key = session.state_key(&scope.account);
-            State::new(key, &session.head.name, session.entropy.hex(8))
-        });
-        reporter.begin(plan.plan().steps.len());
-        let outcome = envc_exec::run(
-            &Run {
-                client,
-                scope,
-                store,
-                plan: &plan,
-                migrations: &BTreeMap::new(),
-                parallelism: usize::from(self.args.calls.parallelism),
-                names_are_proof: false,
-            },
-            state,
-            version,
-        )
-        .await;
-        reporter.end();
-        finished(outcome)
-    }
-
-    /// Files that envc wrote for it, its ports, its ID, its lock.
-    fn clean_up(&self, store: LocalStore) -> Result<(), CommandError> {
+    /// Files that envc wrote for it, its ports, its ID.
+    fn clean_up(&self) -> Result<(), CommandError> {
         let session = &self.session;
         let handler = Files { root: &session.root, digest: &session.digest };
         let own: Vec<_> = session
@@ -251,9 +192,6 @@ impl Destroy<'_> {
         // While something is kept, its name is the proof that it is ours: the ID stays known.
         if self.keep.is_empty() {
             session.change_record(|copy| copy.forget(&session.id, session.clock.unix_s()))?;
-        }
-        if let Some(lock) = store.into_lock() {
-            lock.release_and_remove()?;
         }
         Ok(())
     }

@@ -3,28 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::Address;
-use envc_exec::{
-    Client, Run, Scope, help_for_call,
-    ports::{Entropy as _, StateStore as _},
-    read_ledger,
-};
-use envc_plan::{Action, Goal, MigrationFile, Plan, State, Step, Work};
+use envc_exec::{help_for_call, read_ledger};
+use envc_plan::{Action, Goal, MigrationFile, Plan, Step, Work};
 use envc_spec::MigrateMode;
 use serde_json::json;
 
-use super::shared::{finished, lock, not_approved, selection_of, show_plan, state_error, zones_of};
+use super::shared::{not_approved, selection_of, show_plan};
 use crate::{
     app::{App, block_on},
     args::{MigrateApplyArgs, MigrateVerb, TargetArgs},
     connect::Connection,
-    engine::{self, Databases, PlanRequest},
+    engine::{self, Databases, Engine, Hold, Loaded, Request, Running},
     error::CommandError,
     exit_code::ExitCode,
     interrupt::Interrupt,
+    outcome::counted,
     project::SpecFile,
     reporter::Reporter,
     session::{OnNewId, Session},
-    state_local::LocalStore,
 };
 
 /// One database's migrations.
@@ -79,28 +75,26 @@ async fn statuses(session: &Session<'_>) -> Result<Vec<Status>, CommandError> {
     let reporter = Reporter::new(session.ui);
     let files = engine::read_migrations(&session.root, &session.environment, Databases::All)?;
     let connection = Connection::open(session).await?;
-    let client = connection.client(session, &reporter, stop.flag());
-    let scope = connection.scope(&client, &zones_of(session)).await?;
-    let store = LocalStore::read_only(&session.state_dir, session.state_key(&scope.account));
-    let state = store.load().await.map_err(|error| state_error(&error))?.map(|(state, _)| state);
-    let plan = plan(session, &client, &scope, state.as_ref(), &files).await?;
-    let reads = files.iter().map(|(address, files)| status(&client, &scope, &plan, address, files));
+    let (engine, loaded) = Engine::open(session, &connection, &reporter, &stop, Hold::Read).await?;
+    let plan = plan(&engine, &loaded, &files).await?;
+    let reads = files.iter().map(|(address, files)| status(&engine, &plan, address, files));
     futures::future::join_all(reads).await.into_iter().collect()
 }
 
 async fn status(
-    client: &Client<'_>,
-    scope: &Scope,
+    engine: &Engine<'_, '_>,
     plan: &Plan,
     address: &Address,
     files: &[MigrationFile],
 ) -> Result<Status, CommandError> {
     let ledger = match id_in(plan, address) {
-        Some(id) => read_ledger(client, scope, address, id).await.map_err(|error| {
-            CommandError::failed(format!("the migrations of {address} cannot be read"))
-                .because(&error)
-                .hint_opt(help_for_call(&error, "D1 Write", false))
-        })?,
+        Some(id) => {
+            read_ledger(&engine.client, &engine.scope, address, id).await.map_err(|error| {
+                CommandError::failed(format!("the migrations of {address} cannot be read"))
+                    .because(&error)
+                    .hint_opt(help_for_call(&error, "D1 Write", false))
+            })?
+        }
         // Not made yet: nothing is applied.
         None => Vec::new(),
     };
@@ -147,24 +141,17 @@ fn id_in<'p>(plan: &'p Plan, address: &Address) -> Option<&'p str> {
 
 /// A plan of the whole environment: its changes tell which databases are there.
 async fn plan(
-    session: &Session<'_>,
-    client: &Client<'_>,
-    scope: &Scope,
-    state: Option<&State>,
+    engine: &Engine<'_, '_>,
+    loaded: &Loaded,
     migrations: &BTreeMap<Address, Vec<MigrationFile>>,
 ) -> Result<Plan, CommandError> {
-    let resources = &session.environment.resources;
-    let observation = engine::look(client, scope, resources, state).await?;
-    let request = PlanRequest {
+    let request = Request {
         goal: Goal::Apply,
-        scope,
-        state,
-        observation: &observation,
-        ownership: &session.ownership(false)?,
+        observation: &engine.observe(loaded).await?,
         keep: &BTreeSet::new(),
         migrations,
     };
-    Ok(engine::make_plan(session, &request)?.plan().clone())
+    Ok(engine.plan(loaded, &request)?.plan().clone())
 }
 
 async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCode, CommandError> {
@@ -172,14 +159,9 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
     let reporter = Reporter::new(session.ui);
     let files = engine::read_migrations(&session.root, &session.environment, Databases::All)?;
     let connection = Connection::open(session).await?;
-    let client = connection.client(session, &reporter, stop.flag());
-    let scope = connection.scope(&client, &zones_of(session)).await?;
-    let store = lock(session, &scope, &stop, "envc migrate apply").await?;
-    let (state, version) = match store.load().await.map_err(|error| state_error(&error))? {
-        Some((state, version)) => (Some(state), Some(version)),
-        None => (None, None),
-    };
-    let whole = plan(session, &client, &scope, state.as_ref(), &files).await?;
+    let hold = Hold::Lock("envc migrate apply");
+    let (engine, loaded) = Engine::open(session, &connection, &reporter, &stop, hold).await?;
+    let whole = plan(&engine, &loaded, &files).await?;
     let plan = engine::checked(migrations_alone(whole, &files)?)?;
     if plan.plan().steps.is_empty() {
         session.ui.event("migrated_all", json!({ "steps": 0 }));
@@ -189,32 +171,18 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
     show_plan(session.ui, plan.plan(), false);
     let asks = session.environment.protect || session.environment.migrate == MigrateMode::Manual;
     let question = format!("Run these migrations on `{}`?", session.id);
-    if asks && !args.yes && !session.ui.confirm(&question)? {
+    let does = format!("runs migrations on `{}`", session.id);
+    if asks && !args.yes && !session.ui.confirm(&question, &does)? {
         return Err(not_approved());
     }
-    let state = state.unwrap_or_else(|| {
-        let key = session.state_key(&scope.account);
-        State::new(key, &session.head.name, session.entropy.hex(8))
-    });
-    reporter.begin(plan.plan().steps.len());
-    let outcome = envc_exec::run(
-        &Run {
-            client: &client,
-            scope: &scope,
-            store: &store,
-            plan: &plan,
-            migrations: &files,
-            parallelism: envc_core::limits::PARALLELISM,
-            names_are_proof: false,
-        },
-        state,
-        version,
-    )
-    .await;
-    reporter.end();
-    let report = finished(outcome)?;
+    let running = Running { migrations: &files, parallelism: envc_core::limits::PARALLELISM };
+    let report = engine.run(&plan, loaded, running).await?;
     session.ui.event("migrated_all", json!({ "steps": report.done }));
-    session.ui.result(&format!("Migrated {} databases of `{}`.", report.done, session.id));
+    session.ui.result(&format!(
+        "Migrated {} of `{}`.",
+        counted(report.done, "database"),
+        session.id
+    ));
     Ok(ExitCode::Done)
 }
 

@@ -2,17 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_exec::ports::StateStore as _;
 use envc_plan::Goal;
 use envc_spec::MigrateMode;
 use serde_json::json;
 
-use super::shared::{selection_of, show_plan, stand_ins, state_error, zones_of};
+use super::shared::{selection_of, show_plan, stand_ins};
 use crate::{
     app::{App, block_on},
     args::PlanArgs,
     connect::Connection,
-    engine::{self, Databases, PlanRequest},
+    engine::{self, Databases, Engine, Hold, Request},
     error::CommandError,
     exit_code::ExitCode,
     fsio,
@@ -21,7 +20,6 @@ use crate::{
     project::SpecFile,
     reporter::Reporter,
     session::{OnNewId, Session},
-    state_local::LocalStore,
 };
 
 pub(super) fn run(app: &App, args: &PlanArgs) -> Result<ExitCode, CommandError> {
@@ -44,26 +42,19 @@ async fn plan(app: &App, session: &Session<'_>, args: &PlanArgs) -> Result<ExitC
         MigrateMode::Manual => BTreeMap::new(),
     };
     let connection = Connection::open(session).await?;
-    let client = connection.client(session, &reporter, stop.flag());
-    let scope = connection.scope(&client, &zones_of(session)).await?;
-    // Read only: a plan waits for nobody and holds nobody up.
-    let store = LocalStore::read_only(&session.state_dir, session.state_key(&scope.account));
-    let state = store.load().await.map_err(|error| state_error(&error))?.map(|(state, _)| state);
-    let observation =
-        engine::look(&client, &scope, &session.environment.resources, state.as_ref()).await?;
-    let ownership = session.ownership(args.adopt)?;
-    let plan = engine::make_plan(
-        session,
-        &PlanRequest {
-            goal: Goal::Apply,
-            scope: &scope,
-            state: state.as_ref(),
-            observation: &observation,
-            ownership: &ownership,
-            keep: &BTreeSet::new(),
-            migrations: &migrations,
-        },
-    )?;
+    let (mut engine, loaded) =
+        Engine::open(session, &connection, &reporter, &stop, Hold::Read).await?;
+    if args.adopt {
+        engine.adopt();
+    }
+    let observation = engine.observe(&loaded).await?;
+    let request = Request {
+        goal: Goal::Apply,
+        observation: &observation,
+        keep: &BTreeSet::new(),
+        migrations: &migrations,
+    };
+    let plan = engine.plan(&loaded, &request)?;
     let plan = plan.plan();
     for later in &session.environment.later {
         session.ui.warn(&format!("apply will refuse: {} cannot be done yet", later.what));
@@ -73,7 +64,7 @@ async fn plan(app: &App, session: &Session<'_>, args: &PlanArgs) -> Result<ExitC
     if !files.is_empty() {
         session.ui.result(&format!("Files to write: {}", files.join(", ")));
     }
-    let budget = client.budget();
+    let budget = engine.client.budget();
     session.ui.event("budget", json!({ "sent": budget.sent, "left": budget.left }));
     if let Some(left) = budget.left {
         session.ui.detail(&format!(

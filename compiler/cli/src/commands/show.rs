@@ -6,12 +6,13 @@ use envc_exec::ports::StateStore as _;
 use envc_plan::State;
 use serde_json::{Map, Value as Json, json};
 
-use super::shared::{selection_of, state_error};
+use super::shared::selection_of;
 use crate::{
     app::{App, block_on},
     args::{OutputArgs, ShowArgs, TargetArgs},
     error::CommandError,
     exit_code::ExitCode,
+    outcome::state_error,
     project::SpecFile,
     session::{OnNewId, Session},
     state_local::LocalStore,

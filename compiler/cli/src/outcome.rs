@@ -1,0 +1,85 @@
+//! What went wrong with a state or a run, for people.
+
+use std::collections::BTreeSet;
+
+use envc_exec::{Failure, Report, RunError, ports::StoreError};
+
+use crate::{connect::interrupted, error::CommandError};
+
+/// The error of a state that cannot be loaded.
+pub(crate) fn state_error(error: &StoreError) -> CommandError {
+    let failed = CommandError::failed("the recorded state cannot be used; nothing was changed")
+        .because(error)
+        .code("envc::cli::state");
+    match error {
+        StoreError::State(envc_plan::StateError::Newer { .. }) => {
+            failed.hint("use the envc that wrote it, or a newer one")
+        }
+        StoreError::State(envc_plan::StateError::Damaged { .. }) => failed
+            .hint("the version before it lies beside it as `.bak`: put it back")
+            .hint("or move the state away: envc finds what it made by name"),
+        StoreError::State(envc_plan::StateError::Foreign { .. }) => {
+            failed.hint("move it to its own place, or away")
+        }
+        StoreError::Conflict { .. } => failed.hint("run the command again"),
+        StoreError::Io { .. } => failed.hint("check the disk and the permissions of that place"),
+    }
+}
+
+/// What came of a run, with everything that failed as one error.
+pub(crate) fn finished(outcome: Result<Report, RunError>) -> Result<Report, CommandError> {
+    let report = outcome.map_err(|error| {
+        CommandError::failed(error.to_string())
+            .because_text(std::error::Error::source(&error).map_or_else(
+                || "the lock's file was removed or replaced".to_owned(),
+                ToString::to_string,
+            ))
+            .hint("run the command again: it looks at what is there and carries on")
+            .code("envc::cli::record")
+    })?;
+    if !report.failures.is_empty() {
+        return Err(failed(&report));
+    }
+    if report.interrupted {
+        return Err(interrupted().because_text(format!(
+            "{} done, {} not begun",
+            counted(report.done, "step"),
+            report.skipped
+        )));
+    }
+    Ok(report)
+}
+
+fn failed(report: &Report) -> CommandError {
+    let Report { failures, done, skipped, .. } = report;
+    let name = |failure: &Failure| {
+        let names: Vec<String> = failure.addresses.iter().map(ToString::to_string).collect();
+        names.join(", ")
+    };
+    let mut error = CommandError::failed(match failures.as_slice() {
+        [one] => format!("could not {} {}", one.verb, name(one)),
+        many => format!("{} steps failed", many.len()),
+    });
+    for failure in failures {
+        error = error.because_text(match failures.len() {
+            1 => format!("{}: {}", failure.call, failure.message),
+            _ => format!("{}: {}: {}", name(failure), failure.call, failure.message),
+        });
+    }
+    let hints: BTreeSet<&str> =
+        failures.iter().filter_map(|failure| failure.help.as_deref()).collect();
+    for hint in hints {
+        error = error.hint(hint);
+    }
+    error
+        .hint(format!(
+            "what was done is recorded ({done} done, {skipped} not begun): the same command \
+             carries on"
+        ))
+        .code("envc::cli::step_failed")
+}
+
+/// "1 file", "2 files".
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
