@@ -175,7 +175,9 @@ impl<'a> Session<'a> {
             Registry::new(&self.state_dir).read()?.known_ids(self.spec.project());
         Ok(Ownership {
             marker: self.environment.marker.clone(),
-            registered: known.contains(&self.id),
+            // An ID without time and chance in it may be another developer's as well.
+            registered: known.contains(&self.id)
+                && matches!(self.head.identity, Identity::Branch { unique: true, .. }),
             per_pr: matches!(self.head.identity, Identity::Text { per_pr: true, .. }),
             adopt,
         })

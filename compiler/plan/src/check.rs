@@ -3,12 +3,12 @@
 //! It runs after planning, after loading a saved plan, and before apply. It proves: steps only
 //! need earlier steps; every reference has a producer before its user; a delete comes after the
 //! steps that release what is deleted; each change that needs work has exactly its steps, and no
-//! step works on anything else; nothing protected or `existing` is deleted or replaced; no secret
-//! stands in a field.
+//! step works on anything else; nothing protected, `existing` or wanted under another address is
+//! deleted or replaced; no secret stands in a field.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Output, Value};
+use envc_core::{Address, KindId, Output, Value};
 
 use crate::model::{Action, BatchWork, Change, Goal, Plan, Target, Work};
 
@@ -187,6 +187,21 @@ impl<'a> Checker<'a> {
 
     fn forbidden(&mut self) {
         let mut findings = Vec::new();
+        let staying: BTreeSet<(KindId, &str)> = self
+            .plan
+            .changes
+            .iter()
+            .filter(|change| {
+                change.existing
+                    || matches!(change.action, Action::Keep | Action::Update | Action::Adopt)
+            })
+            .filter_map(|change| Some((change.address.kind(), change.id.as_deref()?)))
+            .collect();
+        for (address, id, deed, _) in self.deeds() {
+            if deed == Deed::Delete && staying.contains(&(address.kind(), id)) {
+                findings.push(format!("{address} ({id}) would be deleted, and it stays"));
+            }
+        }
         for change in &self.plan.changes {
             let destroys = matches!(
                 change.action,

@@ -58,6 +58,8 @@ struct Differ<'a> {
     /// Identifiers known before apply, by address.
     ids: BTreeMap<&'a Address, &'a str>,
     names: BTreeMap<&'a Address, &'a str>,
+    /// Identifiers that the state holds, under whatever address.
+    recorded_ids: BTreeSet<(KindId, &'a str)>,
     /// Identifiers that belong to a resource of the plan already.
     claimed: BTreeSet<(KindId, &'a str)>,
     out: Diff,
@@ -113,6 +115,12 @@ impl<'a> Differ<'a> {
             ownership: inputs.ownership,
             ids: BTreeMap::new(),
             names: names.collect(),
+            recorded_ids: inputs
+                .state
+                .into_iter()
+                .flat_map(|state| &state.resources)
+                .map(|(address, recorded)| (address.kind(), recorded.id.as_str()))
+                .collect(),
             claimed: BTreeSet::new(),
             out: Diff { changes: Vec::with_capacity(inputs.desired.len()), refusals: Vec::new() },
         }
@@ -294,6 +302,9 @@ impl<'a> Differ<'a> {
         if self.state.is_some_and(|state| state.intends_create(kind, &seen.observed.name)) {
             return Some("an apply that was interrupted made it");
         }
+        if self.recorded_ids.contains(&(kind, seen.observed.id.as_str())) {
+            return Some("it is recorded under another address");
+        }
         if has_marker(seen, &ours.marker) {
             return Some("it carries this environment's marker");
         }
@@ -443,14 +454,16 @@ impl<'a> Differ<'a> {
                 continue;
             }
             let seen = self.index.by_id(address.kind(), &recorded.id);
-            self.claimed.insert((address.kind(), &recorded.id));
+            let moved = !self.claimed.insert((address.kind(), &recorded.id));
             let dies_with_parent =
                 kind(address.kind()).delete(&envc_kinds::Place::default(), "x").is_none();
             let (action, reason) = match seen {
+                _ if dies_with_parent => (Action::Forget, "goes with the resource it belongs to"),
+                // Invariant: what another address took over is never deleted under the old one.
+                _ if moved => (Action::Forget, "another address has it now"),
                 _ if self.keep.contains(address) => {
                     (Action::Forget, "kept in the account, as asked for")
                 }
-                _ if dies_with_parent => (Action::Forget, "goes with the resource it belongs to"),
                 None => (Action::Forget, "gone already: it was deleted outside envc"),
                 Some(_) => (Action::Delete, why),
             };
