@@ -10,7 +10,6 @@ use envc_exec::{
     CallClass, CallError, Client, Report, Run, Scope, help_for_call, observe,
     ports::{Entropy as _, StateStore as _, Version},
 };
-use envc_kinds::Meaning;
 use envc_plan::{
     CheckedPlan, Goal, Inputs, MigrationFile, Observation, Ownership, Plan, Refusal, State,
     StateKey, check, plan_apply, plan_destroy, sort_migrations,

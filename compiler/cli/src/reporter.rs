@@ -104,8 +104,12 @@ impl Hears for Reporter<'_> {
                     "migrated",
                     json!({ "address": address, "file": file, "already": already }),
                 );
-                let how = if already { "found applied" } else { "applied" };
-                self.say(&format!("migrated {address}  {file} {how}"));
+                let line = if already {
+                    format!("{address} had {file} already")
+                } else {
+                    format!("migrated {address}  {file}")
+                };
+                self.say(&line);
             }
             Event::Emptied { address, objects } => {
                 self.ui.event("emptied", json!({ "address": address, "objects": objects }));

@@ -264,10 +264,13 @@ impl Apply<'_> {
             )
         } else {
             format!(
-                "Applied `{}`: {}, {} written, {requests} requests, {}.{} s.",
+                "Applied `{}`: {}, {}{requests} requests, {}.{} s.",
                 session.id,
                 counted(report.state.resources.len(), "resource"),
-                counted(written.written.len(), "file"),
+                match written.written.len() {
+                    0 => String::new(),
+                    files => format!("{} written, ", counted(files, "file")),
+                },
                 ms / 1_000,
                 ms % 1_000 / 100
             )

@@ -83,6 +83,7 @@ impl Destroy<'_> {
         let hold = Hold::Lock("envc destroy");
         let (engine, loaded) =
             Engine::open(session, &connection, &reporter, &self.stop, hold).await?;
+        self.knows_what_to_keep(&loaded)?;
         let first = self.plan(&engine, loaded, false).await?;
         if first.is_over() {
             let why = format!("the account has nothing of `{}`", session.id);
@@ -103,6 +104,30 @@ impl Destroy<'_> {
             counted(deleted, "resource")
         ));
         Ok(ExitCode::Done)
+    }
+
+    /// A misspelt `--keep` would delete what it should keep.
+    fn knows_what_to_keep(&self, loaded: &Loaded) -> Result<(), CommandError> {
+        let wanted = &self.session.environment.resources;
+        let recorded = loaded.state.as_ref().map(|state| &state.resources);
+        let known = |address: &Address| {
+            wanted.contains_key(address)
+                || recorded.is_some_and(|recorded| recorded.contains_key(address))
+        };
+        let Some(unknown) = self.keep.iter().find(|address| !known(address)) else {
+            return Ok(());
+        };
+        let all: BTreeSet<String> = wanted
+            .keys()
+            .chain(recorded.into_iter().flat_map(BTreeMap::keys))
+            .map(ToString::to_string)
+            .collect();
+        Err(CommandError::usage(format!(
+            "`{}` has no {unknown} to keep; nothing was changed",
+            self.session.id
+        ))
+        .hint(format!("it has: {}", all.into_iter().collect::<Vec<_>>().join(", ")))
+        .code("envc::cli::unknown_address"))
     }
 
     /// Deletes, looks again, and goes on until a look finds nothing: that is the proof.
@@ -182,6 +207,7 @@ impl Destroy<'_> {
             .filter(|(_, record)| record.env == session.id)
             .map(|(path, record)| (path.clone(), record.clone()))
             .collect();
+        let gone = own.iter().map(|(path, _)| (path.clone(), None)).collect();
         for (path, record) in own {
             match handler.remove(&path, &record)? {
                 Removal::Removed => session.ui.say(&format!("removed {path}")),
@@ -189,10 +215,14 @@ impl Destroy<'_> {
                 Removal::Kept => session.ui.warn(&format!("{path} was edited, so it stays")),
             }
         }
-        // While something is kept, its name is the proof that it is ours: the ID stays known.
-        if self.keep.is_empty() {
-            session.change_record(|copy| copy.forget(&session.id, session.clock.unix_s()))?;
-        }
-        Ok(())
+        session.change_record(|copy| {
+            let now_s = session.clock.unix_s();
+            // While something is kept, its name is the proof that it is ours: the ID stays known.
+            if self.keep.is_empty() {
+                copy.forget(&session.id, now_s)
+            } else {
+                copy.note_files(gone, now_s)
+            }
+        })
     }
 }
