@@ -243,7 +243,11 @@ fn refused(refusals: &[Refusal]) -> CommandError {
     };
     let mut error = CommandError::failed(message);
     for refusal in rest {
-        error = error.because_text(format!("{}: {}", refusal.address, refusal.message));
+        let address = refusal.address.to_string();
+        error = error.because_text(match refusal.message.starts_with(&address) {
+            true => refusal.message.clone(),
+            false => format!("{address}: {}", refusal.message),
+        });
     }
     let hints: BTreeSet<&str> = refusals.iter().map(|refusal| refusal.help.as_str()).collect();
     for hint in hints {

@@ -185,9 +185,8 @@ impl Ui {
     pub fn confirm(&self, question: &str, does: &str) -> Result<bool, CommandError> {
         if !self.interactive {
             return Err(CommandError::failed(format!(
-                "not approved: this {does}, and there is no terminal to ask on"
+                "not approved: this {does}, and there is no terminal to ask on; nothing was changed"
             ))
-            .because_text("nothing was changed")
             .hint("if that is what you want, pass --yes")
             .code("envc::cli::not_approved"));
         }

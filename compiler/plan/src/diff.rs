@@ -550,7 +550,10 @@ pub(crate) fn protected(address: &Address, what: &str, reason: &str) -> Refusal 
     Refusal {
         code: "envc::plan::protected",
         address: address.clone(),
-        message: format!("{address} would be {what} ({reason}), and its environment is protected"),
+        message: match reason {
+            "" => format!("{address} would be {what}, and its environment is protected"),
+            why => format!("{address} would be {what} ({why}), and its environment is protected"),
+        },
         help:
             "undo the change in the spec, keep the resource with `existing`, or remove `protect` \
                from the environment on purpose"
