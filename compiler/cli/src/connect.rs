@@ -63,7 +63,7 @@ impl Connection {
             None => Faults::default(),
         };
         let dir = session.state_dir.cloud();
-        let zones = session.spec.zone().map(str::to_owned).into_iter().collect();
+        let zones = session.zone.iter().cloned().collect();
         let cloud = Cloud::open(CloudConfig { dir, zones, faults })
             .map_err(|error| failed().because(&error))?;
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))

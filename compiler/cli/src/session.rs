@@ -65,8 +65,10 @@ pub(crate) struct Session<'a> {
     pub(crate) root: PathBuf,
     /// The spec's text and name.
     pub(crate) file: SpecFile,
-    /// The spec.
-    pub(crate) spec: Spec,
+    /// The project's name.
+    pub(crate) project: String,
+    /// The project's zone.
+    pub(crate) zone: Option<String>,
     /// Git, as far as it is there.
     pub(crate) git: GitView,
     copy: RefCell<WorkingCopy>,
@@ -143,11 +145,85 @@ impl<'a> Session<'a> {
             entropy,
             root,
             file,
-            spec,
+            project: spec.project().to_owned(),
+            zone: spec.zone().map(str::to_owned),
             git,
             copy: RefCell::new(copy),
             head,
             type_why,
+            id,
+            cloud,
+            environment,
+        }))
+    }
+
+    /// Opens a session on what is recorded of this folder's environment, for a destroy whose spec
+    /// has mistakes: a spec that nobody can read must not keep anything alive.
+    pub(crate) fn open_recorded(
+        ui: &'a Ui,
+        env: &'a ProcessEnv,
+        file: SpecFile,
+        selection: &Selection,
+    ) -> Result<Option<Self>, CommandError> {
+        let root = file.root.clone();
+        let Some(project) = WorkingCopy::last_project(&root) else { return Ok(None) };
+        let state_dir = StateDir::open(env, &root)?;
+        let clock = SystemClock::new(env);
+        let git = git::look(&root, env);
+        let registry = Registry::new(&state_dir);
+        let (copy, _settled) =
+            WorkingCopy::open(&registry, place(&root, &git), &project, clock.unix_s())?;
+        let id = match &selection.id {
+            Some(id) => Some(checked_id(id)?),
+            None => copy.record().bound.as_ref().map(|bound| bound.id.clone()),
+        };
+        let known = id.and_then(|id| Some((copy.record().environments.get(&id)?.clone(), id)));
+        // A fixed identity may be protected, and only the spec could tell.
+        let minted = known.filter(|(record, _)| record.minted_s.is_some());
+        let Some((record, id)) = minted else { return Ok(None) };
+        let cloud = choose_cloud(&CloudInputs {
+            flag: selection.cloud.as_deref(),
+            variable: env.cloud.as_deref(),
+            recorded: record.cloud.as_deref(),
+            token: env.api_token.is_some(),
+            ci: env.ci,
+            ..CloudInputs::default()
+        })?;
+        let identity = Identity::Branch { max_length: id.len(), unique: true };
+        let head = TypeHead {
+            name: record.env_type.clone(),
+            default: false,
+            when: None,
+            identity: identity.clone(),
+            protect: false,
+            ports: std::collections::BTreeMap::new(),
+            span: envc_core::Span::default(),
+        };
+        let instance = Instance {
+            id: id.clone(),
+            branch: None,
+            pr: None,
+            sha: None,
+            ports: record.ports.clone(),
+            local_cloud: cloud.value == CloudName::Local,
+        };
+        let environment = Environment::recorded(&project, &head.name, identity, instance);
+        let digest = state_dir.keyed_digest()?;
+        Ok(Some(Self {
+            ui,
+            env,
+            state_dir,
+            digest,
+            clock,
+            entropy: SystemEntropy::new(env),
+            root,
+            file,
+            project,
+            zone: None,
+            git,
+            copy: RefCell::new(copy),
+            head,
+            type_why: "this folder is bound to it".into(),
             id,
             cloud,
             environment,
@@ -159,7 +235,7 @@ impl<'a> Session<'a> {
         StateKey {
             cloud: self.cloud.value.as_str().to_owned(),
             account: account.to_owned(),
-            project: self.spec.project().to_owned(),
+            project: self.project.clone(),
             env: self.id.clone(),
         }
     }
@@ -172,7 +248,7 @@ impl<'a> Session<'a> {
     /// What proves a namesake ours.
     pub(crate) fn ownership(&self, adopt: bool) -> Result<Ownership, CommandError> {
         let known: BTreeSet<String> =
-            Registry::new(&self.state_dir).read()?.known_ids(self.spec.project());
+            Registry::new(&self.state_dir).read()?.known_ids(&self.project);
         Ok(Ownership {
             marker: self.environment.marker.clone(),
             // An ID without time and chance in it may be another developer's as well.
@@ -213,10 +289,7 @@ impl<'a> Session<'a> {
         };
         format!(
             "{} environment `{}` {cloud}; type `{}` because {}",
-            self.spec.project(),
-            self.id,
-            self.head.name,
-            self.type_why
+            self.project, self.id, self.head.name, self.type_why
         )
     }
 }

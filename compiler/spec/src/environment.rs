@@ -147,6 +147,41 @@ pub struct Environment {
     pub later: Vec<Later>,
 }
 
+impl Environment {
+    /// An environment of which only the record is known: it wants nothing. For taking away what
+    /// a spec with mistakes cannot describe any more.
+    pub fn recorded(
+        project: &str,
+        type_name: &str,
+        identity: Identity,
+        instance: Instance,
+    ) -> Self {
+        Self {
+            project: project.to_owned(),
+            zone: None,
+            type_name: type_name.to_owned(),
+            marker: format!("envc:{project}/{}", instance.id),
+            instance,
+            identity,
+            protect: false,
+            migrate: MigrateMode::Manual,
+            ttl_s: None,
+            state_store: StateStoreKind::Local,
+            resources: BTreeMap::new(),
+            migrations: BTreeMap::new(),
+            workers: Vec::new(),
+            dotenvs: Vec::new(),
+            files: Vec::new(),
+            endpoints: Vec::new(),
+            lets: BTreeMap::new(),
+            secrets: Vec::new(),
+            requires: Vec::new(),
+            dev_remote: false,
+            later: Vec::new(),
+        }
+    }
+}
+
 /// Where state lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StateStoreKind {

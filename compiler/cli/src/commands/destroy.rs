@@ -29,7 +29,19 @@ const ROUNDS_MAX: u32 = 3;
 pub(super) fn run(app: &App, args: &DestroyArgs) -> Result<ExitCode, CommandError> {
     let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
     let selection = selection_of(&args.target);
-    let session = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Absent)?;
+    let session = match Session::open(&app.ui, &app.env, file.clone(), &selection, OnNewId::Absent)
+    {
+        Err(error) if error.exit == ExitCode::Spec => {
+            let recorded = Session::open_recorded(&app.ui, &app.env, file, &selection)?;
+            let Some(session) = recorded else { return Err(error) };
+            app.ui.warn(&format!(
+                "{}, so only what is recorded of `{}` is destroyed",
+                error.message, session.id
+            ));
+            Some(session)
+        }
+        opened => opened?,
+    };
     let Some(session) = session else {
         return unknown(&app.ui, args, "no environment was ever made from this folder");
     };

@@ -62,7 +62,7 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
     session.ui.event(
         "environment",
         json!({
-            "project": session.spec.project(), "env": session.id, "type": session.head.name,
+            "project": session.project, "env": session.id, "type": session.head.name,
             "cloud": session.cloud.value.as_str(), "applied": state.is_some(),
             "account": state.as_ref().map(|state| &state.key.account),
             "resources": recorded, "ports": session.environment.instance.ports,
@@ -155,7 +155,7 @@ fn open<'a>(
         .hint("make it: envc apply")
         .code("envc::cli::nothing_known"));
     };
-    let keys = LocalStore::list(&session.state_dir, session.spec.project())?;
+    let keys = LocalStore::list(&session.state_dir, &session.project)?;
     let cloud = session.cloud.value.as_str();
     let key = keys.into_iter().find(|key| {
         let account = session.env.account_id.as_ref();

@@ -65,6 +65,11 @@ impl WorkingCopy {
         Ok((this, settled))
     }
 
+    /// The project that a folder was last worked on for, as its cache tells.
+    pub fn last_project(root: &Path) -> Option<String> {
+        Cache::read(root).map(|cache| cache.project)
+    }
+
     /// What is recorded, as of the last call.
     pub fn record(&self) -> &CopyRecord {
         &self.record
