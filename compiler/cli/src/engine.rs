@@ -100,6 +100,7 @@ impl<'a, 'u> Engine<'a, 'u> {
             Hold::Read => LocalStore::read_only(&session.state_dir, key),
             Hold::Lock(purpose) => {
                 let lock = lock(session, &key, stop, purpose).await?;
+                session.catch_up()?;
                 LocalStore::locked(&session.state_dir, key, lock)
             }
         };
@@ -123,9 +124,9 @@ impl<'a, 'u> Engine<'a, 'u> {
     }
 
     /// Observes what the environment and the state name.
-    pub(crate) async fn observe(&self, loaded: &Loaded) -> Result<Observation, CommandError> {
+    pub(crate) async fn observe(&self, state: Option<&State>) -> Result<Observation, CommandError> {
         let desired = &self.session.environment.resources;
-        observe(&self.client, &self.scope, desired, loaded.state.as_ref())
+        observe(&self.client, &self.scope, desired, state)
             .await
             .map_err(|error| call_failed(&error, desired))
     }

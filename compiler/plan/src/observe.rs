@@ -69,6 +69,11 @@ impl Observation {
         );
     }
 
+    /// True when something with this identifier was found.
+    pub fn holds(&self, id: KindId, api_id: &str) -> bool {
+        self.found.get(&id).is_some_and(|seen| seen.iter().any(|seen| seen.observed.id == api_id))
+    }
+
     /// Takes what is recorded for what is there: a destroy with a whole state needs no lists.
     pub fn from_state(state: &State) -> Self {
         let mut observation = Self::default();

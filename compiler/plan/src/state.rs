@@ -202,6 +202,12 @@ impl State {
         Ok(())
     }
 
+    /// The same environment's state with nothing in it.
+    #[must_use]
+    pub fn without_resources(&self) -> Self {
+        Self { resources: BTreeMap::new(), intents: Vec::new(), ..self.clone() }
+    }
+
     /// True when nothing is recorded and nothing was begun.
     pub fn is_empty(&self) -> bool {
         self.resources.is_empty() && self.intents.is_empty()

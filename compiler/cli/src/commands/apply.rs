@@ -80,12 +80,15 @@ impl Apply<'_> {
         let hold = Hold::Lock("envc apply");
         let (mut engine, loaded) =
             Engine::open(session, &connection, &reporter, &self.stop, hold).await?;
+        if !session.is_known() {
+            return Err(destroyed_meanwhile(&session.id));
+        }
         if self.args.adopt {
             engine.adopt();
         }
         // Asking tools for their versions takes as long as a round trip, so both are done at once.
         let (observation, tools) = tokio::join!(
-            engine.observe(&loaded),
+            engine.observe(loaded.state.as_ref()),
             tools::check(&session.environment.requires, session.cloud.value, session.env)
         );
         for line in tools? {
@@ -99,6 +102,7 @@ impl Apply<'_> {
         self.approve(plan.plan())?;
         let parallelism = usize::from(self.args.calls.parallelism);
         let running = Running { migrations: &migrations, parallelism };
+        self.note_cloud()?;
         let report = engine.run(&plan, loaded, running).await?;
         let mut resources = Resources {
             ids: report.ids.clone(),
@@ -107,7 +111,7 @@ impl Apply<'_> {
         };
         let written =
             if files { Some(self.write(&engine, &sources, &mut resources).await?) } else { None };
-        self.note()?;
+        self.bind()?;
         let ms = session.clock.monotonic_ms().saturating_sub(started_ms);
         self.tell(&report, written.as_ref(), ms, engine.client.budget().sent);
         Ok(ExitCode::Done)
@@ -197,27 +201,32 @@ impl Apply<'_> {
         generated::write(&self.session, &files, &fingerprints, &self.writing)
     }
 
-    /// Records the cloud, and binds the folder where it is not bound to another environment.
-    fn note(&self) -> Result<(), CommandError> {
+    /// Records the cloud before anything is made in it: an apply that is killed goes on there.
+    fn note_cloud(&self) -> Result<(), CommandError> {
+        let session = &self.session;
+        let known = session.record().environments.get(&session.id).cloned().unwrap_or_default();
+        if known.cloud.is_some() {
+            return Ok(());
+        }
+        let cloud = session.cloud.value.as_str();
+        session.change_record(|copy| {
+            copy.note_cloud(&session.head.name, &session.id, cloud, session.clock.unix_s())
+        })
+    }
+
+    /// Binds the folder where it is not bound to another environment.
+    fn bind(&self) -> Result<(), CommandError> {
         let session = &self.session;
         let (env_type, id) = (&session.head.name, &session.id);
-        let cloud = session.cloud.value.as_str();
-        let record = session.record().clone();
-        let known = record.environments.get(id).and_then(|record| record.cloud.as_deref());
-        let bound = record.bound.as_ref();
+        let bound = session.record().bound.clone();
+        let bound = bound.as_ref();
         let bind = (bound.is_none() || self.args.rebind)
             && self.writing.out_dir.is_none()
             && bound.is_none_or(|bound| bound.id != *id || bound.env_type != *env_type);
-        session.change_record(|copy| {
-            let now_s = session.clock.unix_s();
-            if known.is_none() {
-                copy.note_cloud(env_type, id, cloud, now_s)?;
-            }
-            if bind {
-                copy.bind(env_type, id, now_s)?;
-            }
-            Ok(())
-        })
+        if !bind {
+            return Ok(());
+        }
+        session.change_record(|copy| copy.bind(env_type, id, session.clock.unix_s()))
     }
 
     fn tell(&self, report: &Report, written: Option<&Written>, ms: u64, requests: u64) {
@@ -290,6 +299,14 @@ fn read_plan(path: &Path) -> Result<Plan, CommandError> {
             .hint("write it again: envc plan --out FILE")
             .code("envc::cli::plan_unreadable")
     })
+}
+
+/// The error of an apply that waited for a destroy of its own environment.
+fn destroyed_meanwhile(id: &str) -> CommandError {
+    let message = format!("`{id}` was destroyed while this command waited for it");
+    CommandError::new(ExitCode::TryAgain, message)
+        .hint("run the command again: it makes a new environment")
+        .code("envc::cli::destroyed_meanwhile")
 }
 
 /// Says what moved since a plan was saved.

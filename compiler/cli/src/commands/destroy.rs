@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::Address;
-use envc_plan::{CheckedPlan, Goal, Observation, Plan};
+use envc_plan::{Action, CheckedPlan, Goal, Observation, Plan, State};
 use serde_json::json;
 
 use super::shared::{not_approved, selection_of, show_plan};
@@ -96,13 +96,19 @@ impl Destroy<'_> {
         let (engine, loaded) =
             Engine::open(session, &connection, &reporter, &self.stop, hold).await?;
         self.knows_what_to_keep(&loaded)?;
-        let first = self.plan(&engine, loaded, false).await?;
-        if first.is_over() {
+        let first = self.first(&engine, loaded).await?;
+        let over = first.is_over();
+        if over && !self.left_something() {
             let why = format!("the account has nothing of `{}`", session.id);
             return unknown(session.ui, self.args, &why);
         }
-        self.approve(first.plan.plan())?;
-        let deleted = self.rounds(&engine, first).await?;
+        // Where nothing is left in the account, an earlier destroy was killed before its end.
+        let deleted = if over {
+            0
+        } else {
+            self.approve(first.plan.plan())?;
+            self.rounds(&engine, first).await?
+        };
         let requests = engine.client.budget().sent;
         self.clean_up()?;
         engine.release()?;
@@ -144,21 +150,28 @@ impl Destroy<'_> {
 
     /// Deletes, looks again, and goes on until a look finds nothing: that is the proof.
     async fn rounds(&self, engine: &Engine<'_, '_>, first: Round) -> Result<usize, CommandError> {
-        let mut deleted = 0;
+        // What was there at the start: each of these must be gone from the lists at the end.
+        let witness = first.loaded.state.clone();
+        let mut deleted = BTreeSet::new();
         let mut round = first;
         for number in 1..=ROUNDS_MAX {
             if number > 1 {
                 // What was just deleted may still be listed for a moment.
                 engine.client.pause(engine.client.backoff_ms(number)).await;
             }
-            deleted += round.plan.plan().counts().delete;
+            let changes = round.plan.plan().changes.iter();
+            deleted.extend(
+                changes
+                    .filter(|change| change.action == Action::Delete)
+                    .map(|change| (change.address.clone(), change.id.clone())),
+            );
             let none = BTreeMap::new();
             let parallelism = usize::from(self.args.calls.parallelism);
             let running = Running { migrations: &none, parallelism };
             let _report = engine.run(&round.plan, round.loaded, running).await?;
-            round = self.plan(engine, engine.load().await?, true).await?;
+            round = self.prove(engine, witness.as_ref()).await?;
             if round.is_over() {
-                return Ok(deleted);
+                return Ok(deleted.len());
             }
         }
         let left: Vec<String> = round
@@ -168,30 +181,56 @@ impl Destroy<'_> {
             .iter()
             .map(|change| format!("{} `{}`", change.address, change.name))
             .collect();
-        Err(CommandError::failed(format!("{} resources are left", left.len()))
+        Err(CommandError::failed(format!("{} are left", counted(left.len(), "resource")))
             .because_text(left.join(", "))
             .hint("run the command again; if they stay, delete them in the dashboard")
             .code("envc::cli::left"))
     }
 
     /// A whole state tells what there is and saves the lists; anything else is looked up.
-    async fn plan(
-        &self,
-        engine: &Engine<'_, '_>,
-        loaded: Loaded,
-        must_list: bool,
-    ) -> Result<Round, CommandError> {
+    async fn first(&self, engine: &Engine<'_, '_>, loaded: Loaded) -> Result<Round, CommandError> {
         let whole = loaded
             .state
             .as_ref()
-            .filter(|state| !must_list && state.intents.is_empty() && !state.resources.is_empty());
+            .filter(|state| state.intents.is_empty() && !state.resources.is_empty());
         let observation = match whole {
             Some(state) => Observation::from_state(state),
-            None => engine.observe(&loaded).await?,
+            None => engine.observe(loaded.state.as_ref()).await?,
         };
+        self.round(engine, loaded, &observation)
+    }
+
+    /// Lists everything again. What is still listed is recorded again, so that the next round
+    /// deletes it once more.
+    async fn prove(
+        &self,
+        engine: &Engine<'_, '_>,
+        witness: Option<&State>,
+    ) -> Result<Round, CommandError> {
+        let mut loaded = engine.load().await?;
+        let observation = engine.observe(witness.or(loaded.state.as_ref())).await?;
+        if let Some(witness) = witness {
+            let mut left = loaded.state.take().unwrap_or_else(|| witness.without_resources());
+            for (address, recorded) in &witness.resources {
+                let listed = observation.holds(address.kind(), &recorded.id);
+                if listed && !self.keep.contains(address) {
+                    left.resources.insert(address.clone(), recorded.clone());
+                }
+            }
+            loaded.state = Some(left).filter(|left| !left.is_empty());
+        }
+        self.round(engine, loaded, &observation)
+    }
+
+    fn round(
+        &self,
+        engine: &Engine<'_, '_>,
+        loaded: Loaded,
+        observation: &Observation,
+    ) -> Result<Round, CommandError> {
         let request = Request {
             goal: Goal::Destroy,
-            observation: &observation,
+            observation,
             keep: &self.keep,
             migrations: &BTreeMap::new(),
         };
@@ -206,6 +245,13 @@ impl Destroy<'_> {
         let question = format!("Delete all of `{}` for good?", session.id);
         let does = format!("deletes all of `{}` for good", session.id);
         if !asks || session.ui.confirm(&question, &does)? { Ok(()) } else { Err(not_approved()) }
+    }
+
+    /// True when this folder still knows that the environment was applied from here.
+    fn left_something(&self) -> bool {
+        let (record, id) = (self.session.record(), &self.session.id);
+        let applied = record.environments.get(id).is_some_and(|known| known.cloud.is_some());
+        applied || record.files.values().any(|file| file.env == *id)
     }
 
     /// Files that envc wrote for it, its ports, its ID.

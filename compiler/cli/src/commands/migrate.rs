@@ -147,7 +147,7 @@ async fn plan(
 ) -> Result<Plan, CommandError> {
     let request = Request {
         goal: Goal::Apply,
-        observation: &engine.observe(loaded).await?,
+        observation: &engine.observe(loaded.state.as_ref()).await?,
         keep: &BTreeSet::new(),
         migrations,
     };

@@ -47,7 +47,7 @@ async fn plan(app: &App, session: &Session<'_>, args: &PlanArgs) -> Result<ExitC
     if args.adopt {
         engine.adopt();
     }
-    let observation = engine.observe(&loaded).await?;
+    let observation = engine.observe(loaded.state.as_ref()).await?;
     let request = Request {
         goal: Goal::Apply,
         observation: &observation,
