@@ -4,7 +4,7 @@
 //! A database cannot be renamed or moved. Limits: 50,000 databases (paid), 10 (free); a statement
 //! 100 KB. Source: Cloudflare's OpenAPI document and D1 documentation, checked November 2026.
 
-use envc_core::{Desired, Diagnostic, KindId};
+use envc_core::{Desired, Diagnostic, KindId, Output};
 use envc_syntax::{
     Node,
     rule::{ArgRule, EMPTY, LABEL, NodeRule, Repeat, Type, optional},
@@ -94,6 +94,10 @@ impl Kind for D1 {
 
     fn grammar(&self) -> Option<&'static NodeRule> {
         Some(&GRAMMAR)
+    }
+
+    fn outputs(&self) -> &'static [(&'static str, Output)] {
+        &[("id", Output::Id), ("name", Output::Name)]
     }
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use envc_core::{Desired, KindId, Secret};
+use envc_core::{Desired, KindId, Output, Secret};
 use envc_syntax::{Node, rule::NodeRule};
 use serde_json::Value as Json;
 
@@ -155,6 +155,12 @@ pub trait Kind: Sync + fmt::Debug {
     /// The node that declares it; none for what only another kind makes.
     fn grammar(&self) -> Option<&'static NodeRule> {
         None
+    }
+
+    /// What a text or a template may refer to, by the word after the name: `{d1.webapp.id}`. None
+    /// for what only another kind makes, and for what nobody has to name.
+    fn outputs(&self) -> &'static [(&'static str, Output)] {
+        &[]
     }
 
     /// Turns its node into desired resources: its own and those that live with it.

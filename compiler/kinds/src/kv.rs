@@ -4,7 +4,7 @@
 //! filter by name; a page holds at most 100; an account has at most 1,000. The title can be changed
 //! in place. Source: Cloudflare's OpenAPI document and KV documentation, checked November 2026.
 
-use envc_core::{Desired, KindId};
+use envc_core::{Desired, KindId, Output};
 use envc_syntax::{
     Node,
     rule::{EMPTY, LABEL, NodeRule, Repeat},
@@ -58,6 +58,11 @@ impl Kind for Kv {
 
     fn grammar(&self) -> Option<&'static NodeRule> {
         Some(&GRAMMAR)
+    }
+
+    fn outputs(&self) -> &'static [(&'static str, Output)] {
+        // The API calls a namespace's name its title.
+        &[("id", Output::Id), ("name", Output::Name), ("title", Output::Name)]
     }
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {

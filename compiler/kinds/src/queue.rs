@@ -5,7 +5,7 @@
 //! names as dead letter queue cannot be deleted before that consumer is (11005).
 //! Source: Cloudflare's OpenAPI document and Queues documentation, checked November 2026.
 
-use envc_core::{Desired, KindId, Value};
+use envc_core::{Desired, KindId, Output, Value};
 use envc_syntax::{
     Node,
     rule::{EMPTY, LABEL, NodeRule, Repeat, Type, optional},
@@ -79,6 +79,10 @@ impl Kind for Queue {
 
     fn grammar(&self) -> Option<&'static NodeRule> {
         Some(&GRAMMAR)
+    }
+
+    fn outputs(&self) -> &'static [(&'static str, Output)] {
+        &[("id", Output::Id), ("name", Output::Name)]
     }
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {

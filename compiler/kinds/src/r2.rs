@@ -6,7 +6,7 @@
 //! objects cannot be deleted (HTTP 409; the code is not always there).
 //! Source: Cloudflare's OpenAPI document and R2 documentation, checked November 2026.
 
-use envc_core::{Desired, KindId};
+use envc_core::{Desired, KindId, Output};
 use envc_syntax::{
     Node,
     rule::{EMPTY, LABEL, NodeRule, Repeat, Type, optional},
@@ -82,6 +82,10 @@ impl Kind for R2 {
 
     fn grammar(&self) -> Option<&'static NodeRule> {
         Some(&GRAMMAR)
+    }
+
+    fn outputs(&self) -> &'static [(&'static str, Output)] {
+        &[("name", Output::Name)]
     }
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {

@@ -73,6 +73,10 @@ impl Kind for Tunnel {
         Some(&GRAMMAR)
     }
 
+    fn outputs(&self) -> &'static [(&'static str, Output)] {
+        &[("id", Output::Id), ("name", Output::Name), ("token", Output::Token)]
+    }
+
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
         let tunnel = managed(KindId::Tunnel, node, cx, &NAME);
         let mut rules = Vec::new();

@@ -1,10 +1,11 @@
 //! What a template can read.
 //!
-//! `env.id env.type env.branch env.pr git.sha project zone let.NAME port.NAME host.NAME url.NAME`,
-//! the resources by kind and name with `id` and `name`, and in the template of a Worker's
+//! `env.id env.type env.cloud env.branch env.pr git.sha project zone let.NAME port.NAME host.NAME
+//! url.NAME`, the resources by kind and name with their outputs, and in the template of a Worker's
 //! configuration `worker`, with the parts that envc would have written.
 
 use envc_core::{KindId, Output};
+use envc_kinds::registry;
 use envc_spec::Environment;
 use minijinja::value::Value;
 
@@ -39,10 +40,9 @@ pub(crate) fn context(known: &Known<'_>, worker: Option<&Config<'_>>) -> Group {
     }
     root.put_group("host", hosts);
     root.put_group("url", urls);
-    for kind in KindId::ALL {
-        if let Some(group) = resources(known, &root, kind) {
-            root.put_group(kind.as_str(), group);
-        }
+    for kind in registry().iter().filter(|kind| !kind.outputs().is_empty()) {
+        let group = resources(known, &root, kind.id(), kind.outputs());
+        root.put_group(kind.id().as_str(), group);
     }
     if let Some(worker) = worker {
         root.put_json("worker", &worker.to_json());
@@ -55,6 +55,7 @@ fn about(env: &Environment, root: &Group) -> Group {
     group.put("id", env.instance.id.as_str());
     group.put("type", env.type_name.as_str());
     group.put("project", env.project.as_str());
+    group.put("cloud", if env.instance.local_cloud { "local" } else { "cloudflare" });
     group.put("branch", env.instance.branch.clone());
     group.put("pr", env.instance.pr);
     group
@@ -76,17 +77,8 @@ fn lets(known: &Known<'_>, root: &Group, private: bool) -> Group {
     group
 }
 
-/// The resources of a kind; nothing for kinds that are not declared by themselves.
-fn resources(known: &Known<'_>, root: &Group, kind: KindId) -> Option<Group> {
-    let outputs: &[(&str, Output)] = match kind {
-        KindId::D1 | KindId::Queue | KindId::Tunnel => {
-            &[("id", Output::Id), ("name", Output::Name)]
-        }
-        // The API calls a namespace's name its title.
-        KindId::Kv => &[("id", Output::Id), ("name", Output::Name), ("title", Output::Name)],
-        KindId::R2 => &[("name", Output::Name)],
-        KindId::TunnelConfig | KindId::Dns => return None,
-    };
+/// The resources of a kind.
+fn resources(known: &Known<'_>, root: &Group, kind: KindId, outputs: &[(&str, Output)]) -> Group {
     let mut group = root.group(kind.as_str());
     for address in known.env.resources.keys().filter(|address| address.kind() == kind) {
         let mut resource = group.group(address.name());
@@ -94,7 +86,10 @@ fn resources(known: &Known<'_>, root: &Group, kind: KindId) -> Option<Group> {
             let value = match output {
                 Output::Id => known.id(address),
                 Output::Name => known.name(address),
-                Output::Token => None,
+                Output::Token => {
+                    resource.hide(word, "is a secret: write it into a `dotenv`");
+                    continue;
+                }
             };
             match value {
                 Some(value) => resource.put(word, Value::from(value)),
@@ -103,5 +98,5 @@ fn resources(known: &Known<'_>, root: &Group, kind: KindId) -> Option<Group> {
         }
         group.put_group(address.name(), resource);
     }
-    Some(group)
+    group
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use envc_core::{Diagnostic, Input, KindId, Output, Part, Span, Text, limits};
+use envc_core::{Diagnostic, Input, KindId, Part, Span, Text, limits};
 use envc_syntax::{Node, Scalar, ScalarValue};
 
 use crate::{
@@ -289,16 +289,10 @@ impl Scope<'_> {
         path: &str,
         span: Span,
     ) -> Option<Resolved> {
-        let possible: &[(&str, Output)] = match kind {
-            KindId::D1 | KindId::Kv | KindId::Queue => {
-                &[("id", Output::Id), ("name", Output::Name)]
-            }
-            KindId::R2 => &[("name", Output::Name)],
-            KindId::Tunnel => {
-                &[("id", Output::Id), ("name", Output::Name), ("token", Output::Token)]
-            }
-            KindId::TunnelConfig | KindId::Dns => return self.unknown(path, span),
-        };
+        let possible = envc_kinds::kind(kind).outputs();
+        if possible.is_empty() {
+            return self.unknown(path, span);
+        }
         if self.given.merged.get(kind.as_str(), name).is_none() {
             self.undeclared(kind.as_str(), name, span);
             return None;
