@@ -3,7 +3,10 @@
 use envc_core::{Diagnostic, Span, Spanned};
 use kdl::{KdlDiagnostic, KdlDocument, KdlEntry, KdlError, KdlIdentifier, KdlNode, KdlValue};
 
-use crate::{Document, Node, Prop, Scalar, ScalarValue, codes};
+use crate::{Document, Node, Prop, Scalar, ScalarValue, codes, scan};
+
+/// What the parser says of whatever it cannot take for a node.
+const END_EXPECTED: &str = "Expected end of document";
 
 /// Converts a parsed document; says how many nodes it holds.
 pub(crate) fn document(text: &str, parsed: &KdlDocument) -> (Document, usize) {
@@ -82,10 +85,24 @@ pub(crate) fn mistakes(text: &str, error: &KdlError) -> Vec<Diagnostic> {
             out.push(next);
         }
     }
+    drop_echoes(text, &mut out);
     if out.is_empty() {
         out.push(Diagnostic::error(codes::INVALID, Span::default(), "the text is not KDL 2"));
     }
     out
+}
+
+/// After a mistake inside a block the parser also misses the block's end, which is there.
+fn drop_echoes(text: &str, mistakes: &mut Vec<Diagnostic>) {
+    let braces = scan::nesting(text);
+    let is_echo = |one: &Diagnostic| match one.code {
+        codes::UNCLOSED => braces.open == 0,
+        codes::STRAY_BRACE => braces.stray == 0,
+        _ => one.message == lower_first(END_EXPECTED),
+    };
+    if mistakes.iter().any(|one| !is_echo(one)) {
+        mistakes.retain(|one| !is_echo(one));
+    }
 }
 
 fn mistake(text: &str, found: &KdlDiagnostic) -> Diagnostic {
@@ -110,7 +127,14 @@ fn mistake(text: &str, found: &KdlDiagnostic) -> Diagnostic {
                 .at("opened here")
                 .help("add a `}` where the block ends")
         }
-        "Expected end of document" if written.starts_with('}') => stray_brace(span),
+        END_EXPECTED if written.starts_with('}') => stray_brace(span),
+        "Unexpected newline in single-line quoted string" => {
+            Diagnostic::error(codes::INVALID, span, "this text has no closing quote")
+                .at("opened here")
+                .help(
+                    "add a `\"` where the text ends; several lines stand between \"\"\" and \"\"\"",
+                )
+        }
         _ => {
             let mut out = Diagnostic::error(codes::INVALID, span, lower_first(message));
             if let Some(label) = &found.label {

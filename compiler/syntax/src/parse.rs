@@ -113,6 +113,8 @@ mod tests {
         );
         check("a {\u{a} b", &[codes::UNCLOSED]);
         check("a b=true", &[codes::BARE_KEYWORD]);
+        check("a { b c=true }\u{a}d", &[codes::BARE_KEYWORD]);
+        check("a { b c=true\u{a}d", &[codes::UNCLOSED, codes::BARE_KEYWORD]);
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub(crate) struct Nesting {
     pub(crate) stray: usize,
     /// The first `}` that closes nothing.
     pub(crate) first_stray: Option<Span>,
+    /// How many `{` are not closed at the end.
+    pub(crate) open: usize,
     /// True when `/-` stands anywhere: the parser may then read a block more than once.
     pub(crate) slashdash: bool,
 }
@@ -64,6 +66,7 @@ pub(crate) fn nesting(text: &str) -> Nesting {
         }
         at += 1;
     }
+    found.open = depth;
     found
 }
 
