@@ -39,20 +39,30 @@ pub(crate) struct NameRule {
     pub(crate) max: usize,
 }
 
+/// What is wrong with a physical name.
+pub(crate) struct NameProblem {
+    /// As a clause after "it".
+    what: String,
+    help: &'static str,
+}
+
 impl NameRule {
     /// What is wrong with a name, or nothing.
-    pub(crate) fn problem(&self, name: &str) -> Option<String> {
+    pub(crate) fn problem(&self, name: &str) -> Option<NameProblem> {
         let length = name.chars().count();
         if length < self.min || length > self.max {
-            return Some(format!(
-                "has {length} characters, and {} to {} are allowed",
+            let what = format!(
+                "has {length} characters with the longest environment ID, and {} to {} are allowed",
                 self.min, self.max
-            ));
+            );
+            let help = "shorten the name, set `name=`, or lower `max-length=` of the identity";
+            return Some(NameProblem { what, help });
         }
         let good = name.chars().next().is_some_and(self.first)
             && name.chars().all(self.rest)
             && name.chars().last().is_some_and(self.last);
-        (!good).then(|| format!("may hold {}", self.chars))
+        let help = "write another name, or set `name=`, such as name=\"{project}-other-{env}\"";
+        (!good).then(|| NameProblem { what: format!("may hold {}", self.chars), help })
     }
 }
 
@@ -63,14 +73,12 @@ pub(crate) fn managed(kind: KindId, node: &Node, cx: &mut dyn Lower, rule: &Name
     if !name.is_empty()
         && let Some(problem) = rule.problem(&name)
     {
+        let noun = crate::kind(kind).noun();
+        let message = format!("`{name}` cannot be the name of a {noun}: it {}", problem.what);
         cx.report(
-            Diagnostic::error(
-                "envc::spec::bad_name",
-                span,
-                format!("the physical name `{name}` of this {kind} {problem}"),
-            )
-            .at("gives that name on the longest environment ID")
-            .help("shorten the name, set `name=`, or lower `max-length=` of the identity"),
+            Diagnostic::error("envc::spec::bad_name", span, message)
+                .at("gives that name")
+                .help(problem.help),
         );
     }
     Desired {

@@ -170,10 +170,10 @@ impl Checker<'_> {
     }
 
     fn missing_argument(&mut self, node: &Node, rule: &NodeRule, missing: &ArgRule) {
-        let message =
-            format!("`{}` needs {}: the {}", node.name.value, article(missing), missing.name);
+        let message = format!("`{}` stands without its {}", node.name.value, missing.name);
         self.found.push(
             Diagnostic::error(codes::MISSING_ARGUMENT, node.name.span, message)
+                .at(format!("needs {}", article(missing)))
                 .help(format!("write, for example, {}", rule.example)),
         );
     }

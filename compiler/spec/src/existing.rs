@@ -54,9 +54,12 @@ impl<'a> Existing<'a> {
             let id = row.prop("id").and_then(Scalar::as_text).filter(|id| !id.is_empty());
             let name = row.prop("name").and_then(Scalar::as_text).filter(|name| !name.is_empty());
             if id.is_some() == name.is_some() {
-                let message = format!("{kind} \"{label}\" is found by one of `id=` and `name=`");
-                let error = Diagnostic::error(codes::EXISTING_BY, row.span, message);
-                found.push(error.help(format!("write {kind} \"{label}\" id=\"…\"")));
+                let message = format!("{kind} \"{label}\" exists, but which one is it?");
+                let at = if id.is_some() { "names two" } else { "names none" };
+                let error = Diagnostic::error(codes::EXISTING_BY, row.span, message).at(at);
+                found.push(error.help(format!(
+                    "write {kind} \"{label}\" id=\"…\", or name=\"…\" instead of `id=`"
+                )));
             }
             out.listed.entry(kind).or_default().insert(label, Known { id, name, span: row.span });
         }
@@ -81,7 +84,8 @@ impl<'a> Existing<'a> {
                 if self.get(word, label).is_some() {
                     continue;
                 }
-                let by = if word == "r2" { "name" } else { "id" };
+                let has_id = kind.outputs().iter().any(|(word, _)| *word == "id");
+                let by = if has_id { "id" } else { "name" };
                 let message = format!(
                     "{word} \"{label}\" is not listed, but all stores of `{type_name}` exist"
                 );

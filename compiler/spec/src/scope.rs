@@ -144,7 +144,9 @@ pub(crate) fn port_ranges<'a>(
         Some((worker, scalar))
     });
     let nodes = merged.all("port").filter_map(|port| Some((port, port.args.get(1)?)));
-    for (node, scalar) in owners.chain(nodes) {
+    let mut owners: Vec<(&Node, &Scalar)> = owners.chain(nodes).collect();
+    owners.sort_by_key(|(_, scalar)| scalar.span);
+    for (node, scalar) in owners {
         let (Some(name), Some(range)) = (node.label(), scalar.as_text().and_then(check::ports))
         else {
             continue;
@@ -162,7 +164,8 @@ pub(crate) fn port_ranges<'a>(
             let message = format!("port {} is fixed twice", range.first);
             found.push(
                 Diagnostic::error(codes::PORT_COLLISION, scalar.span, message)
-                    .label(first, "fixed here first")
+                    .at("again")
+                    .label(first, "first fixed here")
                     .help("write a range, such as \"3000-3999\", so that worktrees do not collide"),
             );
         }

@@ -60,6 +60,7 @@ fn check_whole(document: &Document, found: &mut Diagnostics) {
         Some(project) => settings::check_project(project, found),
         None => found.push(
             Diagnostic::error(codes::MISSING_PROJECT, start, "the spec names no project")
+                .at("the spec begins here")
                 .help("begin with project \"my-project\" { zone \"example.com\" }"),
         ),
     }
@@ -67,6 +68,7 @@ fn check_whole(document: &Document, found: &mut Diagnostics) {
     if types().next().is_none() {
         found.push(
             Diagnostic::error(codes::MISSING_ENVIRONMENT, start, "the spec has no environment")
+                .at("the spec begins here")
                 .help("add environment \"local\" default { identity branch max-length=20 unique }"),
         );
     }
@@ -98,14 +100,16 @@ fn resolve_all(document: &Document, grammar: &Grammar, found: &mut Diagnostics) 
     let name = project.label().unwrap_or_default();
     let zone = zone_of(project);
     let mut heads = Vec::new();
-    let mut by_type: Vec<(String, Diagnostics)> = Vec::new();
+    let mut by_type: Vec<(String, Option<String>, Diagnostics)> = Vec::new();
     let mut fixed = Fixed::default();
     for (block, chain) in heads::chains(document, found) {
         let mut own = Diagnostics::new();
         let merged = merge(document, grammar, &chain, &mut own);
         let type_name = block.label().unwrap_or_default();
+        let mut made_up = None;
         if let Some(head) = heads::head(block, &merged, name, zone, &mut own) {
             let instance = longest(&head);
+            made_up = (!is_fixed(&head.identity)).then(|| instance.id.clone());
             let environment = {
                 let mut scope = Scope::new(Given {
                     project: name,
@@ -123,11 +127,14 @@ fn resolve_all(document: &Document, grammar: &Grammar, found: &mut Diagnostics) 
             fixed.add(&head, &environment, found);
             heads.push(head);
         }
-        by_type.push((type_name.to_owned(), own));
+        by_type.push((type_name.to_owned(), made_up, own));
     }
     share(by_type, found);
     heads
 }
+
+/// A made-up ID that is shorter might be part of a word.
+const MADE_UP_CHARS_MIN: usize = 8;
 
 /// An instance with the longest ID that a type can have.
 fn longest(head: &TypeHead) -> Instance {
@@ -204,12 +211,16 @@ impl Fixed {
     }
 }
 
-/// Reports each error once, with the types that it belongs to where those are not all.
-fn share(by_type: Vec<(String, Diagnostics)>, found: &mut Diagnostics) {
+/// Reports each error once, with the types that it belongs to where those are not all. The ID that
+/// was made up to resolve a type is shown as what the user wrote.
+fn share(by_type: Vec<(String, Option<String>, Diagnostics)>, found: &mut Diagnostics) {
     let types = by_type.len();
     let mut shared: BTreeMap<(Span, &'static str), (Diagnostic, Vec<String>)> = BTreeMap::new();
-    for (name, diagnostics) in by_type {
-        for diagnostic in diagnostics.into_sorted() {
+    for (name, made_up, diagnostics) in by_type {
+        for mut diagnostic in diagnostics.into_sorted() {
+            if let Some(id) = made_up.as_deref().filter(|id| id.len() >= MADE_UP_CHARS_MIN) {
+                diagnostic.message = diagnostic.message.replace(id, "{env}");
+            }
             let key = (diagnostic.span(), diagnostic.code);
             let (_, names) = shared.entry(key).or_insert_with(|| (diagnostic, Vec::new()));
             if names.last() != Some(&name) {

@@ -74,7 +74,7 @@ impl Scope<'_> {
             let message = format!("`{script}` cannot be the name of a Worker's script");
             self.error(
                 Diagnostic::error(codes::BAD_NAME, span, message)
-                    .at("gives that name on the longest environment ID")
+                    .at("gives that name")
                     .help("use a-z, 0-9, - and _, at most 63 characters; set `name=`"),
             );
         }
