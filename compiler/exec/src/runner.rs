@@ -360,7 +360,9 @@ impl<'r, 'a> Runner<'r, 'a> {
             self.journal.close_unbegun(work);
         }
         if error.error.class == CallClass::Interrupted {
-            self.skipped.insert(index);
+            if !error.open {
+                self.skipped.insert(index);
+            }
             return;
         }
         let subjects = subjects(work);
