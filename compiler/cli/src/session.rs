@@ -264,6 +264,17 @@ impl<'a> Session<'a> {
         Ref::map(self.copy.borrow(), WorkingCopy::record)
     }
 
+    /// Takes over what other processes recorded while this one waited for the lock.
+    pub(crate) fn catch_up(&self) -> Result<(), CommandError> {
+        self.change_record(WorkingCopy::refresh)
+    }
+
+    /// False once another process destroyed the environment: its ID is nobody's now, and nothing
+    /// may be made under it.
+    pub(crate) fn is_known(&self) -> bool {
+        self.record().environments.contains_key(&self.id)
+    }
+
     /// Changes what is recorded of this folder.
     pub(crate) fn change_record(
         &self,

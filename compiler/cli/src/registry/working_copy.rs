@@ -87,6 +87,12 @@ impl WorkingCopy {
         }
         let (key, project) = (self.key.clone(), self.project.clone());
         let id = self.registry.update(mint.now_s, |document| {
+            // Another process may have minted it here since the record was read: two commands at
+            // once in a new folder are for one environment.
+            let minted = document.copy(&key, &project).and_then(|it| it.minted_id(mint.env_type));
+            if let Some(id) = minted {
+                return Ok(id.to_owned());
+            }
             let known = document.known_ids(&project);
             let id = new_id(mint, &known, entropy)?;
             if let Some(copy) = document.copy_mut(&key, &project) {
@@ -191,7 +197,7 @@ impl WorkingCopy {
     }
 
     /// Takes over what is recorded now, and writes the cache when it changed.
-    fn refresh(&mut self) -> Result<(), CommandError> {
+    pub fn refresh(&mut self) -> Result<(), CommandError> {
         let document = self.registry.read()?;
         let record = document.copy(&self.key, &self.project).cloned().unwrap_or_default();
         if record != self.record {
@@ -320,6 +326,8 @@ mod tests {
         assert_eq!(settled, Settled::New);
         let id = Machine::mint(&mut copy);
         assert_eq!(Machine::mint(&mut copy), id);
+        let (mut one, mut other) = (machine.open("b").0, machine.open("b").0);
+        assert_eq!(Machine::mint(&mut one), Machine::mint(&mut other));
         let (copy, settled) = machine.open("a");
         assert_eq!((copy.record().minted_id("local"), settled), (Some(&*id), Settled::Known));
         let mint = Mint {
