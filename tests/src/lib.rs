@@ -11,8 +11,12 @@
 
 mod env;
 mod listing;
+mod parallel;
 mod process;
+mod served;
 
 pub use env::{Ran, TestEnv};
 pub use listing::{CloudView, Listing, Object};
+pub use parallel::run_all;
 pub use process::{Running, binary};
+pub use served::ServedCloud;

@@ -1,4 +1,11 @@
 //! Killed, cut off, refused, started twice: afterwards there is one set of everything, or none.
 
+// The attribute is always true here; it tells clippy that the helpers are test code, too.
 #[cfg(test)]
-mod sweep;
+mod common;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod together;

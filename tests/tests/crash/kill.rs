@@ -1,0 +1,115 @@
+//! The process dies, at every request and at instants of chance.
+
+use envc_tests::run_all;
+
+use crate::common::{EVENTUALL, QUICKSTART, System, THREADS, requests};
+
+/// What happens after the crash.
+#[derive(Clone, Copy, Debug)]
+enum Then {
+    Apply,
+    Destroy,
+}
+
+/// One crash.
+#[derive(Clone, Copy, Debug)]
+struct Crash {
+    request: u64,
+    when: &'static str,
+    state_lost: bool,
+    then: Then,
+}
+
+fn crashes(requests: u64, step: usize) -> Vec<Crash> {
+    let mut all = Vec::new();
+    for request in (1..=requests).step_by(step) {
+        for when in ["before", "after"] {
+            for state_lost in [false, true] {
+                for then in [Then::Apply, Then::Destroy] {
+                    all.push(Crash { request, when, state_lost, then });
+                }
+            }
+        }
+    }
+    all
+}
+
+fn fresh_apply_requests(system: &System) -> u64 {
+    let env = system.env();
+    requests(&env.envc(&["apply", "--json"]).exits(0), "applied")
+}
+
+/// Invariant: killed at any request of a fresh apply, before or after its effect, with the state
+/// kept or lost, the next apply completes the one set and the next destroy leaves nothing.
+fn survives_apply(system: &System, crash: &Crash) {
+    let env = system.env();
+    let ran =
+        env.envc_with_faults(&format!("crash-on={}:{}", crash.request, crash.when), &["apply"]);
+    assert_eq!(ran.code, None, "it was to be killed: {ran}");
+    if crash.state_lost {
+        env.lose_states();
+    }
+    match crash.then {
+        Then::Apply => {
+            env.envc(&["apply"]).exits(0);
+            system.check_settled(&env);
+        }
+        Then::Destroy => {
+            env.envc(&["destroy", "--if-exists"]).exits(0);
+            system.check_gone(&env);
+        }
+    }
+}
+
+/// Invariant: killed at any request of a destroy, the next destroy leaves nothing, and an apply
+/// instead makes one whole set again.
+fn survives_destroy(system: &System, crash: &Crash) {
+    let env = system.env();
+    env.envc(&["apply"]).exits(0);
+    let ran =
+        env.envc_with_faults(&format!("crash-on={}:{}", crash.request, crash.when), &["destroy"]);
+    assert_eq!(ran.code, None, "it was to be killed: {ran}");
+    if crash.state_lost {
+        env.lose_states();
+    }
+    match crash.then {
+        Then::Apply => {
+            env.envc(&["apply"]).exits(0);
+            system.check_settled(&env);
+        }
+        Then::Destroy => {
+            env.envc(&["destroy", "--if-exists"]).exits(0);
+            system.check_gone(&env);
+        }
+    }
+}
+
+fn destroy_requests(system: &System) -> u64 {
+    let env = system.env();
+    env.envc(&["apply"]).exits(0);
+    requests(&env.envc(&["destroy", "--json"]).exits(0), "destroyed")
+}
+
+#[test]
+fn an_apply_killed_at_any_request_is_completed_or_taken_away() {
+    let all = crashes(fresh_apply_requests(&QUICKSTART), 1);
+    run_all(THREADS, &all, |crash| survives_apply(&QUICKSTART, crash));
+}
+
+#[test]
+fn a_destroy_killed_at_any_request_is_completed_or_undone() {
+    let all = crashes(destroy_requests(&QUICKSTART), 1);
+    run_all(THREADS, &all, |crash| survives_destroy(&QUICKSTART, crash));
+}
+
+#[test]
+fn an_apply_with_a_tunnel_killed_at_some_requests_is_completed_or_taken_away() {
+    let all = crashes(fresh_apply_requests(&EVENTUALL), 3);
+    run_all(THREADS, &all, |crash| survives_apply(&EVENTUALL, crash));
+}
+
+#[test]
+fn a_destroy_with_a_tunnel_killed_at_some_requests_is_completed_or_undone() {
+    let all = crashes(destroy_requests(&EVENTUALL), 3);
+    run_all(THREADS, &all, |crash| survives_destroy(&EVENTUALL, crash));
+}
