@@ -26,7 +26,7 @@ mod template;
 mod wrangler;
 
 pub use check::{CheckedPlan, Unsound, check, needs_approval};
-pub use diff::{Ownership, Refusal, record_of};
+pub use diff::{Ownership, Refusal};
 pub use dotenv::{Unquotable, dotenv_text};
 pub use files::{FileError, FileInputs, GeneratedFile, needed_parts, render_files, template_paths};
 pub use graph::order as graph_order;

@@ -2,46 +2,30 @@
 //!
 //! Only fields that the spec sets are compared, after normalising; a server default is never a
 //! diff. Nothing unowned is ever changed: a namesake without proof is a refusal.
+//! - `ownership`: what proves a namesake ours, and what refuses.
+//! - `fields`: field by field, and what is recorded of it.
+//! - `leftover`: what is there and not wanted any more.
+
+mod fields;
+mod leftover;
+mod ownership;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Desired, KindId, Mode, Output, Part};
-use envc_kinds::{Kind, Mutability, kind};
-use serde_json::Value as Json;
+use envc_core::{Address, Desired, KindId, Mode};
+use envc_kinds::{Kind, kind};
 
 use crate::{
     graph,
-    model::{Action, Change, FieldChange, Record},
+    model::{Action, Change, FieldChange},
     observe::{Index, Observation, Seen},
-    state::{IntentAction, Recorded, State},
+    state::{Recorded, State},
 };
 
-/// What proves that an unrecorded namesake is ours.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ownership {
-    /// `envc:{project}/{env}`
-    pub marker: String,
-    /// The environment's ID was minted by this user and is in their registry.
-    pub registered: bool,
-    /// The identity holds the pull request's number: the name is proof enough.
-    pub per_pr: bool,
-    /// `--adopt`: the user said so.
-    pub adopt: bool,
-}
+pub use ownership::{Ownership, Refusal};
 
-/// Why a plan cannot be made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Refusal {
-    /// Stable code.
-    pub code: &'static str,
-    /// The resource.
-    pub address: Address,
-    /// What happened.
-    pub message: String,
-    /// What to do.
-    pub help: String,
-}
+use fields::{drift, drifted};
+use ownership::protected;
 
 /// Changes and refusals, by address.
 pub(crate) struct Diff {
@@ -293,30 +277,6 @@ impl<'a> Differ<'a> {
         self.out.changes.push(change);
     }
 
-    fn proof(&self, wanted: &Desired, seen: &Seen) -> Option<&'static str> {
-        let kind = wanted.address.kind();
-        let ours = self.ownership;
-        if wanted.parent.is_some() {
-            return Some("it lives with a resource of ours");
-        }
-        if self.state.is_some_and(|state| state.intends_create(kind, &seen.observed.name)) {
-            return Some("an apply that was interrupted made it");
-        }
-        if self.recorded_ids.contains(&(kind, seen.observed.id.as_str())) {
-            return Some("it is recorded under another address");
-        }
-        if has_marker(seen, &ours.marker) {
-            return Some("it carries this environment's marker");
-        }
-        if ours.registered {
-            return Some("it has this environment's name, which only this user's registry gives");
-        }
-        if ours.per_pr {
-            return Some("it has this pull request's name");
-        }
-        ours.adopt.then_some("taken over, as asked for")
-    }
-
     fn compare(
         &mut self,
         wanted: &'a Desired,
@@ -375,157 +335,6 @@ impl<'a> Differ<'a> {
         self.out.changes.push(change);
     }
 
-    /// The fields that differ, and whether any of them needs another resource.
-    fn field_changes(
-        &self,
-        wanted: &Desired,
-        kind: &dyn Kind,
-        seen: &Seen,
-        recorded: Option<&Recorded>,
-    ) -> (Vec<FieldChange>, bool) {
-        let mut changes = Vec::new();
-        let mut replace = false;
-        for (field, value) in &wanted.fields {
-            let mutability = kind
-                .attrs()
-                .iter()
-                .find(|attr| attr.name == field)
-                .map_or(Mutability::InPlace, |attr| attr.mutability);
-            if mutability == Mutability::CreateOnly {
-                continue;
-            }
-            let after = value.resolve(&mut |part| self.known(part));
-            let before = seen
-                .observed
-                .fields
-                .get(field)
-                .or_else(|| recorded.and_then(|recorded| recorded.fields.get(field)));
-            if after.is_some() && after.as_ref() == before {
-                continue;
-            }
-            let forces_replace = mutability == Mutability::Replace;
-            replace |= forces_replace;
-            changes.push(FieldChange {
-                field: field.clone(),
-                before: before.cloned(),
-                after,
-                forces_replace,
-            });
-        }
-        (changes, replace)
-    }
-
-    /// What to record of a resource that is there: the fields the spec sets, as they are now.
-    fn record(&self, wanted: &Desired, seen: &Seen, changed: &[FieldChange]) -> Record {
-        let mut fields = BTreeMap::new();
-        for (field, value) in &wanted.fields {
-            let differs = changed.iter().find(|change| &change.field == field);
-            let value = match differs {
-                Some(change) => change.before.clone(),
-                None => value.resolve(&mut |part| self.known(part)),
-            };
-            fields.extend(value.map(|value| (field.clone(), value)));
-        }
-        let mut record = record_of(wanted, &seen.observed.id, fields);
-        if wanted.parent.is_none() {
-            record.name.clone_from(&seen.observed.name);
-            record.zone.clone_from(&seen.zone);
-        }
-        record
-    }
-
-    fn known(&self, part: &Part) -> Option<String> {
-        match part {
-            Part::Lit(text) => Some(text.clone()),
-            Part::Out(reference) => match reference.output {
-                Output::Id => self.ids.get(&reference.address).map(|id| (*id).to_owned()),
-                Output::Name => self.names.get(&reference.address).map(|name| (*name).to_owned()),
-                Output::Token => None,
-            },
-            Part::In(_) => None,
-        }
-    }
-
-    /// What is recorded and not wanted any more.
-    fn dropped(&mut self, desired: &BTreeMap<Address, Desired>, why: &'static str) {
-        let Some(state) = self.state else { return };
-        for (address, recorded) in &state.resources {
-            if desired.contains_key(address) {
-                continue;
-            }
-            let seen = self.index.by_id(address.kind(), &recorded.id);
-            let moved = !self.claimed.insert((address.kind(), &recorded.id));
-            let dies_with_parent =
-                kind(address.kind()).delete(&envc_kinds::Place::default(), "x").is_none();
-            let (action, reason) = match seen {
-                _ if dies_with_parent => (Action::Forget, "goes with the resource it belongs to"),
-                // Invariant: what another address took over is never deleted under the old one.
-                _ if moved => (Action::Forget, "another address has it now"),
-                _ if self.keep.contains(address) => {
-                    (Action::Forget, "kept in the account, as asked for")
-                }
-                None => (Action::Forget, "gone already: it was deleted outside envc"),
-                Some(_) => (Action::Delete, why),
-            };
-            self.out.changes.push(doomed(address, recorded, action, reason));
-        }
-    }
-
-    /// Intents whose resource is neither wanted nor recorded: leftovers of interrupted runs.
-    fn interrupted(&mut self) {
-        let Some(state) = self.state else { return };
-        for intent in &state.intents {
-            let seen = match (&intent.id, intent.action) {
-                (Some(id), IntentAction::Delete) => self.index.by_id(intent.address.kind(), id),
-                (_, IntentAction::Create) => {
-                    self.index.by_name(intent.address.kind(), &intent.name)
-                }
-                (_, IntentAction::Update | IntentAction::Migrate | IntentAction::Delete) => None,
-            };
-            if let Some(seen) = seen {
-                let reason = "left over from an interrupted run";
-                self.leftover(&intent.address, seen, Vec::new(), reason);
-            }
-        }
-    }
-
-    /// What has the name of a resource of this environment, when something proves it ours.
-    fn named(&mut self, wanted: &'a Desired) {
-        let Some(seen) = self.index.by_name(wanted.address.kind(), &wanted.name) else { return };
-        if let Some(proof) = self.proof(wanted, seen) {
-            let needs = wanted.needs().into_iter().cloned().collect();
-            self.leftover(&wanted.address, seen, needs, proof);
-        }
-    }
-
-    /// What carries this environment's marker and is neither wanted nor recorded.
-    fn marked(&mut self) {
-        for (kind, seen) in self.index.all() {
-            if has_marker(seen, &self.ownership.marker) {
-                let address = Address::new(kind, &seen.observed.name);
-                let reason = "carries this environment's marker, and the spec does not know it";
-                self.leftover(&address, seen, Vec::new(), reason);
-            }
-        }
-    }
-
-    /// Removes something that no address records.
-    fn leftover(&mut self, address: &Address, seen: &'a Seen, needs: Vec<Address>, reason: &str) {
-        if self.keep.contains(address) || !self.claim(address.kind(), seen) {
-            return;
-        }
-        let recorded = Recorded {
-            name: seen.observed.name.clone(),
-            id: seen.observed.id.clone(),
-            zone: seen.zone.clone(),
-            needs,
-            ..Recorded::default()
-        };
-        let mut change = doomed(address, &recorded, Action::Delete, reason);
-        change.deposed = true;
-        self.out.changes.push(change);
-    }
-
     /// Invariant: `protect` refuses delete and replace, before any call.
     fn refuse_if_protected(&mut self, wanted: &Desired, what: &str, reason: &str) {
         if wanted.protect {
@@ -545,43 +354,6 @@ impl<'a> Differ<'a> {
     }
 }
 
-/// The refusal of a change that `protect` forbids.
-pub(crate) fn protected(address: &Address, what: &str, reason: &str) -> Refusal {
-    Refusal {
-        code: "envc::plan::protected",
-        address: address.clone(),
-        message: match reason {
-            "" => format!("{address} would be {what}, and its environment is protected"),
-            why => format!("{address} would be {what} ({why}), and its environment is protected"),
-        },
-        help:
-            "undo the change in the spec, keep the resource with `existing`, or remove `protect` \
-               from the environment on purpose"
-                .into(),
-    }
-}
-
-/// True when what was seen carries exactly this marker, alone or followed by the user's words.
-pub(crate) fn has_marker(seen: &Seen, marker: &str) -> bool {
-    seen.observed
-        .comment
-        .as_deref()
-        .and_then(|comment| comment.strip_prefix(marker))
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
-}
-
-/// A record of a desired resource.
-pub fn record_of(wanted: &Desired, id: &str, fields: BTreeMap<String, Json>) -> Record {
-    Record {
-        name: wanted.name.clone(),
-        id: id.to_owned(),
-        fields,
-        zone: wanted.zone.clone(),
-        parent: wanted.parent.clone(),
-        needs: wanted.needs().into_iter().cloned().collect(),
-    }
-}
-
 fn change(wanted: &Desired, action: Action, reason: &str) -> Change {
     Change {
         address: wanted.address.clone(),
@@ -596,66 +368,4 @@ fn change(wanted: &Desired, action: Action, reason: &str) -> Change {
         protect: wanted.protect,
         record: None,
     }
-}
-
-/// The change that removes or forgets what is recorded.
-pub(crate) fn doomed(
-    address: &Address,
-    recorded: &Recorded,
-    action: Action,
-    reason: &str,
-) -> Change {
-    Change {
-        address: address.clone(),
-        name: recorded.name.clone(),
-        id: Some(recorded.id.clone()),
-        action,
-        reason: reason.to_owned(),
-        fields: Vec::new(),
-        drift: Vec::new(),
-        deposed: false,
-        existing: false,
-        protect: false,
-        record: Some(Record {
-            name: recorded.name.clone(),
-            id: recorded.id.clone(),
-            fields: BTreeMap::new(),
-            zone: recorded.zone.clone(),
-            parent: recorded.parent.clone(),
-            needs: recorded.needs.clone(),
-        }),
-    }
-}
-
-fn drifted(fields: &[FieldChange], recorded: &Recorded) -> bool {
-    fields.iter().all(|field| match field.field.as_str() {
-        "name" => {
-            field.after.as_ref().and_then(Json::as_str) == Some(&recorded.name)
-                || field.after.as_ref() == recorded.fields.get("name")
-        }
-        name => field.after.is_some() && field.after.as_ref() == recorded.fields.get(name),
-    })
-}
-
-/// What was recorded and is different now, for fields that a list tells of.
-fn drift(kind: &dyn Kind, seen: &Seen, recorded: &Recorded) -> Vec<FieldChange> {
-    let create_only = |field: &str| {
-        kind.attrs()
-            .iter()
-            .any(|attr| attr.name == field && attr.mutability == Mutability::CreateOnly)
-    };
-    recorded
-        .fields
-        .iter()
-        .filter(|(field, _)| !create_only(field))
-        .filter_map(|(field, before)| {
-            let now = seen.observed.fields.get(field)?;
-            (now != before).then(|| FieldChange {
-                field: field.clone(),
-                before: Some(before.clone()),
-                after: Some(now.clone()),
-                forces_replace: false,
-            })
-        })
-        .collect()
 }

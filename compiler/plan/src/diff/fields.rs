@@ -1,0 +1,132 @@
+//! Field by field: what differs, and what is recorded.
+
+use std::collections::BTreeMap;
+
+use envc_core::{Desired, Output, Part};
+use envc_kinds::{Kind, Mutability};
+use serde_json::Value as Json;
+
+use super::Differ;
+use crate::{
+    model::{FieldChange, Record},
+    observe::Seen,
+    state::Recorded,
+};
+
+impl Differ<'_> {
+    /// The fields that differ, and whether any of them needs another resource.
+    pub(super) fn field_changes(
+        &self,
+        wanted: &Desired,
+        kind: &dyn Kind,
+        seen: &Seen,
+        recorded: Option<&Recorded>,
+    ) -> (Vec<FieldChange>, bool) {
+        let mut changes = Vec::new();
+        let mut replace = false;
+        for (field, value) in &wanted.fields {
+            let mutability = kind
+                .attrs()
+                .iter()
+                .find(|attr| attr.name == field)
+                .map_or(Mutability::InPlace, |attr| attr.mutability);
+            if mutability == Mutability::CreateOnly {
+                continue;
+            }
+            let after = value.resolve(&mut |part| self.known(part));
+            let before = seen
+                .observed
+                .fields
+                .get(field)
+                .or_else(|| recorded.and_then(|recorded| recorded.fields.get(field)));
+            if after.is_some() && after.as_ref() == before {
+                continue;
+            }
+            let forces_replace = mutability == Mutability::Replace;
+            replace |= forces_replace;
+            changes.push(FieldChange {
+                field: field.clone(),
+                before: before.cloned(),
+                after,
+                forces_replace,
+            });
+        }
+        (changes, replace)
+    }
+
+    /// What to record of a resource that is there: the fields the spec sets, as they are now.
+    pub(super) fn record(&self, wanted: &Desired, seen: &Seen, changed: &[FieldChange]) -> Record {
+        let mut fields = BTreeMap::new();
+        for (field, value) in &wanted.fields {
+            let differs = changed.iter().find(|change| &change.field == field);
+            let value = match differs {
+                Some(change) => change.before.clone(),
+                None => value.resolve(&mut |part| self.known(part)),
+            };
+            fields.extend(value.map(|value| (field.clone(), value)));
+        }
+        let mut record = record_of(wanted, &seen.observed.id, fields);
+        if wanted.parent.is_none() {
+            record.name.clone_from(&seen.observed.name);
+            record.zone.clone_from(&seen.zone);
+        }
+        record
+    }
+
+    pub(super) fn known(&self, part: &Part) -> Option<String> {
+        match part {
+            Part::Lit(text) => Some(text.clone()),
+            Part::Out(reference) => match reference.output {
+                Output::Id => self.ids.get(&reference.address).map(|id| (*id).to_owned()),
+                Output::Name => self.names.get(&reference.address).map(|name| (*name).to_owned()),
+                Output::Token => None,
+            },
+            Part::In(_) => None,
+        }
+    }
+}
+
+/// A record of a desired resource.
+fn record_of(wanted: &Desired, id: &str, fields: BTreeMap<String, Json>) -> Record {
+    Record {
+        name: wanted.name.clone(),
+        id: id.to_owned(),
+        fields,
+        zone: wanted.zone.clone(),
+        parent: wanted.parent.clone(),
+        needs: wanted.needs().into_iter().cloned().collect(),
+    }
+}
+
+pub(super) fn drifted(fields: &[FieldChange], recorded: &Recorded) -> bool {
+    fields.iter().all(|field| match field.field.as_str() {
+        "name" => {
+            field.after.as_ref().and_then(Json::as_str) == Some(&recorded.name)
+                || field.after.as_ref() == recorded.fields.get("name")
+        }
+        name => field.after.is_some() && field.after.as_ref() == recorded.fields.get(name),
+    })
+}
+
+/// What was recorded and is different now, for fields that a list tells of.
+pub(super) fn drift(kind: &dyn Kind, seen: &Seen, recorded: &Recorded) -> Vec<FieldChange> {
+    let create_only = |field: &str| {
+        kind.attrs()
+            .iter()
+            .any(|attr| attr.name == field && attr.mutability == Mutability::CreateOnly)
+    };
+    recorded
+        .fields
+        .iter()
+        .filter(|(field, _)| !create_only(field))
+        .filter_map(|(field, before)| {
+            let now = seen.observed.fields.get(field)?;
+            (now != before).then(|| FieldChange {
+                field: field.clone(),
+                before: Some(before.clone()),
+                after: Some(now.clone()),
+                forces_replace: false,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,120 @@
+//! What is there and not wanted any more: dropped from the spec, left by an interrupted run, or
+//! found by name or marker.
+
+use std::collections::BTreeMap;
+
+use envc_core::{Address, Desired};
+use envc_kinds::kind;
+
+use super::{Differ, ownership::has_marker};
+use crate::{
+    model::{Action, Change, Record},
+    observe::Seen,
+    state::{IntentAction, Recorded},
+};
+
+impl<'a> Differ<'a> {
+    /// What is recorded and not wanted any more.
+    pub(super) fn dropped(&mut self, desired: &BTreeMap<Address, Desired>, why: &'static str) {
+        let Some(state) = self.state else { return };
+        for (address, recorded) in &state.resources {
+            if desired.contains_key(address) {
+                continue;
+            }
+            let seen = self.index.by_id(address.kind(), &recorded.id);
+            let moved = !self.claimed.insert((address.kind(), &recorded.id));
+            let dies_with_parent =
+                kind(address.kind()).delete(&envc_kinds::Place::default(), "x").is_none();
+            let (action, reason) = match seen {
+                _ if dies_with_parent => (Action::Forget, "goes with the resource it belongs to"),
+                // Invariant: what another address took over is never deleted under the old one.
+                _ if moved => (Action::Forget, "another address has it now"),
+                _ if self.keep.contains(address) => {
+                    (Action::Forget, "kept in the account, as asked for")
+                }
+                None => (Action::Forget, "gone already: it was deleted outside envc"),
+                Some(_) => (Action::Delete, why),
+            };
+            self.out.changes.push(doomed(address, recorded, action, reason));
+        }
+    }
+
+    /// Intents whose resource is neither wanted nor recorded: leftovers of interrupted runs.
+    pub(super) fn interrupted(&mut self) {
+        let Some(state) = self.state else { return };
+        for intent in &state.intents {
+            let seen = match (&intent.id, intent.action) {
+                (Some(id), IntentAction::Delete) => self.index.by_id(intent.address.kind(), id),
+                (_, IntentAction::Create) => {
+                    self.index.by_name(intent.address.kind(), &intent.name)
+                }
+                (_, IntentAction::Update | IntentAction::Migrate | IntentAction::Delete) => None,
+            };
+            if let Some(seen) = seen {
+                let reason = "left over from an interrupted run";
+                self.leftover(&intent.address, seen, Vec::new(), reason);
+            }
+        }
+    }
+
+    /// What has the name of a resource of this environment, when something proves it ours.
+    pub(super) fn named(&mut self, wanted: &'a Desired) {
+        let Some(seen) = self.index.by_name(wanted.address.kind(), &wanted.name) else { return };
+        if let Some(proof) = self.proof(wanted, seen) {
+            let needs = wanted.needs().into_iter().cloned().collect();
+            self.leftover(&wanted.address, seen, needs, proof);
+        }
+    }
+
+    /// What carries this environment's marker and is neither wanted nor recorded.
+    pub(super) fn marked(&mut self) {
+        for (kind, seen) in self.index.all() {
+            if has_marker(seen, &self.ownership.marker) {
+                let address = Address::new(kind, &seen.observed.name);
+                let reason = "carries this environment's marker, and the spec does not know it";
+                self.leftover(&address, seen, Vec::new(), reason);
+            }
+        }
+    }
+
+    /// Removes something that no address records.
+    fn leftover(&mut self, address: &Address, seen: &'a Seen, needs: Vec<Address>, reason: &str) {
+        if self.keep.contains(address) || !self.claim(address.kind(), seen) {
+            return;
+        }
+        let recorded = Recorded {
+            name: seen.observed.name.clone(),
+            id: seen.observed.id.clone(),
+            zone: seen.zone.clone(),
+            needs,
+            ..Recorded::default()
+        };
+        let mut change = doomed(address, &recorded, Action::Delete, reason);
+        change.deposed = true;
+        self.out.changes.push(change);
+    }
+}
+
+/// The change that removes or forgets what is recorded.
+fn doomed(address: &Address, recorded: &Recorded, action: Action, reason: &str) -> Change {
+    Change {
+        address: address.clone(),
+        name: recorded.name.clone(),
+        id: Some(recorded.id.clone()),
+        action,
+        reason: reason.to_owned(),
+        fields: Vec::new(),
+        drift: Vec::new(),
+        deposed: false,
+        existing: false,
+        protect: false,
+        record: Some(Record {
+            name: recorded.name.clone(),
+            id: recorded.id.clone(),
+            fields: BTreeMap::new(),
+            zone: recorded.zone.clone(),
+            parent: recorded.parent.clone(),
+            needs: recorded.needs.clone(),
+        }),
+    }
+}

@@ -1,0 +1,84 @@
+//! What proves that something is ours, and the refusals where nothing does.
+
+use envc_core::{Address, Desired};
+
+use super::Differ;
+use crate::observe::Seen;
+
+/// What proves that an unrecorded namesake is ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ownership {
+    /// `envc:{project}/{env}`
+    pub marker: String,
+    /// The environment's ID was minted by this user and is in their registry.
+    pub registered: bool,
+    /// The identity holds the pull request's number: the name is proof enough.
+    pub per_pr: bool,
+    /// `--adopt`: the user said so.
+    pub adopt: bool,
+}
+
+/// Why a plan cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// Stable code.
+    pub code: &'static str,
+    /// The resource.
+    pub address: Address,
+    /// What happened.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+}
+
+impl Differ<'_> {
+    pub(super) fn proof(&self, wanted: &Desired, seen: &Seen) -> Option<&'static str> {
+        let kind = wanted.address.kind();
+        let ours = self.ownership;
+        if wanted.parent.is_some() {
+            return Some("it lives with a resource of ours");
+        }
+        if self.state.is_some_and(|state| state.intends_create(kind, &seen.observed.name)) {
+            return Some("an apply that was interrupted made it");
+        }
+        if self.recorded_ids.contains(&(kind, seen.observed.id.as_str())) {
+            return Some("it is recorded under another address");
+        }
+        if has_marker(seen, &ours.marker) {
+            return Some("it carries this environment's marker");
+        }
+        if ours.registered {
+            return Some("it has this environment's name, which only this user's registry gives");
+        }
+        if ours.per_pr {
+            return Some("it has this pull request's name");
+        }
+        ours.adopt.then_some("taken over, as asked for")
+    }
+}
+
+/// The refusal of a change that `protect` forbids.
+pub(super) fn protected(address: &Address, what: &str, reason: &str) -> Refusal {
+    Refusal {
+        code: "envc::plan::protected",
+        address: address.clone(),
+        message: match reason {
+            "" => format!("{address} would be {what}, and its environment is protected"),
+            why => format!("{address} would be {what} ({why}), and its environment is protected"),
+        },
+        help:
+            "undo the change in the spec, keep the resource with `existing`, or remove `protect` \
+               from the environment on purpose"
+                .into(),
+    }
+}
+
+/// True when what was seen carries exactly this marker, alone or followed by the user's words.
+pub(super) fn has_marker(seen: &Seen, marker: &str) -> bool {
+    seen.observed
+        .comment
+        .as_deref()
+        .and_then(|comment| comment.strip_prefix(marker))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+}
