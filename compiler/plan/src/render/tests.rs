@@ -4,10 +4,7 @@ use envc_core::{Address, Digest};
 use serde_json::json;
 
 use super::*;
-use crate::{
-    model::{Basis, Doomed, MigrationRef, PLAN_FORMAT, Step, Target},
-    state::StateKey,
-};
+use crate::model::{Basis, Doomed, MigrationRef, PLAN_FORMAT, Step, Target};
 
 fn change(address: &str, action: Action, reason: &str) -> Change {
     let address: Address = address.parse().unwrap();
