@@ -24,9 +24,10 @@ pub fn binary() -> &'static Path {
 }
 
 fn build() -> PathBuf {
-    let this = env::current_exe().expect("this test has a path");
-    // target/{profile}/deps/{test}
-    let folder = this.ancestors().nth(2).expect("a test lies in the deps folder").to_owned();
+    let this = env::current_exe().expect("this program has a path");
+    // target/{profile}/deps/{test}, or target/{profile}/{program}
+    let mut folders = this.ancestors().skip(1).filter(|folder| !folder.ends_with("deps"));
+    let folder = folders.next().expect("a program lies in a folder").to_owned();
     let target = folder.parent().expect("a profile's folder lies in the target folder");
     let profile = match folder.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "dev",
