@@ -74,7 +74,7 @@ pub(crate) fn managed(kind: KindId, node: &Node, cx: &mut dyn Lower, rule: &Name
         && let Some(problem) = rule.problem(&name)
     {
         let noun = crate::kind(kind).noun();
-        let message = format!("`{name}` cannot be the name of a {noun}: it {}", problem.what);
+        let message = format!("`{name}` cannot be the name of this {noun}: it {}", problem.what);
         cx.report(
             Diagnostic::error("envc::spec::bad_name", span, message)
                 .at("gives that name")

@@ -200,14 +200,15 @@ impl Checker<'_> {
             }
             _ => {
                 let most = rule.args.len();
-                let plural = if most == 1 { "argument" } else { "arguments" };
-                Diagnostic::error(
-                    codes::TOO_MANY_ARGUMENTS,
-                    arg.span,
-                    format!("`{name}` takes {most} {plural}"),
-                )
-                .at("one too many")
-                .help(format!("write, for example, {}", rule.example))
+                let most = match most {
+                    0 => "no arguments".to_owned(),
+                    1 => "1 argument".to_owned(),
+                    more => format!("{more} arguments"),
+                };
+                let message = format!("`{name}` takes {most}");
+                Diagnostic::error(codes::TOO_MANY_ARGUMENTS, arg.span, message)
+                    .at("one too many")
+                    .help(format!("write, for example, {}", rule.example))
             }
         };
         self.found.push(error);

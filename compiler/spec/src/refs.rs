@@ -185,7 +185,8 @@ impl Scope<'_> {
                 self.given.type_name
             ))
         } else {
-            let fallback = format!("declare it: {kind} \"{name}\"");
+            let value = if kind == "let" { " \"…\"" } else { "" };
+            let fallback = format!("declare it: {kind} \"{name}\"{value}");
             error.help(did_you_mean(name, merged.names(kind), &fallback))
         };
         self.error(error);

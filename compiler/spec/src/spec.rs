@@ -41,11 +41,31 @@ pub fn load(text: &str) -> (Option<Spec>, Diagnostics) {
     found.extend(check::check(&document, &grammar));
     check_whole(&document, &mut found);
     if found.has_errors() {
+        add_references(&document, &grammar, &mut found);
         return (None, found);
     }
     let heads = resolve_all(&document, &grammar, &mut found);
     let spec = (!found.has_errors()).then_some(Spec { document, grammar, heads });
     (spec, found)
+}
+
+/// Adds what is wrong with references, so that all mistakes come in one run. Left out where a
+/// declaration could not be read: a reference to it would be no mistake.
+fn add_references(document: &Document, grammar: &Grammar, found: &mut Diagnostics) {
+    let unread = |code| {
+        [codes::UNKNOWN_NODE, codes::MISSING_ARGUMENT, codes::MISSING_PROJECT].contains(&code)
+    };
+    if found.iter().any(|one| unread(one.code)) {
+        return;
+    }
+    let mut more = Diagnostics::new();
+    let _heads = resolve_all(document, grammar, &mut more);
+    for one in more.into_sorted() {
+        if [codes::UNKNOWN_REFERENCE, codes::BAD_REFERENCE, codes::UNKNOWN_TYPE].contains(&one.code)
+        {
+            found.push(one);
+        }
+    }
 }
 
 fn set_origin(node: &mut Node, name: Option<&String>) {
