@@ -5,6 +5,7 @@
 //! not known; cache says "I was made here" .... the registry was lost: the record is restored
 //! not known; cache names a folder that is gone  it was moved: the record comes along
 //! not known; cache names a folder that exists . it is a copy: a new record, new IDs
+//! not known; another folder has the cache's ID  the same: what was copied was moved since
 //! not known; no cache ........................ new
 //! ```
 
@@ -70,7 +71,10 @@ impl Document {
         }
         let (record, settled) = match cache.filter(|cache| cache.project == project) {
             None => (CopyRecord::default(), Settled::New),
-            Some(cache) if cache.root != place.root && exists(&cache.root) => {
+            Some(cache)
+                if cache.root != place.root
+                    && (exists(&cache.root) || self.is_taken(place, project, &cache, exists)) =>
+            {
                 // The files in it are copies of what envc wrote: not edited by anybody.
                 let files = cache.record.files;
                 (CopyRecord { files, ..CopyRecord::default() }, Settled::Copied)
@@ -87,6 +91,23 @@ impl Document {
         self.place_mut(&key, place).projects.insert(project.to_owned(), record);
         self.places.retain(|_, place| !place.projects.is_empty());
         (key, settled)
+    }
+
+    /// True when another folder that exists has one of the IDs that the cache says were minted.
+    fn is_taken(
+        &self,
+        place: &Place,
+        project: &str,
+        cache: &Cache,
+        exists: &dyn Fn(&Path) -> bool,
+    ) -> bool {
+        let minted = cache.record.environments.iter().filter(|(_, it)| it.minted_s.is_some());
+        let ids: Vec<&String> = minted.map(|(id, _)| id).collect();
+        self.places
+            .values()
+            .filter(|other| other.folder != place.folder && exists(&other.folder))
+            .filter_map(|other| other.projects.get(project))
+            .any(|copy| ids.iter().any(|id| copy.environments.contains_key(*id)))
     }
 
     fn place_mut(&mut self, key: &str, place: &Place) -> &mut PlaceRecord {
@@ -163,6 +184,23 @@ mod tests {
             assert!(!has_id(&copied, &key));
             assert_eq!(copied.places.len(), 2);
         }
+    }
+
+    #[test]
+    fn a_copy_of_a_folder_that_was_moved_since_gets_an_id_of_its_own() {
+        let old = place("/a", Some("/a/.git"));
+        let (mut document, mut cache) = seen(&old);
+        let gone = |path: &Path| path != Path::new("/a");
+        for record in cache.record.environments.values_mut() {
+            record.minted_s = Some(1);
+        }
+        let moved = place("/moved", Some("/moved/.git"));
+        let (_, settled) = document.settle(&moved, "shop", Some(cache.clone()), &gone);
+        assert_eq!(settled, Settled::Moved);
+        let copied = place("/copied", Some("/copied/.git"));
+        let (key, settled) = document.settle(&copied, "shop", Some(cache), &gone);
+        assert_eq!(settled, Settled::Copied);
+        assert!(!has_id(&document, &key));
     }
 
     #[test]
