@@ -170,6 +170,9 @@ pub struct ApplyArgs {
     /// Do exactly what `envc plan --out` wrote, or refuse when something changed since.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["env_type", "pr", "id", "cloud", "adopt"])]
     pub plan: Option<PathBuf>,
+    /// Exit with 75 at once, instead of waiting, while another command works on the environment.
+    #[arg(long)]
+    pub no_wait: bool,
     /// Which environment.
     #[command(flatten)]
     pub target: TargetArgs,
@@ -211,6 +214,9 @@ pub struct DestroyArgs {
     /// An environment that nothing knows is no failure.
     #[arg(long)]
     pub if_exists: bool,
+    /// Exit with 75 at once, instead of waiting, while another command works on the environment.
+    #[arg(long)]
+    pub no_wait: bool,
     /// Which environment.
     #[command(flatten)]
     pub target: TargetArgs,
@@ -279,6 +285,9 @@ pub struct MigrateApplyArgs {
     /// Approve without being asked.
     #[arg(short, long)]
     pub yes: bool,
+    /// Exit with 75 at once, instead of waiting, while another command works on the environment.
+    #[arg(long)]
+    pub no_wait: bool,
     /// Which environment.
     #[command(flatten)]
     pub target: TargetArgs,
@@ -355,7 +364,8 @@ mod tests {
             "envc show production --cloud local",
             "envc output --only url.webapp",
             "envc migrate check production",
-            "envc migrate apply production --yes",
+            "envc migrate apply production --yes --no-wait",
+            "envc apply --no-wait",
             "envc cloud serve --listen 127.0.0.1:0 --zone a.com --zone b.com --faults latency=5",
             "envc completions fish",
         ] {

@@ -36,8 +36,13 @@ const MIGRATION_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub(crate) enum Hold {
     /// Reads it, waits for nobody and holds nobody up.
     Read,
-    /// Changes it, under its lock, for this purpose.
-    Lock(&'static str),
+    /// Changes it, under its lock.
+    Lock {
+        /// What others who wait are told: "envc apply".
+        purpose: &'static str,
+        /// While another holds the lock: wait, or fail.
+        wait: bool,
+    },
 }
 
 /// A state as it was loaded.
@@ -98,8 +103,8 @@ impl<'a, 'u> Engine<'a, 'u> {
         let key = session.state_key(&scope.account);
         let store = match hold {
             Hold::Read => LocalStore::read_only(&session.state_dir, key),
-            Hold::Lock(purpose) => {
-                let lock = lock(session, &key, stop, purpose).await?;
+            Hold::Lock { purpose, wait } => {
+                let lock = lock(session, &key, stop, purpose, wait).await?;
                 session.catch_up()?;
                 LocalStore::locked(&session.state_dir, key, lock)
             }
@@ -213,6 +218,7 @@ async fn lock(
     key: &StateKey,
     stop: &Interrupt,
     purpose: &str,
+    wait: bool,
 ) -> Result<Lock, CommandError> {
     let path = LocalStore::lock_path(&session.state_dir, key)?;
     let me = Holder::me(purpose, session.clock.unix_s());
@@ -221,7 +227,7 @@ async fn lock(
         ui.say(&format!("waiting for {other}, which works on `{id}`"));
     };
     tokio::select! {
-        lock = Lock::acquire(&path, &me, true, &session.clock, &mut tell) => lock,
+        lock = Lock::acquire(&path, &me, wait, &session.clock, &mut tell) => lock,
         () = stop.asked() => Err(interrupted()),
     }
 }

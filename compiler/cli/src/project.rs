@@ -45,8 +45,10 @@ impl SpecFile {
                 .hint("--chdir takes a folder, or a spec's file"));
         }
         let start = fsio::canonical(&start)?;
-        let found =
-            start.ancestors().map(|folder| folder.join(SPEC_FILE)).find(|path| path.is_file());
+        let found = start
+            .ancestors()
+            .map(|folder| folder.join(SPEC_FILE))
+            .find(|path| path.symlink_metadata().is_ok());
         match found {
             Some(path) => Self::read(&path, cwd),
             None => Err(CommandError::new(

@@ -405,7 +405,7 @@ fn checked_id(id: &str) -> Result<String, CommandError> {
         return Ok(id.to_owned());
     }
     Err(CommandError::new(ExitCode::Usage, format!("`{id}` is not an environment ID"))
-        .hint("an ID holds lower-case letters, digits and dashes: envc ls shows those of this project")
+        .hint("an ID holds lower-case letters, digits and dashes, such as fix-login-t1a2b3beef")
         .code("envc::cli::bad_id"))
 }
 

@@ -410,6 +410,9 @@ fn subjects(work: &Work) -> Vec<(&Address, &'static str, &str)> {
 }
 
 fn help_for(error: &StepError, work: &Work) -> Option<String> {
+    if matches!(work, Work::Migrate { .. }) && error.error.means(Meaning::Refused) {
+        return Some("correct the migration, then run the command again".into());
+    }
     let kind = work.addresses().first().map(|address| kind(address.kind()))?;
     help_for_call(&error.error, kind.permission(), error.open)
 }

@@ -77,7 +77,7 @@ impl Apply<'_> {
         };
         let reporter = Reporter::new(session.ui);
         let connection = Connection::open(session).await?;
-        let hold = Hold::Lock("envc apply");
+        let hold = Hold::Lock { purpose: "envc apply", wait: !self.args.no_wait };
         let (mut engine, loaded) =
             Engine::open(session, &connection, &reporter, &self.stop, hold).await?;
         if !session.is_known() {

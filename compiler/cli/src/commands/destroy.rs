@@ -92,7 +92,7 @@ impl Destroy<'_> {
         let session = &self.session;
         let reporter = Reporter::new(session.ui);
         let connection = Connection::open(session).await?;
-        let hold = Hold::Lock("envc destroy");
+        let hold = Hold::Lock { purpose: "envc destroy", wait: !self.args.no_wait };
         let (engine, loaded) =
             Engine::open(session, &connection, &reporter, &self.stop, hold).await?;
         self.knows_what_to_keep(&loaded)?;

@@ -44,8 +44,16 @@ pub(super) fn run(app: &App, verb: &MigrateVerb) -> Result<ExitCode, CommandErro
             let session = open(app, &args.target)?;
             let found = block_on(statuses(&session))??;
             tell(&session, &found);
-            let open = found.iter().any(|status| !status.pending.is_empty());
-            Ok(if open { ExitCode::Changes } else { ExitCode::Done })
+            let open: usize = found.iter().map(|status| status.pending.len()).sum();
+            if open == 0 {
+                return Ok(ExitCode::Done);
+            }
+            let env_type = &session.head.name;
+            session.ui.say(&format!(
+                "Not applied: {}. `envc migrate apply {env_type}` applies them.",
+                counted(open, "migration")
+            ));
+            Ok(ExitCode::Changes)
         }
         MigrateVerb::Apply(args) => {
             let session = open(app, &args.target)?;
@@ -159,7 +167,7 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
     let reporter = Reporter::new(session.ui);
     let files = engine::read_migrations(&session.root, &session.environment, Databases::All)?;
     let connection = Connection::open(session).await?;
-    let hold = Hold::Lock("envc migrate apply");
+    let hold = Hold::Lock { purpose: "envc migrate apply", wait: !args.no_wait };
     let (engine, loaded) = Engine::open(session, &connection, &reporter, &stop, hold).await?;
     let whole = plan(&engine, &loaded, &files).await?;
     let plan = engine::checked(migrations_alone(whole, &files)?)?;

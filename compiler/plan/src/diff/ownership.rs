@@ -67,10 +67,14 @@ pub(super) fn protected(address: &Address, what: &str, reason: &str) -> Refusal 
             "" => format!("{address} would be {what}, and its environment is protected"),
             why => format!("{address} would be {what} ({why}), and its environment is protected"),
         },
-        help:
-            "undo the change in the spec, keep the resource with `existing`, or remove `protect` \
-               from the environment on purpose"
-                .into(),
+        help: match reason {
+            "" => "remove `protect` from the environment on purpose, then destroy it",
+            _ => {
+                "undo the change in the spec, keep the resource with `existing`, or remove \
+                 `protect` from the environment on purpose"
+            }
+        }
+        .into(),
     }
 }
 
