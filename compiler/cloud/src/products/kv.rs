@@ -3,7 +3,7 @@
 //! Endpoints below `accounts/{a}/storage/kv/namespaces`: list, create, get, `PUT` (rename),
 //! delete; keys, values, metadata and bulk calls are in `kv/values.rs` and `kv/bulk.rs`.
 //!
-//! Limits: `per_page` 5–100, default 20; titles up to 512 characters, unique per account. There
+//! Limits: `per_page` 5–1000, default 20 (wrangler's list asks for 1000); titles up to 512 characters, unique per account. There
 //! is no filter by name. Deleting a namespace that holds keys succeeds. Writes are visible at
 //! once, which the real product does not promise.
 //!
@@ -22,7 +22,7 @@ use crate::envelope::{Answer, Problem};
 use crate::paging::{Bounds, Page};
 use crate::request::{Req, text};
 
-const BOUNDS: Bounds = Bounds { default: 20, min: 5, max: 100, code: 10012 };
+const BOUNDS: Bounds = Bounds { default: 20, min: 5, max: 1000, code: 10012 };
 const TITLE_CHARS_MAX: usize = 512;
 
 /// Answers a call below `storage/kv/namespaces`.

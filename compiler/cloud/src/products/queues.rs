@@ -64,8 +64,8 @@ impl Queue {
 
     fn json(&self, db: &Connection) -> rusqlite::Result<Value> {
         let consumers = consumers::of_queue(db, self)?;
-        Ok(json!({
-            "queue_id": self.id, "queue_name": self.name, "jurisdiction": self.jurisdiction,
+        let mut out = json!({
+            "queue_id": self.id, "queue_name": self.name,
             "created_on": clock::micros(self.created_us),
             "modified_on": clock::micros(self.modified_us),
             "producers_total_count": 0, "producers": [],
@@ -74,7 +74,12 @@ impl Queue {
                 "delivery_delay": self.delivery_delay, "delivery_paused": self.paused,
                 "message_retention_period": self.retention_s,
             },
-        }))
+        });
+        // Absent, not null, without one: wrangler shows a column for whatever is there.
+        if let (Some(jurisdiction), Some(map)) = (&self.jurisdiction, out.as_object_mut()) {
+            map.insert("jurisdiction".to_owned(), json!(jurisdiction));
+        }
+        Ok(out)
     }
 
     /// Takes the settings that a body names.

@@ -94,15 +94,15 @@ fn push(
         }
         messages.push((content_type, stored, delay_s(item.get("delay_seconds"))?.or(shared_delay)));
     }
-    let backlog = ctx.cloud.store.write(|db| -> Result<i64, Problem> {
+    let metrics = ctx.cloud.store.write(|db| -> Result<Value, Problem> {
         let queue = find(db, queue_id)?;
         for (content_type, body, delay) in &messages {
             let delay_us = delay.unwrap_or(queue.delivery_delay) * 1_000_000;
             insert(db, queue_id, (content_type, body), (ctx.now_us, ctx.now_us + delay_us))?;
         }
-        Ok(count(db, queue_id)?.0)
+        Ok(measure(db, queue_id)?)
     })?;
-    Ok(Answer::ok(&json!({"metadata": {"metrics": {"backlog_count": backlog}}})))
+    Ok(Answer::ok(&json!({"metadata": {"metrics": metrics}})))
 }
 
 fn insert(
@@ -128,28 +128,25 @@ fn insert(
     Ok(())
 }
 
-/// Messages and bytes of a queue.
-fn count(db: &Connection, queue_id: &str) -> rusqlite::Result<(i64, i64)> {
+/// The backlog of a queue.
+fn measure(db: &Connection, queue_id: &str) -> rusqlite::Result<Value> {
     db.prepare_cached(
-        "SELECT count(*), coalesce(sum(bytes), 0) FROM queue_messages WHERE queue_id = ?",
+        "SELECT count(*), coalesce(sum(bytes), 0), coalesce(min(sent_us), 0) / 1000
+         FROM queue_messages WHERE queue_id = ?",
     )?
-    .query_row([queue_id], |row| Ok((row.get(0)?, row.get(1)?)))
+    .query_row([queue_id], |row| {
+        Ok(json!({
+            "backlog_count": row.get::<_, i64>(0)?, "backlog_bytes": row.get::<_, i64>(1)?,
+            "oldest_message_timestamp_ms": row.get::<_, i64>(2)?,
+        }))
+    })
 }
 
 /// `GET metrics`.
 pub(super) fn metrics(ctx: &Ctx<'_>, queue_id: &str) -> Result<Answer, Problem> {
     let found = ctx.cloud.store.read(|db| -> Result<_, Problem> {
         find(db, queue_id)?;
-        let (messages, bytes) = count(db, queue_id)?;
-        let oldest: Option<i64> = db.query_row(
-            "SELECT min(sent_us) FROM queue_messages WHERE queue_id = ?",
-            [queue_id],
-            |row| row.get(0),
-        )?;
-        Ok(json!({
-            "backlog_count": messages, "backlog_bytes": bytes,
-            "oldest_message_timestamp_ms": oldest.map_or(0, |us| us / 1000),
-        }))
+        Ok(measure(db, queue_id)?)
     })?;
     Ok(Answer::ok(&found))
 }
@@ -204,8 +201,11 @@ fn pull(ctx: &Ctx<'_>, req: &Req, queue_id: &str) -> Result<Answer, Problem> {
             .clamp(0, VISIBILITY_MS_MAX);
         sweep(db, &queue, &consumer, ctx.now_us)?;
         let messages = lease(db, queue_id, ctx.now_us, visibility_ms * 1000, batch)?;
-        let (backlog, _) = count(db, queue_id)?;
-        Ok::<_, Problem>(json!({"message_backlog_count": backlog, "messages": messages}))
+        let metrics = measure(db, queue_id)?;
+        Ok::<_, Problem>(json!({
+            "message_backlog_count": metrics.get("backlog_count"), "messages": messages,
+            "metadata": {"metrics": metrics},
+        }))
     })?;
     Ok(Answer::ok(&pulled))
 }
