@@ -80,9 +80,9 @@ impl Hears for Reporter<'_> {
                 } else {
                     String::new()
                 };
-                // Each migration told of itself.
+                // Each migration told of itself; what is cleared is deleted next.
                 let line = match verb {
-                    "migrate" => String::new(),
+                    "migrate" | "clear" => String::new(),
                     _ => format!("{} {address}  {name}{id}{time}", past(verb)),
                 };
                 if let Some(progress) = self.lock().as_ref() {
@@ -146,7 +146,6 @@ fn past(verb: &str) -> String {
         "create" => "created".into(),
         "update" => "updated".into(),
         "delete" => "deleted".into(),
-        "clear" => "cleared the connections of".into(),
         other => other.into(),
     }
 }

@@ -134,7 +134,8 @@ impl Page<'_> {
         let terse = is_new(change.action) && !self.verbose;
         let fields = if terse { self.terse_fields(change) } else { String::new() };
         self.line(0, format_args!("{colour}{sign} {word}{reset} {address}  {name}{marks}{fields}"));
-        if !reason.is_empty() {
+        // That something stays as it is needs no reason.
+        if !reason.is_empty() && (change.action != Action::Keep || change.existing) {
             let dim = self.palette.dim;
             self.line(6, format_args!("{dim}{}{reset}", shown_text(reason)));
         }

@@ -6,7 +6,7 @@ use envc_core::Address;
 use envc_plan::{Action, CheckedPlan, Goal, Observation, Plan, State};
 use serde_json::json;
 
-use super::shared::{not_approved, selection_of, show_plan};
+use super::shared::{not_approved, say_summary, selection_of, show_plan};
 use crate::{
     app::{App, block_on},
     args::DestroyArgs,
@@ -240,8 +240,12 @@ impl Destroy<'_> {
 
     fn approve(&self, plan: &Plan) -> Result<(), CommandError> {
         let session = &self.session;
-        show_plan(session.ui, plan, false);
         let asks = session.cloud.value == CloudName::Cloudflare && !self.args.yes;
+        if asks || !self.keep.is_empty() || session.ui.is_verbose() {
+            show_plan(session.ui, plan, false);
+        } else {
+            say_summary(session.ui, plan);
+        }
         let question = format!("Delete all of `{}` for good?", session.id);
         let does = format!("deletes all of `{}` for good", session.id);
         if !asks || session.ui.confirm(&question, &does)? { Ok(()) } else { Err(not_approved()) }

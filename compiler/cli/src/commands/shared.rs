@@ -68,6 +68,11 @@ pub(super) fn show_summary(ui: &crate::ui::Ui, plan: &Plan) {
         show_plan(ui, plan, false);
         return;
     }
+    say_summary(ui, plan);
+}
+
+/// Says how much a plan will do, and not what.
+pub(super) fn say_summary(ui: &crate::ui::Ui, plan: &Plan) {
     let palette = if ui.err_style().color { Palette::ansi() } else { Palette::plain() };
     ui.event("plan", plan_json(plan));
     ui.say(&render_summary(plan, &palette));
