@@ -206,7 +206,7 @@ impl<'a, 'u> Engine<'a, 'u> {
 }
 
 async fn load(store: &LocalStore) -> Result<Loaded, CommandError> {
-    Ok(match store.load().await.map_err(|error| state_error(&error))? {
+    Ok(match store.load().await.map_err(|error| state_error(&error, store.path()))? {
         Some((state, version)) => Loaded { state: Some(state), version: Some(version) },
         None => Loaded::default(),
     })

@@ -1,14 +1,16 @@
 //! What went wrong with a state or a run, for people.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use envc_exec::{Failure, Report, RunError, ports::StoreError};
 
 use crate::{connect::interrupted, error::CommandError};
 
-/// The error of a state that cannot be loaded.
-pub(crate) fn state_error(error: &StoreError) -> CommandError {
+/// The error of a state that cannot be loaded from its place.
+pub(crate) fn state_error(error: &StoreError, place: &Path) -> CommandError {
+    let place = place.display();
     let failed = CommandError::failed("the recorded state cannot be used; nothing was changed")
+        .because_text(format!("it lies in {place}"))
         .because(error)
         .code("envc::cli::state");
     match error {
@@ -16,8 +18,8 @@ pub(crate) fn state_error(error: &StoreError) -> CommandError {
             failed.hint("use the envc that wrote it, or a newer one")
         }
         StoreError::State(envc_plan::StateError::Damaged { .. }) => failed
-            .hint("the version before it lies beside it as `.bak`: put it back")
-            .hint("or move the state away: envc finds what it made by name"),
+            .hint("the version before it lies beside it, as `.bak`: put it back")
+            .hint("or move it away: envc finds what it made by name"),
         StoreError::State(envc_plan::StateError::Foreign { .. }) => {
             failed.hint("move it to its own place, or away")
         }

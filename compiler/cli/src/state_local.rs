@@ -39,6 +39,11 @@ impl LocalStore {
         Self { file: file_of(state, &key, "json"), key, lock: None }
     }
 
+    /// Where the state lies.
+    pub fn path(&self) -> &Path {
+        &self.file
+    }
+
     /// Where the lock of an environment's state lies; its folder is made.
     pub fn lock_path(state: &StateDir, key: &StateKey) -> Result<PathBuf, CommandError> {
         let path = file_of(state, key, "lock");

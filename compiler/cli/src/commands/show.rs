@@ -165,6 +165,6 @@ fn open<'a>(
     });
     let Some(key) = key else { return Ok((session, None)) };
     let store = LocalStore::read_only(&session.state_dir, key);
-    let loaded = block_on(store.load())?.map_err(|error| state_error(&error))?;
+    let loaded = block_on(store.load())?.map_err(|error| state_error(&error, store.path()))?;
     Ok((session, loaded.map(|(state, _)| state)))
 }
