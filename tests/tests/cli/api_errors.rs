@@ -1,0 +1,192 @@
+//! An API that refuses, is not there, or talks nonsense.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    thread,
+};
+
+use envc_tests::{ServedCloud, TestEnv, run_all};
+use http::Method;
+use serde_json::json;
+
+use crate::common::{FIXED, ONE_KV, check, says};
+
+/// A token that looks right and is nobody's.
+const WRONG_TOKEN: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// The environment's commands go to a server that gives one answer to everything.
+fn answers(env: &mut TestEnv, status: &'static str, kind: &'static str, body: &'static str) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut request = [0; 4096];
+            // Whatever was asked, and whether or not the asker is still there.
+            let _asked = stream.read(&mut request);
+            let _answered = write!(
+                stream,
+                "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\nconnection: close\r\n\
+                 content-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+        }
+    });
+    env.unset("ENVC_CLOUD")
+        .set("CLOUDFLARE_API_BASE_URL", &format!("http://{address}/client/v4"))
+        .set("CLOUDFLARE_API_TOKEN", WRONG_TOKEN);
+}
+
+#[track_caller]
+fn nothing_is_recorded(env: &TestEnv) {
+    assert_eq!(env.states().len(), 0);
+}
+
+#[test]
+fn without_a_token_ci_is_refused() {
+    let mut env = TestEnv::of_text(ONE_KV);
+    env.unset("ENVC_CLOUD").set("CI", "true");
+    check("ci_without_token", &env, &env.envc(&["apply"]));
+    let _named = env.envc(&["apply", "--cloud", "local"]).exits(0);
+    env.unset("CI");
+    check("cloudflare_without_token", &env, &env.envc(&["apply", "--cloud", "cloudflare"]));
+}
+
+#[test]
+fn a_wrong_token_is_refused_with_the_words_of_the_api() {
+    let mut env = TestEnv::of_text(ONE_KV);
+    let cloud = ServedCloud::start(&mut env, "", &[]);
+    env.set("CLOUDFLARE_API_TOKEN", WRONG_TOKEN);
+    check("token_wrong", &env, &env.envc(&["apply"]));
+    env.unset("CLOUDFLARE_ACCOUNT_ID");
+    check("token_wrong_account_unknown", &env, &env.envc(&["apply"]));
+    env.set("CLOUDFLARE_API_TOKEN", "two words\n");
+    let ran = env.envc(&["apply"]).exits(1);
+    says(&ran, &["API token free of spaces"]);
+    assert!(!format!("{ran}").contains("two words"), "{ran}");
+    assert!(cloud.view().listing().is_empty());
+    nothing_is_recorded(&env);
+}
+
+#[test]
+fn a_permission_that_is_missing_is_named() {
+    let specs = [
+        ("kv", "kv \"x\"", "Workers KV Storage Write"),
+        ("d1", "d1 \"x\"", "D1 Write"),
+        ("r2", "r2 \"x\"", "Workers R2 Storage Write"),
+        ("queues", "queue \"x\"", "Queues Write"),
+        ("dns", "dns \"x\" type=\"A\" name=\"{env}\" content=\"192.0.2.1\"", "DNS Write"),
+        ("zones", "dns \"x\" type=\"A\" name=\"{env}\" content=\"192.0.2.1\"", "Zone Read"),
+    ];
+    run_all(3, &specs, |(product, resource, permission)| {
+        let text = ONE_KV.replace("kv \"cache\"", resource);
+        let text = text.replace("\"shop\"\n", "\"shop\" { zone \"shop.example\" }\n");
+        let mut env = TestEnv::of_text(&text);
+        let _cloud = ServedCloud::start(&mut env, &format!("deny={product}"), &["shop.example"]);
+        for args in [&["apply"][..], &["destroy", "--yes"]] {
+            let ran = env.envc(args).exits(1);
+            says(&ran, &["the API refused the token", &format!("`{permission}`"), "403"]);
+        }
+        nothing_is_recorded(&env);
+    });
+}
+
+#[test]
+fn a_zone_that_the_account_lacks_is_named() {
+    let spec = "project \"shop\" { zone \"shop.example\" }\n\
+        environment \"local\" default { identity branch max-length=20 unique }\n\
+        kv \"cache\"\ndns \"web\" type=\"A\" name=\"{env}\" content=\"192.0.2.1\"\n";
+    let mut env = TestEnv::of_text(spec);
+    let cloud = ServedCloud::start(&mut env, "", &["other.example"]);
+    check("zone_missing", &env, &env.envc(&["apply"]));
+    assert!(cloud.view().listing().is_empty());
+}
+
+#[test]
+fn a_namesake_under_a_fixed_name_is_taken_over_only_when_asked() {
+    let env = TestEnv::of_text(FIXED);
+    let body = json!({"title": "shop-cache-production"});
+    let _theirs = env.cloud().of_account(&Method::POST, "/storage/kv/namespaces", Some(&body));
+    let before = env.cloud_listing();
+    check("namesake", &env, &env.envc(&["apply"]));
+    let _plan = env.envc(&["plan"]).exits(1);
+    // Nor does destroy take what nothing proves to be ours.
+    let _nothing = env.envc(&["destroy"]).exits(3);
+    assert_eq!(env.cloud_listing(), before);
+    let _adopted = env.envc(&["apply", "--adopt"]).exits(0);
+    assert_eq!(env.cloud_listing(), before);
+    let _gone = env.envc(&["destroy"]).exits(0);
+    assert!(env.cloud_listing().is_empty());
+}
+
+#[test]
+fn an_api_that_is_not_there_is_named() {
+    let mut env = TestEnv::of_text(ONE_KV);
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    env.unset("ENVC_CLOUD")
+        .set("CLOUDFLARE_API_BASE_URL", &format!("http://{free}/client/v4"))
+        .set("CLOUDFLARE_API_TOKEN", WRONG_TOKEN);
+    let ran = env.envc(&["apply"]).exits(1);
+    says(&ran, &["the API cannot be reached", &format!("no connection to {free}"), "refused"]);
+    says(&ran, &["CLOUDFLARE_API_BASE_URL", "trying again"]);
+    nothing_is_recorded(&env);
+    env.set("CLOUDFLARE_API_BASE_URL", "nonsense");
+    says(&env.envc(&["apply"]).exits(1), &["is the base URL `nonsense` a URL"]);
+}
+
+#[test]
+fn an_api_without_its_path_says_what_belongs_there() {
+    let mut env = TestEnv::of_text(ONE_KV);
+    let cloud = ServedCloud::start(&mut env, "", &[]);
+    let base = cloud.base_url().trim_end_matches("/client/v4").to_owned();
+    env.set("CLOUDFLARE_API_BASE_URL", &base).unset("CLOUDFLARE_ACCOUNT_ID");
+    says(&env.envc(&["apply"]).exits(1), &["with /client/v4", "CLOUDFLARE_API_BASE_URL"]);
+}
+
+#[test]
+fn nonsense_is_no_answer_and_never_looks_like_an_empty_account() {
+    let list = "{\"success\": true, \"errors\": [], \"messages\": [], \"result\": {\"a\": 1}}";
+    let answered = [
+        ("200 OK", "text/html", "<html>Just a moment</html>", "not an API answer: `<html>Just"),
+        ("200 OK", "application/json", "null", "HTTP 200 with something that is not an API answer"),
+        ("200 OK", "application/json", "{\"hello\": [1]}", "not an API answer"),
+        ("200 OK", "application/json", list, "is not a list"),
+        ("502 Bad Gateway", "text/plain", "bad gateway", "HTTP 502"),
+    ];
+    // Each is tried again for a while: they wait side by side.
+    run_all(answered.len(), &answered, |(status, kind, body, words)| {
+        let mut env = TestEnv::of_text(ONE_KV);
+        answers(&mut env, status, kind, body);
+        env.set("CLOUDFLARE_ACCOUNT_ID", "0123456789abcdef0123456789abcdef");
+        let ran = env.envc(&["apply"]).exits(1);
+        says(&ran, &["error: the API", "/storage/kv/namespaces", words]);
+        nothing_is_recorded(&env);
+    });
+}
+
+#[test]
+fn a_slow_api_is_waited_for_and_a_hiccup_is_tried_again() {
+    let faults =
+        ["latency=300", "html-on=1", "null-body-on=2", "error-on=1+3", "drop-request-on=2"];
+    run_all(faults.len(), &faults, |faults| {
+        let mut env = TestEnv::of_text(ONE_KV);
+        let cloud = ServedCloud::start(&mut env, faults, &[]);
+        let _applied = env.envc(&["apply"]).exits(0);
+        assert_eq!(cloud.view().listing().names("kv").len(), 1, "{faults}");
+        let _gone = env.envc(&["destroy", "--yes"]).exits(0);
+        assert!(cloud.view().listing().is_empty(), "{faults}");
+    });
+}
+
+#[test]
+fn one_step_that_is_refused_loses_nothing_of_the_others() {
+    let env = TestEnv::new("quickstart");
+    let args = ["apply", "--parallelism", "1"];
+    let ran = env.envc_with_faults("fail=POST:/r2/buckets:400:10005:no more buckets", &args);
+    check("step_refused", &env, &ran);
+    assert_eq!(env.cloud_listing().counts().values().sum::<usize>(), 4);
+    assert_eq!(env.read(".env"), None, "files come last");
+    let _carries_on = env.envc(&args).exits(0);
+    assert_eq!(env.cloud_listing().counts().values().sum::<usize>(), 5);
+}

@@ -1,0 +1,74 @@
+//! Every exit code of the documentation, each by its plainest way.
+
+use std::{thread, time::Duration};
+
+use envc_tests::TestEnv;
+
+use crate::common::{ONE_KV, check, says};
+
+#[test]
+fn done_failed_changes_unknown_usage_and_spec() {
+    let env = TestEnv::of_text(ONE_KV);
+    let table: [(&[&str], i32); 10] = [
+        (&["destroy"], 3),
+        (&["show"], 3),
+        (&["plan", "--detailed-exitcode"], 2),
+        (&["apply"], 0),
+        (&["apply"], 0),
+        (&["plan", "--detailed-exitcode"], 0),
+        (&["apply", "nope"], 64),
+        (&["apply", "--nope"], 64),
+        (&["migrate", "check"], 0),
+        (&["destroy"], 0),
+    ];
+    for (args, code) in table {
+        let _ran = env.envc(args).exits(code);
+    }
+    env.write("environment.kdl", "project \"shop\"\nkvv \"cache\"\n");
+    for verb in ["check", "plan", "apply"] {
+        let _wrong = env.envc(&[verb]).exits(65);
+    }
+    env.write("environment.kdl", ONE_KV);
+    let refused = env.envc_with_faults("fail=POST:/storage/kv:400:10001:no", &["apply"]);
+    says(&refused.exits(1), &["could not create kv.cache", "no (code 10001)"]);
+}
+
+#[test]
+fn an_unknown_verb_and_a_wrong_flag_say_what_there_is() {
+    let env = TestEnv::of_text(ONE_KV);
+    check("usage_verb", &env, &env.envc(&["aply"]));
+    check("usage_flag", &env, &env.envc(&["apply", "--cloud", "aws"]));
+    check("usage_type", &env, &env.envc(&["apply", "nope"]));
+    check("usage_id", &env, &env.envc(&["destroy", "--id", "../x"]));
+}
+
+#[test]
+fn the_second_apply_waits_and_says_for_whom() {
+    let env = TestEnv::of_text(ONE_KV);
+    let first = env.start_with_faults("latency=700", &["apply"]);
+    thread::sleep(Duration::from_millis(500));
+    let refused = env.envc(&["apply", "--no-wait"]);
+    says(&refused, &["is at work on this environment"]);
+    assert_eq!(refused.code, Some(75), "{refused}");
+    let second = env.envc(&["apply"]).exits(0);
+    says(&second, &["waiting for", "envc apply", "Nothing to do"]);
+    let _first = first.end().exits(0);
+    assert_eq!(env.cloud_listing().names("kv").len(), 1);
+}
+
+#[test]
+fn ctrl_c_lets_calls_in_flight_finish_and_the_next_run_carries_on() {
+    let env = TestEnv::new("quickstart");
+    let running = env.start_with_faults("latency=500", &["apply", "--parallelism", "1"]);
+    // Lists are answered after half a second; creates are on their way then.
+    thread::sleep(Duration::from_millis(1_300));
+    running.interrupt();
+    let ran = running.end().exits(130);
+    says(&ran, &["interrupted", "run the command again"]);
+    let made = env.cloud_listing();
+    assert!(!made.is_empty() && made.names("queue").len() < 2, "{made}\n{ran}");
+    let _carries_on = env.envc(&["apply"]).exits(0);
+    assert_eq!(env.cloud_listing().counts().values().sum::<usize>(), 5);
+    let _gone = env.envc(&["destroy"]).exits(0);
+    assert!(env.cloud_listing().is_empty());
+}

@@ -1,0 +1,138 @@
+//! Generated files: whose they are, who may read them, and when they are left alone.
+
+use std::{fs, time::SystemTime};
+
+use envc_tests::TestEnv;
+use serde_json::Value as Json;
+
+use crate::common::{check, edit, id, mode, says};
+
+const FILES: [&str; 3] = [".env", ".dev.vars", "wrangler.jsonc"];
+
+fn applied() -> TestEnv {
+    let env = TestEnv::new("quickstart");
+    let _first = env.envc(&["apply"]).exits(0);
+    env
+}
+
+fn times(env: &TestEnv) -> Vec<SystemTime> {
+    let time = |path: &str| fs::metadata(env.root().join(path)).unwrap().modified().unwrap();
+    FILES.map(time).to_vec()
+}
+
+#[test]
+fn secrets_are_private_and_the_configuration_names_what_was_made() {
+    let env = applied();
+    assert_eq!((mode(&env, ".env"), mode(&env, ".dev.vars")), (0o600, 0o600));
+    assert!(env.read(".env").unwrap().contains("SESSION_KEY=placeholder-not-a-secret\n"));
+    let text = env.read("wrangler.jsonc").unwrap();
+    let json: String = text.lines().filter(|line| !line.starts_with("//")).collect();
+    let config: Json = serde_json::from_str(&json).unwrap();
+    let listing = env.cloud_listing();
+    let id = id(&env);
+    let at = |path: &str| config.pointer(path).and_then(Json::as_str).map(str::to_owned);
+    let of =
+        |kind, name: &str| listing.id(kind, &format!("quickstart-{name}-{id}")).map(str::to_owned);
+    assert_eq!(at("/d1_databases/0/database_id"), of("d1", "app"));
+    assert_eq!(at("/kv_namespaces/0/id"), of("kv", "sessions"));
+    assert_eq!(at("/r2_buckets/0/bucket_name"), of("r2", "uploads"));
+    assert_eq!(at("/queues/producers/0/queue").as_deref(), Some(&*format!("quickstart-jobs-{id}")));
+    // Nobody is asked to commit anything.
+    assert_eq!(env.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn unchanged_files_are_not_touched_and_lost_ones_come_back() {
+    let env = applied();
+    let before = times(&env);
+    let _again = env.envc(&["apply"]).exits(0);
+    assert_eq!(times(&env), before);
+    fs::remove_file(env.root().join(".env")).unwrap();
+    says(&env.envc(&["plan"]).exits(0), &["Files to write: .env"]);
+    says(&env.envc(&["apply"]).exits(0), &["wrote .env"]);
+    assert_eq!(times(&env)[1..], before[1..]);
+}
+
+#[test]
+fn what_a_person_edited_is_not_overwritten_without_force() {
+    let env = applied();
+    let edited = env.read("wrangler.jsonc").unwrap().replace("\"dev\"", "\"mine\"");
+    env.write("wrangler.jsonc", &edited);
+    edit(&env, "var \"ENVIRONMENT\"", "var \"STAGE\"");
+    check("file_edited", &env, &env.envc(&["apply"]));
+    assert_eq!(env.read("wrangler.jsonc").unwrap(), edited);
+    says(&env.envc(&["apply", "--force"]).exits(0), &["wrote wrangler.jsonc"]);
+    assert!(env.read("wrangler.jsonc").unwrap().contains("STAGE"));
+
+    let secret = format!("{}MINE=hidden-words\n", env.read(".env").unwrap());
+    env.write(".env", &secret);
+    let ran = env.envc(&["apply"]).exits(1);
+    says(&ran, &[".env was edited", "--force"]);
+    assert!(!format!("{ran}").contains("hidden-words"), "{ran}");
+}
+
+#[test]
+fn a_file_of_somebody_else_stops_the_apply_before_anything_is_made() {
+    let env = TestEnv::new("quickstart");
+    env.write("wrangler.jsonc", "{}\n");
+    says(&env.envc(&["apply"]).exits(1), &["wrangler.jsonc", "--force"]);
+    assert!(env.cloud_listing().is_empty());
+    assert_eq!(env.read("wrangler.jsonc").unwrap(), "{}\n");
+}
+
+#[test]
+fn nothing_of_one_environment_gets_into_git() {
+    let env = TestEnv::new("quickstart");
+    let ignore = env.read(".gitignore").unwrap();
+    env.write(".gitignore", &ignore.replace("wrangler.jsonc\n", ""));
+    env.write(".env", "");
+    let _added = env.git(&["add", "--force", ".env"]);
+    check("file_for_git", &env, &env.envc(&["apply"]));
+    assert!(env.cloud_listing().is_empty());
+}
+
+#[test]
+fn another_type_in_a_bound_folder_writes_no_files() {
+    let env = applied();
+    let spec = env.read("environment.kdl").unwrap();
+    let production = "environment \"production\" { identity \"production\" }\n";
+    env.write("environment.kdl", &format!("{spec}{production}"));
+    let before = times(&env);
+    let ran = env.envc(&["apply", "production"]).exits(0);
+    says(&ran, &["no files were written", "--rebind", "--out-dir"]);
+    assert_eq!(times(&env), before);
+    assert!(!env.read(".env").unwrap().contains("production"));
+
+    let _elsewhere = env.envc(&["apply", "production", "--out-dir", "../dist"]).exits(0);
+    assert_eq!(mode(&env, "../dist/.env"), 0o600);
+    assert!(env.read("../dist/wrangler.jsonc").unwrap().contains("quickstart-app-production"));
+    assert_eq!(times(&env), before);
+
+    let _rebound = env.envc(&["apply", "production", "--rebind"]).exits(0);
+    assert!(env.read("wrangler.jsonc").unwrap().contains("quickstart-app-production"));
+    says(&env.envc(&["show"]).exits(0), &["environment `production`"]);
+}
+
+#[test]
+fn destroy_removes_files_but_not_what_was_edited() {
+    let env = applied();
+    env.write(".env", "MINE=1\n");
+    let ran = env.envc(&["destroy"]).exits(0);
+    says(&ran, &["removed wrangler.jsonc", "removed .dev.vars", ".env was edited, so it stays"]);
+    assert_eq!(env.read(".env").as_deref(), Some("MINE=1\n"));
+    assert_eq!((env.read(".dev.vars"), env.read("wrangler.jsonc")), (None, None));
+}
+
+#[test]
+fn a_file_that_cannot_be_written_says_where_and_the_next_apply_carries_on() {
+    let env = TestEnv::new("quickstart");
+    // Also root cannot write below a file.
+    edit(&env, "dotenv \".env\"", "dotenv \"config/.env\"");
+    env.write("config", "in the way");
+    let ran = env.envc(&["apply"]).exits(1);
+    says(&ran, &["config"]);
+    fs::remove_file(env.root().join("config")).unwrap();
+    let _second = env.envc(&["apply"]).exits(0);
+    assert_eq!(mode(&env, "config/.env"), 0o600);
+    assert_eq!(env.cloud_listing().counts().values().sum::<usize>(), 5);
+}

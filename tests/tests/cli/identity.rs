@@ -1,0 +1,117 @@
+//! Whose environment a folder has.
+
+use std::{fs, process::Command};
+
+use envc_tests::{Ran, Running, TestEnv, run_all};
+
+use crate::common::{ONE_KV, id, says};
+
+fn in_folder(env: &TestEnv, folder: &std::path::Path, args: &[&str]) -> Ran {
+    Running::start(env.command_in(folder, args)).end()
+}
+
+fn id_in(env: &TestEnv, folder: &std::path::Path) -> String {
+    in_folder(env, folder, &["output", "--only", "env"]).exits(0).stdout.trim().to_owned()
+}
+
+#[test]
+fn every_branch_gives_an_id() {
+    let long = "feature/a-very-long-name-that-goes-on-and-on";
+    let branches = [
+        ("fix/login", "fix-login-t"),
+        ("Füße/größe", "f"),
+        ("日本語", ""),
+        ("UPPER_case.dots", "upper-case-dots-t"),
+        (long, "feature-a-very-long"),
+    ];
+    run_all(2, &branches, |(branch, start)| {
+        let env = TestEnv::of_text(ONE_KV);
+        let _switched = env.git(&["checkout", "--quiet", "-b", branch]);
+        let _applied = env.envc(&["apply"]).exits(0);
+        let id = id(&env);
+        assert!(id.starts_with(start), "{branch}: {id}");
+        let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        assert!(id.chars().all(good) && !id.contains("--") && id.len() <= 31, "{branch}: {id}");
+        // The ID belongs to the folder, not to the branch that it is on today.
+        let _switched = env.git(&["checkout", "--quiet", "-b", "another"]);
+        says(&env.envc(&["apply"]).exits(0), &["Nothing to do", &id]);
+    });
+}
+
+#[test]
+fn a_detached_head_and_a_folder_without_git_have_one_too() {
+    let env = TestEnv::of_text(ONE_KV);
+    let _detached = env.git(&["checkout", "--quiet", "--detach"]);
+    let _applied = env.envc(&["apply"]).exits(0);
+    assert!(!id(&env).is_empty());
+
+    let env = TestEnv::of_text(ONE_KV);
+    fs::remove_dir_all(env.root().join(".git")).unwrap();
+    let _applied = env.envc(&["apply"]).exits(0);
+    let first = id(&env);
+    says(&env.envc(&["apply"]).exits(0), &["Nothing to do", &first]);
+}
+
+#[test]
+fn a_moved_folder_keeps_its_environment_and_a_copied_one_gets_another() {
+    let env = TestEnv::new("quickstart");
+    let _applied = env.envc(&["apply"]).exits(0);
+    let first = id(&env);
+    let copied = env.path().join("copied");
+    let status = Command::new("cp").arg("-a").args([env.root(), copied.clone()]).status().unwrap();
+    assert!(status.success());
+    let moved = env.path().join("moved");
+    fs::rename(env.root(), &moved).unwrap();
+    says(&in_folder(&env, &moved, &["apply"]).exits(0), &["Nothing to do"]);
+    assert_eq!(id_in(&env, &moved), first);
+
+    // What lies there is a copy of what envc wrote: nobody edited it.
+    let _copy = in_folder(&env, &copied, &["apply"]).exits(0);
+    assert_ne!(id_in(&env, &copied), first);
+    assert_eq!(env.cloud_listing().names("d1").len(), 2);
+    let config = fs::read_to_string(copied.join("wrangler.jsonc")).unwrap();
+    assert!(!config.contains(&first), "{config}");
+    let _gone = in_folder(&env, &copied, &["destroy"]).exits(0);
+    assert_eq!(env.cloud_listing().names("d1").len(), 1);
+    says(&in_folder(&env, &moved, &["apply"]).exits(0), &["Nothing to do"]);
+}
+
+#[test]
+fn nothing_is_lost_when_git_cleans_the_folder() {
+    let env = TestEnv::new("quickstart");
+    let _applied = env.envc(&["apply"]).exits(0);
+    let first = id(&env);
+    let _cleaned = env.git(&["clean", "-fdxq"]);
+    says(&env.envc(&["apply"]).exits(0), &["wrote .env", &first]);
+    assert_eq!(env.cloud_listing().names("d1").len(), 1);
+}
+
+#[test]
+fn two_worktrees_share_nothing() {
+    let env = TestEnv::new("quickstart");
+    let other = env.worktree("feature/two");
+    let _first = env.envc(&["apply"]).exits(0);
+    let _second = in_folder(&env, &other, &["apply"]).exits(0);
+    let (one, two) = (id(&env), id_in(&env, &other));
+    assert!(two.starts_with("feature-two-t") && one != two, "{one} {two}");
+    let port =
+        |text: &str| text.lines().find(|line| line.starts_with("API_PORT")).map(str::to_owned);
+    let there = fs::read_to_string(other.join(".env")).unwrap();
+    assert_ne!(port(&env.read(".env").unwrap()), port(&there));
+    assert_eq!(env.cloud_listing().counts()["queue"], 4);
+    let _gone = in_folder(&env, &other, &["destroy"]).exits(0);
+    says(&env.envc(&["apply"]).exits(0), &["Nothing to do"]);
+}
+
+#[test]
+fn an_environment_whose_folder_is_gone_is_destroyed_by_its_id() {
+    let env = TestEnv::new("quickstart");
+    let other = env.worktree("gone");
+    let _applied = in_folder(&env, &other, &["apply"]).exits(0);
+    let lost = id_in(&env, &other);
+    fs::remove_dir_all(&other).unwrap();
+    let ran = env.envc(&["destroy", "--id", &lost]).exits(0);
+    says(&ran, &["Destroyed", &lost]);
+    assert!(env.cloud_listing().is_empty());
+    let _unknown = env.envc(&["destroy", "--id", &lost]).exits(3);
+}

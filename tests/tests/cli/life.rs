@@ -1,0 +1,232 @@
+//! The life of an environment, from the first apply to the destroy that finds nothing.
+
+use std::collections::BTreeMap;
+
+use envc_tests::TestEnv;
+use http::Method;
+use serde_json::json;
+
+use crate::common::{FIXED, ONE_KV, check, edit, id, says};
+
+/// Steps run one after the other, so that the lines of a transcript have one order.
+const APPLY: [&str; 3] = ["apply", "--parallelism", "1"];
+
+fn applied() -> TestEnv {
+    let env = TestEnv::new("quickstart");
+    let _first = env.envc(&APPLY).exits(0);
+    env
+}
+
+#[test]
+fn a_fresh_apply_tells_each_resource_and_file_and_the_next_has_nothing_to_do() {
+    let env = TestEnv::new("quickstart");
+    check("plan_fresh", &env, &env.envc(&["plan"]));
+    assert!(env.cloud_listing().is_empty(), "a plan makes nothing");
+    check("apply_fresh", &env, &env.envc(&APPLY));
+    let counts = BTreeMap::from([("d1", 1), ("kv", 1), ("queue", 2), ("r2", 1)]);
+    assert_eq!(env.cloud_listing().counts(), counts);
+    check("apply_again", &env, &env.envc(&APPLY));
+    check("plan_empty", &env, &env.envc(&["plan", "--detailed-exitcode"]));
+    check("show", &env, &env.envc(&["show"]));
+    check("output", &env, &env.envc(&["output"]));
+}
+
+#[test]
+fn one_value_alone_is_for_scripts() {
+    let env = applied();
+    let ran = env.envc(&["output", "--only", "d1.app.id"]).exits(0);
+    let name = format!("quickstart-app-{}", id(&env));
+    assert_eq!(Some(ran.stdout.trim()), env.cloud_listing().id("d1", &name));
+    check("output_unknown", &env, &env.envc(&["output", "--only", "d1.nope"]));
+}
+
+#[test]
+fn a_changed_field_is_updated_in_place() {
+    let env = applied();
+    let before = env.cloud_listing();
+    edit(&env, "queue \"jobs\"\n", "queue \"jobs\" retention=86400\n");
+    let _changes = env.envc(&["plan", "--detailed-exitcode"]).exits(2);
+    check("apply_update", &env, &env.envc(&APPLY));
+    assert_eq!(env.cloud_listing(), before, "the same queue has other settings");
+    let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+
+    edit(&env, "kv \"sessions\"", "kv \"sessions\" name=\"renamed-{env}\"");
+    let ran = env.envc(&APPLY).exits(0);
+    says(&ran, &["~ update kv.sessions", "name: \"quickstart-sessions-"]);
+    let name = format!("quickstart-sessions-{}", id(&env));
+    let renamed = format!("renamed-{}", id(&env));
+    assert_eq!(env.cloud_listing().id("kv", &renamed), before.id("kv", &name));
+}
+
+#[test]
+fn a_field_that_cannot_change_replaces_after_approval() {
+    let env = applied();
+    let before = env.cloud_listing();
+    edit(&env, "r2 \"uploads\"", "r2 \"uploads\" name=\"other-{env}\"");
+    check("replace_not_approved", &env, &env.envc(&APPLY));
+    assert_eq!(env.cloud_listing(), before);
+    let wrong = env.envc(&["apply", "--allow", "kv.sessions"]);
+    says(&wrong.exits(1), &["not approved", "r2.uploads"]);
+    let ran = env.envc(&["apply", "--parallelism", "1", "--allow", "r2.uploads"]);
+    check("replace", &env, &ran);
+    let other = format!("other-{}", id(&env));
+    assert_eq!(env.cloud_listing().names("r2"), [other.as_str()]);
+    assert!(env.read("wrangler.jsonc").unwrap().contains(&other), "the files follow");
+}
+
+#[test]
+fn a_dns_record_of_another_type_takes_the_place_of_the_first() {
+    let spec = "project \"shop\" { zone \"shop.example\" }\n\
+        environment \"local\" default { identity branch max-length=20 unique }\n\
+        dns \"web\" type=\"A\" name=\"{env}\" content=\"192.0.2.1\"\n";
+    let env = TestEnv::of_text(spec);
+    let _first = env.envc(&APPLY).exits(0);
+    edit(&env, "192.0.2.1", "192.0.2.2");
+    says(&env.envc(&APPLY).exits(0), &["content: \"192.0.2.1\" → \"192.0.2.2\""]);
+    edit(&env, "type=\"A\"", "type=\"AAAA\"");
+    edit(&env, "192.0.2.2", "100::");
+    let _replaced = env.envc(&APPLY).exits(0);
+    let name = format!("AAAA {}.shop.example", id(&env));
+    assert_eq!(env.cloud_listing().names("dns"), [name.as_str()]);
+    let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+    let _gone = env.envc(&["destroy"]).exits(0);
+    assert!(env.cloud_listing().is_empty());
+}
+
+#[test]
+fn what_the_spec_drops_is_deleted_after_approval() {
+    let env = applied();
+    let before = env.cloud_listing();
+    edit(&env, "queue \"jobs-dlq\"\n", "");
+    edit(&env, " dead-letter=\"jobs-dlq\"", "");
+    check("drop_not_approved", &env, &env.envc(&APPLY));
+    assert_eq!(env.cloud_listing(), before);
+    check("drop", &env, &env.envc(&["apply", "--yes", "--parallelism", "1"]));
+    assert_eq!(env.cloud_listing().names("queue").len(), 1);
+}
+
+#[test]
+fn what_exists_is_bound_to_and_never_touched() {
+    let env = TestEnv::of_text(ONE_KV);
+    let cloud = env.cloud();
+    let made = cloud.of_account(
+        &Method::POST,
+        "/storage/kv/namespaces",
+        Some(&json!({"title": "theirs"})),
+    );
+    let theirs = made["id"].as_str().expect("a namespace has an ID").to_owned();
+    env.write(
+        "environment.kdl",
+        &format!(
+            "project \"shop\"\n\
+             environment \"local\" default {{\n\
+             \x20   identity branch max-length=20 unique\n\
+             \x20   existing {{ kv \"cache\" id=\"{theirs}\" }}\n}}\n\
+             kv \"cache\"\nkv \"own\"\ndotenv \".env\" {{ CACHE \"{{kv.cache.id}}\" }}\n"
+        ),
+    );
+    let _applied = env.envc(&APPLY).exits(0);
+    assert!(env.read(".env").unwrap().contains(&theirs));
+    assert_eq!(env.cloud_listing().names("kv").len(), 2);
+    let _gone = env.envc(&["destroy"]).exits(0);
+    assert_eq!(env.cloud_listing().names("kv"), ["theirs"]);
+
+    edit(&env, &theirs, "00000000000000000000000000000000");
+    let ran = env.envc(&APPLY);
+    check("existing_missing", &env, &ran);
+}
+
+#[test]
+fn protect_refuses_to_delete_and_to_replace() {
+    let env = TestEnv::of_text(
+        &FIXED
+            .replace("identity \"production\"", "identity \"production\" ; protect")
+            .replace("kv \"cache\"", "kv \"cache\"\nr2 \"files\""),
+    );
+    check("protect_not_approved", &env, &env.envc(&APPLY));
+    let _made = env.envc(&["apply", "--yes"]).exits(0);
+    let before = env.cloud_listing();
+    check("protect_destroy", &env, &env.envc(&["destroy", "--yes"]));
+    edit(&env, "r2 \"files\"", "r2 \"files\" name=\"shop-other-{env}\"");
+    check("protect_replace", &env, &env.envc(&["apply", "--yes"]));
+    edit(&env, "r2 \"files\" name=\"shop-other-{env}\"\n", "");
+    says(&env.envc(&["apply", "--yes"]).exits(1), &["r2.files would be deleted", "protect"]);
+    assert_eq!(env.cloud_listing(), before);
+}
+
+#[test]
+fn destroy_leaves_nothing_but_what_is_kept() {
+    let env = applied();
+    check("destroy_keep_unknown", &env, &env.envc(&["destroy", "--keep", "d1.ap"]));
+    assert_eq!(env.cloud_listing().counts().len(), 4);
+    let ran = env.envc(&["destroy", "--keep", "d1.app", "--parallelism", "1"]);
+    check("destroy_keep", &env, &ran);
+    assert_eq!(env.cloud_listing().counts(), BTreeMap::from([("d1", 1)]));
+    let shown = env.envc(&["show"]).exits(0);
+    assert!(!shown.stdout.contains("wrangler.jsonc"), "{shown}");
+
+    check("destroy", &env, &env.envc(&["destroy", "--parallelism", "1"]));
+    assert!(env.cloud_listing().is_empty());
+    check("destroy_again", &env, &env.envc(&["destroy"]));
+    check("destroy_if_exists", &env, &env.envc(&["destroy", "--if-exists"]));
+    assert_eq!(env.states().len(), 0, "nothing is recorded of it");
+}
+
+#[test]
+fn pull_requests_have_environments_of_their_own() {
+    let env = TestEnv::of_text(
+        "project \"shop\"\n\
+         environment \"local\" default { identity branch max-length=20 unique }\n\
+         environment \"ephemeral\" { when pr ; identity \"pr-{env.pr}\" }\n\
+         kv \"cache\"\n",
+    );
+    check("pr_without_number", &env, &env.envc(&["apply", "ephemeral"]));
+    let ran = env.envc(&["destroy", "ephemeral", "--pr", "42"]).exits(3);
+    says(&ran, &["nothing of `pr-42`", "--if-exists"]);
+    let _none = env.envc(&["destroy", "ephemeral", "--pr", "42", "--if-exists"]).exits(0);
+    let _by_number = env.envc(&["apply", "--pr", "42"]).exits(0);
+    let _again = env.envc(&["apply", "ephemeral", "--pr", "42"]).exits(0);
+    let _other = env.envc(&["apply", "ephemeral", "--pr", "7"]).exits(0);
+    assert_eq!(env.cloud_listing().names("kv"), ["shop-cache-pr-42", "shop-cache-pr-7"]);
+    // Another machine knows nothing of it but its name.
+    env.lose_states();
+    let _gone = env.envc(&["destroy", "ephemeral", "--pr", "42", "--if-exists"]).exits(0);
+    assert_eq!(env.cloud_listing().names("kv"), ["shop-cache-pr-7"]);
+}
+
+#[test]
+fn a_saved_plan_is_done_exactly_or_refused() {
+    let env = TestEnv::of_text(ONE_KV);
+    let _saved = env.envc(&["plan", "--out", "p.json"]).exits(0);
+    let _applied = env.envc(&["apply", "--plan", "p.json"]).exits(0);
+    assert_eq!(env.cloud_listing().names("kv").len(), 1);
+    check("plan_stale", &env, &env.envc(&["apply", "--plan", "p.json"]));
+    edit(&env, "kv \"cache\"", "kv \"cache\"\nkv \"more\"");
+    let _saved = env.envc(&["plan", "--out", "p.json"]).exits(0);
+    edit(&env, "kv \"more\"", "kv \"most\"");
+    says(&env.envc(&["apply", "--plan", "p.json"]).exits(1), &["stale", "the spec was changed"]);
+    check("plan_missing", &env, &env.envc(&["apply", "--plan", "nope.json"]));
+    env.write("p.json", "{}");
+    says(&env.envc(&["apply", "--plan", "p.json"]).exits(64), &["cannot be used"]);
+    assert_eq!(env.cloud_listing().names("kv").len(), 1);
+}
+
+#[test]
+fn events_tell_programs_the_same() {
+    let env = TestEnv::of_text(ONE_KV);
+    let ran = env.envc(&["apply", "--json"]).exits(0);
+    assert_eq!(ran.stderr, "");
+    let events = ran.events();
+    let names: Vec<&str> = events.iter().filter_map(|event| event["event"].as_str()).collect();
+    assert_eq!(names, ["plan", "step_begun", "step_done", "applied"], "{ran}");
+    assert!(events.iter().all(|event| event["v"] == 1), "{ran}");
+    let done = ran.event("step_done").unwrap();
+    assert_eq!((&done["verb"], &done["address"]), (&json!("create"), &json!("kv.cache")));
+    assert_eq!(ran.event("plan").unwrap()["counts"]["create"], 1);
+    let again = env.envc(&["apply", "--json"]).exits(0);
+    assert_eq!(again.event("applied").unwrap()["steps"], 0);
+    let gone = env.envc(&["destroy", "--json"]).exits(0);
+    assert_eq!(gone.event("destroyed").unwrap()["deleted"], 1);
+    let error = env.envc(&["destroy", "--json"]).exits(3).event("error").unwrap();
+    assert_eq!((&error["exit"], &error["code"]), (&json!(3), &json!("envc::cli::nothing_known")));
+}
