@@ -34,7 +34,7 @@ pub(crate) struct Connection {
     account: Option<String>,
     cache: ScopeCache,
     /// Ends the embedded cloud with the connection.
-    _local: Option<tokio::sync::oneshot::Sender<()>>,
+    local: Option<tokio::sync::oneshot::Sender<()>>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -86,7 +86,7 @@ impl Connection {
             account: Some(account),
             // Its port changes, its IDs do not: cached under its account.
             cache: ScopeCache::read(session, "local"),
-            _local: Some(stop),
+            local: Some(stop),
         })
     }
 
@@ -107,7 +107,7 @@ impl Connection {
             endpoint: Endpoint { base_url, token },
             transport: HttpTransport::new(),
             account: session.env.account_id.clone(),
-            _local: None,
+            local: None,
         })
     }
 
@@ -187,7 +187,7 @@ impl Connection {
             .hint_opt(help_for_call(call, permission, false))
             .code("envc::cli::api");
         let base_url = &self.endpoint.base_url;
-        if self._local.is_none() && base_url != CLOUDFLARE && !call.means(Meaning::Auth) {
+        if self.local.is_none() && base_url != CLOUDFLARE && !call.means(Meaning::Auth) {
             failed = failed.hint(format!(
                 "the API is asked at {base_url}, as CLOUDFLARE_API_BASE_URL says: its whole base, \
                  with /client/v4, belongs there"

@@ -251,9 +251,10 @@ fn refused(refusals: &[Refusal]) -> CommandError {
     let mut error = CommandError::failed(message);
     for refusal in rest {
         let address = refusal.address.to_string();
-        error = error.because_text(match refusal.message.starts_with(&address) {
-            true => refusal.message.clone(),
-            false => format!("{address}: {}", refusal.message),
+        error = error.because_text(if refusal.message.starts_with(&address) {
+            refusal.message.clone()
+        } else {
+            format!("{address}: {}", refusal.message)
         });
     }
     let hints: BTreeSet<&str> = refusals.iter().map(|refusal| refusal.help.as_str()).collect();

@@ -4,7 +4,6 @@ use std::sync::{Mutex, PoisonError};
 
 use envc_exec::{Event, Progress as Hears};
 use envc_plan::Plan;
-use serde_json::json;
 
 use crate::{progress::Progress, ui::Ui};
 
@@ -55,86 +54,82 @@ impl<'a> Reporter<'a> {
 
 impl Hears for Reporter<'_> {
     fn event(&self, event: Event<'_>) {
+        self.tell_programs(&event);
+        self.tell_people(&event);
+    }
+}
+
+impl Reporter<'_> {
+    fn tell_programs(&self, event: &Event<'_>) {
+        let name = match event {
+            Event::Begun { .. } => "step_begun",
+            Event::Done { .. } => "step_done",
+            Event::Failed { .. } => "step_failed",
+            Event::Migrated { .. } => "migrated",
+            Event::Emptied { .. } => "emptied",
+            Event::Retry { .. } => "retry",
+            Event::Waiting { .. } => "waiting",
+        };
+        // Texts and whole numbers: serialising cannot fail.
+        let mut fields = serde_json::to_value(event).unwrap_or_default();
+        if let Some(fields) = fields.as_object_mut() {
+            fields.remove("event");
+        }
+        self.ui.event(name, fields);
+    }
+
+    fn tell_people(&self, event: &Event<'_>) {
         match event {
-            Event::Begun { step, verb, address, name } => {
-                self.ui.event(
-                    "step_begun",
-                    json!({ "step": step, "verb": verb, "address": address, "name": name }),
-                );
+            Event::Begun { step, verb, address, .. } => {
                 if let Some(progress) = self.lock().as_ref() {
-                    progress.begin(&key(step, address), &format!("{verb} {address}"));
+                    progress.begin(&key(*step, address), &format!("{verb} {address}"));
                 }
             }
             Event::Done { step, verb, address, name, id, ms } => {
-                self.ui.event(
-                    "step_done",
-                    json!({
-                        "step": step, "verb": verb, "address": address, "name": name, "id": id,
-                        "ms": ms
-                    }),
-                );
-                let id = id.filter(|id| *id != name && verb == "create");
-                let id = id.map(|id| format!(" ({id})")).unwrap_or_default();
-                let time = if ms > SLOW_MS {
-                    format!(" in {}.{} s", ms / 1_000, ms % 1_000 / 100)
-                } else {
-                    String::new()
-                };
-                // Each migration told of itself; what is cleared is deleted next.
-                let line = match verb {
-                    "migrate" | "clear" => String::new(),
-                    _ => format!("{} {address}  {name}{id}{time}", past(verb)),
-                };
                 if let Some(progress) = self.lock().as_ref() {
-                    progress.end(&key(step, address), &line);
+                    progress.end(&key(*step, address), &done(verb, address, name, *id, *ms));
                 }
             }
-            Event::Failed { step, verb, address, message } => {
-                self.ui.event(
-                    "step_failed",
-                    json!({ "step": step, "verb": verb, "address": address, "message": message }),
-                );
+            Event::Failed { step, verb, address, .. } => {
                 if let Some(progress) = self.lock().as_ref() {
                     // Why is told at the end, once.
-                    progress.end(&key(step, address), &format!("could not {verb} {address}"));
+                    progress.end(&key(*step, address), &format!("could not {verb} {address}"));
                 }
             }
-            Event::Migrated { address, file, already } => {
-                self.ui.event(
-                    "migrated",
-                    json!({ "address": address, "file": file, "already": already }),
-                );
-                let line = if already {
-                    format!("{address} had {file} already")
-                } else {
-                    format!("migrated {address}  {file}")
-                };
-                self.say(&line);
+            Event::Migrated { address, file, already: true } => {
+                self.say(&format!("{address} had {file} already"));
+            }
+            Event::Migrated { address, file, already: false } => {
+                self.say(&format!("migrated {address}  {file}"));
             }
             Event::Emptied { address, objects } => {
-                self.ui.event("emptied", json!({ "address": address, "objects": objects }));
                 self.say(&format!("emptying {address}: {objects} objects removed"));
             }
-            Event::Retry { call, reason, wait_ms, attempt } => {
-                self.ui.event(
-                    "retry",
-                    json!({ "call": call, "reason": reason, "wait_ms": wait_ms, "attempt": attempt }),
-                );
-                self.say(&format!(
-                    "{call}: {reason}; trying again in {}.{} s",
-                    wait_ms / 1_000,
-                    wait_ms % 1_000 / 100
-                ));
+            Event::Retry { call, reason, wait_ms, .. } => {
+                self.say(&format!("{call}: {reason}; trying again in {}", seconds(*wait_ms)));
             }
-            Event::Waiting { wait_ms } => {
-                self.ui.event("waiting", json!({ "wait_ms": wait_ms }));
-                self.say(&format!(
-                    "the rate limit of the API holds calls back for {} s",
-                    wait_ms.div_ceil(1_000)
-                ));
-            }
+            Event::Waiting { wait_ms } => self.say(&format!(
+                "the rate limit of the API holds calls back for {} s",
+                wait_ms.div_ceil(1_000)
+            )),
         }
     }
+}
+
+/// The line of a step that is done; empty for what its own events told already.
+fn done(verb: &str, address: &envc_core::Address, name: &str, id: Option<&str>, ms: u64) -> String {
+    // Each migration told of itself; what is cleared is deleted next.
+    if matches!(verb, "migrate" | "clear") {
+        return String::new();
+    }
+    let id = id.filter(|id| *id != name && verb == "create");
+    let id = id.map(|id| format!(" ({id})")).unwrap_or_default();
+    let time = if ms > SLOW_MS { format!(" in {}", seconds(ms)) } else { String::new() };
+    format!("{} {address}  {name}{id}{time}", past(verb))
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{} s", ms / 1_000, ms % 1_000 / 100)
 }
 
 fn key(step: usize, address: &envc_core::Address) -> String {

@@ -53,7 +53,7 @@ pub(super) fn show_plan(ui: &crate::ui::Ui, plan: &Plan, as_result: bool) {
 /// Says how much a plan will do. Each step is told as it is done, so that a plan which nobody has
 /// to approve needs no more, unless it changes what is there.
 pub(super) fn show_summary(ui: &crate::ui::Ui, plan: &Plan) {
-    let plain = plan.notes.is_empty()
+    let is_short = plan.notes.is_empty()
         && plan.changes.iter().all(|change| match change.action {
             Action::Create => change.reason.is_empty(),
             Action::Keep => change.drift.is_empty(),
@@ -64,7 +64,7 @@ pub(super) fn show_summary(ui: &crate::ui::Ui, plan: &Plan) {
             | Action::Delete
             | Action::Forget => false,
         });
-    if !plain || ui.is_verbose() {
+    if !is_short || ui.is_verbose() {
         show_plan(ui, plan, false);
         return;
     }
