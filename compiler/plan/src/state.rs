@@ -213,6 +213,13 @@ impl State {
         self.resources.is_empty() && self.intents.is_empty()
     }
 
+    /// True when a delete of what has this identifier was begun: it was proved ours then.
+    pub fn intends_delete(&self, id: &str) -> bool {
+        self.intents
+            .iter()
+            .any(|intent| intent.action == IntentAction::Delete && intent.id.as_deref() == Some(id))
+    }
+
     /// True when a create of this physical name was begun: a namesake is ours.
     pub fn intends_create(&self, kind: KindId, name: &str) -> bool {
         self.intents.iter().any(|intent| {

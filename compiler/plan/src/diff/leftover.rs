@@ -22,11 +22,14 @@ impl<'a> Differ<'a> {
                 continue;
             }
             let seen = self.index.by_id(address.kind(), &recorded.id);
+            let bound = self.bound.contains(&(address.kind(), recorded.id.as_str()));
             let moved = !self.claimed.insert((address.kind(), &recorded.id));
             let dies_with_parent =
                 kind(address.kind()).delete(&envc_kinds::Place::default(), "x").is_none();
             let (action, reason) = match seen {
                 _ if dies_with_parent => (Action::Forget, "goes with the resource it belongs to"),
+                // Invariant: what is `existing` stays, also where envc made it once.
+                _ if bound => (Action::Forget, "existing now: it stays in the account"),
                 // Invariant: what another address took over is never deleted under the old one.
                 _ if moved => (Action::Forget, "another address has it now"),
                 _ if self.keep.contains(address) => {
@@ -78,7 +81,13 @@ impl<'a> Differ<'a> {
     }
 
     /// Removes something that no address records.
-    fn leftover(&mut self, address: &Address, seen: &'a Seen, needs: Vec<Address>, reason: &str) {
+    pub(super) fn leftover(
+        &mut self,
+        address: &Address,
+        seen: &'a Seen,
+        needs: Vec<Address>,
+        reason: &str,
+    ) {
         if self.keep.contains(address) || !self.claim(address.kind(), seen) {
             return;
         }

@@ -44,6 +44,8 @@ struct Differ<'a> {
     names: BTreeMap<&'a Address, &'a str>,
     /// Identifiers that the state holds, under whatever address.
     recorded_ids: BTreeSet<(KindId, &'a str)>,
+    /// Identifiers of what is `existing`: nothing of it is ever ours to change.
+    bound: BTreeSet<(KindId, &'a str)>,
     /// Identifiers that belong to a resource of the plan already.
     claimed: BTreeSet<(KindId, &'a str)>,
     out: Diff,
@@ -91,7 +93,7 @@ pub(crate) fn diff_destroy(inputs: &DiffInputs<'_>) -> Diff {
 impl<'a> Differ<'a> {
     fn new(inputs: &DiffInputs<'a>) -> Self {
         let names = inputs.desired.iter().map(|(address, wanted)| (address, wanted.name.as_str()));
-        Self {
+        let mut differ = Self {
             state: inputs.state,
             keep: inputs.keep,
             protect: inputs.protect,
@@ -105,12 +107,29 @@ impl<'a> Differ<'a> {
                 .flat_map(|state| &state.resources)
                 .map(|(address, recorded)| (address.kind(), recorded.id.as_str()))
                 .collect(),
+            bound: BTreeSet::new(),
             claimed: BTreeSet::new(),
             out: Diff { changes: Vec::with_capacity(inputs.desired.len()), refusals: Vec::new() },
+        };
+        for wanted in inputs.desired.values() {
+            let id = wanted.address.kind();
+            differ.bound.extend(differ.existing_of(wanted).map(|seen| (id, &*seen.observed.id)));
+        }
+        differ.claimed.clone_from(&differ.bound);
+        differ
+    }
+
+    /// What an `existing` resource is bound to.
+    fn existing_of(&self, wanted: &Desired) -> Option<&'a Seen> {
+        match &wanted.mode {
+            Mode::Managed => None,
+            Mode::ExistingId(id) => self.index.by_id(wanted.address.kind(), id),
+            Mode::ExistingName => self.index.by_name(wanted.address.kind(), &wanted.name),
         }
     }
 
     fn finish(mut self) -> Diff {
+        self.refuse_taken_names();
         if self.protect {
             let deletes = self.out.changes.iter().filter(|change| change.action == Action::Delete);
             let refusals: Vec<Refusal> = deletes
@@ -140,21 +159,15 @@ impl<'a> Differ<'a> {
     fn wanted(&mut self, wanted: &'a Desired) {
         match &wanted.mode {
             Mode::Managed => self.managed(wanted),
-            Mode::ExistingId(id) => {
-                let seen = self.index.by_id(wanted.address.kind(), id);
-                self.existing(wanted, seen, &format!("with the ID {id}"));
-            }
-            Mode::ExistingName => {
-                let seen = self.index.by_name(wanted.address.kind(), &wanted.name);
-                self.existing(wanted, seen, &format!("named {}", wanted.name));
-            }
+            Mode::ExistingId(id) => self.existing(wanted, &format!("with the ID {id}")),
+            Mode::ExistingName => self.existing(wanted, &format!("named {}", wanted.name)),
         }
     }
 
     /// Invariant: what is `existing` is read and bound to, never created, changed or deleted.
-    fn existing(&mut self, wanted: &'a Desired, seen: Option<&'a Seen>, which: &str) {
+    fn existing(&mut self, wanted: &'a Desired, which: &str) {
         let kind = kind(wanted.address.kind());
-        let Some(seen) = seen else {
+        let Some(seen) = self.existing_of(wanted) else {
             self.out.refusals.push(Refusal {
                 code: "envc::plan::existing_missing",
                 address: wanted.address.clone(),
@@ -167,7 +180,6 @@ impl<'a> Differ<'a> {
         };
         self.ids.insert(&wanted.address, &seen.observed.id);
         self.names.insert(&wanted.address, &seen.observed.name);
-        self.claim(wanted.address.kind(), seen);
         let mut change = change(wanted, Action::Keep, "existing: bound to, never changed");
         change.name.clone_from(&seen.observed.name);
         change.id = Some(seen.observed.id.clone());
@@ -181,7 +193,10 @@ impl<'a> Differ<'a> {
 
     fn managed(&mut self, wanted: &'a Desired) {
         let kind = kind(wanted.address.kind());
-        let recorded = self.recorded(&wanted.address);
+        // What is `existing` now, or has moved to an address before this one, is not this one's.
+        let recorded = self
+            .recorded(&wanted.address)
+            .filter(|it| !self.claimed.contains(&(wanted.address.kind(), it.id.as_str())));
         let known = match &wanted.parent {
             // What lives with a parent is found by the parent's identifier.
             Some(parent) => self
@@ -194,7 +209,15 @@ impl<'a> Differ<'a> {
             }
         };
         if let Some(seen) = known {
-            self.compare(wanted, kind, seen, recorded);
+            match self.made_by_interrupted_replace(wanted, kind, seen) {
+                Some(made) => {
+                    self.adopt(wanted, kind, made);
+                    let needs = recorded.map(|it| it.needs.clone()).unwrap_or_default();
+                    let why = "an apply that was interrupted made the one that replaces it";
+                    self.leftover(&wanted.address, seen, needs, why);
+                }
+                None => self.compare(wanted, kind, seen, recorded),
+            }
             return;
         }
         let namesake = match &wanted.parent {
@@ -211,6 +234,20 @@ impl<'a> Differ<'a> {
             Some(seen) => self.adopt(wanted, kind, seen),
             None => self.create(wanted, recorded),
         }
+    }
+
+    /// The new half of a replace whose old half is still recorded.
+    fn made_by_interrupted_replace(
+        &self,
+        wanted: &Desired,
+        kind: &dyn Kind,
+        recorded: &Seen,
+    ) -> Option<&'a Seen> {
+        let id = wanted.address.kind();
+        let replaced = recorded.observed.name != wanted.name && !kind.renames();
+        let begun = self.state.is_some_and(|state| state.intends_create(id, &wanted.name));
+        let made = self.index.by_name(id, &wanted.name).filter(|_| replaced && begun)?;
+        (wanted.parent.is_none() && !self.is_claimed(id, made)).then_some(made)
     }
 
     fn create(&mut self, wanted: &'a Desired, recorded: Option<&Recorded>) {

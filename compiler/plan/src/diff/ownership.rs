@@ -1,9 +1,15 @@
 //! What proves that something is ours, and the refusals where nothing does.
 
-use envc_core::{Address, Desired};
+use std::collections::BTreeSet;
+
+use envc_core::{Address, Desired, KindId};
+use envc_kinds::{Place, kind};
 
 use super::Differ;
-use crate::observe::Seen;
+use crate::{
+    model::{Action, Change},
+    observe::Seen,
+};
 
 /// What proves that an unrecorded namesake is ours.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +48,9 @@ impl Differ<'_> {
         if self.state.is_some_and(|state| state.intends_create(kind, &seen.observed.name)) {
             return Some("an apply that was interrupted made it");
         }
+        if self.state.is_some_and(|state| state.intends_delete(&seen.observed.id)) {
+            return Some("an apply that was interrupted was replacing it");
+        }
         if self.recorded_ids.contains(&(kind, seen.observed.id.as_str())) {
             return Some("it is recorded under another address");
         }
@@ -55,6 +64,64 @@ impl Differ<'_> {
             return Some("it has this pull request's name");
         }
         ours.adopt.then_some("taken over, as asked for")
+    }
+}
+
+impl Differ<'_> {
+    /// Invariant: a name that something else has is refused in the plan, not found out half way.
+    /// Only a batch deletes before it gives names out.
+    pub(super) fn refuse_taken_names(&mut self) {
+        let leaving: BTreeSet<(KindId, &str)> = self
+            .out
+            .changes
+            .iter()
+            .filter(|change| match change.action {
+                Action::Delete | Action::ReplaceCreateFirst | Action::ReplaceDeleteFirst => true,
+                Action::Create | Action::Update | Action::Adopt | Action::Forget | Action::Keep => {
+                    false
+                }
+            })
+            .filter(|change| kind(change.address.kind()).batch_items_max() > 1)
+            .filter_map(|change| Some((change.address.kind(), change.id.as_deref()?)))
+            .collect();
+        let mut refusals = Vec::new();
+        for change in &self.out.changes {
+            let id = change.address.kind();
+            let named = match change.action {
+                Action::Create | Action::ReplaceCreateFirst | Action::ReplaceDeleteFirst => true,
+                Action::Update | Action::Adopt => {
+                    change.fields.iter().any(|field| field.field == "name")
+                }
+                Action::Delete | Action::Forget | Action::Keep => false,
+            };
+            if !named || kind(id).listing(&Place::default()).is_none() {
+                continue;
+            }
+            let taken = self.index.namesakes(id, &change.name).into_iter().find(|seen| {
+                let other = seen.observed.id.as_str();
+                change.id.as_deref() != Some(other) && !leaving.contains(&(id, other))
+            });
+            refusals.extend(taken.map(|seen| taken_name(change, seen)));
+        }
+        self.out.refusals.extend(refusals);
+    }
+}
+
+fn taken_name(change: &Change, seen: &Seen) -> Refusal {
+    Refusal {
+        code: "envc::plan::name_taken",
+        address: change.address.clone(),
+        message: format!(
+            "{} cannot be named `{}`: the {} `{}` (ID {}) is in the way",
+            change.address,
+            change.name,
+            kind(change.address.kind()).noun(),
+            seen.observed.name,
+            seen.observed.id
+        ),
+        help: "rename or remove that one first, or choose another name; where two resources trade \
+               names, give one of them a third name and apply in between"
+            .into(),
     }
 }
 

@@ -1,0 +1,320 @@
+//! A tiny account in memory that does what the API does, and a record of it as exec keeps it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use envc_core::{Address, Desired, KindId, Output, Part};
+use envc_kinds::{Mutability, Observed, Place, kind};
+use envc_plan::{
+    Action, BatchWork, Doomed, Intent, IntentAction, Observation, Plan, Record, Recorded, State,
+    StateKey, Target, Work, parents_to_read,
+};
+use serde_json::Value as Json;
+
+use crate::specs::{ZONE, sample};
+
+/// One object.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Object {
+    pub(crate) name: String,
+    pub(crate) fields: BTreeMap<String, Json>,
+    /// The identifier of the object it dies with.
+    pub(crate) parent: Option<String>,
+    /// Made by somebody else.
+    pub(crate) foreign: bool,
+}
+
+/// The account, and what is recorded of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Account {
+    pub(crate) objects: BTreeMap<(KindId, String), Object>,
+    pub(crate) state: Option<State>,
+    made: u32,
+}
+
+pub(crate) fn key() -> StateKey {
+    StateKey { cloud: "local".into(), account: "a".into(), project: "p".into(), env: "e".into() }
+}
+
+impl Account {
+    pub(crate) fn ids(&self) -> Vec<(KindId, String)> {
+        self.objects.keys().cloned().collect()
+    }
+
+    /// What lists and reads tell: every field that is not set has the server's default.
+    pub(crate) fn observe(&self, desired: &BTreeMap<Address, Desired>) -> Observation {
+        let mut observation = Observation::default();
+        let listed = |id: KindId| kind(id).listing(&Place::default()).is_some();
+        for ((id, api_id), object) in self.objects.iter().filter(|((id, _), _)| listed(*id)) {
+            observation.add(*id, zone_of(*id), vec![seen(*id, api_id, object)]);
+        }
+        for (id, parent) in parents_to_read(desired, self.state.as_ref(), &observation) {
+            if let Some(object) = self.objects.get(&(id, parent.clone())) {
+                observation.add(id, None, vec![seen(id, &parent, object)]);
+            }
+        }
+        observation
+    }
+
+    /// Adds an object behind envc's back.
+    pub(crate) fn add(&mut self, id: KindId, object: Object) -> String {
+        self.made += 1;
+        // A bucket's name is its identifier.
+        let api_id =
+            if id == KindId::R2 { object.name.clone() } else { format!("id{}", self.made) };
+        self.objects.insert((id, api_id.clone()), object);
+        api_id
+    }
+
+    /// Removes an object with what lives with it.
+    pub(crate) fn remove(&mut self, id: KindId, api_id: &str) {
+        self.objects.remove(&(id, api_id.to_owned()));
+        self.objects.retain(|_, object| object.parent.as_deref() != Some(api_id));
+    }
+
+    /// True when the API would refuse another object of this name.
+    pub(crate) fn is_taken(&self, id: KindId, name: &str, but: &str) -> bool {
+        self.objects.iter().any(|((kind_id, api_id), object)| {
+            *kind_id == id
+                && api_id != but
+                && object.parent.is_none()
+                && kind(id).collides(name, &object.name)
+        })
+    }
+
+    /// Runs the first `steps` steps of a plan as exec does, and keeps the record of it: intents
+    /// first, outcomes as they come. With `lost`, the last outcome is not recorded.
+    pub(crate) fn apply(
+        &mut self,
+        plan: &Plan,
+        desired: &BTreeMap<Address, Desired>,
+        steps: usize,
+        lost: bool,
+    ) {
+        let mut run = Run::begin(self, plan, desired);
+        let count = steps.min(plan.steps.len());
+        for (index, step) in plan.steps.iter().take(count).enumerate() {
+            run.recording = !(lost && index + 1 == count);
+            run.step(&step.work);
+        }
+        let state = run.state;
+        let whole = count == plan.steps.len() && !lost;
+        self.state = (!(whole && state.is_empty())).then_some(state);
+    }
+}
+
+fn zone_of(id: KindId) -> Option<&'static str> {
+    kind(id).in_zone().then_some(ZONE)
+}
+
+fn seen(id: KindId, api_id: &str, object: &Object) -> Observed {
+    let mut fields = BTreeMap::new();
+    for attr in kind(id).attrs() {
+        if attr.mutability != Mutability::CreateOnly && !attr.samples.is_empty() {
+            fields.insert(attr.name.to_owned(), sample(id, attr.name, 0));
+        }
+    }
+    fields.extend(object.fields.clone());
+    let comment = object.fields.get("comment").and_then(Json::as_str).map(str::to_owned);
+    if id == KindId::Dns {
+        fields.insert("comment".into(), comment.clone().into());
+    }
+    let name = if object.parent.is_some() { String::new() } else { object.name.clone() };
+    Observed { id: api_id.to_owned(), name, fields, comment, token: None }
+}
+
+/// A run of a plan.
+struct Run<'a> {
+    account: &'a mut Account,
+    state: State,
+    ids: BTreeMap<Address, String>,
+    names: BTreeMap<Address, String>,
+    recording: bool,
+}
+
+impl<'a> Run<'a> {
+    fn begin(account: &'a mut Account, plan: &Plan, desired: &BTreeMap<Address, Desired>) -> Self {
+        let mut state =
+            account.state.clone().unwrap_or_else(|| State::new(key(), "local", "lineage"));
+        let mut ids = BTreeMap::new();
+        for change in &plan.changes {
+            match (change.action, &change.record) {
+                (Action::Forget, _) => {
+                    state.resources.remove(&change.address);
+                }
+                (Action::Adopt | Action::Keep, Some(record)) => {
+                    put(&mut state, &change.address, record.clone());
+                }
+                _ => {}
+            }
+            let stays = matches!(change.action, Action::Keep | Action::Update | Action::Adopt);
+            if let (true, false, Some(id)) = (stays || change.existing, change.deposed, &change.id)
+            {
+                ids.insert(change.address.clone(), id.clone());
+            }
+        }
+        state.serial += 1;
+        state.intents = plan.steps.iter().flat_map(|step| intents(&step.work)).collect();
+        let names = desired.iter().map(|(at, wanted)| (at.clone(), wanted.name.clone())).collect();
+        Self { account, state, ids, names, recording: true }
+    }
+
+    fn step(&mut self, work: &Work) {
+        match work {
+            Work::Create(target) => self.create(target),
+            Work::Update { target, id, changed } => self.update(target, id, changed),
+            Work::Clear(_) | Work::Migrate { .. } => {}
+            Work::Delete(doomed) => self.delete(doomed),
+            Work::Batch { items, .. } => {
+                for item in items {
+                    match item {
+                        BatchWork::Create(target) => self.create(target),
+                        BatchWork::Update { target, id } => self.update(target, id, &[]),
+                        BatchWork::Delete(doomed) => self.delete(doomed),
+                    }
+                }
+            }
+        }
+    }
+
+    fn resolved(&self, target: &Target) -> BTreeMap<String, Json> {
+        let part = |part: &Part| match part {
+            Part::Lit(text) => Some(text.clone()),
+            Part::Out(it) if it.output == Output::Id => self.ids.get(&it.address).cloned(),
+            Part::Out(it) => self.names.get(&it.address).cloned(),
+            Part::In(_) => None,
+        };
+        let resolve = |(field, value): (&String, &envc_core::Value)| {
+            let json = value.resolve(&mut |it| part(it));
+            (field.clone(), json.unwrap_or_else(|| panic!("{target:?} is not known yet")))
+        };
+        target.fields.iter().map(resolve).collect()
+    }
+
+    fn create(&mut self, target: &Target) {
+        let id = target.address.kind();
+        let fields = self.resolved(target);
+        let api_id = if let Some(parent) = &target.parent {
+            let parent = self.ids.get(parent).expect("the parent is there").clone();
+            assert!(self.account.objects.keys().any(|(_, id)| *id == parent), "no {parent}");
+            let child = Object {
+                name: target.name.clone(),
+                fields: fields.clone(),
+                parent: Some(parent.clone()),
+                foreign: false,
+            };
+            self.account.objects.insert((id, parent.clone()), child);
+            parent
+        } else {
+            let taken = self.account.is_taken(id, &target.name, "");
+            assert!(!taken, "the API would refuse a second {}", target.name);
+            let (name, foreign) = (target.name.clone(), false);
+            let object = Object { name, fields: fields.clone(), parent: None, foreign };
+            self.account.add(id, object)
+        };
+        self.made(target, &api_id, fields);
+    }
+
+    fn update(&mut self, target: &Target, api_id: &str, changed: &[String]) {
+        let id = target.address.kind();
+        let fields = self.resolved(target);
+        let own_name = kind(id).attrs().iter().any(|attr| attr.name == "name");
+        if changed.iter().any(|field| field == "name") && !own_name {
+            assert!(kind(id).renames(), "{target:?} cannot be renamed");
+        }
+        let taken = target.parent.is_none() && self.account.is_taken(id, &target.name, api_id);
+        assert!(!taken, "the API would refuse to rename to {}", target.name);
+        let object = self.account.objects.get_mut(&(id, api_id.to_owned()));
+        let object = object.unwrap_or_else(|| panic!("{api_id} is not there to be changed"));
+        let replaced = |field: &str| {
+            let attr = kind(id).attrs().iter().find(|attr| attr.name == field).unwrap();
+            attr.mutability == Mutability::Replace
+        };
+        for (field, value) in &fields {
+            let now = object.fields.get(field).cloned();
+            let now = now.unwrap_or_else(|| sample(id, field, 0));
+            assert!(!replaced(field) || now == *value, "{field} cannot be changed in place");
+        }
+        object.fields.extend(fields.clone());
+        object.name.clone_from(&target.name);
+        object.foreign = false;
+        self.made(target, api_id, fields);
+    }
+
+    fn delete(&mut self, doomed: &Doomed) {
+        self.account.remove(doomed.address.kind(), &doomed.id);
+        if !self.recording {
+            return;
+        }
+        close(&mut self.state, &doomed.address, &[IntentAction::Delete], Some(&doomed.id));
+        if self.state.resources.get(&doomed.address).is_some_and(|it| it.id == doomed.id) {
+            self.state.resources.remove(&doomed.address);
+            let parent = Some(&doomed.address);
+            self.state.resources.retain(|_, recorded| recorded.parent.as_ref() != parent);
+        }
+    }
+
+    fn made(&mut self, target: &Target, api_id: &str, fields: BTreeMap<String, Json>) {
+        self.ids.insert(target.address.clone(), api_id.to_owned());
+        if !self.recording {
+            return;
+        }
+        let done = [IntentAction::Create, IntentAction::Update];
+        close(&mut self.state, &target.address, &done, None);
+        let refs = target.fields.values().flat_map(envc_core::Value::addresses);
+        let needs: BTreeSet<&Address> = refs.chain(target.parent.as_ref()).collect();
+        let record = Record {
+            name: target.name.clone(),
+            id: api_id.to_owned(),
+            fields,
+            zone: target.zone.clone(),
+            parent: target.parent.clone(),
+            needs: needs.into_iter().cloned().collect(),
+        };
+        put(&mut self.state, &target.address, record);
+    }
+}
+
+fn close(state: &mut State, address: &Address, actions: &[IntentAction], id: Option<&String>) {
+    state.intents.retain(|intent| {
+        !(intent.address == *address
+            && actions.contains(&intent.action)
+            && id.is_none_or(|id| intent.id.as_ref() == Some(id)))
+    });
+}
+
+fn put(state: &mut State, address: &Address, record: Record) {
+    let Record { name, id, fields, zone, parent, needs } = record;
+    let recorded = Recorded { name, id, fields, zone, parent, needs, migrations: Vec::new() };
+    state.resources.insert(address.clone(), recorded);
+}
+
+fn intents(work: &Work) -> Vec<Intent> {
+    let of = |target: &Target, action, id: Option<&String>| Intent {
+        address: target.address.clone(),
+        name: target.name.clone(),
+        action,
+        id: id.cloned(),
+        zone: target.zone.clone(),
+    };
+    let gone = |doomed: &Doomed| Intent {
+        address: doomed.address.clone(),
+        name: doomed.name.clone(),
+        action: IntentAction::Delete,
+        id: Some(doomed.id.clone()),
+        zone: doomed.zone.clone(),
+    };
+    match work {
+        Work::Create(target) => vec![of(target, IntentAction::Create, None)],
+        Work::Update { target, id, .. } => vec![of(target, IntentAction::Update, Some(id))],
+        Work::Delete(doomed) => vec![gone(doomed)],
+        Work::Clear(_) | Work::Migrate { .. } => Vec::new(),
+        Work::Batch { items, .. } => items
+            .iter()
+            .map(|item| match item {
+                BatchWork::Create(target) => of(target, IntentAction::Create, None),
+                BatchWork::Update { target, id } => of(target, IntentAction::Update, Some(id)),
+                BatchWork::Delete(doomed) => gone(doomed),
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,9 @@
+//! Random specs, states and accounts: what must be true of every plan.
+
+// The attribute is always true here; it tells clippy that the helpers are test code, too.
+#[cfg(test)]
+mod account;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod specs;

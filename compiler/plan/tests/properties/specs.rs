@@ -1,0 +1,214 @@
+//! Random desired graphs, with values from the kinds' own attribute tables.
+
+use std::collections::BTreeMap;
+
+use envc_core::{Address, Desired, KindId, Mode, Output, Span, Text, Value};
+use envc_kinds::kind;
+use proptest::{collection::vec, prelude::*};
+use serde_json::Value as Json;
+
+/// The zone of all records.
+pub(crate) const ZONE: &str = "example.com";
+/// The marker of the environment under test.
+pub(crate) const MARKER: &str = "envc:p/e";
+/// Kinds that need nothing else.
+pub(crate) const SIMPLE: [KindId; 4] = [KindId::D1, KindId::Kv, KindId::R2, KindId::Queue];
+
+/// A spec, in numbers that shrink.
+#[derive(Clone, Debug)]
+pub(crate) struct Spec {
+    simple: Vec<Simple>,
+    tunnels: Vec<(u8, bool, Option<u8>)>,
+    records: Vec<Record>,
+}
+
+#[derive(Clone, Debug)]
+struct Simple {
+    kind: usize,
+    label: u8,
+    renamed: bool,
+    values: u16,
+    /// Above 5 it is `existing`.
+    mode: u8,
+}
+
+#[derive(Clone, Debug)]
+struct Record {
+    label: u8,
+    cname: bool,
+    host: u8,
+    content: u8,
+    proxied: Option<bool>,
+    words: bool,
+}
+
+pub(crate) fn spec() -> impl Strategy<Value = Spec> {
+    let simple = (0..4_usize, 0..3_u8, any::<bool>(), any::<u16>(), 0..8_u8).prop_map(
+        |(kind, label, renamed, values, mode)| Simple { kind, label, renamed, values, mode },
+    );
+    let tunnel = (0..2_u8, any::<bool>(), prop::option::of(0..2_u8));
+    let record =
+        (0..4_u8, any::<bool>(), 0..3_u8, 0..4_u8, prop::option::of(any::<bool>()), any::<bool>())
+            .prop_map(|(label, cname, host, content, proxied, words)| Record {
+                label,
+                cname,
+                host,
+                content,
+                proxied,
+                words,
+            });
+    (vec(simple, 0..6), vec(tunnel, 0..3), vec(record, 0..5))
+        .prop_map(|(simple, tunnels, records)| Spec { simple, tunnels, records })
+}
+
+/// A value of the spec that is this JSON.
+pub(crate) fn value(json: &Json) -> Value {
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(flag) => Value::Bool(*flag),
+        Json::Number(number) => Value::Int(number.as_i64().unwrap()),
+        Json::String(text) => Value::text(text.clone()),
+        Json::Array(items) => Value::List(items.iter().map(value).collect()),
+        Json::Object(map) => {
+            Value::Map(map.iter().map(|(name, item)| (name.clone(), value(item))).collect())
+        }
+    }
+}
+
+/// The n-th value that the API takes for an attribute.
+pub(crate) fn sample(id: KindId, attr: &str, n: usize) -> Json {
+    let attr = kind(id).attrs().iter().find(|it| it.name == attr).unwrap();
+    let samples = attr.samples;
+    samples.get(n % samples.len().max(1)).map_or(Json::Null, |text| {
+        serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    })
+}
+
+fn desired(address: Address, name: String) -> Desired {
+    Desired {
+        address,
+        name,
+        mode: Mode::Managed,
+        protect: false,
+        fields: BTreeMap::new(),
+        zone: None,
+        parent: None,
+        span: Span::default(),
+    }
+}
+
+impl Spec {
+    /// The graph. `ids` are identifiers in the account that `existing` may name. What the compiler
+    /// refuses (two resources with one physical name) is left out.
+    pub(crate) fn graph(
+        &self,
+        protect: bool,
+        ids: &[(KindId, String)],
+    ) -> BTreeMap<Address, Desired> {
+        let mut graph: BTreeMap<Address, Desired> = BTreeMap::new();
+        let mut add = |mut wanted: Desired| {
+            wanted.protect = protect;
+            let id = wanted.address.kind();
+            let taken = wanted.parent.is_none()
+                && graph.values().any(|other| {
+                    other.address.kind() == id && kind(id).collides(&wanted.name, &other.name)
+                });
+            if !taken && !graph.contains_key(&wanted.address) {
+                graph.insert(wanted.address.clone(), wanted);
+            }
+        };
+        self.simple.iter().for_each(|simple| add(simple.desired(ids)));
+        for (label, renamed, ingress) in &self.tunnels {
+            let tunnel = Address::new(KindId::Tunnel, format!("t{label}"));
+            let name = format!("p-t{label}{}-e", if *renamed { "x" } else { "" });
+            add(desired(tunnel.clone(), name.clone()));
+            if let Some(n) = ingress {
+                let address = Address::new(KindId::TunnelConfig, format!("t{label}"));
+                let mut config = desired(address, name);
+                let rules = sample(KindId::TunnelConfig, "ingress", usize::from(*n));
+                config.fields.insert("ingress".into(), value(&rules));
+                config.parent = Some(tunnel);
+                add(config);
+            }
+        }
+        let tunnels: Vec<Address> =
+            graph.keys().filter(|address| address.kind() == KindId::Tunnel).cloned().collect();
+        let mut add = |wanted: Desired| {
+            let id = wanted.address.kind();
+            let taken = graph.values().any(|other| {
+                other.address.kind() == id && kind(id).collides(&wanted.name, &other.name)
+            });
+            if !taken && !graph.contains_key(&wanted.address) {
+                graph.insert(wanted.address.clone(), wanted);
+            }
+        };
+        for record in &self.records {
+            let mut wanted = record.desired(&tunnels);
+            wanted.protect = protect;
+            add(wanted);
+        }
+        // A configuration whose tunnel was left out goes with it.
+        let known: Vec<Address> = graph.keys().cloned().collect();
+        graph.retain(|_, wanted| wanted.parent.as_ref().is_none_or(|it| known.contains(it)));
+        graph
+    }
+}
+
+impl Simple {
+    fn desired(&self, ids: &[(KindId, String)]) -> Desired {
+        let id = SIMPLE[self.kind];
+        let label = format!("l{}", self.label);
+        let name = format!("p-{label}{}-e", if self.renamed { "x" } else { "" });
+        let mut wanted = desired(Address::new(id, label), name);
+        match self.mode {
+            6 => wanted.mode = Mode::ExistingName,
+            7 => {
+                let of_kind: Vec<&String> =
+                    ids.iter().filter(|(kind, _)| *kind == id).map(|(_, id)| id).collect();
+                let pick = of_kind.get(usize::from(self.values) % of_kind.len().max(1));
+                let found = pick.map_or_else(|| "none".to_owned(), |id| (*id).clone());
+                wanted.mode = Mode::ExistingId(found);
+            }
+            _ => {
+                let mut choice = usize::from(self.values);
+                for attr in kind(id).attrs() {
+                    if choice % 3 > 0 && !attr.samples.is_empty() {
+                        let json = sample(id, attr.name, choice % 3 - 1);
+                        wanted.fields.insert(attr.name.to_owned(), value(&json));
+                    }
+                    choice /= 3;
+                }
+            }
+        }
+        wanted
+    }
+}
+
+impl Record {
+    fn desired(&self, tunnels: &[Address]) -> Desired {
+        let (record_type, host) =
+            (if self.cname { "CNAME" } else { "A" }, format!("h{}.{ZONE}", self.host));
+        let address = Address::new(KindId::Dns, format!("d{}", self.label));
+        let mut wanted = desired(address, format!("{record_type} {host}"));
+        let content = match tunnels.get(usize::from(self.content)) {
+            Some(tunnel) if self.cname => {
+                let mut text = Text::output(tunnel.clone(), Output::Id);
+                text.append(Text::literal(".cfargotunnel.com"));
+                Value::Text(text)
+            }
+            _ => value(&sample(KindId::Dns, "content", usize::from(self.content))),
+        };
+        let comment = if self.words { format!("{MARKER} words") } else { MARKER.to_owned() };
+        wanted.fields = BTreeMap::from([
+            ("type".into(), Value::text(record_type)),
+            ("name".into(), Value::text(host)),
+            ("content".into(), content),
+            ("comment".into(), Value::text(comment)),
+        ]);
+        if let Some(proxied) = self.proxied {
+            wanted.fields.insert("proxied".into(), Value::Bool(proxied));
+        }
+        wanted.zone = Some(ZONE.into());
+        wanted
+    }
+}
