@@ -47,13 +47,18 @@ Examples:
   envc cloud serve --listen 127.0.0.1:0 --zone example.com --json
   envc cloud serve --faults latency=50,lose-response-on=3
 
+Faults, of the n-th call where they take n (3 or 3+5):
+  latency=MS  error-rate=0.1  seed=N  error-on=N  throttle-on=N  html-on=N  null-body-on=N
+  drop-request-on=N  lose-response-on=N  crash-on=N:before|after  rate-limit=CALLS  list-lag=MS
+  deny=d1+kv+r2+queues+tunnel+dns+zones  fail=METHOD:PATH:STATUS:CODE:TEXT  bare-conflict=true
+
 It prints the variables that envc, wrangler and the official SDKs read; Ctrl-C stops it.";
 
 /// Gives each developer, git worktree and pull request its own Cloudflare environment.
 ///
 /// `environment.kdl` says what an environment is made of; envc makes it so, and takes it away again.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "envc", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(name = "envc", version, after_help = EXAMPLES)]
 #[command(max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
     /// Flags of every command.

@@ -43,6 +43,17 @@ fn an_unknown_verb_and_a_wrong_flag_say_what_there_is() {
 }
 
 #[test]
+fn help_is_found_the_way_people_look_for_it() {
+    let env = TestEnv::of_text(ONE_KV);
+    for args in [&["help"][..], &["--help"], &["-h"], &["help", "apply"], &["apply", "--help"]] {
+        let ran = env.envc(args).exits(0);
+        assert!(ran.stdout.contains("Usage: envc"), "{ran}");
+    }
+    says(&env.envc(&["cloud", "serve", "--help"]).exits(0), &["lose-response-on", "deny=d1"]);
+    check("usage_nothing", &env, &env.envc(&[]));
+}
+
+#[test]
 fn the_second_apply_waits_and_says_for_whom() {
     let env = TestEnv::of_text(ONE_KV);
     let first = env.start_with_faults("latency=700", &["apply"]);
