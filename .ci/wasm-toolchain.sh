@@ -22,7 +22,7 @@
 #   WT_HOME            where the pieces live   (default: the user's data folder)
 #   WT_LOCK            the Cargo.lock that decides the versions of wasm-bindgen and
 #                      worker-build           (default: this repository's)
-#   WT_WRANGLER, WT_NODE, WT_BINARYEN    versions of the npm packages
+#   WT_WRANGLER, WT_SDK, WT_NODE, WT_BINARYEN    versions of the npm packages
 #   WT_JOBS            parallel compile jobs (default 2)
 #   WT_FORCE_DEBIAN=1  take the Debian road even where the target exists
 #   RUSTUP_AUTO_INSTALL=0  (rustup's own) rustup is not asked to download the target
@@ -31,6 +31,7 @@ set -euo pipefail
 WT_HOME=${WT_HOME:-${XDG_DATA_HOME:-$HOME/.local/share}/wasm-toolchain}
 WT_LOCK=${WT_LOCK:-$(dirname "${BASH_SOURCE[0]}")/../Cargo.lock}
 WT_WRANGLER=${WT_WRANGLER:-4.164.0}
+WT_SDK=${WT_SDK:-7.3.0}            # npm's `cloudflare`, the official SDK
 WT_NODE=${WT_NODE:-24.21.0}
 WT_BINARYEN=${WT_BINARYEN:-132.0.0}
 WT_JOBS=${WT_JOBS:-2}
@@ -212,7 +213,9 @@ if ((${host_node:-0} < 22)); then
   node_bin=$npm_dir/node_modules/$node_pkg/bin
 fi
 if ((want_rust)) && [[ $(npm_version binaryen) != "$WT_BINARYEN" ]]; then need+=("binaryen@$WT_BINARYEN"); fi
-if ((want_node)); then [[ $(npm_version wrangler) == "$WT_WRANGLER" ]] || need+=("wrangler@$WT_WRANGLER")
+if ((want_node)); then
+  [[ $(npm_version wrangler) == "$WT_WRANGLER" ]] || need+=("wrangler@$WT_WRANGLER")
+  [[ $(npm_version cloudflare) == "$WT_SDK" ]] || need+=("cloudflare@$WT_SDK")
 elif [[ -z $(npm_version esbuild) ]]; then need+=("esbuild"); fi
 if ((${#need[@]})); then
   have npm || apt_get npm

@@ -16,7 +16,8 @@ The project's tasks.
 
 TASK
     test    Install what is missing, build the edge Worker, run every test: the workspace's
-            natively, the Worker's in the real runtime (workerd). Arguments go to `cargo test`:
+            natively, the Worker's in the real runtime (workerd), the local cloud's with
+            wrangler and the official SDK. Arguments go to `cargo test`:
             `cargo xtask test -- lease` runs the tests whose name contains `lease`.
     worker  Build the edge Worker into edge-worker/worker/build and print its size;
             more than 1 MB gzipped is an error.
@@ -26,12 +27,12 @@ TASK
     bench   Run the benchmarks in release mode; arguments go to the benchmark program.
     ci      Run everything that continuous integration runs, in the same order.
 
-Plain `cargo test` works too, for everything but the Worker in its runtime.
+Plain `cargo test` works too, for everything but the Worker in its runtime and those clients.
 
 The first `test`, `worker` or `pure` on a machine takes some minutes: wasm-bindgen and
-worker-build are compiled, workerd comes from npm, and where rustup cannot add the wasm target
-its standard library is compiled as well. All of it goes to the user's data folder, once;
-`.ci/wasm-toolchain.sh --help` tells more.
+worker-build are compiled, workerd, wrangler and the official SDK come from npm, and where rustup
+cannot add the wasm target its standard library is compiled as well. All of it goes to the user's
+data folder, once; `.ci/wasm-toolchain.sh --help` tells more.
 ";
 
 fn main() -> ExitCode {

@@ -46,7 +46,7 @@ pub(crate) fn test(arguments: &[String]) -> Done {
             "--exclude",
             "envc-edge",
             "--features",
-            "envc-tests/edge",
+            "envc-tests/edge,envc-tests/conformance",
         ],
     )?;
     run(cargo.args(arguments))

@@ -1,0 +1,16 @@
+//! The local cloud in front of the clients that people use: wrangler, and Cloudflare's own SDK.
+//!
+//! Both come from npm, in the versions that `.ci/wasm-toolchain.sh` names, and are on the PATH
+//! when `cargo xtask test` runs. They were written against the real API by others, so that an
+//! answer they take is one that envc's own client and its emulator cannot have agreed on in error.
+
+#[cfg(test)]
+mod defaults;
+#[cfg(test)]
+mod sdk;
+#[cfg(test)]
+mod served;
+#[cfg(test)]
+mod shared;
+#[cfg(test)]
+mod wrangler;

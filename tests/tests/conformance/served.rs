@@ -1,0 +1,117 @@
+//! `envc cloud serve` as a user starts it, and the clients pointed at it.
+
+use std::{
+    env,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use envc_tests::{Ran, Running, TestEnv};
+use serde_json::Value as Json;
+
+/// A served cloud with one zone, and a checkout beside it. Dropping it ends the server.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) env: TestEnv,
+    /// What the server printed, as the variables that every client reads.
+    vars: Vec<(&'static str, String)>,
+    server: Child,
+}
+
+impl Served {
+    /// Serves the user's cloud; `envc` works on it as on Cloudflare.
+    pub(crate) fn start(mut env: TestEnv) -> Self {
+        let arguments =
+            ["cloud", "serve", "--listen", "127.0.0.1:0", "--json", "--zone", "eventuall.live"];
+        let mut server = env
+            .command(&arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("envc can be started");
+        let mut line = String::new();
+        let stdout = server.stdout.take().expect("standard output is piped");
+        BufReader::new(stdout).read_line(&mut line).expect("the server says where it listens");
+        let told: Json = serde_json::from_str(&line).expect("the server speaks JSON");
+        let vars = [
+            ("CLOUDFLARE_API_BASE_URL", "base_url"),
+            ("CLOUDFLARE_ACCOUNT_ID", "account_id"),
+            ("CLOUDFLARE_API_TOKEN", "token"),
+        ];
+        let vars = vars.map(|(name, field)| {
+            let value = told.get(field).and_then(Json::as_str);
+            (name, value.unwrap_or_else(|| panic!("no {field}: {line}")).to_owned())
+        });
+        env.unset("ENVC_CLOUD");
+        for (name, value) in &vars {
+            env.set(name, value);
+        }
+        Self { env, vars: vars.into(), server }
+    }
+
+    /// Serves an empty cloud.
+    pub(crate) fn empty() -> Self {
+        Self::start(TestEnv::of_text("project \"conformance\"\n"))
+    }
+
+    /// Runs wrangler in a folder below the checkout.
+    pub(crate) fn wrangler_in(&self, folder: &str, args: &[&str]) -> Ran {
+        self.run("wrangler", folder, args)
+    }
+
+    /// Runs wrangler in the checkout.
+    pub(crate) fn wrangler(&self, args: &[&str]) -> Ran {
+        self.wrangler_in(".", args)
+    }
+
+    /// Runs wrangler for its JSON.
+    #[track_caller]
+    pub(crate) fn wrangler_json(&self, args: &[&str]) -> Json {
+        let ran = self.wrangler(args).exits(0);
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran}"))
+    }
+
+    /// Runs a script of this folder that uses the SDK.
+    pub(crate) fn node(&self, script: &str, args: &[&str]) -> Ran {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+        let script = folder.join(script);
+        let mut all = vec![script.to_str().expect("the repository's path is text")];
+        all.extend(args);
+        self.run("node", ".", &all)
+    }
+
+    fn run(&self, program: &str, folder: &str, args: &[&str]) -> Ran {
+        let home = self.env.path().join("home");
+        let mut command = Command::new(program);
+        command
+            .args(args)
+            .current_dir(self.env.root().join(folder))
+            .env_clear()
+            .envs(self.vars.iter().map(|(name, value)| (name, value)))
+            .env("PATH", env::var_os("PATH").unwrap_or_default())
+            .env("HOME", &home)
+            // No question is asked, nothing is coloured, nobody is told.
+            .envs([("CI", "1"), ("NO_COLOR", "1"), ("WRANGLER_SEND_METRICS", "false")])
+            .env("NODE_PATH", node_modules())
+            // Compiling wrangler takes half of its time.
+            .env("NODE_COMPILE_CACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("node"));
+        Running::start(command).end()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(self.server.kill());
+        drop(self.server.wait());
+    }
+}
+
+/// Where npm put wrangler, and with it the SDK.
+fn node_modules() -> PathBuf {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path).find(|folder| folder.join("wrangler").is_file());
+    let bin = found.expect("wrangler is not on the PATH: run this test with `cargo xtask test`");
+    bin.parent().expect("npm's commands lie in node_modules/.bin").to_owned()
+}

@@ -1,0 +1,80 @@
+//! envc and wrangler on one environment: configurations, and one ledger of migrations.
+
+use envc_tests::{Ran, TestEnv};
+use serde_json::Value as Json;
+
+use crate::served::Served;
+
+/// A dry run that wrangler has nothing to remark on.
+#[track_caller]
+fn deploys_dry(served: &Served, folder: &str, bindings: &[&str]) {
+    let ran = served.wrangler_in(folder, &["deploy", "--dry-run"]).exits(0);
+    assert_eq!(ran.stderr.trim(), "", "{ran}");
+    assert!(!ran.stdout.contains("WARNING"), "{ran}");
+    for binding in bindings {
+        assert!(ran.stdout.contains(&format!("env.{binding} (")), "no {binding}: {ran}");
+    }
+}
+
+fn steps(applied: &Ran) -> Option<Json> {
+    applied.event("applied").and_then(|event| event.get("steps").cloned())
+}
+
+#[test]
+fn one_ledger_for_envc_and_wrangler() {
+    let mut served = Served::start(TestEnv::new("quickstart"));
+    served.env.set("QUICKSTART_SESSION_KEY", "not-a-real-key");
+    let migrations =
+        |verb: &str| served.wrangler(&["d1", "migrations", verb, "DB", "--remote"]).exits(0);
+    served.env.envc(&["apply", "--yes"]).exits(0);
+    let ran = migrations("list");
+    assert!(ran.stdout.contains("No migrations to apply!"), "{ran}");
+    deploys_dry(&served, ".", &["DB", "SESSIONS", "UPLOADS", "JOBS"]);
+
+    // wrangler first: envc runs nothing twice, and has nothing to do afterwards.
+    let extra = "CREATE TABLE extra (note TEXT);\nINSERT INTO extra VALUES ('a;b');\n";
+    served.env.write("migrations/0003_extra.sql", extra);
+    let ran = migrations("list");
+    assert!(ran.stdout.contains("0003_extra.sql"), "{ran}");
+    assert!(!ran.stdout.contains("0002_history.sql"), "{ran}");
+    migrations("apply");
+    let ran = served.env.envc(&["apply", "--yes"]).exits(0);
+    assert!(ran.stderr.contains("0003_extra.sql already"), "{ran}");
+    served.env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+
+    // envc first: wrangler has nothing to do.
+    served.env.write("migrations/0004_more.sql", "INSERT INTO extra VALUES ('c');\n");
+    let ran = served.env.envc(&["apply", "--yes", "--json"]).exits(0);
+    assert_eq!(steps(&ran), Some(Json::from(1)), "{ran}");
+    let ran = migrations("list");
+    assert!(ran.stdout.contains("No migrations to apply!"), "{ran}");
+
+    let database = served.env.cloud_listing().objects.into_iter().find(|it| it.kind == "d1");
+    let database = database.expect("there is a database").id;
+    let ledger = ["0001_notes.sql", "0002_history.sql", "0003_extra.sql", "0004_more.sql"];
+    assert_eq!(served.env.cloud().ledger(&database), ledger);
+    let sql = "SELECT note FROM extra ORDER BY rowid";
+    let args = ["d1", "execute", "DB", "--remote", "--yes", "--json", "--command", sql];
+    let rows = served.wrangler_json(&args);
+    assert_eq!(
+        rows.pointer("/0/results"),
+        Some(&serde_json::json!([{"note": "a;b"}, {"note": "c"}])),
+        "{rows}"
+    );
+}
+
+#[test]
+fn wrangler_takes_every_generated_configuration() {
+    let mut served = Served::start(TestEnv::new("eventuall"));
+    // The same folder, on this machine: nothing of the edge or of tunnels is asked for.
+    served.env.set("ENVC_CLOUD", "local").set("EVENTUALL_AUTH_SECRET", "not-a-real-secret");
+    served.env.envc(&["apply", "--yes"]).exits(0);
+    // What the webapp's own build would have made.
+    let module = "export default { fetch() { return new Response('ok'); } };\n";
+    served.env.write("apps/webapp/.open-next/worker.js", module);
+    served.env.write("apps/webapp/.open-next/assets/robots.txt", "");
+    let bindings = ["DB", "LIVEKIT_METADATA", "IMAGES", "CACHE", "WORKER_URL"];
+    deploys_dry(&served, "apps/webapp", &bindings);
+    deploys_dry(&served, "apps/workers", &["DB", "EVENTS", "COMMANDS", "ROOM"]);
+    deploys_dry(&served, "apps/statuspage", &["DB", "APP_URL"]);
+}
