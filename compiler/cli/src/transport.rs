@@ -20,6 +20,8 @@ pub struct HttpTransport {
     outside: OnceLock<Result<reqwest::Client, String>>,
     /// To this machine: never through a proxy.
     loopback: OnceLock<Result<reqwest::Client, String>>,
+    /// To this machine without TLS: the embedded cloud.
+    plain: OnceLock<Result<reqwest::Client, String>>,
     answer_bytes_max: usize,
     answer_timeout: Duration,
 }
@@ -36,6 +38,7 @@ impl HttpTransport {
         Self {
             outside: OnceLock::new(),
             loopback: OnceLock::new(),
+            plain: OnceLock::new(),
             answer_bytes_max: ANSWER_BYTES_MAX,
             answer_timeout: Duration::from_secs(ANSWER_TIMEOUT_S),
         }
@@ -43,8 +46,17 @@ impl HttpTransport {
 
     fn client(&self, uri: &http::Uri) -> Result<&reqwest::Client, TransportError> {
         let loopback = is_loopback(uri.host().unwrap_or_default());
-        let slot = if loopback { &self.loopback } else { &self.outside };
-        let client = slot.get_or_init(|| build(loopback, self.answer_timeout));
+        let way = match uri.scheme_str() {
+            _ if !loopback => Way::Outside,
+            Some("http") => Way::Plain,
+            _ => Way::Loopback,
+        };
+        let slot = match way {
+            Way::Outside => &self.outside,
+            Way::Loopback => &self.loopback,
+            Way::Plain => &self.plain,
+        };
+        let client = slot.get_or_init(|| build(way, self.answer_timeout));
         client.as_ref().map_err(|message| TransportError {
             never_sent: true,
             message: format!("the HTTP client cannot be made: {message}"),
@@ -94,7 +106,15 @@ impl Transport for HttpTransport {
     }
 }
 
-fn build(loopback: bool, answer_timeout: Duration) -> Result<reqwest::Client, String> {
+/// Where a request goes.
+#[derive(Clone, Copy)]
+enum Way {
+    Outside,
+    Loopback,
+    Plain,
+}
+
+fn build(way: Way, answer_timeout: Duration) -> Result<reqwest::Client, String> {
     // The process may have a provider already; both are ring.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder()
@@ -102,9 +122,13 @@ fn build(loopback: bool, answer_timeout: Duration) -> Result<reqwest::Client, St
         .connect_timeout(Duration::from_secs(CONNECT_TIMEOUT_S))
         .timeout(answer_timeout)
         .redirect(reqwest::redirect::Policy::none());
-    if loopback {
-        builder = builder.no_proxy();
-    }
+    builder = match way {
+        Way::Outside => builder,
+        Way::Loopback => builder.no_proxy(),
+        // Reading the system's certificates takes longer than everything else before the first
+        // request, and here nobody shows one.
+        Way::Plain => builder.no_proxy().tls_certs_only([]),
+    };
     builder.build().map_err(|error| chain(&error))
 }
 
