@@ -3,7 +3,10 @@
 //! `state/CLOUD/ACCOUNT/PROJECT/ENV.json`, with the version before it as `.bak` and the lock as
 //! `.lock` beside it. A save is durable when it returns: file and folder are synced.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use envc_core::Digest;
 use envc_exec::ports::{StateStore, StoreError, Version};
@@ -22,7 +25,11 @@ const STATE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// The state of one environment, in a file.
 #[derive(Debug)]
-pub struct LocalStore {
+pub struct LocalStore(Arc<Place>);
+
+/// Shared with the thread that writes.
+#[derive(Debug)]
+struct Place {
     key: StateKey,
     file: PathBuf,
     lock: Option<Lock>,
@@ -31,12 +38,16 @@ pub struct LocalStore {
 impl LocalStore {
     /// To read and to write, for as long as the lock is held.
     pub fn locked(state: &StateDir, key: StateKey, lock: Lock) -> Self {
-        Self { file: file_of(state, &key, "json"), key, lock: Some(lock) }
+        Self::at(state, key, Some(lock))
     }
 
     /// To read alone: without a lock no save is taken.
     pub fn read_only(state: &StateDir, key: StateKey) -> Self {
-        Self { file: file_of(state, &key, "json"), key, lock: None }
+        Self::at(state, key, None)
+    }
+
+    fn at(state: &StateDir, key: StateKey, lock: Option<Lock>) -> Self {
+        Self(Arc::new(Place { file: file_of(state, &key, "json"), key, lock }))
     }
 
     /// Where the state lies.
@@ -79,15 +90,26 @@ impl LocalStore {
 
     /// Gives the lock back, to release it or to take its file away.
     pub fn into_lock(self) -> Option<Lock> {
-        self.lock
+        // Nothing is being written any more: every save was waited for.
+        Arc::into_inner(self.0)?.lock
     }
+}
 
+impl Place {
     fn io(&self, action: &'static str, error: &FsError) -> StoreError {
-        StoreError::Io { action, place: self.place(), reason: error.source.to_string() }
+        StoreError::Io { action, place: self.name(), reason: error.source.to_string() }
     }
 
     fn conflict(&self) -> StoreError {
-        StoreError::Conflict { place: self.place() }
+        StoreError::Conflict { place: self.name() }
+    }
+
+    fn name(&self) -> String {
+        self.file.display().to_string()
+    }
+
+    fn lock_held(&self) -> bool {
+        self.lock.as_ref().is_some_and(Lock::is_held)
     }
 
     fn read(&self) -> Result<Option<Vec<u8>>, StoreError> {
@@ -126,38 +148,47 @@ impl LocalStore {
 
 impl StateStore for LocalStore {
     fn place(&self) -> String {
-        self.file.display().to_string()
+        self.0.name()
     }
 
     fn load(&self) -> BoxFuture<'_, Result<Option<(State, Version)>, StoreError>> {
         Box::pin(async move {
-            let Some(bytes) = self.read()? else { return Ok(None) };
-            let state = State::parse(&bytes, &self.key)?;
+            let Some(bytes) = self.0.read()? else { return Ok(None) };
+            let state = State::parse(&bytes, &self.0.key)?;
             Ok(Some((state, version(&bytes))))
         })
     }
 
-    /// The file is synced on this thread: a few milliseconds, and no call may be sent before.
+    /// Syncing takes milliseconds: on a thread of its own, so that calls in flight go on and their
+    /// outcomes gather for the next save.
     fn save<'a>(
         &'a self,
         state: &'a State,
         expected: Option<&'a Version>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
-        Box::pin(async move { self.write(&state.to_bytes(), expected) })
+        let (place, bytes, expected) = (Arc::clone(&self.0), state.to_bytes(), expected.cloned());
+        Box::pin(async move {
+            let name = place.name();
+            let write = move || place.write(&bytes, expected.as_ref());
+            tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| {
+                Err(StoreError::Io { action: "write", place: name, reason: error.to_string() })
+            })
+        })
     }
 
     fn remove<'a>(&'a self, expected: &'a Version) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            if let Some(before) = self.read_expected(Some(expected))? {
-                self.write_file("bak", &before)?;
+            let place = &self.0;
+            if let Some(before) = place.read_expected(Some(expected))? {
+                place.write_file("bak", &before)?;
             }
-            fsio::remove(&self.file).map_err(|error| self.io("remove", &error))?;
+            fsio::remove(&place.file).map_err(|error| place.io("remove", &error))?;
             Ok(())
         })
     }
 
     fn lock_held(&self) -> bool {
-        self.lock.as_ref().is_some_and(Lock::is_held)
+        self.0.lock_held()
     }
 }
 
@@ -285,7 +316,7 @@ mod tests {
     fn a_damaged_state_is_refused_not_overwritten() {
         let (_keep, dir) = state_dir();
         let store = locked(&dir, "a");
-        fsio::write_atomic(&store.file, b"{\"schema\":1", 0o600).unwrap();
+        fsio::write_atomic(&store.0.file, b"{\"schema\":1", 0o600).unwrap();
         assert!(matches!(block_on(store.load()), Err(StoreError::State(_))));
         let state = State::new(key("a"), "local", "abc");
         assert!(matches!(block_on(store.save(&state, None)), Err(StoreError::Conflict { .. })));
