@@ -97,18 +97,10 @@ impl Cloud {
     pub fn open(config: CloudConfig) -> Result<Self, CloudError> {
         let CloudConfig { dir, zones, faults } = config;
         let store = Store::open(&dir)?;
-        let fresh_token = new_token()?;
-        let (account_id, token_id, token) = store.write(|db| -> Result<_, CloudError> {
-            db.execute(
-                "DELETE FROM kv_values WHERE expires_s <= ?",
-                [clock::now_us().div_euclid(1_000_000)],
-            )?;
-            Ok((
-                constant(db, "account_id", &clock::new_hex_id())?,
-                constant(db, "token_id", &clock::new_hex_id())?,
-                constant(db, "token", &fresh_token)?,
-            ))
-        })?;
+        let (account_id, token_id, token) = match store.read(settled)? {
+            Some(constants) => constants,
+            None => store.write(settle)?,
+        };
         let cloud = Self(Arc::new(Inner {
             store,
             injector: Injector::new(faults),
@@ -148,6 +140,12 @@ impl Cloud {
         if !is_domain(&name) {
             return Err(CloudError::ZoneName(name));
         }
+        let is_there = |db: &Connection| {
+            db.query_row("SELECT 1 FROM zones WHERE name = ?", [&name], |_| Ok(())).optional()
+        };
+        if self.0.store.read(is_there)?.is_some() {
+            return Ok(());
+        }
         self.0.store.write(|db| {
             db.execute(
                 "INSERT INTO zones (id, name, created_us) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -179,15 +177,47 @@ impl Inner {
     }
 }
 
+/// Account ID, token ID and token.
+type Constants = (String, String, String);
+
+/// What the folder holds, where opening it has nothing to write.
+fn settled(db: &Connection) -> rusqlite::Result<Option<Constants>> {
+    let expired = "SELECT 1 FROM kv_values WHERE expires_s <= ? LIMIT 1";
+    if db
+        .query_row(expired, [clock::now_us().div_euclid(1_000_000)], |_| Ok(()))
+        .optional()?
+        .is_some()
+    {
+        return Ok(None);
+    }
+    let (account_id, token_id) = (held(db, "account_id")?, held(db, "token_id")?);
+    Ok(account_id.zip(token_id).zip(held(db, "token")?).map(|((a, b), c)| (a, b, c)))
+}
+
+/// Makes what is missing and removes what has expired.
+fn settle(db: &Connection) -> Result<Constants, CloudError> {
+    db.execute(
+        "DELETE FROM kv_values WHERE expires_s <= ?",
+        [clock::now_us().div_euclid(1_000_000)],
+    )?;
+    Ok((
+        constant(db, "account_id", &clock::new_hex_id())?,
+        constant(db, "token_id", &clock::new_hex_id())?,
+        constant(db, "token", &new_token()?)?,
+    ))
+}
+
 /// The value that the folder holds for a key; the given one when it holds none yet.
 fn constant(db: &Connection, key: &str, fresh: &str) -> rusqlite::Result<String> {
-    let found =
-        db.query_row("SELECT value FROM meta WHERE key = ?", [key], |row| row.get(0)).optional()?;
-    if let Some(value) = found {
+    if let Some(value) = held(db, key)? {
         return Ok(value);
     }
     db.execute("INSERT INTO meta (key, value) VALUES (?, ?)", [key, fresh])?;
     Ok(fresh.to_owned())
+}
+
+fn held(db: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+    db.query_row("SELECT value FROM meta WHERE key = ?", [key], |row| row.get(0)).optional()
 }
 
 /// Forty characters of `[A-Za-z0-9_-]`, the form of a classic API token.

@@ -194,9 +194,13 @@ fn configure(conn: &Connection) -> rusqlite::Result<()> {
 }
 
 fn upgrade(conn: &mut Connection) -> Result<(), CloudError> {
-    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let found: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let supported = u32::try_from(STEPS.len()).unwrap_or(u32::MAX);
+    // The first write of a process is synced, so there is none without need.
+    if version(conn)? == supported {
+        return Ok(());
+    }
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = version(&transaction)?;
     if found > supported {
         return Err(CloudError::TooNew { found, supported });
     }
@@ -206,6 +210,10 @@ fn upgrade(conn: &mut Connection) -> Result<(), CloudError> {
     transaction.pragma_update(None, "user_version", supported)?;
     transaction.commit()?;
     Ok(())
+}
+
+fn version(conn: &Connection) -> rusqlite::Result<u32> {
+    conn.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
 fn private_file(path: &Path) -> std::io::Result<File> {
