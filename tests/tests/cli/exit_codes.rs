@@ -3,8 +3,21 @@
 use std::{thread, time::Duration};
 
 use envc_tests::TestEnv;
+use serde_json::Value as Json;
 
-use crate::common::{ONE_KV, check, says};
+use crate::common::{ONE_KV, check, files_below, says};
+
+/// Looks until it is so, however slow the machine is.
+#[track_caller]
+fn until(is_so: impl Fn() -> bool) {
+    for _ in 0..3_000 {
+        if is_so() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("it never came to that");
+}
 
 #[test]
 fn done_failed_changes_unknown_usage_and_spec() {
@@ -56,12 +69,12 @@ fn help_is_found_the_way_people_look_for_it() {
 #[test]
 fn the_second_apply_waits_and_says_for_whom() {
     let env = TestEnv::of_text(ONE_KV);
-    let first = env.start_with_faults("latency=700", &["apply"]);
-    thread::sleep(Duration::from_millis(500));
-    let refused = env.envc(&["apply", "--no-wait"]);
-    says(&refused, &["is at work on this environment"]);
-    assert_eq!(refused.code, Some(75), "{refused}");
-    let second = env.envc(&["apply"]).exits(0);
+    let first = env.start_with_faults("latency=1500", &["apply"]);
+    let locks = || files_below(&env.state_dir().join("state"));
+    until(|| locks().iter().any(|path| path.extension().is_some_and(|it| it == "lock")));
+    let second = env.start(&["apply"]);
+    says(&env.envc(&["apply", "--no-wait"]).exits(75), &["is at work on this environment"]);
+    let second = second.end().exits(0);
     says(&second, &["waiting for", "envc apply", "Nothing to do"]);
     let _first = first.end().exits(0);
     assert_eq!(env.cloud_listing().names("kv").len(), 1);
@@ -71,8 +84,8 @@ fn the_second_apply_waits_and_says_for_whom() {
 fn ctrl_c_lets_calls_in_flight_finish_and_the_next_run_carries_on() {
     let env = TestEnv::new("quickstart");
     let running = env.start_with_faults("latency=500", &["apply", "--parallelism", "1"]);
-    // Lists are answered after half a second; creates are on their way then.
-    thread::sleep(Duration::from_millis(1_300));
+    let is_made = |state: &Json| state["resources"].as_object().is_some_and(|all| !all.is_empty());
+    until(|| env.states().values().any(is_made));
     running.interrupt();
     let ran = running.end().exits(130);
     says(&ran, &["interrupted", "run the command again"]);

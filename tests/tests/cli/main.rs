@@ -1,6 +1,11 @@
 //! The command line as its users meet it: the real binary, whole transcripts where they are the
 //! same on every machine.
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 mod api_errors;
 mod bad_input;
