@@ -20,9 +20,10 @@ struct Crash {
     then: Then,
 }
 
-fn crashes(requests: u64, step: usize) -> Vec<Crash> {
+/// All crashes at every request.
+fn crashes(requests: u64) -> Vec<Crash> {
     let mut all = Vec::new();
-    for request in (1..=requests).step_by(step) {
+    for request in 1..=requests {
         for when in ["before", "after"] {
             for state_lost in [false, true] {
                 for then in [Then::Apply, Then::Destroy] {
@@ -32,6 +33,11 @@ fn crashes(requests: u64, step: usize) -> Vec<Crash> {
         }
     }
     all
+}
+
+/// Some of them, evenly: 11 and 8 have no common divisor, so every combination comes.
+fn some_crashes(requests: u64) -> Vec<Crash> {
+    crashes(requests).into_iter().step_by(11).collect()
 }
 
 fn fresh_apply_requests(system: &System) -> u64 {
@@ -92,24 +98,24 @@ fn destroy_requests(system: &System) -> u64 {
 
 #[test]
 fn an_apply_killed_at_any_request_is_completed_or_taken_away() {
-    let all = crashes(fresh_apply_requests(&QUICKSTART), 1);
+    let all = crashes(fresh_apply_requests(&QUICKSTART));
     run_all(THREADS, &all, |crash| survives_apply(&QUICKSTART, crash));
 }
 
 #[test]
 fn a_destroy_killed_at_any_request_is_completed_or_undone() {
-    let all = crashes(destroy_requests(&QUICKSTART), 1);
+    let all = crashes(destroy_requests(&QUICKSTART));
     run_all(THREADS, &all, |crash| survives_destroy(&QUICKSTART, crash));
 }
 
 #[test]
 fn an_apply_with_a_tunnel_killed_at_some_requests_is_completed_or_taken_away() {
-    let all = crashes(fresh_apply_requests(&EVENTUALL), 3);
+    let all = some_crashes(fresh_apply_requests(&EVENTUALL));
     run_all(THREADS, &all, |crash| survives_apply(&EVENTUALL, crash));
 }
 
 #[test]
 fn a_destroy_with_a_tunnel_killed_at_some_requests_is_completed_or_undone() {
-    let all = crashes(destroy_requests(&EVENTUALL), 3);
+    let all = some_crashes(destroy_requests(&EVENTUALL));
     run_all(THREADS, &all, |crash| survives_destroy(&EVENTUALL, crash));
 }
