@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Observed, Paging, Place,
     Wanted, api,
-    parts::{ID_PROP, NAME_PROP, NameRule, managed, set_text},
+    parts::{self, ID_PROP, NAME_PROP, NameRule, managed, set_text},
 };
 
 /// The kind.
@@ -75,6 +75,9 @@ static ATTRS: &[Attr] = &[
     },
 ];
 
+static EXISTING: NodeRule =
+    NodeRule { name: "d1", example: "d1 \"webapp\" id=\"0b0f1d2e-…\"", ..parts::EXISTING };
+
 impl Kind for D1 {
     fn id(&self) -> KindId {
         KindId::D1
@@ -98,6 +101,10 @@ impl Kind for D1 {
 
     fn outputs(&self) -> &'static [(&'static str, Output)] {
         &[("id", Output::Id), ("name", Output::Name)]
+    }
+
+    fn existing(&self) -> Option<&'static NodeRule> {
+        Some(&EXISTING)
     }
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {

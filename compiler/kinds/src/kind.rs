@@ -157,6 +157,11 @@ pub trait Kind: Sync + fmt::Debug {
         None
     }
 
+    /// Its row inside `existing`; none for what cannot be bound to.
+    fn existing(&self) -> Option<&'static NodeRule> {
+        None
+    }
+
     /// What a text or a template may refer to, by the word after the name: `{d1.webapp.id}`. None
     /// for what only another kind makes, and for what nobody has to name.
     fn outputs(&self) -> &'static [(&'static str, Output)] {

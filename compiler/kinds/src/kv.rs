@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Observed, Paging, Place, Wanted, api,
-    parts::{ID_PROP, NAME_PROP, NameRule, managed},
+    parts::{self, ID_PROP, NAME_PROP, NameRule, managed},
 };
 
 /// The kind.
@@ -39,6 +39,9 @@ static GRAMMAR: NodeRule = NodeRule {
     ..EMPTY
 };
 
+static EXISTING: NodeRule =
+    NodeRule { name: "kv", example: "kv \"cache\" id=\"9c2e…\"", ..parts::EXISTING };
+
 impl Kind for Kv {
     fn id(&self) -> KindId {
         KindId::Kv
@@ -63,6 +66,10 @@ impl Kind for Kv {
     fn outputs(&self) -> &'static [(&'static str, Output)] {
         // The API calls a namespace's name its title.
         &[("id", Output::Id), ("name", Output::Name), ("title", Output::Name)]
+    }
+
+    fn existing(&self) -> Option<&'static NodeRule> {
+        Some(&EXISTING)
     }
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {

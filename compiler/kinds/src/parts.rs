@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use envc_core::{Address, Desired, Diagnostic, KindId, Mode, Value};
 use envc_syntax::{
     Node,
-    rule::{PropRule, Type, optional},
+    rule::{EMPTY, LABEL, NodeRule, PropRule, Type, optional},
 };
 
 use crate::Lower;
@@ -22,6 +22,17 @@ pub(crate) const NAME_PROP: PropRule = PropRule {
 /// `id=`: the identifier of an existing resource.
 pub(crate) const ID_PROP: PropRule =
     optional("id", Type::Plain, "Inside `existing` only: the resource's identifier.");
+
+/// A row of `existing`, named by identifier or by name; each kind gives its own name and example.
+pub(crate) const EXISTING: NodeRule = NodeRule {
+    doc: "A resource that exists.",
+    args: &[LABEL],
+    props: &[
+        optional("id", Type::Plain, "The API's identifier."),
+        optional("name", Type::Plain, "The name in the account."),
+    ],
+    ..EMPTY
+};
 
 /// What a physical name of a kind may look like.
 pub(crate) struct NameRule {

@@ -15,7 +15,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Observed, Paging, Place,
     Wanted, api,
-    parts::{ID_PROP, NAME_PROP, NameRule, managed},
+    parts::{self, ID_PROP, NAME_PROP, NameRule, managed},
 };
 
 /// The kind.
@@ -60,6 +60,12 @@ static ATTRS: &[Attr] = &[
     Attr { name: "delivery-paused", mutability: Mutability::InPlace, samples: &["false", "true"] },
 ];
 
+static EXISTING: NodeRule = NodeRule {
+    name: "queue",
+    example: "queue \"jobs\" name=\"eventuall-jobs\"",
+    ..parts::EXISTING
+};
+
 impl Kind for Queue {
     fn id(&self) -> KindId {
         KindId::Queue
@@ -83,6 +89,10 @@ impl Kind for Queue {
 
     fn outputs(&self) -> &'static [(&'static str, Output)] {
         &[("id", Output::Id), ("name", Output::Name)]
+    }
+
+    fn existing(&self) -> Option<&'static NodeRule> {
+        Some(&EXISTING)
     }
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {

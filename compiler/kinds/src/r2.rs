@@ -9,14 +9,14 @@
 use envc_core::{Desired, KindId, Output};
 use envc_syntax::{
     Node,
-    rule::{EMPTY, LABEL, NodeRule, Repeat, Type, optional},
+    rule::{EMPTY, LABEL, NodeRule, Repeat, Type, optional, required},
 };
 use serde_json::{Value as Json, json};
 
 use crate::{
     Answer, ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Observed, Paging,
     Place, Wanted, api,
-    parts::{NAME_PROP, NameRule, managed, set_text},
+    parts::{self, NAME_PROP, NameRule, managed, set_text},
 };
 
 /// The kind.
@@ -63,6 +63,13 @@ static ATTRS: &[Attr] = &[
     },
 ];
 
+static EXISTING: NodeRule = NodeRule {
+    name: "r2",
+    example: "r2 \"images\" name=\"eventuall-images\"",
+    props: &[required("name", Type::Plain, "The bucket's name; buckets have no other identifier.")],
+    ..parts::EXISTING
+};
+
 impl Kind for R2 {
     fn id(&self) -> KindId {
         KindId::R2
@@ -86,6 +93,10 @@ impl Kind for R2 {
 
     fn outputs(&self) -> &'static [(&'static str, Output)] {
         &[("name", Output::Name)]
+    }
+
+    fn existing(&self) -> Option<&'static NodeRule> {
+        Some(&EXISTING)
     }
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {

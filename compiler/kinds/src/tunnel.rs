@@ -15,7 +15,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Observed, Paging, Place, Wanted, api,
     dns,
-    parts::{ID_PROP, NAME_PROP, NameRule, managed},
+    parts::{self, ID_PROP, NAME_PROP, NameRule, managed},
 };
 
 /// The kind.
@@ -56,6 +56,9 @@ static GRAMMAR: NodeRule = NodeRule {
     ..EMPTY
 };
 
+static EXISTING: NodeRule =
+    NodeRule { name: "tunnel", example: "tunnel \"dev\" id=\"0b0f1d2e-…\"", ..parts::EXISTING };
+
 impl Kind for Tunnel {
     fn id(&self) -> KindId {
         KindId::Tunnel
@@ -75,6 +78,10 @@ impl Kind for Tunnel {
 
     fn outputs(&self) -> &'static [(&'static str, Output)] {
         &[("id", Output::Id), ("name", Output::Name), ("token", Output::Token)]
+    }
+
+    fn existing(&self) -> Option<&'static NodeRule> {
+        Some(&EXISTING)
     }
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {

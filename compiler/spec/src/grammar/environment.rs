@@ -100,32 +100,8 @@ pub(super) const EXISTING: NodeRule = NodeRule {
     doc: "Resources that are read and bound to, never created, changed or deleted.",
     example: "existing all { d1 \"webapp\" id=\"0b0f1d2e-0000-4000-8000-000000000000\" }",
     flags: &[FlagRule { name: "all", doc: "A store that is not listed is an error." }],
-    children: &[&HAVE_D1, &HAVE_KV, &HAVE_R2, &HAVE_QUEUE, &HAVE_TUNNEL],
     repeat: Repeat::Once,
     ..EMPTY
-};
-
-const HAVE: NodeRule = NodeRule {
-    doc: "A resource that exists.",
-    args: &[LABEL],
-    props: &[
-        optional("id", Type::Plain, "The API's identifier."),
-        optional("name", Type::Plain, "The name in the account."),
-    ],
-    ..EMPTY
-};
-const HAVE_D1: NodeRule =
-    NodeRule { name: "d1", example: "d1 \"webapp\" id=\"0b0f1d2e-…\"", ..HAVE };
-const HAVE_KV: NodeRule = NodeRule { name: "kv", example: "kv \"cache\" id=\"9c2e…\"", ..HAVE };
-const HAVE_QUEUE: NodeRule =
-    NodeRule { name: "queue", example: "queue \"jobs\" name=\"eventuall-jobs\"", ..HAVE };
-const HAVE_TUNNEL: NodeRule =
-    NodeRule { name: "tunnel", example: "tunnel \"dev\" id=\"0b0f1d2e-…\"", ..HAVE };
-const HAVE_R2: NodeRule = NodeRule {
-    name: "r2",
-    example: "r2 \"images\" name=\"eventuall-images\"",
-    props: &[required("name", Type::Plain, "The bucket's name; buckets have no other identifier.")],
-    ..HAVE
 };
 
 /// `without tunnel "dev"`

@@ -22,6 +22,8 @@ pub(crate) struct Grammar {
     pub(crate) top: RuleSet,
     /// What may stand in an `environment`.
     pub(crate) inner: RuleSet,
+    /// What may stand in `existing`: each kind's own row.
+    pub(crate) existing: RuleSet,
     /// What may be dropped by `without`.
     pub(crate) droppable: Vec<&'static str>,
 }
@@ -63,20 +65,26 @@ impl Grammar {
         Self {
             top: set(TOP),
             inner: set(INNER),
+            existing: envc_kinds::registry()
+                .iter()
+                .filter_map(|kind| kind.existing())
+                .map(|rule| (rule.name, rule))
+                .collect(),
             droppable: NAMED.iter().copied().chain(kinds()).map(|rule| rule.name).collect(),
         }
     }
 
     /// True for the rules inside `existing`.
     pub(crate) fn is_existing(&self, rule: &NodeRule) -> bool {
-        let existing = self.inner.get(environment::EXISTING.name);
-        existing.is_some_and(|all| all.children.iter().any(|one| std::ptr::eq(*one, rule)))
+        self.existing.values().any(|one| std::ptr::eq(*one, rule))
     }
 
     /// The rules inside a node.
     pub(crate) fn children(&self, rule: &'static NodeRule) -> Children<'_> {
         if rule.name == environment::ENVIRONMENT.name {
             Children::Set(&self.inner)
+        } else if rule.name == environment::EXISTING.name {
+            Children::Set(&self.existing)
         } else {
             Children::List(rule.children)
         }
