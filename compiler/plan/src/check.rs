@@ -155,14 +155,13 @@ impl<'a> Checker<'a> {
                 gone.entry(address).or_default().push(*step);
             }
         }
-        let reach = reachable(self.plan);
         let mut findings = Vec::new();
         for (index, target) in targets(self.plan) {
             let names: BTreeSet<&Address> =
                 target.fields.values().flat_map(id_refs).chain(target.parent.as_ref()).collect();
             for need in names {
                 let ok = known.contains(need)
-                    || made.get(need).is_some_and(|step| before(&reach, index, *step));
+                    || made.get(need).is_some_and(|step| before(self.plan, index, *step));
                 if !ok {
                     findings.push(format!(
                         "{} refers to {need}, which is not there before step {index}",
@@ -174,7 +173,7 @@ impl<'a> Checker<'a> {
             for need in target.fields.values().flat_map(id_refs) {
                 for step in gone.get(need).into_iter().flatten() {
                     let create_first = made.get(need).is_some_and(|made| made < step);
-                    if create_first && !before(&reach, *step, index) {
+                    if create_first && !before(self.plan, *step, index) {
                         findings.push(format!(
                             "step {step} deletes {need} before step {index} lets go of it"
                         ));
@@ -261,24 +260,27 @@ fn id_refs(value: &Value) -> Vec<&Address> {
     found
 }
 
-/// For steps that have needs: all steps before them, directly or not.
-fn reachable(plan: &Plan) -> BTreeMap<usize, BTreeSet<usize>> {
-    let mut reach: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-    for (index, step) in plan.steps.iter().enumerate() {
-        if step.needs.is_empty() {
-            continue;
-        }
-        let mut all: BTreeSet<usize> = step.needs.iter().copied().collect();
-        for need in &step.needs {
-            all.extend(reach.get(need).into_iter().flatten());
-        }
-        reach.insert(index, all);
+/// Does one step come before another, by its needs or by theirs? Nearly always by its own, which
+/// is looked at first: what lies further back is only searched where that gives no answer.
+fn before(plan: &Plan, index: usize, earlier: usize) -> bool {
+    let needs = |index: usize| plan.steps.get(index).map_or(&[][..], |step| step.needs.as_slice());
+    if index == earlier || needs(index).binary_search(&earlier).is_ok() {
+        return true;
     }
-    reach
-}
-
-fn before(reach: &BTreeMap<usize, BTreeSet<usize>>, index: usize, earlier: usize) -> bool {
-    index == earlier || reach.get(&index).is_some_and(|all| all.contains(&earlier))
+    let mut seen: BTreeSet<usize> = BTreeSet::new();
+    let mut look = vec![index];
+    while let Some(at) = look.pop() {
+        for need in needs(at) {
+            if *need == earlier {
+                return true;
+            }
+            // Needs are lower than the step, so below the one looked for there is nothing.
+            if *need > earlier && *need < at && seen.insert(*need) {
+                look.push(*need);
+            }
+        }
+    }
+    false
 }
 
 /// The changes that an apply has to ask for: data that goes, and any change of a protected

@@ -8,36 +8,47 @@ use envc_core::{Address, Desired};
 /// them come in the order of their addresses, so the same graph gives the same order.
 ///
 /// The error is the path of a cycle, first address repeated at the end. Kahn's algorithm: linear
-/// in nodes and edges but for the ordered set.
+/// in nodes and edges but for the ordered set. It works on positions in the order of addresses, so
+/// that only references are looked up by their text.
 pub fn order(desired: &BTreeMap<Address, Desired>) -> Result<Vec<&Desired>, Vec<Address>> {
-    let mut waiting: BTreeMap<&Address, usize> = BTreeMap::new();
-    let mut dependants: BTreeMap<&Address, Vec<&Address>> = BTreeMap::new();
-    for (address, wanted) in desired {
-        let needs: Vec<_> =
-            wanted.needs().into_iter().filter(|need| desired.contains_key(*need)).collect();
-        waiting.insert(address, needs.len());
+    let nodes: Vec<(&Address, &Desired)> = desired.iter().collect();
+    let position =
+        |need: &Address| nodes.binary_search_by(|(address, _)| (*address).cmp(need)).ok();
+    let mut waiting: Vec<usize> = Vec::with_capacity(nodes.len());
+    let mut dependants: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (at, (_, wanted)) in nodes.iter().enumerate() {
+        let needs: Vec<usize> = wanted.needs().into_iter().filter_map(position).collect();
+        waiting.push(needs.len());
         for need in needs {
-            dependants.entry(need).or_default().push(address);
+            dependants.entry(need).or_default().push(at);
         }
     }
-    let mut ready: BTreeSet<&Address> =
-        waiting.iter().filter(|(_, count)| **count == 0).map(|(address, _)| *address).collect();
-    let mut ordered = Vec::with_capacity(desired.len());
-    while let Some(address) = ready.pop_first() {
-        ordered.extend(desired.get(address));
-        waiting.remove(address);
-        for dependant in dependants.get(address).into_iter().flatten() {
-            if let Some(count) = waiting.get_mut(dependant) {
+    let mut ready: BTreeSet<usize> =
+        waiting.iter().enumerate().filter(|(_, count)| **count == 0).map(|(at, _)| at).collect();
+    let mut ordered = Vec::with_capacity(nodes.len());
+    while let Some(at) = ready.pop_first() {
+        ordered.extend(nodes.get(at).map(|(_, wanted)| *wanted));
+        for dependant in dependants.get(&at).into_iter().flatten() {
+            if let Some(count) = waiting.get_mut(*dependant) {
                 *count = count.saturating_sub(1);
                 if *count == 0 {
-                    ready.insert(dependant);
+                    ready.insert(*dependant);
                 }
             }
         }
     }
-    match waiting.keys().next() {
+    if ordered.len() == nodes.len() {
+        return Ok(ordered);
+    }
+    let left: BTreeSet<&Address> = nodes
+        .iter()
+        .zip(&waiting)
+        .filter(|(_, count)| **count > 0)
+        .map(|((address, _), _)| *address)
+        .collect();
+    match left.first() {
         None => Ok(ordered),
-        Some(first) => Err(cycle_from(first, desired, &waiting)),
+        Some(first) => Err(cycle_from(first, desired, &left)),
     }
 }
 
@@ -45,14 +56,14 @@ pub fn order(desired: &BTreeMap<Address, Desired>) -> Result<Vec<&Desired>, Vec<
 fn cycle_from(
     start: &Address,
     desired: &BTreeMap<Address, Desired>,
-    left: &BTreeMap<&Address, usize>,
+    left: &BTreeSet<&Address>,
 ) -> Vec<Address> {
     let mut path: Vec<Address> = vec![start.clone()];
     loop {
         let next = path
             .last()
             .and_then(|address| desired.get(address))
-            .and_then(|wanted| wanted.needs().into_iter().find(|need| left.contains_key(*need)));
+            .and_then(|wanted| wanted.needs().into_iter().find(|need| left.contains(*need)));
         let Some(next) = next else { return path };
         if let Some(at) = path.iter().position(|address| address == next) {
             let mut cycle = path.split_off(at);

@@ -124,19 +124,19 @@ pub fn parents_to_read(
 /// Finds what was seen by identifier and by name, without scanning.
 pub(crate) struct Index<'a> {
     ids: BTreeMap<(KindId, &'a str), &'a Seen>,
-    names: BTreeMap<(KindId, &'a str), Vec<&'a Seen>>,
+    /// By kind and host, sorted.
+    names: Vec<(KindId, &'a str, &'a Seen)>,
 }
 
 impl<'a> Index<'a> {
     pub(crate) fn new(observation: &'a Observation) -> Self {
-        let mut ids = BTreeMap::new();
-        let mut names: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for (id, seen) in &observation.found {
-            for seen in seen {
-                ids.insert((*id, seen.observed.id.as_str()), seen);
-                names.entry((*id, host_of(&seen.observed.name))).or_default().push(seen);
-            }
-        }
+        let all = || {
+            observation.found.iter().flat_map(|(id, seen)| seen.iter().map(move |seen| (*id, seen)))
+        };
+        let ids = all().map(|(id, seen)| ((id, seen.observed.id.as_str()), seen)).collect();
+        let mut names: Vec<(KindId, &str, &Seen)> =
+            all().map(|(id, seen)| (id, host_of(&seen.observed.name), seen)).collect();
+        names.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
         Self { ids, names }
     }
 
@@ -151,10 +151,12 @@ impl<'a> Index<'a> {
 
     /// Everything whose natural key stands in the way of this one, the exact namesake first.
     pub(crate) fn namesakes(&self, id: KindId, name: &str) -> Vec<&'a Seen> {
-        let near = self.names.get(&(id, host_of(name))).map(Vec::as_slice).unwrap_or_default();
+        let host = host_of(name);
+        let from = self.names.partition_point(|(kind, near, _)| (*kind, *near) < (id, host));
+        let near =
+            self.names.iter().skip(from).take_while(|(kind, near, _)| (*kind, *near) == (id, host));
         let mut found: Vec<&Seen> = near
-            .iter()
-            .copied()
+            .map(|(_, _, seen)| *seen)
             .filter(|seen| kind(id).collides(name, &seen.observed.name))
             .collect();
         found.sort_by_key(|seen| (seen.observed.name != name, &seen.observed.id));

@@ -78,7 +78,10 @@ impl Differ<'_> {
             Part::Lit(text) => Some(text.clone()),
             Part::Out(reference) => match reference.output {
                 Output::Id => self.ids.get(&reference.address).map(|id| (*id).to_owned()),
-                Output::Name => self.names.get(&reference.address).map(|name| (*name).to_owned()),
+                Output::Name => match self.names.get(&reference.address) {
+                    Some(name) => Some((*name).to_owned()),
+                    None => Some(self.desired.get(&reference.address)?.name.clone()),
+                },
                 Output::Token => None,
             },
             Part::In(_) => None,

@@ -41,7 +41,9 @@ struct Differ<'a> {
     ownership: &'a Ownership,
     /// Identifiers known before apply, by address.
     ids: BTreeMap<&'a Address, &'a str>,
+    /// Names that are another than the wanted one.
     names: BTreeMap<&'a Address, &'a str>,
+    desired: &'a BTreeMap<Address, Desired>,
     /// Identifiers that the state holds, under whatever address.
     recorded_ids: BTreeSet<(KindId, &'a str)>,
     /// Identifiers of what is `existing`: nothing of it is ever ours to change.
@@ -92,7 +94,6 @@ pub(crate) fn diff_destroy(inputs: &DiffInputs<'_>) -> Diff {
 
 impl<'a> Differ<'a> {
     fn new(inputs: &DiffInputs<'a>) -> Self {
-        let names = inputs.desired.iter().map(|(address, wanted)| (address, wanted.name.as_str()));
         let mut differ = Self {
             state: inputs.state,
             keep: inputs.keep,
@@ -100,7 +101,8 @@ impl<'a> Differ<'a> {
             index: Index::new(inputs.observation),
             ownership: inputs.ownership,
             ids: BTreeMap::new(),
-            names: names.collect(),
+            names: BTreeMap::new(),
+            desired: inputs.desired,
             recorded_ids: inputs
                 .state
                 .into_iter()
