@@ -74,7 +74,7 @@ impl<'a> Scope<'a> {
 
     fn resources(&mut self, existing: &Existing<'a>) -> BTreeMap<Address, Desired> {
         let merged = self.given.merged;
-        let mut out: Vec<(Address, Desired)> = Vec::new();
+        let mut out: Vec<Desired> = Vec::new();
         for node in merged.nodes() {
             let Some(id) = KindId::parse(&node.name.value) else { continue };
             self.only_existing_by_id(node);
@@ -91,10 +91,10 @@ impl<'a> Scope<'a> {
                 if let Some(place) = existing.place(id.as_str(), label).filter(|_| main) {
                     desired.span = place;
                 }
-                out.push((desired.address.clone(), desired));
+                out.push(desired);
             }
         }
-        out.into_iter().collect()
+        by_address(out)
     }
 
     /// `id=` stands in `existing` only.
@@ -183,6 +183,16 @@ impl<'a> Scope<'a> {
 }
 
 /// The migration folders of the databases that have one.
+/// Resources by address; the last one counts where an address comes twice. Sorted by position
+/// first, because a resource is large and moves only once then.
+fn by_address(all: Vec<Desired>) -> BTreeMap<Address, Desired> {
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    order.sort_by_key(|at| all.get(*at).map(|desired| &desired.address));
+    let mut all: Vec<Option<Desired>> = all.into_iter().map(Some).collect();
+    let sorted = order.into_iter().filter_map(|at| all.get_mut(at)?.take());
+    sorted.map(|desired| (desired.address.clone(), desired)).collect()
+}
+
 fn migrations(merged: &Merged<'_>) -> BTreeMap<Address, MigrationDir> {
     merged
         .nodes()
