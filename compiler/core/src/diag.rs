@@ -1,5 +1,7 @@
 //! What is wrong with a spec, as data; rendering is the command line's business.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::Span;
@@ -90,6 +92,8 @@ impl Diagnostic {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diagnostics {
     items: Vec<Diagnostic>,
+    /// Where in `items` those of a place and code are.
+    places: BTreeMap<(Span, &'static str), Vec<usize>>,
 }
 
 impl Diagnostics {
@@ -100,7 +104,9 @@ impl Diagnostics {
 
     /// Adds one; the same mistake at the same place is kept once.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        if !self.items.contains(&diagnostic) {
+        let known = self.places.entry((diagnostic.span(), diagnostic.code)).or_default();
+        if !known.iter().any(|at| self.items.get(*at) == Some(&diagnostic)) {
+            known.push(self.items.len());
             self.items.push(diagnostic);
         }
     }
