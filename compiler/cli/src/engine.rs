@@ -9,10 +9,11 @@ use envc_core::{Address, Desired};
 use envc_exec::{
     CallClass, CallError, Client, Report, Run, Scope, help_for_call, observe,
     ports::{Entropy as _, StateStore as _, Version},
+    read_ledger,
 };
 use envc_plan::{
-    CheckedPlan, Goal, Inputs, MigrationFile, Observation, Ownership, Plan, Refusal, State,
-    StateKey, check, plan_apply, plan_destroy, sort_migrations,
+    AppliedMigration, CheckedPlan, Goal, Inputs, MigrationFile, Observation, Ownership, Plan,
+    Refusal, State, StateKey, Work, check, plan_apply, plan_destroy, sort_migrations,
 };
 use envc_spec::Environment;
 
@@ -51,6 +52,8 @@ pub(crate) struct Loaded {
     /// The state, when there is one.
     pub(crate) state: Option<State>,
     version: Option<Version>,
+    /// More is known by now than is stored.
+    news: bool,
 }
 
 /// What a plan is made for, and from besides the state.
@@ -136,8 +139,32 @@ impl<'a, 'u> Engine<'a, 'u> {
             .map_err(|error| call_failed(&error, desired))
     }
 
-    /// Makes a plan and has it checked.
-    pub(crate) fn plan(
+    /// Makes a plan and has it checked. A recorded database with migrations to run may have been
+    /// migrated by another tool: its ledger is read, so that the plan says what apply will do.
+    pub(crate) async fn plan(
+        &self,
+        loaded: &mut Loaded,
+        request: &Request<'_>,
+    ) -> Result<CheckedPlan, CommandError> {
+        let plan = self.plan_from(loaded, request)?;
+        let Some(state) = &mut loaded.state else { return Ok(plan) };
+        for step in &plan.plan().steps {
+            let Work::Migrate { address, fresh: false, .. } = &step.work else { continue };
+            let Some(recorded) = state.resources.get_mut(address) else { continue };
+            let ledger = read_ledger(&self.client, &self.scope, address, &recorded.id).await;
+            let ledger =
+                ledger.map_err(|error| call_failed(&error, &self.session.environment.resources))?;
+            for name in ledger {
+                if !recorded.migrations.iter().any(|known| known.name == name) {
+                    recorded.migrations.push(AppliedMigration { name, digest: None });
+                    loaded.news = true;
+                }
+            }
+        }
+        if loaded.news { self.plan_from(loaded, request) } else { Ok(plan) }
+    }
+
+    fn plan_from(
         &self,
         loaded: &Loaded,
         request: &Request<'_>,
@@ -186,6 +213,7 @@ impl<'a, 'u> Engine<'a, 'u> {
                 plan,
                 migrations: running.migrations,
                 parallelism: running.parallelism,
+                news: loaded.news,
                 names_are_proof: self.ownership.registered || self.ownership.per_pr,
             },
             state,
@@ -207,7 +235,9 @@ impl<'a, 'u> Engine<'a, 'u> {
 
 async fn load(store: &LocalStore) -> Result<Loaded, CommandError> {
     Ok(match store.load().await.map_err(|error| state_error(&error, store.path()))? {
-        Some((state, version)) => Loaded { state: Some(state), version: Some(version) },
+        Some((state, version)) => {
+            Loaded { state: Some(state), version: Some(version), news: false }
+        }
         None => Loaded::default(),
     })
 }

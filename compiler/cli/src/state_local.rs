@@ -52,7 +52,7 @@ impl LocalStore {
 
     /// Where the state lies.
     pub fn path(&self) -> &Path {
-        &self.file
+        &self.0.file
     }
 
     /// Where the lock of an environment's state lies; its folder is made.

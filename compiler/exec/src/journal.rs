@@ -57,8 +57,13 @@ pub(crate) type Saving<'a> = BoxFuture<'a, Result<Version, StoreError>>;
 
 impl<'a> Journal<'a> {
     /// Takes the state as it was loaded, or a new one.
-    pub(crate) fn new(store: &'a dyn StateStore, state: State, version: Option<Version>) -> Self {
-        Self { store, state, version, dirty: false }
+    pub(crate) fn new(
+        store: &'a dyn StateStore,
+        state: State,
+        version: Option<Version>,
+        dirty: bool,
+    ) -> Self {
+        Self { store, state, version, dirty }
     }
 
     /// Records what needs no call (adopt, keep, forget) and everything that is about to be done.
@@ -79,7 +84,7 @@ impl<'a> Journal<'a> {
             }
         }
         self.state.intents = plan.steps.iter().flat_map(|step| intents_of(&step.work)).collect();
-        if self.state == before {
+        if self.state == before && !self.dirty {
             return Ok(());
         }
         self.dirty = true;

@@ -42,6 +42,8 @@ pub struct Run<'a> {
     pub migrations: &'a BTreeMap<Address, Vec<MigrationFile>>,
     /// Steps at once.
     pub parallelism: usize,
+    /// The state knows more than is stored: it is stored even when there is nothing to do.
+    pub news: bool,
     /// Names of this environment are proof of ownership.
     pub names_are_proof: bool,
 }
@@ -120,7 +122,7 @@ pub async fn run(
 ) -> Result<Report, RunError> {
     let plan = run.plan.plan();
     let context = context(run, plan, &state);
-    let mut journal = Journal::new(run.store, state, version);
+    let mut journal = Journal::new(run.store, state, version, run.news);
     journal.begin(run.plan).await.map_err(RunError::NotBegun)?;
     let mut runner = Runner {
         run,

@@ -65,7 +65,10 @@ impl Kind for TunnelConfig {
             .map(|rule| {
                 let mut rule = rule.clone();
                 if let Some(fields) = rule.as_object_mut() {
-                    fields.retain(|_, value| !is_empty(value));
+                    // What the spec cannot set is not managed, whatever the server adds.
+                    fields.retain(|name, value| {
+                        matches!(name.as_str(), "hostname" | "path" | "service") && !is_empty(value)
+                    });
                 }
                 rule
             })
@@ -137,7 +140,8 @@ mod tests {
         let place = Place { account: "a".into(), ..Place::default() };
         let sent = TunnelConfig.create(&place, &wanted).body.unwrap();
         let mut echoed = json!({ "tunnel_id": "t", "config": sent["config"] });
-        echoed["config"]["ingress"][0]["originRequest"] = json!({});
+        echoed["config"]["ingress"][0]["originRequest"] = json!({ "connectTimeout": 30 });
+        echoed["config"]["ingress"][0]["id"] = json!("1");
         echoed["config"]["ingress"][0]["path"] = json!("");
         assert_eq!(TunnelConfig.observe(&echoed).unwrap().fields, wanted.fields);
         assert_eq!(TunnelConfig.observe(&json!({ "tunnel_id": "t", "config": null })), None);

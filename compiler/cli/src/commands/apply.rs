@@ -78,7 +78,7 @@ impl Apply<'_> {
         let reporter = Reporter::new(session.ui);
         let connection = Connection::open(session).await?;
         let hold = Hold::Lock { purpose: "envc apply", wait: !self.args.no_wait };
-        let (mut engine, loaded) =
+        let (mut engine, mut loaded) =
             Engine::open(session, &connection, &reporter, &self.stop, hold).await?;
         if !session.is_known() {
             return Err(destroyed_meanwhile(&session.id));
@@ -94,7 +94,7 @@ impl Apply<'_> {
         for line in tools? {
             session.ui.say(&line);
         }
-        let plan = self.plan(&engine, &loaded, &observation?, &migrations)?;
+        let plan = self.plan(&engine, &mut loaded, &observation?, &migrations).await?;
         let files = !self.skips_files();
         if files {
             self.precheck(&sources, plan.plan())?;
@@ -118,16 +118,16 @@ impl Apply<'_> {
     }
 
     /// A saved plan is done exactly, or refused when anything moved since.
-    fn plan(
+    async fn plan(
         &self,
         engine: &Engine<'_, '_>,
-        loaded: &Loaded,
+        loaded: &mut Loaded,
         observation: &Observation,
         migrations: &BTreeMap<Address, Vec<MigrationFile>>,
     ) -> Result<CheckedPlan, CommandError> {
         let keep = BTreeSet::new();
         let request = Request { goal: Goal::Apply, observation, keep: &keep, migrations };
-        let plan = engine.plan(loaded, &request)?;
+        let plan = engine.plan(loaded, &request).await?;
         match &self.saved {
             Some(saved) if saved != plan.plan() => Err(stale(saved, plan.plan())),
             Some(_) | None => Ok(plan),

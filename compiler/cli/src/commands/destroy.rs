@@ -197,7 +197,7 @@ impl Destroy<'_> {
             Some(state) => Observation::from_state(state),
             None => engine.observe(loaded.state.as_ref()).await?,
         };
-        self.round(engine, loaded, &observation)
+        self.round(engine, loaded, &observation).await
     }
 
     /// Lists everything again. What is still listed is recorded again, so that the next round
@@ -219,13 +219,13 @@ impl Destroy<'_> {
             }
             loaded.state = Some(left).filter(|left| !left.is_empty());
         }
-        self.round(engine, loaded, &observation)
+        self.round(engine, loaded, &observation).await
     }
 
-    fn round(
+    async fn round(
         &self,
         engine: &Engine<'_, '_>,
-        loaded: Loaded,
+        mut loaded: Loaded,
         observation: &Observation,
     ) -> Result<Round, CommandError> {
         let request = Request {
@@ -234,7 +234,7 @@ impl Destroy<'_> {
             keep: &self.keep,
             migrations: &BTreeMap::new(),
         };
-        let plan = engine.plan(&loaded, &request)?;
+        let plan = engine.plan(&mut loaded, &request).await?;
         Ok(Round { plan, loaded })
     }
 

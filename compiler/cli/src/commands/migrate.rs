@@ -83,8 +83,9 @@ async fn statuses(session: &Session<'_>) -> Result<Vec<Status>, CommandError> {
     let reporter = Reporter::new(session.ui);
     let files = engine::read_migrations(&session.root, &session.environment, Databases::All)?;
     let connection = Connection::open(session).await?;
-    let (engine, loaded) = Engine::open(session, &connection, &reporter, &stop, Hold::Read).await?;
-    let plan = plan(&engine, &loaded, &files).await?;
+    let (engine, mut loaded) =
+        Engine::open(session, &connection, &reporter, &stop, Hold::Read).await?;
+    let plan = plan(&engine, &mut loaded, &files).await?;
     let reads = files.iter().map(|(address, files)| status(&engine, &plan, address, files));
     futures::future::join_all(reads).await.into_iter().collect()
 }
@@ -150,7 +151,7 @@ fn id_in<'p>(plan: &'p Plan, address: &Address) -> Option<&'p str> {
 /// A plan of the whole environment: its changes tell which databases are there.
 async fn plan(
     engine: &Engine<'_, '_>,
-    loaded: &Loaded,
+    loaded: &mut Loaded,
     migrations: &BTreeMap<Address, Vec<MigrationFile>>,
 ) -> Result<Plan, CommandError> {
     let request = Request {
@@ -159,7 +160,7 @@ async fn plan(
         keep: &BTreeSet::new(),
         migrations,
     };
-    Ok(engine.plan(loaded, &request)?.plan().clone())
+    Ok(engine.plan(loaded, &request).await?.plan().clone())
 }
 
 async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCode, CommandError> {
@@ -168,8 +169,8 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
     let files = engine::read_migrations(&session.root, &session.environment, Databases::All)?;
     let connection = Connection::open(session).await?;
     let hold = Hold::Lock { purpose: "envc migrate apply", wait: !args.no_wait };
-    let (engine, loaded) = Engine::open(session, &connection, &reporter, &stop, hold).await?;
-    let whole = plan(&engine, &loaded, &files).await?;
+    let (engine, mut loaded) = Engine::open(session, &connection, &reporter, &stop, hold).await?;
+    let whole = plan(&engine, &mut loaded, &files).await?;
     let plan = engine::checked(migrations_alone(whole, &files)?)?;
     if plan.plan().steps.is_empty() {
         session.ui.event("migrated_all", json!({ "steps": 0 }));

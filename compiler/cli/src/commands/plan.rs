@@ -42,7 +42,7 @@ async fn plan(app: &App, session: &Session<'_>, args: &PlanArgs) -> Result<ExitC
         MigrateMode::Manual => BTreeMap::new(),
     };
     let connection = Connection::open(session).await?;
-    let (mut engine, loaded) =
+    let (mut engine, mut loaded) =
         Engine::open(session, &connection, &reporter, &stop, Hold::Read).await?;
     if args.adopt {
         engine.adopt();
@@ -54,7 +54,7 @@ async fn plan(app: &App, session: &Session<'_>, args: &PlanArgs) -> Result<ExitC
         keep: &BTreeSet::new(),
         migrations: &migrations,
     };
-    let plan = engine.plan(&loaded, &request)?;
+    let plan = engine.plan(&mut loaded, &request).await?;
     let plan = plan.plan();
     for later in &session.environment.later {
         session.ui.warn(&format!("apply will refuse: {} cannot be done yet", later.what));

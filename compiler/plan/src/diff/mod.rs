@@ -298,7 +298,9 @@ impl<'a> Differ<'a> {
             });
             return;
         };
-        if seen.observed.name == wanted.name {
+        // What lives with a parent is found by the parent's identifier and has no name of its own.
+        let same = wanted.parent.is_some() || seen.observed.name == wanted.name;
+        if same {
             self.ids.insert(&wanted.address, &seen.observed.id);
         }
         self.claim(wanted.address.kind(), seen);
@@ -307,7 +309,7 @@ impl<'a> Differ<'a> {
         change.id = Some(seen.observed.id.clone());
         change.record = Some(self.record(wanted, seen, &fields));
         change.fields = fields;
-        if replace || seen.observed.name != wanted.name {
+        if replace || !same {
             change.action = Action::ReplaceDeleteFirst;
             change.reason = format!("{proof}, but it is `{}`", seen.observed.name);
             self.ids.remove(&wanted.address);
