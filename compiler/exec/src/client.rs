@@ -354,13 +354,14 @@ impl<'a> Client<'a> {
         let total = first.page.total_count;
         // The API may give less per page than was asked for.
         let size = first.page.per_page.unwrap_or(per_page).max(1);
-        let mut items = items_of(&page(1), first.result)?;
+        let mut items = items_of(&page(1), first.result, total)?;
         if let Some(total) = total {
             let calls: Vec<Call> = (2..=total.div_ceil(size)).map(page).collect();
             for chunk in calls.chunks(limits::PARALLELISM) {
                 let answers = join_all(chunk.iter().map(|call| self.call(call, Some(kind)))).await;
                 for (call, answer) in chunk.iter().zip(answers) {
-                    items.extend(items_of(call, answer?.result)?);
+                    // A page past the end is empty: something was deleted meanwhile.
+                    items.extend(items_of(call, answer?.result, Some(0))?);
                 }
             }
         } else {
@@ -368,7 +369,7 @@ impl<'a> Client<'a> {
             let mut last = items.len() as u64;
             while last >= size {
                 let call = page(number);
-                let more = items_of(&call, self.call(&call, Some(kind)).await?.result)?;
+                let more = items_of(&call, self.call(&call, Some(kind)).await?.result, Some(0))?;
                 last = more.len() as u64;
                 items.extend(more);
                 number += 1;
@@ -393,7 +394,7 @@ impl<'a> Client<'a> {
             }
             let answer = self.call(&call, Some(kind)).await?;
             let page = answer.result.get(field).cloned().unwrap_or(Json::Null);
-            items.extend(items_of(&call, page)?);
+            items.extend(items_of(&call, page, None)?);
             match answer.page.cursor {
                 Some(next) if Some(&next) != cursor.as_ref() => cursor = Some(next),
                 _ => return Ok(items),
@@ -402,17 +403,22 @@ impl<'a> Client<'a> {
     }
 }
 
-/// The items of a page. `null` is an empty page; anything else but an array is nonsense, and
-/// nonsense must not look like an empty account.
-fn items_of(call: &Call, result: Json) -> Result<Vec<Json>, CallError> {
+/// The items of a page, of which the answer says that the list has so many in all.
+///
+/// Invariant: nonsense never looks like an empty account. `null` is an empty page only where the
+/// answer says that there is nothing. An empty array is one whatever the total is: it is not
+/// known of every list whether its total counts what its filter leaves out.
+fn items_of(call: &Call, result: Json, total: Option<u64>) -> Result<Vec<Json>, CallError> {
     match result {
         Json::Array(items) => Ok(items),
-        Json::Null => Ok(Vec::new()),
-        Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_) => Err(CallError {
-            call: name_of(call),
-            class: CallClass::Api(Meaning::Refused),
-            message: "the API's answer is not a list".into(),
-        }),
+        Json::Null if total == Some(0) => Ok(Vec::new()),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_) => {
+            Err(CallError {
+                call: name_of(call),
+                class: CallClass::Api(Meaning::Refused),
+                message: "the API's answer is not a list".into(),
+            })
+        }
     }
 }
 

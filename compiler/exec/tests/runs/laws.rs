@@ -1,0 +1,185 @@
+//! What holds of every run.
+
+use envc_exec::{CallClass, RunError, observe};
+use futures::executor::block_on;
+
+use crate::world::{Fake, Reply, desired};
+
+fn scripted(script: &[(&'static str, u64, Reply)]) -> Fake {
+    let entry = |(method, n, reply): &(&'static str, u64, Reply)| ((*method, *n), reply.clone());
+    Fake { script: script.iter().map(entry).collect(), ..Fake::default() }
+}
+
+/// Invariant: the whole list of what is about to be done is stored before the first mutating
+/// call, and at the end nothing is open.
+#[test]
+fn all_intents_are_stored_before_the_first_call() {
+    let fake = Fake::default();
+    let report = fake.run().unwrap();
+    let log = fake.log();
+    assert_eq!(log[0], "save: 0 made, 3 intents", "{log:?}");
+    assert_eq!(log.last().map(String::as_str), Some("save: 3 made, 0 intents"), "{log:?}");
+    assert_eq!((report.done, report.failures.len(), fake.sends("POST").len()), (3, 0, 3));
+}
+
+/// Invariant: outcomes are stored as they come; whatever was made and is not stored yet stands
+/// among the intents.
+#[test]
+fn every_stored_state_tells_the_truth_or_names_what_is_open() {
+    let fake = Fake::default();
+    let _report = fake.run().unwrap();
+    for line in fake.log().iter().filter(|line| line.starts_with("save")) {
+        let numbers: Vec<usize> =
+            line.split(|c: char| !c.is_ascii_digit()).filter_map(|it| it.parse().ok()).collect();
+        assert_eq!(numbers.iter().sum::<usize>(), 3, "{line}");
+    }
+}
+
+/// Invariant: after an answer was lost the resource is looked for before anything else, and what
+/// is there is not made again.
+#[test]
+fn a_lost_answer_is_resolved_by_a_look() {
+    let fake = scripted(&[("POST", 1, Reply::Lost)]);
+    let report = fake.run().unwrap();
+    assert_eq!((report.done, report.failures.len()), (3, 0));
+    assert_eq!((fake.sends("POST").len(), fake.sends("GET").len()), (3, 1), "{:?}", fake.log());
+    assert_eq!(fake.names(), ["p-a-e", "p-b-e", "p-c-e"]);
+}
+
+/// Invariant: a create without effect is made again, but only after the look.
+#[test]
+fn a_dropped_request_is_sent_again_after_a_look() {
+    for reply in [Reply::Dropped, Reply::Body(500, "<html>oops</html>"), Reply::Body(200, "null")] {
+        let fake = scripted(&[("POST", 1, reply.clone())]);
+        let report = fake.run().unwrap();
+        assert_eq!((report.done, report.failures.len()), (3, 0), "{reply:?}");
+        let (posts, looks) = (fake.sends("POST"), fake.sends("GET"));
+        assert_eq!((posts.len(), looks.len()), (4, 1), "{reply:?}");
+        assert!(posts[0] < looks[0] && looks[0] < posts[1], "{reply:?}: {:?}", fake.log());
+    }
+}
+
+/// Invariant: a look that fails leaves the intent open; the create is not sent again blindly.
+#[test]
+fn without_a_look_nothing_is_made_twice() {
+    let garbled = Reply::Body(200, "<html>");
+    let mut script = vec![("POST", 1, Reply::Lost)];
+    script.extend((1..=50).map(|n| ("GET", n, garbled.clone())));
+    let fake = scripted(&script);
+    let report = fake.run().unwrap();
+    assert_eq!(report.failures.len(), 1);
+    assert!(report.failures[0].open);
+    assert_eq!(fake.sends("POST").len(), 3, "{:?}", fake.log());
+    let (state, _) = fake.stored.lock().unwrap().clone().unwrap();
+    assert_eq!((state.resources.len(), state.intents.len()), (2, 1));
+    assert_eq!(state.intents[0].name, "p-a-e");
+}
+
+/// Invariant: `Retry-After` is kept by every call, not only by the one that was refused.
+#[test]
+fn a_refusal_for_rate_holds_everything_back_as_long_as_it_says() {
+    let fake = scripted(&[("POST", 2, Reply::Throttled(7))]);
+    let _report = fake.run().unwrap();
+    let log = fake.log();
+    let at = |index: usize| -> u64 {
+        let digits: String = log[index].chars().filter(char::is_ascii_digit).collect();
+        digits.parse().unwrap()
+    };
+    let posts = fake.sends("POST");
+    assert_eq!(posts.len(), 4, "{log:?}");
+    assert!(at(posts[2]) >= at(posts[1]) + 7_000, "{log:?}");
+    assert!(fake.now_ms() < 9_000, "{log:?}");
+    // It had certainly no effect: no look is spent on it.
+    assert_eq!(fake.sends("GET").len(), 0);
+}
+
+/// Invariant: where the intents cannot be stored, no call is made.
+#[test]
+fn a_store_that_fails_at_the_start_stops_everything() {
+    let fake = Fake { broken_saves: [1].into(), ..Fake::default() };
+    assert!(matches!(fake.run(), Err(RunError::NotBegun(_))));
+    assert_eq!(fake.sends("POST").len(), 0);
+}
+
+/// Invariant: where an outcome cannot be stored, nothing more is begun, and the run says so.
+#[test]
+fn a_store_that_fails_midway_stops_what_is_not_begun() {
+    let fake = Fake { broken_saves: (2..50).collect(), ..Fake::default() };
+    assert!(matches!(fake.run(), Err(RunError::NotRecorded(_))));
+    // One may be under way while the write fails.
+    assert!(fake.sends("POST").len() <= 2, "{:?}", fake.log());
+    let (state, _) = fake.stored.lock().unwrap().clone().unwrap();
+    assert_eq!(state.intents.len(), 3, "what was begun can be found by the next run");
+}
+
+/// Invariant: once the lock is lost, nothing more is begun.
+#[test]
+fn a_lost_lock_begins_nothing_more() {
+    let fake = Fake { lock_lost_after: Some(1), ..Fake::default() };
+    assert!(matches!(fake.run(), Err(RunError::LockLost)), "{:?}", fake.log());
+    assert_eq!(fake.sends("POST").len(), 1);
+    let fake = Fake { lock_lost_after: Some(0), ..Fake::default() };
+    assert!(matches!(fake.run(), Err(RunError::LockLost)));
+    assert_eq!(fake.sends("POST").len(), 0);
+}
+
+/// Invariant: Ctrl-C lets the call in flight finish and records it; what was not begun is no
+/// intent any more.
+#[test]
+fn an_interrupt_records_what_was_in_flight() {
+    let fake = Fake { stop_after: Some(1), ..Fake::default() };
+    let report = fake.run().unwrap();
+    assert!(report.interrupted);
+    assert_eq!((report.done, report.skipped, fake.sends("POST").len()), (1, 2, 1));
+    let (state, _) = fake.stored.lock().unwrap().clone().unwrap();
+    assert_eq!((state.resources.len(), state.intents.len()), (1, 0));
+}
+
+/// Invariant: Ctrl-C while the outcome of a create is open keeps its intent.
+#[test]
+fn an_interrupt_keeps_what_is_open() {
+    let fake = Fake { stop_after: Some(1), ..scripted(&[("POST", 1, Reply::Lost)]) };
+    let _report = fake.run().unwrap();
+    let (state, _) = fake.stored.lock().unwrap().clone().unwrap();
+    let open: Vec<&str> = state.intents.iter().map(|intent| intent.name.as_str()).collect();
+    assert_eq!(open, ["p-a-e"]);
+}
+
+/// Invariant: a list that is garbled, cut off or refused is an error, never an empty account.
+#[test]
+fn nonsense_is_never_an_empty_account() {
+    for (status, body) in [
+        (200, ""),
+        (200, "null"),
+        (200, "{}"),
+        (200, "[]"),
+        (200, "<html>just a moment</html>"),
+        (200, "{\"success\":true,\"result\":{}}"),
+        (200, "{\"success\":true,\"result\":\"\"}"),
+        (200, "{\"success\":false,\"result\":[],\"errors\":[{\"code\":1,\"message\":\"no\"}]}"),
+        (200, "{\"success\":true,\"result\":[{\"id\":\"x\""),
+        (200, "{\"success\":true}"),
+        (
+            200,
+            "{\"success\":true,\"result\":null,\"result_info\":{\"page\":1,\"per_page\":100,\"total_count\":3}}",
+        ),
+        (403, "{\"success\":false,\"result\":[],\"errors\":[{\"code\":10000,\"message\":\"no\"}]}"),
+        (404, ""),
+        (500, "{\"success\":true,\"result\":[]}"),
+    ] {
+        let script: Vec<_> = (1..=50).map(|n| ("GET", n, Reply::Body(status, body))).collect();
+        let fake = scripted(&script);
+        let seen = block_on(observe(&fake.client(), &Fake::scope(), &desired(), None));
+        assert!(seen.is_err(), "{status} {body}: {seen:?}");
+    }
+}
+
+/// Invariant: an API that cannot be reached at all is tried a few times and told as that.
+#[test]
+fn a_read_that_never_succeeds_ends_with_its_cause() {
+    let script: Vec<_> = (1..=50).map(|n| ("GET", n, Reply::Dropped)).collect();
+    let fake = scripted(&script);
+    let error = block_on(observe(&fake.client(), &Fake::scope(), &desired(), None)).unwrap_err();
+    assert_eq!(error.class, CallClass::Unknown);
+    assert!((2..=10).contains(&fake.sends("GET").len()), "{:?}", fake.log());
+}

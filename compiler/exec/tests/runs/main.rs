@@ -1,0 +1,8 @@
+//! Runs against a scripted API, a clock that only waiting moves, and a store in memory: what is
+//! sent and saved, and in which order.
+
+// The attribute is always true here; it tells clippy that the helpers are test code, too.
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod world;
