@@ -303,6 +303,7 @@ impl Fake {
             migrations: &BTreeMap::new(),
             parallelism: 1,
             news: false,
+            names_are_proof: false,
         };
         block_on(envc_exec::run(&run, State::new(key(), "local", "lineage"), None))
     }
