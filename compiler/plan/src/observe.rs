@@ -1,6 +1,9 @@
 //! What the API says is there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use envc_core::{Address, Desired, KindId};
 use envc_kinds::{Observed, kind};
@@ -123,38 +126,53 @@ pub fn parents_to_read(
 
 /// Finds what was seen by identifier and by name, without scanning.
 pub(crate) struct Index<'a> {
-    ids: BTreeMap<(KindId, &'a str), &'a Seen>,
-    /// By kind and host, sorted.
-    names: Vec<(KindId, &'a str, &'a Seen)>,
+    /// By kind and identifier, sorted.
+    ids: Vec<(KindId, &'a str, &'a Seen)>,
+    /// By kind and host, sorted; made when a name is looked for, which is seldom.
+    names: OnceCell<Vec<(KindId, &'a str, &'a Seen)>>,
 }
 
 impl<'a> Index<'a> {
     pub(crate) fn new(observation: &'a Observation) -> Self {
-        let all = || {
-            observation.found.iter().flat_map(|(id, seen)| seen.iter().map(move |seen| (*id, seen)))
-        };
-        let ids = all().map(|(id, seen)| ((id, seen.observed.id.as_str()), seen)).collect();
-        let mut names: Vec<(KindId, &str, &Seen)> =
-            all().map(|(id, seen)| (id, host_of(&seen.observed.name), seen)).collect();
-        names.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
-        Self { ids, names }
+        let mut ids = Vec::new();
+        for (id, seen) in &observation.found {
+            ids.extend(seen.iter().map(|seen| (*id, seen.observed.id.as_str(), seen)));
+        }
+        sort(&mut ids);
+        // What was seen last counts where an identifier comes twice.
+        ids.dedup_by(|next, kept| {
+            let same = (next.0, next.1) == (kept.0, kept.1);
+            if same {
+                *kept = *next;
+            }
+            same
+        });
+        Self { ids, names: OnceCell::new() }
     }
 
     pub(crate) fn by_id(&self, id: KindId, api_id: &str) -> Option<&'a Seen> {
-        self.ids.get(&(id, api_id)).copied()
+        let at = self.ids.binary_search_by(|(kind, known, _)| (*kind, *known).cmp(&(id, api_id)));
+        self.ids.get(at.ok()?).map(|(_, _, seen)| *seen)
     }
 
     /// Everything that was seen, in a stable order.
     pub(crate) fn all(&self) -> Vec<(KindId, &'a Seen)> {
-        self.ids.iter().map(|((kind, _), seen)| (*kind, *seen)).collect()
+        self.ids.iter().map(|(kind, _, seen)| (*kind, *seen)).collect()
     }
 
     /// Everything whose natural key stands in the way of this one, the exact namesake first.
     pub(crate) fn namesakes(&self, id: KindId, name: &str) -> Vec<&'a Seen> {
+        let names = self.names.get_or_init(|| {
+            let all = self.ids.iter();
+            let mut names: Vec<_> =
+                all.map(|(kind, _, seen)| (*kind, host_of(&seen.observed.name), *seen)).collect();
+            sort(&mut names);
+            names
+        });
         let host = host_of(name);
-        let from = self.names.partition_point(|(kind, near, _)| (*kind, *near) < (id, host));
+        let from = names.partition_point(|(kind, near, _)| (*kind, *near) < (id, host));
         let near =
-            self.names.iter().skip(from).take_while(|(kind, near, _)| (*kind, *near) == (id, host));
+            names.iter().skip(from).take_while(|(kind, near, _)| (*kind, *near) == (id, host));
         let mut found: Vec<&Seen> = near
             .map(|(_, _, seen)| *seen)
             .filter(|seen| kind(id).collides(name, &seen.observed.name))
@@ -166,6 +184,10 @@ impl<'a> Index<'a> {
     pub(crate) fn by_name(&self, id: KindId, name: &str) -> Option<&'a Seen> {
         self.namesakes(id, name).into_iter().find(|seen| seen.observed.name == name)
     }
+}
+
+fn sort(all: &mut [(KindId, &str, &Seen)]) {
+    all.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
 }
 
 /// The part of a natural key that colliding keys share: what follows a record's type, else all.

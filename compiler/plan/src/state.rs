@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Address, Digest, KindId};
+use envc_core::{Address, Digest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -211,22 +211,6 @@ impl State {
     /// True when nothing is recorded and nothing was begun.
     pub fn is_empty(&self) -> bool {
         self.resources.is_empty() && self.intents.is_empty()
-    }
-
-    /// True when a delete of what has this identifier was begun: it was proved ours then.
-    pub fn intends_delete(&self, id: &str) -> bool {
-        self.intents
-            .iter()
-            .any(|intent| intent.action == IntentAction::Delete && intent.id.as_deref() == Some(id))
-    }
-
-    /// True when a create of this physical name was begun: a namesake is ours.
-    pub fn intends_create(&self, kind: KindId, name: &str) -> bool {
-        self.intents.iter().any(|intent| {
-            intent.action == IntentAction::Create
-                && intent.address.kind() == kind
-                && intent.name == name
-        })
     }
 }
 

@@ -17,8 +17,11 @@ impl<'a> Differ<'a> {
     /// What is recorded and not wanted any more.
     pub(super) fn dropped(&mut self, desired: &BTreeMap<Address, Desired>, why: &'static str) {
         let Some(state) = self.state else { return };
+        // Both come in the order of addresses.
+        let mut wanted = desired.keys().peekable();
         for (address, recorded) in &state.resources {
-            if desired.contains_key(address) {
+            while wanted.next_if(|next| *next < address).is_some() {}
+            if wanted.next_if_eq(&address).is_some() {
                 continue;
             }
             let seen = self.index.by_id(address.kind(), &recorded.id);

@@ -10,7 +10,10 @@ mod fields;
 mod leftover;
 mod ownership;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use envc_core::{Address, Desired, KindId, Mode};
 use envc_kinds::{Kind, kind};
@@ -19,7 +22,7 @@ use crate::{
     graph,
     model::{Action, Change, FieldChange},
     observe::{Index, Observation, Seen},
-    state::{Recorded, State},
+    state::{IntentAction, Recorded, State},
 };
 
 pub use ownership::{Ownership, Refusal};
@@ -44,8 +47,11 @@ struct Differ<'a> {
     /// Names that are another than the wanted one.
     names: BTreeMap<&'a Address, &'a str>,
     desired: &'a BTreeMap<Address, Desired>,
-    /// Identifiers that the state holds, under whatever address.
-    recorded_ids: BTreeSet<(KindId, &'a str)>,
+    /// Identifiers that the state holds, under whatever address; made when one is asked for.
+    recorded_ids: OnceCell<BTreeSet<(KindId, &'a str)>>,
+    /// What an interrupted run was about to create, and to delete.
+    creates: BTreeSet<(KindId, &'a str)>,
+    deletes: BTreeSet<&'a str>,
     /// Identifiers of what is `existing`: nothing of it is ever ours to change.
     bound: BTreeSet<(KindId, &'a str)>,
     /// Identifiers that belong to a resource of the plan already.
@@ -94,6 +100,10 @@ pub(crate) fn diff_destroy(inputs: &DiffInputs<'_>) -> Diff {
 
 impl<'a> Differ<'a> {
     fn new(inputs: &DiffInputs<'a>) -> Self {
+        let intents = |action| {
+            let all = inputs.state.into_iter().flat_map(|state| &state.intents);
+            all.filter(move |intent| intent.action == action)
+        };
         let mut differ = Self {
             state: inputs.state,
             keep: inputs.keep,
@@ -103,11 +113,12 @@ impl<'a> Differ<'a> {
             ids: BTreeMap::new(),
             names: BTreeMap::new(),
             desired: inputs.desired,
-            recorded_ids: inputs
-                .state
-                .into_iter()
-                .flat_map(|state| &state.resources)
-                .map(|(address, recorded)| (address.kind(), recorded.id.as_str()))
+            recorded_ids: OnceCell::new(),
+            creates: intents(IntentAction::Create)
+                .map(|intent| (intent.address.kind(), intent.name.as_str()))
+                .collect(),
+            deletes: intents(IntentAction::Delete)
+                .filter_map(|intent| intent.id.as_deref())
                 .collect(),
             bound: BTreeSet::new(),
             claimed: BTreeSet::new(),
@@ -152,6 +163,14 @@ impl<'a> Differ<'a> {
 
     fn is_claimed(&self, kind: KindId, seen: &Seen) -> bool {
         self.claimed.contains(&(kind, seen.observed.id.as_str()))
+    }
+
+    fn is_recorded(&self, kind: KindId, seen: &Seen) -> bool {
+        let ids = self.recorded_ids.get_or_init(|| {
+            let recorded = self.state.into_iter().flat_map(|state| &state.resources);
+            recorded.map(|(address, it)| (address.kind(), it.id.as_str())).collect()
+        });
+        ids.contains(&(kind, seen.observed.id.as_str()))
     }
 
     fn recorded(&self, address: &Address) -> Option<&'a Recorded> {
@@ -247,8 +266,10 @@ impl<'a> Differ<'a> {
     ) -> Option<&'a Seen> {
         let id = wanted.address.kind();
         let replaced = recorded.observed.name != wanted.name && !kind.renames();
-        let begun = self.state.is_some_and(|state| state.intends_create(id, &wanted.name));
-        let made = self.index.by_name(id, &wanted.name).filter(|_| replaced && begun)?;
+        if !replaced || !self.creates.contains(&(id, wanted.name.as_str())) {
+            return None;
+        }
+        let made = self.index.by_name(id, &wanted.name)?;
         (wanted.parent.is_none() && !self.is_claimed(id, made)).then_some(made)
     }
 

@@ -45,13 +45,13 @@ impl Differ<'_> {
         if wanted.parent.is_some() {
             return Some("it lives with a resource of ours");
         }
-        if self.state.is_some_and(|state| state.intends_create(kind, &seen.observed.name)) {
+        if self.creates.contains(&(kind, seen.observed.name.as_str())) {
             return Some("an apply that was interrupted made it");
         }
-        if self.state.is_some_and(|state| state.intends_delete(&seen.observed.id)) {
+        if self.deletes.contains(seen.observed.id.as_str()) {
             return Some("an apply that was interrupted was replacing it");
         }
-        if self.recorded_ids.contains(&(kind, seen.observed.id.as_str())) {
+        if self.is_recorded(kind, seen) {
             return Some("it is recorded under another address");
         }
         if has_marker(seen, &ours.marker) {
@@ -94,10 +94,12 @@ impl Differ<'_> {
                 }
                 Action::Delete | Action::Forget | Action::Keep => false,
             };
-            if !named || kind(id).listing(&Place::default()).is_none() {
+            if !named {
                 continue;
             }
-            let taken = self.index.namesakes(id, &change.name).into_iter().find(|seen| {
+            let near = self.index.namesakes(id, &change.name).into_iter();
+            let listed = || kind(id).listing(&Place::default()).is_some();
+            let taken = near.filter(|_| listed()).find(|seen| {
                 let other = seen.observed.id.as_str();
                 change.id.as_deref() != Some(other) && !leaving.contains(&(id, other))
             });
