@@ -55,6 +55,11 @@ fn is_flag(arg: &Scalar, rule: &NodeRule) -> bool {
     }
 }
 
+/// Where a node says what it declares.
+fn declared_at(node: &Node, rule: &NodeRule) -> Span {
+    if rule.repeat == Repeat::Once { node.name.span } else { node.label_span() }
+}
+
 struct Checker<'g> {
     grammar: &'g Grammar,
     found: Diagnostics,
@@ -63,24 +68,28 @@ struct Checker<'g> {
 impl Checker<'_> {
     fn siblings(&mut self, nodes: &[Node], rules: Children<'_>, parent: Option<&Node>) {
         // By the rule's place in memory: cheaper than its name, and never seen in the output.
-        let mut seen: BTreeMap<(usize, &str), Span> = BTreeMap::new();
+        let mut declared: Vec<(usize, &str, &Node, &NodeRule)> = Vec::new();
         for node in nodes {
             let Some(rule) = rules.get(&node.name.value) else {
                 self.unknown_node(node, rules, parent);
                 continue;
             };
             self.node(node, rule);
-            let address = std::ptr::from_ref(rule).addr();
-            let key = match rule.repeat {
-                Repeat::Once => (address, node.name.value.as_str()),
-                Repeat::PerLabel => (address, node.label().unwrap_or_default()),
+            let label = match rule.repeat {
+                Repeat::Once => node.name.value.as_str(),
+                Repeat::PerLabel => node.label().unwrap_or_default(),
                 Repeat::Many => continue,
             };
-            let span = if rule.repeat == Repeat::Once { node.name.span } else { node.label_span() };
-            if let Some(first) = seen.get(&key) {
-                self.twice(node, rule, span, *first);
-            } else {
-                seen.insert(key, span);
+            declared.push((std::ptr::from_ref(rule).addr(), label, node, rule));
+        }
+        declared.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+        let same = |a: &(usize, &str, &Node, &NodeRule), b: &(usize, &str, &Node, &NodeRule)| {
+            (a.0, a.1) == (b.0, b.1)
+        };
+        for group in declared.chunk_by(same) {
+            let Some(((_, _, first, rule), again)) = group.split_first() else { continue };
+            for (_, _, node, _) in again {
+                self.twice(node, rule, declared_at(node, rule), declared_at(first, rule));
             }
         }
     }

@@ -64,12 +64,7 @@ pub(crate) fn merge<'a>(
     chain: &[&'a Node],
     found: &mut Diagnostics,
 ) -> Merged<'a> {
-    let mut merged = Merged::default();
-    for node in &document.nodes {
-        if let Some(rule) = grammar.inner.get(node.name.value.as_str()) {
-            add(&mut merged, node, rule);
-        }
-    }
+    let mut merged = top(document, grammar);
     for (position, block) in chain.iter().enumerate() {
         let own = position + 1 == chain.len();
         for node in block.children_named("without") {
@@ -92,6 +87,21 @@ pub(crate) fn merge<'a>(
         }
     }
     merged
+}
+
+/// The nodes at the top: no two have one key, the checker saw to that, so that they are sorted once
+/// instead of looked up one by one.
+fn top<'a>(document: &'a Document, grammar: &Grammar) -> Merged<'a> {
+    let mut slots = Vec::with_capacity(document.nodes.len());
+    let mut index: BTreeMap<&str, Vec<(&str, usize)>> = BTreeMap::new();
+    for node in &document.nodes {
+        let rule = grammar.inner.get(node.name.value.as_str());
+        let Some((kind, name)) = rule.and_then(|rule| key(node, rule)) else { continue };
+        index.entry(kind).or_default().push((name, slots.len()));
+        slots.push(Some(Cow::Borrowed(node)));
+    }
+    let index = index.into_iter().map(|(kind, names)| (kind, names.into_iter().collect()));
+    Merged { slots, index: index.collect(), dropped: BTreeMap::new() }
 }
 
 fn key<'n>(node: &'n Node, rule: &NodeRule) -> Option<Key<'n>> {
