@@ -101,16 +101,45 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError>
     let wrong = |source| FsError::new("write", path, source);
     let folder = folder_of(path);
     let temporary = fill_temporary(folder, bytes, mode).map_err(wrong)?;
+    temporary.as_file().sync_all().map_err(wrong)?;
     temporary.persist(path).map_err(|error| wrong(error.error))?;
     sync_folder(folder).map_err(wrong)
+}
+
+/// As [`write_atomic`], for what can be made again: a power loss may leave it empty.
+pub fn write_cache(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
+    let wrong = |source| FsError::new("write", path, source);
+    let temporary = fill_temporary(folder_of(path), bytes, mode).map_err(wrong)?;
+    temporary.persist(path).map_err(|error| wrong(error.error))?;
+    Ok(())
+}
+
+/// Keeps a file's content under a second name beside it, also once the file is replaced. It is as
+/// durable as the folder: the next [`write_atomic`] there makes it so.
+pub fn keep_as(path: &Path, kept: &Path) -> Result<(), FsError> {
+    let wrong = |source| FsError::new("write", kept, source);
+    let link = tempfile::Builder::new()
+        .prefix(".envc-")
+        .make_in(folder_of(path), |beside| fs::hard_link(path, beside))
+        .map_err(wrong)?;
+    let beside = link.path().to_owned();
+    link.persist(kept).map_err(|error| wrong(error.error))?;
+    // Renaming a link onto another link of the same file does nothing and leaves both.
+    remove(&beside)?;
+    Ok(())
 }
 
 /// Writes a whole file if there is none yet; false when there is one. Of two processes that
 /// create one file at the same time, one wins with its whole content.
 pub fn create_new(path: &Path, bytes: &[u8], mode: u32) -> Result<bool, FsError> {
     let wrong = |source| FsError::new("write", path, source);
+    // The usual case costs nothing; the one who comes too late below finds out there.
+    if fs::symlink_metadata(path).is_ok() {
+        return Ok(false);
+    }
     let folder = folder_of(path);
     let temporary = fill_temporary(folder, bytes, mode).map_err(wrong)?;
+    temporary.as_file().sync_all().map_err(wrong)?;
     match temporary.persist_noclobber(path) {
         Ok(_) => sync_folder(folder).map(|()| true).map_err(wrong),
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
@@ -252,7 +281,6 @@ fn fill_temporary(folder: &Path, bytes: &[u8], mode: u32) -> io::Result<tempfile
     #[cfg(not(unix))]
     let _ = mode;
     temporary.write_all(bytes)?;
-    temporary.as_file().sync_all()?;
     Ok(temporary)
 }
 
@@ -281,6 +309,22 @@ mod tests {
         assert_eq!(read(&path, 3).unwrap().as_deref(), Some(&b"two"[..]));
         assert_eq!(mode(&path), Some(0o600));
         assert_eq!(names_in(folder.path()).unwrap(), ["key"]);
+    }
+
+    #[test]
+    fn what_is_kept_outlives_its_file_being_replaced() {
+        let folder = folder();
+        let (path, kept) = (folder.path().join("state"), folder.path().join("kept"));
+        for text in ["one", "two", "three"] {
+            if path.exists() {
+                keep_as(&path, &kept).unwrap();
+                keep_as(&path, &kept).unwrap();
+            }
+            write_atomic(&path, text.as_bytes(), PRIVATE).unwrap();
+        }
+        assert_eq!(read(&path, 10).unwrap().as_deref(), Some(&b"three"[..]));
+        assert_eq!(read(&kept, 10).unwrap().as_deref(), Some(&b"two"[..]));
+        assert_eq!(names_in(folder.path()).unwrap(), ["kept", "state"]);
     }
 
     #[test]

@@ -134,15 +134,23 @@ impl Place {
             fsio::create_private_dirs(folder).map_err(|error| self.io("write", &error))?;
         }
         if let Some(before) = stored {
-            self.write_file("bak", &before)?;
+            let kept = self.beside("bak");
+            // Not every file system has links; a copy is the same, only slower.
+            if fsio::keep_as(&self.file, &kept).is_err() {
+                self.write_file("bak", &before)?;
+            }
         }
         self.write_file("json", bytes)?;
         Ok(version(bytes))
     }
 
+    fn beside(&self, extension: &str) -> PathBuf {
+        self.file.with_file_name(with_extension(&self.key.env, extension))
+    }
+
     fn write_file(&self, extension: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let path = self.file.with_file_name(with_extension(&self.key.env, extension));
-        fsio::write_atomic(&path, bytes, fsio::PRIVATE).map_err(|error| self.io("write", &error))
+        fsio::write_atomic(&self.beside(extension), bytes, fsio::PRIVATE)
+            .map_err(|error| self.io("write", &error))
     }
 }
 

@@ -59,7 +59,7 @@ impl Cache {
         fsio::create_new(&folder.join(".gitignore"), b"*\n", fsio::PUBLIC)?;
         let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
         bytes.push(b'\n');
-        fsio::write_atomic(&file, &bytes, fsio::PRIVATE)
+        fsio::write_cache(&file, &bytes, fsio::PRIVATE)
     }
 }
 
