@@ -1,6 +1,12 @@
 //! What it costs to start, and what the file weighs.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::Path,
+    process::Command,
+    time::Instant,
+};
 
 use envc_tests::TestEnv;
 
@@ -30,6 +36,13 @@ pub(crate) fn measure(binary: &Path, table: &mut Table) -> Result<()> {
                 .note(format!("a process that does nothing: {:.1} ms", floor.min())),
         );
     }
+    let synced = (0..RUNS).map(|_| sync_ms(&env.path())).collect::<io::Result<Sample>>();
+    let synced = synced.map_err(|error| error.to_string())?;
+    table.add(
+        Row::new("this disk", "one sync", synced.min(), "ms")
+            .median(synced.median())
+            .note("an apply that changes something waits for some thirty"),
+    );
     let bytes = fs::metadata(binary).map_err(|error| error.to_string())?.len();
     let bytes = u32::try_from(bytes).map_err(|error| error.to_string())?;
     table.add(Row::new("binary", "size", f64::from(bytes) / 1e6, "MB").limit(BINARY_MB_MAX));
@@ -37,8 +50,14 @@ pub(crate) fn measure(binary: &Path, table: &mut Table) -> Result<()> {
 }
 
 fn repeat(command: &mut dyn FnMut() -> Command) -> Result<Sample> {
-    (0..RUNS)
-        .map(|_| Ok(watch::run(&mut command())?.ms))
-        .collect::<Result<Vec<f64>>>()
-        .map(|times| times.into_iter().collect())
+    (0..RUNS).map(|_| Ok(watch::run(&mut command())?.ms)).collect()
+}
+
+/// Writes a small file and waits until it is on the disk.
+fn sync_ms(folder: &Path) -> io::Result<f64> {
+    let begun = Instant::now();
+    let mut file = fs::File::create(folder.join("sync"))?;
+    file.write_all(&[b'x'; 2_000])?;
+    file.sync_all()?;
+    Ok(watch::millis(begun.elapsed()))
 }
