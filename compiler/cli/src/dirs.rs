@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn the_override_beats_xdg_beats_home() {
-        let cwd = Path::new("/work");
+        let cwd = Path::new("/here");
         let check = |pairs: &[(&str, &str)], expect: &str| {
             let env = ProcessEnv::from_pairs(pairs.iter().copied());
             assert_eq!(locate(&env, cwd).unwrap(), Path::new(expect));
@@ -110,7 +110,7 @@ mod tests {
         check(&[home, ("XDG_STATE_HOME", "relative")], "/home/a/.local/state/envc");
         check(&[home, ("XDG_STATE_HOME", "/xdg")], "/xdg/envc");
         check(&[home, ("XDG_STATE_HOME", "/xdg"), ("ENVC_STATE_DIR", "/over")], "/over");
-        check(&[home, ("ENVC_STATE_DIR", "s")], "/work/s");
+        check(&[home, ("ENVC_STATE_DIR", "s")], "/here/s");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Tries of one step beyond what the client tries for one call.
-const STEP_ATTEMPTS_MAX: u32 = 5;
+pub(crate) const STEP_ATTEMPTS_MAX: u32 = 5;
 /// Pages of contents that are removed before a container counts as filled faster than emptied.
 const EMPTYING_ROUNDS_MAX: usize = 100_000;
 

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use crate::{
     client::{CallClass, CallError, Client},
-    deed::{Context, StepError},
+    deed::{Context, STEP_ATTEMPTS_MAX, StepError},
     journal::Outcome,
     progress::Event,
     scope::Scope,
@@ -124,7 +124,7 @@ impl Context<'_> {
             if done {
                 return Ok(());
             }
-            if attempt >= 5 || self.client.stopped() {
+            if attempt >= STEP_ATTEMPTS_MAX || self.client.stopped() {
                 return Err(StepError { error, open: true });
             }
             attempt += 1;

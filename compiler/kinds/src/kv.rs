@@ -20,14 +20,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Kv;
 
-const NAME: NameRule = NameRule {
-    chars: "any characters but control characters",
-    first: |c| !c.is_control(),
-    rest: |c| !c.is_control(),
-    last: |_| true,
-    min: 1,
-    max: 512,
-};
+const NAME: NameRule = NameRule { max: 512, ..parts::PRINTABLE };
 
 static GRAMMAR: NodeRule = NodeRule {
     name: "kv",

@@ -57,6 +57,26 @@ pub(crate) struct NameProblem {
     help: &'static str,
 }
 
+/// Names that may hold anything that can be printed; each kind sets its own `max`.
+pub(crate) const PRINTABLE: NameRule = NameRule {
+    chars: "any characters but control characters",
+    first: |c| !c.is_control(),
+    rest: |c| !c.is_control(),
+    last: |_| true,
+    min: 1,
+    max: 0,
+};
+
+/// Names that are a DNS label: 63 characters at the most.
+pub(crate) const DNS_LABEL: NameRule = NameRule {
+    chars: "lower-case letters, digits and -, with a letter or a digit at both ends",
+    first: |c| c.is_ascii_lowercase() || c.is_ascii_digit(),
+    rest: |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-',
+    last: |c| c != '-',
+    min: 1,
+    max: 63,
+};
+
 impl NameRule {
     /// What is wrong with a name, or nothing.
     pub(crate) fn problem(&self, name: &str) -> Option<NameProblem> {

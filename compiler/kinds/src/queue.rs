@@ -22,14 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Queue;
 
-const NAME: NameRule = NameRule {
-    chars: "lower-case letters, digits and -, with a letter or a digit at both ends",
-    first: |c| c.is_ascii_lowercase() || c.is_ascii_digit(),
-    rest: |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-',
-    last: |c| c != '-',
-    min: 1,
-    max: 63,
-};
+const NAME: NameRule = parts::DNS_LABEL;
 
 /// The spec's fields and the API's settings.
 const SETTINGS: &[(&str, &str)] = &[

@@ -23,14 +23,7 @@ use crate::{
 #[derive(Debug)]
 pub struct R2;
 
-const NAME: NameRule = NameRule {
-    chars: "lower-case letters, digits and -, with a letter or a digit at both ends",
-    first: |c| c.is_ascii_lowercase() || c.is_ascii_digit(),
-    rest: |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-',
-    last: |c| c != '-',
-    min: 3,
-    max: 63,
-};
+const NAME: NameRule = NameRule { min: 3, ..parts::DNS_LABEL };
 
 static GRAMMAR: NodeRule = NodeRule {
     name: "r2",

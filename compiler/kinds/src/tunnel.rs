@@ -22,14 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Tunnel;
 
-const NAME: NameRule = NameRule {
-    chars: "any characters but control characters",
-    first: |c| !c.is_control(),
-    rest: |c| !c.is_control(),
-    last: |_| true,
-    min: 1,
-    max: 100,
-};
+const NAME: NameRule = NameRule { max: 100, ..parts::PRINTABLE };
 
 static GRAMMAR: NodeRule = NodeRule {
     name: "tunnel",
