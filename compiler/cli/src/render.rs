@@ -82,18 +82,19 @@ pub fn objects(diagnostics: Diagnostics, source: Source<'_>) -> Vec<Json> {
             "line": start.0, "column": start.1, "end_line": end.0, "end_column": end.1,
         })
     };
+    let marked = |span: Span, text: &str| {
+        let mut object = place(span);
+        if let Some(fields) = object.as_object_mut() {
+            fields.insert("text".to_owned(), json!(text));
+        }
+        object
+    };
     let object = |diagnostic: Diagnostic| {
-        let labels: Vec<Json> = diagnostic
-            .labels
-            .iter()
-            .map(|label| {
-                let mut object = place(label.span);
-                if let Some(fields) = object.as_object_mut() {
-                    fields.insert("text".to_owned(), json!(label.text));
-                }
-                object
-            })
-            .collect();
+        let labels = diagnostic.labels.iter().map(|label| marked(label.span, &label.text));
+        let labels: Vec<Json> = labels.collect();
+        // Each replaces what stands at its place by its text.
+        let fix = diagnostic.fix.iter().map(|edit| marked(edit.span, &edit.text));
+        let fix: Vec<Json> = fix.collect();
         json!({
             "code": diagnostic.code,
             "severity": diagnostic.severity,
@@ -101,6 +102,7 @@ pub fn objects(diagnostics: Diagnostics, source: Source<'_>) -> Vec<Json> {
             "file": source.name,
             "labels": labels,
             "help": diagnostic.help,
+            "fix": fix,
         })
     };
     diagnostics.into_sorted().into_iter().map(object).collect()

@@ -25,6 +25,15 @@ pub struct Label {
     pub text: String,
 }
 
+/// A change of the text: what stands at `span` is replaced by `text`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Edit {
+    /// The bytes that go; empty where something is only put in.
+    pub span: Span,
+    /// What comes in their place.
+    pub text: String,
+}
+
 /// One mistake: what, where, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
@@ -38,6 +47,9 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// What to write or to run.
     pub help: Option<String>,
+    /// The help as changes of the text, where it can be said that exactly: with all of them made,
+    /// this mistake is gone. In the order of their places; no two overlap.
+    pub fix: Vec<Edit>,
 }
 
 impl Diagnostic {
@@ -49,6 +61,7 @@ impl Diagnostic {
             message: message.into(),
             labels: vec![Label { span, text: "here".into() }],
             help: None,
+            fix: Vec::new(),
         }
     }
 
@@ -75,6 +88,14 @@ impl Diagnostic {
         self
     }
 
+    /// Adds a change of the text that mends it.
+    #[must_use]
+    pub fn fix(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.fix.push(Edit { span, text: text.into() });
+        self.fix.sort();
+        self
+    }
+
     /// Turns it into a warning.
     #[must_use]
     pub fn warning(mut self) -> Self {
@@ -86,6 +107,21 @@ impl Diagnostic {
     pub fn span(&self) -> Span {
         self.labels.first().map(|label| label.span).unwrap_or_default()
     }
+}
+
+/// The text with all changes made; `None` where one lies outside of it or overlaps another.
+pub fn apply_edits(text: &str, edits: &[Edit]) -> Option<String> {
+    let mut sorted: Vec<&Edit> = edits.iter().collect();
+    sorted.sort();
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for edit in sorted {
+        out.push_str(text.get(at..edit.span.start)?);
+        out.push_str(&edit.text);
+        at = edit.span.end;
+    }
+    out.push_str(text.get(at..)?);
+    Some(out)
 }
 
 /// All that was found in one run, kept in the order of their places.
@@ -143,5 +179,19 @@ impl Diagnostics {
     /// All of them, as found.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.items.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edits_are_made_in_the_order_of_their_places() {
+        let edit = |start, end, text: &str| Edit { span: Span::new(start, end), text: text.into() };
+        let edits = [edit(4, 5, "E"), edit(0, 1, "A"), edit(2, 2, "-")];
+        assert_eq!(apply_edits("abcde", &edits).as_deref(), Some("Ab-cdE"));
+        assert_eq!(apply_edits("abc", &[edit(0, 2, ""), edit(1, 3, "")]), None);
+        assert_eq!(apply_edits("abc", &[edit(2, 9, "")]), None);
     }
 }

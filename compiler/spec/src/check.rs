@@ -18,7 +18,7 @@ pub(crate) use value::ports;
 use crate::{
     codes,
     grammar::{Children, Grammar},
-    suggest::{did_you_mean, nearest},
+    suggest::{Spot, nearest},
 };
 
 /// Checks a whole document.
@@ -124,18 +124,14 @@ impl Checker<'_> {
                 None
             }
         });
-        let help = elsewhere.flatten().unwrap_or_else(|| {
-            did_you_mean(name, names.iter().copied(), "nothing may stand inside this node")
+        let message = format!("there is no node `{name}`{place}");
+        let error =
+            Diagnostic::error(codes::UNKNOWN_NODE, node.name.span, message).at("unknown node");
+        let fallback = "nothing may stand inside this node";
+        self.found.push(match elsewhere.flatten() {
+            Some(help) => error.help(help),
+            None => Spot::bare(&node.name).suggest(error, name, names.iter().copied(), fallback),
         });
-        self.found.push(
-            Diagnostic::error(
-                codes::UNKNOWN_NODE,
-                node.name.span,
-                format!("there is no node `{name}`{place}"),
-            )
-            .at("unknown node")
-            .help(help),
-        );
     }
 
     fn node(&mut self, node: &Node, rule: &'static NodeRule) {
@@ -192,13 +188,12 @@ impl Checker<'_> {
         let word = arg.as_text().filter(|_| arg.tag.is_none());
         let flags = rule.flags.iter().map(|flag| flag.name);
         let error = match (&arg.value, word) {
-            (ScalarValue::Text { bare: true, .. }, Some(word)) => Diagnostic::error(
-                codes::UNKNOWN_FLAG,
-                arg.span,
-                format!("`{name}` has no flag `{word}`"),
-            )
-            .at("unknown flag")
-            .help(did_you_mean(word, flags, "this node has no flags")),
+            (ScalarValue::Text { bare: true, .. }, Some(word)) => {
+                let message = format!("`{name}` has no flag `{word}`");
+                let error = Diagnostic::error(codes::UNKNOWN_FLAG, arg.span, message);
+                let error = error.at("unknown flag");
+                Spot::scalar(arg).suggest(error, word, flags, "this node has no flags")
+            }
             (_, Some(word)) if rule.flags.iter().any(|flag| flag.name == word) => {
                 Diagnostic::error(
                     codes::TOO_MANY_ARGUMENTS,
@@ -206,6 +201,7 @@ impl Checker<'_> {
                     format!("the flag `{word}` is written in quotes"),
                 )
                 .help(format!("write {word} without quotes"))
+                .fix(arg.span, word)
             }
             _ => {
                 let most = rule.args.len();
@@ -270,25 +266,24 @@ impl Checker<'_> {
         let child = self.grammar.children(rule).get(name).is_some_and(|child| child.name == name);
         let names = rule.props.iter().map(|prop| prop.name);
         let error = if flag {
+            let whole = Span::new(prop.name.span.start, prop.value.span.end);
+            let off = matches!(prop.value.as_bool(), Some(false));
             Diagnostic::error(
                 codes::FLAG_AS_PROPERTY,
                 prop.name.span,
                 format!("`{name}` is a flag of `{kind}`, not a property"),
             )
             .help(format!("write {name} alone, or nothing where it does not hold"))
+            .fix(whole, if off { "" } else { name })
         } else {
-            let help = if child {
-                format!("write it inside the braces: {kind} … {{ {name} … }}")
+            let message = format!("`{kind}` has no property `{name}`");
+            let error = Diagnostic::error(codes::UNKNOWN_PROPERTY, prop.name.span, message)
+                .at("unknown property");
+            if child {
+                error.help(format!("write it inside the braces: {kind} … {{ {name} … }}"))
             } else {
-                did_you_mean(name, names, "this node has no properties")
-            };
-            Diagnostic::error(
-                codes::UNKNOWN_PROPERTY,
-                prop.name.span,
-                format!("`{kind}` has no property `{name}`"),
-            )
-            .at("unknown property")
-            .help(help)
+                Spot::bare(&prop.name).suggest(error, name, names, "this node has no properties")
+            }
         };
         self.found.push(error);
     }

@@ -6,7 +6,7 @@ use envc_core::{Diagnostic, Diagnostics, Mode, Span};
 use envc_kinds::registry;
 use envc_syntax::{Node, Scalar};
 
-use crate::{codes, merge::Merged, suggest::did_you_mean};
+use crate::{codes, merge::Merged, suggest::Spot};
 
 /// One resource that exists.
 #[derive(Clone, Debug)]
@@ -45,10 +45,14 @@ impl<'a> Existing<'a> {
             let kind = row.name.value.as_str();
             if merged.get(kind, label).is_none() {
                 let fallback = format!("declare it outside: {kind} \"{label}\"");
-                let help = did_you_mean(label, merged.names(kind), &fallback);
                 let message = format!("there is no {kind} \"{label}\" that could exist");
-                let error = Diagnostic::error(codes::UNKNOWN_REFERENCE, row.label_span(), message);
-                found.push(error.at("not declared").help(help));
+                let error = Diagnostic::error(codes::UNKNOWN_REFERENCE, row.label_span(), message)
+                    .at("not declared");
+                let known = merged.names(kind);
+                found.push(match row.args.first() {
+                    Some(arg) => Spot::scalar(arg).suggest(error, label, known, &fallback),
+                    None => error.help(fallback),
+                });
                 continue;
             }
             let id = row.prop("id").and_then(Scalar::as_text).filter(|id| !id.is_empty());

@@ -11,7 +11,7 @@ use crate::{
     merge::Merged,
     refs::Place,
     scope::{Given, Scope, port_ranges},
-    suggest::did_you_mean,
+    suggest::Spot,
 };
 
 /// Characters of a branch when `max-length=` is left out.
@@ -50,11 +50,10 @@ fn chain<'a>(
         let base = scalar.as_text()?;
         let Some(next) = blocks.get(base) else {
             let message = format!("there is no environment \"{base}\"");
-            found.push(
-                Diagnostic::error(codes::UNKNOWN_TYPE, scalar.span, message)
-                    .at("not declared")
-                    .help(did_you_mean(base, blocks.keys().copied(), "")),
-            );
+            let error =
+                Diagnostic::error(codes::UNKNOWN_TYPE, scalar.span, message).at("not declared");
+            let known = blocks.keys().copied();
+            found.push(Spot::scalar(scalar).suggest(error, base, known, ""));
             return None;
         };
         if let Some(from) = chain.iter().position(|known| std::ptr::eq(*known, *next)) {

@@ -12,7 +12,7 @@ use crate::{
     check::{missing_after_merge, words},
     codes,
     grammar::{Children, Grammar},
-    suggest::did_you_mean,
+    suggest::Spot,
 };
 
 /// A node's kind and declared name; no name where the kind alone names it.
@@ -138,14 +138,10 @@ fn drop_node<'a>(
     let (Some(kind), Some(name)) = (node.args.first(), node.args.get(1)) else { return };
     let (Some(kind_text), Some(name_text)) = (kind.as_text(), name.as_text()) else { return };
     if !grammar.droppable.contains(&kind_text) {
-        found.push(
-            Diagnostic::error(
-                codes::WITHOUT_NOTHING,
-                kind.span,
-                format!("`{kind_text}` is no kind of node that can be dropped"),
-            )
-            .help(did_you_mean(kind_text, grammar.droppable.iter().copied(), "")),
-        );
+        let message = format!("`{kind_text}` is no kind of node that can be dropped");
+        let error = Diagnostic::error(codes::WITHOUT_NOTHING, kind.span, message);
+        let known = grammar.droppable.iter().copied();
+        found.push(Spot::scalar(kind).suggest(error, kind_text, known, ""));
         return;
     }
     let key = (kind_text, name_text);
@@ -158,12 +154,9 @@ fn drop_node<'a>(
         return;
     }
     let message = format!("there is no {kind_text} \"{name_text}\" to drop");
-    let help = did_you_mean(
-        name_text,
-        merged.names(kind_text),
-        &format!("no {kind_text} stands outside this block; remove the line"),
-    );
-    found.push(Diagnostic::error(codes::WITHOUT_NOTHING, name.span, message).help(help));
+    let error = Diagnostic::error(codes::WITHOUT_NOTHING, name.span, message);
+    let fallback = format!("no {kind_text} stands outside this block; remove the line");
+    found.push(Spot::scalar(name).suggest(error, name_text, merged.names(kind_text), &fallback));
 }
 
 /// Puts an inner node over an outer one of the same kind and name.

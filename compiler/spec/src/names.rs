@@ -11,6 +11,7 @@ use crate::{
     existing::Existing,
     refs::{Place, late},
     scope::{Address, HostNode, Resolved, Scope, Slot},
+    suggest::Spot,
 };
 
 impl Scope<'_> {
@@ -111,7 +112,7 @@ impl Scope<'_> {
         place: Place,
     ) -> Option<Resolved> {
         if !self.hosts.contains_key(name) {
-            self.no_host(name, span);
+            self.no_host(name, path, span);
             return None;
         }
         if place == Place::Name {
@@ -123,14 +124,13 @@ impl Scope<'_> {
         (!address.broken).then(|| late(text, path, false))
     }
 
-    fn no_host(&mut self, name: &str, span: Span) {
+    fn no_host(&mut self, name: &str, path: &str, span: Span) {
         let merged = self.given.merged;
         let known: Vec<&str> = self.hosts.keys().copied().collect();
         let message = format!("no ingress, route or domain is called \"{name}\"");
-        let help = crate::suggest::did_you_mean(name, known.iter().copied(), "declare an ingress");
-        let mut error = Diagnostic::error(codes::UNKNOWN_REFERENCE, span, message)
-            .at("not declared")
-            .help(help);
+        let error = Diagnostic::error(codes::UNKNOWN_REFERENCE, span, message).at("not declared");
+        let spot = Spot::reference(span, path, 1);
+        let mut error = spot.suggest(error, name, known.iter().copied(), "declare an ingress");
         let dropped =
             merged.dropped.iter().filter(|((kind, _), _)| matches!(*kind, "tunnel" | "worker"));
         for ((kind, label), place) in dropped {

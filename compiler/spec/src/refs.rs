@@ -9,7 +9,7 @@ use crate::{
     codes,
     interpolate::{self, Segment},
     scope::{Late, Resolved, Scope, Slot},
-    suggest::did_you_mean,
+    suggest::{Spot, nearest},
 };
 
 /// Deepest chain of `let`s: each is a step of recursion.
@@ -162,23 +162,25 @@ impl Scope<'_> {
     fn unknown(&mut self, path: &str, span: Span) -> Option<Resolved> {
         const FORMS: &[&str] =
             &["project", "zone", "env", "env.type", "env.branch", "env.pr", "git.sha"];
-        let help = match crate::suggest::nearest(path, FORMS.iter().copied()) {
-            Some(near) => format!("did you mean `{{{near}}}`?"),
-            None => HELP.to_owned(),
-        };
-        self.error(
+        let error =
             Diagnostic::error(codes::BAD_REFERENCE, span, format!("`{{{path}}}` is no reference"))
-                .at("not a reference")
-                .help(help),
-        );
+                .at("not a reference");
+        self.error(match nearest(path, FORMS.iter().copied()) {
+            Some(near) => {
+                let error = error.help(format!("did you mean `{{{near}}}`?"));
+                Spot::whole_reference(span, path).replace(error, near)
+            }
+            None => error.help(HELP),
+        });
         None
     }
 
     /// Reports a reference to something that is not declared.
-    pub(crate) fn undeclared(&mut self, kind: &str, name: &str, span: Span) {
+    pub(crate) fn undeclared(&mut self, kind: &str, name: &str, spot: &Spot) {
         let merged = self.given.merged;
         let message = format!("there is no {kind} \"{name}\"");
-        let error = Diagnostic::error(codes::UNKNOWN_REFERENCE, span, message).at("not declared");
+        let error =
+            Diagnostic::error(codes::UNKNOWN_REFERENCE, spot.span, message).at("not declared");
         let error = if let Some(dropped) = merged.dropped.get(&(kind, name)) {
             error.label(*dropped, "dropped here").help(format!(
                 "environment `{}` drops it: override what refers to it, or do not drop it",
@@ -187,7 +189,7 @@ impl Scope<'_> {
         } else {
             let value = if kind == "let" { " \"…\"" } else { "" };
             let fallback = format!("declare it: {kind} \"{name}\"{value}");
-            error.help(did_you_mean(name, merged.names(kind), &fallback))
+            spot.suggest(error, name, merged.names(kind), &fallback)
         };
         self.error(error);
     }
@@ -233,9 +235,9 @@ impl Scope<'_> {
         let dropped = self.given.merged.dropped.get(&("worker", name)).copied();
         let known: Vec<&str> = self.ports.keys().copied().collect();
         let none = format!("declare it: port \"{name}\" \"9100-9199\"");
-        let error = Diagnostic::error(codes::UNKNOWN_REFERENCE, span, message)
-            .at("not declared")
-            .help(did_you_mean(name, known.iter().copied(), &none));
+        let error = Diagnostic::error(codes::UNKNOWN_REFERENCE, span, message).at("not declared");
+        let spot = Spot::reference(span, path, 1);
+        let error = spot.suggest(error, name, known.iter().copied(), &none);
         self.error(match dropped {
             Some(dropped) => error.label(dropped, "dropped here"),
             None => error,
@@ -245,7 +247,7 @@ impl Scope<'_> {
 
     fn lease(&mut self, name: &str, attribute: &str, path: &str, span: Span) -> Option<Resolved> {
         let Some(lease) = self.given.merged.get("lease", name) else {
-            self.undeclared("lease", name, span);
+            self.undeclared("lease", name, &Spot::reference(span, path, 1));
             return None;
         };
         let secret = attribute != "id" && !self.is_public(lease, attribute);
@@ -275,7 +277,7 @@ impl Scope<'_> {
 
     fn script(&mut self, name: &str, path: &str, span: Span) -> Option<Resolved> {
         let Some(worker) = self.given.merged.get("worker", name) else {
-            self.undeclared("worker", name, span);
+            self.undeclared("worker", name, &Spot::reference(span, path, 1));
             return None;
         };
         let script = self.named(worker)?;
@@ -295,16 +297,14 @@ impl Scope<'_> {
             return self.unknown(path, span);
         }
         if self.given.merged.get(kind.as_str(), name).is_none() {
-            self.undeclared(kind.as_str(), name, span);
+            self.undeclared(kind.as_str(), name, &Spot::reference(span, path, 1));
             return None;
         }
         let Some((_, known)) = possible.iter().find(|(word, _)| *word == output) else {
             let message = format!("a {kind} has no `{output}`");
-            self.error(Diagnostic::error(codes::BAD_REFERENCE, span, message).help(did_you_mean(
-                output,
-                possible.iter().map(|(word, _)| *word),
-                "",
-            )));
+            let error = Diagnostic::error(codes::BAD_REFERENCE, span, message);
+            let known = possible.iter().map(|(word, _)| *word);
+            self.error(Spot::reference(span, path, 2).suggest(error, output, known, ""));
             return None;
         };
         let text = Text::output(envc_core::Address::new(kind, name), *known);
@@ -316,7 +316,8 @@ impl Scope<'_> {
     pub(crate) fn let_value(&mut self, name: &str, span: Span) -> Option<Resolved> {
         let merged = self.given.merged;
         let Some((&name, slot)) = self.lets.get_key_value(name) else {
-            self.undeclared("let", name, span);
+            let path = format!("let.{name}");
+            self.undeclared("let", name, &Spot::reference(span, &path, 1));
             return None;
         };
         match slot {

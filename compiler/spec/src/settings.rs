@@ -5,7 +5,7 @@ use envc_syntax::{Node, Scalar};
 
 use crate::{
     Later, Requirement, SecretProvider, StateStoreKind, codes, merge::Merged, refs::Place,
-    scope::Scope, suggest::did_you_mean,
+    scope::Scope, suggest::Spot,
 };
 
 /// Where secrets are looked up, in order. Without a `secrets` node: envc's own environment.
@@ -151,12 +151,10 @@ impl Scope<'_> {
                 let none = format!(
                     "declare it: edge \"https://…\" token=(secret)\"EDGE_TOKEN\" {{ pool \"{name}\" }}"
                 );
-                let help = did_you_mean(name, pools.iter().copied(), &none);
-                self.error(
-                    Diagnostic::error(codes::UNKNOWN_POOL, scalar.span, message)
-                        .at("not declared")
-                        .help(help),
-                );
+                let error =
+                    Diagnostic::error(codes::UNKNOWN_POOL, scalar.span, message).at("not declared");
+                let known = pools.iter().copied();
+                self.error(Spot::scalar(scalar).suggest(error, name, known, &none));
             }
         }
     }

@@ -1,5 +1,7 @@
 //! "Did you mean": the nearest of the words that would be right.
 
+use envc_core::{Diagnostic, Span, Spanned};
+use envc_syntax::{Scalar, ScalarValue};
 use strsim::damerau_levenshtein;
 
 /// Most candidates that are compared: a mistake in a spec of thousands of names stays cheap.
@@ -16,6 +18,72 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// A word as it stands in the text: where, and how another one is written in its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Spot {
+    pub(crate) span: Span,
+    before: String,
+    after: String,
+    /// False where escapes hide which bytes the word is made of.
+    exact: bool,
+}
+
+impl Spot {
+    /// A node's or a property's name, a tag: replaced as it stands.
+    pub(crate) fn bare(name: &Spanned<String>) -> Self {
+        let exact = name.span.len() == name.value.len();
+        Self { span: name.span, before: String::new(), after: String::new(), exact }
+    }
+
+    /// An argument or a property's value; it keeps its quotes.
+    pub(crate) fn scalar(scalar: &Scalar) -> Self {
+        let bare = matches!(scalar.value, ScalarValue::Text { bare: true, .. });
+        let quote = if bare { "" } else { "\"" };
+        let exact = scalar.tag.is_none();
+        Self { span: scalar.span, before: quote.into(), after: quote.into(), exact }
+    }
+
+    /// One part of `{path}`, counted from 0.
+    pub(crate) fn reference(span: Span, path: &str, part: usize) -> Self {
+        let parts = path.split('.');
+        let before: String = parts.clone().take(part).flat_map(|part| [part, "."]).collect();
+        let after: String = parts.skip(part + 1).flat_map(|part| [".", part]).collect();
+        let exact = span.len() == path.len() + 2;
+        Self { span, before: format!("{{{before}"), after: format!("{after}}}"), exact }
+    }
+
+    /// All of `{path}`.
+    pub(crate) fn whole_reference(span: Span, path: &str) -> Self {
+        let exact = span.len() == path.len() + 2;
+        Self { span, before: "{".into(), after: "}".into(), exact }
+    }
+
+    /// Says which of the known words is meant, and puts it there; else which ones are possible, or
+    /// `none` where there are none.
+    pub(crate) fn suggest<'a>(
+        &self,
+        error: Diagnostic,
+        word: &str,
+        known: impl IntoIterator<Item = &'a str> + Clone,
+        none: &str,
+    ) -> Diagnostic {
+        let near = nearest(word, known.clone());
+        let error = error.help(did_you_mean(word, known, none));
+        match near {
+            Some(near) => self.replace(error, near),
+            None => error,
+        }
+    }
+
+    /// Puts another word there.
+    pub(crate) fn replace(&self, error: Diagnostic, word: &str) -> Diagnostic {
+        if !self.exact {
+            return error;
+        }
+        error.fix(self.span, format!("{}{word}{}", self.before, self.after))
+    }
 }
 
 /// "did you mean `x`?", else the words that would be right.

@@ -1,12 +1,13 @@
 //! Workers: bindings, variables, consumers, Durable Objects.
 
-use envc_core::{Address, Diagnostic, Input, KindId, Part, Span, Text};
+use envc_core::{Address, Diagnostic, Input, KindId, Part, Text};
 use envc_syntax::{Node, Scalar};
 
 use crate::{
     Binding, Consumer, Deploy, DoMigration, DurableObject, Later, Worker, codes,
     refs::Place,
     scope::{Scope, is_route},
+    suggest::Spot,
 };
 
 impl Scope<'_> {
@@ -81,9 +82,10 @@ impl Scope<'_> {
     }
 
     /// The declared resource of a kind; a mistake is reported.
-    fn target(&mut self, kind: KindId, name: &str, span: Span) -> Option<Address> {
+    fn target(&mut self, kind: KindId, scalar: &Scalar) -> Option<Address> {
+        let name = scalar.as_text()?;
         if self.given.merged.get(kind.as_str(), name).is_none() {
-            self.undeclared(kind.as_str(), name, span);
+            self.undeclared(kind.as_str(), name, &Spot::scalar(scalar));
             return None;
         }
         Some(Address::new(kind, name))
@@ -101,7 +103,7 @@ impl Scope<'_> {
             return None;
         };
         let kind = KindId::parse(&prop.name.value)?;
-        let target = self.target(kind, prop.value.as_text()?, prop.value.span)?;
+        let target = self.target(kind, &prop.value)?;
         Some(Binding { name: node.label()?.to_owned(), target, span: node.span })
     }
 
@@ -114,10 +116,9 @@ impl Scope<'_> {
     }
 
     fn consumer(&mut self, node: &Node) -> Option<Consumer> {
-        let queue = self.target(KindId::Queue, node.label()?, node.label_span());
-        let dead_letter = node
-            .prop("dead-letter")
-            .and_then(|scalar| self.target(KindId::Queue, scalar.as_text()?, scalar.span));
+        let queue = self.target(KindId::Queue, node.args.first()?);
+        let dead_letter =
+            node.prop("dead-letter").and_then(|scalar| self.target(KindId::Queue, scalar));
         let number = |name| node.prop(name).and_then(Scalar::as_int);
         Some(Consumer {
             queue: queue?,
@@ -134,7 +135,7 @@ impl Scope<'_> {
         let script = node.prop("worker").and_then(|scalar| {
             let name = scalar.as_text()?;
             let Some(worker) = self.given.merged.get("worker", name) else {
-                self.undeclared("worker", name, scalar.span);
+                self.undeclared("worker", name, &Spot::scalar(scalar));
                 return None;
             };
             self.named(worker)

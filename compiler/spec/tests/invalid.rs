@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
+use envc_core::apply_edits;
 use envc_spec::{codes, load};
 
 /// Codes that no spec alone can bring about, or only one too large to keep.
@@ -61,4 +62,28 @@ fn every_code_has_a_case() {
     let missing: Vec<&str> =
         all.filter(|code| !named.contains(*code) && !WITHOUT_CASE.contains(code)).collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn a_fix_mends_its_mistake() {
+    let mut wrong = Vec::new();
+    let mut fixes = 0;
+    for (name, text) in cases() {
+        for item in load(&text).1.into_sorted() {
+            let help = item.help.clone().unwrap_or_default();
+            if item.fix.is_empty() {
+                if help.starts_with("did you mean") {
+                    wrong.push(format!("{name}: \"{help}\" says what to write, without a fix"));
+                }
+                continue;
+            }
+            fixes += 1;
+            let mended = apply_edits(&text, &item.fix).unwrap();
+            if let Some(left) = load(&mended).1.iter().next() {
+                wrong.push(format!("{name}: {help}: still {left:?}\n{mended}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    assert!(fixes > 10, "only {fixes} cases have a fix");
 }

@@ -118,7 +118,8 @@ fn mistake(text: &str, found: &KdlDiagnostic) -> Diagnostic {
             Span::new(from, from + word.len()),
             format!("`{word}` needs a number sign in KDL 2"),
         )
-        .help(format!("write `#{word}` for the value, or \"{word}\" in quotes for the text"));
+        .help(format!("write `#{word}` for the value, or \"{word}\" in quotes for the text"))
+        .fix(Span::new(from, from), "#");
     }
     let message = found.message.as_deref().unwrap_or("the text is not KDL 2 here");
     match message {
@@ -151,6 +152,7 @@ fn mistake(text: &str, found: &KdlDiagnostic) -> Diagnostic {
 pub(crate) fn stray_brace(span: Span) -> Diagnostic {
     Diagnostic::error(codes::STRAY_BRACE, span, "this `}` closes nothing")
         .help("remove it, or add the `{` that it should close")
+        .fix(span, "")
 }
 
 fn lower_first(message: &str) -> String {

@@ -5,7 +5,7 @@ use std::fmt;
 use envc_core::{Diagnostic, limits, parse_duration_s};
 use envc_syntax::{Scalar, ScalarValue, rule::Type};
 
-use crate::{PortRange, codes, suggest::did_you_mean};
+use crate::{PortRange, codes, suggest::Spot};
 
 /// What a value is to its node.
 #[derive(Clone, Copy, Debug)]
@@ -43,14 +43,11 @@ pub(super) fn check(scalar: &Scalar, ty: Type, what: What<'_>) -> Option<Diagnos
         Type::Credential => Some(wrong(scalar, ty, what)),
         Type::OneOf(words) => match scalar.as_text() {
             Some(text) if words.contains(&text) => None,
-            Some(text) => Some(
-                Diagnostic::error(
-                    codes::NOT_A_CHOICE,
-                    scalar.span,
-                    format!("{what} cannot be `{text}`"),
-                )
-                .help(did_you_mean(text, words.iter().copied(), "")),
-            ),
+            Some(text) => {
+                let message = format!("{what} cannot be `{text}`");
+                let error = Diagnostic::error(codes::NOT_A_CHOICE, scalar.span, message);
+                Some(Spot::scalar(scalar).suggest(error, text, words.iter().copied(), ""))
+            }
             None => Some(wrong(scalar, ty, what)),
         },
         Type::Label
@@ -78,13 +75,9 @@ fn tagged(scalar: &Scalar, tag: &str, ty: Type, what: What<'_>) -> Option<Diagno
     }
     if !matches!(tag, "secret" | "env") {
         let message = format!("there is no annotation `({tag})`");
-        return Some(
-            Diagnostic::error(codes::UNKNOWN_ANNOTATION, span, message).help(did_you_mean(
-                tag,
-                ["secret", "env"],
-                "",
-            )),
-        );
+        let error = Diagnostic::error(codes::UNKNOWN_ANNOTATION, span, message);
+        let spot = scalar.tag.as_ref().map(Spot::bare);
+        return spot.map(|spot| spot.suggest(error, tag, ["secret", "env"], ""));
     }
     match scalar.as_text() {
         Some(name) if is_identifier(name) => None,
@@ -127,33 +120,36 @@ fn wrong(scalar: &Scalar, ty: Type, what: What<'_>) -> Diagnostic {
         ScalarValue::Bool(_) => "a truth value",
         ScalarValue::Null => "nothing",
     };
-    let help = match (&scalar.value, ty) {
-        (ScalarValue::Text { text, .. }, Type::Bool)
-            if matches!(text.as_str(), "true" | "false") =>
-        {
-            format!("write #{text} without quotes")
-        }
-        (ScalarValue::Text { text, .. }, Type::Int(..)) if text.parse::<i64>().is_ok() => {
-            format!("write {text} without quotes")
-        }
-        (ScalarValue::Text { text, .. }, Type::Credential) if is_identifier(text) => {
-            format!("write (secret)\"{text}\" or (env)\"{text}\"")
-        }
-        (ScalarValue::Int(number), Type::Text | Type::NameText | Type::Plain | Type::Ports) => {
-            format!("write \"{number}\" in quotes")
-        }
-        (ScalarValue::Bool(flag), Type::Text | Type::NameText | Type::Plain) => {
-            format!("write \"{flag}\" in quotes")
-        }
-        _ => format!("write {}", ty.expected()),
-    };
-    Diagnostic::error(
+    let error = Diagnostic::error(
         codes::WRONG_TYPE,
         scalar.span,
         format!("{what} is {found}; wanted is {}", ty.expected()),
     )
-    .at("wrong type")
-    .help(help)
+    .at("wrong type");
+    match (&scalar.value, ty) {
+        (ScalarValue::Text { text, .. }, Type::Bool)
+            if matches!(text.as_str(), "true" | "false") =>
+        {
+            let help = format!("write #{text} without quotes");
+            error.help(help).fix(scalar.span, format!("#{text}"))
+        }
+        (ScalarValue::Text { text, .. }, Type::Int(..)) if text.parse::<i64>().is_ok() => {
+            error.help(format!("write {text} without quotes")).fix(scalar.span, text)
+        }
+        (ScalarValue::Text { text, .. }, Type::Credential) if is_identifier(text) => {
+            let help = format!("write (secret)\"{text}\" or (env)\"{text}\"");
+            error.help(help).fix(scalar.span, format!("(secret)\"{text}\""))
+        }
+        (ScalarValue::Int(number), Type::Text | Type::NameText | Type::Plain | Type::Ports) => {
+            let help = format!("write \"{number}\" in quotes");
+            error.help(help).fix(scalar.span, format!("\"{number}\""))
+        }
+        (ScalarValue::Bool(flag), Type::Text | Type::NameText | Type::Plain) => {
+            let help = format!("write \"{flag}\" in quotes");
+            error.help(help).fix(scalar.span, format!("\"{flag}\""))
+        }
+        _ => error.help(format!("write {}", ty.expected())),
+    }
 }
 
 /// Text that must have a form.
