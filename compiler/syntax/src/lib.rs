@@ -7,10 +7,12 @@
 pub mod codes;
 mod convert;
 mod fast;
+pub mod fmt;
 mod node;
 mod parse;
 pub mod rule;
 mod scan;
 
+pub use fmt::{FormatError, format};
 pub use node::{Document, Node, Prop, Scalar, ScalarValue};
 pub use parse::parse;
