@@ -74,6 +74,15 @@ fn every_kdl_block_compiles() {
 }
 
 #[test]
+fn every_kdl_block_is_formatted() {
+    for (name, text) in documents() {
+        for (line, block) in blocks(&text, "kdl") {
+            assert_eq!(envc_syntax::format(&block).as_ref(), Ok(&block), "{name}:{line}");
+        }
+    }
+}
+
+#[test]
 fn every_link_inside_the_repository_leads_somewhere() {
     let mut wrong = Vec::new();
     for (name, text) in documents() {

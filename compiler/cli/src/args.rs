@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use envc_core::{Address, limits};
 
 /// Requests in flight that anybody may ask for.
@@ -40,6 +40,22 @@ Examples:
   envc destroy ephemeral --pr 42 --yes --if-exists
   envc destroy --keep d1.webapp            everything but this database
   envc destroy --id fix-login-t1a2b3beef   one whose folder is gone";
+
+const FMT_EXAMPLES: &str = "\
+Examples:
+  envc fmt                          the project's environment.kdl
+  envc fmt a.kdl b.kdl              these files
+  envc fmt - <a.kdl >b.kdl          from standard input to standard output, for editors
+  envc fmt --check                  in CI: shows what would change, and exits with 1
+
+What it does:
+  Four blanks for each level, one between words, ` ; ` between nodes on one line, at most one
+  blank line in a row. Nothing is put together: what stands on one line stays there while it
+  fits into 120 columns, and else gets a line for each node. A single node is never broken.
+  Comments stay where they are, and in their column where several blanks stand before them.
+  Strings and numbers stay as they are written.
+
+A file that does not parse is left alone, and so is one that is formatted already.";
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
@@ -101,6 +117,8 @@ pub enum Verb {
     Destroy(DestroyArgs),
     /// Check environment.kdl, for all types, without any account.
     Check(CheckArgs),
+    /// Lay out environment.kdl as everybody does; change nothing of what it says.
+    Fmt(FmtArgs),
     /// Show what is recorded of the environment.
     Show(ShowArgs),
     /// Print URLs, names and identifiers for scripts.
@@ -246,6 +264,19 @@ pub enum CheckFormat {
     Github,
 }
 
+/// `envc fmt`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = FMT_EXAMPLES)]
+pub struct FmtArgs {
+    /// Files to format in place; `-` is standard input, to standard output. Left out: the spec that
+    /// other commands work with.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+    /// Change nothing; show what would change as a diff, and exit with 1 when there is something.
+    #[arg(long)]
+    pub check: bool,
+}
+
 /// `envc show`
 #[derive(Clone, Debug, Args)]
 pub struct ShowArgs {
@@ -366,6 +397,9 @@ mod tests {
             "envc destroy --keep d1.webapp --keep r2.images --id x",
             "envc check --format github",
             "envc -C x/environment.kdl check -v -v",
+            "envc fmt",
+            "envc fmt a.kdl b.kdl",
+            "envc fmt --check -",
             "envc show production --cloud local",
             "envc output --only url.webapp",
             "envc migrate check production",

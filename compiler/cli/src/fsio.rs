@@ -74,24 +74,38 @@ pub fn read(path: &Path, bytes_max: usize) -> Result<Option<Vec<u8>>, FsError> {
     if file.metadata().map_err(wrong)?.is_dir() {
         return Err(wrong(io::ErrorKind::IsADirectory.into()));
     }
-    let mut bytes = Vec::new();
-    let cap = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
-    file.take(cap).read_to_end(&mut bytes).map_err(wrong)?;
-    if bytes.len() > bytes_max {
-        let reason = format!("it has more than {bytes_max} bytes");
-        return Err(wrong(io::Error::new(io::ErrorKind::FileTooLarge, reason)));
-    }
-    Ok(Some(bytes))
+    read_at_most(file, bytes_max).map(Some).map_err(wrong)
 }
 
 /// Reads a text file of at most `bytes_max` bytes; `None` when there is none.
 pub fn read_text(path: &Path, bytes_max: usize) -> Result<Option<String>, FsError> {
     let Some(bytes) = read(path, bytes_max)? else { return Ok(None) };
-    String::from_utf8(bytes).map(Some).map_err(|error| {
+    as_text(bytes).map(Some).map_err(|source| FsError::new("read", path, source))
+}
+
+/// Reads a text of at most `bytes_max` bytes from standard input, to its end.
+pub fn read_input(bytes_max: usize) -> Result<String, FsError> {
+    let read = read_at_most(io::stdin().lock(), bytes_max).and_then(as_text);
+    read.map_err(|source| FsError::new("read", Path::new("standard input"), source))
+}
+
+fn read_at_most(input: impl io::Read, bytes_max: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let cap = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+    input.take(cap).read_to_end(&mut bytes)?;
+    if bytes.len() > bytes_max {
+        let reason = format!("it has more than {bytes_max} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+    }
+    Ok(bytes)
+}
+
+fn as_text(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|error| {
         let line = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
         let line = line.filter(|byte| **byte == b'\n').count() + 1;
         let reason = format!("it is not UTF-8 text (line {line})");
-        FsError::new("read", path, io::Error::new(io::ErrorKind::InvalidData, reason))
+        io::Error::new(io::ErrorKind::InvalidData, reason)
     })
 }
 

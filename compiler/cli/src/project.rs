@@ -8,7 +8,7 @@ use envc_spec::Spec;
 use crate::{
     error::CommandError,
     exit_code::ExitCode,
-    fsio,
+    fsio::{self, FsError},
     render::{self, Source},
     ui::Ui,
 };
@@ -21,6 +21,8 @@ pub const SPEC_FILE: &str = "environment.kdl";
 pub struct SpecFile {
     /// The project's root: the spec's folder, canonical.
     pub root: PathBuf,
+    /// The file, canonical; none for a text from standard input.
+    pub path: Option<PathBuf>,
     /// How it is named to the user: relative to where they stand.
     pub name: String,
     /// The text.
@@ -61,18 +63,27 @@ impl SpecFile {
         }
     }
 
+    /// A file that the user named, from the folder that they stand in.
+    pub fn named(path: &Path, cwd: &Path) -> Result<Self, CommandError> {
+        let path = cwd.join(path);
+        if path.symlink_metadata().is_err() {
+            return Err(CommandError::usage(format!("there is no file {}", path.display())));
+        }
+        Self::read(&path, cwd)
+    }
+
+    /// A text from standard input.
+    pub fn from_input(cwd: &Path) -> Result<Self, CommandError> {
+        let text = fsio::read_input(SPEC_BYTES_MAX).map_err(unreadable)?;
+        Ok(Self { root: cwd.to_owned(), path: None, name: "<stdin>".to_owned(), text })
+    }
+
     fn read(path: &Path, cwd: &Path) -> Result<Self, CommandError> {
         let path = fsio::canonical(path)?;
-        let text = fsio::read_text(&path, SPEC_BYTES_MAX).map_err(|error| {
-            let unusable = matches!(
-                error.source.kind(),
-                std::io::ErrorKind::FileTooLarge | std::io::ErrorKind::InvalidData
-            );
-            let error = CommandError::from(error).code("envc::cli::spec_unreadable");
-            if unusable { CommandError { exit: ExitCode::Spec, ..error } } else { error }
-        })?;
+        let text = fsio::read_text(&path, SPEC_BYTES_MAX).map_err(unreadable)?;
         let root = path.parent().unwrap_or(&path).to_owned();
-        Ok(Self { root, name: relative(&path, cwd), text: text.unwrap_or_default() })
+        let name = relative(&path, cwd);
+        Ok(Self { root, path: Some(path), name, text: text.unwrap_or_default() })
     }
 
     /// Compiles it. Warnings and mistakes are shown; with mistakes it is an error of exit 65.
@@ -100,6 +111,18 @@ impl SpecFile {
             }
         }
         errors
+    }
+}
+
+/// What is too large or no text is a wrong spec; anything else is a failure.
+fn unreadable(error: FsError) -> CommandError {
+    let kind = error.source.kind();
+    let error = CommandError::from(error).code("envc::cli::spec_unreadable");
+    match kind {
+        std::io::ErrorKind::FileTooLarge | std::io::ErrorKind::InvalidData => {
+            CommandError { exit: ExitCode::Spec, ..error }
+        }
+        _ => error,
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Ui {
 /// One of the two outputs.
 struct Sink {
     writer: Box<dyn Write + Send>,
+    /// What `writer` writes to, where that changes what goes through it.
+    below: Option<Box<dyn Write + Send>>,
     /// The first error; nothing is written after it.
     failed: Option<io::Error>,
 }
@@ -65,7 +67,10 @@ impl Ui {
             live: err_style.terminal && !silent && !options.quiet,
             interactive: io::stdin().is_terminal() && err.is_terminal() && !silent,
             // On old Windows consoles the escapes become calls.
-            out: Mutex::new(Sink::new(anstream::AutoStream::new(out, choice(out_style)))),
+            out: Mutex::new(Sink {
+                below: Some(Box::new(io::stdout())),
+                ..Sink::new(anstream::AutoStream::new(out, choice(out_style)))
+            }),
             err: Mutex::new(Sink::new(anstream::AutoStream::new(err, choice(err_style)))),
             out_style,
             err_style,
@@ -118,6 +123,15 @@ impl Ui {
     pub fn result(&self, text: &str) {
         if !self.options.json {
             write_lines(&self.out, text);
+        }
+    }
+
+    /// A text that is the result, to standard output, to the byte: nothing is added at its end, and
+    /// no control character is taken for colour. Not with `--json`: there it is an event.
+    pub fn verbatim(&self, text: &str) {
+        if !self.options.json {
+            let mut sink = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+            sink.write_as_is(text.as_bytes());
         }
     }
 
@@ -224,13 +238,21 @@ impl fmt::Debug for Ui {
 
 impl Sink {
     fn new(writer: impl Write + Send + 'static) -> Self {
-        Self { writer: Box::new(writer), failed: None }
+        Self { writer: Box::new(writer), below: None, failed: None }
     }
 
     fn write(&mut self, bytes: &[u8]) {
         if self.failed.is_none() {
             self.failed = self.writer.write_all(bytes).err();
             self.flush();
+        }
+    }
+
+    /// Every write above is flushed, so that this one comes after it.
+    fn write_as_is(&mut self, bytes: &[u8]) {
+        let Some(below) = &mut self.below else { return self.write(bytes) };
+        if self.failed.is_none() {
+            self.failed = below.write_all(bytes).and_then(|()| below.flush()).err();
         }
     }
 

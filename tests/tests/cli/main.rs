@@ -13,6 +13,7 @@ mod cloud_choice;
 mod common;
 mod exit_codes;
 mod files;
+mod fmt;
 mod identity;
 mod life;
 mod migrations;

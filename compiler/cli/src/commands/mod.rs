@@ -5,6 +5,7 @@ mod check;
 mod cloud;
 mod completions;
 mod destroy;
+mod fmt;
 mod migrate;
 mod plan;
 mod shared;
@@ -21,6 +22,7 @@ use crate::{
 pub(crate) fn run(app: &App, verb: Verb) -> Result<ExitCode, CommandError> {
     match verb {
         Verb::Check(args) => check::run(app, &args),
+        Verb::Fmt(args) => fmt::run(app, &args),
         Verb::Cloud(CloudVerb::Serve(args)) => cloud::serve(app, &args),
         Verb::Completions(args) => Ok(completions::run(app, args)),
         Verb::Apply(args) => apply::run(app, &args),
