@@ -2,18 +2,13 @@
 
 use std::{fs, path::PathBuf};
 
+use envc_core::{Diagnostic, Severity};
 use envc_spec::load;
 
-use crate::common::root;
+use crate::{common::root, fragments::completed};
 
 /// Folders whose documents are looked at, not recursively.
-const FOLDERS: [&str; 4] = ["", "specs", "specs/adr", "templates"];
-
-/// What a block without a `project` of its own is put behind.
-const PROJECT: &str = "project \"shop\" { zone \"shop.example\" }\n";
-/// What a block without an `environment` of its own is put behind.
-const ENVIRONMENT: &str =
-    "environment \"local\" default { identity branch max-length=20 unique }\n";
+const FOLDERS: [&str; 5] = ["", "specs", "specs/adr", "specs/codes", "templates"];
 
 /// Every document, as path from the root, with its text.
 fn documents() -> Vec<(String, String)> {
@@ -32,21 +27,32 @@ fn documents() -> Vec<(String, String)> {
     documents
 }
 
-/// The fenced blocks of a language, each with the line it begins at.
-fn blocks(text: &str, language: &str) -> Vec<(usize, String)> {
+/// A fenced block of KDL.
+pub(crate) struct Block {
+    /// The line that it begins at.
+    pub(crate) line: usize,
+    /// The code that it is there to show, without `envc::…::`; none for what is right.
+    pub(crate) shows: Option<String>,
+    pub(crate) text: String,
+}
+
+/// The KDL blocks of a document. One is right, unless `error=CODE` or `warning=CODE` stands behind
+/// its language: then it shows that mistake and no other.
+pub(crate) fn blocks(text: &str) -> Vec<Block> {
     let mut found = Vec::new();
-    let mut open: Option<(usize, String)> = None;
+    let mut open: Option<Block> = None;
     for (index, line) in text.lines().enumerate() {
         match &mut open {
             Some(_) if line.trim() == "```" => found.extend(open.take()),
-            Some((_, block)) => {
-                block.push_str(line);
-                block.push('\n');
+            Some(block) => {
+                block.text.push_str(line);
+                block.text.push('\n');
             }
-            None if line.trim() == format!("```{language}") => {
-                open = Some((index + 1, String::new()));
+            None => {
+                let Some(info) = line.trim().strip_prefix("```kdl") else { continue };
+                let shows = info.split_once('=').map(|(_, code)| code.trim().to_owned());
+                open = Some(Block { line: index + 1, shows, text: String::new() });
             }
-            None => {}
         }
     }
     found
@@ -57,20 +63,29 @@ fn document(name: &str) -> String {
 }
 
 #[test]
-fn every_kdl_block_compiles() {
+fn every_kdl_block_compiles_or_shows_the_mistake_that_it_names() {
     let mut wrong = Vec::new();
     for (name, text) in documents() {
-        for (line, block) in blocks(&text, "kdl") {
-            let has = |word: &str| block.lines().any(|line| line.starts_with(word));
-            let project = if has("project ") { "" } else { PROJECT };
-            let environment = if has("environment ") { "" } else { ENVIRONMENT };
-            let (_, found) = load(&format!("{project}{environment}{block}"));
-            for one in found.into_sorted() {
-                wrong.push(format!("{name}:{line}: {} ({})", one.message, one.code));
-            }
+        for block in blocks(&text) {
+            wrong.extend(
+                problems(&block).map(|problem| format!("{name}:{}: {problem}", block.line)),
+            );
         }
     }
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What is wrong with a block, as against what it says of itself.
+fn problems(block: &Block) -> impl Iterator<Item = String> {
+    let found = load(&completed(&block.text)).1.into_sorted();
+    let code = |one: &Diagnostic| one.code.rsplit("::").next().unwrap_or_default().to_owned();
+    let is_shown = |one: &Diagnostic| Some(code(one)) == block.shows;
+    let shown = block.shows.is_none() || found.iter().any(is_shown);
+    let missing = (!shown).then(|| format!("does not show {:?}", block.shows));
+    // Warnings are beside the point: a fragment declares what nobody uses.
+    let others = found.iter().filter(|one| one.severity == Severity::Error && !is_shown(one));
+    let others: Vec<String> = others.map(|one| format!("{} ({})", one.message, one.code)).collect();
+    others.into_iter().chain(missing)
 }
 
 #[test]

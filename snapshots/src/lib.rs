@@ -17,6 +17,8 @@ mod docs;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod fragments;
+#[cfg(test)]
 mod graph;
 #[cfg(test)]
 mod invalid;

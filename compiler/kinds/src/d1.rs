@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug)]
 pub struct D1;
 
-const NAME: NameRule = NameRule {
+static NAME: NameRule = NameRule {
     chars: "letters, digits, - and _, starting with a letter or a digit",
     first: |c| c.is_ascii_alphanumeric(),
     rest: |c| c.is_ascii_alphanumeric() || c == '-' || c == '_',
@@ -35,18 +35,26 @@ const LOCATIONS: &[&str] = &["wnam", "enam", "weur", "eeur", "apac", "oc"];
 static GRAMMAR: NodeRule = NodeRule {
     name: "d1",
     doc: "A D1 database.",
+    notes: &[
+        "`jurisdiction=` and `location=` exclude each other: with the first, Cloudflare ignores the second.",
+        "Deleting or replacing it loses data, and is asked for.",
+    ],
     example: "d1 \"webapp\" { migrations \"apps/webapp/drizzle\" }",
     args: &[LABEL],
     props: &[
         NAME_PROP,
         ID_PROP,
-        optional("location", Type::OneOf(LOCATIONS), "Where to create it; a hint."),
-        optional("jurisdiction", Type::OneOf(&["eu", "fedramp", "us"]), "Where data must stay."),
-        optional("read-replication", Type::OneOf(&["auto", "disabled"]), "Read replicas."),
+        optional("location", Type::OneOf(LOCATIONS), "Where to create it; a hint.")
+            .otherwise("near the first request"),
+        optional("jurisdiction", Type::OneOf(&["eu", "fedramp", "us"]), "Where data must stay.")
+            .otherwise("anywhere"),
+        optional("read-replication", Type::OneOf(&["auto", "disabled"]), "Read replicas.")
+            .otherwise("not managed"),
     ],
     children: &[&NodeRule {
         name: "migrations",
         doc: "The folder of its migrations: `*.sql` files, applied in wrangler's order.",
+        absent: "No migrations run; `envc migrate` leaves the database alone.",
         example: "migrations \"apps/webapp/drizzle\"",
         args: &[ArgRule {
             name: "folder",
@@ -75,8 +83,11 @@ static ATTRS: &[Attr] = &[
     },
 ];
 
-static EXISTING: NodeRule =
-    NodeRule { name: "d1", example: "d1 \"webapp\" id=\"0b0f1d2e-…\"", ..parts::EXISTING };
+static EXISTING: NodeRule = NodeRule {
+    name: "d1",
+    example: "d1 \"webapp\" id=\"0b0f1d2e-5c7a-4f0e-9d2b-3a1f6c8e7d10\"",
+    ..parts::EXISTING
+};
 
 impl Kind for D1 {
     fn id(&self) -> KindId {
@@ -105,6 +116,10 @@ impl Kind for D1 {
 
     fn existing(&self) -> Option<&'static NodeRule> {
         Some(&EXISTING)
+    }
+
+    fn name_rule(&self) -> Option<&'static NameRule> {
+        Some(&NAME)
     }
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {

@@ -28,16 +28,28 @@ const TYPES: &[&str] = &["A", "AAAA", "CNAME", "TXT", "MX", "NS"];
 static GRAMMAR: NodeRule = NodeRule {
     name: "dns",
     doc: "A DNS record in the project's zone.",
+    notes: &[
+        "Needs a zone. `name=\"api\"` and `name=\"api.{zone}\"` are the same host.",
+        "A CNAME excludes A, AAAA and another CNAME of its host; the same type twice is a collision, too.",
+        "The comment in the account begins with the marker `envc:PROJECT/ID`, by which envc knows its own; marker and comment together have at most 100 characters.",
+        "`proxied` counts for A, AAAA and CNAME.",
+    ],
     example: "dns \"web\" type=\"CNAME\" name=\"{env}\" content=\"{zone}\" proxied",
     args: &[LABEL],
-    flags: &[FlagRule { name: "proxied", doc: "Traffic goes through Cloudflare." }],
+    flags: &[FlagRule {
+        name: "proxied",
+        doc: "Traffic goes through Cloudflare. Without it the record only resolves.",
+    }],
     props: &[
         required("type", Type::OneOf(TYPES), "The record's type."),
         required("name", Type::NameText, "A name inside the zone; `@` is the zone itself."),
         required("content", Type::Text, "What it points at."),
-        optional("ttl", Type::Int(60, 86_400), "Seconds; automatic when left out."),
-        optional("priority", Type::Int(0, 65_535), "Of an MX record."),
-        optional("comment", Type::Text, "Follows the marker in the record's comment."),
+        optional("ttl", Type::Int(60, 86_400), "Seconds that resolvers keep it.")
+            .otherwise("not managed; Cloudflare's automatic one"),
+        optional("priority", Type::Int(0, 65_535), "Of an MX record: the lowest is tried first.")
+            .otherwise("not managed"),
+        optional("comment", Type::Text, "Follows the marker in the record's comment.")
+            .otherwise("the marker alone"),
     ],
     repeat: Repeat::PerLabel,
     ..EMPTY

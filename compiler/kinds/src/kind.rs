@@ -6,7 +6,7 @@ use envc_core::{Desired, KindId, Output, Secret};
 use envc_syntax::{Node, rule::NodeRule};
 use serde_json::Value as Json;
 
-use crate::{Answer, ApiFailure, Call, Lower};
+use crate::{Answer, ApiFailure, Call, Lower, NameRule};
 
 /// Where a call goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -159,6 +159,12 @@ pub trait Kind: Sync + fmt::Debug {
 
     /// Its row inside `existing`; none for what cannot be bound to.
     fn existing(&self) -> Option<&'static NodeRule> {
+        None
+    }
+
+    /// What its physical name may look like; none for what is named otherwise: by a host, or by its
+    /// parent.
+    fn name_rule(&self) -> Option<&'static NameRule> {
         None
     }
 

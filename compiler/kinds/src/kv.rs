@@ -20,11 +20,12 @@ use crate::{
 #[derive(Debug)]
 pub struct Kv;
 
-const NAME: NameRule = NameRule { max: 512, ..parts::PRINTABLE };
+static NAME: NameRule = NameRule { max: 512, ..parts::PRINTABLE };
 
 static GRAMMAR: NodeRule = NodeRule {
     name: "kv",
     doc: "A Workers KV namespace.",
+    notes: &["Deleting it loses data, and is asked for."],
     example: "kv \"sessions\"",
     args: &[LABEL],
     props: &[NAME_PROP, ID_PROP],
@@ -32,8 +33,11 @@ static GRAMMAR: NodeRule = NodeRule {
     ..EMPTY
 };
 
-static EXISTING: NodeRule =
-    NodeRule { name: "kv", example: "kv \"cache\" id=\"9c2e…\"", ..parts::EXISTING };
+static EXISTING: NodeRule = NodeRule {
+    name: "kv",
+    example: "kv \"cache\" id=\"9c2e4a6b8d0f41a3b5c7d9e1f3a5b7c9\"",
+    ..parts::EXISTING
+};
 
 impl Kind for Kv {
     fn id(&self) -> KindId {
@@ -63,6 +67,10 @@ impl Kind for Kv {
 
     fn existing(&self) -> Option<&'static NodeRule> {
         Some(&EXISTING)
+    }
+
+    fn name_rule(&self) -> Option<&'static NameRule> {
+        Some(&NAME)
     }
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {

@@ -28,6 +28,7 @@ pub use kind::{
 };
 pub use kv::Kv;
 pub use lower::Lower;
+pub use parts::{NameRule, SCRIPT_NAME};
 pub use queue::Queue;
 pub use r2::R2;
 pub use registry::{kind, registry};

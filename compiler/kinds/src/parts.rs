@@ -1,6 +1,6 @@
 //! What several kinds share: common properties, the name rule, the plain desired resource.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use envc_core::{Address, Desired, Diagnostic, KindId, Mode, Value};
 use envc_syntax::{
@@ -11,33 +11,31 @@ use envc_syntax::{
 use crate::Lower;
 
 /// `name=`: another physical name than `{project}-{name}-{env}`.
-pub(crate) const NAME_PROP: PropRule = PropRule {
-    name: "name",
-    ty: Type::NameText,
-    required: false,
-    default: Some("{project}-{name}-{env}"),
-    doc: "The physical name in the account.",
-};
+pub(crate) const NAME_PROP: PropRule =
+    optional("name", Type::NameText, "The physical name in the account.")
+        .otherwise("`{project}-NAME-{env}`");
 
 /// `id=`: the identifier of an existing resource.
 pub(crate) const ID_PROP: PropRule =
-    optional("id", Type::Plain, "Inside `existing` only: the resource's identifier.");
+    optional("id", Type::Plain, "Stands in `existing` only; here it is an error that says so.")
+        .otherwise("envc looks the resource up by its name");
 
 /// A row of `existing`, named by identifier or by name; each kind gives its own name and example.
 pub(crate) const EXISTING: NodeRule = NodeRule {
-    doc: "A resource that exists.",
+    doc: "A resource that exists: declared outside, and found in the account by what stands here.",
+    notes: &["Exactly one of the two properties is given."],
     args: &[LABEL],
     props: &[
-        optional("id", Type::Plain, "The API's identifier."),
-        optional("name", Type::Plain, "The name in the account."),
+        optional("id", Type::Plain, "The API's identifier.").otherwise("found by `name=`"),
+        optional("name", Type::Plain, "The name in the account.").otherwise("found by `id=`"),
     ],
     ..EMPTY
 };
 
 /// What a physical name of a kind may look like.
-pub(crate) struct NameRule {
-    /// In words.
-    pub(crate) chars: &'static str,
+pub struct NameRule {
+    /// Which characters, in words.
+    pub chars: &'static str,
     /// The first character.
     pub(crate) first: fn(char) -> bool,
     /// Every character.
@@ -45,9 +43,15 @@ pub(crate) struct NameRule {
     /// The last character, besides.
     pub(crate) last: fn(char) -> bool,
     /// Fewest characters.
-    pub(crate) min: usize,
+    pub min: usize,
     /// Most characters.
-    pub(crate) max: usize,
+    pub max: usize,
+}
+
+impl fmt::Debug for NameRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NameRule({} to {}: {})", self.min, self.max, self.chars)
+    }
 }
 
 /// What is wrong with a physical name.
@@ -77,7 +81,22 @@ pub(crate) const DNS_LABEL: NameRule = NameRule {
     max: 63,
 };
 
+/// The script of a Worker: part of host names.
+pub static SCRIPT_NAME: NameRule = NameRule {
+    chars: "lower-case letters, digits, - and _, without a - at either end",
+    first: |c| c != '-',
+    rest: |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_',
+    last: |c| c != '-',
+    min: 1,
+    max: 63,
+};
+
 impl NameRule {
+    /// True for a name that it lets pass.
+    pub fn allows(&self, name: &str) -> bool {
+        self.problem(name).is_none()
+    }
+
     /// What is wrong with a name, or nothing.
     pub(crate) fn problem(&self, name: &str) -> Option<NameProblem> {
         let length = name.chars().count();

@@ -22,7 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Queue;
 
-const NAME: NameRule = parts::DNS_LABEL;
+static NAME: NameRule = parts::DNS_LABEL;
 
 /// The spec's fields and the API's settings.
 const SETTINGS: &[(&str, &str)] = &[
@@ -34,14 +34,20 @@ const SETTINGS: &[(&str, &str)] = &[
 static GRAMMAR: NodeRule = NodeRule {
     name: "queue",
     doc: "A queue.",
+    notes: &[
+        "Who reads it stands in the worker: `consume`.",
+        "Deleting it loses its messages, and is asked for.",
+    ],
     example: "queue \"jobs\" retention=86400",
     args: &[LABEL],
     props: &[
         NAME_PROP,
         ID_PROP,
-        optional("delivery-delay", Type::Int(0, 86_400), "Seconds before a message is delivered."),
-        optional("retention", Type::Int(60, 1_209_600), "Seconds that a message is kept."),
-        optional("delivery-paused", Type::Bool, "Keeps messages back."),
+        optional("delivery-delay", Type::Int(0, 86_400), "Seconds before a message is delivered.")
+            .otherwise("not managed"),
+        optional("retention", Type::Int(60, 1_209_600), "Seconds that a message is kept.")
+            .otherwise("not managed"),
+        optional("delivery-paused", Type::Bool, "Keeps messages back.").otherwise("not managed"),
     ],
     repeat: Repeat::PerLabel,
     ..EMPTY
@@ -86,6 +92,10 @@ impl Kind for Queue {
 
     fn existing(&self) -> Option<&'static NodeRule> {
         Some(&EXISTING)
+    }
+
+    fn name_rule(&self) -> Option<&'static NameRule> {
+        Some(&NAME)
     }
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {

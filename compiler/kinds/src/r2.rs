@@ -23,11 +23,15 @@ use crate::{
 #[derive(Debug)]
 pub struct R2;
 
-const NAME: NameRule = NameRule { min: 3, ..parts::DNS_LABEL };
+static NAME: NameRule = NameRule { min: 3, ..parts::DNS_LABEL };
 
 static GRAMMAR: NodeRule = NodeRule {
     name: "r2",
     doc: "An R2 bucket.",
+    notes: &[
+        "Its name is its identifier: another name is another bucket.",
+        "Deleting or replacing it loses data, and is asked for; envc empties it first.",
+    ],
     example: "r2 \"images\"",
     args: &[LABEL],
     props: &[
@@ -36,12 +40,14 @@ static GRAMMAR: NodeRule = NodeRule {
             "location",
             Type::OneOf(&["apac", "eeur", "enam", "weur", "wnam", "oc"]),
             "Where to create it; a hint.",
-        ),
+        )
+        .otherwise("near the first request"),
         optional(
             "storage-class",
             Type::OneOf(&["Standard", "InfrequentAccess"]),
             "The storage class of new objects.",
-        ),
+        )
+        .otherwise("not managed"),
     ],
     repeat: Repeat::PerLabel,
     ..EMPTY
@@ -60,6 +66,7 @@ static EXISTING: NodeRule = NodeRule {
     name: "r2",
     example: "r2 \"images\" name=\"eventuall-images\"",
     props: &[required("name", Type::Plain, "The bucket's name; buckets have no other identifier.")],
+    notes: &[],
     ..parts::EXISTING
 };
 
@@ -90,6 +97,10 @@ impl Kind for R2 {
 
     fn existing(&self) -> Option<&'static NodeRule> {
         Some(&EXISTING)
+    }
+
+    fn name_rule(&self) -> Option<&'static NameRule> {
+        Some(&NAME)
     }
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {

@@ -22,25 +22,39 @@ use crate::{
 #[derive(Debug)]
 pub struct Tunnel;
 
-const NAME: NameRule = NameRule { max: 100, ..parts::PRINTABLE };
+static NAME: NameRule = NameRule { max: 100, ..parts::PRINTABLE };
 
 static GRAMMAR: NodeRule = NodeRule {
     name: "tunnel",
     doc: "A tunnel from Cloudflare to this machine. Each ingress is a rule and a proxied CNAME.",
+    notes: &[
+        "Needs a zone where it has an ingress. On the local cloud `{host.X}` and `{url.X}` are the local services, and nothing listens in public.",
+    ],
     example: "tunnel \"dev\" { ingress \"web\" host=\"{env}\" service=\"http://localhost:{port.web}\" }",
     args: &[LABEL],
     props: &[NAME_PROP, ID_PROP],
     children: &[&NodeRule {
         name: "ingress",
         doc: "A public host and the service behind it.",
+        notes: &[
+            "Its name is what `{host.NAME}` and `{url.NAME}` refer to, so that no two ingresses of a type share one.",
+            "A service is `http://`, `https://`, `tcp://`, `ssh://`, `rdp://` or `smb://` with an address, `unix:` or `unix+tls:` with a path, `http_status:404` and the like, or one of `hello_world`, `bastion`, `socks-proxy`.",
+            "The marker and the comment together have at most 100 characters.",
+        ],
         example: "ingress \"web\" host=\"{env}\" service=\"http://localhost:{port.web}\"",
         args: &[LABEL],
         flags: &[FlagRule { name: "optional", doc: "Not waited for in readiness." }],
         props: &[
             required("host", Type::NameText, "A name inside the project's zone."),
-            required("service", Type::Text, "Where requests go: http://localhost:3000"),
-            optional("path", Type::Plain, "A regular expression that the path must match."),
-            optional("comment", Type::Text, "Follows the marker in the record's comment."),
+            required(
+                "service",
+                Type::Text,
+                "Where requests go. It may refer to what names may, and to ports.",
+            ),
+            optional("path", Type::Plain, "A regular expression that the path must match.")
+                .otherwise("every path"),
+            optional("comment", Type::Text, "Follows the marker in the record's comment.")
+                .otherwise("the marker alone"),
         ],
         repeat: Repeat::PerLabel,
         ..EMPTY
@@ -49,8 +63,11 @@ static GRAMMAR: NodeRule = NodeRule {
     ..EMPTY
 };
 
-static EXISTING: NodeRule =
-    NodeRule { name: "tunnel", example: "tunnel \"dev\" id=\"0b0f1d2e-…\"", ..parts::EXISTING };
+static EXISTING: NodeRule = NodeRule {
+    name: "tunnel",
+    example: "tunnel \"dev\" id=\"0b0f1d2e-5c7a-4f0e-9d2b-3a1f6c8e7d10\"",
+    ..parts::EXISTING
+};
 
 impl Kind for Tunnel {
     fn id(&self) -> KindId {
@@ -75,6 +92,10 @@ impl Kind for Tunnel {
 
     fn existing(&self) -> Option<&'static NodeRule> {
         Some(&EXISTING)
+    }
+
+    fn name_rule(&self) -> Option<&'static NameRule> {
+        Some(&NAME)
     }
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {

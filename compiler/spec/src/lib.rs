@@ -16,6 +16,7 @@ mod existing;
 mod grammar;
 mod heads;
 mod interpolate;
+pub mod language;
 mod merge;
 mod names;
 mod print;

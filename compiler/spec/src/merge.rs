@@ -77,7 +77,7 @@ pub(crate) fn merge<'a>(
                 && (own || inherited)
                 && let Some(rule) = grammar.inner.get(name)
             {
-                add(&mut merged, node, rule);
+                add(&mut merged, node, rule, grammar);
             }
         }
     }
@@ -112,14 +112,14 @@ fn key<'n>(node: &'n Node, rule: &NodeRule) -> Option<Key<'n>> {
     }
 }
 
-fn add<'a>(merged: &mut Merged<'a>, node: &'a Node, rule: &'static NodeRule) {
+fn add<'a>(merged: &mut Merged<'a>, node: &'a Node, rule: &'static NodeRule, grammar: &Grammar) {
     let Some(key) = key(node, rule) else { return };
     merged.dropped.remove(&key);
     let names = merged.index.entry(key.0).or_default();
     let known = names.get(key.1).copied();
     if let Some(slot) = known.and_then(|slot| merged.slots.get_mut(slot)) {
         let next = match slot.take() {
-            Some(outer) => Cow::Owned(merge_node(&outer, node, rule)),
+            Some(outer) => Cow::Owned(merge_node(&outer, node, rule, grammar)),
             None => Cow::Borrowed(node),
         };
         *slot = Some(next);
@@ -159,16 +159,39 @@ fn drop_node<'a>(
     found.push(Spot::scalar(name).suggest(error, name_text, merged.names(kind_text), &fallback));
 }
 
+/// How an inner node merges with the outer one of its kind and name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Merging {
+    /// It takes its place: a value, such as `identity` or `port`.
+    Whole,
+    /// All inner ones take the place of all outer ones: they have no name to merge by.
+    Set,
+    /// Its properties are a choice: any of them takes the place of the outer one's.
+    Choice,
+    /// Its parts merge one by one.
+    Parts,
+}
+
+/// How nodes of a rule merge.
+pub(crate) fn merging(rule: &NodeRule) -> Merging {
+    match rule.repeat {
+        Repeat::Many => Merging::Set,
+        Repeat::Once if !rule.args.is_empty() && rule.children.is_empty() => Merging::Whole,
+        Repeat::PerLabel if rule.name == "bind" => Merging::Choice,
+        Repeat::Once | Repeat::PerLabel => Merging::Parts,
+    }
+}
+
 /// Puts an inner node over an outer one of the same kind and name.
-fn merge_node(outer: &Node, inner: &Node, rule: &'static NodeRule) -> Node {
-    if rule.repeat == Repeat::Once && !rule.args.is_empty() && rule.children.is_empty() {
-        return inner.clone(); // a value, such as `identity` or `port`: it is replaced whole
+fn merge_node(outer: &Node, inner: &Node, rule: &'static NodeRule, grammar: &Grammar) -> Node {
+    if merging(rule) == Merging::Whole {
+        return inner.clone();
     }
     Node {
         name: outer.name.clone(),
         args: merge_args(outer, inner, rule),
         props: merge_props(outer, inner, rule),
-        children: merge_children(&outer.children, &inner.children, Children::List(rule.children)),
+        children: merge_children(outer, inner, grammar.children(rule), grammar),
         span: outer.span,
         origin: inner.origin.clone(),
     }
@@ -188,7 +211,7 @@ fn merge_args(outer: &Node, inner: &Node, rule: &NodeRule) -> Vec<Scalar> {
 
 fn merge_props(outer: &Node, inner: &Node, rule: &NodeRule) -> Vec<Prop> {
     // The properties of a binding are a choice: another target takes the place of the first.
-    let chosen = rule.name == "bind" && !inner.props.is_empty();
+    let chosen = merging(rule) == Merging::Choice && !inner.props.is_empty();
     let mut props = if chosen { Vec::new() } else { outer.props.clone() };
     for prop in &inner.props {
         match props.iter_mut().find(|known| known.name.value == prop.name.value) {
@@ -199,7 +222,8 @@ fn merge_props(outer: &Node, inner: &Node, rule: &NodeRule) -> Vec<Prop> {
     props
 }
 
-fn merge_children(outer: &[Node], inner: &[Node], rules: Children<'_>) -> Vec<Node> {
+fn merge_children(outer: &Node, inner: &Node, rules: Children<'_>, grammar: &Grammar) -> Vec<Node> {
+    let (outer, inner) = (&outer.children, &inner.children);
     let mut out: Vec<Option<Node>> = outer.iter().cloned().map(Some).collect();
     let mut index: BTreeMap<Key<'_>, usize> = BTreeMap::new();
     let mut sets: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -215,7 +239,7 @@ fn merge_children(outer: &[Node], inner: &[Node], rules: Children<'_>) -> Vec<No
         let rule = rules.get(&node.name.value);
         let known = rule.and_then(|rule| key(node, rule)).and_then(|key| index.get(&key));
         if let (Some(rule), Some(slot)) = (rule, known.and_then(|slot| out.get_mut(*slot))) {
-            *slot = slot.take().map(|known| merge_node(&known, node, rule));
+            *slot = slot.take().map(|known| merge_node(&known, node, rule, grammar));
             continue;
         }
         for slot in sets.remove(node.name.value.as_str()).unwrap_or_default() {

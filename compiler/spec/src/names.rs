@@ -192,6 +192,9 @@ impl Scope<'_> {
     }
 }
 
+/// Characters of a host name: the longest that DNS carries.
+pub(crate) const HOST_CHARS_MAX: usize = 253;
+
 fn in_zone(host: &str, zone: &str) -> bool {
     host == zone || host.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'))
 }
@@ -199,8 +202,11 @@ fn in_zone(host: &str, zone: &str) -> bool {
 /// What is wrong with a host name, or nothing. `_` is allowed (service records), `*` as a whole
 /// first label.
 pub(crate) fn host_problem(host: &str) -> Option<String> {
-    if host.is_empty() || host.len() > 253 {
-        return Some(format!("it has {} characters, and 1 to 253 are allowed", host.len()));
+    if host.is_empty() || host.len() > HOST_CHARS_MAX {
+        return Some(format!(
+            "it has {} characters, and 1 to {HOST_CHARS_MAX} are allowed",
+            host.len()
+        ));
     }
     for (position, label) in host.split('.').enumerate() {
         if position == 0 && label == "*" {

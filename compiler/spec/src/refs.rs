@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Deepest chain of `let`s: each is a step of recursion.
-const CHAIN_MAX: usize = 64;
+pub(crate) const CHAIN_MAX: usize = 64;
 
 /// What a text is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Workers: bindings, variables, consumers, Durable Objects.
 
 use envc_core::{Address, Diagnostic, Input, KindId, Part, Text};
+use envc_kinds::SCRIPT_NAME;
 use envc_syntax::{Node, Scalar};
 
 use crate::{
@@ -66,11 +67,7 @@ impl Scope<'_> {
 
     /// Script names: at most 63 characters, because they are part of host names.
     fn check_script(&mut self, script: &str, node: &Node) {
-        let good = script.len() <= 63
-            && !script.starts_with('-')
-            && !script.ends_with('-')
-            && script.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'));
-        if !good && !script.is_empty() {
+        if !SCRIPT_NAME.allows(script) && !script.is_empty() {
             let span = node.prop("name").map_or(node.label_span(), |scalar| scalar.span);
             let message = format!("`{script}` cannot be the name of a Worker's script");
             self.error(

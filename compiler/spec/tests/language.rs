@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Address, Diagnostic, KindId};
+use envc_core::{Address, Diagnostic, KindId, Mode};
 use envc_spec::{Environment, Instance, codes, load};
 
 const PROJECT: &str = "project \"shop\" { zone \"shop.example\" }\n";
@@ -264,4 +264,17 @@ fn a_fixed_identity_may_hold_the_pull_request() {
     let identity = &spec.head("e").unwrap().identity;
     assert_eq!(identity.fixed(Some(42)).as_deref(), Some("shop-42"));
     assert_eq!(identity.fixed(None), None);
+}
+
+#[test]
+fn rows_of_existing_merge_by_name() {
+    let body = "
+        environment \"base\" { identity \"base\" ; existing all { d1 \"a\" id=\"1\" ; d1 \"b\" id=\"2\" } }
+        environment \"next\" extends=\"base\" { identity \"next\" ; existing { d1 \"a\" id=\"3\" } }
+        d1 \"a\"
+        d1 \"b\"";
+    let resources = resolve(body, "next").resources;
+    let mode = |name: &str| resources[&Address::new(KindId::D1, name)].mode.clone();
+    assert_eq!(mode("a"), Mode::ExistingId("3".into()));
+    assert_eq!(mode("b"), Mode::ExistingId("2".into()));
 }

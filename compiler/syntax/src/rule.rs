@@ -9,6 +9,10 @@ pub struct NodeRule {
     pub name: &'static str,
     /// One or two sentences for people.
     pub doc: &'static str,
+    /// What else the reference tells of it: whole sentences, each its own paragraph.
+    pub notes: &'static [&'static str],
+    /// What holds when the node is not there; empty where there is nothing to say.
+    pub absent: &'static str,
     /// A line or block that is right.
     pub example: &'static str,
     /// Positional arguments, in order; optional ones last.
@@ -67,10 +71,33 @@ pub struct PropRule {
     pub ty: Type,
     /// Must it be there?
     pub required: bool,
-    /// What holds when it is left out, for people.
-    pub default: Option<&'static str>,
+    /// What holds when it is left out; every property that may be left out says so.
+    pub default: Option<Omitted>,
     /// For people.
     pub doc: &'static str,
+}
+
+/// What holds when a property is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Omitted {
+    /// The same as if this stood there, written as KDL.
+    Value(&'static str),
+    /// What these words say.
+    Words(&'static str),
+}
+
+impl PropRule {
+    /// Left out, it means the same as this value, written as KDL: `"0644"`, `20`.
+    #[must_use]
+    pub const fn default(self, kdl: &'static str) -> Self {
+        Self { default: Some(Omitted::Value(kdl)), ..self }
+    }
+
+    /// Left out, it means what these words say.
+    #[must_use]
+    pub const fn otherwise(self, words: &'static str) -> Self {
+        Self { default: Some(Omitted::Words(words)), ..self }
+    }
 }
 
 /// What a value may be.
@@ -133,6 +160,8 @@ impl Type {
 pub const EMPTY: NodeRule = NodeRule {
     name: "",
     doc: "",
+    notes: &[],
+    absent: "",
     example: "",
     args: &[],
     flags: &[],
@@ -150,7 +179,7 @@ pub const LABEL: ArgRule = ArgRule {
     doc: "The name that the rest of the spec refers to.",
 };
 
-/// A property that may be left out.
+/// A property that may be left out: `default` or `otherwise` say what holds then.
 pub const fn optional(name: &'static str, ty: Type, doc: &'static str) -> PropRule {
     PropRule { name, ty, required: false, default: None, doc }
 }

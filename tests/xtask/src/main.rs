@@ -24,6 +24,8 @@ TASK
     pure    Build the pure crates for wasm32-unknown-unknown, which is how they prove that
             they touch no file, socket, clock or environment variable.
     deny    Check licences, sources and who may depend on what, as deny.toml says.
+    reference
+            Write the generated parts of specs/LANGUAGE.md from the compiler's tables.
     bench   Run the benchmarks in release mode; arguments go to the benchmark program.
     ci      Run everything that continuous integration runs, in the same order.
 
@@ -47,8 +49,9 @@ fn main() -> ExitCode {
         (Some("worker"), []) => tasks::worker(),
         (Some("pure"), []) => tasks::pure_crates(),
         (Some("deny"), []) => tasks::deny(),
+        (Some("reference"), []) => tasks::reference(),
         (Some("ci"), []) => tasks::ci(),
-        (Some(task @ ("worker" | "pure" | "deny" | "ci")), [argument, ..]) => {
+        (Some(task @ ("worker" | "pure" | "deny" | "reference" | "ci")), [argument, ..]) => {
             Err(run::Failure::usage(format!("`{task}` takes no arguments, not `{argument}`")))
         }
         (Some(unknown), _) => Err(run::Failure::usage(format!("there is no task `{unknown}`"))),

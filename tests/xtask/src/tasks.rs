@@ -107,6 +107,17 @@ pub(crate) fn bench(arguments: &[String]) -> Done {
     run(cargo.args(arguments))
 }
 
+/// Writes the generated parts of specs/LANGUAGE.md anew. The test that compares them writes them,
+/// so that this program needs none of the compiler's crates.
+pub(crate) fn reference() -> Done {
+    let test = "the_page_is_what_the_tables_say";
+    let mut cargo = command(
+        "cargo",
+        &["test", "--quiet", "--package", "envc-spec", "--test", "reference", test],
+    )?;
+    run(cargo.env("ENVC_WRITE_REFERENCE", "1"))
+}
+
 /// Runs what continuous integration runs.
 pub(crate) fn ci() -> Done {
     run(&mut command("bash", &[".ci/run"])?)

@@ -12,10 +12,15 @@ pub(crate) const IDENTITY_WORD: &str = "branch";
 pub(super) const ENVIRONMENT: NodeRule = NodeRule {
     name: "environment",
     doc: "A type of environment. What stands in it merges with what stands outside.",
+    notes: &[
+        "At least one is needed, and each needs an `identity`, its own or an inherited one.",
+        "`extends=` inherits everything but `default`, `when` and `protect`. Types may not extend one another in a circle.",
+    ],
     example: "environment \"local\" default { identity branch max-length=20 unique }",
     args: &[LABEL],
     flags: &[FlagRule { name: "default", doc: "Chosen when nothing else is." }],
-    props: &[optional("extends", Type::Label, "The type whose block this one continues.")],
+    props: &[optional("extends", Type::Label, "The type whose block this one continues.")
+        .otherwise("only what stands outside")],
     ..EMPTY
 };
 
@@ -23,19 +28,26 @@ pub(super) const ENVIRONMENT: NodeRule = NodeRule {
 pub(super) const IDENTITY: NodeRule = NodeRule {
     name: "identity",
     doc: "Where the environment's ID comes from: fixed text, or the git branch.",
+    notes: &[
+        "Fixed text may hold `{env.pr}`: then every pull request has an environment of its own.",
+        "From a branch: lower case, a-z, 0-9 and dashes; `Fix/Login` gives `fix-login`. No branch gives `detached`.",
+        "`unique` adds a dash and ten characters of time and chance, once: the ID is recorded for the working copy. Without it two working copies on one branch share an environment.",
+        "An ID has at most 40 characters, those of `unique` among them, and no two types may give the same one.",
+    ],
     example: "identity branch max-length=20 unique",
     args: &[ArgRule {
         name: "identity",
         ty: Type::NameText,
         required: true,
-        doc: "Text in quotes, or the word branch.",
+        doc: "Text in quotes, or the bare word `branch`.",
     }],
-    flags: &[FlagRule { name: "unique", doc: "Adds time and chance to the branch." }],
+    flags: &[FlagRule { name: "unique", doc: "Of a branch: adds time and chance to it." }],
     props: &[optional(
         "max-length",
         Type::Int(1, 40),
-        "The most characters that the branch may give; 20 when left out.",
-    )],
+        "Of a branch: the most characters that it may give; with `unique` at most 29.",
+    )
+    .default("20")],
     repeat: Repeat::Once,
     ..EMPTY
 };
@@ -44,12 +56,14 @@ pub(super) const IDENTITY: NodeRule = NodeRule {
 pub(super) const WHEN: NodeRule = NodeRule {
     name: "when",
     doc: "When the type is chosen by itself.",
+    notes: &["Not inherited by `extends=`. Where both conditions hold, `pr` wins."],
+    absent: "The type is chosen by name, by `ENVC_ENV`, or as the `default`.",
     example: "when worktree",
     args: &[ArgRule {
         name: "condition",
         ty: Type::OneOf(&["worktree", "pr"]),
         required: true,
-        doc: "In a linked git worktree, or when a pull request is named.",
+        doc: "`worktree`: in a linked git worktree. `pr`: when `--pr` names a pull request.",
     }],
     repeat: Repeat::Once,
     ..EMPTY
@@ -59,6 +73,8 @@ pub(super) const WHEN: NodeRule = NodeRule {
 pub(super) const TTL: NodeRule = NodeRule {
     name: "ttl",
     doc: "How long an environment lives after its last apply.",
+    notes: &["Read and recorded; nothing collects what has outlived it yet."],
+    absent: "It lives until it is destroyed.",
     example: "ttl \"14d\"",
     args: &[ArgRule {
         name: "duration",
@@ -74,6 +90,8 @@ pub(super) const TTL: NodeRule = NodeRule {
 pub(super) const PROTECT: NodeRule = NodeRule {
     name: "protect",
     doc: "Refuses delete and replace; changes are approved.",
+    notes: &["Not inherited by `extends=`: a type that extends production is not production."],
+    absent: "Only what loses data is asked for.",
     example: "protect",
     repeat: Repeat::Once,
     ..EMPTY
@@ -83,12 +101,13 @@ pub(super) const PROTECT: NodeRule = NodeRule {
 pub(super) const MIGRATE: NodeRule = NodeRule {
     name: "migrate",
     doc: "When migrations run.",
+    absent: "`auto`",
     example: "migrate manual",
     args: &[ArgRule {
         name: "mode",
         ty: Type::OneOf(&["auto", "manual"]),
         required: true,
-        doc: "With every apply, or only by envc migrate apply.",
+        doc: "`auto`: with every apply. `manual`: only by `envc migrate apply`.",
     }],
     repeat: Repeat::Once,
     ..EMPTY
@@ -98,8 +117,13 @@ pub(super) const MIGRATE: NodeRule = NodeRule {
 pub(super) const EXISTING: NodeRule = NodeRule {
     name: "existing",
     doc: "Resources that are read and bound to, never created, changed or deleted.",
-    example: "existing all { d1 \"webapp\" id=\"0b0f1d2e-0000-4000-8000-000000000000\" }",
-    flags: &[FlagRule { name: "all", doc: "A store that is not listed is an error." }],
+    notes: &["Each row names a resource that is declared outside, by what the account calls it."],
+    absent: "Every resource is created.",
+    example: "existing all { d1 \"webapp\" id=\"0b0f1d2e-5c7a-4f0e-9d2b-3a1f6c8e7d10\" }",
+    flags: &[FlagRule {
+        name: "all",
+        doc: "A `d1`, `kv`, `r2` or `queue` that is not listed is an error, so that none is created by mistake.",
+    }],
     repeat: Repeat::Once,
     ..EMPTY
 };
@@ -108,10 +132,19 @@ pub(super) const EXISTING: NodeRule = NodeRule {
 pub(super) const WITHOUT: NodeRule = NodeRule {
     name: "without",
     doc: "Drops something that stands outside the block.",
+    notes: &[
+        "Within a block it works before the other nodes do: what it drops can be declared anew.",
+        "What refers to a dropped node is an error, unless the type overrides it.",
+    ],
     example: "without tunnel \"dev\"",
     args: &[
-        ArgRule { name: "kind", ty: Type::Plain, required: true, doc: "The node's kind." },
-        ArgRule { name: "name", ty: Type::Plain, required: true, doc: "Its name." },
+        ArgRule {
+            name: "kind",
+            ty: Type::Plain,
+            required: true,
+            doc: "The node's name, such as `tunnel`.",
+        },
+        ArgRule { name: "name", ty: Type::Plain, required: true, doc: "Its declared name." },
     ],
     repeat: Repeat::Many,
     ..EMPTY
@@ -120,7 +153,11 @@ pub(super) const WITHOUT: NodeRule = NodeRule {
 /// `let webapp-url "https://{zone}"`
 pub(super) const LET: NodeRule = NodeRule {
     name: "let",
-    doc: "A text with a name, referred to as {let.NAME}.",
+    doc: "A text with a name, referred to as `{let.NAME}`.",
+    notes: &[
+        "It may hold anything. Where it is used decides what it may hold: in a host only what a host may, in a `var` no secret.",
+        "`let`s may refer to one another, at most 64 deep, and not in a circle.",
+    ],
     example: "let webapp-url \"https://{zone}\"",
     args: &[
         LABEL,
@@ -133,6 +170,10 @@ pub(super) const LET: NodeRule = NodeRule {
 pub(super) const LEASE: NodeRule = NodeRule {
     name: "lease",
     doc: "A preview ID held from a pool of the edge.",
+    notes: &[
+        "`{lease.NAME.id}` is its ID, `{lease.NAME.ATTRIBUTE}` anything else that the pool knows of it: a secret, unless the pool says `public=`.",
+        "Checked, and refused by apply: it is not there yet.",
+    ],
     example: "lease \"preview\" pool=\"previews\"",
     args: &[LABEL],
     props: &[required("pool", Type::Label, "The pool that the edge declares.")],
@@ -142,13 +183,15 @@ pub(super) const LEASE: NodeRule = NodeRule {
 /// `dev "remote"`
 pub(super) const DEV: NodeRule = NodeRule {
     name: "dev",
-    doc: "Whether wrangler dev works on what was provisioned or on its own local copies.",
+    doc: "Whether `wrangler dev` works on what was provisioned or on its own local copies.",
+    notes: &["On the local cloud it is always `local`."],
+    absent: "`remote`",
     example: "dev \"remote\"",
     args: &[ArgRule {
         name: "where",
         ty: Type::OneOf(&["remote", "local"]),
         required: true,
-        doc: "remote (default on Cloudflare) or local.",
+        doc: "`remote`: bindings get `remote: true`. `local`: they do not.",
     }],
     repeat: Repeat::Once,
     ..EMPTY

@@ -10,6 +10,9 @@ use super::ANY;
 pub(super) const DOTENV: NodeRule = NodeRule {
     name: "dotenv",
     doc: "A file of variables, readable by its owner only.",
+    notes: &[
+        "A secret may stand in it. Its path is relative to the spec's folder, and git must ignore the file.",
+    ],
     example: "dotenv \".env\" { AUTH_SECRET (secret)\"AUTH_SECRET\" }",
     args: &[ArgRule { name: "path", ty: Type::Path, required: true, doc: "The file." }],
     children: &[&VARIABLE],
@@ -17,7 +20,7 @@ pub(super) const DOTENV: NodeRule = NodeRule {
 };
 
 const VARIABLE: NodeRule = NodeRule {
-    doc: "A variable and its value.",
+    doc: "A variable and its value. The node's name is the variable's: letters, digits and _, not beginning with a digit.",
     example: "WEBAPP_PORT \"{port.webapp}\"",
     args: &[ArgRule {
         name: "value",
@@ -32,11 +35,15 @@ const VARIABLE: NodeRule = NodeRule {
 pub(super) const FILE: NodeRule = NodeRule {
     name: "file",
     doc: "A file rendered from a template.",
+    notes: &[
+        "A secret may stand in it where its mode gives no permission to group and others, such as \"0600\".",
+    ],
     example: "file \"start-dev.sh\" template=\"templates/start-dev.sh\" mode=\"0755\"",
     args: &[ArgRule { name: "path", ty: Type::Path, required: true, doc: "The file." }],
     props: &[
         required("template", Type::Path, "The MiniJinja template."),
-        optional("mode", Type::Plain, "Permission bits in octal; \"0644\" when left out."),
+        optional("mode", Type::Plain, "Permission bits in octal, \"0000\" to \"0777\".")
+            .default("\"0644\""),
     ],
     ..EMPTY
 };
@@ -45,6 +52,9 @@ pub(super) const FILE: NodeRule = NodeRule {
 pub(super) const PORT: NodeRule = NodeRule {
     name: "port",
     doc: "A port that no worker owns.",
+    notes: &[
+        "`{port.NAME}` is a free one of the range, the same every time in one working copy, and never one that another environment on this machine has.",
+    ],
     example: "port \"claude-proxy\" \"9100-9199\"",
     args: &[
         LABEL,
@@ -57,6 +67,7 @@ pub(super) const PORT: NodeRule = NodeRule {
 pub(super) const RUN: NodeRule = NodeRule {
     name: "run",
     doc: "A command to run at a point of the apply.",
+    notes: &["Checked, and refused by apply: it is not there yet."],
     example: "run \"types\" after=\"apply\" command=\"pnpm generate:types\" optional",
     args: &[LABEL],
     flags: &[FlagRule {
@@ -64,10 +75,12 @@ pub(super) const RUN: NodeRule = NodeRule {
         doc: "When the command is not there, that is said and skipped.",
     }],
     props: &[
-        optional("after", Type::OneOf(&["apply", "migrate", "write"]), "After which step."),
+        optional("after", Type::OneOf(&["apply", "migrate", "write"]), "After which step.")
+            .default("\"apply\""),
         required("command", Type::Text, "The command line."),
-        optional("cwd", Type::Path, "The folder to run in."),
-        optional("when-changed", Type::Plain, "Run only when this output changed."),
+        optional("cwd", Type::Path, "The folder to run in.").default("\".\""),
+        optional("when-changed", Type::Plain, "Run only when this output changed.")
+            .otherwise("runs every time"),
     ],
     children: &[&RUN_ENV],
     ..EMPTY

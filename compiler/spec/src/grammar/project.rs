@@ -8,6 +8,7 @@ use envc_syntax::rule::{
 pub(super) const PROJECT: NodeRule = NodeRule {
     name: "project",
     doc: "Names the project. Its name is part of every physical name.",
+    notes: &["A spec has exactly one."],
     example: "project \"eventuall\" { zone \"eventuall.live\" }",
     args: &[LABEL],
     children: &[&ZONE, &STATE],
@@ -18,6 +19,7 @@ pub(super) const PROJECT: NodeRule = NodeRule {
 const ZONE: NodeRule = NodeRule {
     name: "zone",
     doc: "The DNS zone in which hosts are made.",
+    absent: "No `dns`, no `ingress`, no `route`, no `domain` and no `{zone}`.",
     example: "zone \"eventuall.live\"",
     args: &[ArgRule {
         name: "zone",
@@ -32,14 +34,21 @@ const ZONE: NodeRule = NodeRule {
 const STATE: NodeRule = NodeRule {
     name: "state",
     doc: "Where the record of what was created is kept.",
+    notes: &["`r2` and `edge` are checked, and refused by apply: they are not there yet."],
+    absent: "`local`",
     example: "state \"r2\" bucket=\"vibechecc-state\"",
     args: &[ArgRule {
         name: "store",
         ty: Type::OneOf(&["local", "r2", "edge"]),
         required: true,
-        doc: "The user's state directory, an R2 bucket, or the edge Worker.",
+        doc: "`local`: the user's state directory. `r2`: a bucket. `edge`: the edge Worker.",
     }],
-    props: &[optional("bucket", Type::Plain, "The bucket of the r2 store.")],
+    props: &[optional(
+        "bucket",
+        Type::Plain,
+        "The bucket of the `r2` store; needed there, and only there.",
+    )
+    .otherwise("no bucket")],
     repeat: Repeat::Once,
     ..EMPTY
 };
@@ -47,13 +56,19 @@ const STATE: NodeRule = NodeRule {
 /// `require "node" version=">=22" optional`
 pub(super) const REQUIRE: NodeRule = NodeRule {
     name: "require",
-    doc: "A tool that must be installed.",
+    doc: "A tool that must be installed. It is looked for before anything is done.",
     example: "require \"node\" version=\">=22\" optional",
     args: &[ArgRule { name: "tool", ty: Type::Label, required: true, doc: "The command's name." }],
     flags: &[FlagRule { name: "optional", doc: "When it is not there, that is said and skipped." }],
     props: &[
-        optional("version", Type::Plain, "The lowest version, such as \">=22\"."),
-        optional("cloud", Type::OneOf(&["cloudflare", "local"]), "Needed only on this cloud."),
+        optional(
+            "version",
+            Type::Plain,
+            "What `TOOL --version` must say: \">=22\", \"^3.1\", \">=1.2, <2\".",
+        )
+        .otherwise("any version"),
+        optional("cloud", Type::OneOf(&["cloudflare", "local"]), "Needed only on this cloud.")
+            .otherwise("needed on every cloud"),
     ],
     ..EMPTY
 };
@@ -62,6 +77,9 @@ pub(super) const REQUIRE: NodeRule = NodeRule {
 pub(super) const EDGE: NodeRule = NodeRule {
     name: "edge",
     doc: "The edge Worker that holds the pool of preview IDs, status and shared state.",
+    notes: &[
+        "Checked, and on Cloudflare refused by apply: it is not there yet. On the local cloud it asks for nothing.",
+    ],
     example: "edge \"https://edge.example.com\" token=(secret)\"EDGE_TOKEN\" { pool \"previews\" }",
     args: &[ArgRule { name: "url", ty: Type::Plain, required: true, doc: "The Worker's address." }],
     props: &[required("token", Type::Credential, "The token of its API.")],
@@ -79,7 +97,8 @@ const POOL: NodeRule = NodeRule {
         "public",
         Type::Plain,
         "The attributes that are no secrets, separated by spaces.",
-    )],
+    )
+    .otherwise("every attribute is a secret")],
     ..EMPTY
 };
 
@@ -87,6 +106,7 @@ const POOL: NodeRule = NodeRule {
 pub(super) const SECRETS: NodeRule = NodeRule {
     name: "secrets",
     doc: "Where secrets are looked up, first to last.",
+    absent: "`secrets { env }`: the variables of envc's own process.",
     example: "secrets { env prefix=\"EVENTUALL_\" ; dotenv \".secrets.env\" }",
     children: &[&ENV, &DOTENV, &DOPPLER, &AWS],
     repeat: Repeat::Once,
@@ -97,7 +117,7 @@ const ENV: NodeRule = NodeRule {
     name: "env",
     doc: "Variables of envc's own process.",
     example: "env prefix=\"EVENTUALL_\"",
-    props: &[optional("prefix", Type::Plain, "Put before the secret's name.")],
+    props: &[optional("prefix", Type::Plain, "Put before the secret's name.").default("\"\"")],
     repeat: Repeat::Once,
     ..EMPTY
 };
@@ -113,12 +133,15 @@ const DOTENV: NodeRule = NodeRule {
 const DOPPLER: NodeRule = NodeRule {
     name: "doppler",
     doc: "A Doppler configuration.",
+    notes: &["Checked, and refused by apply: it is not there yet."],
     example: "doppler project=\"eventuall\" config=\"dev\" token=(env)\"DOPPLER_TOKEN\"",
     props: &[
         required("project", Type::NameText, "The Doppler project."),
         required("config", Type::NameText, "The configuration in it."),
-        optional("token", Type::Credential, "The access token."),
-        optional("token-file", Type::Path, "A file that holds the access token."),
+        optional("token", Type::Credential, "The access token.")
+            .otherwise("read from `token-file=`"),
+        optional("token-file", Type::Path, "A file that holds the access token.")
+            .otherwise("given by `token=`"),
     ],
     repeat: Repeat::Once,
     ..EMPTY
@@ -127,6 +150,7 @@ const DOPPLER: NodeRule = NodeRule {
 const AWS: NodeRule = NodeRule {
     name: "aws-secrets-manager",
     doc: "A secret of AWS Secrets Manager that holds a JSON object.",
+    notes: &["Checked, and refused by apply: it is not there yet."],
     example: "aws-secrets-manager id=\"vibechecc/{env.type}\" region=\"us-east-1\"",
     props: &[
         required("id", Type::NameText, "The secret's name or ARN."),

@@ -6,6 +6,10 @@ use envc_syntax::rule::{ArgRule, EMPTY, LABEL, NodeRule, Repeat, Type, optional,
 pub(super) const WORKER: NodeRule = NodeRule {
     name: "worker",
     doc: "A Worker: its bindings, variables and configuration.",
+    notes: &[
+        "envc writes `wrangler.jsonc` into its folder and, where it has secrets, `.dev.vars`.",
+        "`deploy=\"placeholder\"`, `deploy=\"bundle\"`, `route` and `domain` are checked, and refused by apply: they are not there yet.",
+    ],
     example: "worker \"webapp\" path=\"apps/webapp\" { bind \"DB\" d1=\"webapp\" }",
     args: &[LABEL],
     props: &[
@@ -13,16 +17,21 @@ pub(super) const WORKER: NodeRule = NodeRule {
         optional(
             "name",
             Type::NameText,
-            "The script's name; {project}-{name}-{env} when left out.",
-        ),
-        optional("main", Type::Path, "The entry point, relative to the folder."),
-        optional("compatibility-date", Type::Date, "The compatibility date."),
+            "The script's name in the account.",
+        )
+        .otherwise("`{project}-NAME-{env}`"),
+        optional("main", Type::Path, "The entry point, relative to the folder.")
+            .otherwise("left out of the configuration"),
+        optional("compatibility-date", Type::Date, "The compatibility date.")
+            .otherwise("left out of the configuration"),
         optional(
             "deploy",
             Type::OneOf(&["external", "placeholder", "bundle"]),
-            "Who brings the script to the account.",
-        ),
-        optional("bundle", Type::Path, "The built script, for deploy=\"bundle\"."),
+            "Who brings the script to the account: you with wrangler (`external`), you after envc made an empty one (`placeholder`), or envc (`bundle`).",
+        )
+        .default("\"external\""),
+        optional("bundle", Type::Path, "The built script, for `deploy=\"bundle\"`.")
+            .otherwise("nothing is uploaded"),
     ],
     children: &[
         &WORKER_PORT,
@@ -43,7 +52,8 @@ pub(super) const WORKER: NodeRule = NodeRule {
 
 const WORKER_PORT: NodeRule = NodeRule {
     name: "port",
-    doc: "The port of its development server.",
+    doc: "The port of its development server. `{port.NAME}` with the worker's name refers to it.",
+    absent: "No port is kept for it, and `wrangler dev` takes its own.",
     example: "port \"3000-3999\"",
     args: &[ArgRule {
         name: "range",
@@ -57,7 +67,8 @@ const WORKER_PORT: NodeRule = NodeRule {
 
 const TEMPLATE: NodeRule = NodeRule {
     name: "template",
-    doc: "The MiniJinja template of its configuration; generated whole when left out.",
+    doc: "The MiniJinja template of its configuration.",
+    absent: "The configuration is generated whole from what stands here.",
     example: "template \"templates/wrangler/webapp.jsonc\"",
     args: &[ArgRule { name: "path", ty: Type::Path, required: true, doc: "The template." }],
     repeat: Repeat::Once,
@@ -66,7 +77,8 @@ const TEMPLATE: NodeRule = NodeRule {
 
 const FLAGS: NodeRule = NodeRule {
     name: "compatibility-flags",
-    doc: "Compatibility flags.",
+    doc: "Compatibility flags, one argument each.",
+    absent: "None.",
     example: "compatibility-flags \"nodejs_compat\"",
     args: &[ArgRule { name: "flag", ty: Type::Plain, required: true, doc: "A flag." }],
     repeat: Repeat::Once,
@@ -81,16 +93,20 @@ const NAME: ArgRule = ArgRule {
     doc: "The name that the Worker sees.",
 };
 
+/// A binding has one target.
+const ANOTHER: &str = "another resource is bound";
+
 const BIND: NodeRule = NodeRule {
     name: "bind",
     doc: "Binds a resource to a name that the Worker sees.",
+    notes: &["Names exactly one resource."],
     example: "bind \"DB\" d1=\"webapp\"",
     args: &[NAME],
     props: &[
-        optional("d1", Type::Resource("d1"), "A D1 database."),
-        optional("kv", Type::Resource("kv"), "A KV namespace."),
-        optional("r2", Type::Resource("r2"), "An R2 bucket."),
-        optional("queue", Type::Resource("queue"), "A queue to send to."),
+        optional("d1", Type::Resource("d1"), "A D1 database.").otherwise(ANOTHER),
+        optional("kv", Type::Resource("kv"), "A KV namespace.").otherwise(ANOTHER),
+        optional("r2", Type::Resource("r2"), "An R2 bucket.").otherwise(ANOTHER),
+        optional("queue", Type::Resource("queue"), "A queue to send to.").otherwise(ANOTHER),
     ],
     ..EMPTY
 };
@@ -105,7 +121,7 @@ const VAR: NodeRule = NodeRule {
 
 const SECRET: NodeRule = NodeRule {
     name: "secret",
-    doc: "A secret of the Worker; for local work it goes to .dev.vars.",
+    doc: "A secret of the Worker; for local work it goes to `.dev.vars`.",
     example: "secret \"AUTH_SECRET\"",
     args: &[
         NAME,
@@ -119,6 +135,9 @@ const SECRET: NodeRule = NodeRule {
     ..EMPTY
 };
 
+/// Nothing is written, and Cloudflare decides.
+const CLOUDFLARE: &str = "left to Cloudflare";
+
 const CONSUME: NodeRule = NodeRule {
     name: "consume",
     doc: "Consumes a queue.",
@@ -130,12 +149,17 @@ const CONSUME: NodeRule = NodeRule {
         doc: "The queue.",
     }],
     props: &[
-        optional("batch-size", Type::Int(1, 100), "Messages per batch."),
-        optional("max-batch-timeout", Type::Int(0, 60), "Seconds until a smaller batch is sent."),
-        optional("max-retries", Type::Int(0, 100), "Tries before the dead letter queue."),
-        optional("max-concurrency", Type::Int(1, 250), "Invocations at once."),
-        optional("retry-delay", Type::Int(0, 43_200), "Seconds before a retry."),
-        optional("dead-letter", Type::Resource("queue"), "Where messages go that failed."),
+        optional("batch-size", Type::Int(1, 100), "Messages per batch.").otherwise(CLOUDFLARE),
+        optional("max-batch-timeout", Type::Int(0, 60), "Seconds until a smaller batch is sent.")
+            .otherwise(CLOUDFLARE),
+        optional("max-retries", Type::Int(0, 100), "Tries before the dead letter queue.")
+            .otherwise(CLOUDFLARE),
+        optional("max-concurrency", Type::Int(1, 250), "Invocations at once.")
+            .otherwise(CLOUDFLARE),
+        optional("retry-delay", Type::Int(0, 43_200), "Seconds before a retry.")
+            .otherwise(CLOUDFLARE),
+        optional("dead-letter", Type::Resource("queue"), "Where messages go that failed.")
+            .otherwise("they are deleted"),
     ],
     ..EMPTY
 };
@@ -147,7 +171,8 @@ const OBJECT: NodeRule = NodeRule {
     args: &[NAME],
     props: &[
         required("class", Type::Identifier, "The class."),
-        optional("worker", Type::Resource("worker"), "The worker that defines it, if another."),
+        optional("worker", Type::Resource("worker"), "The worker that defines it, if another.")
+            .otherwise("this worker"),
     ],
     ..EMPTY
 };
@@ -222,7 +247,8 @@ const ROUTE: NodeRule = NodeRule {
         required: true,
         doc: "A host and a path, with * as wildcard.",
     }],
-    props: &[optional("name", Type::Label, "The name of {host.NAME}; the worker's when left out.")],
+    props: &[optional("name", Type::Label, "What `{host.NAME}` and `{url.NAME}` call it.")
+        .otherwise("the worker's name")],
     repeat: Repeat::Many,
     ..EMPTY
 };
@@ -232,7 +258,8 @@ const DOMAIN: NodeRule = NodeRule {
     doc: "Gives the Worker a host of its own.",
     example: "domain \"{env}\"",
     args: &[ArgRule { name: "host", ty: Type::NameText, required: true, doc: "The host." }],
-    props: &[optional("name", Type::Label, "The name of {host.NAME}; the worker's when left out.")],
+    props: &[optional("name", Type::Label, "What `{host.NAME}` and `{url.NAME}` call it.")
+        .otherwise("the worker's name")],
     repeat: Repeat::Many,
     ..EMPTY
 };
