@@ -77,7 +77,11 @@ fn every_kdl_block_compiles_or_shows_the_mistake_that_it_names() {
 
 /// What is wrong with a block, as against what it says of itself.
 fn problems(block: &Block) -> impl Iterator<Item = String> {
-    let found = load(&completed(&block.text)).1.into_sorted();
+    // What is missing as a whole would be put in.
+    let as_it_stands = ["missing_project", "missing_environment"];
+    let whole = block.shows.as_deref().is_some_and(|code| as_it_stands.contains(&code));
+    let text = if whole { block.text.clone() } else { completed(&block.text) };
+    let found = load(&text).1.into_sorted();
     let code = |one: &Diagnostic| one.code.rsplit("::").next().unwrap_or_default().to_owned();
     let is_shown = |one: &Diagnostic| Some(code(one)) == block.shows;
     let shown = block.shows.is_none() || found.iter().any(is_shown);
@@ -91,8 +95,11 @@ fn problems(block: &Block) -> impl Iterator<Item = String> {
 #[test]
 fn every_kdl_block_is_formatted() {
     for (name, text) in documents() {
-        for (line, block) in blocks(&text, "kdl") {
-            assert_eq!(envc_syntax::format(&block).as_ref(), Ok(&block), "{name}:{line}");
+        for Block { line, shows, text } in blocks(&text) {
+            let formatted = envc_syntax::format(&text);
+            // A block that shows a mistake may be none that can be read.
+            let unreadable = shows.is_some() && formatted.is_err();
+            assert!(unreadable || formatted.as_ref() == Ok(&text), "{name}:{line}: {formatted:?}");
         }
     }
 }

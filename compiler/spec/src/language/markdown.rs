@@ -197,7 +197,10 @@ fn node(language: &Language, node: &NodeDoc, out: &mut String) {
     }
     let bullets = !node.notes.is_empty() || !node.children.is_empty() || !node.outputs.is_empty();
     let gap = if bullets { "\n" } else { "" };
-    put(out, format_args!("{gap}```kdl\n{}\n```\n\n", example(language, node)));
+    let example = example(language, node);
+    // Laid out as `envc fmt` does it; an example that cannot be read fails its test.
+    let example = envc_syntax::format(&example).unwrap_or(example);
+    put(out, format_args!("{gap}```kdl\n{}\n```\n\n", example.trim_end()));
 }
 
 /// The example of a node, inside the heads of the nodes that it stands in.
