@@ -1,10 +1,16 @@
 # Serves the built Worker with the bare runtime: `workerd serve workerd.capnp`.
+#
 # Port 0 takes a free port; `--socket-addr http=127.0.0.1:8787` asks for a certain one, and
-# `--control-fd 1` writes the port that was taken to standard output.
+# `--control-fd 1` writes the port that was taken to standard output. What the objects keep goes
+# to the folder `state`, or to another with `--directory-path disk=/absolute/path`; it must be
+# there. The secrets are read from the environment.
 using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
-  services = [ (name = "main", worker = .edge) ],
+  services = [
+    (name = "main", worker = .edge),
+    (name = "disk", disk = (path = "state", writable = true)),
+  ],
   sockets = [ (name = "http", address = "127.0.0.1:0", http = (), service = "main") ],
 );
 
@@ -15,4 +21,15 @@ const edge :Workerd.Worker = (
   ],
   # The same as in wrangler.jsonc.
   compatibilityDate = "2026-01-01",
+  durableObjectNamespaces = [
+    (className = "PoolObject", uniqueKey = "envc-edge-pools", enableSql = true),
+    (className = "TokensObject", uniqueKey = "envc-edge-tokens", enableSql = true),
+  ],
+  durableObjectStorage = (localDisk = "disk"),
+  bindings = [
+    (name = "POOLS", durableObjectNamespace = "PoolObject"),
+    (name = "TOKENS", durableObjectNamespace = "TokensObject"),
+    (name = "BOOTSTRAP_TOKEN", fromEnvironment = "BOOTSTRAP_TOKEN"),
+    (name = "SEAL_KEY", fromEnvironment = "SEAL_KEY"),
+  ],
 );

@@ -4,13 +4,25 @@
 //! `envc` itself. Types that the Worker *reads* refuse unknown fields, so that a misspelt
 //! field is an error and not a silence. Types that the Worker only *writes* are read with
 //! tolerance: a caller must understand the answer of a newer Worker well enough to say so.
+//! What is secret is not shown by `Debug`.
 //!
-//! Entry types: [`Health`] and [`Problem`]. May be imported by `envc-edge-core`, the Worker's
-//! shell, the local cloud and the command line.
+//! Entry types: [`Health`], [`Problem`], [`Lease`], [`TokenRequest`]. May be imported by
+//! `envc-edge-core`, the Worker's shell, the local cloud and the command line.
 #![forbid(unsafe_code)]
 
 mod health;
+pub mod limits;
+mod name;
+mod pool;
 mod problem;
+mod token;
 
 pub use health::{Health, HealthStatus};
+pub use name::{Holder, Name, NameError};
+pub use pool::{
+    Lease, LeaseClass, LeaseList, LeaseRequest, LeaseSummary, Member, MemberList, MemberState,
+    MemberSummary, MembersDiff, MembersRequest, PoolEmpty, PoolSettings, PoolStats, Reclaim,
+    ReclaimList, ReclaimRequest, RenewRequest, Ticket, TicketSummary,
+};
 pub use problem::{Problem, ProblemType};
+pub use token::{Scope, TokenCreated, TokenList, TokenRequest, TokenSummary};

@@ -41,15 +41,57 @@ impl Problem {
 /// The URIs are names, not addresses: nothing is served there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ProblemType {
+    /// The body, the query or the path does not say what it must; `detail` tells where.
+    #[serde(rename = "urn:envc:problem:invalid-request")]
+    InvalidRequest,
+    /// There is no token, or it is unknown, expired or revoked. Which of these is not told.
+    #[serde(rename = "urn:envc:problem:unauthenticated")]
+    Unauthenticated,
+    /// The token lacks the scope, or the thing belongs to another subject.
+    #[serde(rename = "urn:envc:problem:forbidden")]
+    Forbidden,
     /// No resource has this path.
     #[serde(rename = "urn:envc:problem:not-found")]
     NotFound,
     /// The resource is there, but not for this method; `Allow` lists those that work.
     #[serde(rename = "urn:envc:problem:method-not-allowed")]
     MethodNotAllowed,
+    /// The holder's name is in use under another token's subject.
+    #[serde(rename = "urn:envc:problem:holder-taken")]
+    HolderTaken,
+    /// The lease expired, was released or was taken away; its `lease_id` never works again.
+    #[serde(rename = "urn:envc:problem:lease-gone")]
+    LeaseGone,
+    /// `If-Match` or `If-None-Match` does not fit the current version; nothing was written.
+    #[serde(rename = "urn:envc:problem:precondition-failed")]
+    PreconditionFailed,
+    /// The body is longer than this resource reads.
+    #[serde(rename = "urn:envc:problem:body-too-large")]
+    BodyTooLarge,
+    /// The state is locked by another holder; the answer says by whom and until when.
+    #[serde(rename = "urn:envc:problem:locked")]
+    Locked,
+    /// A write carries no fencing number, or no precondition.
+    #[serde(rename = "urn:envc:problem:lock-required")]
+    LockRequired,
+    /// The token has used up its requests; `Retry-After` says when to go on.
+    #[serde(rename = "urn:envc:problem:rate-limited")]
+    RateLimited,
     /// The Worker failed; the request may be repeated.
     #[serde(rename = "urn:envc:problem:internal")]
     Internal,
+    /// Every member is leased, at rest or promised to the queue; `Retry-After` says when to ask again.
+    #[serde(rename = "urn:envc:problem:pool-empty")]
+    PoolEmpty,
+    /// Too many wait already; `Retry-After` says when to ask again.
+    #[serde(rename = "urn:envc:problem:queue-full")]
+    QueueFull,
+    /// The object that decides did not answer; the request may be repeated.
+    #[serde(rename = "urn:envc:problem:unavailable")]
+    Unavailable,
+    /// A secret or a setting of the Worker is missing or wrong; `detail` names it.
+    #[serde(rename = "urn:envc:problem:misconfigured")]
+    Misconfigured,
     /// A type that this build does not know, sent by a newer Worker. Never sent by this one.
     #[serde(other, rename = "about:blank")]
     Unknown,
@@ -57,14 +99,46 @@ pub enum ProblemType {
 
 impl ProblemType {
     /// Every type that the Worker sends.
-    pub const ALL: [Self; 3] = [Self::NotFound, Self::MethodNotAllowed, Self::Internal];
+    pub const ALL: [Self; 17] = [
+        Self::InvalidRequest,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::HolderTaken,
+        Self::LeaseGone,
+        Self::PreconditionFailed,
+        Self::BodyTooLarge,
+        Self::Locked,
+        Self::LockRequired,
+        Self::RateLimited,
+        Self::Internal,
+        Self::PoolEmpty,
+        Self::QueueFull,
+        Self::Unavailable,
+        Self::Misconfigured,
+    ];
 
     /// The stable URI in the `type` member.
     pub const fn uri(self) -> &'static str {
         match self {
+            Self::InvalidRequest => "urn:envc:problem:invalid-request",
+            Self::Unauthenticated => "urn:envc:problem:unauthenticated",
+            Self::Forbidden => "urn:envc:problem:forbidden",
             Self::NotFound => "urn:envc:problem:not-found",
             Self::MethodNotAllowed => "urn:envc:problem:method-not-allowed",
+            Self::HolderTaken => "urn:envc:problem:holder-taken",
+            Self::LeaseGone => "urn:envc:problem:lease-gone",
+            Self::PreconditionFailed => "urn:envc:problem:precondition-failed",
+            Self::BodyTooLarge => "urn:envc:problem:body-too-large",
+            Self::Locked => "urn:envc:problem:locked",
+            Self::LockRequired => "urn:envc:problem:lock-required",
+            Self::RateLimited => "urn:envc:problem:rate-limited",
             Self::Internal => "urn:envc:problem:internal",
+            Self::PoolEmpty => "urn:envc:problem:pool-empty",
+            Self::QueueFull => "urn:envc:problem:queue-full",
+            Self::Unavailable => "urn:envc:problem:unavailable",
+            Self::Misconfigured => "urn:envc:problem:misconfigured",
             Self::Unknown => "about:blank",
         }
     }
@@ -72,9 +146,23 @@ impl ProblemType {
     /// The text in the `title` member.
     pub const fn title(self) -> &'static str {
         match self {
+            Self::InvalidRequest => "The request is malformed",
+            Self::Unauthenticated => "No valid token",
+            Self::Forbidden => "The token may not do this",
             Self::NotFound => "There is nothing at this path",
             Self::MethodNotAllowed => "This path does not accept this method",
+            Self::HolderTaken => "Another subject holds or waits under this name",
+            Self::LeaseGone => "The lease is over",
+            Self::PreconditionFailed => "The document has changed",
+            Self::BodyTooLarge => "The body is too large",
+            Self::Locked => "Someone else holds the lock",
+            Self::LockRequired => "A write needs the lock",
+            Self::RateLimited => "Too many requests",
             Self::Internal => "The Worker failed",
+            Self::PoolEmpty => "No preview ID is free",
+            Self::QueueFull => "The queue is full",
+            Self::Unavailable => "Try again",
+            Self::Misconfigured => "The Worker is not set up",
             Self::Unknown => "Unknown problem",
         }
     }
@@ -82,9 +170,20 @@ impl ProblemType {
     /// The HTTP status code that goes with it.
     pub const fn status(self) -> u16 {
         match self {
+            Self::InvalidRequest => 400,
+            Self::Unauthenticated => 401,
+            Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
+            Self::HolderTaken => 409,
+            Self::LeaseGone => 410,
+            Self::PreconditionFailed => 412,
+            Self::BodyTooLarge => 413,
+            Self::Locked => 423,
+            Self::LockRequired => 428,
+            Self::RateLimited => 429,
             Self::Internal | Self::Unknown => 500,
+            Self::PoolEmpty | Self::QueueFull | Self::Unavailable | Self::Misconfigured => 503,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The little of HTTP that the core needs, as plain data.
 
-use envc_edge_api::{Problem, ProblemType};
+use envc_edge_api::{Problem, ProblemType, Scope};
 use serde::Serialize;
 
 /// What the core sees of a request.
@@ -41,6 +41,18 @@ impl Method {
             _ => Self::Other,
         }
     }
+
+    /// The method's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+            Self::Other => "OTHER",
+        }
+    }
 }
 
 /// A whole response.
@@ -49,7 +61,7 @@ impl Method {
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// The `Content-Type` header.
+    /// The `Content-Type` header; none when it is empty.
     pub content_type: &'static str,
     /// Every other header, with lower-case names.
     pub headers: Vec<(&'static str, String)>,
@@ -63,13 +75,79 @@ impl Response {
         Self::document(200, "application/json", document)
     }
 
+    /// Answers `201` with a JSON document.
+    pub(crate) fn created<T: Serialize>(document: &T) -> Self {
+        Self::document(201, "application/json", document)
+    }
+
+    /// Answers `202` with a JSON document.
+    pub(crate) fn accepted<T: Serialize>(document: &T) -> Self {
+        Self::document(202, "application/json", document)
+    }
+
+    /// Answers `204`.
+    pub(crate) fn no_content() -> Self {
+        let headers = vec![("cache-control", "no-store".to_owned())];
+        Self { status: 204, content_type: "", headers, body: Vec::new() }
+    }
+
     /// Answers with a problem document and the status it states.
-    pub(crate) fn problem(problem: &Problem) -> Self {
-        Self::document(problem.status, Problem::CONTENT_TYPE, problem)
+    pub fn problem(problem: &Problem) -> Self {
+        Self::problem_with(problem.status, problem)
+    }
+
+    /// Answers with a problem document that has members of its own.
+    pub(crate) fn problem_with<T: Serialize>(status: u16, document: &T) -> Self {
+        Self::document(status, Problem::CONTENT_TYPE, document)
+    }
+
+    /// Tells when to ask again.
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.headers.push(("retry-after", seconds.to_string()));
+        self
+    }
+
+    /// Refuses a request that has no valid token.
+    pub fn unauthenticated() -> Self {
+        let mut response = Self::problem(&Problem::new(
+            ProblemType::Unauthenticated,
+            "send `Authorization: Bearer TOKEN` with a token that an admin made and nobody revoked",
+        ));
+        response.headers.push(("www-authenticate", "Bearer".to_owned()));
+        response
+    }
+
+    /// Refuses a token that lacks the scope.
+    pub fn forbidden(any_of: &[Scope]) -> Self {
+        let names: Vec<&str> = any_of.iter().map(|scope| scope.name()).collect();
+        let needed = names.join(" or ");
+        Self::problem(&Problem::new(
+            ProblemType::Forbidden,
+            format!("this needs a token with the scope {needed}"),
+        ))
+    }
+
+    /// Refuses a body that is longer than `max` bytes.
+    pub fn body_too_large(max: usize) -> Self {
+        let detail = format!("this resource reads at most {max} bytes");
+        Self::problem(&Problem::new(ProblemType::BodyTooLarge, detail))
+    }
+
+    /// Refuses a token that has used up its requests; `wait_ms` says when it has one again.
+    pub fn rate_limited(wait_ms: u64) -> Self {
+        let problem =
+            Problem::new(ProblemType::RateLimited, "this token has used up its requests for now");
+        let seconds = u32::try_from(wait_ms.div_ceil(1_000)).unwrap_or(u32::MAX).max(1);
+        Self::problem(&problem).retry_after(seconds)
+    }
+
+    /// Tells that the object which decides did not answer.
+    pub fn unavailable(detail: &str) -> Self {
+        Self::problem(&Problem::new(ProblemType::Unavailable, detail)).retry_after(1)
     }
 
     /// Takes the body away, as `HEAD` wants it; status and headers stay those of `GET`.
-    pub(crate) fn without_body(mut self) -> Self {
+    pub fn without_body(mut self) -> Self {
         self.body.clear();
         self
     }

@@ -1,14 +1,29 @@
 //! What the edge Worker decides, without the Worker: a request goes in, a response comes out.
 //!
-//! Invariants: no I/O, no clock, no randomness, no Workers API; the same request gets the same
-//! response. Nothing here panics, because a panicking Worker never answers its caller.
+//! Invariants: no I/O, no clock, no randomness, no Workers API: the time and unguessable values
+//! are inputs, and the same inputs get the same response. Nothing here panics, because a
+//! panicking Worker never answers its caller.
 //!
-//! Entry function: [`handle`]. May be imported by the Worker's shell, which turns real requests
-//! into [`Request`] and [`Response`] into real responses, and by the local cloud.
+//! Entry functions: [`route`], then [`pool::serve`] or [`Tokens::serve`]. May be imported by the
+//! Worker's shell, which turns real requests into [`Request`] and [`Response`] into real
+//! responses and performs [`store::Effects`], and by the local cloud.
 #![forbid(unsafe_code)]
 
+pub mod auth;
+mod call;
+mod entropy;
+mod gate;
 mod http;
+pub mod pool;
 mod router;
+mod seal;
+pub mod store;
+mod tokens;
 
+pub use call::{Call, Caller, Served};
+pub use entropy::Entropy;
+pub use gate::Gate;
 pub use http::{Method, Request, Response};
-pub use router::handle;
+pub use router::{PoolResource, Resource, Route, health, route};
+pub use seal::{SealError, SealKey};
+pub use tokens::{BOOTSTRAP, Checked, TokenResource, Tokens};

@@ -1,62 +1,132 @@
-//! Which resource a path names, and what it answers.
+//! Which resource a path names, which methods it has, and who may call them.
 
-use envc_edge_api::{Health, Problem, ProblemType};
+use envc_edge_api::limits::{BODY_BYTES_MAX, MEMBERS_BODY_BYTES_MAX};
+use envc_edge_api::{Health, Name, Problem, ProblemType, Scope};
 
 use crate::http::{Method, Request, Response};
+use crate::tokens::TokenResource;
 
 /// Everything that has a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Resource {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resource<'a> {
     /// `/healthz`: whether the Worker is there, and which version of it.
     Health,
+    /// `/v1/pools/{pool}` and below.
+    Pool(Name, PoolResource<'a>),
+    /// `/v1/tokens` and below.
+    Tokens(TokenResource<'a>),
 }
 
-impl Resource {
-    fn at(path: &str) -> Option<Self> {
-        match path {
-            "/healthz" => Some(Self::Health),
+/// What a pool has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PoolResource<'a> {
+    /// `/v1/pools/{pool}`
+    Pool,
+    /// `…/leases`
+    Leases,
+    /// `…/leases/{lease_id}`
+    Lease(&'a str),
+    /// `…/tickets/{ticket_id}`
+    Ticket(&'a str),
+    /// `…/members`
+    Members,
+    /// `…/reclaims`
+    Reclaims,
+}
+
+/// What a request is about, and what it needs to be served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route<'a> {
+    /// What.
+    pub resource: Resource<'a>,
+    /// Any one of these scopes; none means that no token is needed.
+    pub scopes: &'static [Scope],
+    /// How long the body may be, in bytes.
+    pub body_bytes_max: usize,
+    /// Whether the answer depends on which subjects have a live token.
+    pub needs_alive: bool,
+}
+
+const GET: &[Method] = &[Method::Get, Method::Head];
+
+impl<'a> Resource<'a> {
+    /// Reads a path. Names need no percent-encoding, so a path that has any names nothing.
+    fn at(path: &'a str) -> Option<Self> {
+        let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+        let pool = |name: &str, rest| Some(Self::Pool(Name::parse(name).ok()?, rest));
+        let id = |text: &'a str| Name::parse(text).is_ok().then_some(text);
+        match segments.as_slice() {
+            ["healthz"] => Some(Self::Health),
+            ["v1", "pools", name] => pool(name, PoolResource::Pool),
+            ["v1", "pools", name, "leases"] => pool(name, PoolResource::Leases),
+            ["v1", "pools", name, "leases", lease] => pool(name, PoolResource::Lease(id(lease)?)),
+            ["v1", "pools", name, "tickets", it] => pool(name, PoolResource::Ticket(id(it)?)),
+            ["v1", "pools", name, "members"] => pool(name, PoolResource::Members),
+            ["v1", "pools", name, "reclaims"] => pool(name, PoolResource::Reclaims),
+            ["v1", "tokens"] => Some(Self::Tokens(TokenResource::Tokens)),
+            ["v1", "tokens", token] => Some(Self::Tokens(TokenResource::Token(id(token)?))),
             _ => None,
         }
     }
 
-    /// The methods it accepts, as the `Allow` header lists them.
-    const fn allow(self) -> &'static str {
+    /// The methods it has, each with the scopes of which a token needs one.
+    const fn methods(&self) -> &'static [(&'static [Method], &'static [Scope])] {
+        use Method::{Delete, Post, Put};
+        use Scope::{Admin, Pool, Read};
         match self {
-            Self::Health => "GET, HEAD",
+            Self::Health => &[(GET, &[])],
+            Self::Pool(_, PoolResource::Pool) => &[(GET, &[Read, Pool])],
+            Self::Pool(_, PoolResource::Leases) => &[(GET, &[Read, Pool]), (&[Post], &[Pool])],
+            Self::Pool(_, PoolResource::Lease(_)) => &[(&[Put, Delete], &[Pool])],
+            Self::Pool(_, PoolResource::Ticket(_)) => &[(&[Delete], &[Pool])],
+            Self::Pool(_, PoolResource::Members) => &[(GET, &[Read]), (&[Put], &[Admin])],
+            Self::Pool(_, PoolResource::Reclaims) => &[(GET, &[Read]), (&[Post], &[Admin])],
+            Self::Tokens(TokenResource::Tokens) => &[(GET, &[Admin]), (&[Post], &[Admin])],
+            Self::Tokens(TokenResource::Token(_)) => &[(&[Delete], &[Admin])],
+        }
+    }
+
+    const fn body_bytes_max(&self) -> usize {
+        match self {
+            Self::Pool(_, PoolResource::Members) => MEMBERS_BODY_BYTES_MAX,
+            Self::Pool(..) | Self::Tokens(_) | Self::Health => BODY_BYTES_MAX,
         }
     }
 }
 
-/// Answers a request. `version` is the Worker's own, as `/healthz` shows it.
-///
-/// Every request gets an answer: what cannot be done is a problem document.
-pub fn handle(request: &Request<'_>, version: &str) -> Response {
-    let response = route(request, version);
-    if request.method == Method::Head { response.without_body() } else { response }
-}
-
-fn route(request: &Request<'_>, version: &str) -> Response {
+/// Finds what a request is about. What cannot be served is answered at once.
+pub fn route<'a>(request: &Request<'a>) -> Result<Route<'a>, Response> {
     let Some(resource) = Resource::at(request.path) else {
-        return Response::problem(&Problem::new(
+        return Err(Response::problem(&Problem::new(
             ProblemType::NotFound,
             "This Worker serves nothing there; `GET /healthz` tells which version it is.",
-        ));
+        )));
     };
-    match (resource, request.method) {
-        (Resource::Health, Method::Get | Method::Head) => Response::json(&Health::ok(version)),
-        (Resource::Health, Method::Post | Method::Put | Method::Delete | Method::Other) => {
-            method_not_allowed(resource)
-        }
-    }
+    let methods = resource.methods();
+    let found = methods.iter().find(|(methods, _)| methods.contains(&request.method));
+    let Some((_, scopes)) = found else { return Err(method_not_allowed(methods)) };
+    let needs_alive = matches!(
+        (&resource, request.method),
+        (Resource::Pool(_, PoolResource::Leases), Method::Get | Method::Head)
+            | (Resource::Pool(_, PoolResource::Reclaims), Method::Post)
+    );
+    Ok(Route { scopes, body_bytes_max: resource.body_bytes_max(), needs_alive, resource })
 }
 
-fn method_not_allowed(resource: Resource) -> Response {
-    let allow = resource.allow();
+/// The answer of `/healthz`. `version` is the Worker's own.
+pub fn health(version: &str) -> Response {
+    Response::json(&Health::ok(version))
+}
+
+fn method_not_allowed(methods: &[(&[Method], &[Scope])]) -> Response {
+    let names: Vec<&str> =
+        methods.iter().flat_map(|(methods, _)| *methods).map(|method| method.name()).collect();
+    let allow = names.join(", ");
     let mut response = Response::problem(&Problem::new(
         ProblemType::MethodNotAllowed,
         format!("This path accepts {allow}."),
     ));
-    response.headers.push(("allow", allow.to_owned()));
+    response.headers.push(("allow", allow));
     response
 }
 
@@ -64,8 +134,8 @@ fn method_not_allowed(resource: Resource) -> Response {
 mod tests {
     use super::*;
 
-    fn call(method: Method, path: &str) -> Response {
-        handle(&Request { method, path }, "1.2.3")
+    fn refusal(method: Method, path: &str) -> Response {
+        route(&Request { method, path }).unwrap_err()
     }
 
     #[track_caller]
@@ -78,43 +148,74 @@ mod tests {
     }
 
     #[test]
-    fn health_tells_the_version() {
-        let response = call(Method::Get, "/healthz");
+    fn health_tells_the_version_to_everybody() {
+        let found = route(&Request { method: Method::Get, path: "/healthz" }).unwrap();
+        assert_eq!((found.resource, found.scopes), (Resource::Health, [].as_slice()));
+        let response = health("1.2.3");
         assert_eq!((response.status, response.content_type), (200, "application/json"));
-        assert_eq!(response.headers, [("cache-control", "no-store".to_owned())]);
         let health: Health = serde_json::from_slice(&response.body).unwrap();
         assert_eq!(health, Health::ok("1.2.3"));
     }
 
     #[test]
-    fn head_is_get_without_the_body() {
-        for path in ["/healthz", "/nothing/here"] {
-            let get = call(Method::Get, path);
-            assert!(!get.body.is_empty());
-            assert_eq!(call(Method::Head, path), get.without_body());
-        }
-    }
-
-    #[test]
     fn an_unknown_path_is_not_found_for_every_method() {
         for method in [Method::Get, Method::Post, Method::Put, Method::Delete, Method::Other] {
-            check_problem(&call(method, "/v0"), ProblemType::NotFound);
+            check_problem(&refusal(method, "/v0"), ProblemType::NotFound);
         }
     }
 
     #[test]
-    fn a_path_matches_as_a_whole() {
-        for path in ["", "/", "/healthz/", "/healthz/x", "//healthz", "/Healthz", "/health%7A"] {
-            check_problem(&call(Method::Get, path), ProblemType::NotFound);
+    fn a_path_matches_as_a_whole_and_needs_no_decoding() {
+        for path in [
+            "",
+            "/",
+            "/healthz/",
+            "/healthz/x",
+            "//healthz",
+            "/Healthz",
+            "/health%7A",
+            "/v1/pools",
+            "/v1/pools/",
+            "/v1/pools/..",
+            "/v1/pools/a%2Fb",
+            "/v1/pools/a/leases/",
+            "/v1/pools/a/leases/x/y",
+            "/v1/pools/a/../b",
+            "/v1/tokens/",
+        ] {
+            check_problem(&refusal(Method::Get, path), ProblemType::NotFound);
         }
     }
 
     #[test]
     fn a_refused_method_learns_which_ones_work() {
-        for method in [Method::Post, Method::Put, Method::Delete, Method::Other] {
-            let response = call(method, "/healthz");
+        for (method, path, allow) in [
+            (Method::Post, "/healthz", "GET, HEAD"),
+            (Method::Other, "/healthz", "GET, HEAD"),
+            (Method::Put, "/v1/pools/a/leases", "GET, HEAD, POST"),
+            (Method::Get, "/v1/pools/a/leases/x", "PUT, DELETE"),
+            (Method::Get, "/v1/tokens/x", "DELETE"),
+        ] {
+            let response = refusal(method, path);
             check_problem(&response, ProblemType::MethodNotAllowed);
-            assert!(response.headers.contains(&("allow", "GET, HEAD".to_owned())));
+            assert!(response.headers.contains(&("allow", allow.to_owned())), "{path}");
+        }
+    }
+
+    #[test]
+    fn everything_but_health_needs_a_token() {
+        for (method, path, scopes) in [
+            (Method::Get, "/v1/pools/a", [Scope::Read, Scope::Pool].as_slice()),
+            (Method::Post, "/v1/pools/a/leases", &[Scope::Pool]),
+            (Method::Put, "/v1/pools/a/leases/l", &[Scope::Pool]),
+            (Method::Delete, "/v1/pools/a/tickets/t", &[Scope::Pool]),
+            (Method::Put, "/v1/pools/a/members", &[Scope::Admin]),
+            (Method::Get, "/v1/pools/a/members", &[Scope::Read]),
+            (Method::Post, "/v1/pools/a/reclaims", &[Scope::Admin]),
+            (Method::Get, "/v1/tokens", &[Scope::Admin]),
+            (Method::Delete, "/v1/tokens/t", &[Scope::Admin]),
+        ] {
+            assert_eq!(route(&Request { method, path }).unwrap().scopes, scopes, "{path}");
         }
     }
 }

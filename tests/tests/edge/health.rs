@@ -5,6 +5,7 @@ use std::thread;
 
 use envc_edge_api::{Health, Problem, ProblemType};
 
+use crate::common::check_problem;
 use crate::http::{Answer, send};
 use crate::workerd::Workerd;
 
@@ -15,14 +16,6 @@ fn check_health(answer: &Answer) {
     assert_eq!(answer.header("cache-control"), "no-store");
     let health: Health = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(health, Health::ok(env!("CARGO_PKG_VERSION")));
-}
-
-#[track_caller]
-fn check_problem(answer: &Answer, expected: ProblemType) {
-    assert_eq!(answer.status, expected.status(), "{answer:?}");
-    assert_eq!(answer.header("content-type"), Problem::CONTENT_TYPE);
-    let problem: Problem = serde_json::from_str(&answer.body).unwrap();
-    assert_eq!((problem.problem_type, problem.status), (expected, expected.status()));
 }
 
 #[test]

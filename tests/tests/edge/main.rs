@@ -5,8 +5,18 @@
 //! `cargo xtask test`.
 
 #[cfg(test)]
+mod common;
+#[cfg(test)]
+mod exclusive;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 mod http;
+#[cfg(test)]
+mod linear;
+#[cfg(test)]
+mod pools;
+#[cfg(test)]
+mod tokens;
 #[cfg(test)]
 mod workerd;

@@ -1,4 +1,4 @@
-//! One workerd per test, on a port of its own.
+//! A workerd of one's own, on a free port, with what it keeps in a folder of its own.
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,42 +8,98 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use tempfile::TempDir;
+
 /// How long the runtime may take until it listens.
 const START_MAX: Duration = Duration::from_secs(30);
 
-/// A running workerd that serves the Worker. Dropping it ends the process.
+/// The Worker's secrets in every test.
+pub(crate) const BOOTSTRAP_TOKEN: &str = "bootstrap-token-of-the-edge-tests";
+/// 32 bytes, in base64.
+pub(crate) const SEAL_KEY: &str = "c2VhbC1rZXktb2YtdGhlLWVkZ2UtdGVzdHMtMzJieXQ=";
+
+/// A running workerd that serves the Worker. Dropping it ends the process and its storage.
 pub(crate) struct Workerd {
     child: Child,
     pub(crate) address: SocketAddr,
+    disk: TempDir,
 }
 
 impl Workerd {
     pub(crate) fn start() -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../edge-worker/worker");
-        let program = std::env::var_os("WORKERD_BIN")
-            .expect("WORKERD_BIN is not set: run this test with `cargo xtask test`");
-        assert!(
-            folder.join("build/index_bg.wasm").is_file(),
-            "the Worker is not built: run `cargo xtask worker`"
-        );
-        let mut child = Command::new(program)
-            .args(["serve", "workerd.capnp", "--control-fd", "1"])
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("workerd can be started");
-        let events = child.stdout.take().expect("standard output is piped");
-        let mut workerd = Self { child, address: (Ipv4Addr::LOCALHOST, 0).into() };
-        workerd.address.set_port(wait_for_port(BufReader::new(events)));
-        workerd
+        let disk = TempDir::new().expect("a folder can be made");
+        let (child, address) = serve(disk.path(), &[]);
+        Self { child, address, disk }
     }
+
+    /// Starts it with other values in its environment; an empty one takes the value away.
+    pub(crate) fn start_with(environment: &[(&str, &str)]) -> Self {
+        let disk = TempDir::new().expect("a folder can be made");
+        let (child, address) = serve(disk.path(), environment);
+        Self { child, address, disk }
+    }
+
+    /// Ends the process as a power cut would; what it kept stays.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("workerd can be killed");
+        self.child.wait().expect("a killed process ends");
+    }
+
+    /// Starts it again, on another port, with what it had kept.
+    pub(crate) fn restart(&mut self) {
+        self.restart_with(&[]);
+    }
+
+    pub(crate) fn restart_with(&mut self, environment: &[(&str, &str)]) {
+        self.kill();
+        (self.child, self.address) = serve(self.disk.path(), environment);
+    }
+
+    /// Everything that is on its disk.
+    pub(crate) fn stored_bytes(&self) -> Vec<u8> {
+        fn read(folder: &Path, bytes: &mut Vec<u8>) {
+            for entry in folder.read_dir().unwrap().map(Result::unwrap) {
+                if entry.path().is_dir() {
+                    read(&entry.path(), bytes);
+                } else {
+                    bytes.extend(std::fs::read(entry.path()).unwrap());
+                }
+            }
+        }
+        let mut bytes = Vec::new();
+        read(self.disk.path(), &mut bytes);
+        bytes
+    }
+}
+
+fn serve(disk: &Path, environment: &[(&str, &str)]) -> (Child, SocketAddr) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../edge-worker/worker");
+    let program = std::env::var_os("WORKERD_BIN")
+        .expect("WORKERD_BIN is not set: run this test with `cargo xtask test`");
+    assert!(
+        folder.join("build/index_bg.wasm").is_file(),
+        "the Worker is not built: run `cargo xtask worker`"
+    );
+    let mut child = Command::new(program)
+        .args(["serve", "workerd.capnp", "--control-fd", "1"])
+        .arg(format!("--directory-path=disk={}", disk.display()))
+        .current_dir(folder)
+        .env("BOOTSTRAP_TOKEN", BOOTSTRAP_TOKEN)
+        .env("SEAL_KEY", SEAL_KEY)
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("workerd can be started");
+    let events = child.stdout.take().expect("standard output is piped");
+    let port = wait_for_port(BufReader::new(events));
+    (child, (Ipv4Addr::LOCALHOST, port).into())
 }
 
 impl Drop for Workerd {
     fn drop(&mut self) {
-        // KILL at once: workerd does not end on TERM while a request hangs, and it holds
-        // nothing that would have to be written down.
+        // KILL at once: workerd does not end on TERM while a request hangs, and what it keeps
+        // goes with it.
         drop(self.child.kill());
         drop(self.child.wait());
     }

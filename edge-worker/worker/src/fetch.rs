@@ -1,0 +1,65 @@
+//! One request, from the outside to the object that decides and back.
+
+use envc_edge_core::{Method, Request, Resource, Response, Route, TokenResource, health, route};
+use worker::{Context, Env, Stub, console_error, event};
+
+use crate::http::{ask, body, respond, without_body};
+use crate::{VERSION, gate};
+
+/// Answers one HTTP request.
+#[event(fetch)]
+async fn fetch(
+    request: worker::Request,
+    env: Env,
+    _context: Context,
+) -> worker::Result<worker::Response> {
+    // The library reads a method it does not know as GET, so the name itself is asked for.
+    let method = Method::from_name(&request.inner().method());
+    let response = match answer(request, method, &env).await {
+        Ok(response) => response,
+        Err(response) => respond(response)?,
+    };
+    Ok(if method == Method::Head { without_body(&response) } else { response })
+}
+
+/// Answers a request, or refuses it.
+async fn answer(
+    mut request: worker::Request,
+    method: Method,
+    env: &Env,
+) -> Result<worker::Response, Response> {
+    let path = request.path();
+    let route = route(&Request { method, path: &path })?;
+    if route.resource == Resource::Health {
+        return Err(health(VERSION));
+    }
+    let caller = gate::pass(&request, env, &route).await?;
+    let body = body(&mut request, route.body_bytes_max).await?;
+    let asked = async {
+        let stub = object(env, &route)?;
+        let method = match method {
+            Method::Head | Method::Get | Method::Other => worker::Method::Get,
+            Method::Post => worker::Method::Post,
+            Method::Put => worker::Method::Put,
+            Method::Delete => worker::Method::Delete,
+        };
+        ask(&stub, method, &path, Some(&caller), &body).await
+    };
+    let answer = asked.await.map_err(|error| {
+        console_error!("envc-edge: {path}: {error}");
+        Response::unavailable("the object that decides did not answer")
+    });
+    if let Resource::Tokens(TokenResource::Token(id)) = route.resource {
+        gate::forget(id);
+    }
+    answer
+}
+
+/// The object that a resource lives in.
+fn object(env: &Env, route: &Route<'_>) -> worker::Result<Stub> {
+    match &route.resource {
+        Resource::Pool(name, _) => env.durable_object("POOLS")?.get_by_name(name.as_str()),
+        Resource::Tokens(_) => gate::tokens(env),
+        Resource::Health => Err(worker::Error::from("no object has this resource")),
+    }
+}

@@ -1,0 +1,98 @@
+//! Who is let in: every request but those that need no token passes here.
+
+use std::cell::RefCell;
+
+use envc_edge_api::{Name, Scope};
+use envc_edge_core::auth::{TokenHash, bearer, is_bootstrap, token_id};
+use envc_edge_core::{BOOTSTRAP, Caller, Checked, Gate, Response, Route};
+use worker::{Env, Stub, console_error};
+
+use crate::http::ask;
+use crate::objects::{ALIVE, CHECK, Check};
+use crate::store::now_ms;
+
+/// The bootstrap token's requests for each minute.
+const BOOTSTRAP_RATE: u32 = 100_000;
+
+thread_local! {
+    /// What this copy of the Worker remembers. One thread, so one gate for each copy.
+    static GATE: RefCell<Gate> = RefCell::new(Gate::default());
+}
+
+/// Works on the gate; `None` if it is worked on already, which cannot happen between awaits.
+fn with_gate<T>(work: impl FnOnce(&mut Gate) -> T) -> Option<T> {
+    GATE.with(|gate| gate.try_borrow_mut().ok().map(|mut gate| work(&mut gate)))
+}
+
+/// Forgets a token that is being revoked.
+pub(crate) fn forget(token_id: &str) {
+    with_gate(|gate| gate.forget(token_id));
+}
+
+/// The one object that knows all tokens.
+pub(crate) fn tokens(env: &Env) -> worker::Result<Stub> {
+    env.durable_object("TOKENS")?.get_by_name("tokens")
+}
+
+/// Finds out who calls and whether the token may do that.
+pub(crate) async fn pass(
+    request: &worker::Request,
+    env: &Env,
+    route: &Route<'_>,
+) -> Result<Caller, Response> {
+    let header = request.headers().get("authorization").ok().flatten().unwrap_or_default();
+    let token = bearer(&header).ok_or_else(Response::unauthenticated)?;
+    let (id, checked) = known(token, env).await?;
+    let left = with_gate(|gate| gate.take(&id, checked.rate_per_minute, now_ms()));
+    if let Some(Err(wait_ms)) = left {
+        return Err(Response::rate_limited(wait_ms));
+    }
+    if !checked.caller.may(route.scopes) {
+        return Err(Response::forbidden(route.scopes));
+    }
+    let alive = if route.needs_alive { Some(alive(env).await?) } else { None };
+    Ok(Caller { alive, ..checked.caller })
+}
+
+/// Whose the token is, and by which ID it is counted.
+async fn known(token: &str, env: &Env) -> Result<(String, Checked), Response> {
+    let bootstrap = env.secret("BOOTSTRAP_TOKEN").map(|text| text.to_string()).unwrap_or_default();
+    if is_bootstrap(token, &bootstrap) {
+        let subject = Name::parse(BOOTSTRAP).map_err(|_| Response::unauthenticated())?;
+        let caller = Caller { subject, scopes: vec![Scope::Admin], alive: None };
+        let checked = Checked { caller, rate_per_minute: BOOTSTRAP_RATE, expires_at_ms: None };
+        return Ok((BOOTSTRAP.to_owned(), checked));
+    }
+    let id = token_id(token).ok_or_else(Response::unauthenticated)?;
+    let hash = TokenHash::of(token);
+    let recalled = with_gate(|gate| gate.recall(id, hash, now_ms())).flatten();
+    if let Some(checked) = recalled {
+        return Ok((id.to_owned(), checked));
+    }
+    let checked = look_up(id, hash, env).await.map_err(|error| failed(&error))?;
+    let checked = checked.ok_or_else(Response::unauthenticated)?;
+    with_gate(|gate| gate.believe(id, hash, checked.clone(), now_ms()));
+    Ok((id.to_owned(), checked))
+}
+
+async fn look_up(id: &str, hash: TokenHash, env: &Env) -> worker::Result<Option<Checked>> {
+    let check = Check { token_id: id.to_owned(), hash: hash.to_hex() };
+    let body = serde_json::to_vec(&check)?;
+    ask(&tokens(env)?, worker::Method::Post, CHECK, None, &body).await?.json().await
+}
+
+/// The subjects that can still renew what they leased.
+async fn alive(env: &Env) -> Result<Vec<Name>, Response> {
+    let asked = async {
+        let mut answer = ask(&tokens(env)?, worker::Method::Get, ALIVE, None, &[]).await?;
+        answer.json::<Vec<Name>>().await
+    };
+    let mut alive = asked.await.map_err(|error| failed(&error))?;
+    alive.extend(Name::parse(BOOTSTRAP));
+    Ok(alive)
+}
+
+fn failed(error: &worker::Error) -> Response {
+    console_error!("envc-edge: tokens: {error}");
+    Response::unavailable("the tokens could not be looked up")
+}

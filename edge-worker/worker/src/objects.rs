@@ -1,0 +1,180 @@
+//! The Durable Objects: one for each pool, one for all tokens.
+
+use std::collections::BTreeMap;
+
+use envc_edge_api::Name;
+use envc_edge_core::pool::{Event, Pool};
+use envc_edge_core::store::{Damaged, Effects};
+use envc_edge_core::{
+    Call, Caller, Entropy, Method, Request, Resource, Response, Route, SealKey, Served, Tokens,
+    pool, route,
+};
+use serde::{Deserialize, Serialize};
+use worker::{DurableObject, Env, State, console_error, durable_object};
+
+use crate::http::{caller, respond};
+use crate::store::{Kept, Machine, now_ms};
+
+impl Machine for Pool {
+    fn load(rows: &BTreeMap<String, String>) -> Result<Self, Damaged> {
+        Self::load(rows)
+    }
+
+    fn tick(&mut self, now_ms: u64) -> Effects {
+        self.step(Event::Tick, now_ms).1
+    }
+}
+
+impl Machine for Tokens {
+    fn load(rows: &BTreeMap<String, String>) -> Result<Self, Damaged> {
+        Self::load(rows)
+    }
+
+    fn tick(&mut self, _: u64) -> Effects {
+        Effects::default()
+    }
+}
+
+/// A request to an object, read to its end.
+struct Asked {
+    method: Method,
+    path: String,
+    body: Vec<u8>,
+    caller: Option<Caller>,
+}
+
+impl Asked {
+    async fn read(mut request: worker::Request) -> worker::Result<Self> {
+        Ok(Self {
+            method: Method::from_name(&request.inner().method()),
+            path: request.path(),
+            caller: caller(&request),
+            body: request.bytes().await?,
+        })
+    }
+}
+
+/// A fresh seed from the runtime's generator.
+fn entropy() -> worker::Result<Entropy> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| worker::Error::from(error.to_string()))?;
+    Ok(Entropy::new(seed))
+}
+
+/// Runs one request through a kept machine. What fails becomes a problem document: an error out
+/// of an object would reach the caller as a bare 500.
+async fn serve<M: Machine>(
+    kept: &Kept<M>,
+    key: Option<&SealKey>,
+    request: worker::Request,
+    answer: impl FnOnce(&mut M, Route<'_>, Call<'_>) -> Option<Served>,
+) -> worker::Result<worker::Response> {
+    let result = async {
+        let Asked { method, path, body, caller } = Asked::read(request).await?;
+        let route = match route(&Request { method, path: &path }) {
+            Ok(route) => route,
+            Err(response) => return Ok(response),
+        };
+        let caller = caller.ok_or_else(|| worker::Error::from("the caller is not told"))?;
+        let entropy = entropy()?;
+        kept.run(|machine| {
+            let now_ms = now_ms();
+            let call = Call { method, body: &body, caller: &caller, now_ms, entropy, key };
+            match answer(machine, route, call) {
+                Some(Served { response, effects }) => (response, effects),
+                None => (failed(), Effects::default()),
+            }
+        })
+        .await
+    };
+    respond(result.await.unwrap_or_else(|error: worker::Error| {
+        console_error!("envc-edge: {error}");
+        failed()
+    }))
+}
+
+fn failed() -> Response {
+    Response::unavailable("the object that decides failed; nothing was changed")
+}
+
+/// One pool: the only authority about who holds its members.
+#[durable_object(alarm)]
+#[derive(Debug)]
+pub struct PoolObject {
+    kept: Kept<Pool>,
+    key: Option<SealKey>,
+}
+
+impl DurableObject for PoolObject {
+    fn new(state: State, env: Env) -> Self {
+        let key = env.secret("SEAL_KEY").ok().and_then(|key| SealKey::parse(&key.to_string()));
+        Self { kept: Kept::new(state), key }
+    }
+
+    async fn fetch(&self, request: worker::Request) -> worker::Result<worker::Response> {
+        serve(&self.kept, self.key.as_ref(), request, |machine, route, call| match route.resource {
+            Resource::Pool(name, resource) => Some(pool::serve(machine, &name, &resource, call)),
+            Resource::Health | Resource::Tokens(_) => None,
+        })
+        .await
+    }
+
+    async fn alarm(&self) -> worker::Result<worker::Response> {
+        self.kept.alarm().await
+    }
+}
+
+/// Every token.
+#[durable_object(fetch)]
+#[derive(Debug)]
+pub struct TokensObject {
+    kept: Kept<Tokens>,
+}
+
+/// What the gate asks: whether a token is good. Answered with `Option<Checked>`.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Check {
+    pub(crate) token_id: String,
+    /// SHA-256 of the token, in hexadecimal digits.
+    pub(crate) hash: String,
+}
+
+/// Where the gate asks whether a token is good. No path from outside is passed on as it stands,
+/// so these cannot be reached from there.
+pub(crate) const CHECK: &str = "/check";
+/// Where the gate asks which subjects have a live token.
+pub(crate) const ALIVE: &str = "/alive";
+
+impl TokensObject {
+    async fn check(&self, mut request: worker::Request) -> worker::Result<worker::Response> {
+        let Check { token_id, hash } = request.json().await?;
+        let checked = self.kept.run(|tokens| tokens.check(&token_id, &hash, now_ms())).await?;
+        worker::Response::from_json(&checked)
+    }
+
+    async fn alive(&self) -> worker::Result<worker::Response> {
+        let alive: Vec<Name> =
+            self.kept.run(|tokens| (tokens.alive(now_ms()), Effects::default())).await?;
+        worker::Response::from_json(&alive)
+    }
+}
+
+impl DurableObject for TokensObject {
+    fn new(state: State, _: Env) -> Self {
+        Self { kept: Kept::new(state) }
+    }
+
+    async fn fetch(&self, request: worker::Request) -> worker::Result<worker::Response> {
+        match request.path().as_str() {
+            CHECK => self.check(request).await,
+            ALIVE => self.alive().await,
+            _ => {
+                serve(&self.kept, None, request, |tokens, route, call| match route.resource {
+                    Resource::Tokens(resource) => Some(tokens.serve(resource, call)),
+                    Resource::Health | Resource::Pool(..) => None,
+                })
+                .await
+            }
+        }
+    }
+}

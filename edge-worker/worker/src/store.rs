@@ -1,0 +1,135 @@
+//! Keeps a machine of the core in an object: rows in SQLite, one alarm.
+//!
+//! A step runs between two awaits, and so do its writes: no other request sees a half-made
+//! change, and the runtime holds the answer back until the rows are on disk.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use envc_edge_core::store::{Damaged, Effects, Write};
+use serde::Deserialize;
+use worker::js_sys;
+use worker::wasm_bindgen::JsValue;
+use worker::{Date, ScheduledTime, State, console_error};
+
+/// A machine that can be kept.
+pub(crate) trait Machine: Sized {
+    /// Reads it out of its rows.
+    fn load(rows: &BTreeMap<String, String>) -> Result<Self, Damaged>;
+
+    /// Does what is due by the clock alone.
+    fn tick(&mut self, now_ms: u64) -> Effects;
+}
+
+/// A machine and the object that keeps it.
+#[derive(Debug)]
+pub(crate) struct Kept<M> {
+    state: State,
+    machine: RefCell<Option<M>>,
+    alarm_at_ms: Cell<Option<u64>>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    name: String,
+    value: String,
+}
+
+/// The time, in milliseconds since 1970-01-01 UTC.
+pub(crate) fn now_ms() -> u64 {
+    Date::now().as_millis()
+}
+
+impl<M: Machine> Kept<M> {
+    pub(crate) fn new(state: State) -> Self {
+        Self { state, machine: RefCell::new(None), alarm_at_ms: Cell::new(None) }
+    }
+
+    /// Runs one step and performs its effects. An error means that nothing was written.
+    pub(crate) async fn run<T>(
+        &self,
+        step: impl FnOnce(&mut M) -> (T, Effects),
+    ) -> worker::Result<T> {
+        let (answer, alarm_at_ms) = self.step(step).inspect_err(|error| {
+            console_error!("envc-edge: {error}");
+        })?;
+        self.arm(alarm_at_ms).await;
+        Ok(answer)
+    }
+
+    /// Does what is due; called by the runtime's alarm.
+    pub(crate) async fn alarm(&self) -> worker::Result<worker::Response> {
+        self.alarm_at_ms.set(None);
+        self.run(|machine| ((), machine.tick(now_ms()))).await?;
+        worker::Response::empty()
+    }
+
+    fn step<T>(
+        &self,
+        step: impl FnOnce(&mut M) -> (T, Effects),
+    ) -> worker::Result<(T, Option<u64>)> {
+        let mut kept = self
+            .machine
+            .try_borrow_mut()
+            .map_err(|_| worker::Error::from("a step was begun within a step"))?;
+        let mut machine = match kept.take() {
+            Some(machine) => machine,
+            None => self.load()?,
+        };
+        let (answer, Effects { writes, alarm_at_ms }) = step(&mut machine);
+        // When this fails the machine is dropped, and read anew by the next request.
+        self.write(&writes)?;
+        *kept = Some(machine);
+        Ok((answer, alarm_at_ms))
+    }
+
+    fn load(&self) -> worker::Result<M> {
+        let sql = self.state.storage().sql();
+        sql.exec(
+            "CREATE TABLE IF NOT EXISTS rows (name TEXT PRIMARY KEY, value TEXT NOT NULL) \
+             WITHOUT ROWID",
+            None,
+        )?;
+        let rows: Vec<Row> = sql.exec("SELECT name, value FROM rows", None)?.to_array()?;
+        let rows = rows.into_iter().map(|row| (row.name, row.value)).collect();
+        M::load(&rows).map_err(|damaged| worker::Error::from(damaged.to_string()))
+    }
+
+    /// Writes rows: all that are set in one statement, then all that go in another.
+    fn write(&self, writes: &[Write]) -> worker::Result<()> {
+        let (mut set, mut gone) = (Vec::new(), Vec::new());
+        for write in writes {
+            match write {
+                Write::Put { name, value } => set.push([name, value]),
+                Write::Delete { name } => gone.push(name),
+            }
+        }
+        let sql = self.state.storage().sql();
+        if !set.is_empty() {
+            let statement = "INSERT INTO rows (name, value) \
+                 SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true \
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+            sql.exec(statement, vec![serde_json::to_string(&set)?.into()])?;
+        }
+        if !gone.is_empty() {
+            let statement = "DELETE FROM rows WHERE name IN (SELECT value FROM json_each(?))";
+            sql.exec(statement, vec![serde_json::to_string(&gone)?.into()])?;
+        }
+        Ok(())
+    }
+
+    /// Sets the alarm if it is to ring earlier than it would. One that rings too early finds
+    /// nothing to do and sets the next.
+    async fn arm(&self, at_ms: Option<u64>) {
+        let Some(at_ms) = at_ms else { return };
+        if self.alarm_at_ms.get().is_some_and(|set| set <= at_ms) {
+            return;
+        }
+        self.alarm_at_ms.set(Some(at_ms));
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds fit for 285,000 years")]
+        let date = js_sys::Date::new(&JsValue::from_f64(at_ms as f64));
+        if self.state.storage().set_alarm(ScheduledTime::new(date)).await.is_err() {
+            self.alarm_at_ms.set(None);
+        }
+    }
+}
