@@ -148,10 +148,15 @@ impl Diagnostics {
     }
 
     /// Adds all of another run.
-    pub fn extend(&mut self, other: Self) {
-        for item in other.items {
+    pub fn extend(&mut self, others: impl IntoIterator<Item = Diagnostic>) {
+        for item in others {
             self.push(item);
         }
+    }
+
+    /// True when there is one of this code at this place.
+    pub fn has(&self, code: &'static str, span: Span) -> bool {
+        self.places.contains_key(&(span, code))
     }
 
     /// True when any is an error.
@@ -179,6 +184,16 @@ impl Diagnostics {
     /// All of them, as found.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.items.iter()
+    }
+}
+
+impl IntoIterator for Diagnostics {
+    type Item = Diagnostic;
+    type IntoIter = std::vec::IntoIter<Diagnostic>;
+
+    /// All of them, as found.
+    fn into_iter(self) -> Self::IntoIter {
+        self.items.into_iter()
     }
 }
 

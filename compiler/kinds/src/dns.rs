@@ -16,7 +16,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     ApiFailure, Attr, BatchItem, Call, Kind, Listing, Lower, Meaning, Mutability, Observed, Paging,
-    Place, Wanted, api,
+    Place, Wanted, api, dns_rules,
 };
 
 /// The kind.
@@ -126,6 +126,7 @@ impl Kind for Dns {
             return Vec::new();
         };
         let Some(host) = cx.host(name) else { return Vec::new() };
+        dns_rules::check(node, kind, &host, cx);
         let content = cx.text(content);
         let mut fields = BTreeMap::from([
             ("type".to_owned(), Value::text(kind)),
@@ -133,7 +134,7 @@ impl Kind for Dns {
             ("content".to_owned(), Value::Text(content)),
             ("comment".to_owned(), comment(node, cx)),
         ]);
-        if matches!(kind, "A" | "AAAA" | "CNAME") {
+        if dns_rules::can_be_proxied(kind) {
             fields.insert("proxied".into(), Value::Bool(node.has_flag("proxied")));
         }
         for field in ["ttl", "priority"] {
@@ -149,7 +150,7 @@ impl Kind for Dns {
             fields,
             zone: cx.zone().map(str::to_owned),
             parent: None,
-            span: node.name.span,
+            span: node.label_span(),
         }]
     }
 

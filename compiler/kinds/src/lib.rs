@@ -9,6 +9,7 @@ pub mod account;
 mod api;
 mod d1;
 mod dns;
+mod dns_rules;
 mod kind;
 mod kv;
 mod lower;
@@ -28,7 +29,7 @@ pub use kind::{
 };
 pub use kv::Kv;
 pub use lower::Lower;
-pub use parts::{NameRule, SCRIPT_NAME};
+pub use parts::{NameProblem, NameRule, SCRIPT_NAME};
 pub use queue::Queue;
 pub use r2::R2;
 pub use registry::{kind, registry};

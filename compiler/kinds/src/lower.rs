@@ -9,6 +9,10 @@ pub trait Lower {
     /// the text without its references.
     fn text(&mut self, value: &Scalar) -> Text;
 
+    /// The text that a value comes to, where all of it is known before apply and nothing in it is
+    /// a mistake: for checks that a mistake would only mislead.
+    fn literal(&mut self, value: &Scalar) -> Option<String>;
+
     /// Interpolates a text that may refer only to what is known before anything exists.
     fn name_text(&mut self, value: &Scalar) -> String;
 

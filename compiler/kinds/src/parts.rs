@@ -55,10 +55,12 @@ impl fmt::Debug for NameRule {
 }
 
 /// What is wrong with a physical name.
-pub(crate) struct NameProblem {
+#[derive(Debug)]
+pub struct NameProblem {
     /// As a clause after "it".
-    what: String,
-    help: &'static str,
+    pub what: String,
+    /// What to do.
+    pub help: &'static str,
 }
 
 /// Names that may hold anything that can be printed; each kind sets its own `max`.
@@ -98,7 +100,7 @@ impl NameRule {
     }
 
     /// What is wrong with a name, or nothing.
-    pub(crate) fn problem(&self, name: &str) -> Option<NameProblem> {
+    pub fn problem(&self, name: &str) -> Option<NameProblem> {
         let length = name.chars().count();
         if length < self.min || length > self.max {
             let what = format!(
@@ -139,7 +141,7 @@ pub(crate) fn managed(kind: KindId, node: &Node, cx: &mut dyn Lower, rule: &Name
         fields: BTreeMap::new(),
         zone: None,
         parent: None,
-        span: node.name.span,
+        span: node.label_span(),
     }
 }
 

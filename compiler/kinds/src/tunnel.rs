@@ -5,9 +5,9 @@
 //! tunnel with live connections cannot be deleted (1022), so they are cleaned first.
 //! Source: Cloudflare's OpenAPI document and cloudflared's own client, checked November 2026.
 
-use envc_core::{Address, Desired, Diagnostic, KindId, Mode, Output, Part, Text, Value};
+use envc_core::{Address, Desired, Diagnostic, KindId, Mode, Output, Part, Span, Text, Value};
 use envc_syntax::{
-    Node, Scalar,
+    Node, Scalar, ScalarValue,
     rule::{EMPTY, FlagRule, LABEL, NodeRule, Repeat, Type, optional, required},
 };
 use serde_json::{Value as Json, json};
@@ -109,7 +109,7 @@ impl Kind for Tunnel {
             };
             let Some(hostname) = cx.host(host) else { continue };
             let service_text = cx.text(service);
-            check_service(&service_text, service, cx);
+            check_service(service, cx);
             let mut rule = std::collections::BTreeMap::from([
                 ("hostname".to_owned(), Value::text(hostname.clone())),
                 ("service".to_owned(), Value::Text(service_text)),
@@ -221,11 +221,11 @@ fn record(tunnel: &Desired, ingress: &Node, hostname: &str, cx: &mut dyn Lower) 
         .into(),
         zone: cx.zone().map(str::to_owned),
         parent: None,
-        span: ingress.name.span,
+        span: ingress.label_span(),
     }
 }
 
-fn check_service(text: &Text, scalar: &Scalar, cx: &mut dyn Lower) {
+fn check_service(scalar: &Scalar, cx: &mut dyn Lower) {
     const SCHEMES: &[&str] = &[
         "http://",
         "https://",
@@ -237,17 +237,25 @@ fn check_service(text: &Text, scalar: &Scalar, cx: &mut dyn Lower) {
         "smb://",
         "http_status:",
     ];
-    let Some(service) = text.as_literal() else { return };
+    let Some(service) = cx.literal(scalar) else { return };
     let known = SCHEMES.iter().any(|scheme| service.starts_with(scheme));
-    if !known && !matches!(service, "hello_world" | "bastion" | "socks-proxy") {
-        cx.report(
-            Diagnostic::error(
-                "envc::spec::bad_service",
-                scalar.span,
-                format!("`{service}` is not a service that a tunnel can reach"),
+    if !known && !matches!(service.as_str(), "hello_world" | "bastion" | "socks-proxy") {
+        let message = format!("`{service}` is not a service that a tunnel can reach");
+        let error = Diagnostic::error("envc::spec::bad_service", scalar.span, message);
+        cx.report(if service.contains("://") {
+            error.at("no scheme that a tunnel knows").help(
+                "begin with http://, https://, tcp://, ssh://, rdp://, smb:// or unix:, or write http_status:404",
             )
-            .at("needs a scheme")
-            .help(format!("write \"http://{service}\", or http_status:404 and the like")),
-        );
+        } else {
+            let error = error.at("needs a scheme").help(format!(
+                "write \"http://{service}\", or http_status:404 and the like"
+            ));
+            // Behind the quote that opens the text.
+            let at = Span::new(scalar.span.start + 1, scalar.span.start + 1);
+            match scalar.value {
+                ScalarValue::Text { raw: false, bare: false, .. } => error.fix(at, "http://"),
+                _ => error,
+            }
+        });
     }
 }

@@ -125,7 +125,7 @@ impl<'a> Scope<'a> {
                         Some((var.name.value.clone(), value.text))
                     })
                     .collect(),
-                span: node.span,
+                span: node.label_span(),
             })
             .collect()
     }
@@ -142,7 +142,7 @@ impl<'a> Scope<'a> {
                     .unwrap_or_default()
                     .to_owned(),
                 mode: self.mode(node),
-                span: node.span,
+                span: node.label_span(),
             })
             .collect()
     }
@@ -182,7 +182,6 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// The migration folders of the databases that have one.
 /// Resources by address; the last one counts where an address comes twice. Sorted by position
 /// first, because a resource is large and moves only once then.
 fn by_address(all: Vec<Desired>) -> BTreeMap<Address, Desired> {
@@ -193,6 +192,7 @@ fn by_address(all: Vec<Desired>) -> BTreeMap<Address, Desired> {
     sorted.map(|desired| (desired.address.clone(), desired)).collect()
 }
 
+/// The migration folders of the databases that have one.
 fn migrations(merged: &Merged<'_>) -> BTreeMap<Address, MigrationDir> {
     merged
         .nodes()

@@ -2,6 +2,7 @@
 //!
 //! One mistake gives one error: what is unknown is not looked into any further.
 
+mod form;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,16 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Diagnostic, Diagnostics, Span};
 use envc_syntax::{
     Document, Node, Prop, Scalar, ScalarValue,
-    rule::{ArgRule, NodeRule, Repeat, Type},
+    rule::{ArgRule, NodeRule, PropRule, Repeat, Type},
 };
 
+pub(crate) use form::ports;
 use value::What;
-pub(crate) use value::ports;
 
 use crate::{
     codes,
     grammar::{Children, Grammar},
-    suggest::{Spot, nearest},
+    suggest::Spot,
 };
 
 /// Checks a whole document.
@@ -115,27 +116,23 @@ impl Checker<'_> {
             Some(parent) => format!(" in `{}`", parent.name.value),
             None => String::new(),
         };
-        let elsewhere = nearest(name, names.iter().copied()).is_none().then(|| {
-            if parent.is_none() && self.grammar.inner.contains_key(name.as_str()) {
-                Some(format!("`{name}` stands inside an `environment`"))
-            } else if parent.is_some() && self.grammar.top.contains_key(name.as_str()) {
-                Some(format!("`{name}` stands at the top of the file"))
-            } else {
-                None
-            }
-        });
         let message = format!("there is no node `{name}`{place}");
         let error =
             Diagnostic::error(codes::UNKNOWN_NODE, node.name.span, message).at("unknown node");
-        let fallback = "nothing may stand inside this node";
-        self.found.push(match elsewhere.flatten() {
-            Some(help) => error.help(help),
-            None => Spot::bare(&node.name).suggest(error, name, names.iter().copied(), fallback),
+        let homes = self.grammar.homes(name);
+        self.found.push(if !homes.is_empty() {
+            error.help(format!("`{name}` stands {}", homes.join(", or ")))
+        } else if let Some(word) = foreign(name).filter(|word| names.contains(word)) {
+            let help = format!("envc's word for it is `{word}`");
+            Spot::bare(&node.name).replace(error.help(help), word)
+        } else {
+            let fallback = "nothing may stand inside this node";
+            Spot::bare(&node.name).suggest(error, name, names.iter().copied(), fallback)
         });
     }
 
     fn node(&mut self, node: &Node, rule: &'static NodeRule) {
-        if rule.name == "*" && !value::is_identifier(&node.name.value) {
+        if rule.name == "*" && !form::is_identifier(&node.name.value) {
             let message = format!("`{}` cannot be a variable's name", node.name.value);
             self.found.push(
                 Diagnostic::error(codes::INVALID_VALUE, node.name.span, message)
@@ -211,9 +208,13 @@ impl Checker<'_> {
                     more => format!("{more} arguments"),
                 };
                 let message = format!("`{name}` takes {most}");
-                Diagnostic::error(codes::TOO_MANY_ARGUMENTS, arg.span, message)
-                    .at("one too many")
-                    .help(format!("write, for example, {}", rule.example))
+                let error = Diagnostic::error(codes::TOO_MANY_ARGUMENTS, arg.span, message)
+                    .at("one too many");
+                match most.as_str() {
+                    "no arguments" => error.help(format!("remove it: `{name}` stands alone")),
+                    _ => error.help(format!("remove it; for example {}", rule.example)),
+                }
+                .fix(arg.span, "")
             }
         };
         self.found.push(error);
@@ -241,15 +242,8 @@ impl Checker<'_> {
                 None => self.unknown_property(node, rule, prop),
             }
         }
-        for wanted in rule.props.iter().filter(|wanted| wanted.required) {
-            if !seen.contains_key(wanted.name) && !self.is_patch(node, rule) {
-                let message = format!("{} needs `{}=`", describe(node), wanted.name);
-                self.found.push(
-                    Diagnostic::error(codes::MISSING_PROPERTY, node.name.span, message)
-                        .at("needs one more property")
-                        .help(format!("add {}= with {}", wanted.name, wanted.ty.expected())),
-                );
-            }
+        if !self.is_patch(node, rule) {
+            self.found.extend(missing(node, rule));
         }
     }
 
@@ -266,7 +260,6 @@ impl Checker<'_> {
         let child = self.grammar.children(rule).get(name).is_some_and(|child| child.name == name);
         let names = rule.props.iter().map(|prop| prop.name);
         let error = if flag {
-            let whole = Span::new(prop.name.span.start, prop.value.span.end);
             let off = matches!(prop.value.as_bool(), Some(false));
             Diagnostic::error(
                 codes::FLAG_AS_PROPERTY,
@@ -274,15 +267,21 @@ impl Checker<'_> {
                 format!("`{name}` is a flag of `{kind}`, not a property"),
             )
             .help(format!("write {name} alone, or nothing where it does not hold"))
-            .fix(whole, if off { "" } else { name })
+            .fix(prop.span(), if off { "" } else { name })
         } else {
             let message = format!("`{kind}` has no property `{name}`");
             let error = Diagnostic::error(codes::UNKNOWN_PROPERTY, prop.name.span, message)
                 .at("unknown property");
             if child {
-                error.help(format!("write it inside the braces: {kind} … {{ {name} … }}"))
+                let error =
+                    error.help(format!("write it inside the braces: {kind} … {{ {name} … }}"));
+                move_inside(error, node, prop)
             } else {
-                Spot::bare(&prop.name).suggest(error, name, names, "this node has no properties")
+                // `id=` of a resource is known only to say that it belongs to `existing`.
+                let names = names.filter(|name| *name != "id" || self.grammar.is_existing(rule));
+                let names: Vec<&str> = names.collect();
+                let spot = Spot::bare(&prop.name);
+                spot.suggest(error, name, names.iter().copied(), "this node has no properties")
             }
         };
         self.found.push(error);
@@ -295,24 +294,70 @@ impl Checker<'_> {
     }
 }
 
+/// The properties that a node lacks, as one mistake.
+fn missing(node: &Node, rule: &NodeRule) -> Option<Diagnostic> {
+    let lacks = |wanted: &&PropRule| wanted.required && node.prop(wanted.name).is_none();
+    let missing: Vec<&PropRule> = rule.props.iter().filter(lacks).collect();
+    let names: Vec<String> = missing.iter().map(|wanted| format!("`{}=`", wanted.name)).collect();
+    let hints: Vec<String> = missing
+        .iter()
+        .map(|wanted| format!("{}= with {}", wanted.name, wanted.ty.expected()))
+        .collect();
+    let (last, before) = names.split_last()?;
+    let names =
+        if before.is_empty() { last.clone() } else { format!("{} and {last}", before.join(", ")) };
+    let message = format!("{} needs {names}", describe(node));
+    let many = if before.is_empty() { "one more property" } else { "more properties" };
+    Some(
+        Diagnostic::error(codes::MISSING_PROPERTY, node.name.span, message)
+            .at(format!("needs {many}"))
+            .help(format!("add {}; for example {}", hints.join(", "), rule.example)),
+    )
+}
+
 /// Properties that a merged node still lacks.
 pub(crate) fn missing_after_merge(node: &Node, rule: &NodeRule, found: &mut Diagnostics) {
-    for wanted in rule.props.iter().filter(|wanted| wanted.required) {
-        if node.prop(wanted.name).is_none() {
-            let message = format!("{} needs `{}=`", describe(node), wanted.name);
-            found.push(
-                Diagnostic::error(codes::MISSING_PROPERTY, node.name.span, message)
-                    .at("needs one more property")
-                    .help(format!("add {}= with {}", wanted.name, wanted.ty.expected())),
-            );
-        }
-    }
+    found.extend(missing(node, rule));
     for child in &node.children {
         let inner = rule.children.iter().find(|inner| inner.name == child.name.value);
         if let (Some(_), Some(inner)) = (&child.origin, inner) {
             missing_after_merge(child, inner, found);
         }
     }
+}
+
+/// The property `name="text"` as a child `{ name "text" }`, where the node has no children yet.
+fn move_inside(error: Diagnostic, node: &Node, prop: &Prop) -> Diagnostic {
+    let (ScalarValue::Text { text, raw: false, .. }, true) =
+        (&prop.value.value, node.children.is_empty())
+    else {
+        return error;
+    };
+    if text.contains(['"', '\\']) || prop.value.tag.is_some() {
+        return error;
+    }
+    let end = Span::new(node.span.end, node.span.end);
+    error.fix(prop.span(), "").fix(end, format!(" {{ {} \"{text}\" }}", prop.name.value))
+}
+
+/// What other tools call a thing, and what envc calls it. Sources: the resource types of
+/// Cloudflare's Terraform provider and the keys of wrangler's configuration.
+fn foreign(word: &str) -> Option<&'static str> {
+    Some(match word.trim_end_matches('s') {
+        "database" | "d1_database" | "cloudflare_d1_database" => "d1",
+        "namespace" | "kv_namespace" | "cloudflare_workers_kv_namespace" => "kv",
+        "bucket" | "r2_bucket" | "cloudflare_r2_bucket" => "r2",
+        "cloudflare_queue" => "queue",
+        "record" | "dns_record" | "cname" | "cloudflare_dns_record" => "dns",
+        "cloudflared" | "cloudflare_zero_trust_tunnel_cloudflared" => "tunnel",
+        "script" | "cloudflare_workers_script" => "worker",
+        "env" | "stage" | "extend" => "environment",
+        "variable" | "local" | "const" => "let",
+        "binding" => "bind",
+        "vars" | "variables" => "var",
+        "hook" | "command" => "run",
+        _ => return None,
+    })
 }
 
 fn describe(node: &Node) -> String {
@@ -335,6 +380,8 @@ fn article(arg: &ArgRule) -> String {
         | Type::OneOf(_)
         | Type::Credential
         | Type::Ports
-        | Type::Date => arg.ty.expected(),
+        | Type::Date
+        | Type::Url
+        | Type::Version => arg.ty.expected(),
     }
 }

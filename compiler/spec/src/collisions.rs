@@ -88,8 +88,53 @@ impl Scope<'_> {
                 seen.insert(path, span);
             }
         }
+        self.check_overwritten(&seen, environment);
+    }
+
+    /// What is read must not be written over.
+    fn check_overwritten(&mut self, written: &BTreeMap<String, Span>, environment: &Environment) {
+        let merged = self.given.merged;
+        let workers = merged.all("worker").filter_map(|node| node.child("template")?.args.first());
+        let files = merged.all("file").filter_map(|node| node.prop("template"));
+        let templates = workers.chain(files).map(|scalar| {
+            (
+                clean(scalar.as_text().unwrap_or_default()),
+                "a template is read from here",
+                scalar.span,
+            )
+        });
+        let mut read: Vec<(String, &str, Span)> = templates.collect();
+        for dir in environment.migrations.values() {
+            read.push((clean(&dir.path), "migrations are read from here", dir.span));
+        }
+        for (path, why, place) in read {
+            if let Some(span) = written.get(&path) {
+                let message = format!(
+                    "the generated file `{path}` would be written over what it is read from"
+                );
+                self.error(
+                    Diagnostic::error(codes::FILE_COLLISION, *span, message)
+                        .at("written here")
+                        .label(place, why)
+                        .help("give the generated file, or the template, another path"),
+                );
+            }
+        }
+        if let Some(span) = written.get(SPEC_FILE) {
+            self.error(
+                Diagnostic::error(
+                    codes::FILE_COLLISION,
+                    *span,
+                    "the spec itself would be written over",
+                )
+                .help("give the generated file another path"),
+            );
+        }
     }
 }
+
+/// The name that a spec is found by.
+const SPEC_FILE: &str = "environment.kdl";
 
 /// A path without `.` parts and doubled slashes.
 fn clean(path: &str) -> String {
@@ -105,6 +150,7 @@ pub(crate) fn names<'d>(all: impl Iterator<Item = &'d Desired>, found: &mut Diag
     sorted.sort_by(|a, b| (group(a), key(a)).cmp(&(group(b), key(b))));
     let same =
         |a: &&Desired, b: &&Desired| a.address.kind() == b.address.kind() && group(a) == group(b);
+    let group_of = group;
     for group in sorted.chunk_by(same).filter(|group| group.len() > 1) {
         for (position, second) in group.iter().enumerate() {
             let id = second.address.kind();
@@ -114,12 +160,22 @@ pub(crate) fn names<'d>(all: impl Iterator<Item = &'d Desired>, found: &mut Diag
             if is_ingress(first) && is_ingress(second) {
                 continue; // reported as hosts
             }
-            let message = format!("two resources of kind {id} have the name `{}`", second.name);
+            let shared = group_of(second);
+            let (message, help) = if shared == second.name {
+                let noun = kind(id).noun();
+                (format!("two {noun}s have the name `{shared}`"), "give one of them another name")
+            } else {
+                let message = format!(
+                    "{} and {} both make a record for `{shared}`",
+                    first.address, second.address
+                );
+                (message, "give one of them another host: a CNAME stands alone under its name")
+            };
             found.push(
                 Diagnostic::error(codes::NAME_COLLISION, second.span, message)
                     .at(format!("{} again", second.address))
                     .label(first.span, format!("{} has it already", first.address))
-                    .help("give one of them another name"),
+                    .help(help),
             );
         }
     }

@@ -49,6 +49,14 @@ impl<'a> Existing<'a> {
                 let error = Diagnostic::error(codes::UNKNOWN_REFERENCE, row.label_span(), message)
                     .at("not declared");
                 let known = merged.names(kind);
+                if let Some(dropped) = merged.dropped.get(&(kind, label)) {
+                    found.push(
+                        error
+                            .label(dropped.span, "dropped here")
+                            .help("remove one of the two lines: what is dropped is not read"),
+                    );
+                    continue;
+                }
                 found.push(match row.args.first() {
                     Some(arg) => Spot::scalar(arg).suggest(error, label, known, &fallback),
                     None => error.help(fallback),

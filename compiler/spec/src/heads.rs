@@ -8,10 +8,11 @@ use envc_syntax::{Document, Node, Scalar, ScalarValue};
 use crate::{
     Identity, Instance, TypeHead, When, codes,
     grammar::IDENTITY_WORD,
+    identity_from_branch,
     merge::Merged,
     refs::Place,
     scope::{Given, Scope, port_ranges},
-    suggest::Spot,
+    suggest::{Spot, nearest},
 };
 
 /// Characters of a branch when `max-length=` is left out.
@@ -126,6 +127,10 @@ fn identity(
     if is_word(scalar, IDENTITY_WORD) {
         return branch(node, found);
     }
+    if let ScalarValue::Text { text, bare: true, .. } = &scalar.value {
+        found.push(misspelt(scalar, text));
+        return None;
+    }
     if let Some(place) = mixed(node) {
         let message = "`max-length=` and `unique` belong to `identity branch`";
         found.push(
@@ -135,6 +140,20 @@ fn identity(
         return None;
     }
     text(scalar, type_name, merged, project, zone, found)
+}
+
+/// A bare word that is not `branch`: text stands in quotes.
+fn misspelt(scalar: &Scalar, text: &str) -> Diagnostic {
+    let message = format!("`{text}` is no way to come by an ID");
+    let error = Diagnostic::error(codes::INVALID_IDENTITY, scalar.span, message).at("a bare word");
+    if nearest(text, [IDENTITY_WORD]).is_some() {
+        let error = error.help(format!("did you mean `{IDENTITY_WORD}`?"));
+        Spot::scalar(scalar).replace(error, IDENTITY_WORD)
+    } else {
+        error
+            .help(format!("write \"{text}\" in quotes for a fixed ID, or the word {IDENTITY_WORD}"))
+            .fix(scalar.span, format!("\"{text}\""))
+    }
 }
 
 fn mixed(node: &Node) -> Option<Span> {
@@ -196,6 +215,7 @@ fn text(
             instance: &instance,
             fixed: true,
             protect: false,
+            per_pr: true,
             merged,
         };
         let mut scope = Scope::new(given);
@@ -214,7 +234,9 @@ fn text(
         )
     };
     if high.contains(ID_SENTINEL) {
-        found.push(mistake("an identity cannot refer to itself".into()));
+        found.push(mistake("an identity cannot refer to itself".into()).help(
+            "an identity may hold {project} {zone} {env.type} {env.pr}; for one ID per working copy write identity branch max-length=20 unique",
+        ));
         return None;
     }
     let per_pr = low != high;
@@ -225,9 +247,22 @@ fn text(
         && high.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
     if !good {
         let shown = high.replace("4222222222", "{env.pr}");
-        found.push(mistake(format!("`{shown}` cannot be the ID of an environment")));
+        let error = mistake(format!("`{shown}` cannot be the ID of an environment"));
+        found.push(match near_id(scalar) {
+            Some(near) => error
+                .help(format!("write \"{near}\": use a-z, 0-9 and -, at most 40 characters"))
+                .fix(scalar.span, format!("\"{near}\"")),
+            None => error,
+        });
         return None;
     }
     let pattern = if per_pr { high.replace("4222222222", "{env.pr}") } else { high };
     Some(Identity::Text { pattern, per_pr })
+}
+
+/// The ID that a text without references was meant to be, where it is one.
+fn near_id(scalar: &Scalar) -> Option<String> {
+    let text = scalar.as_text().filter(|text| !text.contains(['{', '}']))?;
+    let id = identity_from_branch(Some(text), limits::ID_CHARS_MAX);
+    (id != text && text.chars().any(char::is_alphanumeric)).then_some(id)
 }

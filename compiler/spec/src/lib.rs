@@ -6,7 +6,9 @@
 
 #![forbid(unsafe_code)]
 
+mod across;
 mod assemble;
+mod beyond;
 mod branch;
 mod check;
 pub mod codes;
@@ -26,6 +28,7 @@ mod settings;
 mod spec;
 mod suggest;
 mod taint;
+mod worker_checks;
 mod workers;
 
 pub use branch::identity_from_branch;

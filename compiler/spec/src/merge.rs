@@ -19,12 +19,23 @@ use crate::{
 pub(crate) type Key<'a> = (&'a str, &'a str);
 
 /// The nodes of one type, in the order in which they were first declared.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Merged<'a> {
+    /// The whole spec: what other types declare stands there.
+    pub(crate) document: &'a Document,
     slots: Vec<Option<Cow<'a, Node>>>,
     index: BTreeMap<&'a str, BTreeMap<&'a str, usize>>,
-    /// What `without` dropped, and where.
-    pub(crate) dropped: BTreeMap<Key<'a>, Span>,
+    /// What `without` dropped.
+    pub(crate) dropped: BTreeMap<Key<'a>, Dropped<'a>>,
+}
+
+/// A node that `without` dropped.
+#[derive(Debug)]
+pub(crate) struct Dropped<'a> {
+    /// The `without`.
+    pub(crate) span: Span,
+    /// What it dropped.
+    pub(crate) node: Cow<'a, Node>,
 }
 
 impl Merged<'_> {
@@ -101,7 +112,7 @@ fn top<'a>(document: &'a Document, grammar: &Grammar) -> Merged<'a> {
         slots.push(Some(Cow::Borrowed(node)));
     }
     let index = index.into_iter().map(|(kind, names)| (kind, names.into_iter().collect()));
-    Merged { slots, index: index.collect(), dropped: BTreeMap::new() }
+    Merged { document, slots, index: index.collect(), dropped: BTreeMap::new() }
 }
 
 fn key<'n>(node: &'n Node, rule: &NodeRule) -> Option<Key<'n>> {
@@ -147,10 +158,9 @@ fn drop_node<'a>(
     let key = (kind_text, name_text);
     let names = merged.index.get_mut(kind_text);
     if let Some(slot) = names.and_then(|names| names.remove(name_text)) {
-        if let Some(slot) = merged.slots.get_mut(slot) {
-            *slot = None;
+        if let Some(dropped) = merged.slots.get_mut(slot).and_then(Option::take) {
+            merged.dropped.insert(key, Dropped { span: node.span, node: dropped });
         }
-        merged.dropped.insert(key, node.span);
         return;
     }
     let message = format!("there is no {kind_text} \"{name_text}\" to drop");

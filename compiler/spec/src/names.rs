@@ -4,14 +4,13 @@ use std::rc::Rc;
 
 use envc_core::{Diagnostic, Span, Text};
 use envc_kinds::Lower;
-use envc_syntax::{Node, Scalar};
+use envc_syntax::{Node, Scalar, ScalarValue};
 
 use crate::{
     codes,
     existing::Existing,
     refs::{Place, late},
     scope::{Address, HostNode, Resolved, Scope, Slot},
-    suggest::Spot,
 };
 
 impl Scope<'_> {
@@ -30,11 +29,11 @@ impl Scope<'_> {
         };
         let name = self.name(scalar)?;
         let what = format!("the name of {} \"{label}\"", node.name.value);
-        self.must_hold_env(&name, scalar.span, &what).then_some(name)
+        self.must_hold_env(&name, scalar, &what).then_some(name)
     }
 
     /// Reports a name that other environments of the type would have, too.
-    fn must_hold_env(&mut self, name: &str, span: Span, what: &str) -> bool {
+    fn must_hold_env(&mut self, name: &str, scalar: &Scalar, what: &str) -> bool {
         let given = self.given;
         let good = given.fixed || name.contains(&given.instance.id);
         if !good {
@@ -42,11 +41,15 @@ impl Scope<'_> {
                 "{what} must hold {{env}}: environments of type `{}` share the account",
                 given.type_name
             );
-            self.error(
-                Diagnostic::error(codes::NAME_WITHOUT_ENV, span, message)
-                    .at("the same in every environment")
-                    .help("add {env}, or set it in an environment with a fixed identity"),
-            );
+            let error = Diagnostic::error(codes::NAME_WITHOUT_ENV, scalar.span, message)
+                .at("the same in every environment");
+            let or = "or set it in an environment with a fixed identity";
+            self.error(match with_env(scalar) {
+                Some(better) => error
+                    .help(format!("write \"{better}\", {or}"))
+                    .fix(scalar.span, format!("\"{better}\"")),
+                None => error.help(format!("add {{env}}, {or}")),
+            });
         }
         good
     }
@@ -64,8 +67,8 @@ impl Scope<'_> {
             _ if in_zone(text, zone) => text.to_owned(),
             _ => format!("{text}.{zone}"),
         };
-        let good = self.check_host(&host, scalar.span)
-            && self.must_hold_env(&host, scalar.span, "this host");
+        let good =
+            self.check_host(&host, scalar.span) && self.must_hold_env(&host, scalar, "this host");
         good.then_some(host)
     }
 
@@ -98,7 +101,7 @@ impl Scope<'_> {
             return None;
         }
         let good = self.check_host(host.trim_start_matches("*."), scalar.span)
-            && self.must_hold_env(host, scalar.span, "this host");
+            && self.must_hold_env(host, scalar, "this host");
         good.then_some(text)
     }
 
@@ -122,21 +125,6 @@ impl Scope<'_> {
         let address = self.address(name, span)?;
         let text = if head == "host" { address.host.clone() } else { address.url.clone() };
         (!address.broken).then(|| late(text, path, false))
-    }
-
-    fn no_host(&mut self, name: &str, path: &str, span: Span) {
-        let merged = self.given.merged;
-        let known: Vec<&str> = self.hosts.keys().copied().collect();
-        let message = format!("no ingress, route or domain is called \"{name}\"");
-        let error = Diagnostic::error(codes::UNKNOWN_REFERENCE, span, message).at("not declared");
-        let spot = Spot::reference(span, path, 1);
-        let mut error = spot.suggest(error, name, known.iter().copied(), "declare an ingress");
-        let dropped =
-            merged.dropped.iter().filter(|((kind, _), _)| matches!(*kind, "tunnel" | "worker"));
-        for ((kind, label), place) in dropped {
-            error = error.label(*place, format!("{kind} \"{label}\" is dropped here"));
-        }
-        self.error(error);
     }
 
     /// The address of a declared host, resolved once.
@@ -195,6 +183,22 @@ impl Scope<'_> {
 /// Characters of a host name: the longest that DNS carries.
 pub(crate) const HOST_CHARS_MAX: usize = 253;
 
+/// A text without references with `{env}` put into its first label; a route keeps its path.
+fn with_env(scalar: &Scalar) -> Option<String> {
+    let text = scalar.as_text()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '*');
+    let ScalarValue::Text { raw: false, .. } = &scalar.value else { return None };
+    if text == "@" {
+        return Some("{env}".into());
+    }
+    if text.is_empty() || !text.chars().all(plain) {
+        return None;
+    }
+    let end = text.find(['.', '/']).unwrap_or(text.len());
+    let (label, rest) = text.split_at_checked(end)?;
+    (label != "*" && !label.is_empty()).then(|| format!("{label}-{{env}}{rest}"))
+}
+
 fn in_zone(host: &str, zone: &str) -> bool {
     host == zone || host.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'))
 }
@@ -217,10 +221,23 @@ pub(crate) fn host_problem(host: &str) -> Option<String> {
             && !label.ends_with('-')
             && label.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'));
         if !good {
-            return Some(format!("`{label}` cannot stand between dots"));
+            return Some(label_problem(label));
         }
     }
     None
+}
+
+fn label_problem(label: &str) -> String {
+    let bad = label.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-' | '_'));
+    match bad {
+        _ if label.is_empty() => "two dots follow one another, or one stands at its end".into(),
+        Some(bad) if bad.is_ascii_uppercase() => format!("`{label}` has capitals"),
+        Some(bad) => format!("`{label}` holds `{}`", bad.escape_debug()),
+        None if label.len() > 63 => {
+            format!("`{label}` has {} characters, and 63 may stand between dots", label.len())
+        }
+        None => format!("`{label}` begins or ends with -"),
+    }
 }
 
 /// The view of a scope that a kind gets, with what exists already.
@@ -234,6 +251,11 @@ pub(crate) struct Lowering<'s, 'a> {
 impl Lower for Lowering<'_, '_> {
     fn text(&mut self, value: &Scalar) -> Text {
         self.scope.resolve(value, Place::Public("the account")).text
+    }
+
+    fn literal(&mut self, value: &Scalar) -> Option<String> {
+        let resolved = self.scope.resolve(value, Place::Public("the account"));
+        resolved.text.as_literal().filter(|_| !resolved.broken).map(str::to_owned)
     }
 
     fn name_text(&mut self, value: &Scalar) -> String {

@@ -5,11 +5,14 @@ use std::rc::Rc;
 use envc_core::{Diagnostic, Input, KindId, Part, Span, Text, limits};
 use envc_syntax::{Node, Scalar, ScalarValue};
 
+mod circle;
+mod wrong;
+
 use crate::{
     codes,
     interpolate::{self, Segment},
     scope::{Late, Resolved, Scope, Slot},
-    suggest::{Spot, nearest},
+    suggest::Spot,
 };
 
 /// Deepest chain of `let`s: each is a step of recursion.
@@ -24,11 +27,11 @@ pub(crate) enum Place {
     Local,
     /// A place that others can see, in words.
     Public(&'static str),
+    /// A plain variable of a worker; where the word `var` stands, if that is its only place.
+    Var(Option<Span>),
     /// A private file, a secret: anything goes.
     Private,
 }
-
-const HELP: &str = "references are {project} {zone} {env} {env.type} {env.branch} {env.pr} {git.sha} {let.X} {port.X} {lease.X.id} {d1.X.id} {kv.X.id} {r2.X.name} {queue.X.id} {tunnel.X.id} {tunnel.X.token} {host.X} {url.X} {worker.X.name}; write {{ and }} for braces";
 
 impl Scope<'_> {
     /// Resolves a value for a place; a mistake is reported, and gives the text without it.
@@ -47,10 +50,8 @@ impl Scope<'_> {
             );
             out = Resolved { broken: true, ..Resolved::default() };
         }
-        if let Place::Public(what) = place
-            && out.text.is_secret()
-        {
-            self.leak(scalar, what);
+        if place != Place::Private && out.text.is_secret() {
+            self.leak(scalar, place);
             out.broken = true;
         }
         out
@@ -110,23 +111,16 @@ impl Scope<'_> {
     fn reference(&mut self, path: &str, span: Span, place: Place) -> Option<Resolved> {
         let piece = self.known(path, span, place)?;
         let refused = match (place, &piece.late) {
-            (Place::Public(_) | Place::Private, _) | (_, None) => None,
+            (Place::Public(_) | Place::Var(_) | Place::Private, _) | (_, None) => None,
+            // Said of the whole text, with the way that the secret took.
+            _ if piece.text.is_secret() => None,
             (Place::Local, Some(late)) => (!late.port).then_some(late),
             (Place::Name, Some(late)) => Some(late),
         };
-        let Some(late) = refused else { return Some(piece) };
-        let through =
-            if late.path == path { String::new() } else { format!(" (through `{{{path}}}`)") };
-        self.error(
-            Diagnostic::error(
-                codes::REFERENCE_NOT_ALLOWED,
-                span,
-                format!("`{{{}}}` may not stand in a name, a host or an identity{through}", late.path),
-            )
-            .at("not known before apply")
-            .help("names may refer to {project} {zone} {env} {env.type} {env.pr} and {let.…} over these"),
-        );
-        None
+        match refused.cloned() {
+            None => Some(piece),
+            Some(late) => self.too_late(&late, path, span, place),
+        }
     }
 
     fn known(&mut self, path: &str, span: Span, place: Place) -> Option<Resolved> {
@@ -159,41 +153,6 @@ impl Scope<'_> {
         }
     }
 
-    fn unknown(&mut self, path: &str, span: Span) -> Option<Resolved> {
-        const FORMS: &[&str] =
-            &["project", "zone", "env", "env.type", "env.branch", "env.pr", "git.sha"];
-        let error =
-            Diagnostic::error(codes::BAD_REFERENCE, span, format!("`{{{path}}}` is no reference"))
-                .at("not a reference");
-        self.error(match nearest(path, FORMS.iter().copied()) {
-            Some(near) => {
-                let error = error.help(format!("did you mean `{{{near}}}`?"));
-                Spot::whole_reference(span, path).replace(error, near)
-            }
-            None => error.help(HELP),
-        });
-        None
-    }
-
-    /// Reports a reference to something that is not declared.
-    pub(crate) fn undeclared(&mut self, kind: &str, name: &str, spot: &Spot) {
-        let merged = self.given.merged;
-        let message = format!("there is no {kind} \"{name}\"");
-        let error =
-            Diagnostic::error(codes::UNKNOWN_REFERENCE, spot.span, message).at("not declared");
-        let error = if let Some(dropped) = merged.dropped.get(&(kind, name)) {
-            error.label(*dropped, "dropped here").help(format!(
-                "environment `{}` drops it: override what refers to it, or do not drop it",
-                self.given.type_name
-            ))
-        } else {
-            let value = if kind == "let" { " \"…\"" } else { "" };
-            let fallback = format!("declare it: {kind} \"{name}\"{value}");
-            spot.suggest(error, name, merged.names(kind), &fallback)
-        };
-        self.error(error);
-    }
-
     fn zone(&mut self, span: Span) -> Option<Resolved> {
         let zone = self.given.zone.map(literal);
         if zone.is_none() {
@@ -215,14 +174,10 @@ impl Scope<'_> {
     }
 
     fn pull_request(&mut self, span: Span) -> Option<Resolved> {
-        let pr = self.given.instance.pr;
-        if pr.is_none() {
-            self.error(
-                Diagnostic::error(codes::NO_PULL_REQUEST, span, "no pull request is named")
-                    .help("run with --pr NUMBER"),
-            );
+        match self.given.instance.pr {
+            Some(number) => Some(literal(number.to_string())),
+            None => self.no_pull_request(span),
         }
-        pr.map(|number| literal(number.to_string()))
     }
 
     fn port(&mut self, name: &str, path: &str, span: Span) -> Option<Resolved> {
@@ -231,17 +186,7 @@ impl Scope<'_> {
         if let Some(port) = port.filter(|_| self.ports.contains_key(name)) {
             return Some(late(port.to_string(), path, true));
         }
-        let message = format!("no worker and no `port` node has a port \"{name}\"");
-        let dropped = self.given.merged.dropped.get(&("worker", name)).copied();
-        let known: Vec<&str> = self.ports.keys().copied().collect();
-        let none = format!("declare it: port \"{name}\" \"9100-9199\"");
-        let error = Diagnostic::error(codes::UNKNOWN_REFERENCE, span, message).at("not declared");
-        let spot = Spot::reference(span, path, 1);
-        let error = spot.suggest(error, name, known.iter().copied(), &none);
-        self.error(match dropped {
-            Some(dropped) => error.label(dropped, "dropped here"),
-            None => error,
-        });
+        self.no_port(name, path, span);
         None
     }
 
@@ -340,31 +285,6 @@ impl Scope<'_> {
         self.stack.pop();
         self.lets.insert(name, Slot::Done(Rc::new(value.clone())));
         Some(value)
-    }
-
-    /// Reports a circle.
-    pub(crate) fn circle(&mut self, kind: &str, name: &str, span: Span) -> Option<Resolved> {
-        let from = self.stack.iter().position(|step| *step == (kind, name)).unwrap_or(0);
-        let steps = self.stack.iter().skip(from).chain(self.stack.get(from));
-        let way: Vec<String> = steps.map(|(kind, name)| format!("{kind}.{name}")).collect();
-        let message = format!("`{{{kind}.{name}}}` refers to itself: {}", way.join(" → "));
-        self.error(
-            Diagnostic::error(codes::LET_CYCLE, span, message)
-                .at("closes the circle")
-                .help("write one of them without a reference to the next"),
-        );
-        None
-    }
-
-    /// Reports a chain of `let`s that is too long to follow.
-    fn chain(&mut self, span: Span) -> Option<Resolved> {
-        let message = format!("`let`s refer to one another more than {CHAIN_MAX} deep");
-        self.error(
-            Diagnostic::error(codes::LET_CYCLE, span, message)
-                .at("goes on from here")
-                .help("write one of them without a reference to the next"),
-        );
-        None
     }
 }
 

@@ -84,6 +84,8 @@ pub(crate) struct Given<'a> {
     pub(crate) fixed: bool,
     /// `protect`
     pub(crate) protect: bool,
+    /// Each environment of the type belongs to a pull request.
+    pub(crate) per_pr: bool,
     /// The nodes of the type.
     pub(crate) merged: &'a Merged<'a>,
 }

@@ -1,7 +1,7 @@
 //! Secrets' providers, required tools, the state store, and what is not done yet.
 
-use envc_core::{Diagnostic, Diagnostics};
-use envc_syntax::{Node, Scalar};
+use envc_core::{Diagnostic, Diagnostics, KindId};
+use envc_syntax::{Node, Prop, Scalar};
 
 use crate::{
     Later, Requirement, SecretProvider, StateStoreKind, codes, merge::Merged, refs::Place,
@@ -61,10 +61,15 @@ pub(crate) fn check_project(project: &Node, found: &mut Diagnostics) {
             .or_else(|| (!text.contains('.')).then(|| "it has no dot".to_owned()));
         if let Some(problem) = problem {
             let message = format!("`{text}` is not a zone: {problem}");
-            found.push(
-                Diagnostic::error(codes::INVALID_HOST, zone.span, message)
-                    .help("write the domain's name in lower case, such as \"example.com\""),
-            );
+            let error = Diagnostic::error(codes::INVALID_HOST, zone.span, message);
+            found.push(match near_zone(text) {
+                Some(near) => error
+                    .help(format!("write the domain alone, in lower case: \"{near}\""))
+                    .fix(zone.span, format!("\"{near}\"")),
+                None => {
+                    error.help("write the domain's name in lower case, such as \"example.com\"")
+                }
+            });
         }
     }
     if let Some(state) = project.child("state") {
@@ -78,13 +83,15 @@ pub(crate) fn check_project(project: &Node, found: &mut Diagnostics) {
                 )
                 .help("write state \"r2\" bucket=\"my-project-state\""),
             ),
+            (Some("r2"), Some(bucket)) => found.extend(bucket_mistake(bucket)),
             (Some("local" | "edge"), Some(bucket)) => found.push(
                 Diagnostic::error(
                     codes::UNKNOWN_PROPERTY,
                     bucket.span,
                     "only the r2 store has a bucket",
                 )
-                .help("remove `bucket=`"),
+                .help("remove `bucket=`")
+                .fix(state.prop_entry("bucket").map_or(bucket.span, Prop::span), ""),
             ),
             _ => {}
         }
@@ -129,12 +136,42 @@ impl Scope<'_> {
             }
         }
         for run in merged.all("run") {
+            self.check_run(run);
             if let Some(command) = run.prop("command") {
                 self.resolve(command, Place::Public("a command line"));
             }
             for value in run.children_named("env").filter_map(|env| env.args.get(1)) {
                 self.resolve(value, Place::Private);
             }
+        }
+    }
+
+    /// A command says something, and waits for something that is there.
+    fn check_run(&mut self, run: &Node) {
+        if let Some(command) = run.prop("command")
+            && command.as_text().is_some_and(|text| text.trim().is_empty())
+        {
+            self.error(
+                Diagnostic::error(codes::INVALID_VALUE, command.span, "`command=` is empty")
+                    .at("says nothing")
+                    .help("write a command line, such as command=\"pnpm generate:types\""),
+            );
+        }
+        let Some(scalar) = run.prop("when-changed") else { return };
+        let text = scalar.as_text().unwrap_or_default();
+        let merged = self.given.merged;
+        let known: Vec<String> = [("wrangler", "worker"), ("dotenv", "dotenv"), ("file", "file")]
+            .into_iter()
+            .flat_map(|(head, kind)| merged.names(kind).map(move |name| format!("{head}.{name}")))
+            .collect();
+        if !known.iter().any(|one| one == text) {
+            let message = format!("envc writes no file `{text}`");
+            let error = Diagnostic::error(codes::UNKNOWN_REFERENCE, scalar.span, message)
+                .at("not among the files");
+            let known = known.iter().map(String::as_str);
+            let none =
+                "it names a file that envc writes: wrangler.WORKER, dotenv.PATH or file.PATH";
+            self.error(Spot::scalar(scalar).suggest(error, text, known, none));
         }
     }
 
@@ -158,6 +195,25 @@ impl Scope<'_> {
             }
         }
     }
+}
+
+/// The zone that an address or a name in capitals was meant to be.
+fn near_zone(text: &str) -> Option<String> {
+    let lower = text.trim().to_lowercase();
+    let host = lower.split("://").last()?.split(['/', ':']).next()?;
+    let near = host.trim_matches('.');
+    let good = crate::names::host_problem(near).is_none() && near.contains('.') && near != text;
+    good.then(|| near.to_owned())
+}
+
+fn bucket_mistake(scalar: &Scalar) -> Option<Diagnostic> {
+    let text = scalar.as_text().unwrap_or_default();
+    let problem = envc_kinds::kind(KindId::R2).name_rule()?.problem(text)?;
+    let message = format!("`{text}` cannot be the name of a bucket: it {}", problem.what);
+    Some(
+        Diagnostic::error(codes::BAD_NAME, scalar.span, message)
+            .help("write another name, such as \"my-project-state\""),
+    )
 }
 
 fn text(scalar: Option<&Scalar>) -> Option<String> {

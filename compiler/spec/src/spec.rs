@@ -1,13 +1,13 @@
 //! The entry: a text to a spec, a spec and an instance to an environment.
 
-use std::collections::BTreeMap;
-
-use envc_core::{Diagnostic, Diagnostics, KindId, Span, limits};
+use envc_core::{Diagnostic, Diagnostics, Span, limits};
 use envc_syntax::{Document, Node};
 
 use crate::{
-    Environment, Identity, Instance, TypeHead, check, codes,
-    collisions::group,
+    Environment, Identity, Instance, TypeHead, When,
+    across::{Fixed, OfType, fits, share},
+    beyond::beyond,
+    check, codes,
     grammar::Grammar,
     heads,
     merge::merge,
@@ -41,7 +41,10 @@ pub fn load(text: &str) -> (Option<Spec>, Diagnostics) {
     found.extend(check::check(&document, &grammar));
     check_whole(&document, &mut found);
     if found.has_errors() {
-        add_references(&document, &grammar, &mut found);
+        let mut more = Diagnostics::new();
+        let _heads = resolve_all(&document, &grammar, &mut more);
+        let beyond = beyond(&document, &found, more);
+        found.extend(beyond);
         return (None, found);
     }
     let heads = resolve_all(&document, &grammar, &mut found);
@@ -49,33 +52,23 @@ pub fn load(text: &str) -> (Option<Spec>, Diagnostics) {
     (spec, found)
 }
 
-/// Adds what is wrong with references, so that all mistakes come in one run. Left out where a
-/// declaration could not be read: a reference to it would be no mistake.
-fn add_references(document: &Document, grammar: &Grammar, found: &mut Diagnostics) {
-    let unread = |code| {
-        [codes::UNKNOWN_NODE, codes::MISSING_ARGUMENT, codes::MISSING_PROJECT].contains(&code)
-    };
-    if found.iter().any(|one| unread(one.code)) {
-        return;
-    }
-    let mut more = Diagnostics::new();
-    let _heads = resolve_all(document, grammar, &mut more);
-    for one in more.into_sorted() {
-        if [codes::UNKNOWN_REFERENCE, codes::BAD_REFERENCE, codes::UNKNOWN_TYPE].contains(&one.code)
-        {
-            found.push(one);
-        }
-    }
-}
-
 fn set_origin(node: &mut Node, name: Option<&String>) {
     node.origin = name.cloned();
     node.children.iter_mut().for_each(|child| set_origin(child, name));
 }
 
+const SMALLEST: &str = "begin with project \"my-project\" { zone \"example.com\" } and environment \"local\" default { identity branch max-length=20 unique }";
+
 /// What a spec must have as a whole.
 fn check_whole(document: &Document, found: &mut Diagnostics) {
     let start = document.nodes.first().map_or(Span::default(), |node| node.name.span);
+    if document.nodes.is_empty() {
+        // One mistake, though nothing of what a spec needs is there.
+        found.push(
+            Diagnostic::error(codes::MISSING_PROJECT, start, "the spec is empty").help(SMALLEST),
+        );
+        return;
+    }
     match project_node(document) {
         Some(project) => settings::check_project(project, found),
         None => found.push(
@@ -120,14 +113,16 @@ fn resolve_all(document: &Document, grammar: &Grammar, found: &mut Diagnostics) 
     let name = project.label().unwrap_or_default();
     let zone = zone_of(project);
     let mut heads = Vec::new();
-    let mut by_type: Vec<(String, Option<String>, Diagnostics)> = Vec::new();
+    let mut by_type: Vec<OfType> = Vec::new();
     let mut fixed = Fixed::default();
     for (block, chain) in heads::chains(document, found) {
         let mut own = Diagnostics::new();
         let merged = merge(document, grammar, &chain, &mut own);
         let type_name = block.label().unwrap_or_default();
         let mut made_up = None;
-        if let Some(head) = heads::head(block, &merged, name, zone, &mut own) {
+        let head = heads::head(block, &merged, name, zone, &mut own);
+        let resolved = head.is_some();
+        if let Some(head) = head {
             let instance = longest(&head);
             made_up = (!is_fixed(&head.identity)).then(|| instance.id.clone());
             let environment = {
@@ -138,6 +133,7 @@ fn resolve_all(document: &Document, grammar: &Grammar, found: &mut Diagnostics) 
                     instance: &instance,
                     fixed: is_fixed(&head.identity),
                     protect: head.protect,
+                    per_pr: is_per_pr(&head),
                     merged: &merged,
                 });
                 let environment = scope.environment(&head, project);
@@ -147,14 +143,11 @@ fn resolve_all(document: &Document, grammar: &Grammar, found: &mut Diagnostics) 
             fixed.add(&head, &environment, found);
             heads.push(head);
         }
-        by_type.push((type_name.to_owned(), made_up, own));
+        by_type.push(OfType { name: type_name.to_owned(), made_up, resolved, found: own });
     }
-    share(by_type, found);
+    share(document, by_type, found);
     heads
 }
-
-/// A made-up ID that is shorter might be part of a word.
-const MADE_UP_CHARS_MIN: usize = 8;
 
 /// An instance with the longest ID that a type can have.
 fn longest(head: &TypeHead) -> Instance {
@@ -168,94 +161,21 @@ fn longest(head: &TypeHead) -> Instance {
     Instance {
         id,
         branch: Some("branch".into()),
-        pr: Some(u32::MAX),
+        // Known only where the environment belongs to a pull request.
+        pr: is_per_pr(head).then_some(u32::MAX),
         sha: Some("0".repeat(40)),
         ports: head.ports.iter().map(|(name, range)| (name.clone(), range.first)).collect(),
         local_cloud: false,
     }
 }
 
+/// True for a type whose environments each belong to a pull request.
+fn is_per_pr(head: &TypeHead) -> bool {
+    head.when == Some(When::Pr) || matches!(head.identity, Identity::Text { per_pr: true, .. })
+}
+
 fn is_fixed(identity: &Identity) -> bool {
     matches!(identity, Identity::Text { per_pr: false, .. })
-}
-
-/// A type, a physical name that it owns, and where it is declared.
-type Owner = (String, String, Span);
-
-/// Names of types with a fixed ID: they hold no ID, so two types may share one.
-#[derive(Default)]
-struct Fixed {
-    ids: BTreeMap<String, (String, Span)>,
-    names: BTreeMap<(KindId, String), Vec<Owner>>,
-}
-
-impl Fixed {
-    fn add(&mut self, head: &TypeHead, environment: &Environment, found: &mut Diagnostics) {
-        let Identity::Text { pattern, per_pr } = &head.identity else { return };
-        let entry = (head.name.clone(), head.span);
-        if let Some((other, span)) = self.ids.insert(pattern.clone(), entry) {
-            let message = format!("`{other}` and `{}` have the same ID `{pattern}`", head.name);
-            found.push(
-                Diagnostic::error(codes::DUPLICATE_IDENTITY, head.span, message)
-                    .label(span, "the other one")
-                    .help("give each type an ID of its own"),
-            );
-            return; // every name would collide, too
-        }
-        if *per_pr {
-            return;
-        }
-        for desired in environment.resources.values().filter(|desired| desired.is_managed()) {
-            if desired.name.is_empty() || desired.parent.is_some() {
-                continue;
-            }
-            let key = (desired.address.kind(), group(desired).to_owned());
-            let owners = self.names.entry(key).or_default();
-            let kind = envc_kinds::kind(desired.address.kind());
-            let clash = owners
-                .iter()
-                .find(|(other, name, _)| *other != head.name && kind.collides(&desired.name, name));
-            if let Some((other, name, span)) = clash {
-                let message = format!(
-                    "`{other}` and `{}` both own the {} `{name}`",
-                    head.name,
-                    desired.address.kind()
-                );
-                let error = Diagnostic::error(codes::NAME_COLLISION, desired.span, message)
-                    .at(format!("owned by `{}`", head.name))
-                    .help("use {env} in the name, or list it under `existing` in one of the types");
-                found.push(error.label(*span, format!("owned by `{other}`")));
-            }
-            owners.push((head.name.clone(), desired.name.clone(), desired.span));
-        }
-    }
-}
-
-/// Reports each error once, with the types that it belongs to where those are not all. The ID that
-/// was made up to resolve a type is shown as what the user wrote.
-fn share(by_type: Vec<(String, Option<String>, Diagnostics)>, found: &mut Diagnostics) {
-    let types = by_type.len();
-    let mut shared: BTreeMap<(Span, &'static str), (Diagnostic, Vec<String>)> = BTreeMap::new();
-    for (name, made_up, diagnostics) in by_type {
-        for mut diagnostic in diagnostics.into_sorted() {
-            if let Some(id) = made_up.as_deref().filter(|id| id.len() >= MADE_UP_CHARS_MIN) {
-                diagnostic.message = diagnostic.message.replace(id, "{env}");
-            }
-            let key = (diagnostic.span(), diagnostic.code);
-            let (_, names) = shared.entry(key).or_insert_with(|| (diagnostic, Vec::new()));
-            if names.last() != Some(&name) {
-                names.push(name.clone());
-            }
-        }
-    }
-    for (mut diagnostic, names) in shared.into_values() {
-        if names.len() < types {
-            let list: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-            let word = if names.len() == 1 { "environment" } else { "environments" };
-            diagnostic.message = format!("{} (in {word} {})", diagnostic.message, list.join(", "));
-        }
-        found.push(diagnostic);
-    }
 }
 
 impl Spec {
@@ -304,6 +224,7 @@ impl Spec {
             instance,
             fixed: is_fixed(&head.identity),
             protect: head.protect,
+            per_pr: is_per_pr(head),
             merged: &merged,
         });
         let environment = scope.environment(head, project);
@@ -328,17 +249,8 @@ impl Spec {
     /// its pattern. A generated ID of which this holds must not be used.
     pub fn could_be_fixed(&self, id: &str, for_type: &str) -> Option<&TypeHead> {
         self.heads.iter().filter(|head| head.name != for_type).find(|head| match &head.identity {
-            Identity::Text { pattern, per_pr } => fits(id, pattern, *per_pr),
+            Identity::Text { pattern, .. } => fits(id, pattern),
             Identity::Branch { .. } => false,
         })
     }
-}
-
-fn fits(id: &str, pattern: &str, per_pr: bool) -> bool {
-    if !per_pr {
-        return id == pattern;
-    }
-    let Some((before, after)) = pattern.split_once("{env.pr}") else { return false };
-    let number = id.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
-    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -6,67 +6,123 @@ use envc_syntax::{Scalar, ScalarValue};
 use crate::{
     codes,
     interpolate::{Segment, place, segments},
-    scope::Scope,
+    refs::Place,
+    scope::{Resolved, Scope, Slot},
 };
 
 /// Most hops that are shown.
 const HOPS_MAX: usize = 16;
 
+/// A step of the way, and what is to be said of it.
+pub(crate) type Hop = (Span, String);
+
+/// What a path is by itself, when it is the source that is looked for: its name, and what is said
+/// at its place.
+pub(crate) type Source<'s> = dyn Fn(&str) -> Option<(String, &'static str)> + 's;
+
 impl Scope<'_> {
     /// Reports a secret in a public place, with each hop that it took.
-    pub(crate) fn leak(&mut self, scalar: &Scalar, what: &str) {
-        let mut hops = Vec::new();
-        let source = self.trace(scalar, &mut hops);
-        let mut error = Diagnostic::error(
-            codes::SECRET_IN_PUBLIC,
-            scalar.span,
-            format!("{source} would be seen by others in {what}"),
-        )
-        .at("a secret ends here");
-        for (span, text) in hops {
-            error = error.label(span, text);
+    pub(crate) fn leak(&mut self, scalar: &Scalar, into: Place) {
+        if self.found.has(codes::SECRET_IN_PUBLIC, scalar.span) {
+            return; // said already, of another use of the same text
         }
-        self.error(error.help(
-            "put it into a `dotenv`, or give it to the worker as secret \"NAME\" instead of a var",
-        ));
+        let mut hops = Vec::new();
+        let source = |path: &str| self.secret_source(path);
+        let carries = |value: &Resolved| value.text.is_secret();
+        let source = self.trace(scalar, &source, &carries, &mut hops);
+        let source = source.unwrap_or_else(|| "a secret".into());
+        let what = match into {
+            Place::Public(what) => what,
+            Place::Var(_) => "a plain variable",
+            Place::Local => "the address of a service",
+            Place::Name | Place::Private => "a name, a host or an identity",
+        };
+        let message = format!("{source} would be seen by others in {what}");
+        let mut error = Diagnostic::error(codes::SECRET_IN_PUBLIC, scalar.span, message)
+            .at("a secret ends here");
+        for (span, text) in hops {
+            if span == scalar.span {
+                error = error.at(text);
+            } else {
+                error = error.label(span, text);
+            }
+        }
+        self.error(match into {
+            Place::Var(word) => {
+                let error = error.help(
+                    "write `secret` instead of `var`: the worker sees it under the same name",
+                );
+                match word {
+                    Some(word) => error.fix(word, "secret"),
+                    None => error,
+                }
+            }
+            Place::Public("a command line") => error.help(
+                "give it to the command in its environment: run … { env NAME (secret)\"NAME\" }",
+            ),
+            Place::Public(_) | Place::Local | Place::Name | Place::Private => error.help(
+                "a secret may stand in a `dotenv`, in a worker's `secret`, and in the `env` of a `run`",
+            ),
+        });
     }
 
-    /// Follows a secret back to where it comes from; says what it is.
-    fn trace(&self, scalar: &Scalar, hops: &mut Vec<(Span, String)>) -> String {
-        let ScalarValue::Text { text, raw, .. } = &scalar.value else { return "a secret".into() };
-        if scalar.tag().is_some() {
-            hops.push((scalar.span, "the secret comes from here".into()));
-            return format!("the secret `{text}`");
+    /// A reference that is a secret by itself.
+    fn secret_source(&self, path: &str) -> Option<(String, &'static str)> {
+        let words: Vec<&str> = path.split('.').collect();
+        match words.as_slice() {
+            ["tunnel", _, "token"] => {
+                Some((format!("the tunnel token `{{{path}}}`"), "the secret comes from here"))
+            }
+            ["lease", name, attribute] if self.is_secret_attribute(name, attribute) => Some((
+                format!("the lease attribute `{{{path}}}`"),
+                "not among the pool's public= attributes",
+            )),
+            _ => None,
+        }
+    }
+
+    /// Follows what a text carries back through the `let`s to where it comes from. Says what that
+    /// is; the way there is added to `hops`.
+    pub(crate) fn trace(
+        &self,
+        scalar: &Scalar,
+        source: &Source<'_>,
+        carries: &dyn Fn(&Resolved) -> bool,
+        hops: &mut Vec<Hop>,
+    ) -> Option<String> {
+        let ScalarValue::Text { text, raw, .. } = &scalar.value else { return None };
+        match scalar.tag() {
+            Some("secret") => {
+                hops.push((scalar.span, "the secret comes from here".into()));
+                return Some(format!("the secret `{text}`"));
+            }
+            Some(_) => {
+                hops.push((scalar.span, "not known before apply".into()));
+                return None;
+            }
+            None => {}
         }
         if *raw || hops.len() >= HOPS_MAX {
-            return "a secret".into();
+            return None;
         }
         for segment in segments(text) {
             let Segment::Reference(path, start, end) = segment else { continue };
             let span = place(scalar, start, end);
-            if let Some(name) = path.strip_prefix("let.") {
-                let value = self.given.merged.get("let", name).and_then(|node| node.args.get(1));
-                let secret = match self.lets.get(name) {
-                    Some(crate::scope::Slot::Done(value)) => value.text.is_secret(),
-                    Some(crate::scope::Slot::New | crate::scope::Slot::Busy) | None => false,
-                };
-                if let Some(value) = value.filter(|_| secret) {
-                    hops.push((span, format!("through {{{path}}}")));
-                    return self.trace(value, hops);
-                }
+            if let Some((name, text)) = source(path) {
+                hops.push((span, text.into()));
+                return Some(name);
             }
-            let words: Vec<&str> = path.split('.').collect();
-            if matches!(words.as_slice(), ["tunnel", _, "token"]) {
-                hops.push((span, "the secret comes from here".into()));
-                return format!("the tunnel token `{{{path}}}`");
-            }
-            if let ["lease", name, attribute] = words.as_slice()
-                && self.is_secret_attribute(name, attribute)
-            {
-                hops.push((span, "not among the pool's public= attributes".into()));
-                return format!("the lease attribute `{{{path}}}`");
+            let Some(name) = path.strip_prefix("let.") else { continue };
+            let value = self.given.merged.get("let", name).and_then(|node| node.args.get(1));
+            let through = match self.lets.get(name) {
+                Some(Slot::Done(value)) => carries(value),
+                Some(Slot::New | Slot::Busy) | None => false,
+            };
+            if let Some(value) = value.filter(|_| through) {
+                hops.push((span, format!("through {{{path}}}")));
+                return self.trace(value, source, carries, hops);
             }
         }
-        "a secret".into()
+        None
     }
 }

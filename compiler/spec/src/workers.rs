@@ -2,10 +2,11 @@
 
 use envc_core::{Address, Diagnostic, Input, KindId, Part, Text};
 use envc_kinds::SCRIPT_NAME;
-use envc_syntax::{Node, Scalar};
+use envc_syntax::{Node, Prop, Scalar};
 
 use crate::{
     Binding, Consumer, Deploy, DoMigration, DurableObject, Later, Worker, codes,
+    grammar::BIND,
     refs::Place,
     scope::{Scope, is_route},
     suggest::Spot,
@@ -17,6 +18,7 @@ impl Scope<'_> {
         let name = node.label().unwrap_or_default().to_owned();
         let script = self.named(node).unwrap_or_default();
         self.check_script(&script, node);
+        self.check_worker(node);
         let range = self.ports.get(name.as_str()).copied();
         let assigned = self.given.instance.ports.get(&name).copied();
         let deploy = deploy(node);
@@ -38,8 +40,8 @@ impl Scope<'_> {
             vars: node
                 .children_named("var")
                 .filter_map(|var| {
-                    let text =
-                        self.resolve(var.args.get(1)?, Place::Public("a plain variable")).text;
+                    let word = var.origin.is_none().then_some(var.name.span);
+                    let text = self.resolve(var.args.get(1)?, Place::Var(word)).text;
                     Some((var.label()?.to_owned(), text))
                 })
                 .collect(),
@@ -60,20 +62,22 @@ impl Scope<'_> {
             routes: self.patterns(node, "route"),
             domains: self.patterns(node, "domain"),
             deploy,
-            span: node.span,
+            span: node.label_span(),
             name,
         }
     }
 
     /// Script names: at most 63 characters, because they are part of host names.
     fn check_script(&mut self, script: &str, node: &Node) {
-        if !SCRIPT_NAME.allows(script) && !script.is_empty() {
+        let problem = SCRIPT_NAME.problem(script).filter(|_| !script.is_empty());
+        if let Some(problem) = problem {
             let span = node.prop("name").map_or(node.label_span(), |scalar| scalar.span);
-            let message = format!("`{script}` cannot be the name of a Worker's script");
+            let message =
+                format!("`{script}` cannot be the name of a Worker's script: it {}", problem.what);
             self.error(
                 Diagnostic::error(codes::BAD_NAME, span, message)
                     .at("gives that name")
-                    .help("use a-z, 0-9, - and _, at most 63 characters; set `name=`"),
+                    .help(problem.help),
             );
         }
     }
@@ -91,17 +95,44 @@ impl Scope<'_> {
     fn binding(&mut self, node: &Node) -> Option<Binding> {
         let [prop] = node.props.as_slice() else {
             let name = node.label().unwrap_or_default();
-            let message = format!("binding \"{name}\" names {} resources", node.props.len());
+            let count = if node.props.is_empty() { "no resource" } else { "several resources" };
+            let message = format!("binding \"{name}\" names {count}");
+            let kinds: Vec<String> =
+                BIND.props.iter().map(|kind| format!("{}=", kind.name)).collect();
             self.error(
                 Diagnostic::error(codes::BINDING_TARGET, node.span, message)
                     .at("needs exactly one")
-                    .help(format!("write, for example, bind \"{name}\" d1=\"webapp\"")),
+                    .help(format!("give one of {}; for example {}", kinds.join(" "), BIND.example)),
             );
             return None;
         };
         let kind = KindId::parse(&prop.name.value)?;
+        let wanted = prop.value.as_text()?;
+        let merged = self.given.merged;
+        let declared = merged.get(kind.as_str(), wanted).is_some();
+        let mut others = BIND.props.iter().map(|other| other.name);
+        if let Some(other) = others.find(|other| !declared && merged.get(other, wanted).is_some()) {
+            self.of_another_kind(prop, other);
+            return None;
+        }
         let target = self.target(kind, &prop.value)?;
         Some(Binding { name: node.label()?.to_owned(), target, span: node.span })
+    }
+
+    /// Reports a binding to a resource that is declared as another kind.
+    fn of_another_kind(&mut self, prop: &Prop, other: &str) {
+        let kind = &prop.name.value;
+        let name = prop.value.as_text().unwrap_or_default();
+        let place = self.given.merged.get(other, name).map_or(prop.value.span, Node::label_span);
+        let message = format!("there is no {kind} \"{name}\", but a {other} of that name");
+        let written = format!("{other}=\"{name}\"");
+        self.error(
+            Diagnostic::error(codes::UNKNOWN_REFERENCE, prop.value.span, message)
+                .at("not declared")
+                .label(place, format!("a {other}"))
+                .help(format!("write {written}"))
+                .fix(prop.span(), written),
+        );
     }
 
     fn secret(&mut self, node: &Node) -> Text {

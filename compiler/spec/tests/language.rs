@@ -46,9 +46,10 @@ fn variable(environment: &Environment, name: &str) -> String {
 
 #[test]
 fn references_resolve_to_what_is_known() {
+    let local = LOCAL.replace("{ identity", "{ when pr ; identity");
     let environment = resolve(
         &format!(
-            "{LOCAL}
+            "{local}
             let a \"{{let.b}}!\"
             let b \"{{project}}/{{zone}}/{{env}}/{{env.type}}/{{env.branch}}/{{env.pr}}/{{git.sha}}\"
             port \"web\" \"3000-3999\"

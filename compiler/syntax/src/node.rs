@@ -71,6 +71,13 @@ pub enum ScalarValue {
     Null,
 }
 
+impl Prop {
+    /// Where it stands, from its name to the end of its value.
+    pub fn span(&self) -> Span {
+        Span::new(self.name.span.start, self.value.span.end)
+    }
+}
+
 impl Scalar {
     /// The text, when it is one.
     pub fn as_text(&self) -> Option<&str> {
@@ -124,12 +131,22 @@ impl Node {
 
     /// The value of a property; the last one wins where it is repeated.
     pub fn prop(&self, name: &str) -> Option<&Scalar> {
-        self.props.iter().rev().find(|prop| prop.name.value == name).map(|prop| &prop.value)
+        self.prop_entry(name).map(|prop| &prop.value)
+    }
+
+    /// A property with its name; the last one where it is repeated.
+    pub fn prop_entry(&self, name: &str) -> Option<&Prop> {
+        self.props.iter().rev().find(|prop| prop.name.value == name)
+    }
+
+    /// A flag: where this word stands among the arguments.
+    pub fn flag(&self, word: &str) -> Option<&Scalar> {
+        self.args.iter().find(|arg| arg.tag.is_none() && arg.as_text() == Some(word))
     }
 
     /// True when this word stands among the arguments.
     pub fn has_flag(&self, word: &str) -> bool {
-        self.args.iter().any(|arg| arg.tag.is_none() && arg.as_text() == Some(word))
+        self.flag(word).is_some()
     }
 
     /// The children of one name, in order.

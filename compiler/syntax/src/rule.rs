@@ -134,6 +134,10 @@ pub enum Type {
     Ports,
     /// `YYYY-MM-DD`
     Date,
+    /// An address with https, or with http on this machine.
+    Url,
+    /// What is required of a tool's version: `>=22`, `^3.1`, `>=1.2, <2`.
+    Version,
 }
 
 impl Type {
@@ -152,6 +156,8 @@ impl Type {
             Self::Credential => "(secret)\"NAME\" or (env)\"NAME\"".into(),
             Self::Ports => "a range of ports such as \"3000-3999\"".into(),
             Self::Date => "a date such as \"2026-11-01\"".into(),
+            Self::Url => "an address such as \"https://edge.example.com\"".into(),
+            Self::Version => "a version such as \">=22\"".into(),
         }
     }
 }

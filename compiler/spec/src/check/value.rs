@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use envc_core::{Diagnostic, limits, parse_duration_s};
+use envc_core::{Diagnostic, parse_duration_s};
 use envc_syntax::{Scalar, ScalarValue, rule::Type};
 
-use crate::{PortRange, codes, suggest::Spot};
+use super::form::{is_identifier, misform};
+use crate::{codes, suggest::Spot};
 
 /// What a value is to its node.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +57,9 @@ pub(super) fn check(scalar: &Scalar, ty: Type, what: What<'_>) -> Option<Diagnos
         | Type::Resource(_)
         | Type::Duration
         | Type::Ports
-        | Type::Date => match scalar.as_text() {
+        | Type::Date
+        | Type::Url
+        | Type::Version => match scalar.as_text() {
             Some(text) => form(scalar, text, ty, what),
             None => Some(wrong(scalar, ty, what)),
         },
@@ -66,6 +69,14 @@ pub(super) fn check(scalar: &Scalar, ty: Type, what: What<'_>) -> Option<Diagnos
 fn tagged(scalar: &Scalar, tag: &str, ty: Type, what: What<'_>) -> Option<Diagnostic> {
     let span = scalar.tag.as_ref().map_or(scalar.span, |tag| tag.span);
     let takes = matches!(ty, Type::Text | Type::PrivateText | Type::Credential);
+    if !takes && tag == "secret" && ty == Type::NameText {
+        let message = format!("a secret would be seen by others in {what}");
+        return Some(
+            Diagnostic::error(codes::SECRET_IN_PUBLIC, scalar.span, message)
+                .at("names are public")
+                .help("write text without secrets"),
+        );
+    }
     if !takes {
         let message = format!("{what} cannot come from outside");
         return Some(
@@ -115,136 +126,99 @@ fn number(scalar: &Scalar, min: i64, max: i64, what: What<'_>) -> Option<Diagnos
 
 fn wrong(scalar: &Scalar, ty: Type, what: What<'_>) -> Diagnostic {
     let found = match &scalar.value {
-        ScalarValue::Text { .. } => "a text",
-        ScalarValue::Int(_) | ScalarValue::Float(_) => "a number",
+        ScalarValue::Text { .. } => "text",
+        ScalarValue::Int(_) => "a number",
+        ScalarValue::Float(_) => "a number with a fraction",
         ScalarValue::Bool(_) => "a truth value",
         ScalarValue::Null => "nothing",
     };
-    let error = Diagnostic::error(
-        codes::WRONG_TYPE,
-        scalar.span,
-        format!("{what} is {found}; wanted is {}", ty.expected()),
-    )
-    .at("wrong type");
+    let message = format!("{what} wants {}, not {found}", ty.expected());
+    let error = Diagnostic::error(codes::WRONG_TYPE, scalar.span, message).at(found);
+    let quoted = |text: &dyn fmt::Display| {
+        let help = format!("write \"{text}\" in quotes");
+        error.clone().help(help).fix(scalar.span, format!("\"{text}\""))
+    };
     match (&scalar.value, ty) {
-        (ScalarValue::Text { text, .. }, Type::Bool)
-            if matches!(text.as_str(), "true" | "false") =>
-        {
-            let help = format!("write #{text} without quotes");
-            error.help(help).fix(scalar.span, format!("#{text}"))
-        }
-        (ScalarValue::Text { text, .. }, Type::Int(..)) if text.parse::<i64>().is_ok() => {
-            error.help(format!("write {text} without quotes")).fix(scalar.span, text)
-        }
+        (ScalarValue::Text { text, .. }, Type::Bool) => match truth(text) {
+            Some(truth) => {
+                error.help(format!("write {truth} without quotes")).fix(scalar.span, truth)
+            }
+            None => error.help("write #true or #false"),
+        },
+        (ScalarValue::Text { text, .. }, Type::Int(min, max)) => number_in(error, text, min, max, scalar),
         (ScalarValue::Text { text, .. }, Type::Credential) if is_identifier(text) => {
             let help = format!("write (secret)\"{text}\" or (env)\"{text}\"");
             error.help(help).fix(scalar.span, format!("(secret)\"{text}\""))
         }
-        (ScalarValue::Int(number), Type::Text | Type::NameText | Type::Plain | Type::Ports) => {
-            let help = format!("write \"{number}\" in quotes");
-            error.help(help).fix(scalar.span, format!("\"{number}\""))
+        (ScalarValue::Text { .. }, Type::Credential) => error.help(
+            "a credential does not stand in the spec: write (secret)\"NAME\" or (env)\"NAME\", and give it its value outside",
+        ),
+        (ScalarValue::Int(number), _) if misform(&number.to_string(), ty).is_none() && is_text(ty) => {
+            quoted(number)
         }
-        (ScalarValue::Bool(flag), Type::Text | Type::NameText | Type::Plain) => {
-            let help = format!("write \"{flag}\" in quotes");
-            error.help(help).fix(scalar.span, format!("\"{flag}\""))
-        }
+        (ScalarValue::Bool(flag), Type::Text | Type::NameText | Type::Plain) => quoted(flag),
         _ => error.help(format!("write {}", ty.expected())),
+    }
+}
+
+/// What a word says that people write for a truth value.
+fn truth(text: &str) -> Option<&'static str> {
+    match text.to_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Some("#true"),
+        "false" | "no" | "off" | "0" => Some("#false"),
+        _ => None,
+    }
+}
+
+/// A number in quotes, or a duration where seconds are wanted.
+fn number_in(error: Diagnostic, text: &str, min: i64, max: i64, scalar: &Scalar) -> Diagnostic {
+    let good = |number: &i64| (min..=max).contains(number);
+    if let Some(number) = text.parse::<i64>().ok().filter(good) {
+        return error
+            .help(format!("write {number} without quotes"))
+            .fix(scalar.span, number.to_string());
+    }
+    let seconds = parse_duration_s(text).ok().and_then(|seconds| i64::try_from(seconds).ok());
+    match seconds.filter(good) {
+        Some(seconds) => error
+            .help(format!("write {seconds}: \"{text}\" in seconds"))
+            .fix(scalar.span, seconds.to_string()),
+        None => error.help(format!("write {}", Type::Int(min, max).expected())),
+    }
+}
+
+/// True for the types that are written as text.
+fn is_text(ty: Type) -> bool {
+    match ty {
+        Type::Text
+        | Type::PrivateText
+        | Type::NameText
+        | Type::Plain
+        | Type::Label
+        | Type::Identifier
+        | Type::Path
+        | Type::Resource(_)
+        | Type::Duration
+        | Type::Ports
+        | Type::Date
+        | Type::Url
+        | Type::Version => true,
+        Type::Bool | Type::Int(..) | Type::OneOf(_) | Type::Credential => false,
     }
 }
 
 /// Text that must have a form.
 fn form(scalar: &Scalar, text: &str, ty: Type, what: What<'_>) -> Option<Diagnostic> {
-    let (good, help) = match ty {
-        Type::Label => (
-            is_label(text),
-            "use a-z, 0-9, - and _, begin with a letter or a digit, at most 63 characters".into(),
-        ),
-        Type::Identifier => {
-            (is_identifier(text), "use letters, digits and _, and begin with a letter or _".into())
-        }
-        Type::Path => (
-            is_path(text),
-            "write a path below the spec's folder, with / between its parts and without ..".into(),
-        ),
-        Type::Resource(kind) => (is_label(text), format!("write the declared name of a {kind}")),
-        Type::Duration => (parse_duration_s(text).is_ok(), format!("write {}", ty.expected())),
-        Type::Ports => (ports(text).is_some(), format!("write {}", ty.expected())),
-        Type::Date => (is_date(text), format!("write {}", ty.expected())),
-        Type::Text
-        | Type::PrivateText
-        | Type::NameText
-        | Type::Plain
-        | Type::Bool
-        | Type::Int(..)
-        | Type::OneOf(_)
-        | Type::Credential => (true, String::new()),
+    let wrong = misform(text, ty)?;
+    let message = if text.is_empty() {
+        format!("{what} is empty")
+    } else {
+        format!("{what} cannot be `{text}`")
     };
-    (!good).then(|| {
-        Diagnostic::error(codes::INVALID_VALUE, scalar.span, format!("{what} cannot be `{text}`"))
-            .at("not of the form that is wanted")
-            .help(help)
+    let error =
+        Diagnostic::error(codes::INVALID_VALUE, scalar.span, message).at(wrong.at).help(wrong.help);
+    Some(match wrong.meant {
+        Some(meant) => error.fix(scalar.span, format!("\"{meant}\"")),
+        None => error,
     })
-}
-
-/// `[a-z0-9][a-z0-9_-]*`, at most 63 characters.
-fn is_label(text: &str) -> bool {
-    text.len() <= limits::DECLARED_NAME_CHARS_MAX
-        && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-        && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
-}
-
-/// A binding or a variable.
-pub(super) fn is_identifier(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
-
-/// A relative path that stays below its folder.
-fn is_path(text: &str) -> bool {
-    !text.is_empty()
-        && !text.contains(['\\', '\0', '\n', '\r', ':'])
-        && (text == "."
-            || text.trim_end_matches('/').split('/').all(|part| !matches!(part, "" | "..")))
-}
-
-fn is_date(text: &str) -> bool {
-    let mut parts = text.split('-');
-    let mut part = |digits: usize, max: u32| {
-        parts.next().is_some_and(|part| {
-            part.len() == digits
-                && part.bytes().all(|b| b.is_ascii_digit())
-                && part.parse::<u32>().is_ok_and(|number| number >= 1 && number <= max)
-        })
-    };
-    part(4, 9999) && part(2, 12) && part(2, 31) && parts.next().is_none()
-}
-
-/// `3000-3999` or `3000`.
-pub(crate) fn ports(text: &str) -> Option<PortRange> {
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let port = |text: &str| {
-        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        text.parse::<u16>().ok().filter(|port| digits && *port > 0)
-    };
-    let (first, last) = (port(first)?, port(last)?);
-    (first <= last).then_some(PortRange { first, last })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn forms_are_checked_at_their_edges() {
-        assert!(is_label("a-b_9") && !is_label("-a") && !is_label("") && !is_label("A"));
-        assert!(is_label(&"a".repeat(63)) && !is_label(&"a".repeat(64)));
-        assert!(is_path("a/b.c") && is_path(".") && is_path("./a") && is_path("dist/"));
-        assert!(!is_path("/a") && !is_path("a/../b") && !is_path("") && !is_path("a//b"));
-        assert!(is_date("2026-11-01") && !is_date("2026-13-01") && !is_date("2026-1-01"));
-        assert_eq!(ports("80"), Some(PortRange { first: 80, last: 80 }));
-        assert_eq!(ports("1-65535"), Some(PortRange { first: 1, last: 65_535 }));
-        for text in ["0", "2-1", "65536", "a", "1-", "-1", "+1", "1-2-3"] {
-            assert_eq!(ports(text), None, "{text}");
-        }
-    }
 }

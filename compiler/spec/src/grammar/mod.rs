@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use envc_syntax::rule::{EMPTY, NodeRule, Repeat};
 
 pub(crate) use environment::IDENTITY_WORD;
+pub(crate) use worker::BIND;
 
 /// Rules by the name of their node.
 pub(crate) type RuleSet = BTreeMap<&'static str, &'static NodeRule>;
@@ -77,6 +78,30 @@ impl Grammar {
     /// True for the rules inside `existing`.
     pub(crate) fn is_existing(&self, rule: &NodeRule) -> bool {
         self.existing.values().any(|one| std::ptr::eq(*one, rule))
+    }
+
+    /// Where a node of this name may stand, in words: "in a `worker`". Empty for a name that the
+    /// language does not have.
+    pub(crate) fn homes(&self, name: &str) -> Vec<String> {
+        let mut homes = Vec::new();
+        if self.top.contains_key(name) {
+            homes.push("at the top of the file".to_owned());
+        }
+        if self.inner.contains_key(name) {
+            homes.push("in an `environment`".to_owned());
+        }
+        let mut open: Vec<&NodeRule> =
+            self.top.values().chain(self.inner.values()).copied().collect();
+        while let Some(rule) = open.pop() {
+            let home = format!("in a `{}`", rule.name);
+            if rule.children.iter().any(|child| child.name == name) && !homes.contains(&home) {
+                homes.push(home);
+            }
+            open.extend(rule.children);
+        }
+        homes.sort();
+        homes.dedup();
+        homes
     }
 
     /// The rules inside a node.

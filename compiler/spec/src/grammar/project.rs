@@ -63,7 +63,7 @@ pub(super) const REQUIRE: NodeRule = NodeRule {
     props: &[
         optional(
             "version",
-            Type::Plain,
+            Type::Version,
             "What `TOOL --version` must say: \">=22\", \"^3.1\", \">=1.2, <2\".",
         )
         .otherwise("any version"),
@@ -81,7 +81,7 @@ pub(super) const EDGE: NodeRule = NodeRule {
         "Checked, and on Cloudflare refused by apply: it is not there yet. On the local cloud it asks for nothing.",
     ],
     example: "edge \"https://edge.example.com\" token=(secret)\"EDGE_TOKEN\" { pool \"previews\" }",
-    args: &[ArgRule { name: "url", ty: Type::Plain, required: true, doc: "The Worker's address." }],
+    args: &[ArgRule { name: "url", ty: Type::Url, required: true, doc: "The Worker's address." }],
     props: &[required("token", Type::Credential, "The token of its API.")],
     children: &[&POOL],
     repeat: Repeat::Once,

@@ -96,7 +96,7 @@ const NAME: ArgRule = ArgRule {
 /// A binding has one target.
 const ANOTHER: &str = "another resource is bound";
 
-const BIND: NodeRule = NodeRule {
+pub(crate) const BIND: NodeRule = NodeRule {
     name: "bind",
     doc: "Binds a resource to a name that the Worker sees.",
     notes: &["Names exactly one resource."],

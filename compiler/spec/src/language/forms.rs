@@ -41,7 +41,12 @@ const FORMS: &[(&str, Option<&str>, Known, &str)] = &[
     ("{zone}", None, Known::Early, "The project's zone; an error without one."),
     ("{env}", None, Known::Early, "The environment's ID. An identity alone cannot hold it."),
     ("{env.type}", None, Known::Early, "The name of the type."),
-    ("{env.pr}", None, Known::Early, "The number of the pull request, of `--pr`."),
+    (
+        "{env.pr}",
+        None,
+        Known::Early,
+        "The number of the pull request, of `--pr`; only in a type with `when pr`, or whose identity holds it.",
+    ),
     (
         "{let.NAME}",
         Some("let"),

@@ -40,7 +40,7 @@ pub struct TypeDoc {
 }
 
 /// One type of each form, for the list of all.
-const ALL: [Type; 15] = [
+const ALL: [Type; 17] = [
     Type::NameText,
     Type::Text,
     Type::PrivateText,
@@ -55,6 +55,8 @@ const ALL: [Type; 15] = [
     Type::Duration,
     Type::Date,
     Type::Ports,
+    Type::Url,
+    Type::Version,
     Type::Credential,
 ];
 
@@ -102,6 +104,8 @@ fn word(ty: Type) -> &'static str {
         Type::Credential => "credential",
         Type::Ports => "ports",
         Type::Date => "date",
+        Type::Url => "address",
+        Type::Version => "version",
     }
 }
 
@@ -117,12 +121,14 @@ fn doc(ty: Type) -> String {
         ),
         Type::Resource(_) => "The declared name of a node of that kind, which the type must have.".into(),
         Type::Identifier => "Letters, digits and `_`, not beginning with a digit: a binding, a variable, a class.".into(),
-        Type::Path => "A path below the spec's folder, `/` between its parts, without `..`; it may be `.`.".into(),
+        Type::Path => "A path below the spec's folder, `/` between its parts, without `..` and without references; it may be `.`.".into(),
         Type::Int(..) => "A whole number within bounds, both included.".into(),
         Type::Bool => "A truth value; KDL 2 writes it with a number sign.".into(),
         Type::OneOf(_) => "One of the words that are listed, with quotes or without.".into(),
-        Type::Duration => "A whole number and `s`, `m`, `h` or `d`.".into(),
+        Type::Duration => "A whole number above 0 and `s`, `m`, `h` or `d`.".into(),
         Type::Date => "Year, month and day.".into(),
+        Type::Url => "An address with https; with http only on this machine.".into(),
+        Type::Version => "What a version must be: `>=22`, `^3.1`, `>=1.2, <2`, `22`.".into(),
         Type::Ports => "A range of ports, both included, or a single one: 1 to 65535.".into(),
         Type::Credential => "A secret by name, or a variable of envc's own process; never the secret itself.".into(),
     }
@@ -143,6 +149,8 @@ fn example(ty: Type) -> &'static str {
         Type::OneOf(_) => "\"manual\"",
         Type::Duration => "\"14d\"",
         Type::Date => "\"2026-11-01\"",
+        Type::Url => "\"https://edge.example.com\"",
+        Type::Version => "\">=22\"",
         Type::Ports => "\"3000-3999\"",
         Type::Credential => "(secret)\"EDGE_TOKEN\"",
     }

@@ -230,8 +230,10 @@ fn a_node_left_out_means_what_the_reference_says() {
 
 #[test]
 fn references_may_stand_where_the_table_says() {
+    // Each of its environments belongs to a pull request, so that every form has a value.
+    let local = LOCAL.replace("{ identity", "{ when pr ; identity");
     let around = format!(
-        "{PROJECT}{LOCAL}
+        "{PROJECT}{local}
         edge \"https://edge.shop.example\" token=(secret)\"T\" {{ pool \"previews\" }}
         let x \"a\"
         port \"x\" \"3000\"

@@ -1,0 +1,259 @@
+//! What only shows itself when all types are seen together: IDs that meet, names that two types
+//! own, and which types a mistake belongs to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use envc_core::{Diagnostic, Diagnostics, KindId, Span};
+
+use envc_syntax::Document;
+
+use crate::{Environment, Identity, TypeHead, codes, collisions::group};
+
+/// A made-up ID that is shorter might be part of a word.
+const MADE_UP_CHARS_MIN: usize = 8;
+
+/// A type, a physical name that it owns, and where it is declared.
+type Owner = (String, String, Span);
+
+/// Names of types with a fixed ID: they hold no ID, so two types may share one.
+#[derive(Debug, Default)]
+pub(crate) struct Fixed {
+    /// Pattern, type, and where the type is declared.
+    ids: Vec<(String, String, Span)>,
+    names: BTreeMap<(KindId, String), Vec<Owner>>,
+}
+
+impl Fixed {
+    /// Adds a type, and reports what it shares with those before.
+    pub(crate) fn add(
+        &mut self,
+        head: &TypeHead,
+        environment: &Environment,
+        found: &mut Diagnostics,
+    ) {
+        let Identity::Text { pattern, per_pr } = &head.identity else { return };
+        let clash = self.ids.iter().find(|(other, ..)| patterns_meet(other, pattern));
+        if let Some((other, name, span)) = clash {
+            let message = if other == pattern {
+                format!("`{name}` and `{}` have the same ID `{pattern}`", head.name)
+            } else {
+                format!(
+                    "an ID of `{}` could be one of `{name}`: `{pattern}` and `{other}`",
+                    head.name
+                )
+            };
+            found.push(
+                Diagnostic::error(codes::DUPLICATE_IDENTITY, head.span, message)
+                    .at(format!("its ID is `{pattern}`"))
+                    .label(*span, format!("its ID is `{other}`"))
+                    .help("give each type an ID of its own"),
+            );
+            return; // every name would collide, too
+        }
+        self.ids.push((pattern.clone(), head.name.clone(), head.span));
+        if *per_pr {
+            return;
+        }
+        for desired in environment.resources.values().filter(|desired| desired.is_managed()) {
+            if desired.name.is_empty() || desired.parent.is_some() {
+                continue;
+            }
+            let key = (desired.address.kind(), group(desired).to_owned());
+            let owners = self.names.entry(key).or_default();
+            let kind = envc_kinds::kind(desired.address.kind());
+            let clash = owners
+                .iter()
+                .find(|(other, name, _)| *other != head.name && kind.collides(&desired.name, name));
+            if let Some((other, name, span)) = clash {
+                let message =
+                    format!("`{other}` and `{}` both own the {} `{name}`", head.name, kind.noun());
+                let error = Diagnostic::error(codes::NAME_COLLISION, desired.span, message)
+                    .help("use {env} in the name, or list it under `existing` in one of the types");
+                found.push(if *span == desired.span {
+                    error.at("the same in both")
+                } else {
+                    error
+                        .at(format!("owned by `{}`", head.name))
+                        .label(*span, format!("owned by `{other}`"))
+                });
+            }
+            owners.push((head.name.clone(), desired.name.clone(), desired.span));
+        }
+    }
+}
+
+/// What was found in one type.
+#[derive(Debug)]
+pub(crate) struct OfType {
+    /// The type.
+    pub(crate) name: String,
+    /// The ID that was made up to resolve it.
+    pub(crate) made_up: Option<String>,
+    /// It could be resolved, so that what is not found in it is not there.
+    pub(crate) resolved: bool,
+    /// What was found.
+    pub(crate) found: Diagnostics,
+}
+
+/// Most types that a message lists.
+const TYPES_SHOWN_MAX: usize = 4;
+
+/// Reports each error once, with the types that it belongs to where those are not all. The ID that
+/// was made up to resolve a type is shown as what the user wrote.
+pub(crate) fn share(document: &Document, by_type: Vec<OfType>, found: &mut Diagnostics) {
+    let mut blocks = document.nodes.iter().filter(|node| node.name.value == "environment");
+    let blocks: Vec<Span> = blocks.by_ref().map(|node| node.span).collect();
+    let in_block = |span: Span| {
+        let next = blocks.partition_point(|block| block.start <= span.start);
+        next.checked_sub(1)
+            .and_then(|at| blocks.get(at))
+            .is_some_and(|block| span.start < block.end)
+    };
+    let all: Vec<String> =
+        by_type.iter().filter(|one| one.resolved).map(|one| one.name.clone()).collect();
+    let mut shared: BTreeMap<(Span, &'static str, String), (Diagnostic, Vec<String>)> =
+        BTreeMap::new();
+    for OfType { name, made_up, found, .. } in by_type {
+        for mut diagnostic in found.into_sorted() {
+            if let Some(id) = made_up.as_deref().filter(|id| id.len() >= MADE_UP_CHARS_MIN) {
+                hide_made_up(&mut diagnostic, id);
+            }
+            // Said of each type in its own words, it is one mistake all the same.
+            let text = diagnostic.message.replace(&format!("`{name}`"), "");
+            let (_, names) = shared
+                .entry((diagnostic.span(), diagnostic.code, text))
+                .or_insert_with(|| (diagnostic, Vec::new()));
+            if names.last() != Some(&name) {
+                names.push(name.clone());
+            }
+        }
+    }
+    for (mut diagnostic, names) in shared.into_values() {
+        let others: Vec<String> =
+            all.iter().filter(|name| !names.contains(name)).cloned().collect();
+        if !others.is_empty() {
+            let word = if names.len() == 1 { "environment" } else { "environments" };
+            diagnostic.message = format!("{} (in {word} {})", diagnostic.message, list(&names));
+            let movable = [codes::UNKNOWN_REFERENCE, codes::NO_PULL_REQUEST];
+            let meant = diagnostic.help.as_ref().is_some_and(|help| help.ends_with('?'));
+            if movable.contains(&diagnostic.code) && !meant && !in_block(diagnostic.span()) {
+                let help = diagnostic.help.unwrap_or_default();
+                let word = if others.len() == 1 { "environment" } else { "environments" };
+                diagnostic.help = Some(format!(
+                    "{help}; it is right in {word} {}: the line may move there",
+                    list(&others)
+                ));
+            }
+        }
+        found.push(diagnostic);
+    }
+}
+
+/// Shows the ID that was made up to resolve a type as what the user wrote.
+fn hide_made_up(diagnostic: &mut Diagnostic, id: &str) {
+    let texts = diagnostic.labels.iter_mut().map(|label| &mut label.text);
+    for text in texts.chain(&mut diagnostic.help).chain([&mut diagnostic.message]) {
+        if text.contains(id) {
+            *text = text.replace(id, "{env}");
+        }
+    }
+}
+
+fn list(names: &[String]) -> String {
+    let shown: Vec<String> =
+        names.iter().take(TYPES_SHOWN_MAX).map(|name| format!("`{name}`")).collect();
+    match names.len().saturating_sub(TYPES_SHOWN_MAX) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// True when an ID could be one of a pattern's.
+pub(crate) fn fits(id: &str, pattern: &str) -> bool {
+    meet(&id.chars().map(Piece::Char).collect::<Vec<_>>(), &pieces(pattern))
+}
+
+/// True when two patterns have an ID in common.
+fn patterns_meet(a: &str, b: &str) -> bool {
+    meet(&pieces(a), &pieces(b))
+}
+
+/// A piece of a pattern of IDs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Piece {
+    Char(char),
+    /// The first digit of a pull request's number: not 0.
+    First,
+    /// Any number of further digits.
+    More,
+}
+
+fn pieces(pattern: &str) -> Vec<Piece> {
+    let mut out = Vec::new();
+    for (position, part) in pattern.split("{env.pr}").enumerate() {
+        if position > 0 {
+            out.extend([Piece::First, Piece::More]);
+        }
+        out.extend(part.chars().map(Piece::Char));
+    }
+    out
+}
+
+/// True when some text fits both: the states that the two can be in together are walked.
+fn meet(a: &[Piece], b: &[Piece]) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![(0, 0)];
+    while let Some((i, j)) = open.pop() {
+        if !seen.insert((i, j)) {
+            continue;
+        }
+        let (x, y) = (a.get(i).copied(), b.get(j).copied());
+        if x.is_none() && y.is_none() {
+            return true;
+        }
+        // Further digits may also be none.
+        if x == Some(Piece::More) {
+            open.push((i + 1, j));
+        }
+        if y == Some(Piece::More) {
+            open.push((i, j + 1));
+        }
+        let (Some(x), Some(y)) = (x, y) else { continue };
+        if one_char_fits(x, y) {
+            let next = |piece: Piece, at: usize| at + usize::from(piece != Piece::More);
+            open.push((next(x, i), next(y, j)));
+        }
+    }
+    false
+}
+
+/// True when one character fits both pieces.
+fn one_char_fits(x: Piece, y: Piece) -> bool {
+    match (x, y) {
+        (Piece::Char(a), Piece::Char(b)) => a == b,
+        (Piece::Char(c), Piece::First) | (Piece::First, Piece::Char(c)) => {
+            matches!(c, '1'..='9')
+        }
+        (Piece::Char(c), Piece::More) | (Piece::More, Piece::Char(c)) => c.is_ascii_digit(),
+        (Piece::First | Piece::More, Piece::First | Piece::More) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_meet_where_one_number_can_be_the_other() {
+        assert!(patterns_meet("pr-{env.pr}", "pr-{env.pr}"));
+        assert!(patterns_meet("pr-{env.pr}", "pr-1{env.pr}"));
+        assert!(patterns_meet("pr-{env.pr}", "pr-12"));
+        assert!(patterns_meet("{env.pr}0", "1{env.pr}"));
+        assert!(!patterns_meet("pr-{env.pr}", "pr-0"));
+        assert!(!patterns_meet("pr-{env.pr}", "pr-012"));
+        assert!(!patterns_meet("pr-{env.pr}", "pr-"));
+        assert!(!patterns_meet("pr-{env.pr}", "pr-{env.pr}-x"));
+        assert!(!patterns_meet("a-{env.pr}", "b-{env.pr}"));
+        assert!(fits("pr-7", "pr-{env.pr}") && !fits("pr-7", "pr-8") && fits("x", "x"));
+    }
+}
