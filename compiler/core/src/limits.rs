@@ -6,6 +6,8 @@ pub const SPEC_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const SPEC_NODES_MAX: usize = 100_000;
 /// Depth of nested nodes; the language needs four.
 pub const SPEC_DEPTH_MAX: usize = 64;
+/// Mistakes in the syntax of one spec; nobody reads more, and reading each costs time.
+pub const SYNTAX_MISTAKES_MAX: usize = 100;
 /// Characters of a text after its references are replaced by other texts.
 pub const TEXT_CHARS_MAX: usize = 16 * 1024;
 /// Characters of a declared name.

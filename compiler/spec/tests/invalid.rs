@@ -12,6 +12,7 @@ const WITHOUT_CASE: &[&str] = &[
     codes::TEXT_TOO_LONG,
     envc_syntax::codes::TOO_LARGE,
     envc_syntax::codes::TOO_MANY_NODES,
+    envc_syntax::codes::TOO_MANY_MISTAKES,
 ];
 
 fn cases() -> Vec<(String, String)> {

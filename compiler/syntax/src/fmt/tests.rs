@@ -182,7 +182,7 @@ fn what_does_not_parse_has_its_usual_mistakes() {
     refused("a {", codes::UNCLOSED);
     refused("a }", codes::STRAY_BRACE);
     refused("a true", codes::BARE_KEYWORD);
-    refused("a \"b", codes::INVALID);
+    refused("a \"b", codes::UNCLOSED_TEXT);
 }
 
 #[test]
@@ -190,8 +190,8 @@ fn hostile_texts_end_in_the_limits() {
     refused(&"a\n".repeat(5_000_000), codes::TOO_LARGE);
     refused(&"a{".repeat(100_000), codes::TOO_DEEP);
     refused(&"a /-{".repeat(100_000), codes::TOO_DEEP);
-    refused(&"/*".repeat(100_000), codes::TOO_DEEP);
-    refused(&"}".repeat(100_000), codes::STRAY_BRACE);
+    refused(&"/*".repeat(100_000), codes::UNCLOSED_COMMENT);
+    assert!(matches!(format(&"}".repeat(100_000)), Err(FormatError::Wrong(_))));
     refused(&"a{b};".repeat(100_001), codes::TOO_MANY_NODES);
     let deep = format!("{}{}", "a{b;".repeat(SPEC_DEPTH_MAX), "}".repeat(SPEC_DEPTH_MAX));
     assert!(format(&deep).is_ok());
