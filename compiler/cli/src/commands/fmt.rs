@@ -45,7 +45,7 @@ pub(super) fn run(app: &App, args: &FmtArgs) -> Result<ExitCode, CommandError> {
         }
     }
     if *check && !changed.is_empty() {
-        let error = not_formatted(&changed, files);
+        let error = not_formatted(&changed, chdir, files);
         app.ui.error(&error);
         exits.push(error.exit);
     }
@@ -121,12 +121,13 @@ fn coloured(diff: &str, style: Style) -> String {
     diff.lines().map(line).collect()
 }
 
-fn not_formatted(names: &[String], given: &[PathBuf]) -> CommandError {
+fn not_formatted(names: &[String], chdir: Option<&Path>, given: &[PathBuf]) -> CommandError {
     let message = match names {
         [name] => format!("{name} is not formatted"),
         _ => format!("{} files are not formatted", names.len()),
     };
     let mut command = vec!["envc fmt".to_owned()];
+    command.extend(chdir.map(|chdir| format!("-C {}", chdir.display())));
     command.extend(given.iter().map(|path| path.display().to_string()));
     CommandError::failed(message)
         .hint(format!("run: {}", command.join(" ")))

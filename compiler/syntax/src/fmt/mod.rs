@@ -12,7 +12,7 @@
 //! - A comment at a line's end stays there, after one blank. Where the author put several blanks,
 //!   its column is kept: comments that stood in one column still do, unless the line grew past it.
 //! - A comment on a line of its own is indented as the nodes around it; the further lines of a
-//!   `/* */` stay as they are. Of any comment only blanks at the ends of lines go.
+//!   `/* */` move along. Of its text only blanks at the ends of lines go.
 //! - Strings and numbers stay as they were written. Lines end with `\n`, the file with exactly one;
 //!   a byte order mark goes.
 //!

@@ -76,10 +76,12 @@ impl Printer {
             }
             match &item.what {
                 What::Comment(comment) => {
-                    self.comment(*comment, item.before, depth);
+                    // Behind the `{` of a block it is not yet in it.
+                    is_first &= self.comment(*comment, item.before, depth);
                     rest = more;
                 }
                 What::Node(_) => {
+                    is_first = false;
                     let joined = |item: &&Item<'_>| {
                         !apart
                             && item.before == Before::Nothing
@@ -91,20 +93,24 @@ impl Printer {
                     rest = after;
                 }
             }
-            is_first = false;
         }
     }
 
-    fn comment(&mut self, comment: Comment<'_>, before: Before, depth: usize) {
-        if before == Before::Nothing && !self.out.is_empty() && !self.is_closed {
+    /// True when it stands at the end of a line.
+    fn comment(&mut self, comment: Comment<'_>, before: Before, depth: usize) -> bool {
+        let ends_line = before == Before::Nothing && !self.out.is_empty() && !self.is_closed;
+        if ends_line {
             let width = self.width - self.indent;
             let column = comment.column.filter(|_| !self.is_remade).unwrap_or_default();
             let blanks = column.saturating_sub(width).max(1);
             self.push(&" ".repeat(blanks));
+            self.comment_text(comment.text);
         } else {
             self.line(depth);
+            let from = comment.indent.unwrap_or(self.width);
+            self.comment_text(&moved(comment.text, from, self.width));
         }
-        self.comment_text(comment.text);
+        ends_line
     }
 
     fn comment_text(&mut self, text: &str) {
@@ -274,8 +280,27 @@ fn as_node<'i, 't>(item: &'i Item<'t>) -> Option<&'i Node<'t>> {
     }
 }
 
+/// A comment that stood at one indentation, for another: its further lines move with the first, as
+/// far as all of them can.
+fn moved(comment: &str, from: usize, to: usize) -> String {
+    let (first, rest) = comment.split_once('\n').unwrap_or((comment, ""));
+    let filled = rest.lines().filter(|line| !line.trim().is_empty());
+    let blanks = filled.map(|line| line.len() - line.trim_start_matches([' ', '\t']).len());
+    let cut = from.saturating_sub(to).min(blanks.min().unwrap_or_default());
+    let put = " ".repeat(to.saturating_sub(from));
+    let mut out = first.to_owned();
+    for line in comment.split('\n').skip(1) {
+        out.push('\n');
+        if !line.trim().is_empty() {
+            out.push_str(&put);
+            out.push_str(line.get(cut..).unwrap_or_default());
+        }
+    }
+    out
+}
+
 /// A comment without blanks at the ends of its lines.
-pub(super) fn trimmed(comment: &str) -> String {
+fn trimmed(comment: &str) -> String {
     let lines: Vec<&str> = comment.split('\n').map(str::trim_end).collect();
     lines.join("\n")
 }

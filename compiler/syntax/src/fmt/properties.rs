@@ -102,6 +102,7 @@ fn word() -> impl Strategy<Value = String> {
         "#\"\"\"\n \" \n \"\"\"#",
         "\"a \\\n b\"",
         "\"\"\"\r\n\"\"\"",
+        "\"of-fifty-characters-or-so,-so-that-lines-get-too-long\"",
     ]);
     words.prop_map(str::to_owned)
 }

@@ -101,11 +101,24 @@ const COLUMNS: usize = print::COLUMNS_MAX;
 fn comments_on_lines_of_their_own_are_indented() {
     check(
         "// a\n   //b  \n/* c */\nd {\n// e\n\n/* f\n  g  \n*/ // h\n}\n// i",
-        "// a\n//b\n/* c */\nd {\n    // e\n\n    /* f\n  g\n*/ // h\n}\n// i\n",
+        "// a\n//b\n/* c */\nd {\n    // e\n\n    /* f\n      g\n    */ // h\n}\n// i\n",
     );
     check("a {// b\n}\nc { // d\n e }", "a { // b\n}\nc { // d\n    e\n}\n");
+    check("a { // b\n\n c\n}", "a { // b\n    c\n}\n");
+    check("// a\n\nb // c\n\n// d", "// a\n\nb // c\n\n// d\n");
     check("a { /* b */ }", "a { /* b */ }\n");
     check("// a", "// a\n");
+}
+
+#[test]
+fn the_lines_of_a_comment_move_together() {
+    check(
+        "a {\n  /* b\n   * c\n\n     d\n   */\n}\n",
+        "a {\n    /* b\n     * c\n\n       d\n     */\n}\n",
+    );
+    check("    /* a\n      b\n  c */", "/* a\n      b\n  c */\n");
+    check("b\n    /* a\n      b\n  c */", "b\n/* a\n    b\nc */\n");
+    check("b // c\n\n\n    /*\n\ta */ c", "b // c\n\n/*\n\ta */ c\n");
 }
 
 #[test]

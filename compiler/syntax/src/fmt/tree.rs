@@ -35,6 +35,8 @@ pub(super) struct Comment<'t> {
     /// It was put into a column, with several blanks before it: the characters of its line up to
     /// it, indentation left out.
     pub(super) column: Option<usize>,
+    /// The blanks before it, where it begins its line.
+    pub(super) indent: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -81,13 +83,15 @@ pub(super) enum Trivia<'t> {
 
 /// Reads all tokens of a text that parses.
 pub(super) fn read<'t>(text: &'t str, tokens: &[Token<'t>]) -> Vec<Item<'t>> {
-    Reader { text, tokens, at: 0 }.items()
+    Reader { text, tokens, at: 0, alone_until: 0 }.items()
 }
 
 struct Reader<'t, 'a> {
     text: &'t str,
     tokens: &'a [Token<'t>],
     at: usize,
+    /// Comments before this token are known to stand alone: a row of them is looked at once.
+    alone_until: usize,
 }
 
 impl<'t> Reader<'t, '_> {
@@ -122,8 +126,8 @@ impl<'t> Reader<'t, '_> {
                     self.at += 1;
                     continue;
                 }
-                Kind::LineComment => self.comment(token),
-                Kind::BlockComment if self.stands_alone() => self.comment(token),
+                Kind::LineComment => self.comment(token, newlines > 0),
+                Kind::BlockComment if self.stands_alone() => self.comment(token, newlines > 0),
                 _ => What::Node(self.node()),
             };
             let before = match newlines {
@@ -137,24 +141,24 @@ impl<'t> Reader<'t, '_> {
         items
     }
 
-    fn comment(&mut self, token: Token<'t>) -> What<'t> {
+    fn comment(&mut self, token: Token<'t>, begins_line: bool) -> What<'t> {
         self.at += 1;
-        let column = (token.kind == Kind::LineComment).then(|| self.column(token)).flatten();
-        What::Comment(Comment { text: token.text, column })
-    }
-
-    fn column(&self, token: Token<'t>) -> Option<usize> {
-        let before = self.text.get(..token.start)?;
-        let line = before.rsplit(is_newline).next()?;
-        let blanks = line.chars().rev().take_while(|c| c.is_whitespace()).count();
-        (blanks > 1).then(|| line.trim_start().chars().count())
+        // Of other comments a line may hold a million.
+        let line = || self.text.get(..token.start)?.rsplit(is_newline).next();
+        let indent = begins_line.then(line).flatten().map(|line| line.chars().count());
+        let ends_line = token.kind == Kind::LineComment;
+        let column = ends_line.then(line).flatten().and_then(column);
+        What::Comment(Comment { text: token.text, column, indent })
     }
 
     /// True for a comment that no node follows on its line.
-    fn stands_alone(&self) -> bool {
+    fn stands_alone(&mut self) -> bool {
+        if self.at < self.alone_until {
+            return true;
+        }
         let rest = self.tokens.get(self.at..).unwrap_or_default();
-        let next = rest.iter().find(|token| token.kind != Kind::BlockComment);
-        next.is_none_or(|token| match token.kind {
+        let count = rest.iter().take_while(|token| token.kind == Kind::BlockComment).count();
+        let stands_alone = rest.get(count).is_none_or(|next| match next.kind {
             Kind::Newline
             | Kind::LineComment
             | Kind::CloseBlock
@@ -167,7 +171,11 @@ impl<'t> Reader<'t, '_> {
             | Kind::OpenBlock
             | Kind::Slashdash
             | Kind::BlockComment => false,
-        })
+        });
+        if stands_alone {
+            self.alone_until = self.at + count;
+        }
+        stands_alone
     }
 
     fn node(&mut self) -> Node<'t> {
@@ -222,6 +230,12 @@ impl<'t> Reader<'t, '_> {
         }
         gap
     }
+}
+
+/// The column of a comment that several blanks of its line stand before.
+fn column(line: &str) -> Option<usize> {
+    let blanks = line.chars().rev().take_while(|c| c.is_whitespace()).count();
+    (blanks > 1).then(|| line.trim_start().chars().count())
 }
 
 fn is_of_node(kind: Kind) -> bool {

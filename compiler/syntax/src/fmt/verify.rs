@@ -1,9 +1,6 @@
 //! Proves of a formatted text that it says what the text before it said.
 
-use super::{
-    print::trimmed,
-    token::{Kind, Token},
-};
+use super::token::{Kind, Token};
 use crate::{Document, Node, Scalar, ScalarValue};
 
 /// The first thing that differs, in a few words.
@@ -41,7 +38,7 @@ impl<'t> Content<'t> {
                 Kind::Newline if is_continued => is_continued = false,
                 Kind::Newline | Kind::Semicolon => has_ended = true,
                 Kind::Continuation => is_continued = true,
-                Kind::LineComment | Kind::BlockComment => out.comments.push(trimmed(token.text)),
+                Kind::LineComment | Kind::BlockComment => out.comments.push(unindented(token.text)),
                 Kind::Word
                 | Kind::Open
                 | Kind::Close
@@ -60,6 +57,12 @@ impl<'t> Content<'t> {
         }
         out
     }
+}
+
+/// A comment without the blanks at the ends of its lines.
+fn unindented(comment: &str) -> String {
+    let lines: Vec<&str> = comment.split('\n').map(str::trim).collect();
+    lines.join("\n")
 }
 
 /// The same nodes, wherever they stand.
