@@ -23,11 +23,13 @@ const edge :Workerd.Worker = (
   compatibilityDate = "2026-01-01",
   durableObjectNamespaces = [
     (className = "PoolObject", uniqueKey = "envc-edge-pools", enableSql = true),
+    (className = "StatesObject", uniqueKey = "envc-edge-states", enableSql = true),
     (className = "TokensObject", uniqueKey = "envc-edge-tokens", enableSql = true),
   ],
   durableObjectStorage = (localDisk = "disk"),
   bindings = [
     (name = "POOLS", durableObjectNamespace = "PoolObject"),
+    (name = "STATES", durableObjectNamespace = "StatesObject"),
     (name = "TOKENS", durableObjectNamespace = "TokensObject"),
     (name = "BOOTSTRAP_TOKEN", fromEnvironment = "BOOTSTRAP_TOKEN"),
     (name = "SEAL_KEY", fromEnvironment = "SEAL_KEY"),

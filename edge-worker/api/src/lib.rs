@@ -15,6 +15,7 @@ pub mod limits;
 mod name;
 mod pool;
 mod problem;
+mod state;
 mod token;
 
 pub use health::{Health, HealthStatus};
@@ -25,4 +26,8 @@ pub use pool::{
     ReclaimList, ReclaimRequest, RenewRequest, Ticket, TicketSummary,
 };
 pub use problem::{Problem, ProblemType};
+pub use state::{
+    FENCE_HEADER, HeartbeatRequest, Lock, LockRequest, LockSummary, LockedProblem, StateList,
+    StateSummary, StateWritten, VersionList, VersionSummary,
+};
 pub use token::{Scope, TokenCreated, TokenList, TokenRequest, TokenSummary};

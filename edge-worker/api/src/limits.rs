@@ -31,3 +31,13 @@ pub const RATE_PER_MINUTE_DEFAULT: u32 = 1_200;
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
 /// The largest body of `PUT /v1/pools/{pool}/members`, in bytes.
 pub const MEMBERS_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// The largest state document, in bytes.
+pub const STATE_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How many versions of a state are kept.
+pub const STATE_VERSIONS_KEPT: usize = 50;
+/// The most environments of one project that have a state.
+pub const STATES_MAX: usize = 10_000;
+/// The shortest and the longest life of a lock without a heartbeat, in seconds.
+pub const LOCK_TTL_SECONDS: (u32, u32) = (1, 3_600);
+/// How long a lock lives without a heartbeat when nobody says otherwise.
+pub const LOCK_TTL_SECONDS_DEFAULT: u32 = 60;

@@ -65,15 +65,21 @@ pub enum ProblemType {
     /// `If-Match` or `If-None-Match` does not fit the current version; nothing was written.
     #[serde(rename = "urn:envc:problem:precondition-failed")]
     PreconditionFailed,
+    /// The fencing number is not that of the newest lock: somebody else has taken it since.
+    #[serde(rename = "urn:envc:problem:fence-stale")]
+    FenceStale,
+    /// The lock was released, broken or taken by somebody else; its `lock_id` never works again.
+    #[serde(rename = "urn:envc:problem:lock-gone")]
+    LockGone,
     /// The body is longer than this resource reads.
     #[serde(rename = "urn:envc:problem:body-too-large")]
     BodyTooLarge,
     /// The state is locked by another holder; the answer says by whom and until when.
     #[serde(rename = "urn:envc:problem:locked")]
     Locked,
-    /// A write carries no fencing number, or no precondition.
-    #[serde(rename = "urn:envc:problem:lock-required")]
-    LockRequired,
+    /// A write carries no precondition, or no fencing number.
+    #[serde(rename = "urn:envc:problem:precondition-required")]
+    PreconditionRequired,
     /// The token has used up its requests; `Retry-After` says when to go on.
     #[serde(rename = "urn:envc:problem:rate-limited")]
     RateLimited,
@@ -99,7 +105,7 @@ pub enum ProblemType {
 
 impl ProblemType {
     /// Every type that the Worker sends.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::InvalidRequest,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -108,9 +114,11 @@ impl ProblemType {
         Self::HolderTaken,
         Self::LeaseGone,
         Self::PreconditionFailed,
+        Self::FenceStale,
+        Self::LockGone,
         Self::BodyTooLarge,
         Self::Locked,
-        Self::LockRequired,
+        Self::PreconditionRequired,
         Self::RateLimited,
         Self::Internal,
         Self::PoolEmpty,
@@ -130,9 +138,11 @@ impl ProblemType {
             Self::HolderTaken => "urn:envc:problem:holder-taken",
             Self::LeaseGone => "urn:envc:problem:lease-gone",
             Self::PreconditionFailed => "urn:envc:problem:precondition-failed",
+            Self::FenceStale => "urn:envc:problem:fence-stale",
+            Self::LockGone => "urn:envc:problem:lock-gone",
             Self::BodyTooLarge => "urn:envc:problem:body-too-large",
             Self::Locked => "urn:envc:problem:locked",
-            Self::LockRequired => "urn:envc:problem:lock-required",
+            Self::PreconditionRequired => "urn:envc:problem:precondition-required",
             Self::RateLimited => "urn:envc:problem:rate-limited",
             Self::Internal => "urn:envc:problem:internal",
             Self::PoolEmpty => "urn:envc:problem:pool-empty",
@@ -154,9 +164,11 @@ impl ProblemType {
             Self::HolderTaken => "Another subject holds or waits under this name",
             Self::LeaseGone => "The lease is over",
             Self::PreconditionFailed => "The document has changed",
+            Self::FenceStale => "The lock has been taken by somebody else",
+            Self::LockGone => "The lock is over",
             Self::BodyTooLarge => "The body is too large",
             Self::Locked => "Someone else holds the lock",
-            Self::LockRequired => "A write needs the lock",
+            Self::PreconditionRequired => "A write must say what it replaces",
             Self::RateLimited => "Too many requests",
             Self::Internal => "The Worker failed",
             Self::PoolEmpty => "No preview ID is free",
@@ -176,11 +188,11 @@ impl ProblemType {
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::HolderTaken => 409,
-            Self::LeaseGone => 410,
-            Self::PreconditionFailed => 412,
+            Self::LeaseGone | Self::LockGone => 410,
+            Self::PreconditionFailed | Self::FenceStale => 412,
             Self::BodyTooLarge => 413,
             Self::Locked => 423,
-            Self::LockRequired => 428,
+            Self::PreconditionRequired => 428,
             Self::RateLimited => 429,
             Self::Internal | Self::Unknown => 500,
             Self::PoolEmpty | Self::QueueFull | Self::Unavailable | Self::Misconfigured => 503,

@@ -28,6 +28,17 @@ impl Caller {
     }
 }
 
+/// The headers that make a request conditional.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Preconditions {
+    /// `If-Match`
+    pub if_match: Option<String>,
+    /// `If-None-Match`
+    pub if_none_match: Option<String>,
+    /// `Envc-Fence`
+    pub fence: Option<String>,
+}
+
 /// A request to an object.
 #[derive(Debug)]
 pub struct Call<'a> {
@@ -35,6 +46,8 @@ pub struct Call<'a> {
     pub method: Method,
     /// The body, within the resource's bound.
     pub body: &'a [u8],
+    /// Its conditions.
+    pub preconditions: &'a Preconditions,
     /// Who calls, and may.
     pub caller: &'a Caller,
     /// The time, in milliseconds since 1970-01-01 UTC.

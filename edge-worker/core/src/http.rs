@@ -146,6 +146,23 @@ impl Response {
         Self::problem(&Problem::new(ProblemType::Unavailable, detail)).retry_after(1)
     }
 
+    /// Answers `200` with JSON that is written already.
+    pub(crate) fn json_text(body: Vec<u8>) -> Self {
+        let headers = vec![("cache-control", "no-store".to_owned())];
+        Self { status: 200, content_type: "application/json", headers, body }
+    }
+
+    /// Answers `304`.
+    pub(crate) fn not_modified() -> Self {
+        Self { status: 304, ..Self::no_content() }
+    }
+
+    /// Tells the entity tag, quotes included.
+    pub(crate) fn etag(mut self, etag: String) -> Self {
+        self.headers.push(("etag", etag));
+        self
+    }
+
     /// Takes the body away, as `HEAD` wants it; status and headers stay those of `GET`.
     pub fn without_body(mut self) -> Self {
         self.body.clear();

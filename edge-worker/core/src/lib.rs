@@ -4,7 +4,7 @@
 //! are inputs, and the same inputs get the same response. Nothing here panics, because a
 //! panicking Worker never answers its caller.
 //!
-//! Entry functions: [`route`], then [`pool::serve`] or [`Tokens::serve`]. May be imported by the
+//! Entry functions: [`route`], then [`pool::serve`], [`state::serve`] or [`Tokens::serve`]. May be imported by the
 //! Worker's shell, which turns real requests into [`Request`] and [`Response`] into real
 //! responses and performs [`store::Effects`], and by the local cloud.
 #![forbid(unsafe_code)]
@@ -17,13 +17,14 @@ mod http;
 pub mod pool;
 mod router;
 mod seal;
+pub mod state;
 pub mod store;
 mod tokens;
 
-pub use call::{Call, Caller, Served};
+pub use call::{Call, Caller, Preconditions, Served};
 pub use entropy::Entropy;
 pub use gate::Gate;
 pub use http::{Method, Request, Response};
-pub use router::{PoolResource, Resource, Route, health, route};
+pub use router::{PoolResource, Project, Resource, Route, StateResource, health, route};
 pub use seal::{SealError, SealKey};
 pub use tokens::{BOOTSTRAP, Checked, TokenResource, Tokens};

@@ -1,6 +1,6 @@
 //! Which resource a path names, which methods it has, and who may call them.
 
-use envc_edge_api::limits::{BODY_BYTES_MAX, MEMBERS_BODY_BYTES_MAX};
+use envc_edge_api::limits::{BODY_BYTES_MAX, MEMBERS_BODY_BYTES_MAX, STATE_BODY_BYTES_MAX};
 use envc_edge_api::{Health, Name, Problem, ProblemType, Scope};
 
 use crate::http::{Method, Request, Response};
@@ -13,6 +13,8 @@ pub enum Resource<'a> {
     Health,
     /// `/v1/pools/{pool}` and below.
     Pool(Name, PoolResource<'a>),
+    /// `/v1/state/{cloud}/{account}/{project}` and below.
+    State(Project, StateResource<'a>),
     /// `/v1/tokens` and below.
     Tokens(TokenResource<'a>),
 }
@@ -32,6 +34,30 @@ pub enum PoolResource<'a> {
     Members,
     /// `…/reclaims`
     Reclaims,
+}
+
+/// Whose states: cloud, account and project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// `cloud/account/project`, each a [`Name`]: the name of the one object that keeps them.
+    pub key: String,
+}
+
+/// What the states of a project have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StateResource<'a> {
+    /// The project itself: the list.
+    List,
+    /// `/{env}`
+    State(Name),
+    /// `/{env}/versions`
+    Versions(Name),
+    /// `/{env}/versions/{version}`
+    Version(Name, &'a str),
+    /// `/{env}/lock`
+    Lock(Name),
+    /// `/{env}/lock/{lock_id}`
+    HeldLock(Name, &'a str),
 }
 
 /// What a request is about, and what it needs to be served.
@@ -63,6 +89,11 @@ impl<'a> Resource<'a> {
             ["v1", "pools", name, "tickets", it] => pool(name, PoolResource::Ticket(id(it)?)),
             ["v1", "pools", name, "members"] => pool(name, PoolResource::Members),
             ["v1", "pools", name, "reclaims"] => pool(name, PoolResource::Reclaims),
+            ["v1", "state", cloud, account, project, rest @ ..] => {
+                let key = [*cloud, account, project];
+                key.iter().all(|name| Name::parse(name).is_ok()).then_some(())?;
+                Some(Self::State(Project { key: key.join("/") }, StateResource::at(rest)?))
+            }
             ["v1", "tokens"] => Some(Self::Tokens(TokenResource::Tokens)),
             ["v1", "tokens", token] => Some(Self::Tokens(TokenResource::Token(id(token)?))),
             _ => None,
@@ -72,7 +103,7 @@ impl<'a> Resource<'a> {
     /// The methods it has, each with the scopes of which a token needs one.
     const fn methods(&self) -> &'static [(&'static [Method], &'static [Scope])] {
         use Method::{Delete, Post, Put};
-        use Scope::{Admin, Pool, Read};
+        use Scope::{Admin, Pool, Read, State};
         match self {
             Self::Health => &[(GET, &[])],
             Self::Pool(_, PoolResource::Pool) => &[(GET, &[Read, Pool])],
@@ -81,6 +112,17 @@ impl<'a> Resource<'a> {
             Self::Pool(_, PoolResource::Ticket(_)) => &[(&[Delete], &[Pool])],
             Self::Pool(_, PoolResource::Members) => &[(GET, &[Read]), (&[Put], &[Admin])],
             Self::Pool(_, PoolResource::Reclaims) => &[(GET, &[Read]), (&[Post], &[Admin])],
+            Self::State(_, StateResource::State(_)) => {
+                &[(GET, &[State]), (&[Put, Delete], &[State])]
+            }
+            Self::State(_, StateResource::Lock(_)) => {
+                &[(GET, &[State]), (&[Post], &[State]), (&[Delete], &[Admin])]
+            }
+            Self::State(_, StateResource::HeldLock(..)) => &[(&[Put, Delete], &[State])],
+            Self::State(
+                _,
+                StateResource::List | StateResource::Versions(_) | StateResource::Version(..),
+            ) => &[(GET, &[State])],
             Self::Tokens(TokenResource::Tokens) => &[(GET, &[Admin]), (&[Post], &[Admin])],
             Self::Tokens(TokenResource::Token(_)) => &[(&[Delete], &[Admin])],
         }
@@ -89,7 +131,24 @@ impl<'a> Resource<'a> {
     const fn body_bytes_max(&self) -> usize {
         match self {
             Self::Pool(_, PoolResource::Members) => MEMBERS_BODY_BYTES_MAX,
-            Self::Pool(..) | Self::Tokens(_) | Self::Health => BODY_BYTES_MAX,
+            Self::State(_, StateResource::State(_)) => STATE_BODY_BYTES_MAX,
+            Self::Pool(..) | Self::State(..) | Self::Tokens(_) | Self::Health => BODY_BYTES_MAX,
+        }
+    }
+}
+
+impl<'a> StateResource<'a> {
+    fn at(segments: &[&'a str]) -> Option<Self> {
+        let name = |text: &str| Name::parse(text).ok();
+        let id = |text: &'a str| Name::parse(text).is_ok().then_some(text);
+        match segments {
+            [] => Some(Self::List),
+            [env] => Some(Self::State(name(env)?)),
+            [env, "versions"] => Some(Self::Versions(name(env)?)),
+            [env, "versions", number] => Some(Self::Version(name(env)?, id(number)?)),
+            [env, "lock"] => Some(Self::Lock(name(env)?)),
+            [env, "lock", lock] => Some(Self::HeldLock(name(env)?, id(lock)?)),
+            _ => None,
         }
     }
 }
@@ -182,6 +241,9 @@ mod tests {
             "/v1/pools/a/leases/x/y",
             "/v1/pools/a/../b",
             "/v1/tokens/",
+            "/v1/state/local/acc/shop/..",
+            "/v1/state/local/acc",
+            "/v1/state/local/acc/shop/e/locks",
         ] {
             check_problem(&refusal(Method::Get, path), ProblemType::NotFound);
         }
@@ -213,6 +275,10 @@ mod tests {
             (Method::Get, "/v1/pools/a/members", &[Scope::Read]),
             (Method::Post, "/v1/pools/a/reclaims", &[Scope::Admin]),
             (Method::Get, "/v1/tokens", &[Scope::Admin]),
+            (Method::Get, "/v1/state/local/acc/shop/e", &[Scope::State]),
+            (Method::Put, "/v1/state/local/acc/shop/e", &[Scope::State]),
+            (Method::Post, "/v1/state/local/acc/shop/e/lock", &[Scope::State]),
+            (Method::Delete, "/v1/state/local/acc/shop/e/lock", &[Scope::Admin]),
             (Method::Delete, "/v1/tokens/t", &[Scope::Admin]),
         ] {
             assert_eq!(route(&Request { method, path }).unwrap().scopes, scopes, "{path}");

@@ -26,12 +26,31 @@ pub enum Write {
     },
 }
 
+/// One change of the stored blobs: contents that a machine does not keep in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Blob {
+    /// Sets a blob that is not there yet.
+    Put {
+        /// The blob's name.
+        name: String,
+        /// What it holds; may be larger than a database takes in one row.
+        bytes: Vec<u8>,
+    },
+    /// Removes a blob, whether it is there or not.
+    Delete {
+        /// The blob's name.
+        name: String,
+    },
+}
+
 /// What is to be done before an answer may leave.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use = "effects that are not performed are lost with the machine"]
 pub struct Effects {
-    /// Rows to write, all in one transaction.
+    /// Rows to write, all in one transaction with the blobs.
     pub writes: Vec<Write>,
+    /// Blobs to write.
+    pub blobs: Vec<Blob>,
     /// When something happens next by the clock alone; `None` if never. Only a hint: a machine
     /// does what is due whenever it is asked anything, so a late or a lost alarm harms nothing.
     pub alarm_at_ms: Option<u64>,

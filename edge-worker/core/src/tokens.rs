@@ -224,6 +224,7 @@ mod tests {
                 now_ms: NOW,
                 entropy: Entropy::new([u8::try_from(tokens.0.len()).unwrap(); 32]),
                 key: None,
+                preconditions: &crate::call::Preconditions::default(),
             },
         )
     }

@@ -3,7 +3,7 @@
 use envc_edge_core::{Method, Request, Resource, Response, Route, TokenResource, health, route};
 use worker::{Context, Env, Stub, console_error, event};
 
-use crate::http::{ask, body, respond, without_body};
+use crate::http::{Told, ask, body, preconditions, respond, without_body};
 use crate::{VERSION, gate};
 
 /// Answers one HTTP request.
@@ -35,6 +35,7 @@ async fn answer(
     }
     let caller = gate::pass(&request, env, &route).await?;
     let body = body(&mut request, route.body_bytes_max).await?;
+    let conditions = preconditions(&request);
     let asked = async {
         let stub = object(env, &route)?;
         let method = match method {
@@ -43,7 +44,8 @@ async fn answer(
             Method::Put => worker::Method::Put,
             Method::Delete => worker::Method::Delete,
         };
-        ask(&stub, method, &path, Some(&caller), &body).await
+        let told = Told { caller: &caller, preconditions: &conditions };
+        ask(&stub, method, &path, Some(told), &body).await
     };
     let answer = asked.await.map_err(|error| {
         console_error!("envc-edge: {path}: {error}");
@@ -59,6 +61,7 @@ async fn answer(
 fn object(env: &Env, route: &Route<'_>) -> worker::Result<Stub> {
     match &route.resource {
         Resource::Pool(name, _) => env.durable_object("POOLS")?.get_by_name(name.as_str()),
+        Resource::State(project, _) => env.durable_object("STATES")?.get_by_name(&project.key),
         Resource::Tokens(_) => gate::tokens(env),
         Resource::Health => Err(worker::Error::from("no object has this resource")),
     }

@@ -1,6 +1,7 @@
 //! Real requests and responses.
 
-use envc_edge_core::{Caller, Response};
+use envc_edge_api::FENCE_HEADER;
+use envc_edge_core::{Caller, Preconditions, Response};
 use futures::StreamExt as _;
 use worker::js_sys::Uint8Array;
 use worker::{Headers, RequestInit, ResponseBuilder, Stub};
@@ -51,17 +52,42 @@ pub(crate) async fn body(request: &mut worker::Request, max: usize) -> Result<Ve
     Ok(bytes)
 }
 
+/// Reads the headers that make a request conditional.
+pub(crate) fn preconditions(request: &worker::Request) -> Preconditions {
+    let read = |name| request.headers().get(name).ok().flatten();
+    Preconditions {
+        if_match: read("if-match"),
+        if_none_match: read("if-none-match"),
+        fence: read(FENCE_HEADER),
+    }
+}
+
+/// What goes to an object with a request from outside.
+#[derive(Debug)]
+pub(crate) struct Told<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) preconditions: &'a Preconditions,
+}
+
 /// Sends a request to an object.
 pub(crate) async fn ask(
     stub: &Stub,
     method: worker::Method,
     path: &str,
-    caller: Option<&Caller>,
+    told: Option<Told<'_>>,
     body: &[u8],
 ) -> worker::Result<worker::Response> {
     let headers = Headers::new();
-    if let Some(caller) = caller {
+    if let Some(Told { caller, preconditions }) = told {
         headers.set(CALLER, &serde_json::to_string(caller)?)?;
+        let Preconditions { if_match, if_none_match, fence } = preconditions;
+        for (name, value) in
+            [("if-match", if_match), ("if-none-match", if_none_match), (FENCE_HEADER, fence)]
+        {
+            if let Some(value) = value {
+                headers.set(name, value)?;
+            }
+        }
     }
     let mut init = RequestInit::new();
     let has_body = !body.is_empty() && method != worker::Method::Get;

@@ -12,6 +12,7 @@ mod fetch;
 mod gate;
 mod http;
 mod objects;
+mod rows;
 mod store;
 
 /// The version that `/healthz` tells.

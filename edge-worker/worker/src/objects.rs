@@ -1,18 +1,20 @@
-//! The Durable Objects: one for each pool, one for all tokens.
+//! The Durable Objects: one for each pool, one for the states of each project, one for all
+//! tokens.
 
 use std::collections::BTreeMap;
 
 use envc_edge_api::Name;
 use envc_edge_core::pool::{Event, Pool};
+use envc_edge_core::state::{self, States};
 use envc_edge_core::store::{Damaged, Effects};
 use envc_edge_core::{
-    Call, Caller, Entropy, Method, Request, Resource, Response, Route, SealKey, Served, Tokens,
-    pool, route,
+    Call, Caller, Entropy, Method, Preconditions, Request, Resource, Response, Route, SealKey,
+    Served, Tokens, pool, route,
 };
 use serde::{Deserialize, Serialize};
 use worker::{DurableObject, Env, State, console_error, durable_object};
 
-use crate::http::{caller, respond};
+use crate::http::{caller, preconditions, respond};
 use crate::store::{Kept, Machine, now_ms};
 
 impl Machine for Pool {
@@ -22,6 +24,16 @@ impl Machine for Pool {
 
     fn tick(&mut self, now_ms: u64) -> Effects {
         self.step(Event::Tick, now_ms).1
+    }
+}
+
+impl Machine for States {
+    fn load(rows: &BTreeMap<String, String>) -> Result<Self, Damaged> {
+        Self::load(rows)
+    }
+
+    fn tick(&mut self, _: u64) -> Effects {
+        Effects::default()
     }
 }
 
@@ -41,6 +53,7 @@ struct Asked {
     path: String,
     body: Vec<u8>,
     caller: Option<Caller>,
+    preconditions: Preconditions,
 }
 
 impl Asked {
@@ -49,6 +62,7 @@ impl Asked {
             method: Method::from_name(&request.inner().method()),
             path: request.path(),
             caller: caller(&request),
+            preconditions: preconditions(&request),
             body: request.bytes().await?,
         })
     }
@@ -70,7 +84,7 @@ async fn serve<M: Machine>(
     answer: impl FnOnce(&mut M, Route<'_>, Call<'_>) -> Option<Served>,
 ) -> worker::Result<worker::Response> {
     let result = async {
-        let Asked { method, path, body, caller } = Asked::read(request).await?;
+        let Asked { method, path, body, caller, preconditions } = Asked::read(request).await?;
         let route = match route(&Request { method, path: &path }) {
             Ok(route) => route,
             Err(response) => return Ok(response),
@@ -79,7 +93,15 @@ async fn serve<M: Machine>(
         let entropy = entropy()?;
         kept.run(|machine| {
             let now_ms = now_ms();
-            let call = Call { method, body: &body, caller: &caller, now_ms, entropy, key };
+            let call = Call {
+                method,
+                body: &body,
+                preconditions: &preconditions,
+                caller: &caller,
+                now_ms,
+                entropy,
+                key,
+            };
             match answer(machine, route, call) {
                 Some(Served { response, effects }) => (response, effects),
                 None => (failed(), Effects::default()),
@@ -114,13 +136,35 @@ impl DurableObject for PoolObject {
     async fn fetch(&self, request: worker::Request) -> worker::Result<worker::Response> {
         serve(&self.kept, self.key.as_ref(), request, |machine, route, call| match route.resource {
             Resource::Pool(name, resource) => Some(pool::serve(machine, &name, &resource, call)),
-            Resource::Health | Resource::Tokens(_) => None,
+            Resource::Health | Resource::State(..) | Resource::Tokens(_) => None,
         })
         .await
     }
 
     async fn alarm(&self) -> worker::Result<worker::Response> {
         self.kept.alarm().await
+    }
+}
+
+/// The states of one project.
+#[durable_object(fetch)]
+#[derive(Debug)]
+pub struct StatesObject {
+    kept: Kept<States>,
+}
+
+impl DurableObject for StatesObject {
+    fn new(state: State, _: Env) -> Self {
+        Self { kept: Kept::new(state) }
+    }
+
+    async fn fetch(&self, request: worker::Request) -> worker::Result<worker::Response> {
+        let blobs = self.kept.rows();
+        serve(&self.kept, None, request, |machine, route, call| match route.resource {
+            Resource::State(_, resource) => Some(state::serve(machine, &resource, call, &blobs)),
+            Resource::Health | Resource::Pool(..) | Resource::Tokens(_) => None,
+        })
+        .await
     }
 }
 
@@ -171,7 +215,7 @@ impl DurableObject for TokensObject {
             _ => {
                 serve(&self.kept, None, request, |tokens, route, call| match route.resource {
                     Resource::Tokens(resource) => Some(tokens.serve(resource, call)),
-                    Resource::Health | Resource::Pool(..) => None,
+                    Resource::Health | Resource::Pool(..) | Resource::State(..) => None,
                 })
                 .await
             }

@@ -6,11 +6,12 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use envc_edge_core::store::{Damaged, Effects, Write};
-use serde::Deserialize;
+use envc_edge_core::store::{Damaged, Effects};
 use worker::js_sys;
 use worker::wasm_bindgen::JsValue;
 use worker::{Date, ScheduledTime, State, console_error};
+
+use crate::rows::Rows;
 
 /// A machine that can be kept.
 pub(crate) trait Machine: Sized {
@@ -27,12 +28,6 @@ pub(crate) struct Kept<M> {
     state: State,
     machine: RefCell<Option<M>>,
     alarm_at_ms: Cell<Option<u64>>,
-}
-
-#[derive(Deserialize)]
-struct Row {
-    name: String,
-    value: String,
 }
 
 /// The time, in milliseconds since 1970-01-01 UTC.
@@ -76,46 +71,22 @@ impl<M: Machine> Kept<M> {
             Some(machine) => machine,
             None => self.load()?,
         };
-        let (answer, Effects { writes, alarm_at_ms }) = step(&mut machine);
+        let (answer, effects) = step(&mut machine);
+        let alarm_at_ms = effects.alarm_at_ms;
         // When this fails the machine is dropped, and read anew by the next request.
-        self.write(&writes)?;
+        self.rows().write(effects)?;
         *kept = Some(machine);
         Ok((answer, alarm_at_ms))
     }
 
-    fn load(&self) -> worker::Result<M> {
-        let sql = self.state.storage().sql();
-        sql.exec(
-            "CREATE TABLE IF NOT EXISTS rows (name TEXT PRIMARY KEY, value TEXT NOT NULL) \
-             WITHOUT ROWID",
-            None,
-        )?;
-        let rows: Vec<Row> = sql.exec("SELECT name, value FROM rows", None)?.to_array()?;
-        let rows = rows.into_iter().map(|row| (row.name, row.value)).collect();
-        M::load(&rows).map_err(|damaged| worker::Error::from(damaged.to_string()))
+    /// Where its rows and blobs are.
+    pub(crate) fn rows(&self) -> Rows {
+        Rows::of(&self.state)
     }
 
-    /// Writes rows: all that are set in one statement, then all that go in another.
-    fn write(&self, writes: &[Write]) -> worker::Result<()> {
-        let (mut set, mut gone) = (Vec::new(), Vec::new());
-        for write in writes {
-            match write {
-                Write::Put { name, value } => set.push([name, value]),
-                Write::Delete { name } => gone.push(name),
-            }
-        }
-        let sql = self.state.storage().sql();
-        if !set.is_empty() {
-            let statement = "INSERT INTO rows (name, value) \
-                 SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true \
-                 ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-            sql.exec(statement, vec![serde_json::to_string(&set)?.into()])?;
-        }
-        if !gone.is_empty() {
-            let statement = "DELETE FROM rows WHERE name IN (SELECT value FROM json_each(?))";
-            sql.exec(statement, vec![serde_json::to_string(&gone)?.into()])?;
-        }
-        Ok(())
+    fn load(&self) -> worker::Result<M> {
+        let rows = self.rows().read()?;
+        M::load(&rows).map_err(|damaged| worker::Error::from(damaged.to_string()))
     }
 
     /// Sets the alarm if it is to ring earlier than it would. One that rings too early finds

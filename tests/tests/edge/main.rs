@@ -17,6 +17,8 @@ mod linear;
 #[cfg(test)]
 mod pools;
 #[cfg(test)]
+mod states;
+#[cfg(test)]
 mod tokens;
 #[cfg(test)]
 mod workerd;

@@ -140,7 +140,11 @@ impl Pool {
             Event::Reclaim(reclaim) => self.reclaim(&reclaim, now_ms, &mut dirty),
             Event::Tick => Outcome::Ticked,
         };
-        let effects = Effects { writes: self.writes(dirty), alarm_at_ms: self.next_due() };
+        let effects = Effects {
+            writes: self.writes(dirty),
+            alarm_at_ms: self.next_due(),
+            ..Effects::default()
+        };
         (outcome, effects)
     }
 

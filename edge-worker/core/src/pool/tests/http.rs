@@ -49,6 +49,7 @@ impl Server {
             now_ms: 1_000_000,
             entropy: Entropy::new([self.calls; 32]),
             key: self.key.as_ref(),
+            preconditions: &crate::call::Preconditions::default(),
         };
         let served = serve(&mut self.pool, &name("previews"), &at, call);
         apply(&mut self.rows, &served.effects.writes);

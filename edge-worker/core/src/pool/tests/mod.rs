@@ -59,7 +59,8 @@ impl World {
 
     pub(super) fn step(&mut self, event: Event) -> Outcome {
         let (outcome, effects) = self.pool.step(event, self.now_ms);
-        let Effects { writes, alarm_at_ms } = effects;
+        let Effects { writes, alarm_at_ms, blobs } = effects;
+        assert!(blobs.is_empty());
         apply(&mut self.rows, &writes);
         self.alarm_at_ms = alarm_at_ms;
         outcome
