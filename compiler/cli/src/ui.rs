@@ -127,7 +127,7 @@ impl Ui {
     }
 
     /// A text that is the result, to standard output, to the byte: nothing is added at its end, and
-    /// no control character is taken for colour. Not with `--json`: there it is an event.
+    /// nothing is taken out as a control character. Not with `--json`: there it is an event.
     pub fn verbatim(&self, text: &str) {
         if !self.options.json {
             let mut sink = self.out.lock().unwrap_or_else(PoisonError::into_inner);

@@ -77,9 +77,9 @@ fn check_shows_what_would_change_and_changes_nothing() {
 #[test]
 fn standard_input_goes_to_standard_output_to_the_byte() {
     let env = TestEnv::of_text(ONE_KV);
-    for (input, wanted) in
-        [(UNTIDY, TIDY), (TIDY, TIDY), ("", ""), ("a // \u{1b}[1m", "a // \u{1b}[1m\n")]
-    {
+    // A vertical tab ends a line in KDL.
+    let lines = "a \"\"\"\n x\u{b} y\n \"\"\"\n";
+    for (input, wanted) in [(UNTIDY, TIDY), (TIDY, TIDY), ("", ""), (lines, lines)] {
         let output = with_input(&env, input, &["fmt", "-"]);
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         assert_eq!(String::from_utf8_lossy(&output.stdout), wanted);
