@@ -70,6 +70,22 @@ Faults, of the n-th call where they take n (3 or 3+5):
 
 It prints the variables that envc, wrangler and the official SDKs read; Ctrl-C stops it.";
 
+const SCHEMA_FIELDS: &str = "\
+One object, the same bytes every time:
+  version      1; raised when a program that reads this form would misread it
+  file, kdl    the name of the file, and the version of KDL
+  top          the ids of the nodes that may stand at the top
+  nodes        each node in each place: id (worker/bind), name (* is any), doc, notes, absent (what
+               holds without it), stands_in, repeat, merges, arguments, variadic, flags, properties
+               (with default or otherwise, and change), children by id, outputs, example
+  types        the words that `type.is` uses: doc, example, references, secrets
+  references   what texts may refer to: form, doc, of, stands_in
+  names        what physical names may look like
+  limits       how large things may be
+  diagnostics  every code with its summary; `envc check --explain CODE` tells more
+
+The same for people: specs/LANGUAGE.md. It is a form of our own: KDL's schema language is for KDL 1.";
+
 /// Gives each developer, git worktree and pull request its own Cloudflare environment.
 ///
 /// `environment.kdl` says what an environment is made of; envc makes it so, and takes it away again.
@@ -129,6 +145,9 @@ pub enum Verb {
     /// The local cloud: Cloudflare's API on this machine.
     #[command(subcommand)]
     Cloud(CloudVerb),
+    /// Print the language of environment.kdl as JSON, for editors and programs.
+    #[command(after_help = SCHEMA_FIELDS)]
+    Schema,
     /// Print a shell's completions.
     ///
     /// Put into your shell's start file, such as: source <(envc completions bash)
@@ -251,6 +270,10 @@ pub struct CheckArgs {
     /// How mistakes are shown.
     #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
     pub format: CheckFormat,
+    /// Tell what is behind a code, such as `unknown_reference`, with examples; without one, list all
+    /// codes. Needs no spec.
+    #[arg(long, value_name = "CODE", num_args = 0..=1, conflicts_with = "format")]
+    pub explain: Option<Option<String>>,
 }
 
 /// How `envc check` shows mistakes.
@@ -396,6 +419,9 @@ mod tests {
             "envc destroy ephemeral --pr 42 --if-exists --yes",
             "envc destroy --keep d1.webapp --keep r2.images --id x",
             "envc check --format github",
+            "envc check --explain",
+            "envc check --explain unknown_node",
+            "envc check --explain=envc::spec::unknown_node",
             "envc -C x/environment.kdl check -v -v",
             "envc fmt",
             "envc fmt a.kdl b.kdl",
@@ -406,6 +432,7 @@ mod tests {
             "envc migrate apply production --yes --no-wait",
             "envc apply --no-wait",
             "envc cloud serve --listen 127.0.0.1:0 --zone a.com --zone b.com --faults latency=5",
+            "envc schema",
             "envc completions fish",
         ] {
             assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());

@@ -18,6 +18,7 @@ mod engine;
 pub mod env;
 pub mod error;
 pub mod exit_code;
+mod explain;
 pub mod files;
 pub mod fsio;
 mod generated;

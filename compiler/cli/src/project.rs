@@ -8,6 +8,7 @@ use envc_spec::Spec;
 use crate::{
     error::CommandError,
     exit_code::ExitCode,
+    explain,
     fsio::{self, FsError},
     render::{self, Source},
     ui::Ui,
@@ -90,17 +91,17 @@ impl SpecFile {
     pub fn load(&self, ui: &Ui) -> Result<Spec, CommandError> {
         let (spec, found) = envc_spec::load(&self.text);
         let errors = self.show(ui, found);
-        spec.ok_or_else(|| wrong(&self.name, errors))
+        spec.ok_or_else(|| wrong(&self.name, &errors))
     }
 
     /// Shows mistakes that only one instance has; the error of exit 65.
     pub fn refuse(&self, ui: &Ui, found: Diagnostics) -> CommandError {
-        wrong(&self.name, self.show(ui, found))
+        wrong(&self.name, &self.show(ui, found))
     }
 
-    /// Shows what was found, and gives the number of errors.
-    fn show(&self, ui: &Ui, found: Diagnostics) -> usize {
-        let errors = found.iter().filter(|one| one.severity == Severity::Error).count();
+    /// Shows what was found, and gives the codes of the errors.
+    fn show(&self, ui: &Ui, found: Diagnostics) -> Vec<&'static str> {
+        let errors = error_codes(&found);
         if !found.is_empty() {
             if ui.is_json() {
                 for object in render::objects(found, self.source()) {
@@ -126,13 +127,23 @@ fn unreadable(error: FsError) -> CommandError {
     }
 }
 
-/// The error of a spec with mistakes, which were shown.
-pub fn wrong(name: &str, errors: usize) -> CommandError {
+/// The codes of the errors among what was found, in the order of their places.
+pub fn error_codes(found: &Diagnostics) -> Vec<&'static str> {
+    let errors = found.iter().filter(|one| one.severity == Severity::Error);
+    let mut errors: Vec<_> = errors.map(|one| (one.span(), one.code)).collect();
+    errors.sort_unstable();
+    errors.into_iter().map(|(_, code)| code).collect()
+}
+
+/// The error of a spec with mistakes of these codes, which were shown.
+pub fn wrong(name: &str, errors: &[&str]) -> CommandError {
     let count = match errors {
-        1 => "1 mistake".to_owned(),
-        _ => format!("{errors} mistakes"),
+        [_] => "1 mistake".to_owned(),
+        _ => format!("{} mistakes", errors.len()),
     };
-    CommandError::new(ExitCode::Spec, format!("{name} has {count}")).code("envc::cli::spec_wrong")
+    CommandError::new(ExitCode::Spec, format!("{name} has {count}"))
+        .hint_opt(explain::hint(errors))
+        .code("envc::cli::spec_wrong")
 }
 
 /// The path as the user would type it from where they stand.

@@ -75,7 +75,7 @@ fn a_wrong_spec_shows_its_mistakes_and_exits_with_65() {
     let (code, out, err) = folder.run(&["check"]);
     assert_eq!((code, out.as_str()), (Some(65), ""));
     assert!(err.contains("environment.kdl:5:1"), "{err}");
-    assert!(err.ends_with("mistake\n") || err.ends_with("mistakes\n"), "{err}");
+    assert!(err.ends_with("\nhint: for more: envc check --explain unknown_node\n"), "{err}");
     assert!(!err.contains('\u{1b}'), "no colour off a terminal: {err}");
 
     let (code, out, err) = folder.run(&["check", "--json"]);
@@ -123,6 +123,56 @@ fn help_version_and_completions_go_to_standard_output() {
         assert_eq!((code, err.as_str()), (Some(0), ""), "{arguments:?}");
         assert!(out.contains(part), "{arguments:?}: {out}");
     }
+}
+
+#[test]
+fn codes_are_explained_without_a_spec() {
+    let folder = Folder::new(None);
+    let (code, out, err) = folder.run(&["check", "--explain", "unknown_reference"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(out.starts_with("envc::spec::unknown_reference\n\n"), "{out}");
+    assert!(out.contains("\n    d1 \"orders\"\n"), "code stands to the right: {out}");
+    assert!(!out.contains("```") && !out.contains('\u{1b}'), "{out}");
+    let whole = folder.run(&["check", "--explain", "envc::spec::unknown_reference"]);
+    assert_eq!(whole.1, out);
+
+    let (code, out, _) = folder.run(&["check", "--explain"]);
+    assert_eq!(code, Some(0));
+    assert!(out.contains("  unknown_reference "), "{out}");
+
+    let (code, out, err) = folder.run(&["check", "--explain", "unknown_refrence"]);
+    assert_eq!((code, out.as_str()), (Some(64), ""));
+    assert!(err.contains("hint: did you mean `unknown_reference`?"), "{err}");
+
+    let (code, out, _) = folder.run(&["check", "--explain", "no_zone", "--json"]);
+    let event = &events(&out)[0];
+    assert_eq!((code, &event["event"]), (Some(0), &"explanation".into()));
+    assert_eq!(event["code"], "envc::spec::no_zone");
+}
+
+#[test]
+fn the_language_is_printed_as_json() {
+    let folder = Folder::new(None);
+    let (code, out, err) = folder.run(&["schema"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let schema: Json = serde_json::from_str(&out).unwrap();
+    assert_eq!(schema["version"], 1);
+    assert_eq!(folder.run(&["schema"]).1, out, "the same bytes every time");
+    let event = events(&folder.run(&["schema", "--json"]).1).remove(0);
+    assert_eq!((&event["event"], &event["schema"]), (&"schema".into(), &schema));
+    // What an editor asks: what may stand here, and what does it take?
+    let nodes = schema["nodes"].as_array().unwrap();
+    let node = |id: &str| nodes.iter().find(|node| node["id"] == id).unwrap();
+    assert!(
+        schema["top"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|id| node(id.as_str().unwrap()) != &Json::Null)
+    );
+    let ttl = &node("dns")["properties"].as_array().unwrap()[3];
+    assert_eq!((&ttl["name"], &ttl["type"]["max"]), (&"ttl".into(), &86_400.into()));
+    assert!(schema["diagnostics"].as_array().unwrap().len() > 50);
 }
 
 #[test]

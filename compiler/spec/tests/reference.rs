@@ -46,3 +46,36 @@ fn every_node_has_its_heading_and_every_link_its_anchor() {
     let second = headings.iter().filter(|line| line.starts_with("## ") || line.starts_with("### "));
     assert_eq!(listed.len(), second.count(), "two headings have one anchor");
 }
+
+#[test]
+fn the_json_and_the_page_describe_the_same() {
+    let page = fs::read_to_string(page()).unwrap();
+    let json = serde_json::to_value(language()).unwrap();
+    let list = |value: &serde_json::Value| value.as_array().cloned().unwrap_or_default();
+    let mut sections = page.split("\n###").skip(1);
+    for node in list(&json["nodes"]) {
+        // The page has the nodes in the same order.
+        let name = node["name"].as_str().unwrap_or_default();
+        let title = if name == "*" { " Any name".to_owned() } else { format!(" `{name}`") };
+        let section =
+            sections.by_ref().find(|text| text.trim_start_matches('#').starts_with(&title));
+        let section = section.unwrap_or_else(|| panic!("no section for {}", node["id"]));
+        let has = |text: String| assert!(section.contains(&text), "{}: {text}", node["id"]);
+        for (part, after) in [("properties", "=` |"), ("flags", "` | flag |")] {
+            for one in list(&node[part]) {
+                has(format!("| `{}{after}", text(&one)));
+            }
+        }
+        for one in list(&node["arguments"]) {
+            has(format!("| {}", text(&one)));
+        }
+    }
+    for one in list(&json["references"]) {
+        let form = one["form"].as_str().unwrap_or_default().to_owned();
+        assert!(page.contains(&format!("| `{form}` |")), "{form}");
+    }
+}
+
+fn text(value: &serde_json::Value) -> &str {
+    value["name"].as_str().unwrap_or_default()
+}

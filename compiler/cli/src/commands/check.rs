@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Diagnostics, Severity};
+use envc_core::Diagnostics;
 use envc_spec::{Identity, Instance, Spec, TypeHead};
 use serde_json::json;
 
@@ -11,12 +11,16 @@ use crate::{
     args::{CheckArgs, CheckFormat},
     error::CommandError,
     exit_code::ExitCode,
+    explain,
     project::{self, SpecFile},
     render,
     ui::{Ui, UiOptions},
 };
 
 pub(super) fn run(app: &App, args: &CheckArgs) -> Result<ExitCode, CommandError> {
+    if let Some(code) = &args.explain {
+        return explain::run(app, code.as_deref());
+    }
     // `--format json` is `--json` under another name.
     let as_json = (args.format == CheckFormat::Json && !app.ui.is_json())
         .then(|| Ui::new(UiOptions { json: true, ..UiOptions::default() }, &app.env));
@@ -35,8 +39,8 @@ fn check(ui: &Ui, app: &App, format: CheckFormat) -> Result<ExitCode, CommandErr
     let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
     let (spec, mut found) = envc_spec::load(&file.text);
     let counts = spec.as_ref().map(|spec| count(spec, &mut found)).unwrap_or_default();
-    let errors = found.iter().filter(|one| one.severity == Severity::Error).count();
-    let warnings = found.len() - errors;
+    let errors = project::error_codes(&found);
+    let warnings = found.len() - errors.len();
     if ui.is_json() {
         for object in render::objects(found, file.source()) {
             ui.event("diagnostic", object);
@@ -49,8 +53,8 @@ fn check(ui: &Ui, app: &App, format: CheckFormat) -> Result<ExitCode, CommandErr
     } else if !found.is_empty() {
         ui.show(&render::pictures(found, file.source(), ui.err_style()));
     }
-    if errors > 0 || spec.is_none() {
-        return Err(project::wrong(&file.name, errors));
+    if !errors.is_empty() || spec.is_none() {
+        return Err(project::wrong(&file.name, &errors));
     }
     let all: BTreeSet<&String> = counts.values().flatten().collect();
     ui.result(&summary(counts.len(), all.len(), warnings));

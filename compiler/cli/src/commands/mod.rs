@@ -8,6 +8,7 @@ mod destroy;
 mod fmt;
 mod migrate;
 mod plan;
+mod schema;
 mod shared;
 mod show;
 
@@ -24,6 +25,7 @@ pub(crate) fn run(app: &App, verb: Verb) -> Result<ExitCode, CommandError> {
         Verb::Check(args) => check::run(app, &args),
         Verb::Fmt(args) => fmt::run(app, &args),
         Verb::Cloud(CloudVerb::Serve(args)) => cloud::serve(app, &args),
+        Verb::Schema => schema::run(app),
         Verb::Completions(args) => Ok(completions::run(app, args)),
         Verb::Apply(args) => apply::run(app, &args),
         Verb::Plan(args) => plan::run(app, &args),

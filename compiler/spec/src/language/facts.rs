@@ -4,7 +4,7 @@ use envc_core::limits;
 use envc_kinds::SCRIPT_NAME;
 use serde::Serialize;
 
-use crate::{codes, names, refs};
+use crate::{codes, names, refs, suggest::nearest};
 
 /// What the name of one thing may look like.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -105,4 +105,13 @@ pub(super) fn limits() -> Vec<Limit> {
 pub(super) fn codes() -> Vec<Code> {
     let all = envc_syntax::codes::ALL.iter().chain(codes::ALL);
     all.map(|(code, summary)| Code { code, summary }).collect()
+}
+
+/// The code that a word comes near to: a whole code, or its last word.
+pub fn near_code(word: &str) -> Option<&'static str> {
+    let last = |code: &'static str| code.rsplit("::").next().unwrap_or(code);
+    let word = word.rsplit("::").next().unwrap_or(word);
+    let all = codes();
+    let near = nearest(word, all.iter().map(|one| last(one.code)))?;
+    all.iter().map(|one| one.code).find(|code| last(code) == near)
 }

@@ -133,7 +133,10 @@ fn limits(language: &Language) -> String {
     let mut out = String::from("\n| of | at most | beyond it |\n|---|---|---|\n");
     for one in &language.limits {
         let slug = one.code.rsplit("::").next().unwrap_or_default();
-        put(&mut out, format_args!("| {} | {} | `{slug}` |\n", one.of, digits(one.max)));
+        put(
+            &mut out,
+            format_args!("| {} | {} | [`{slug}`](codes/{slug}.md) |\n", one.of, digits(one.max)),
+        );
     }
     out.push('\n');
     out

@@ -17,7 +17,7 @@ mod tests;
 
 use serde::Serialize;
 
-pub use facts::{Code, Limit, Naming};
+pub use facts::{Code, Limit, Naming, near_code};
 pub use forms::Reference;
 pub use kinds_of_values::{TypeDoc, ValueType};
 pub use markdown::{PageError, fill};
