@@ -82,6 +82,11 @@ pub(super) fn limits() -> Vec<Limit> {
         limit("nodes of the file", limits::SPEC_NODES_MAX, envc_syntax::codes::TOO_MANY_NODES),
         limit("blocks inside one another", limits::SPEC_DEPTH_MAX, envc_syntax::codes::TOO_DEEP),
         limit(
+            "mistakes in the syntax that are told in one run",
+            limits::SYNTAX_MISTAKES_MAX,
+            envc_syntax::codes::TOO_MANY_MISTAKES,
+        ),
+        limit(
             "characters of a text, its references replaced",
             limits::TEXT_CHARS_MAX,
             codes::TEXT_TOO_LONG,
