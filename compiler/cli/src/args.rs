@@ -303,6 +303,10 @@ pub struct FmtArgs {
 /// `envc show`
 #[derive(Clone, Debug, Args)]
 pub struct ShowArgs {
+    /// The type as plain KDL instead: inheritance, overriding and `without` done, with the line of
+    /// the spec that each value comes from. Needs no environment and no account.
+    #[arg(long)]
+    pub resolved: bool,
     /// Which environment.
     #[command(flatten)]
     pub target: TargetArgs,

@@ -157,6 +157,27 @@ impl<'a> Session<'a> {
         }))
     }
 
+    /// The type that a command without a session would mean, and why; nothing is minted.
+    pub(crate) fn chosen_type(
+        ui: &Ui,
+        env: &ProcessEnv,
+        file: &SpecFile,
+        spec: &Spec,
+        selection: &Selection,
+    ) -> Result<Choice<String>, CommandError> {
+        let state_dir = StateDir::open(env, &file.root)?;
+        let git = git::look(&file.root, env);
+        if let Some(warning) = &git.warning {
+            ui.detail(warning);
+        }
+        let registry = Registry::new(&state_dir);
+        let now_s = SystemClock::new(env).unix_s();
+        let (copy, _settled) =
+            WorkingCopy::open(&registry, place(&file.root, &git), spec.project(), now_s)?;
+        let Choice { value, why } = choose(spec, env, &git, &registry, &copy, selection)?;
+        Ok(Choice { value: value.name.clone(), why })
+    }
+
     /// Opens a session on what is recorded of this folder's environment, for a destroy whose spec
     /// has mistakes: a spec that nobody can read must not keep anything alive.
     pub(crate) fn open_recorded(

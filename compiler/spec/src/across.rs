@@ -100,7 +100,10 @@ const TYPES_SHOWN_MAX: usize = 4;
 
 /// Reports each error once, with the types that it belongs to where those are not all. The ID that
 /// was made up to resolve a type is shown as what the user wrote.
-pub(crate) fn share(document: &Document, by_type: Vec<OfType>, found: &mut Diagnostics) {
+pub(crate) fn share(document: &Document, mut by_type: Vec<OfType>, found: &mut Diagnostics) {
+    // The words of a type whose ID is not fixed come first: they show {env}. The order in which
+    // types are declared says nothing.
+    by_type.sort_by(|a, b| (a.made_up.is_none(), &a.name).cmp(&(b.made_up.is_none(), &b.name)));
     let mut blocks = document.nodes.iter().filter(|node| node.name.value == "environment");
     let blocks: Vec<Span> = blocks.by_ref().map(|node| node.span).collect();
     let in_block = |span: Span| {
@@ -111,18 +114,20 @@ pub(crate) fn share(document: &Document, by_type: Vec<OfType>, found: &mut Diagn
     };
     let all: Vec<String> =
         by_type.iter().filter(|one| one.resolved).map(|one| one.name.clone()).collect();
-    let mut shared: BTreeMap<(Span, &'static str, String), (Diagnostic, Vec<String>)> =
+    // By place, code, and how many of that code each type had there before.
+    let mut shared: BTreeMap<(Span, &'static str, usize), (Diagnostic, Vec<String>)> =
         BTreeMap::new();
     for OfType { name, made_up, found, .. } in by_type {
+        let mut before: BTreeMap<(Span, &'static str), usize> = BTreeMap::new();
         for mut diagnostic in found.into_sorted() {
+            let nth = before.entry((diagnostic.span(), diagnostic.code)).or_default();
+            let key = (diagnostic.span(), diagnostic.code, *nth);
+            *nth += 1;
             if let Some(id) = made_up.as_deref().filter(|id| id.len() >= MADE_UP_CHARS_MIN) {
                 hide_made_up(&mut diagnostic, id);
             }
             // Said of each type in its own words, it is one mistake all the same.
-            let text = diagnostic.message.replace(&format!("`{name}`"), "");
-            let (_, names) = shared
-                .entry((diagnostic.span(), diagnostic.code, text))
-                .or_insert_with(|| (diagnostic, Vec::new()));
+            let (_, names) = shared.entry(key).or_insert_with(|| (diagnostic, Vec::new()));
             if names.last() != Some(&name) {
                 names.push(name.clone());
             }

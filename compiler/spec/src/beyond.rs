@@ -4,24 +4,25 @@
 use std::collections::BTreeSet;
 
 use envc_core::{Diagnostic, Diagnostics, Span};
-use envc_syntax::Document;
+use envc_syntax::{Document, Node};
 
 use crate::codes;
 
-/// Mistakes of form after which a declaration may be missing that is only misspelt.
-const UNREAD: [&str; 4] =
-    [codes::UNKNOWN_NODE, codes::MISSING_ARGUMENT, codes::MISSING_PROJECT, codes::INVALID_VALUE];
+/// Mistakes of form after which a declaration may be missing that is only misspelt; a declared
+/// name of the wrong form is another.
+const UNREAD: [&str; 3] = [codes::UNKNOWN_NODE, codes::MISSING_ARGUMENT, codes::MISSING_PROJECT];
 
-/// Mistakes that no missing declaration brings about.
-const INDEPENDENT: [&str; 8] = [
-    codes::BAD_REFERENCE,
-    codes::SECRET_IN_PUBLIC,
-    codes::LET_CYCLE,
-    codes::REFERENCE_NOT_ALLOWED,
-    codes::NAME_COLLISION,
-    codes::HOST_COLLISION,
-    codes::FILE_COLLISION,
-    codes::PORT_COLLISION,
+/// Mistakes that a missing declaration brings about.
+const DEPENDENT: [&str; 9] = [
+    codes::UNKNOWN_REFERENCE,
+    codes::UNKNOWN_POOL,
+    codes::UNKNOWN_TYPE,
+    codes::NO_ZONE,
+    codes::HOST_OUTSIDE_ZONE,
+    codes::MISSING_IDENTITY,
+    codes::NAME_WITHOUT_ENV,
+    codes::NOT_EXISTING,
+    codes::WITHOUT_NOTHING,
 ];
 
 /// Of what was found by resolving a spec with mistakes of form: what does not follow from those.
@@ -34,10 +35,14 @@ pub(crate) fn beyond(
     let units = units(document);
     let unit = |span: Span| units.partition_point(|unit| unit.start <= span.start);
     let wrong: BTreeSet<usize> = form.iter().map(|one| unit(one.span())).collect();
-    let unread = form.iter().any(|one| UNREAD.contains(&one.code));
+    let labels = labels(document);
+    let unread = form.iter().any(|one| {
+        UNREAD.contains(&one.code)
+            || (one.code == codes::INVALID_VALUE && labels.contains(&one.span()))
+    });
     let mut out = more.into_sorted();
     out.retain(|one| {
-        (!unread || INDEPENDENT.contains(&one.code))
+        !(unread && DEPENDENT.contains(&one.code))
             && one.labels.iter().all(|label| !wrong.contains(&unit(label.span)))
     });
     out
@@ -51,6 +56,17 @@ fn units(document: &Document) -> Vec<Span> {
         if node.name.value == "environment" {
             out.extend(node.children.iter().map(|child| child.span));
         }
+    }
+    out
+}
+
+/// Where the declared names stand.
+fn labels(document: &Document) -> BTreeSet<Span> {
+    let mut out = BTreeSet::new();
+    let mut open: Vec<&Node> = document.nodes.iter().collect();
+    while let Some(node) = open.pop() {
+        out.insert(node.label_span());
+        open.extend(&node.children);
     }
     out
 }

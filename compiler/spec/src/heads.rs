@@ -115,6 +115,9 @@ fn identity(
 ) -> Option<Identity> {
     let type_name = block.label()?;
     let Some(node) = merged.single("identity") else {
+        if block.prop("extends").is_some() {
+            return None; // said of the type that it continues, which has none either
+        }
         let message = format!("environment \"{type_name}\" has no identity");
         found.push(
             Diagnostic::error(codes::MISSING_IDENTITY, block.label_span(), message).help(format!(

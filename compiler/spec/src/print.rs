@@ -1,65 +1,152 @@
 //! The nodes of one type as plain KDL: what is left once `extends`, overriding and `without` are
-//! done. The text loads again, to the same environment.
+//! done. The text loads again, to the same environment. Comments say where each value comes from.
 
 use std::fmt::Write as _;
 
-use envc_syntax::{Node, Scalar, ScalarValue};
+use envc_core::Span;
+use envc_syntax::{Document, Node, Scalar, ScalarValue};
 
 use crate::{grammar::Grammar, merge::Merged};
 
-/// Prints a type. Behind each node that an `environment` contributed stands which one.
+/// Prints a type. Behind each line stands which line of the spec it comes from, and of which
+/// environment's block; what has been overridden is told apart.
 pub(crate) fn resolved(
     project: &Node,
     block: &Node,
     merged: &Merged<'_>,
     grammar: &Grammar,
+    lines: &[usize],
 ) -> String {
     let outside = |node: &&Node| grammar.top.contains_key(node.name.value.as_str());
-    let mut out = String::new();
-    print(project, 0, None, &mut out);
-    out.push_str("\nenvironment ");
-    out.push_str(&quoted(block.label().unwrap_or_default()));
-    out.push_str(if block.has_flag("default") { " default {\n" } else { " {\n" });
+    let mut printer = Printer { places: Places::new(merged.document, lines), out: String::new() };
+    printer.node(project, 0);
+    printer.out.push_str("\nenvironment ");
+    printer.out.push_str(&quoted(block.label().unwrap_or_default()));
+    printer.out.push_str(if block.has_flag("default") { " default {" } else { " {" });
+    let place = printer.places.of(block.name.span);
+    printer.comment(&[place.line()]);
     for node in merged.nodes().filter(|node| !outside(node)) {
-        print(node, 1, None, &mut out);
+        printer.node(node, 1);
     }
-    out.push_str("}\n\n");
+    printer.out.push_str("}\n\n");
     for node in merged.nodes().filter(outside) {
-        print(node, 0, None, &mut out);
+        printer.node(node, 0);
     }
-    out
+    printer.out
 }
 
-fn print(node: &Node, depth: usize, outer: Option<&str>, out: &mut String) {
-    let indent = "    ".repeat(depth);
-    out.push_str(&indent);
-    out.push_str(&word(&node.name.value));
-    for arg in &node.args {
-        out.push(' ');
-        out.push_str(&scalar(arg));
+/// Where something stands in the spec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place<'a> {
+    /// From 1.
+    line: usize,
+    /// The type whose block it stands in.
+    block: Option<&'a str>,
+}
+
+impl Place<'_> {
+    fn line(self) -> String {
+        format!("line {}", self.line)
     }
-    for prop in &node.props {
-        out.push(' ');
-        out.push_str(&word(&prop.name.value));
-        out.push('=');
-        out.push_str(&scalar(&prop.value));
+
+    fn words(self) -> String {
+        match self.block {
+            Some(name) => format!("line {}, {name}", self.line),
+            None => self.line(),
+        }
     }
-    let origin = node.origin.as_deref();
-    if !node.children.is_empty() {
-        out.push_str(" {");
+}
+
+/// Tells places.
+#[derive(Debug)]
+struct Places<'a> {
+    /// The byte behind each line's end.
+    lines: &'a [usize],
+    /// The blocks of types, in order.
+    blocks: Vec<(Span, &'a str)>,
+}
+
+impl<'a> Places<'a> {
+    fn new(document: &'a Document, lines: &'a [usize]) -> Self {
+        let blocks = document.nodes.iter().filter(|node| node.name.value == "environment");
+        let blocks = blocks.filter_map(|node| Some((node.span, node.label()?))).collect();
+        Self { lines, blocks }
     }
-    if let Some(origin) = origin.filter(|origin| Some(*origin) != outer) {
-        out.push_str(" // from ");
-        out.push_str(origin);
+
+    fn of(&self, span: Span) -> Place<'a> {
+        let line = self.lines.partition_point(|end| *end <= span.start) + 1;
+        let next = self.blocks.partition_point(|(block, _)| block.start <= span.start);
+        let block = next.checked_sub(1).and_then(|at| self.blocks.get(at));
+        let block = block.filter(|(block, _)| span.start < block.end).map(|(_, name)| *name);
+        Place { line, block }
     }
-    out.push('\n');
-    for child in &node.children {
-        print(child, depth + 1, origin, out);
+}
+
+struct Printer<'a> {
+    places: Places<'a>,
+    out: String,
+}
+
+impl Printer<'_> {
+    fn node(&mut self, node: &Node, depth: usize) {
+        let indent = "    ".repeat(depth);
+        let own = self.places.of(node.name.span);
+        let mut comment = vec![own.words()];
+        let mut add = |what: String, place: Place<'_>| {
+            if place.block != own.block {
+                comment.push(format!("{what} {}", place.words()));
+            }
+        };
+        self.out.push_str(&indent);
+        self.out.push_str(&word(&node.name.value));
+        // Flags stand behind the properties, as they are read aloud.
+        let values = node.args.iter().rposition(|arg| !is_bare(arg)).map_or(1, |last| last + 1);
+        let (values, flags) = node.args.split_at(values.max(1).min(node.args.len()));
+        for (position, arg) in values.iter().enumerate() {
+            let text = scalar(arg);
+            self.out.push(' ');
+            self.out.push_str(&text);
+            // What is merged has one declared name, wherever else it is written.
+            if position > 0 || values.len() == 1 {
+                add(text, self.places.of(arg.span));
+            }
+        }
+        for prop in &node.props {
+            let name = word(&prop.name.value);
+            self.out.push(' ');
+            self.out.push_str(&name);
+            self.out.push('=');
+            self.out.push_str(&scalar(&prop.value));
+            add(format!("{name}="), self.places.of(prop.name.span));
+        }
+        for flag in flags {
+            let text = scalar(flag);
+            self.out.push(' ');
+            self.out.push_str(&text);
+            add(text, self.places.of(flag.span));
+        }
+        if !node.children.is_empty() {
+            self.out.push_str(" {");
+        }
+        self.comment(&comment);
+        for child in &node.children {
+            self.node(child, depth + 1);
+        }
+        if !node.children.is_empty() {
+            self.out.push_str(&indent);
+            self.out.push_str("}\n");
+        }
     }
-    if !node.children.is_empty() {
-        out.push_str(&indent);
-        out.push_str("}\n");
+
+    fn comment(&mut self, parts: &[String]) {
+        self.out.push_str(" // ");
+        self.out.push_str(&parts.join("; "));
+        self.out.push('\n');
     }
+}
+
+fn is_bare(scalar: &Scalar) -> bool {
+    scalar.tag.is_none() && matches!(scalar.value, ScalarValue::Text { bare: true, .. })
 }
 
 fn scalar(scalar: &Scalar) -> String {

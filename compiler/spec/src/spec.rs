@@ -22,6 +22,8 @@ pub struct Spec {
     document: Document,
     grammar: Grammar,
     heads: Vec<TypeHead>,
+    /// The byte behind the end of each line.
+    lines: Vec<usize>,
 }
 
 /// Reads a spec: parses it, checks it, and resolves every type with the longest ID that it can
@@ -48,7 +50,8 @@ pub fn load(text: &str) -> (Option<Spec>, Diagnostics) {
         return (None, found);
     }
     let heads = resolve_all(&document, &grammar, &mut found);
-    let spec = (!found.has_errors()).then_some(Spec { document, grammar, heads });
+    let lines = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+    let spec = (!found.has_errors()).then_some(Spec { document, grammar, heads, lines });
     (spec, found)
 }
 
@@ -232,8 +235,8 @@ impl Spec {
         if found.has_errors() { Err(found) } else { Ok(environment) }
     }
 
-    /// A type as plain KDL: merged, nothing left of `extends`, overriding and `without`. A comment
-    /// says which `environment` a node comes from, where it comes from one. `None` for a type that
+    /// A type as plain KDL: merged, nothing left of `extends`, overriding and `without`. Comments
+    /// say which line, and which `environment`, each value comes from. `None` for a type that
     /// is not declared.
     pub fn resolved_kdl(&self, type_name: &str) -> Option<String> {
         let mut found = Diagnostics::new();
@@ -242,7 +245,7 @@ impl Spec {
             chains.into_iter().find(|(block, _)| block.label() == Some(type_name))?;
         let merged = merge(&self.document, &self.grammar, &chain, &mut found);
         let project = project_node(&self.document)?;
-        Some(print::resolved(project, block, &merged, &self.grammar))
+        Some(print::resolved(project, block, &merged, &self.grammar, &self.lines))
     }
 
     /// Another type that an ID could belong to: its fixed identity equals the ID, or the ID fits

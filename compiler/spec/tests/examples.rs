@@ -119,11 +119,10 @@ fn a_resolved_type_loads_again_to_the_same_environment() {
             assert_eq!(meaning(&again, &head.name), meaning(&spec, &head.name), "{text}");
         }
     }
-    assert!(
-        example("eventuall")
-            .resolved_kdl("worktree")
-            .unwrap()
-            .contains("    LIVEKIT_API_SECRET \"{lease.preview.livekit-api-secret}\"\n")
-    );
+    let worktree = example("eventuall").resolved_kdl("worktree").unwrap();
+    assert!(worktree.contains("    identity branch max-length=20 unique // line 18, local\n"));
+    let secret =
+        "    LIVEKIT_API_SECRET \"{lease.preview.livekit-api-secret}\" // line 26, worktree\n";
+    assert!(worktree.contains(secret), "{worktree}");
     assert!(example("eventuall").resolved_kdl("nothing").is_none());
 }

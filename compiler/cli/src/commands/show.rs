@@ -19,6 +19,9 @@ use crate::{
 };
 
 pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError> {
+    if args.resolved {
+        return resolved(app, &args.target);
+    }
     let (session, state) = open(app, &args.target)?;
     let mut lines = vec![session.heading()];
     lines.push(match &state {
@@ -69,6 +72,20 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
             "files": own.iter().map(|(path, _)| path).collect::<Vec<_>>(),
         }),
     );
+    Ok(ExitCode::Done)
+}
+
+/// `envc show --resolved`: from the spec alone.
+fn resolved(app: &App, target: &TargetArgs) -> Result<ExitCode, CommandError> {
+    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
+    let spec = file.load(&app.ui)?;
+    let chosen = Session::chosen_type(&app.ui, &app.env, &file, &spec, &selection_of(target))?;
+    app.ui.detail(&format!("type {}: {}", chosen.value, chosen.why));
+    let text = spec.resolved_kdl(&chosen.value).ok_or_else(|| {
+        CommandError::failed(format!("BUG: the type `{}` is not there", chosen.value))
+    })?;
+    app.ui.result(text.trim_end());
+    app.ui.event("resolved", json!({ "type": chosen.value, "kdl": text }));
     Ok(ExitCode::Done)
 }
 

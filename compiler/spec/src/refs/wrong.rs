@@ -182,8 +182,7 @@ impl Scope<'_> {
             Diagnostic::error(codes::NO_PULL_REQUEST, span, "no pull request is named")
                 .help("run with --pr NUMBER")
         } else {
-            let message =
-                format!("an environment of type `{}` has no pull request", given.type_name);
+            let message = "`{env.pr}` is known only where each environment has a pull request";
             Diagnostic::error(codes::NO_PULL_REQUEST, span, message).help(
                 "use {env.pr} in an environment with `when pr`, or whose identity holds {env.pr}",
             )
