@@ -107,7 +107,7 @@ impl Printer<'_> {
             self.out.push(' ');
             self.out.push_str(&text);
             // What is merged has one declared name, wherever else it is written.
-            if position > 0 || values.len() == 1 {
+            if position > 0 {
                 add(text, self.places.of(arg.span));
             }
         }

@@ -1,6 +1,10 @@
 //! What holds of mistakes, whichever they are: none hides another, none follows from another, the
 //! order of independent nodes is no matter, and the blame lies where the mistake is.
-#![expect(clippy::unwrap_used, reason = "a broken fixture fails its test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a broken fixture fails its test"
+)]
 
 use std::collections::BTreeSet;
 

@@ -18,3 +18,4 @@ mod identity;
 mod life;
 mod migrations;
 mod secrets;
+mod show;

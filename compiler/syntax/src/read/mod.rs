@@ -45,6 +45,9 @@ struct Reader<'t> {
     stopped: bool,
     open: Vec<Open>,
     suspects: Vec<Suspect>,
+    /// The first `}` that stands further right than the block it closes: a `{` may be missing
+    /// before it.
+    deeper: Option<usize>,
     mistakes: Vec<Diagnostic>,
 }
 
@@ -59,6 +62,7 @@ pub(crate) fn document(text: &str) -> (Document, Diagnostics) {
         stopped: false,
         open: Vec::new(),
         suspects: Vec::new(),
+        deeper: None,
         mistakes: Vec::new(),
     };
     reader.forbidden(start);

@@ -39,7 +39,8 @@ impl Reader<'_> {
             if self.peek().is_none() {
                 return nodes;
             }
-            self.report(why::stray_brace(self.one()));
+            let deeper = self.deeper.take();
+            self.report(why::stray_brace(self.one(), deeper));
             if !self.stopped {
                 self.at += 1;
             }
@@ -418,10 +419,13 @@ impl Reader<'_> {
         }
         if let Some(open) = self.open.pop()
             && let (Some(inner), Some(own)) = (open.indent, self.is_line_start(self.at))
-            && own < inner
         {
-            let line = open.outdented.unwrap_or(self.at - own);
-            self.suspects.push(Suspect { open: open.brace, line, indent: inner });
+            if own < inner {
+                let line = open.outdented.unwrap_or(self.at - own);
+                self.suspects.push(Suspect { open: open.brace, line, indent: inner });
+            } else if own > inner {
+                self.deeper.get_or_insert(self.at);
+            }
         }
         self.at += 1;
     }

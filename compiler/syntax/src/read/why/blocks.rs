@@ -46,10 +46,17 @@ pub(in crate::read) fn unclosed(text: &str, brace: usize, place: Span, edit: &st
     mistake.help("add a `}` on a line of its own where the block ends").fix(place, edit)
 }
 
-pub(in crate::read) fn stray_brace(span: Span) -> Diagnostic {
-    Diagnostic::error(codes::STRAY_BRACE, span, "this `}` closes nothing")
-        .help("remove it, or add the `{` that it should close")
-        .fix(span, "")
+pub(in crate::read) fn stray_brace(span: Span, deeper: Option<usize>) -> Diagnostic {
+    let mistake = Diagnostic::error(codes::STRAY_BRACE, span, "this `}` closes nothing");
+    match deeper {
+        Some(other) => mistake
+            .label(
+                Span::new(other, other + 1),
+                "this one closes a block that begins further left: a `{` may be missing before it",
+            )
+            .help("add the `{` that is missing, or remove a `}`"),
+        None => mistake.help("remove it, or add the `{` that it should close").fix(span, ""),
+    }
 }
 
 pub(in crate::read) fn empty_node(span: Span) -> Diagnostic {
