@@ -1,4 +1,5 @@
-//! KDL text to spanned nodes. The only crate that names `kdl`, as the second witness of its tests.
+//! KDL text to spanned nodes. The only crate that names `kdl`, as the second witness of its
+//! tests and of what the formatter writes.
 //!
 //! Parsing cannot fail: it yields a document and the mistakes found. Pure.
 
@@ -10,6 +11,7 @@ mod node;
 mod parse;
 mod read;
 pub mod rule;
+mod witness;
 
 pub use fmt::{FormatError, format};
 pub use node::{Document, Node, Prop, Scalar, ScalarValue};

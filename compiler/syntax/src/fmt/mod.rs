@@ -63,6 +63,9 @@ pub fn format(text: &str) -> Result<String, FormatError> {
     let formatted_tokens = token::tokens(&formatted);
     match verify::difference((&before, &tokens), (&after, &formatted_tokens)) {
         Some(difference) => Err(FormatError::Bug(difference)),
+        None if !verify::witnessed(&text, &formatted) => {
+            Err(FormatError::Bug("another reader of KDL reads something else".to_owned()))
+        }
         None => Ok(formatted),
     }
 }

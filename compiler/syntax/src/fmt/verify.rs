@@ -1,7 +1,7 @@
 //! Proves of a formatted text that it says what the text before it said.
 
 use super::token::{Kind, Token};
-use crate::{Document, Node, Scalar, ScalarValue};
+use crate::{Document, Node, Scalar, ScalarValue, witness};
 
 /// The first thing that differs, in a few words.
 pub(super) fn difference(
@@ -16,6 +16,13 @@ pub(super) fn difference(
         return Some("the comments are not the same".to_owned());
     }
     (before.words != after.words).then(|| "the words are not the same".to_owned())
+}
+
+/// True unless the second witness, who took the text before, reads something else afterwards.
+pub(super) fn witnessed(before: &str, after: &str) -> bool {
+    // What it refuses, or is not asked for its size, it has nothing to say of.
+    let Some(before) = witness::read(before) else { return true };
+    witness::read(after).is_some_and(|after| same_nodes(&before.nodes, &after.nodes))
 }
 
 /// What a formatter may not change, in order.
@@ -103,6 +110,16 @@ mod tests {
         assert!(one.1.is_empty() && two.1.is_empty(), "{before} {after}");
         let found = difference((&one.0, &tokens(before)), (&two.0, &tokens(after)));
         assert_eq!(found.as_deref(), wanted, "{before} {after}");
+    }
+
+    #[test]
+    fn a_witness_sees_what_another_text_says() {
+        assert!(witnessed("a {b;c 1} // x", "a {\n    b\n    c 1\n} // x\n"));
+        assert!(!witnessed("a b", "a \"b\""));
+        assert!(!witnessed("a b", "a {"));
+        // Refused, or not asked: it has nothing to say.
+        assert!(witnessed("a {", "b"));
+        assert!(witnessed(&format!("/*{}*/", "*".repeat(1_000_000)), "b"));
     }
 
     #[test]

@@ -1,12 +1,10 @@
 //! What the reader reads is what the KDL crate reads, and every mistake is told once.
 
-mod oracle;
-
 use envc_core::{apply_edits, limits};
 use proptest::prelude::*;
 
 use super::document;
-use crate::{Document, Node, codes};
+use crate::{Document, Node, codes, witness};
 
 fn codes_of(text: &str) -> Vec<&'static str> {
     document(text).1.into_sorted().iter().map(|one| one.code).collect()
@@ -40,7 +38,7 @@ fn agrees(text: &str) -> bool {
     }
     match kdl::KdlDocument::parse_v2(text) {
         Ok(parsed) if found.is_empty() => {
-            let (mut other, _) = oracle::document(text, &parsed);
+            let (mut other, _) = witness::document(text, &parsed);
             without_ends(&mut read.nodes);
             without_ends(&mut other.nodes);
             assert_eq!(read, other, "{text:?}");
@@ -124,7 +122,7 @@ proptest! {
         let text = format!("a {mark}\"\"\"\n{}\n  \"\"\"{mark}", pieces.concat());
         let (mut read, found) = document(&text);
         if let (Ok(parsed), true) = (kdl::KdlDocument::parse_v2(&text), found.is_empty()) {
-            let (mut other, _) = oracle::document(&text, &parsed);
+            let (mut other, _) = witness::document(&text, &parsed);
             without_ends(&mut read.nodes);
             without_ends(&mut other.nodes);
             prop_assert_eq!(read, other, "{:?}", text);
