@@ -35,6 +35,7 @@ pages! {
     "flag_as_property"
     "forbidden_character"
     "host_collision"
+    "host_of_other_zone"
     "host_outside_zone"
     "invalid_host"
     "invalid_identity"
