@@ -21,6 +21,8 @@ pub(crate) struct Fixed {
     /// Pattern, type, and where the type is declared.
     ids: Vec<(String, String, Span)>,
     names: BTreeMap<(KindId, String), Vec<Owner>>,
+    /// Scripts, routes and domains of Workers: what it is called, the name, type and place.
+    claims: BTreeMap<(&'static str, String), (String, Span)>,
 }
 
 impl Fixed {
@@ -79,6 +81,50 @@ impl Fixed {
             }
             owners.push((head.name.clone(), desired.name.clone(), desired.span));
         }
+        for worker in &environment.workers {
+            self.claim("Worker script", &worker.script, head, worker.span, found);
+            for host in &worker.routes {
+                self.claim("route", host, head, worker.span, found);
+            }
+            for host in &worker.domains {
+                self.claim("domain", host, head, worker.span, found);
+            }
+        }
+    }
+
+    /// Reports what another type has claimed already.
+    fn claim(
+        &mut self,
+        what: &'static str,
+        name: &str,
+        head: &TypeHead,
+        span: Span,
+        found: &mut Diagnostics,
+    ) {
+        if name.is_empty() {
+            return; // a mistake was reported
+        }
+        let mine = (head.name.clone(), span);
+        let Some((other, place)) = self.claims.insert((what, name.to_owned()), mine) else {
+            return;
+        };
+        if other == head.name {
+            return; // reported inside the type
+        }
+        let (code, part) = match what {
+            "Worker script" => (codes::NAME_COLLISION, "name"),
+            _ => (codes::HOST_COLLISION, "host"),
+        };
+        let help = format!("use {{env}} in the {part}, or set another {part} in one of the types");
+        let message = format!("`{other}` and `{}` both own the {what} `{name}`", head.name);
+        let error = Diagnostic::error(code, span, message).help(help);
+        found.push(if place == span {
+            error.at("the same in both")
+        } else {
+            error
+                .at(format!("owned by `{}`", head.name))
+                .label(place, format!("owned by `{other}`"))
+        });
     }
 }
 
