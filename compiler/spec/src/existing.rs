@@ -14,12 +14,14 @@ pub(crate) struct Known<'a> {
     id: Option<&'a str>,
     name: Option<&'a str>,
     span: Span,
+    /// The identifier cannot be one: that is reported, and nothing is to follow from it.
+    broken: bool,
 }
 
 impl Known<'_> {
     /// What it is found by: its name, else its identifier.
     pub(crate) fn key(&self) -> &str {
-        self.name.or(self.id).unwrap_or_default()
+        if self.broken { "" } else { self.name.or(self.id).unwrap_or_default() }
     }
 
     /// How it is found.
@@ -73,7 +75,10 @@ impl<'a> Existing<'a> {
                     "write {kind} \"{label}\" id=\"…\", or name=\"…\" instead of `id=`"
                 )));
             }
-            out.listed.entry(kind).or_default().insert(label, Known { id, name, span: row.span });
+            let mistake = row.prop("id").filter(|_| id.is_some()).and_then(|id| no_id(kind, id));
+            let known = Known { id, name, span: row.span, broken: mistake.is_some() };
+            found.extend(mistake);
+            out.listed.entry(kind).or_default().insert(label, known);
         }
         if node.has_flag("all") {
             out.check_all(merged, node, type_name, found);
@@ -122,4 +127,17 @@ impl<'a> Existing<'a> {
     pub(crate) fn place(&self, kind: &str, label: &str) -> Option<Span> {
         self.get(kind, label).map(|known| known.span)
     }
+}
+
+/// What cannot be an identifier of the API. They are UUIDs or 32 hexadecimal digits; whether one is
+/// there only the API can tell.
+fn no_id(kind: &str, scalar: &Scalar) -> Option<Diagnostic> {
+    let text = scalar.as_text().unwrap_or_default();
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    (text.len() > 64 || !text.chars().all(plain)).then(|| {
+        let message = format!("`{text}` cannot be the identifier of a {kind}");
+        Diagnostic::error(codes::INVALID_VALUE, scalar.span, message)
+            .at("identifiers are made of letters, digits and -")
+            .help("copy it whole from the dashboard or from the tool that lists it")
+    })
 }
