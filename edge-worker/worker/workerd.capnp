@@ -9,6 +9,8 @@ using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
     (name = "main", worker = .edge),
+    # `local`, so that tests can probe servers of their own; the Worker itself refuses to.
+    (name = "internet", network = (allow = ["public", "local"], tlsOptions = (trustBrowserCas = true))),
     (name = "disk", disk = (path = "state", writable = true)),
   ],
   sockets = [ (name = "http", address = "127.0.0.1:0", http = (), service = "main") ],
@@ -24,14 +26,18 @@ const edge :Workerd.Worker = (
   durableObjectNamespaces = [
     (className = "PoolObject", uniqueKey = "envc-edge-pools", enableSql = true),
     (className = "StatesObject", uniqueKey = "envc-edge-states", enableSql = true),
+    (className = "RegistryObject", uniqueKey = "envc-edge-registry", enableSql = true),
     (className = "TokensObject", uniqueKey = "envc-edge-tokens", enableSql = true),
   ],
   durableObjectStorage = (localDisk = "disk"),
   bindings = [
     (name = "POOLS", durableObjectNamespace = "PoolObject"),
     (name = "STATES", durableObjectNamespace = "StatesObject"),
+    (name = "REGISTRY", durableObjectNamespace = "RegistryObject"),
     (name = "TOKENS", durableObjectNamespace = "TokensObject"),
     (name = "BOOTSTRAP_TOKEN", fromEnvironment = "BOOTSTRAP_TOKEN"),
+    (name = "STATUS_PUBLIC", fromEnvironment = "STATUS_PUBLIC"),
+    (name = "ALLOW_LOOPBACK_PROBES", fromEnvironment = "ALLOW_LOOPBACK_PROBES"),
     (name = "SEAL_KEY", fromEnvironment = "SEAL_KEY"),
   ],
 );

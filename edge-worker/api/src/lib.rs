@@ -15,6 +15,7 @@ pub mod limits;
 mod name;
 mod pool;
 mod problem;
+mod registry;
 mod state;
 mod token;
 
@@ -26,6 +27,10 @@ pub use pool::{
     ReclaimList, ReclaimRequest, RenewRequest, Ticket, TicketSummary,
 };
 pub use problem::{Problem, ProblemType};
+pub use registry::{
+    Day, EnvironmentList, EnvironmentReport, EnvironmentStatus, NamedUrl, Outcome, ProbeResult,
+    ProbeRun, ProbeSettings, Reachability, Status, UrlStatus,
+};
 pub use state::{
     FENCE_HEADER, HeartbeatRequest, Lock, LockRequest, LockSummary, LockedProblem, StateList,
     StateSummary, StateWritten, VersionList, VersionSummary,

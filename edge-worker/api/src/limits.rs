@@ -41,3 +41,15 @@ pub const STATES_MAX: usize = 10_000;
 pub const LOCK_TTL_SECONDS: (u32, u32) = (1, 3_600);
 /// How long a lock lives without a heartbeat when nobody says otherwise.
 pub const LOCK_TTL_SECONDS_DEFAULT: u32 = 60;
+/// The most environments in the registry.
+pub const ENVIRONMENTS_MAX: usize = 2_000;
+/// The most URLs of one environment.
+pub const URLS_MAX: usize = 16;
+/// The longest URL, in bytes.
+pub const URL_BYTES_MAX: usize = 2_048;
+/// The most kinds of resources of one environment.
+pub const RESOURCE_KINDS_MAX: usize = 64;
+/// The most zones whose hosts are probed.
+pub const ZONES_MAX: usize = 50;
+/// The largest body of `PUT /v1/environments/{id}`, in bytes.
+pub const REPORT_BODY_BYTES_MAX: usize = 64 * 1024;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -53,6 +55,17 @@ impl Eq for TokenHash {}
 pub fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim()).filter(|token| !token.is_empty())
+}
+
+/// Takes the token out of an `Authorization` header of a browser, where it is the password of
+/// any name (RFC 7617). Only for what is read: a browser sends it to whatever page asks.
+pub fn password(header: &str) -> Option<String> {
+    let (scheme, credentials) = header.trim().split_once(' ')?;
+    let bytes = BASE64.decode(credentials.trim()).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let (_, password) = text.split_once(':')?;
+    let is_basic = scheme.eq_ignore_ascii_case("basic") && !password.is_empty();
+    is_basic.then(|| password.to_owned())
 }
 
 /// Whether the token is the bootstrap token. One that is too short to be unguessable is not
@@ -127,6 +140,15 @@ mod tests {
         assert_eq!(bearer("bearer  abc "), Some("abc"));
         for bad in ["", "Bearer", "Bearer ", "Basic abc", "abc"] {
             assert_eq!(bearer(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_browser_sends_the_token_as_a_password() {
+        let header = format!("Basic {}", BASE64.encode("anybody:envc_x:y"));
+        assert_eq!(password(&header).as_deref(), Some("envc_x:y"));
+        for bad in ["", "Basic", "Basic !", "Bearer abc", "Basic YTo=", "Basic YQ=="] {
+            assert_eq!(password(bad), None, "{bad:?}");
         }
     }
 

@@ -117,6 +117,15 @@ impl Response {
         response
     }
 
+    /// Refuses a browser that shows no valid token: it then asks for a password, which is one.
+    pub fn page_unauthenticated() -> Self {
+        let mut response = Self::unauthenticated();
+        response.headers.retain(|(name, _)| *name != "www-authenticate");
+        let ask = "Basic realm=\"envc: a token as password\", charset=\"UTF-8\"";
+        response.headers.push(("www-authenticate", ask.to_owned()));
+        response
+    }
+
     /// Refuses a token that lacks the scope.
     pub fn forbidden(any_of: &[Scope]) -> Self {
         let names: Vec<&str> = any_of.iter().map(|scope| scope.name()).collect();
@@ -150,6 +159,12 @@ impl Response {
     pub(crate) fn json_text(body: Vec<u8>) -> Self {
         let headers = vec![("cache-control", "no-store".to_owned())];
         Self { status: 200, content_type: "application/json", headers, body }
+    }
+
+    /// Answers `200` with a text.
+    pub(crate) fn text(content_type: &'static str, text: String) -> Self {
+        let headers = vec![("cache-control", "no-store".to_owned())];
+        Self { status: 200, content_type, headers, body: text.into_bytes() }
     }
 
     /// Answers `304`.

@@ -15,9 +15,11 @@ mod entropy;
 mod gate;
 mod http;
 pub mod pool;
+pub mod registry;
 mod router;
 mod seal;
 pub mod state;
+pub mod status;
 pub mod store;
 mod tokens;
 
@@ -25,6 +27,9 @@ pub use call::{Call, Caller, Preconditions, Served};
 pub use entropy::Entropy;
 pub use gate::Gate;
 pub use http::{Method, Request, Response};
-pub use router::{PoolResource, Project, Resource, Route, StateResource, health, route};
+pub use router::{
+    PoolResource, Project, RegistryResource, Resource, Route, StateResource, StatusResource,
+    health, route,
+};
 pub use seal::{SealError, SealKey};
 pub use tokens::{BOOTSTRAP, Checked, TokenResource, Tokens};

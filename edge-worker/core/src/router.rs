@@ -1,6 +1,8 @@
 //! Which resource a path names, which methods it has, and who may call them.
 
-use envc_edge_api::limits::{BODY_BYTES_MAX, MEMBERS_BODY_BYTES_MAX, STATE_BODY_BYTES_MAX};
+use envc_edge_api::limits::{
+    BODY_BYTES_MAX, MEMBERS_BODY_BYTES_MAX, REPORT_BODY_BYTES_MAX, STATE_BODY_BYTES_MAX,
+};
 use envc_edge_api::{Health, Name, Problem, ProblemType, Scope};
 
 use crate::http::{Method, Request, Response};
@@ -15,6 +17,12 @@ pub enum Resource<'a> {
     Pool(Name, PoolResource<'a>),
     /// `/v1/state/{cloud}/{account}/{project}` and below.
     State(Project, StateResource<'a>),
+    /// Environments and probes.
+    Registry(RegistryResource),
+    /// `POST /v1/probes`: probes at once.
+    RunProbes,
+    /// The status, in one of its forms.
+    Status(StatusResource),
     /// `/v1/tokens` and below.
     Tokens(TokenResource<'a>),
 }
@@ -60,6 +68,32 @@ pub enum StateResource<'a> {
     HeldLock(Name, &'a str),
 }
 
+/// What the registry has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RegistryResource {
+    /// `/v1/environments`
+    Environments,
+    /// `/v1/environments/{id}`
+    Environment(Name),
+    /// `/v1/probes`
+    Probes,
+}
+
+/// The forms of the status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatusResource {
+    /// `/v1/status`
+    Json,
+    /// `/status`
+    Page,
+    /// `/badge/{id}.svg`
+    Badge(Name),
+    /// `/metrics`
+    Metrics,
+    /// `/v1/events`
+    Events,
+}
+
 /// What a request is about, and what it needs to be served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route<'a> {
@@ -69,6 +103,9 @@ pub struct Route<'a> {
     pub scopes: &'static [Scope],
     /// How long the body may be, in bytes.
     pub body_bytes_max: usize,
+    /// Whether it is for browsers too: a password is taken for a token, and where the status is
+    /// public no token is needed.
+    pub is_page: bool,
     /// Whether the answer depends on which subjects have a live token.
     pub needs_alive: bool,
 }
@@ -94,6 +131,19 @@ impl<'a> Resource<'a> {
                 key.iter().all(|name| Name::parse(name).is_ok()).then_some(())?;
                 Some(Self::State(Project { key: key.join("/") }, StateResource::at(rest)?))
             }
+            ["v1", "environments"] => Some(Self::Registry(RegistryResource::Environments)),
+            ["v1", "environments", id] => {
+                Some(Self::Registry(RegistryResource::Environment(Name::parse(id).ok()?)))
+            }
+            ["v1", "probes"] => Some(Self::Registry(RegistryResource::Probes)),
+            ["v1", "status"] => Some(Self::Status(StatusResource::Json)),
+            ["v1", "events"] => Some(Self::Status(StatusResource::Events)),
+            ["status"] => Some(Self::Status(StatusResource::Page)),
+            ["metrics"] => Some(Self::Status(StatusResource::Metrics)),
+            ["badge", file] => {
+                let id = Name::parse(file.strip_suffix(".svg")?).ok()?;
+                Some(Self::Status(StatusResource::Badge(id)))
+            }
             ["v1", "tokens"] => Some(Self::Tokens(TokenResource::Tokens)),
             ["v1", "tokens", token] => Some(Self::Tokens(TokenResource::Token(id(token)?))),
             _ => None,
@@ -103,7 +153,7 @@ impl<'a> Resource<'a> {
     /// The methods it has, each with the scopes of which a token needs one.
     const fn methods(&self) -> &'static [(&'static [Method], &'static [Scope])] {
         use Method::{Delete, Post, Put};
-        use Scope::{Admin, Pool, Read, State};
+        use Scope::{Admin, Pool, Read, Report, State};
         match self {
             Self::Health => &[(GET, &[])],
             Self::Pool(_, PoolResource::Pool) => &[(GET, &[Read, Pool])],
@@ -123,6 +173,15 @@ impl<'a> Resource<'a> {
                 _,
                 StateResource::List | StateResource::Versions(_) | StateResource::Version(..),
             ) => &[(GET, &[State])],
+            Self::Registry(RegistryResource::Environments) => &[(GET, &[Read, Report])],
+            Self::Registry(RegistryResource::Environment(_)) => {
+                &[(GET, &[Read, Report]), (&[Put, Delete], &[Report])]
+            }
+            Self::Registry(RegistryResource::Probes) => {
+                &[(GET, &[Read]), (&[Put], &[Admin]), (&[Post], &[Admin])]
+            }
+            Self::RunProbes => &[(&[Post], &[Admin])],
+            Self::Status(_) => &[(GET, &[Read])],
             Self::Tokens(TokenResource::Tokens) => &[(GET, &[Admin]), (&[Post], &[Admin])],
             Self::Tokens(TokenResource::Token(_)) => &[(&[Delete], &[Admin])],
         }
@@ -132,7 +191,8 @@ impl<'a> Resource<'a> {
         match self {
             Self::Pool(_, PoolResource::Members) => MEMBERS_BODY_BYTES_MAX,
             Self::State(_, StateResource::State(_)) => STATE_BODY_BYTES_MAX,
-            Self::Pool(..) | Self::State(..) | Self::Tokens(_) | Self::Health => BODY_BYTES_MAX,
+            Self::Registry(_) => REPORT_BODY_BYTES_MAX,
+            _ => BODY_BYTES_MAX,
         }
     }
 }
@@ -169,7 +229,13 @@ pub fn route<'a>(request: &Request<'a>) -> Result<Route<'a>, Response> {
         (Resource::Pool(_, PoolResource::Leases), Method::Get | Method::Head)
             | (Resource::Pool(_, PoolResource::Reclaims), Method::Post)
     );
-    Ok(Route { scopes, body_bytes_max: resource.body_bytes_max(), needs_alive, resource })
+    let is_page = matches!(resource, Resource::Status(_));
+    let body_bytes_max = resource.body_bytes_max();
+    let resource = match (resource, request.method) {
+        (Resource::Registry(RegistryResource::Probes), Method::Post) => Resource::RunProbes,
+        (resource, _) => resource,
+    };
+    Ok(Route { resource, scopes, body_bytes_max, is_page, needs_alive })
 }
 
 /// The answer of `/healthz`. `version` is the Worker's own.
@@ -241,6 +307,9 @@ mod tests {
             "/v1/pools/a/leases/x/y",
             "/v1/pools/a/../b",
             "/v1/tokens/",
+            "/status/",
+            "/badge/x.png",
+            "/badge/.svg",
             "/v1/state/local/acc/shop/..",
             "/v1/state/local/acc",
             "/v1/state/local/acc/shop/e/locks",
@@ -280,6 +349,11 @@ mod tests {
             (Method::Post, "/v1/state/local/acc/shop/e/lock", &[Scope::State]),
             (Method::Delete, "/v1/state/local/acc/shop/e/lock", &[Scope::Admin]),
             (Method::Delete, "/v1/tokens/t", &[Scope::Admin]),
+            (Method::Put, "/v1/environments/shop.pr-1", &[Scope::Report]),
+            (Method::Put, "/v1/probes", &[Scope::Admin]),
+            (Method::Post, "/v1/probes", &[Scope::Admin]),
+            (Method::Get, "/status", &[Scope::Read]),
+            (Method::Get, "/badge/shop.pr-1.svg", &[Scope::Read]),
         ] {
             assert_eq!(route(&Request { method, path }).unwrap().scopes, scopes, "{path}");
         }

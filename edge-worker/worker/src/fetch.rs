@@ -1,10 +1,12 @@
 //! One request, from the outside to the object that decides and back.
 
-use envc_edge_core::{Method, Request, Resource, Response, Route, TokenResource, health, route};
+use envc_edge_core::{
+    Method, PoolResource, Request, Resource, Response, Route, TokenResource, health, route,
+};
 use worker::{Context, Env, Stub, console_error, event};
 
 use crate::http::{Told, ask, body, preconditions, respond, without_body};
-use crate::{VERSION, gate};
+use crate::{VERSION, gate, probe, status};
 
 /// Answers one HTTP request.
 #[event(fetch)]
@@ -34,6 +36,16 @@ async fn answer(
         return Err(health(VERSION));
     }
     let caller = gate::pass(&request, env, &route).await?;
+    if let Resource::Status(resource) = &route.resource {
+        return status::serve(env, resource).await;
+    }
+    if route.resource == Resource::RunProbes {
+        let ran = probe::run(env).await.and_then(|ran| worker::Response::from_json(&ran));
+        return ran.map_err(|error| {
+            console_error!("envc-edge: probes: {error}");
+            Response::unavailable("the probes could not be run")
+        });
+    }
     let body = body(&mut request, route.body_bytes_max).await?;
     let conditions = preconditions(&request);
     let asked = async {
@@ -51,6 +63,12 @@ async fn answer(
         console_error!("envc-edge: {path}: {error}");
         Response::unavailable("the object that decides did not answer")
     });
+    if let Resource::Pool(name, PoolResource::Members) = &route.resource
+        && method == Method::Put
+        && answer.as_ref().is_ok_and(|answer| answer.status_code() == 200)
+    {
+        probe::tell_pool(env, name).await;
+    }
     if let Resource::Tokens(TokenResource::Token(id)) = route.resource {
         gate::forget(id);
     }
@@ -62,7 +80,10 @@ fn object(env: &Env, route: &Route<'_>) -> worker::Result<Stub> {
     match &route.resource {
         Resource::Pool(name, _) => env.durable_object("POOLS")?.get_by_name(name.as_str()),
         Resource::State(project, _) => env.durable_object("STATES")?.get_by_name(&project.key),
+        Resource::Registry(_) => probe::registry(env),
         Resource::Tokens(_) => gate::tokens(env),
-        Resource::Health => Err(worker::Error::from("no object has this resource")),
+        Resource::Health | Resource::RunProbes | Resource::Status(_) => {
+            Err(worker::Error::from("no object has this resource"))
+        }
     }
 }

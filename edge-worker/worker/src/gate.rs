@@ -3,12 +3,13 @@
 use std::cell::RefCell;
 
 use envc_edge_api::{Name, Scope};
-use envc_edge_core::auth::{TokenHash, bearer, is_bootstrap, token_id};
+use envc_edge_core::auth::{TokenHash, bearer, is_bootstrap, password, token_id};
 use envc_edge_core::{BOOTSTRAP, Caller, Checked, Gate, Response, Route};
 use worker::{Env, Stub, console_error};
 
 use crate::http::ask;
 use crate::objects::{ALIVE, CHECK, Check};
+use crate::settings::{is_on, setting};
 use crate::store::now_ms;
 
 /// The bootstrap token's requests for each minute.
@@ -41,7 +42,36 @@ pub(crate) async fn pass(
     route: &Route<'_>,
 ) -> Result<Caller, Response> {
     let header = request.headers().get("authorization").ok().flatten().unwrap_or_default();
+    if route.is_page {
+        return pass_page(&header, env, route).await;
+    }
     let token = bearer(&header).ok_or_else(Response::unauthenticated)?;
+    let checked = admit(token, env, route).await?;
+    let alive = if route.needs_alive { Some(alive(env).await?) } else { None };
+    Ok(Caller { alive, ..checked.caller })
+}
+
+/// As [`pass`], for what a browser shows: a password is as good as a token, and no token is
+/// needed where the status is public.
+async fn pass_page(header: &str, env: &Env, route: &Route<'_>) -> Result<Caller, Response> {
+    let is_public = is_on(env, "STATUS_PUBLIC");
+    if is_public && let Ok(subject) = Name::parse("public") {
+        return Ok(Caller { subject, scopes: vec![Scope::Read], alive: None });
+    }
+    let token = bearer(header).map(str::to_owned).or_else(|| password(header));
+    let token = token.ok_or_else(Response::page_unauthenticated)?;
+    let admitted = admit(&token, env, route).await;
+    Ok(admitted
+        .map_err(
+            |refused| {
+                if refused.status == 401 { Response::page_unauthenticated() } else { refused }
+            },
+        )?
+        .caller)
+}
+
+/// Checks a token and takes one of its requests.
+async fn admit(token: &str, env: &Env, route: &Route<'_>) -> Result<Checked, Response> {
     let (id, checked) = known(token, env).await?;
     let left = with_gate(|gate| gate.take(&id, checked.rate_per_minute, now_ms()));
     if let Some(Err(wait_ms)) = left {
@@ -50,13 +80,12 @@ pub(crate) async fn pass(
     if !checked.caller.may(route.scopes) {
         return Err(Response::forbidden(route.scopes));
     }
-    let alive = if route.needs_alive { Some(alive(env).await?) } else { None };
-    Ok(Caller { alive, ..checked.caller })
+    Ok(checked)
 }
 
 /// Whose the token is, and by which ID it is counted.
 async fn known(token: &str, env: &Env) -> Result<(String, Checked), Response> {
-    let bootstrap = env.secret("BOOTSTRAP_TOKEN").map(|text| text.to_string()).unwrap_or_default();
+    let bootstrap = setting(env, "BOOTSTRAP_TOKEN").unwrap_or_default();
     if is_bootstrap(token, &bootstrap) {
         let subject = Name::parse(BOOTSTRAP).map_err(|_| Response::unauthenticated())?;
         let caller = Caller { subject, scopes: vec![Scope::Admin], alive: None };

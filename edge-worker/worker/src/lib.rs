@@ -12,7 +12,10 @@ mod fetch;
 mod gate;
 mod http;
 mod objects;
+mod probe;
 mod rows;
+mod settings;
+mod status;
 mod store;
 
 /// The version that `/healthz` tells.

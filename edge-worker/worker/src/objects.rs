@@ -1,10 +1,11 @@
 //! The Durable Objects: one for each pool, one for the states of each project, one for all
-//! tokens.
+//! environments, one for all tokens.
 
 use std::collections::BTreeMap;
 
 use envc_edge_api::Name;
 use envc_edge_core::pool::{Event, Pool};
+use envc_edge_core::registry::{self, Registry};
 use envc_edge_core::state::{self, States};
 use envc_edge_core::store::{Damaged, Effects};
 use envc_edge_core::{
@@ -15,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use worker::{DurableObject, Env, State, console_error, durable_object};
 
 use crate::http::{caller, preconditions, respond};
+use crate::probe::{DUE, FOUND, POOL, SNAPSHOT};
+use crate::settings::{is_on, setting};
 use crate::store::{Kept, Machine, now_ms};
 
 impl Machine for Pool {
@@ -28,6 +31,16 @@ impl Machine for Pool {
 }
 
 impl Machine for States {
+    fn load(rows: &BTreeMap<String, String>) -> Result<Self, Damaged> {
+        Self::load(rows)
+    }
+
+    fn tick(&mut self, _: u64) -> Effects {
+        Effects::default()
+    }
+}
+
+impl Machine for Registry {
     fn load(rows: &BTreeMap<String, String>) -> Result<Self, Damaged> {
         Self::load(rows)
     }
@@ -129,14 +142,14 @@ pub struct PoolObject {
 
 impl DurableObject for PoolObject {
     fn new(state: State, env: Env) -> Self {
-        let key = env.secret("SEAL_KEY").ok().and_then(|key| SealKey::parse(&key.to_string()));
+        let key = setting(&env, "SEAL_KEY").and_then(|key| SealKey::parse(&key));
         Self { kept: Kept::new(state), key }
     }
 
     async fn fetch(&self, request: worker::Request) -> worker::Result<worker::Response> {
         serve(&self.kept, self.key.as_ref(), request, |machine, route, call| match route.resource {
             Resource::Pool(name, resource) => Some(pool::serve(machine, &name, &resource, call)),
-            Resource::Health | Resource::State(..) | Resource::Tokens(_) => None,
+            _ => None,
         })
         .await
     }
@@ -162,7 +175,73 @@ impl DurableObject for StatesObject {
         let blobs = self.kept.rows();
         serve(&self.kept, None, request, |machine, route, call| match route.resource {
             Resource::State(_, resource) => Some(state::serve(machine, &resource, call, &blobs)),
-            Resource::Health | Resource::Pool(..) | Resource::Tokens(_) => None,
+            _ => None,
+        })
+        .await
+    }
+}
+
+/// Every environment.
+#[durable_object(fetch)]
+#[derive(Debug)]
+pub struct RegistryObject {
+    kept: Kept<Registry>,
+    /// For tests: whether `127.0.0.1` may be probed.
+    allows_loopback: bool,
+}
+
+impl RegistryObject {
+    /// Answers the Worker itself; `None` if this is no such question.
+    async fn answer(
+        &self,
+        request: &mut worker::Request,
+    ) -> worker::Result<Option<worker::Response>> {
+        let allows_loopback = self.allows_loopback;
+        let written = |writes| ((), Effects { writes, ..Effects::default() });
+        match request.path().as_str() {
+            SNAPSHOT => {
+                let ask = |registry: &mut Registry| {
+                    (registry.snapshot(allows_loopback, now_ms()), Effects::default())
+                };
+                worker::Response::from_json(&self.kept.run(ask).await?).map(Some)
+            }
+            DUE => {
+                let most = request.url()?.query().and_then(|most| most.parse().ok()).unwrap_or(0);
+                let ask = |registry: &mut Registry| {
+                    (registry.probes(allows_loopback, most), Effects::default())
+                };
+                worker::Response::from_json(&self.kept.run(ask).await?).map(Some)
+            }
+            FOUND => {
+                let found = request.json().await?;
+                self.kept.run(|registry| written(registry.record(found))).await?;
+                worker::Response::empty().map(Some)
+            }
+            POOL => {
+                let pool = request.json().await?;
+                self.kept.run(|registry| written(registry.know_pool(pool))).await?;
+                worker::Response::empty().map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+impl DurableObject for RegistryObject {
+    fn new(state: State, env: Env) -> Self {
+        Self { kept: Kept::new(state), allows_loopback: is_on(&env, "ALLOW_LOOPBACK_PROBES") }
+    }
+
+    async fn fetch(&self, mut request: worker::Request) -> worker::Result<worker::Response> {
+        if let Some(answer) = self.answer(&mut request).await? {
+            return Ok(answer);
+        }
+        let allows_loopback = self.allows_loopback;
+        serve(&self.kept, None, request, |machine, route, call| match route.resource {
+            Resource::Registry(resource) => {
+                Some(registry::serve(machine, &resource, &call, allows_loopback))
+            }
+            _ => None,
         })
         .await
     }
@@ -215,7 +294,7 @@ impl DurableObject for TokensObject {
             _ => {
                 serve(&self.kept, None, request, |tokens, route, call| match route.resource {
                     Resource::Tokens(resource) => Some(tokens.serve(resource, call)),
-                    Resource::Health | Resource::Pool(..) | Resource::State(..) => None,
+                    _ => None,
                 })
                 .await
             }

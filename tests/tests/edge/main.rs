@@ -19,6 +19,8 @@ mod pools;
 #[cfg(test)]
 mod states;
 #[cfg(test)]
+mod status;
+#[cfg(test)]
 mod tokens;
 #[cfg(test)]
 mod workerd;
