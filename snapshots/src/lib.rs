@@ -26,3 +26,5 @@ mod invalid;
 mod plan;
 #[cfg(test)]
 mod resolved;
+#[cfg(test)]
+mod warnings;

@@ -2,11 +2,18 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{
+    ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint,
+    builder::{PossibleValue, PossibleValuesParser},
+};
 use envc_core::{Address, limits};
+use envc_spec::lint;
 
 /// Requests in flight that anybody may ask for.
 const PARALLELISM_MAX: i64 = 256;
+
+/// The word of `--deny` that stands for every warning.
+pub const ALL_WARNINGS: &str = "warnings";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -274,6 +281,20 @@ pub struct CheckArgs {
     /// codes. Needs no spec.
     #[arg(long, value_name = "CODE", num_args = 0..=1, conflicts_with = "format")]
     pub explain: Option<Option<String>>,
+    /// Take a warning as a mistake, such as `unused_resource`, or all of them with `warnings`; may
+    /// be repeated. The command exits with 65 then.
+    #[arg(long, value_name = "CODE", value_parser = warning_codes())]
+    pub deny: Vec<String>,
+}
+
+/// What `--deny` takes: `warnings`, and each warning's code, short or whole.
+fn warning_codes() -> PossibleValuesParser {
+    let codes = lint::codes::ALL.iter().map(|(code, _)| *code);
+    let short = codes.clone().map(|code| PossibleValue::new(lint::slug(code)));
+    let whole = codes.map(|code| PossibleValue::new(code).hide(true));
+    PossibleValuesParser::new(
+        std::iter::once(PossibleValue::new(ALL_WARNINGS)).chain(short).chain(whole),
+    )
 }
 
 /// How `envc check` shows mistakes.
@@ -426,6 +447,8 @@ mod tests {
             "envc check --explain",
             "envc check --explain unknown_node",
             "envc check --explain=envc::spec::unknown_node",
+            "envc check --deny warnings",
+            "envc check --deny unused_resource --deny envc::lint::pr_without_ttl",
             "envc -C x/environment.kdl check -v -v",
             "envc fmt",
             "envc fmt a.kdl b.kdl",
@@ -457,6 +480,7 @@ mod tests {
             "envc plan --parallelism 0",
             "envc destroy --keep webapp",
             "envc check -q -v",
+            "envc check --deny unused",
             "envc cloud serve --listen here",
         ] {
             assert!(parse(line).is_err(), "{line}");

@@ -333,6 +333,11 @@ pub(crate) enum Databases {
     All,
 }
 
+/// True for the name of a migration's file.
+pub(crate) fn is_migration(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "sql")
+}
+
 /// Reads the migrations of each database, in wrangler's order.
 pub(crate) fn read_migrations(
     root: &Path,
@@ -348,8 +353,7 @@ pub(crate) fn read_migrations(
         let folder = fsio::inside(root, &dir.path)?;
         let mut files = Vec::new();
         for name in fsio::names_in(&folder)? {
-            let is_sql = Path::new(&name).extension().is_some_and(|extension| extension == "sql");
-            if !is_sql {
+            if !is_migration(&name) {
                 continue;
             }
             let text =

@@ -216,10 +216,15 @@ pub fn canonical(path: &Path) -> Result<PathBuf, FsError> {
 
 /// The names in a folder, sorted; none when there is no such folder.
 pub fn names_in(folder: &Path) -> Result<Vec<String>, FsError> {
+    names_if_there(folder).map(Option::unwrap_or_default)
+}
+
+/// The names in a folder, sorted; `None` when there is no such folder.
+pub fn names_if_there(folder: &Path) -> Result<Option<Vec<String>>, FsError> {
     let wrong = |error| FsError::new("list", folder, error);
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(wrong(error)),
     };
     let mut names = Vec::new();
@@ -227,7 +232,7 @@ pub fn names_in(folder: &Path) -> Result<Vec<String>, FsError> {
         names.extend(entry.map_err(wrong)?.file_name().into_string().ok());
     }
     names.sort();
-    Ok(names)
+    Ok(Some(names))
 }
 
 /// A file's permission bits; `None` when there is no such file.

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Bytes of a template.
-const TEMPLATE_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(crate) const TEMPLATE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What the files are made from, read before anything is changed.
 pub(crate) struct Sources {

@@ -24,6 +24,7 @@ pub mod fsio;
 mod generated;
 pub mod git;
 pub mod interrupt;
+pub mod lint;
 pub mod lock;
 mod outcome;
 pub mod ports;

@@ -4,9 +4,10 @@
 use std::fmt::{self, Write as _};
 
 use envc_core::{Diagnostic, Diagnostics, Severity, Span};
+use envc_spec::lint::{codes::SECRET_IN_TEXT, slug};
 use miette::{
-    GraphicalTheme, LabeledSpan, MietteHandler, MietteHandlerOpts, NamedSource, Report,
-    ReportHandler as _, SourceSpan, ThemeCharacters, ThemeStyles,
+    GraphicalTheme, LabeledSpan, MietteError, MietteHandler, MietteHandlerOpts, MietteSpanContents,
+    Report, ReportHandler as _, SourceCode, SourceSpan, SpanContents, ThemeCharacters, ThemeStyles,
 };
 use serde_json::{Value as Json, json};
 
@@ -31,21 +32,67 @@ pub struct Source<'a> {
     pub text: &'a str,
 }
 
-/// Pictures of all diagnostics, by their place in the source.
+/// Pictures of all diagnostics, by their place in the source. What looks like a secret is not
+/// shown: pictures end up in the logs of CI.
 pub fn pictures(diagnostics: Diagnostics, source: Source<'_>, style: Style) -> String {
     let handler = handler(style);
     let mut out = String::new();
-    for diagnostic in diagnostics.into_sorted() {
-        let picture = Picture { diagnostic, length: source.text.len() };
-        let report = Report::new(picture)
-            .with_source_code(NamedSource::new(source.name, source.text.to_owned()));
-        // Writing to a String cannot fail; where drawing does, the message is there at least.
-        if write!(out, "{}", Drawn { handler: &handler, report: &report }).is_err() {
-            let _ = writeln!(out, "{report}");
+    let diagnostics = diagnostics.into_sorted();
+    let text = masked(source.text, &diagnostics);
+    for diagnostic in diagnostics {
+        let spec = Shown { name: source.name.to_owned(), text: text.clone() };
+        let in_spec = labels(&diagnostic, text.len());
+        match diagnostic.elsewhere.clone() {
+            None => draw(&handler, Picture { diagnostic, labels: in_spec }, spec, &mut out),
+            Some(other) => {
+                let name = beside(source.name, &other.file);
+                let labels = vec![label(0, other.span, &other.label, other.text.len())];
+                let shown = Shown { name, text: other.text };
+                draw(&handler, Picture { diagnostic, labels }, shown, &mut out);
+                draw(&handler, Way { labels: in_spec }, spec, &mut out);
+            }
         }
-        out.push('\n');
     }
     out
+}
+
+fn draw(
+    handler: &MietteHandler,
+    picture: impl miette::Diagnostic + Send + Sync + 'static,
+    shown: Shown,
+    out: &mut String,
+) {
+    let report = Report::new(picture).with_source_code(shown);
+    // Writing to a String cannot fail; where drawing does, the message is there at least.
+    if write!(out, "{}", Drawn { handler, report: &report }).is_err() {
+        let _ = writeln!(out, "{report}");
+    }
+    out.push('\n');
+}
+
+/// The text with stars in the place of what looks like a secret, byte for byte.
+fn masked(text: &str, diagnostics: &[Diagnostic]) -> String {
+    let secrets = diagnostics.iter().filter(|one| one.code == SECRET_IN_TEXT).map(Diagnostic::span);
+    let secrets: Vec<Span> = secrets.collect();
+    if secrets.is_empty() {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    for (at, char) in text.char_indices() {
+        let hidden = secrets.iter().any(|secret| secret.start <= at && at < secret.end);
+        if hidden && !matches!(char, '\n' | '\r' | '"' | '#') {
+            out.extend(std::iter::repeat_n('*', char.len_utf8()));
+        } else {
+            out.push(char);
+        }
+    }
+    out
+}
+
+/// A file of the project as seen from where the user stands, as the spec's own name is.
+fn beside(spec: &str, file: &str) -> String {
+    let folder = std::path::Path::new(spec).parent();
+    folder.unwrap_or(std::path::Path::new("")).join(file).display().to_string()
 }
 
 fn handler(style: Style) -> MietteHandler {
@@ -73,34 +120,49 @@ impl fmt::Display for Drawn<'_> {
     }
 }
 
+/// One line for each diagnostic, for commands that have other things to say: its place, what it is,
+/// and the last part of its code.
+pub fn lines(diagnostics: Diagnostics, source: Source<'_>) -> Vec<String> {
+    let line = |diagnostic: Diagnostic| {
+        let (line, column) = position(source.text, diagnostic.span().start);
+        let Diagnostic { code, message, .. } = diagnostic;
+        format!("{}:{line}:{column}: {message} ({})", source.name, slug(code))
+    };
+    diagnostics.into_sorted().into_iter().map(line).collect()
+}
+
 /// One object for each diagnostic, as [`crate::ui::Ui::event`] takes it.
 pub fn objects(diagnostics: Diagnostics, source: Source<'_>) -> Vec<Json> {
-    let place = |span: Span| {
-        let (start, end) = (position(source.text, span.start), position(source.text, span.end));
+    let place = |whole: &str, span: Span, text: &str| {
+        let (start, end) = (position(whole, span.start), position(whole, span.end));
         json!({
             "start": span.start, "end": span.end,
             "line": start.0, "column": start.1, "end_line": end.0, "end_column": end.1,
+            "text": text,
         })
     };
-    let marked = |span: Span, text: &str| {
-        let mut object = place(span);
-        if let Some(fields) = object.as_object_mut() {
-            fields.insert("text".to_owned(), json!(text));
-        }
-        object
-    };
+    let marked = |span: Span, text: &str| place(source.text, span, text);
     let object = |diagnostic: Diagnostic| {
         let labels = diagnostic.labels.iter().map(|label| marked(label.span, &label.text));
         let labels: Vec<Json> = labels.collect();
         // Each replaces what stands at its place by its text.
         let fix = diagnostic.fix.iter().map(|edit| marked(edit.span, &edit.text));
         let fix: Vec<Json> = fix.collect();
+        // Where the mistake stands in another file, such as a template.
+        let elsewhere = diagnostic.elsewhere.as_ref().map(|other| {
+            let mut object = place(&other.text, other.span, &other.label);
+            if let Some(fields) = object.as_object_mut() {
+                fields.insert("file".to_owned(), json!(beside(source.name, &other.file)));
+            }
+            object
+        });
         json!({
             "code": diagnostic.code,
             "severity": diagnostic.severity,
             "message": diagnostic.message,
             "file": source.name,
             "labels": labels,
+            "elsewhere": elsewhere,
             "help": diagnostic.help,
             "fix": fix,
         })
@@ -113,9 +175,12 @@ pub fn objects(diagnostics: Diagnostics, source: Source<'_>) -> Vec<Json> {
 pub fn github(diagnostics: Diagnostics, source: Source<'_>) -> String {
     let mut out = String::new();
     for diagnostic in diagnostics.into_sorted() {
-        let span = diagnostic.span();
-        let (line, column) = position(source.text, span.start);
-        let (end_line, end_column) = position(source.text, span.end);
+        let (name, text, span) = match &diagnostic.elsewhere {
+            Some(other) => (beside(source.name, &other.file), other.text.as_str(), other.span),
+            None => (source.name.to_owned(), source.text, diagnostic.span()),
+        };
+        let (line, column) = position(text, span.start);
+        let (end_line, end_column) = position(text, span.end);
         let level = match diagnostic.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
@@ -129,7 +194,7 @@ pub fn github(diagnostics: Diagnostics, source: Source<'_>) -> String {
             out,
             "::{level} file={},line={line},endLine={end_line},col={column},endColumn={end_column},\
              title={}::{}",
-            escape(source.name, true),
+            escape(&name, true),
             escape(diagnostic.code, true),
             escape(&message, false),
         );
@@ -158,8 +223,25 @@ fn position(text: &str, byte: usize) -> (usize, usize) {
 #[derive(Debug)]
 struct Picture {
     diagnostic: Diagnostic,
-    /// Bytes of the source: no label may point behind it.
-    length: usize,
+    labels: Vec<LabeledSpan>,
+}
+
+/// No label may point behind the text, which has `length` bytes.
+fn labels(diagnostic: &Diagnostic, length: usize) -> Vec<LabeledSpan> {
+    let labels = diagnostic.labels.iter().enumerate();
+    labels.map(|(index, one)| label(index, one.span, &one.text, length)).collect()
+}
+
+fn label(index: usize, span: Span, text: &str, length: usize) -> LabeledSpan {
+    let start = span.start.min(length);
+    let end = span.end.clamp(start, length);
+    let span = SourceSpan::new(start.into(), end - start);
+    let text = Some(text.to_owned());
+    if index == 0 {
+        LabeledSpan::new_primary_with_span(text, span)
+    } else {
+        LabeledSpan::new_with_span(text, span)
+    }
 }
 
 impl fmt::Display for Picture {
@@ -188,18 +270,59 @@ impl miette::Diagnostic for Picture {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let labels = self.diagnostic.labels.iter().enumerate().map(|(index, label)| {
-            let start = label.span.start.min(self.length);
-            let end = label.span.end.clamp(start, self.length);
-            let span = SourceSpan::new(start.into(), end - start);
-            let text = Some(label.text.clone());
-            if index == 0 {
-                LabeledSpan::new_primary_with_span(text, span)
-            } else {
-                LabeledSpan::new_with_span(text, span)
-            }
-        });
-        Some(Box::new(labels))
+        Some(Box::new(self.labels.iter().cloned()))
+    }
+}
+
+/// The labels in the spec of a mistake that stands in another file.
+#[derive(Debug)]
+struct Way {
+    labels: Vec<LabeledSpan>,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this leads there")
+    }
+}
+
+impl std::error::Error for Way {}
+
+impl miette::Diagnostic for Way {
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(miette::Severity::Advice)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(self.labels.iter().cloned()))
+    }
+}
+
+/// A text to draw from. miette's own sources count the lines of all that stands before a snippet to
+/// the snippet, so that it would draw everything between two places in one piece.
+#[derive(Debug)]
+struct Shown {
+    name: String,
+    text: String,
+}
+
+impl SourceCode for Shown {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let read = self.text.read_span(span, before, after)?;
+        let lines = read.data().split(|byte| *byte == b'\n').skip(1).count();
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.name.clone(),
+            read.data(),
+            *read.span(),
+            read.line(),
+            read.column(),
+            lines,
+        )))
     }
 }
 

@@ -65,6 +65,8 @@ pub(crate) struct Session<'a> {
     pub(crate) root: PathBuf,
     /// The spec's text and name.
     pub(crate) file: SpecFile,
+    /// The spec; none where it has mistakes and only the record is worked on.
+    pub(crate) spec: Option<Spec>,
     /// The project's name.
     pub(crate) project: String,
     /// The project's zone.
@@ -147,6 +149,7 @@ impl<'a> Session<'a> {
             file,
             project: spec.project().to_owned(),
             zone: spec.zone().map(str::to_owned),
+            spec: Some(spec),
             git,
             copy: RefCell::new(copy),
             head,
@@ -239,6 +242,7 @@ impl<'a> Session<'a> {
             entropy: SystemEntropy::new(env),
             root,
             file,
+            spec: None,
             project,
             zone: None,
             git,

@@ -17,6 +17,7 @@ environment "local" default { identity branch max-length=20 unique }
 environment "production" { identity "production"; protect }
 d1 "web"
 kv "cache"
+allow "unused_resource"
 "#;
 
 struct Folder {

@@ -34,6 +34,19 @@ pub struct Edit {
     pub text: String,
 }
 
+/// A place in another file of the project than the spec.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Elsewhere {
+    /// The file, relative to the spec's folder.
+    pub file: String,
+    /// Its text.
+    pub text: String,
+    /// The bytes of the place.
+    pub span: Span,
+    /// A short fragment, as of a [`Label`].
+    pub label: String,
+}
+
 /// One mistake: what, where, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
@@ -45,6 +58,9 @@ pub struct Diagnostic {
     pub message: String,
     /// The first label is the place of the mistake; the others are the other side of it.
     pub labels: Vec<Label>,
+    /// Set where the mistake stands in another file, such as a template: then the labels say how
+    /// the spec leads there.
+    pub elsewhere: Option<Elsewhere>,
     /// What to write or to run.
     pub help: Option<String>,
     /// The help as changes of the text, where it can be said that exactly: with all of them made,
@@ -60,6 +76,7 @@ impl Diagnostic {
             severity: Severity::Error,
             message: message.into(),
             labels: vec![Label { span, text: "here".into() }],
+            elsewhere: None,
             help: None,
             fix: Vec::new(),
         }
@@ -78,6 +95,13 @@ impl Diagnostic {
     #[must_use]
     pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
         self.labels.push(Label { span, text: text.into() });
+        self
+    }
+
+    /// Says that the mistake stands in another file.
+    #[must_use]
+    pub fn elsewhere(mut self, place: Elsewhere) -> Self {
+        self.elsewhere = Some(place);
         self
     }
 

@@ -17,7 +17,7 @@ mod value;
 
 pub use address::{Address, AddressError, KindId};
 pub use desired::{Desired, Mode};
-pub use diag::{Diagnostic, Diagnostics, Edit, Label, Severity, apply_edits};
+pub use diag::{Diagnostic, Diagnostics, Edit, Elsewhere, Label, Severity, apply_edits};
 pub use digest::{Digest, KeyedDigest};
 pub use duration::{DurationError, parse_duration_s};
 pub use secret::Secret;

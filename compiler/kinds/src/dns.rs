@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Address, Desired, Diagnostic, KindId, Mode, Part, Text, Value, limits};
+use envc_core::{Address, Desired, Diagnostic, KindId, Mode, Part, Span, Text, Value, limits};
 use envc_syntax::{
     Node, Scalar,
     rule::{EMPTY, FlagRule, LABEL, NodeRule, Repeat, Type, optional, required},
@@ -98,6 +98,22 @@ pub(crate) fn comment(node: &Node, cx: &mut dyn Lower) -> Value {
     Value::Text(text)
 }
 
+/// The name of a tunnel resolves inside Cloudflare alone. Source: Cloudflare's documentation of
+/// tunnel DNS records, checked November 2026.
+fn unproxied_to_tunnel(node: &Node) -> Diagnostic {
+    let label = node.label().unwrap_or_default();
+    let content = node.prop("content").map_or(node.span, |content| content.span);
+    let message = format!("dns \"{label}\" leads to a tunnel, but not through Cloudflare");
+    let found = Diagnostic::error("envc::lint::unproxied_tunnel_dns", content, message)
+        .warning()
+        .at("only Cloudflare's proxy reaches a tunnel")
+        .help("add proxied");
+    match node.props.iter().map(|prop| prop.value.span.end).max() {
+        Some(end) => found.fix(Span::new(end, end), " proxied"),
+        None => found,
+    }
+}
+
 impl Kind for Dns {
     fn id(&self) -> KindId {
         KindId::Dns
@@ -117,6 +133,17 @@ impl Kind for Dns {
 
     fn grammar(&self) -> Option<&'static NodeRule> {
         Some(&GRAMMAR)
+    }
+
+    fn stands_alone(&self, _node: &Node) -> bool {
+        true
+    }
+
+    fn doubt(&self, desired: &Desired) -> Option<fn(&Node) -> Diagnostic> {
+        let unproxied = desired.fields.get("proxied") == Some(&Value::Bool(false));
+        let content = desired.fields.get("content").map(Value::addresses).unwrap_or_default();
+        let to_tunnel = content.iter().any(|address| address.kind() == KindId::Tunnel);
+        (unproxied && to_tunnel).then_some(unproxied_to_tunnel)
     }
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use envc_core::{Desired, KindId, Output, Secret};
+use envc_core::{Desired, Diagnostic, KindId, Output, Secret};
 use envc_syntax::{Node, rule::NodeRule};
 use serde_json::Value as Json;
 
@@ -172,6 +172,17 @@ pub trait Kind: Sync + fmt::Debug {
     /// for what only another kind makes, and for what nobody has to name.
     fn outputs(&self) -> &'static [(&'static str, Output)] {
         &[]
+    }
+
+    /// True where the node serves by being there, so that nothing has to refer to it.
+    fn stands_alone(&self, _node: &Node) -> bool {
+        false
+    }
+
+    /// What is most likely not meant of a resource that a node declares: a warning for the node,
+    /// with a code of `envc::lint`.
+    fn doubt(&self, _desired: &Desired) -> Option<fn(&Node) -> Diagnostic> {
+        None
     }
 
     /// Turns its node into desired resources: its own and those that live with it.

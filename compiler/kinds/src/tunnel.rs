@@ -98,6 +98,10 @@ impl Kind for Tunnel {
         Some(&NAME)
     }
 
+    fn stands_alone(&self, node: &Node) -> bool {
+        node.child("ingress").is_some()
+    }
+
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
         let tunnel = managed(KindId::Tunnel, node, cx, &NAME);
         let mut rules = Vec::new();

@@ -65,7 +65,7 @@ fn lets(known: &Known<'_>, root: &Group, private: bool) -> Group {
     let mut group = root.group("let");
     for (name, text) in &known.env.lets {
         if text.is_secret() && !private {
-            group.hide(name, "is a secret, and this file is not private");
+            group.forbid(name, "is a secret, and this file is not private");
             continue;
         }
         match known.text(text) {
@@ -87,7 +87,7 @@ fn resources(known: &Known<'_>, root: &Group, kind: KindId, outputs: &[(&str, Ou
                 Output::Id => known.id(address),
                 Output::Name => known.name(address),
                 Output::Token => {
-                    resource.hide(word, "is a secret: write it into a `dotenv`");
+                    resource.forbid(word, "is a secret, and no template may read it");
                     continue;
                 }
             };

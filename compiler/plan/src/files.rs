@@ -7,19 +7,21 @@
 //! Way in: [`template_paths`] and [`needed_parts`] say what to read, [`render_files`] does it.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
 
-use envc_core::{Address, Input, Output, Part, Ref, Text};
+use envc_core::{Address, Input, Output, Part, Ref, Span, Text};
 use envc_spec::{Dotenv, Environment, FileSpec, Worker};
 
 use crate::{
+    codes,
     context::context,
     dotenv::dotenv_text,
     foreign, jsonc,
     known::Known,
-    template,
+    template::{self, TemplateError},
     wrangler::{Config, Problem},
 };
 
@@ -27,24 +29,6 @@ use crate::{
 const PRIVATE: u32 = 0o600;
 /// Permissions of a file that may not.
 const PUBLIC: u32 = 0o644;
-
-/// Stable codes of [`FileError`].
-mod codes {
-    /// A template was not read.
-    pub(super) const TEMPLATE_MISSING: &str = "envc::files::template_missing";
-    /// A template cannot be rendered.
-    pub(super) const TEMPLATE: &str = "envc::files::template";
-    /// A template made no valid wrangler configuration.
-    pub(super) const NOT_JSON: &str = "envc::files::not_json";
-    /// An ID that is not of this environment.
-    pub(super) const FOREIGN_ID: &str = "envc::files::foreign_id";
-    /// A secret on its way into a public file.
-    pub(super) const SECRET_IN_PUBLIC_FILE: &str = "envc::files::secret_in_public_file";
-    /// A value that no dotenv file can hold.
-    pub(super) const UNQUOTABLE: &str = "envc::files::unquotable";
-    /// A value that is not known.
-    pub(super) const UNRESOLVED: &str = "envc::files::unresolved";
-}
 
 /// What the files are made of.
 pub struct FileInputs<'a> {
@@ -104,11 +88,13 @@ impl fmt::Debug for GeneratedFile {
 
 /// Why a file cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-#[error("{path}: {message}")]
+#[error("{path}: {}{message}", line(.place.as_deref()))]
 pub struct FileError {
     /// The generated file, or the template where the mistake is in it.
     pub path: String,
-    /// What is wrong, with the line of a template.
+    /// Where in the template it is, when that is known.
+    pub place: Option<Box<TemplatePlace>>,
+    /// What is wrong.
     pub message: String,
     /// What to do.
     pub help: String,
@@ -116,9 +102,32 @@ pub struct FileError {
     pub code: &'static str,
 }
 
+/// A place in a template.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TemplatePlace {
+    /// The line, from 1.
+    pub line: usize,
+    /// The bytes of it.
+    pub span: Span,
+    /// The secret that is read there, as the spec writes it: `let.key`.
+    pub secret: Option<String>,
+}
+
+/// "line 9: "
+fn line(place: Option<&TemplatePlace>) -> String {
+    place.map(|place| format!("line {}: ", place.line)).unwrap_or_default()
+}
+
 impl FileError {
     fn new(code: &'static str, path: &str, message: String, help: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), message, help: help.into(), code }
+        Self { path: path.to_owned(), place: None, message, help: help.into(), code }
+    }
+
+    fn template(path: &str, error: TemplateError) -> Self {
+        let TemplateError { line, span, message, secret, help } = error;
+        let code = if secret.is_some() { codes::SECRET_IN_PUBLIC_FILE } else { codes::TEMPLATE };
+        let place = Some(Box::new(TemplatePlace { line, span, secret }));
+        Self { path: path.to_owned(), place, message, help, code }
     }
 
     fn unresolved(path: &str, unknown: String) -> Self {
@@ -163,9 +172,26 @@ pub fn needed_parts(env: &Environment) -> Vec<Part> {
 
 /// All files, ordered by path; or everything that is wrong with any.
 pub fn render_files(inputs: &FileInputs<'_>) -> Result<Vec<GeneratedFile>, Vec<FileError>> {
+    let Made { files, errors, reads: _ } = make_files(inputs);
+    if errors.is_empty() { Ok(files) } else { Err(errors) }
+}
+
+/// What came of all files.
+pub(crate) struct Made {
+    /// Those that could be made, ordered by path.
+    pub(crate) files: Vec<GeneratedFile>,
+    /// What is wrong with the others.
+    pub(crate) errors: Vec<FileError>,
+    /// What templates read, as the spec writes it.
+    pub(crate) reads: BTreeSet<String>,
+}
+
+/// Makes all files that can be made.
+pub(crate) fn make_files(inputs: &FileInputs<'_>) -> Made {
     let FileInputs { env, ids, resolve, names, templates, dev_remote } = *inputs;
     let known = Known { env, ids, names, resolve };
-    let maker = Maker { marks: foreign::marks(&known), known, templates, remote: dev_remote };
+    let (marks, reads) = (foreign::marks(&known), RefCell::default());
+    let maker = Maker { marks, known, templates, remote: dev_remote, reads };
     let (mut files, mut errors) = (Vec::new(), Vec::new());
     let mut take = |made: Result<GeneratedFile, Vec<FileError>>| match made {
         Ok(file) => files.push(file),
@@ -184,14 +210,10 @@ pub fn render_files(inputs: &FileInputs<'_>) -> Result<Vec<GeneratedFile>, Vec<F
     for file in &env.files {
         take(maker.templated(file));
     }
-    if errors.is_empty() {
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(files)
-    } else {
-        errors.sort();
-        errors.dedup();
-        Err(errors)
-    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    errors.sort();
+    errors.dedup();
+    Made { files, errors, reads: maker.reads.into_inner() }
 }
 
 struct Maker<'a> {
@@ -200,11 +222,13 @@ struct Maker<'a> {
     remote: bool,
     /// Texts that only this environment has.
     marks: BTreeSet<String>,
+    /// What templates read.
+    reads: RefCell<BTreeSet<String>>,
 }
 
 impl Maker<'_> {
     fn wrangler(&self, worker: &Worker) -> Result<GeneratedFile, Vec<FileError>> {
-        let path = join(&worker.path, "wrangler.jsonc");
+        let path = wrangler_path(worker);
         let config = Config::of(worker, &self.known, self.remote).map_err(|problems| {
             problems.into_iter().map(|problem| wrangler_error(&path, problem)).collect::<Vec<_>>()
         })?;
@@ -271,8 +295,10 @@ impl Maker<'_> {
             let help = "create it, or correct its path; it is relative to environment.kdl";
             return Err(FileError::new(codes::TEMPLATE_MISSING, path, message, help));
         };
-        template::render(source, context(&self.known, worker))
-            .map_err(|error| FileError::new(codes::TEMPLATE, path, error.message, error.help))
+        let mut done = template::render(source, context(&self.known, worker))
+            .map_err(|error| FileError::template(path, error))?;
+        self.reads.borrow_mut().append(&mut done.reads);
+        Ok(done)
     }
 
     /// A file of variables: dotenv files and `.dev.vars` are of one format.
@@ -334,6 +360,11 @@ fn wrangler_error(path: &str, problem: Problem) -> FileError {
             format!("write secret \"{name}\" instead of var \"{name}\""),
         ),
     }
+}
+
+/// Where the configuration of a Worker goes.
+pub(crate) fn wrangler_path(worker: &Worker) -> String {
+    join(&worker.path, "wrangler.jsonc")
 }
 
 fn join(folder: &str, name: &str) -> String {

@@ -7,12 +7,14 @@
 #![forbid(unsafe_code)]
 
 mod check;
+pub mod codes;
 mod context;
 mod diff;
 mod dotenv;
 mod files;
 mod foreign;
 mod graph;
+mod inspect;
 mod jsonc;
 mod known;
 mod migrations;
@@ -28,8 +30,11 @@ mod wrangler;
 pub use check::{CheckedPlan, Unsound, check, needs_approval};
 pub use diff::{Ownership, Refusal};
 pub use dotenv::{Unquotable, dotenv_text};
-pub use files::{FileError, FileInputs, GeneratedFile, needed_parts, render_files, template_paths};
+pub use files::{
+    FileError, FileInputs, GeneratedFile, TemplatePlace, needed_parts, render_files, template_paths,
+};
 pub use graph::order as graph_order;
+pub use inspect::{Template, inspect};
 pub use migrations::{MigrationFile, sort_migrations};
 pub use model::{
     Action, Basis, BatchWork, Change, Counts, Doomed, FieldChange, Goal, MigrationRef, PLAN_FORMAT,

@@ -10,6 +10,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use envc_core::Span;
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior,
     syntax::SyntaxConfig,
@@ -29,12 +30,20 @@ pub(crate) struct Rendered {
     pub(crate) text: String,
     /// True when it read a secret.
     pub(crate) secret: bool,
+    /// What it read, as the spec writes it: `let.web-url`, `d1.webapp`.
+    pub(crate) reads: BTreeSet<String>,
 }
 
 /// A template that cannot be rendered.
 pub(crate) struct TemplateError {
-    /// With the line.
+    /// The line, from 1.
+    pub(crate) line: usize,
+    /// The bytes of the place.
+    pub(crate) span: Span,
+    /// What is wrong, without the line.
     pub(crate) message: String,
+    /// The secret that it tried to read, as the spec writes it: `let.key`.
+    pub(crate) secret: Option<String>,
     /// What to write.
     pub(crate) help: String,
 }
@@ -45,26 +54,35 @@ enum Entry {
     Secret(Value),
     /// Not to be had here, and why.
     Hidden(String),
+    /// The same, because it is a secret.
+    Forbidden(String),
 }
 
 /// What a template looked for.
 #[derive(Default)]
 struct Log {
     secret: bool,
+    reads: BTreeSet<String>,
     missed: Option<Miss>,
 }
 
 #[derive(Clone)]
 struct Miss {
     key: String,
+    /// The key behind its group, as templates write it.
+    path: String,
     message: String,
     help: String,
+    /// The secret that it is.
+    secret: Option<String>,
 }
 
 /// Names that belong together, such as all of `d1`. A name with `-` is also found with `_`.
 pub(crate) struct Group {
     /// How a template writes it; empty for the root.
     path: String,
+    /// How the spec writes it.
+    plain: String,
     entries: BTreeMap<String, Entry>,
     log: Arc<Mutex<Log>>,
 }
@@ -79,13 +97,15 @@ impl fmt::Debug for Group {
 impl Group {
     /// The root of a context.
     pub(crate) fn root() -> Self {
-        Self { path: String::new(), entries: BTreeMap::new(), log: Arc::default() }
+        let (path, plain) = (String::new(), String::new());
+        Self { path, plain, entries: BTreeMap::new(), log: Arc::default() }
     }
 
     /// An empty group that is to be put into this one.
     pub(crate) fn group(&self, name: &str) -> Self {
         let path = self.path_of(name);
-        Self { path, entries: BTreeMap::new(), log: Arc::clone(&self.log) }
+        let plain = self.plain_of(name);
+        Self { path, plain, entries: BTreeMap::new(), log: Arc::clone(&self.log) }
     }
 
     /// Puts a group under its name.
@@ -106,6 +126,11 @@ impl Group {
     /// Puts a name that may not be read, and says why: a clause after "`x` ".
     pub(crate) fn hide(&mut self, name: &str, why: impl Into<String>) {
         self.entries.insert(name.to_owned(), Entry::Hidden(why.into()));
+    }
+
+    /// Puts a secret that may not be read, and says why: a clause after "`x` ".
+    pub(crate) fn forbid(&mut self, name: &str, why: impl Into<String>) {
+        self.entries.insert(name.to_owned(), Entry::Forbidden(why.into()));
     }
 
     /// Puts a JSON value; its objects become groups, so that their names are watched too.
@@ -132,6 +157,10 @@ impl Group {
             Json::Number(number) => Value::from(number.as_i64()),
             Json::Null => Value::from(()),
         }
+    }
+
+    fn plain_of(&self, name: &str) -> String {
+        if self.plain.is_empty() { name.to_owned() } else { format!("{}.{name}", self.plain) }
     }
 
     fn path_of(&self, name: &str) -> String {
@@ -166,7 +195,19 @@ impl Group {
                 format!("possible here: {}{more}", shown.join(", "))
             }
         };
-        Miss { key: name.to_owned(), message, help }
+        Miss { key: name.to_owned(), path: self.path_of(name), message, help, secret: None }
+    }
+
+    fn hidden(&self, name: &str, key: &str, why: &str, secret: bool) -> Miss {
+        let message = format!("`{}` {why}", self.path_of(key));
+        let help = if secret {
+            "leave it out: a worker gets it by secret \"NAME\" in the spec, a program by a `dotenv`"
+        } else {
+            "leave it out of this template"
+        };
+        let help = help.to_owned();
+        let secret = secret.then(|| self.plain_of(key));
+        Miss { key: name.to_owned(), path: self.path_of(name), message, help, secret }
     }
 }
 
@@ -175,15 +216,21 @@ impl Object for Group {
         let name = key.as_str()?;
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         match self.find(name) {
-            Some((_, Entry::Plain(value))) => Some(value.clone()),
-            Some((_, Entry::Secret(value))) => {
+            Some((key, Entry::Plain(value))) => {
+                log.reads.insert(self.plain_of(key));
+                Some(value.clone())
+            }
+            Some((key, Entry::Secret(value))) => {
+                log.reads.insert(self.plain_of(key));
                 log.secret = true;
                 Some(value.clone())
             }
             Some((key, Entry::Hidden(why))) => {
-                let message = format!("`{}` {why}", self.path_of(key));
-                let help = "leave it out of this template".to_owned();
-                log.missed = Some(Miss { key: name.to_owned(), message, help });
+                log.missed = Some(self.hidden(name, key, why, false));
+                None
+            }
+            Some((key, Entry::Forbidden(why))) => {
+                log.missed = Some(self.hidden(name, key, why, true));
                 None
             }
             None => {
@@ -194,7 +241,8 @@ impl Object for Group {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        let shown = self.entries.iter().filter(|(_, entry)| !matches!(entry, Entry::Hidden(_)));
+        let readable = |entry: &Entry| !matches!(entry, Entry::Hidden(_) | Entry::Forbidden(_));
+        let shown = self.entries.iter().filter(|(_, entry)| readable(entry));
         Enumerator::Values(shown.map(|(name, _)| Value::from(name.as_str())).collect())
     }
 }
@@ -204,9 +252,10 @@ pub(crate) fn render(source: &str, root: Group) -> Result<Rendered, TemplateErro
     let log = Arc::clone(&root.log);
     let rendered = engine()
         .and_then(|engine| engine.template_from_str(source)?.render(Value::from_object(root)));
-    let log = log.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+    let reads = std::mem::take(&mut log.reads);
     match rendered {
-        Ok(text) => Ok(Rendered { text, secret: log.secret }),
+        Ok(text) => Ok(Rendered { text, secret: log.secret, reads }),
         Err(error) => Err(explain(&error, source, log.missed.as_ref())),
     }
 }
@@ -264,29 +313,47 @@ fn json(value: &Value, indent: Option<usize>) -> Result<String, Error> {
 /// What went wrong, with its line; for what is not defined, the name and one like it.
 fn explain(error: &Error, source: &str, missed: Option<&Miss>) -> TemplateError {
     let line = error.line().unwrap_or(1);
-    let at = source.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    let (start, at) = line_of(source, line);
+    let range = error.range().filter(|range| source.get(range.clone()).is_some());
+    let (indent, text) = (at.len() - at.trim_start().len(), at.trim());
+    let span = match range.filter(|range| !range.is_empty()) {
+        Some(range) => Span::new(range.start, range.end),
+        None => Span::new(start + indent, start + indent + text.len()),
+    };
+    let wrong =
+        |message: String, help: String, secret| TemplateError { line, span, message, secret, help };
     if error.kind() == ErrorKind::UndefinedError {
         if let Some(miss) = missed.filter(|miss| at.contains(&miss.key)) {
-            let message = format!("line {line}: {}", miss.message);
-            return TemplateError { message, help: miss.help.clone() };
+            // The engine names the filter that met what is not defined; it is the name that counts.
+            let name = [&miss.path, &miss.key].into_iter().find_map(|it| Some((at.find(it)?, it)));
+            let (column, name) = name.unwrap_or((indent, &miss.key));
+            let span = Span::new(start + column, start + column + name.len());
+            let Miss { message, help, secret, .. } = miss.clone();
+            return TemplateError { line, span, message, secret, help };
         }
-        let expression = error.range().and_then(|range| source.get(range)).unwrap_or(at.trim());
-        return TemplateError {
-            message: format!("line {line}: `{expression}` is not defined"),
-            help: "set it before, or test it with {% if … %}".into(),
-        };
+        let expression = source.get(span.start..span.end).unwrap_or(text);
+        let help = "set it before, or test it with {% if … %}";
+        return wrong(format!("`{expression}` is not defined"), help.into(), None);
     }
     if error.kind() == ErrorKind::OutOfFuel {
-        return TemplateError {
-            message: format!("line {line}: the template takes more than {FUEL} steps"),
-            help: "loop over fewer things".into(),
-        };
+        let message = format!("the template takes more than {FUEL} steps");
+        return wrong(message, "loop over fewer things".into(), None);
     }
     let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-    TemplateError {
-        message: format!("line {line}: {detail}"),
-        help: "the template language is MiniJinja's: {{ value }}, {% if %}, {% for %}".into(),
+    let help = "the template language is MiniJinja's: {{ value }}, {% if %}, {% for %}";
+    wrong(detail, help.into(), None)
+}
+
+/// The byte at which a line begins, counted from 1, and the line.
+fn line_of(source: &str, line: usize) -> (usize, &str) {
+    let mut start = 0;
+    for (number, text) in (1..).zip(source.split_inclusive('\n')) {
+        if number == line {
+            return (start, text.trim_end_matches(['\n', '\r']));
+        }
+        start += text.len();
     }
+    (source.len(), "")
 }
 
 #[cfg(test)]

@@ -18,7 +18,8 @@ use value::What;
 
 use crate::{
     codes,
-    grammar::{Children, Grammar},
+    grammar::{ALLOW, Children, Grammar},
+    lint,
     suggest::Spot,
 };
 
@@ -54,6 +55,11 @@ fn is_flag(arg: &Scalar, rule: &NodeRule) -> bool {
         | ScalarValue::Bool(_)
         | ScalarValue::Null => false,
     }
+}
+
+/// True for the code of a warning, short or whole.
+fn is_warning(arg: &Scalar) -> bool {
+    arg.tag.is_none() && arg.as_text().is_some_and(|word| lint::code(word).is_some())
 }
 
 /// Where a node says what it declares.
@@ -161,6 +167,7 @@ impl Checker<'_> {
         for (position, arg) in words.args.iter().enumerate() {
             let last = rule.args.last().filter(|_| rule.variadic);
             match rule.args.get(position).or(last) {
+                Some(_) if rule.name == ALLOW.name && is_warning(arg) => {}
                 Some(wanted) => self.value(arg, wanted.ty, What::Argument(wanted.name)),
                 None => self.extra(node, rule, arg),
             }

@@ -6,7 +6,7 @@ use envc_core::{Diagnostic, Diagnostics, Mode, Span};
 use envc_kinds::registry;
 use envc_syntax::{Node, Scalar};
 
-use crate::{codes, merge::Merged, suggest::Spot};
+use crate::{codes, grammar::ALLOW, merge::Merged, suggest::Spot};
 
 /// One resource that exists.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ impl<'a> Existing<'a> {
     pub(crate) fn read(merged: &'a Merged<'_>, type_name: &str, found: &mut Diagnostics) -> Self {
         let mut out = Self::default();
         let Some(node) = merged.single("existing") else { return out };
-        for row in &node.children {
+        for row in node.children.iter().filter(|row| row.name.value != ALLOW.name) {
             let label = row.label().unwrap_or_default();
             let kind = row.name.value.as_str();
             if merged.get(kind, label).is_none() {

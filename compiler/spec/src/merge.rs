@@ -106,8 +106,11 @@ fn top<'a>(document: &'a Document, grammar: &Grammar) -> Merged<'a> {
     let mut slots = Vec::with_capacity(document.nodes.len());
     let mut index: BTreeMap<&str, Vec<(&str, usize)>> = BTreeMap::new();
     for node in &document.nodes {
-        let rule = grammar.inner.get(node.name.value.as_str());
-        let Some((kind, name)) = rule.and_then(|rule| key(node, rule)) else { continue };
+        let Some(rule) = grammar.inner.get(node.name.value.as_str()) else { continue };
+        let Some((kind, name)) = key(node, rule) else {
+            slots.push(Some(Cow::Borrowed(node)));
+            continue;
+        };
         index.entry(kind).or_default().push((name, slots.len()));
         slots.push(Some(Cow::Borrowed(node)));
     }
@@ -124,7 +127,11 @@ fn key<'n>(node: &'n Node, rule: &NodeRule) -> Option<Key<'n>> {
 }
 
 fn add<'a>(merged: &mut Merged<'a>, node: &'a Node, rule: &'static NodeRule, grammar: &Grammar) {
-    let Some(key) = key(node, rule) else { return };
+    let Some(key) = key(node, rule) else {
+        // Nameless, such as `allow`: each holds beside the others.
+        merged.slots.push(Some(Cow::Borrowed(node)));
+        return;
+    };
     merged.dropped.remove(&key);
     let names = merged.index.entry(key.0).or_default();
     let known = names.get(key.1).copied();

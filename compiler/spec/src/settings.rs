@@ -4,8 +4,8 @@ use envc_core::{Diagnostic, Diagnostics, KindId};
 use envc_syntax::{Node, Prop, Scalar};
 
 use crate::{
-    Later, Requirement, SecretProvider, StateStoreKind, codes, merge::Merged, refs::Place,
-    scope::Scope, suggest::Spot,
+    Later, Requirement, SecretProvider, StateStoreKind, codes, grammar::ALLOW, merge::Merged,
+    refs::Place, scope::Scope, suggest::Spot,
 };
 
 /// Where secrets are looked up, in order. Without a `secrets` node: envc's own environment.
@@ -15,6 +15,7 @@ pub(crate) fn providers(merged: &Merged<'_>) -> Vec<SecretProvider> {
     };
     node.children
         .iter()
+        .filter(|child| child.name.value != ALLOW.name)
         .map(|child| match child.name.value.as_str() {
             "env" => SecretProvider::Env { prefix: text(child.prop("prefix")).unwrap_or_default() },
             "dotenv" => SecretProvider::Dotenv {

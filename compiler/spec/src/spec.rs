@@ -1,6 +1,8 @@
 //! The entry: a text to a spec, a spec and an instance to an environment.
 
-use envc_core::{Diagnostic, Diagnostics, Span, limits};
+use std::collections::BTreeMap;
+
+use envc_core::{Diagnostic, Diagnostics, Label, Span, limits};
 use envc_syntax::{Document, Node};
 
 use crate::{
@@ -9,9 +11,9 @@ use crate::{
     beyond::beyond,
     check, codes,
     grammar::Grammar,
-    heads,
+    heads, lint,
     merge::merge,
-    print,
+    places, print,
     scope::{Given, Scope},
     settings,
 };
@@ -233,6 +235,46 @@ impl Spec {
         let environment = scope.environment(head, project);
         found.extend(scope.found);
         if found.has_errors() { Err(found) } else { Ok(environment) }
+    }
+
+    /// Warnings, but for those that are allowed. `environments` holds an instance of each type; the
+    /// types that are not there are not looked at.
+    pub fn lint(
+        &self,
+        environments: &BTreeMap<String, Environment>,
+        facts: &lint::Facts,
+    ) -> Diagnostics {
+        let (document, grammar) = (&self.document, &self.grammar);
+        let zone = self.zone();
+        lint::run(&lint::View::new(document, grammar, zone, &self.heads, environments, facts))
+    }
+
+    /// The places where the spec names a template or makes a generated file, in order.
+    pub fn places_of(&self, path: &str) -> Vec<Span> {
+        places::of(&self.document, path)
+    }
+
+    /// The way of a secret to a template that reads `{let.X}` or `{tunnel.X.token}`: each hop, from
+    /// what is read to where the secret comes from.
+    pub fn way_of_secret(&self, environment: &Environment, reference: &str) -> Vec<Label> {
+        let mut said = Diagnostics::new();
+        let chains = heads::chains(&self.document, &mut said);
+        let chain =
+            chains.into_iter().find(|(block, _)| block.label() == Some(&environment.type_name));
+        let head = self.head(&environment.type_name);
+        let Some(((_, chain), head)) = chain.zip(head) else { return Vec::new() };
+        let merged = merge(&self.document, &self.grammar, &chain, &mut said);
+        let mut scope = Scope::new(Given {
+            project: self.project(),
+            zone: self.zone(),
+            type_name: &environment.type_name,
+            instance: &environment.instance,
+            fixed: is_fixed(&head.identity),
+            per_pr: is_per_pr(head),
+            protect: head.protect,
+            merged: &merged,
+        });
+        scope.way_of_secret(reference)
     }
 
     /// A type as plain KDL: merged, nothing left of `extends`, overriding and `without`. Comments

@@ -1,6 +1,6 @@
 //! Where a secret flows: the way it took into a place that others can see.
 
-use envc_core::{Diagnostic, Span};
+use envc_core::{Diagnostic, Label, Span};
 use envc_syntax::{Scalar, ScalarValue};
 
 use crate::{
@@ -64,6 +64,31 @@ impl Scope<'_> {
                 "a secret may stand in a `dotenv`, in a worker's `secret`, and in the `env` of a `run`",
             ),
         });
+    }
+
+    /// Each hop of a secret that something outside the spec reads by a reference.
+    pub(crate) fn way_of_secret(&mut self, reference: &str) -> Vec<Label> {
+        let merged = self.given.merged;
+        let words: Vec<&str> = reference.split('.').collect();
+        match words.as_slice() {
+            ["let", name] => {
+                let Some(node) = merged.get("let", name) else { return Vec::new() };
+                let Some(value) = node.args.get(1) else { return Vec::new() };
+                // The `let`s that it goes through have to be resolved to be told apart.
+                let _resolved = self.let_value(name, node.label_span());
+                let mut hops = vec![(node.label_span(), "this is what the template reads".into())];
+                let source = |path: &str| self.secret_source(path);
+                let carries = |value: &Resolved| value.text.is_secret();
+                let _what = self.trace(value, &source, &carries, &mut hops);
+                hops.into_iter().map(|(span, text)| Label { span, text }).collect()
+            }
+            [kind, name, _] => {
+                let node = merged.get(kind, name);
+                let text = "this is where the secret comes from".to_owned();
+                node.map(|node| Label { span: node.label_span(), text }).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// A reference that is a secret by itself.

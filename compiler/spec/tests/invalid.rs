@@ -19,8 +19,9 @@ fn cases() -> Vec<(String, String)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../specs/invalid");
     let mut out: Vec<(String, String)> = fs::read_dir(folder)
         .unwrap()
-        .map(|entry| {
-            let path = entry.unwrap().path();
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "kdl"))
+        .map(|path| {
             let text = fs::read_to_string(&path).unwrap();
             (path.file_name().unwrap().to_string_lossy().into_owned(), text)
         })

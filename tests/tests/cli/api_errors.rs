@@ -96,7 +96,7 @@ fn a_permission_that_is_missing_is_named() {
 fn a_zone_that_the_account_lacks_is_named() {
     let spec = "project \"shop\" { zone \"shop.example\" }\n\
         environment \"local\" default { identity branch max-length=20 unique }\n\
-        kv \"cache\"\ndns \"web\" type=\"A\" name=\"{env}\" content=\"192.0.2.1\"\n";
+        kv \"cache\" { allow \"unused_resource\" }\ndns \"web\" type=\"A\" name=\"{env}\" content=\"192.0.2.1\"\n";
     let mut env = TestEnv::of_text(spec);
     let cloud = ServedCloud::start(&mut env, "", &["other.example"]);
     check("zone_missing", &env, &env.envc(&["apply"]));

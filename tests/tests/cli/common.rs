@@ -7,12 +7,14 @@ use envc_tests::{Ran, TestEnv};
 /// One namespace: the least that an apply can make.
 pub(crate) const ONE_KV: &str = "project \"shop\"\n\
     environment \"local\" default { identity branch max-length=20 unique }\n\
-    kv \"cache\"\n";
+    kv \"cache\"\n\
+    allow \"unused_resource\"\n";
 
 /// A type whose name is known to everybody.
 pub(crate) const FIXED: &str = "project \"shop\"\n\
     environment \"production\" default { identity \"production\" }\n\
-    kv \"cache\"\n";
+    kv \"cache\"\n\
+    allow \"unused_resource\" \"unprotected_production\"\n";
 
 /// What differs from run to run, and what stands for it.
 const FILTERS: &[(&str, &str)] = &[

@@ -122,7 +122,8 @@ fn what_exists_is_bound_to_and_never_touched() {
              environment \"local\" default {{\n\
              \x20   identity branch max-length=20 unique\n\
              \x20   existing {{ kv \"cache\" id=\"{theirs}\" }}\n}}\n\
-             kv \"cache\"\nkv \"own\"\ndotenv \".env\" {{ CACHE \"{{kv.cache.id}}\" }}\n"
+             kv \"cache\"\nkv \"own\"\n\
+             dotenv \".env\" {{ CACHE \"{{kv.cache.id}}\" ; OWN \"{{kv.own.id}}\" }}\n"
         ),
     );
     let _applied = env.envc(&APPLY).exits(0);
@@ -141,6 +142,7 @@ fn protect_refuses_to_delete_and_to_replace() {
     let env = TestEnv::of_text(
         &FIXED
             .replace("identity \"production\"", "identity \"production\" ; protect")
+            .replace(" \"unprotected_production\"", "")
             .replace("kv \"cache\"", "kv \"cache\"\nr2 \"files\""),
     );
     check("protect_not_approved", &env, &env.envc(&APPLY));

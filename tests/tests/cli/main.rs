@@ -19,3 +19,4 @@ mod life;
 mod migrations;
 mod secrets;
 mod show;
+mod warnings;

@@ -12,7 +12,8 @@ use envc_spec::MigrateMode;
 use serde_json::json;
 
 use super::shared::{
-    names_of, not_approved, refuse_later, selection_of, show_plan, show_summary, stand_ins,
+    names_of, not_approved, refuse_later, say_warnings, selection_of, show_plan, show_summary,
+    stand_ins,
 };
 use crate::{
     app::{App, block_on},
@@ -47,6 +48,7 @@ pub(super) fn run(app: &App, args: &ApplyArgs) -> Result<ExitCode, CommandError>
         return Err(CommandError::failed("BUG: no ID was minted"));
     };
     session.ui.say(&session.heading());
+    say_warnings(&session);
     refuse_later(&session)?;
     let out_dir = args.out_dir.as_ref().map(|dir| app.cwd.join(dir));
     block_on(async {

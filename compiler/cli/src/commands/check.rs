@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::Diagnostics;
-use envc_spec::{Identity, Instance, Spec, TypeHead};
+use envc_core::{Diagnostics, Severity};
+use envc_spec::{Environment, lint::slug};
 use serde_json::json;
 
 use crate::{
     app::App,
-    args::{CheckArgs, CheckFormat},
+    args::{ALL_WARNINGS, CheckArgs, CheckFormat},
     error::CommandError,
     exit_code::ExitCode,
     explain,
+    lint::{self, Looked},
+    outcome::counted,
     project::{self, SpecFile},
     render,
     ui::{Ui, UiOptions},
@@ -25,7 +27,7 @@ pub(super) fn run(app: &App, args: &CheckArgs) -> Result<ExitCode, CommandError>
     let as_json = (args.format == CheckFormat::Json && !app.ui.is_json())
         .then(|| Ui::new(UiOptions { json: true, ..UiOptions::default() }, &app.env));
     let ui = as_json.as_ref().unwrap_or(&app.ui);
-    let outcome = check(ui, app, args.format);
+    let outcome = check(ui, app, args);
     match (&as_json, outcome) {
         (Some(ui), Err(error)) => {
             ui.error(&error);
@@ -35,12 +37,70 @@ pub(super) fn run(app: &App, args: &CheckArgs) -> Result<ExitCode, CommandError>
     }
 }
 
-fn check(ui: &Ui, app: &App, format: CheckFormat) -> Result<ExitCode, CommandError> {
+fn check(ui: &Ui, app: &App, args: &CheckArgs) -> Result<ExitCode, CommandError> {
     let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
     let (spec, mut found) = envc_spec::load(&file.text);
-    let counts = spec.as_ref().map(|spec| count(spec, &mut found)).unwrap_or_default();
+    let looked = spec.as_ref().map(|spec| lint::look(&file, spec, lint::today(&app.env)));
+    let Looked { samples, found: more } = looked.unwrap_or_default();
+    found.extend(more);
     let errors = project::error_codes(&found);
-    let warnings = found.len() - errors.len();
+    let denied = deny(&mut found, &args.deny);
+    let warnings = found.iter().filter(|one| one.severity == Severity::Warning).count();
+    show(ui, found, &file, args.format);
+    if !errors.is_empty() || spec.is_none() {
+        return Err(project::wrong(&file.name, &errors));
+    }
+    if !denied.is_empty() {
+        return Err(refused(&file.name, &denied));
+    }
+    let resources = |environment: &Environment| environment.resources.len();
+    let all: BTreeSet<_> = samples.values().flat_map(|one| one.resources.keys()).collect();
+    ui.result(&summary(samples.len(), all.len(), warnings));
+    let types: Vec<_> = samples
+        .iter()
+        .map(|(name, one)| json!({ "name": name, "resources": resources(one) }))
+        .collect();
+    ui.event(
+        "checked",
+        json!({ "file": file.name, "types": types, "resources": all.len(), "warnings": warnings }),
+    );
+    Ok(ExitCode::Done)
+}
+
+/// Makes mistakes of the warnings that `--deny` names; how many there are of each.
+fn deny(found: &mut Diagnostics, words: &[String]) -> BTreeMap<&'static str, usize> {
+    let all = words.iter().any(|word| word == ALL_WARNINGS);
+    let mut denied = BTreeMap::new();
+    let mut left = Diagnostics::new();
+    for mut one in std::mem::take(found).into_sorted() {
+        let named = all || words.iter().any(|word| word == one.code || word == slug(one.code));
+        if named && one.severity == Severity::Warning {
+            one.severity = Severity::Error;
+            *denied.entry(slug(one.code)).or_default() += 1;
+        }
+        left.push(one);
+    }
+    *found = left;
+    denied
+}
+
+/// The error of warnings that are denied.
+fn refused(name: &str, denied: &BTreeMap<&'static str, usize>) -> CommandError {
+    let list: Vec<String> = denied
+        .iter()
+        .map(
+            |(slug, count)| {
+                if *count == 1 { (*slug).to_owned() } else { format!("{slug} ({count})") }
+            },
+        )
+        .collect();
+    let message = format!("{name} has {}", counted(denied.values().sum(), "denied warning"));
+    CommandError::new(ExitCode::Spec, format!("{message}: {}", list.join(", ")))
+        .hint("do what each says, or write allow \"CODE\" where it is meant so")
+        .code("envc::cli::denied_warnings")
+}
+
+fn show(ui: &Ui, found: Diagnostics, file: &SpecFile, format: CheckFormat) {
     if ui.is_json() {
         for object in render::objects(found, file.source()) {
             ui.event("diagnostic", object);
@@ -53,62 +113,13 @@ fn check(ui: &Ui, app: &App, format: CheckFormat) -> Result<ExitCode, CommandErr
     } else if !found.is_empty() {
         ui.show(&render::pictures(found, file.source(), ui.err_style()));
     }
-    if !errors.is_empty() || spec.is_none() {
-        return Err(project::wrong(&file.name, &errors));
-    }
-    let all: BTreeSet<&String> = counts.values().flatten().collect();
-    ui.result(&summary(counts.len(), all.len(), warnings));
-    let types: Vec<_> = counts
-        .iter()
-        .map(|(name, resources)| json!({ "name": name, "resources": resources.len() }))
-        .collect();
-    ui.event(
-        "checked",
-        json!({ "file": file.name, "types": types, "resources": all.len(), "warnings": warnings }),
-    );
-    Ok(ExitCode::Done)
-}
-
-/// The addresses of each type's resources. What only shows itself in an instance is found, too.
-fn count(spec: &Spec, found: &mut Diagnostics) -> BTreeMap<String, Vec<String>> {
-    let mut counts = BTreeMap::new();
-    for head in spec.types() {
-        match spec.environment(&head.name, &sample(head)) {
-            Ok(environment) => {
-                let addresses = environment.resources.keys().map(ToString::to_string).collect();
-                counts.insert(head.name.clone(), addresses);
-            }
-            Err(more) => found.extend(more),
-        }
-    }
-    counts
-}
-
-/// An instance to count by.
-fn sample(head: &TypeHead) -> Instance {
-    let pr = 1_u32;
-    Instance {
-        id: match &head.identity {
-            Identity::Text { pattern, .. } => pattern.replace("{env.pr}", &pr.to_string()),
-            Identity::Branch { .. } => "sample".to_owned(),
-        },
-        branch: Some("sample".to_owned()),
-        pr: Some(pr),
-        sha: Some("0".repeat(40)),
-        ports: head.ports.iter().map(|(owner, range)| (owner.clone(), range.first)).collect(),
-        local_cloud: false,
-    }
 }
 
 fn summary(types: usize, resources: usize, warnings: usize) -> String {
-    let plural = |count: usize, word: &str| match count {
-        1 => format!("1 {word}"),
-        _ => format!("{count} {word}s"),
-    };
-    let mut text = format!("ok: {}, {}", plural(types, "type"), plural(resources, "resource"));
+    let mut text = format!("ok: {}, {}", counted(types, "type"), counted(resources, "resource"));
     if warnings > 0 {
         text.push_str(", ");
-        text.push_str(&plural(warnings, "warning"));
+        text.push_str(&counted(warnings, "warning"));
     }
     text
 }

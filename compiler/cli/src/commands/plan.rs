@@ -6,7 +6,7 @@ use envc_plan::Goal;
 use envc_spec::MigrateMode;
 use serde_json::json;
 
-use super::shared::{selection_of, show_plan, stand_ins};
+use super::shared::{say_warnings, selection_of, show_plan, stand_ins};
 use crate::{
     app::{App, block_on},
     args::PlanArgs,
@@ -29,6 +29,7 @@ pub(super) fn run(app: &App, args: &PlanArgs) -> Result<ExitCode, CommandError> 
         return Err(CommandError::failed("BUG: no ID was minted"));
     };
     session.ui.say(&session.heading());
+    say_warnings(&session);
     block_on(plan(app, &session, args))?
 }
 

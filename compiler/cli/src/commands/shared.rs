@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::Address;
+use envc_core::{Address, Diagnostics, Severity};
 use envc_plan::{Action, Palette, Plan, RenderOptions, plan_json, render_plan, render_summary};
 
 use crate::{
     error::CommandError,
     generated::{Resources, Sources},
+    lint::{self, Looked},
+    render,
     session::{Selection, Session},
 };
 
@@ -18,6 +20,28 @@ pub(super) fn selection_of(target: &crate::args::TargetArgs) -> Selection {
         pr: target.pr,
         id: target.id.clone(),
         cloud: target.cloud.clone(),
+    }
+}
+
+/// Says the spec's warnings, each in a line and once for all types; `envc check` shows them whole.
+/// What is wrong with the files of other types is no business of this one's.
+pub(super) fn say_warnings(session: &Session<'_>) {
+    let Some(spec) = &session.spec else { return };
+    let Looked { found, samples: _ } = lint::look(&session.file, spec, lint::today(session.env));
+    let mut warnings = Diagnostics::new();
+    for one in found.into_sorted() {
+        if one.severity == Severity::Warning {
+            warnings.push(one);
+        }
+    }
+    if session.ui.is_json() {
+        for object in render::objects(warnings, session.file.source()) {
+            session.ui.event("diagnostic", object);
+        }
+        return;
+    }
+    for line in render::lines(warnings, session.file.source()) {
+        session.ui.warn(&line);
     }
 }
 

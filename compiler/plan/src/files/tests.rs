@@ -69,9 +69,7 @@ fn render(env: &Environment, templates: &[(&str, &str)]) -> Result<Vec<Generated
         dev_remote: true,
     })
     .map_err(|errors| {
-        let lines = errors.iter().map(|error| {
-            format!("{} {}: {} | {}\n", error.code, error.path, error.message, error.help)
-        });
+        let lines = errors.iter().map(|error| format!("{} {error} | {}\n", error.code, error.help));
         lines.collect()
     })
 }
@@ -213,7 +211,7 @@ fn what_a_template_gets_wrong_is_told() {
     );
     assert_eq!(
         worker("{\n \"a\": {{ let.key }}\n}"),
-        "envc::files::template t.jsonc: line 2: `let.key` is a secret, and this file is not private | leave it out of this template\n"
+        "envc::files::secret_in_public_file t.jsonc: line 2: `let.key` is a secret, and this file is not private | leave it out: a worker gets it by secret \"NAME\" in the spec, a program by a `dotenv`\n"
     );
     assert_eq!(
         worker("{\n \"a\": {{ d1.wbe.id | json }}\n}"),

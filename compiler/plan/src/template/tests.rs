@@ -6,7 +6,7 @@ fn context() -> Group {
     let mut lets = root.group("let");
     lets.put("web-url", "https://x");
     lets.put_secret("key", "s3cret");
-    lets.hide("token", "is a secret, and this file is not private");
+    lets.forbid("token", "is a secret, and this file is not private");
     root.put_group("let", lets);
     root.put_json("worker", &json!({ "vars": { "A": "a\"b" }, "list": [{ "binding": "DB" }] }));
     root.put("none", Value::from(()));
@@ -16,7 +16,7 @@ fn context() -> Group {
 fn check(source: &str, expect: &str) {
     let got = match render(source, context()) {
         Ok(rendered) => rendered.text,
-        Err(error) => format!("{} | {}", error.message, error.help),
+        Err(error) => format!("line {}: {} | {}", error.line, error.message, error.help),
     };
     assert_eq!(got, expect, "{source}");
 }
@@ -44,7 +44,7 @@ fn what_is_not_there_is_told_by_line_and_near_name() {
     );
     check(
         "{{ let.token }}",
-        "line 1: `let.token` is a secret, and this file is not private | leave it out of this template",
+        "line 1: `let.token` is a secret, and this file is not private | leave it out: a worker gets it by secret \"NAME\" in the spec, a program by a `dotenv`",
     );
     check(
         "{% for item in worker.list %}{{ item.bindin }}{% endfor %}",
@@ -59,7 +59,10 @@ fn what_is_not_there_is_told_by_line_and_near_name() {
 
 #[test]
 fn mistakes_are_told_by_line() {
-    let message = |source: &str| render(source, context()).err().unwrap().message;
+    let message = |source: &str| {
+        let error = render(source, context()).err().unwrap();
+        format!("line {}: {}", error.line, error.message)
+    };
     assert_eq!(
         message("{{ worker }}"),
         "line 1: a group of values has no text of its own: write one of its values, or add `| json`"
@@ -78,4 +81,24 @@ fn reading_a_secret_is_noticed() {
     assert!(!secret("{{ let.web_url }}"));
     assert!(secret("{{ let.key | upper }}"));
     assert!(secret("{{ let | json }}"));
+}
+
+#[test]
+fn what_was_read_is_noticed_by_the_names_of_the_spec() {
+    let reads = |source: &str| render(source, context()).map(|done| done.reads).ok().unwrap();
+    assert_eq!(reads("{{ let.web_url }}"), BTreeSet::from(["let".into(), "let.web-url".into()]));
+    assert!(reads("{% for name, value in let|items %}{{ name }}{% endfor %}").contains("let.key"));
+    assert_eq!(reads("plain"), BTreeSet::new());
+}
+
+#[test]
+fn a_mistake_has_its_bytes_and_its_secret() {
+    let place = |source: &str| {
+        let error = render(source, context()).err().unwrap();
+        (source[error.span.start..error.span.end].to_owned(), error.secret)
+    };
+    assert_eq!(place("é\n  {{ let.token }}"), ("let.token".into(), Some("let.token".into())));
+    assert_eq!(place("é\n  {{ let.tokn }} x"), ("let.tokn".into(), None));
+    assert_eq!(place("{{ let.nope | json }}"), ("let.nope".into(), None));
+    assert_eq!(place("a\n {% for %} \n").1, None);
 }

@@ -1,6 +1,7 @@
 //! The grammar of every node that no kind owns, as tables, and the whole language put together
 //! with the tables of the kinds.
 
+mod allow;
 mod environment;
 mod files;
 mod project;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 
 use envc_syntax::rule::{EMPTY, NodeRule, Repeat};
 
+pub(crate) use allow::ALLOW;
 pub(crate) use environment::IDENTITY_WORD;
 pub(crate) use worker::BIND;
 
@@ -42,7 +44,7 @@ const INNER: &[&NodeRule] = &[
     &environment::WITHOUT,
 ];
 /// Nodes of both places that nothing but the node's kind names.
-const SETTINGS: &[&NodeRule] = &[&project::EDGE, &project::SECRETS, &environment::DEV];
+const SETTINGS: &[&NodeRule] = &[&project::EDGE, &project::SECRETS, &environment::DEV, &ALLOW];
 /// Nodes of both places that have a name.
 const NAMED: &[&NodeRule] = &[
     &project::REQUIRE,
@@ -126,14 +128,15 @@ pub(crate) enum Children<'a> {
 }
 
 impl Children<'_> {
-    /// The rule for a node of this name.
+    /// The rule for a node of this name. `allow` may stand in every block but among variables.
     pub(crate) fn get(self, name: &str) -> Option<&'static NodeRule> {
-        match self {
+        let known = match self {
             Self::Set(set) => set.get(name).copied(),
             Self::List(list) => {
                 list.iter().copied().find(|rule| rule.name == name || rule.name == ANY.name)
             }
-        }
+        };
+        known.or_else(|| (name == ALLOW.name).then_some(&ALLOW))
     }
 
     /// The names that are possible.

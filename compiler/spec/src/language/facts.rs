@@ -4,7 +4,7 @@ use envc_core::limits;
 use envc_kinds::SCRIPT_NAME;
 use serde::Serialize;
 
-use crate::{codes, names, refs, suggest::nearest};
+use crate::{codes, lint, names, refs, suggest::nearest};
 
 /// What the name of one thing may look like.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -106,9 +106,9 @@ pub(super) fn limits() -> Vec<Limit> {
     ]
 }
 
-/// All codes, those of the text before those of its meaning.
+/// All codes: those of the text, those of its meaning, warnings.
 pub(super) fn codes() -> Vec<Code> {
-    let all = envc_syntax::codes::ALL.iter().chain(codes::ALL);
+    let all = envc_syntax::codes::ALL.iter().chain(codes::ALL).chain(lint::codes::ALL);
     all.map(|(code, summary)| Code { code, summary }).collect()
 }
 

@@ -128,6 +128,7 @@ const CHAPTERS: &[(&str, &[&str])] = &[
     ("Resources", &["d1", "kv", "r2", "queue", "tunnel", "dns"]),
     ("Workers", &["worker", "dev"]),
     ("Files and commands", &["dotenv", "file", "run"]),
+    ("Warnings", &["allow"]),
 ];
 const REST: &str = "More";
 /// How the top is written where the place of a node is asked for.

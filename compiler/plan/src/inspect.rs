@@ -1,0 +1,167 @@
+//! The generated files of a spec as they would be, before anything exists: each type's files are
+//! made with sample values by what apply makes them with, so that a mistake in a template is found
+//! without an account. Pure.
+//!
+//! Way in: [`inspect`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use envc_core::{Address, Diagnostic, Diagnostics, Elsewhere, Mode, Part};
+use envc_spec::{Environment, Spec, lint::Facts};
+use serde_json::Value as Json;
+
+use crate::{
+    codes,
+    files::{FileError, FileInputs, Made, TemplatePlace, make_files, wrangler_path},
+    jsonc,
+};
+
+/// A template: its text, or why it cannot be read.
+pub type Template = Result<String, String>;
+
+/// Makes the files of sample environments, a few for each type, and says what is wrong with the
+/// templates. What they use is added to the facts that warnings are made from.
+///
+/// `templates` holds what is there, by path; one that is not in it is missing.
+pub fn inspect(
+    spec: &Spec,
+    samples: &[Environment],
+    templates: &BTreeMap<String, Template>,
+    facts: &mut Facts,
+) -> Diagnostics {
+    let readable: BTreeMap<String, String> = templates
+        .iter()
+        .filter_map(|(path, template)| Some((path.clone(), template.as_ref().ok()?.clone())))
+        .collect();
+    let mut wrong: BTreeMap<FileError, Vec<&Environment>> = BTreeMap::new();
+    let mut broken: BTreeSet<&str> = BTreeSet::new();
+    for env in samples {
+        let made = sample_files(env, &readable);
+        facts.reads.extend(made.reads);
+        for error in made.errors {
+            wrong.entry(error).or_default().push(env);
+        }
+        for worker in env.workers.iter().filter(|worker| worker.template.is_some()) {
+            let path = wrangler_path(worker);
+            let file = made.files.iter().find(|file| file.path == path);
+            match file.and_then(|file| jsonc::parse(&file.content).ok()) {
+                Some(json) => {
+                    let words = facts.configurations.entry(worker.name.clone()).or_default();
+                    words_of(&json, words);
+                }
+                None => {
+                    broken.insert(&worker.name);
+                }
+            }
+        }
+    }
+    // A configuration that one type lacks may be the one that uses everything.
+    facts.configurations.retain(|worker, _| !broken.contains(worker.as_str()));
+    facts.templates = readable;
+    let mut found = Diagnostics::new();
+    for (error, environments) in wrong {
+        found.push(diagnostic(spec, templates, &error, &environments));
+    }
+    found
+}
+
+/// The files with values that nobody takes for real ones.
+fn sample_files(env: &Environment, templates: &BTreeMap<String, String>) -> Made {
+    let mut ids: BTreeMap<Address, String> = BTreeMap::new();
+    let mut names = BTreeMap::new();
+    for (address, desired) in &env.resources {
+        if let Mode::ExistingId(id) = &desired.mode {
+            ids.insert(address.clone(), id.clone());
+            names.insert(address.clone(), format!("sample-name-of-{address}"));
+        } else {
+            ids.insert(address.clone(), format!("sample-id-of-{address}"));
+        }
+    }
+    let resolve = |part: &Part| match part {
+        Part::Lit(text) => Some(text.clone()),
+        Part::Out(_) | Part::In(_) => Some("sample".to_owned()),
+    };
+    make_files(&FileInputs {
+        env,
+        ids: &ids,
+        resolve: &resolve,
+        names: &names,
+        templates,
+        dev_remote: env.dev_remote,
+    })
+}
+
+/// All names and texts of a configuration.
+fn words_of(json: &Json, words: &mut BTreeSet<String>) {
+    match json {
+        Json::Object(map) => {
+            for (name, value) in map {
+                words.insert(name.clone());
+                words_of(value, words);
+            }
+        }
+        Json::Array(items) => items.iter().for_each(|item| words_of(item, words)),
+        Json::String(text) => {
+            words.insert(text.clone());
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+    }
+}
+
+/// A mistake of a file as one of the spec that asks for it.
+fn diagnostic(
+    spec: &Spec,
+    templates: &BTreeMap<String, Template>,
+    error: &FileError,
+    environments: &[&Environment],
+) -> Diagnostic {
+    let FileError { path, place, message, help, code } = error;
+    let places = spec.places_of(path);
+    let (first, others) = places.split_first().map_or((None, &[][..]), |(a, b)| (Some(*a), b));
+    let missing = *code == codes::TEMPLATE_MISSING;
+    let (message, help) = match templates.get(path) {
+        Some(Err(reason)) => (
+            format!("the template `{path}` cannot be read: {reason}"),
+            "templates are UTF-8 text inside the project".to_owned(),
+        ),
+        None if missing => (format!("there is no template `{path}`"), help.clone()),
+        Some(Ok(_)) if place.is_none() => {
+            (format!("the template `{path}`: {message}"), help.clone())
+        }
+        Some(Ok(_)) => (message.clone(), help.clone()),
+        None => (format!("the file `{path}`: {message}"), help.clone()),
+    };
+    let message = format!("{message}{}", only_in(spec, environments));
+    let mut found = Diagnostic::error(code, first.unwrap_or_default(), message).help(help);
+    found = found.at(if missing { "not found" } else { "rendered here" });
+    for other in others {
+        found = found.label(*other, "and here");
+    }
+    if let (Some(TemplatePlace { span, secret, .. }), Some(Ok(text))) =
+        (place.as_deref(), templates.get(path))
+    {
+        found = found.elsewhere(Elsewhere {
+            file: path.clone(),
+            text: text.clone(),
+            span: *span,
+            label: if secret.is_some() { "a secret ends here" } else { "here" }.to_owned(),
+        });
+        let of_secret = secret.as_deref().zip(environments.first());
+        let way = of_secret.map(|(secret, env)| spec.way_of_secret(env, secret));
+        for hop in way.into_iter().flatten() {
+            found = found.label(hop.span, hop.text);
+        }
+    }
+    found
+}
+
+/// " (in environment `x`)", where it is not so in all types.
+fn only_in(spec: &Spec, environments: &[&Environment]) -> String {
+    let names: BTreeSet<&str> = environments.iter().map(|env| env.type_name.as_str()).collect();
+    if names.len() == spec.types().len() {
+        return String::new();
+    }
+    let word = if names.len() == 1 { "environment" } else { "environments" };
+    let list: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    format!(" (in {word} {})", list.join(", "))
+}

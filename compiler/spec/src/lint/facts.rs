@@ -1,0 +1,73 @@
+//! What the outside knows of a project, as plain data.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+/// A day of the calendar: year, month, day of the month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day(u16, u8, u8);
+
+impl Day {
+    /// A day, not checked against the calendar.
+    pub fn new(year: u16, month: u8, day: u8) -> Self {
+        Self(year, month, day)
+    }
+
+    /// Reads `YYYY-MM-DD`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('-');
+        let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+        let good = year.len() == 4 && month.len() == 2 && day.len() == 2 && parts.next().is_none();
+        good.then_some(())?;
+        Some(Self::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?))
+    }
+
+    /// The same day of the year before.
+    #[must_use]
+    pub fn a_year_before(self) -> Self {
+        let Self(year, month, day) = self;
+        Self(year.saturating_sub(1), month, day)
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(year, month, day) = self;
+        write!(f, "{year:04}-{month:02}-{day:02}")
+    }
+}
+
+/// What the outside knows. Nothing is known by default: then only the text is looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The day of the check.
+    pub today: Option<Day>,
+    /// The text of each template that could be read, by its path in the spec.
+    pub templates: BTreeMap<String, String>,
+    /// What templates read, such as `let.web-url` or `d1.webapp`.
+    pub reads: BTreeSet<String>,
+    /// The names and texts of the configuration that each worker's template makes, over all types;
+    /// a worker whose template was not rendered is left out.
+    pub configurations: BTreeMap<String, BTreeSet<String>>,
+    /// How many .sql files each folder of migrations holds, by its path in the spec; `None` for a
+    /// folder that is not there. One that was not looked at is left out.
+    pub migrations: BTreeMap<String, Option<usize>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_read_compared_and_written() {
+        let day = Day::parse("2026-11-22").unwrap();
+        assert_eq!(day.to_string(), "2026-11-22");
+        assert_eq!(day.a_year_before().to_string(), "2025-11-22");
+        assert!(Day::parse("2026-09-01") < Some(day));
+        for text in ["2026-1-22", "2026-11", "2026-11-22-1", "x", "20261122"] {
+            assert_eq!(Day::parse(text), None, "{text}");
+        }
+    }
+}
