@@ -8,6 +8,8 @@ use envc_syntax::{Node, Scalar, ScalarValue};
 mod circle;
 mod wrong;
 
+pub(crate) use wrong::reads_as_reference;
+
 use crate::{
     codes,
     interpolate::{self, Segment},

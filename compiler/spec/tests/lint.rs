@@ -75,7 +75,6 @@ fn a_resource_that_nothing_uses() {
         "port \"a\" \"9100\"",
         "environment \"x\" { identity \"x\" ; kv \"a\" }",
         "let a \"{d1.a.id}\"\nd1 \"a\"", // the let alone: the database is used by it
-        "dns \"a\" type=\"TXT\" name=\"{env}\" content=\"{{kv.b.id}}\"\nkv \"b\"",
         "dns \"a\" type=\"TXT\" name=\"{env}\" content=#\"{kv.b.id}\"#\nkv \"b\"",
     ] {
         check(text, &["unused_resource"]);
@@ -117,6 +116,27 @@ fn a_template_uses_what_it_mentions_or_reads() {
     check_with(text, &with("web-urls", &[]), &["unused_resource", "unused_resource"]);
     // A template that could not be read may use anything.
     check(text, &[]);
+}
+
+#[test]
+fn braces_of_templates_and_shells() {
+    for text in [
+        "dns \"a\" type=\"TXT\" name=\"{env}\" content=\"{{env}}\"",
+        "dotenv \".env\" { A \"x{{ env.type }}\" }",
+        "dotenv \".env\" { A \"${env}\" }",
+        "run \"r\" command=\"x ${env}\"",
+        "dotenv \".env\" { A \"\\t{{env}}\" }",
+    ] {
+        check(text, &["doubtful_reference"]);
+    }
+    for text in [
+        "dotenv \".env\" { A #\"{{env}} ${env}\"# }",
+        "dotenv \".env\" { A \"{{\\\"a\\\": 1}} $HOME\" }",
+        "dotenv \".env\" { A \"${{HOME}} {{title}}\" }",
+        "run \"r\" command=\"price $ {env}\"",
+    ] {
+        check(text, &[]);
+    }
 }
 
 #[test]

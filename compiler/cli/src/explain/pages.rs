@@ -73,6 +73,7 @@ pages! {
     "repeated_property"
     "second_block"
     "secret_in_public"
+    "doubtful_reference"
     "secret_in_text"
     "stray_brace"
     "text_too_long"

@@ -295,6 +295,11 @@ fn outputs(head: &str) -> Vec<&'static str> {
     }
 }
 
+/// True for a path that could be a reference.
+pub(crate) fn reads_as_reference(path: &str) -> bool {
+    is_reference(&path.split('.').collect::<Vec<_>>())
+}
+
 /// True for the parts of a path that could be resolved.
 fn is_reference(parts: &[&str]) -> bool {
     let joined = parts.join(".");
