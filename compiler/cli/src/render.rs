@@ -1,15 +1,22 @@
 //! Shows diagnostics: as pictures of the source on a terminal, the same in plain characters
 //! elsewhere, as objects for programs, as annotations for GitHub.
 
-use std::fmt::{self, Write as _};
+mod excerpt;
+
+use std::{
+    fmt::{self, Write as _},
+    sync::Arc,
+};
 
 use envc_core::{Diagnostic, Diagnostics, Severity, Span};
 use envc_spec::lint::{codes::SECRET_IN_TEXT, slug};
 use miette::{
-    GraphicalTheme, LabeledSpan, MietteError, MietteHandler, MietteHandlerOpts, MietteSpanContents,
-    Report, ReportHandler as _, SourceCode, SourceSpan, SpanContents, ThemeCharacters, ThemeStyles,
+    GraphicalTheme, LabeledSpan, MietteHandler, MietteHandlerOpts, Report, ReportHandler as _,
+    SourceSpan, ThemeCharacters, ThemeStyles,
 };
 use serde_json::{Value as Json, json};
+
+use excerpt::{LONG, Lines, SHOWN_MAX, Shown, boundary};
 
 /// Columns of a picture where no terminal says how many it has.
 const PLAIN_COLUMNS: usize = 100;
@@ -32,26 +39,33 @@ pub struct Source<'a> {
     pub text: &'a str,
 }
 
-/// Pictures of all diagnostics, by their place in the source. What looks like a secret is not
+/// Pictures that are drawn; nobody scrolls through more.
+pub const PICTURES_MAX: usize = 50;
+
+/// Pictures of the first diagnostics, by their place in the source, and how many more there are. What looks like a secret is not
 /// shown: pictures end up in the logs of CI.
 pub fn pictures(diagnostics: Diagnostics, source: Source<'_>, style: Style) -> String {
     let handler = handler(style);
     let mut out = String::new();
     let diagnostics = diagnostics.into_sorted();
-    let text = masked(source.text, &diagnostics);
-    for diagnostic in diagnostics {
-        let spec = Shown { name: source.name.to_owned(), text: text.clone() };
-        let in_spec = labels(&diagnostic, text.len());
+    let text: Arc<str> = masked(source.text, &diagnostics).into();
+    let more = diagnostics.len().saturating_sub(PICTURES_MAX);
+    for diagnostic in diagnostics.into_iter().take(PICTURES_MAX) {
+        let spec = Shown { name: source.name.to_owned(), text: Arc::clone(&text) };
+        let in_spec = labels(&diagnostic, &text);
         match diagnostic.elsewhere.clone() {
             None => draw(&handler, Picture { diagnostic, labels: in_spec }, spec, &mut out),
             Some(other) => {
                 let name = beside(source.name, &other.file);
-                let labels = vec![label(0, other.span, &other.label, other.text.len())];
-                let shown = Shown { name, text: other.text };
+                let labels = vec![label(0, other.span, &other.label, &other.text)];
+                let shown = Shown { name, text: other.text.into() };
                 draw(&handler, Picture { diagnostic, labels }, shown, &mut out);
                 draw(&handler, Way { labels: in_spec }, spec, &mut out);
             }
         }
+    }
+    if more > 0 {
+        let _ = writeln!(out, "… and {more} more, which `--format json` lists\n");
     }
     out
 }
@@ -123,8 +137,9 @@ impl fmt::Display for Drawn<'_> {
 /// One line for each diagnostic, for commands that have other things to say: its place, what it is,
 /// and the last part of its code.
 pub fn lines(diagnostics: Diagnostics, source: Source<'_>) -> Vec<String> {
+    let places = Lines::new(source.text);
     let line = |diagnostic: Diagnostic| {
-        let (line, column) = position(source.text, diagnostic.span().start);
+        let (line, column) = places.position(diagnostic.span().start);
         let Diagnostic { code, message, .. } = diagnostic;
         format!("{}:{line}:{column}: {message} ({})", source.name, slug(code))
     };
@@ -133,15 +148,16 @@ pub fn lines(diagnostics: Diagnostics, source: Source<'_>) -> Vec<String> {
 
 /// One object for each diagnostic, as [`crate::ui::Ui::event`] takes it.
 pub fn objects(diagnostics: Diagnostics, source: Source<'_>) -> Vec<Json> {
-    let place = |whole: &str, span: Span, text: &str| {
-        let (start, end) = (position(whole, span.start), position(whole, span.end));
+    let lines = Lines::new(source.text);
+    let place = |lines: &Lines<'_>, span: Span, text: &str| {
+        let (start, end) = (lines.position(span.start), lines.position(span.end));
         json!({
             "start": span.start, "end": span.end,
             "line": start.0, "column": start.1, "end_line": end.0, "end_column": end.1,
             "text": text,
         })
     };
-    let marked = |span: Span, text: &str| place(source.text, span, text);
+    let marked = |span: Span, text: &str| place(&lines, span, text);
     let object = |diagnostic: Diagnostic| {
         let labels = diagnostic.labels.iter().map(|label| marked(label.span, &label.text));
         let labels: Vec<Json> = labels.collect();
@@ -150,7 +166,7 @@ pub fn objects(diagnostics: Diagnostics, source: Source<'_>) -> Vec<Json> {
         let fix: Vec<Json> = fix.collect();
         // Where the mistake stands in another file, such as a template.
         let elsewhere = diagnostic.elsewhere.as_ref().map(|other| {
-            let mut object = place(&other.text, other.span, &other.label);
+            let mut object = place(&Lines::new(&other.text), other.span, &other.label);
             if let Some(fields) = object.as_object_mut() {
                 fields.insert("file".to_owned(), json!(beside(source.name, &other.file)));
             }
@@ -174,13 +190,14 @@ pub fn objects(diagnostics: Diagnostics, source: Source<'_>) -> Vec<Json> {
 /// Source: <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>
 pub fn github(diagnostics: Diagnostics, source: Source<'_>) -> String {
     let mut out = String::new();
+    let lines = Lines::new(source.text);
     for diagnostic in diagnostics.into_sorted() {
-        let (name, text, span) = match &diagnostic.elsewhere {
-            Some(other) => (beside(source.name, &other.file), other.text.as_str(), other.span),
-            None => (source.name.to_owned(), source.text, diagnostic.span()),
+        let (name, lines, span) = match &diagnostic.elsewhere {
+            Some(other) => (beside(source.name, &other.file), &Lines::new(&other.text), other.span),
+            None => (source.name.to_owned(), &lines, diagnostic.span()),
         };
-        let (line, column) = position(text, span.start);
-        let (end_line, end_column) = position(text, span.end);
+        let (line, column) = lines.position(span.start);
+        let (end_line, end_column) = lines.position(span.end);
         let level = match diagnostic.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
@@ -207,18 +224,6 @@ fn escape(text: &str, property: bool) -> String {
     if property { text.replace(':', "%3A").replace(',', "%2C") } else { text }
 }
 
-/// Line and column of a byte, both from 1; columns are characters.
-fn position(text: &str, byte: usize) -> (usize, usize) {
-    let mut end = byte.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let before = text.get(..end).unwrap_or_default();
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
-    (before.matches('\n').count() + 1, column)
-}
-
 /// A diagnostic as miette sees it.
 #[derive(Debug)]
 struct Picture {
@@ -226,15 +231,17 @@ struct Picture {
     labels: Vec<LabeledSpan>,
 }
 
-/// No label may point behind the text, which has `length` bytes.
-fn labels(diagnostic: &Diagnostic, length: usize) -> Vec<LabeledSpan> {
+fn labels(diagnostic: &Diagnostic, whole: &str) -> Vec<LabeledSpan> {
     let labels = diagnostic.labels.iter().enumerate();
-    labels.map(|(index, one)| label(index, one.span, &one.text, length)).collect()
+    labels.map(|(index, one)| label(index, one.span, &one.text, whole)).collect()
 }
 
-fn label(index: usize, span: Span, text: &str, length: usize) -> LabeledSpan {
-    let start = span.start.min(length);
-    let end = span.end.clamp(start, length);
+/// A label in the text `whole`, never behind its end. What is far longer than a picture is shown by
+/// its beginning.
+fn label(index: usize, span: Span, text: &str, whole: &str) -> LabeledSpan {
+    let start = span.start.min(whole.len());
+    let end = span.end.clamp(start, whole.len());
+    let end = if end - start > LONG { boundary(whole, start + SHOWN_MAX / 2) } else { end };
     let span = SourceSpan::new(start.into(), end - start);
     let text = Some(text.to_owned());
     if index == 0 {
@@ -298,34 +305,6 @@ impl miette::Diagnostic for Way {
     }
 }
 
-/// A text to draw from. miette's own sources count the lines of all that stands before a snippet to
-/// the snippet, so that it would draw everything between two places in one piece.
-#[derive(Debug)]
-struct Shown {
-    name: String,
-    text: String,
-}
-
-impl SourceCode for Shown {
-    fn read_span<'a>(
-        &'a self,
-        span: &SourceSpan,
-        before: usize,
-        after: usize,
-    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
-        let read = self.text.read_span(span, before, after)?;
-        let lines = read.data().split(|byte| *byte == b'\n').skip(1).count();
-        Ok(Box::new(MietteSpanContents::new_named(
-            self.name.clone(),
-            read.data(),
-            *read.span(),
-            read.line(),
-            read.column(),
-            lines,
-        )))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -347,6 +326,33 @@ mod tests {
         );
         found.push(Diagnostic::error("envc::spec::x", Span::new(9_999, 10_000), "far").warning());
         found
+    }
+
+    #[test]
+    fn a_picture_shows_a_piece_of_a_very_long_line() {
+        let text = format!("kv \"a\"\n{} x \"é\"{}", "é ".repeat(100_000), " b".repeat(100_000));
+        let at = text.find('x').unwrap();
+        let mut found = Diagnostics::new();
+        found.push(Diagnostic::error("envc::spec::x", Span::new(at, at + 1), "short"));
+        found.push(Diagnostic::error("envc::spec::y", Span::new(at, text.len()), "long"));
+        let shown =
+            pictures(found, Source { name: "environment.kdl", text: &text }, Style::default());
+        assert!(shown.len() < 6_000, "{}", shown.len());
+        assert!(
+            shown.contains("environment.kdl:2:") && shown.contains("é é  x \"é\" b"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn only_so_many_pictures_are_drawn() {
+        let mut found = Diagnostics::new();
+        for at in 0..PICTURES_MAX + 7 {
+            found.push(Diagnostic::error("envc::spec::x", Span::new(at % 20, at), format!("{at}")));
+        }
+        let shown = pictures(found, SOURCE, Style::default());
+        assert_eq!(shown.matches("envc::spec::x").count(), PICTURES_MAX);
+        assert!(shown.ends_with("… and 7 more, which `--format json` lists\n\n"), "{shown}");
     }
 
     #[test]
@@ -383,8 +389,9 @@ mod tests {
         assert_eq!(objects[0]["labels"][1]["line"], 2);
         assert_eq!(objects[0]["severity"], "error");
         assert_eq!(objects[1]["severity"], "warning");
-        assert_eq!(position(TEXT, TEXT.find('p').unwrap()), (1, 1));
-        assert_eq!(position(TEXT, TEXT.find("p\"").unwrap()), (1, 13));
+        let lines = Lines::new(TEXT);
+        assert_eq!(lines.position(TEXT.find('p').unwrap()), (1, 1));
+        assert_eq!(lines.position(TEXT.find("p\"").unwrap()), (1, 13));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::Span;
+use crate::{Span, limits};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -74,7 +74,7 @@ impl Diagnostic {
         Self {
             code,
             severity: Severity::Error,
-            message: message.into(),
+            message: bounded(message.into()),
             labels: vec![Label { span, text: "here".into() }],
             elsewhere: None,
             help: None,
@@ -86,7 +86,7 @@ impl Diagnostic {
     #[must_use]
     pub fn at(mut self, text: impl Into<String>) -> Self {
         if let Some(first) = self.labels.first_mut() {
-            first.text = text.into();
+            first.text = bounded(text.into());
         }
         self
     }
@@ -94,7 +94,7 @@ impl Diagnostic {
     /// Adds another place.
     #[must_use]
     pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.labels.push(Label { span, text: text.into() });
+        self.labels.push(Label { span, text: bounded(text.into()) });
         self
     }
 
@@ -108,7 +108,7 @@ impl Diagnostic {
     /// Adds what to do.
     #[must_use]
     pub fn help(mut self, text: impl Into<String>) -> Self {
-        self.help = Some(text.into());
+        self.help = Some(bounded(text.into()));
         self
     }
 
@@ -133,6 +133,19 @@ impl Diagnostic {
     }
 }
 
+/// A text that a person reads: a name of a megabyte inside of it is cut.
+fn bounded(mut text: String) -> String {
+    if text.len() > limits::MESSAGE_BYTES_MAX {
+        let mut end = limits::MESSAGE_BYTES_MAX;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
 /// The text with all changes made; `None` where one lies outside of it or overlaps another.
 pub fn apply_edits(text: &str, edits: &[Edit]) -> Option<String> {
     let mut sorted: Vec<&Edit> = edits.iter().collect();
@@ -154,6 +167,8 @@ pub struct Diagnostics {
     items: Vec<Diagnostic>,
     /// Where in `items` those of a place and code are.
     places: BTreeMap<(Span, &'static str), Vec<usize>>,
+    /// How many errors are kept, and how many warnings.
+    kept: [usize; 2],
 }
 
 impl Diagnostics {
@@ -162,10 +177,18 @@ impl Diagnostics {
         Self::default()
     }
 
-    /// Adds one; the same mistake at the same place is kept once.
+    /// Adds one; the same mistake at the same place is kept once. Beyond the limit none is kept:
+    /// nobody reads them.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        let known = self.places.entry((diagnostic.span(), diagnostic.code)).or_default();
+        let place = (diagnostic.span(), diagnostic.code);
+        let [errors, warnings] = &mut self.kept;
+        let kept = if diagnostic.severity == Severity::Error { errors } else { warnings };
+        if *kept >= limits::MISTAKES_MAX {
+            return;
+        }
+        let known = self.places.entry(place).or_default();
         if !known.iter().any(|at| self.items.get(*at) == Some(&diagnostic)) {
+            *kept += 1;
             known.push(self.items.len());
             self.items.push(diagnostic);
         }
@@ -178,6 +201,12 @@ impl Diagnostics {
         }
     }
 
+    /// True when no further error is kept: looking for more is of no use.
+    pub fn is_full(&self) -> bool {
+        let [errors, _] = self.kept;
+        errors >= limits::MISTAKES_MAX
+    }
+
     /// True when there is one of this code at this place.
     pub fn has(&self, code: &'static str, span: Span) -> bool {
         self.places.contains_key(&(span, code))
@@ -185,7 +214,8 @@ impl Diagnostics {
 
     /// True when any is an error.
     pub fn has_errors(&self) -> bool {
-        self.items.iter().any(|item| item.severity == Severity::Error)
+        let [errors, _] = self.kept;
+        errors > 0
     }
 
     /// True when nothing was found.
@@ -224,6 +254,18 @@ impl IntoIterator for Diagnostics {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_reads_is_not_kept() {
+        let mut found = Diagnostics::new();
+        for at in 0..5_000 {
+            let error = Diagnostic::error("code", Span::new(at, at), "é".repeat(100_000));
+            found.push(if at < 2_500 { error.warning() } else { error });
+        }
+        assert!(found.is_full() && found.has_errors());
+        assert_eq!(found.len(), 2 * limits::MISTAKES_MAX);
+        assert!(found.iter().all(|one| one.message.len() < 2 * limits::MESSAGE_BYTES_MAX));
+    }
 
     #[test]
     fn edits_are_made_in_the_order_of_their_places() {

@@ -4,10 +4,26 @@
 pub const SPEC_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Nodes of a spec: 10,000 resources with a few children each.
 pub const SPEC_NODES_MAX: usize = 100_000;
+/// Arguments and properties of a spec.
+pub const SPEC_VALUES_MAX: usize = 300_000;
 /// Depth of nested nodes; the language needs four.
 pub const SPEC_DEPTH_MAX: usize = 64;
 /// Mistakes in the syntax of one spec; nobody reads more, and reading each costs time.
 pub const SYNTAX_MISTAKES_MAX: usize = 100;
+/// Errors of one spec that are kept, and as many warnings.
+pub const MISTAKES_MAX: usize = 500;
+/// Bytes of a message, a label or a help: what a spec says in them may be a megabyte.
+pub const MESSAGE_BYTES_MAX: usize = 1_000;
+/// Environment types of one spec.
+pub const TYPES_MAX: usize = 200;
+/// Resources, `let`s and other nodes that stand outside of types, ingresses included.
+pub const SHARED_NODES_MAX: usize = 20_000;
+/// The same in all types together: each type is resolved with what stands outside of types.
+pub const RESOLVED_NODES_MAX: usize = 100_000;
+/// Characters of all texts of an environment together, references replaced.
+pub const TEXTS_CHARS_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of a text in a spec, references included.
+pub const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// Characters of a text after its references are replaced by other texts.
 pub const TEXT_CHARS_MAX: usize = 16 * 1024;
 /// Characters of a declared name.

@@ -7,7 +7,7 @@ mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Diagnostic, Diagnostics, Span};
+use envc_core::{Diagnostic, Diagnostics, Span, limits};
 use envc_syntax::{
     Document, Node, Prop, Scalar, ScalarValue,
     rule::{ArgRule, NodeRule, PropRule, Repeat, Type},
@@ -77,6 +77,9 @@ impl Checker<'_> {
         // By the rule's place in memory: cheaper than its name, and never seen in the output.
         let mut declared: Vec<(usize, &str, &Node, &NodeRule)> = Vec::new();
         for node in nodes {
+            if self.found.is_full() {
+                return;
+            }
             let Some(rule) = rules.get(&node.name.value) else {
                 self.unknown_node(node, rules, parent);
                 continue;
@@ -295,6 +298,15 @@ impl Checker<'_> {
     }
 
     fn value(&mut self, scalar: &Scalar, ty: Type, what: What<'_>) {
+        let bytes = scalar.as_text().map_or(0, str::len);
+        if bytes > limits::TEXT_BYTES_MAX {
+            let max = limits::TEXT_BYTES_MAX;
+            let message = format!("this text has {bytes} bytes; at most {max} are read");
+            let error = Diagnostic::error(codes::TEXT_TOO_LONG, scalar.span, message);
+            self.found
+                .push(error.help("put long texts into a file, and fill it with a `file` node"));
+            return;
+        }
         if let Some(mistake) = value::check(scalar, ty, what) {
             self.found.push(mistake);
         }

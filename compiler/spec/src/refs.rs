@@ -38,6 +38,9 @@ pub(crate) enum Place {
 impl Scope<'_> {
     /// Resolves a value for a place; a mistake is reported, and gives the text without it.
     pub(crate) fn resolve(&mut self, scalar: &Scalar, place: Place) -> Resolved {
+        if self.found.is_full() || self.chars > limits::TEXTS_CHARS_MAX {
+            return Resolved { broken: true, ..Resolved::default() };
+        }
         let mut out = self.pieces(scalar, place);
         let length: usize = out.text.parts.iter().map(part_chars).sum();
         if length > limits::TEXT_CHARS_MAX {
@@ -49,6 +52,17 @@ impl Scope<'_> {
                     format!("this text has {length} characters; at most {max} are kept"),
                 )
                 .help("shorten it, or the `let`s that it refers to"),
+            );
+            out = Resolved { broken: true, ..Resolved::default() };
+        }
+        self.chars += length;
+        if self.chars > limits::TEXTS_CHARS_MAX {
+            let max = limits::TEXTS_CHARS_MAX;
+            let message = format!("the texts of this environment have more than {max} characters");
+            self.error(
+                Diagnostic::error(codes::TEXT_TOO_LONG, scalar.span, message)
+                    .at("with this one")
+                    .help("shorten the `let`s that many nodes refer to"),
             );
             out = Resolved { broken: true, ..Resolved::default() };
         }

@@ -105,6 +105,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) hosts: BTreeMap<&'a str, (HostNode<'a>, Slot<Address>)>,
     /// What is asked for just now, outermost first: the way of a circle.
     pub(crate) stack: Vec<(&'static str, &'a str)>,
+    /// Characters of all texts so far.
+    pub(crate) chars: usize,
     /// The mistakes.
     pub(crate) found: Diagnostics,
 }
@@ -123,6 +125,7 @@ impl<'a> Scope<'a> {
             given,
             lets,
             stack: Vec::new(),
+            chars: 0,
             found,
         }
     }

@@ -44,6 +44,11 @@ pub fn load(text: &str) -> (Option<Spec>, Diagnostics) {
     let grammar = Grammar::new();
     found.extend(check::check(&document, &grammar));
     check_whole(&document, &mut found);
+    too_many_types(&document, &mut found);
+    let hopeless = [codes::TEXT_TOO_LONG, codes::TOO_MANY_TYPES];
+    if found.is_full() || found.iter().any(|one| hopeless.contains(&one.code)) {
+        return (None, found);
+    }
     if found.has_errors() {
         let mut more = Diagnostics::new();
         let _heads = resolve_all(&document, &grammar, &mut more);
@@ -102,6 +107,38 @@ fn check_whole(document: &Document, found: &mut Diagnostics) {
             );
         }
     }
+}
+
+/// Each type is resolved with all that stands outside of types: the work is their product.
+fn too_many_types(document: &Document, found: &mut Diagnostics) {
+    let is_type = |node: &&Node| node.name.value == "environment";
+    let types: Vec<&Node> = document.nodes.iter().filter(is_type).collect();
+    let mut shared = 0_usize;
+    let mut last = None;
+    for node in document.nodes.iter().filter(|node| !is_type(node)) {
+        shared += 1 + node.children_named("ingress").count();
+        if shared > limits::SHARED_NODES_MAX {
+            last = last.or(Some(node));
+        }
+    }
+    let (max_types, max) = (limits::TYPES_MAX, limits::RESOLVED_NODES_MAX);
+    let all = types.len() * shared;
+    let (place, message) = if let Some(node) = last {
+        let max = limits::SHARED_NODES_MAX;
+        (node, format!("{shared} nodes stand outside of environments; at most {max} are resolved"))
+    } else if let Some(node) = types.get(max_types) {
+        (*node, format!("the spec has {} environments; at most {max_types} are read", types.len()))
+    } else if let Some(node) = types.last().filter(|_| all > max) {
+        let count = types.len();
+        let message = format!(
+            "{count} environments with {shared} nodes are {all}; at most {max} are resolved"
+        );
+        (*node, message)
+    } else {
+        return;
+    };
+    let error = Diagnostic::error(codes::TOO_MANY_TYPES, place.name.span, message);
+    found.push(error.help("split the project into several specs"));
 }
 
 fn project_node(document: &Document) -> Option<&Node> {

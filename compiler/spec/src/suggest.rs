@@ -5,19 +5,46 @@ use envc_syntax::{Scalar, ScalarValue};
 use strsim::damerau_levenshtein;
 
 /// Most candidates that are compared: a mistake in a spec of thousands of names stays cheap.
-const CANDIDATES_MAX: usize = 2_000;
+const CANDIDATES_MAX: usize = 1_000;
+
+/// A longer word is none that anybody mistyped.
+const WORD_BYTES_MAX: usize = 128;
 
 /// The nearest candidate, when it is near enough to be meant.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > WORD_BYTES_MAX {
+        return None;
+    }
     let allowed = (word.chars().count() / 3).max(1);
     let lower = word.to_lowercase();
+    let letters = letters(&lower);
     known
         .into_iter()
         .take(CANDIDATES_MAX)
-        .map(|candidate| (damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
+        .filter(|candidate| candidate.len() <= 2 * WORD_BYTES_MAX)
+        .map(|candidate| (candidate.to_lowercase(), candidate))
+        .filter(|(other, _)| may_be_near(&letters, other, allowed))
+        .map(|(other, candidate)| (damerau_levenshtein(&lower, &other), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// How often each letter stands in a word; letters share places, which makes words nearer only.
+fn letters(word: &str) -> [i32; 64] {
+    let mut counts = [0; 64];
+    for c in word.chars() {
+        if let Some(count) = counts.get_mut(u32::from(c) as usize % 64) {
+            *count += 1;
+        }
+    }
+    counts
+}
+
+/// Each change of a word changes at most two counts by one. Far cheaper than the distance.
+fn may_be_near(letters_of_word: &[i32; 64], other: &str, allowed: usize) -> bool {
+    let differ: i32 = letters(other).iter().zip(letters_of_word).map(|(a, b)| (a - b).abs()).sum();
+    usize::try_from(differ).is_ok_and(|differ| differ <= 2 * allowed)
 }
 
 /// A word as it stands in the text: where, and how another one is written in its place.
@@ -69,11 +96,9 @@ impl Spot {
         known: impl IntoIterator<Item = &'a str> + Clone,
         none: &str,
     ) -> Diagnostic {
-        let near = nearest(word, known.clone());
-        let error = error.help(did_you_mean(word, known, none));
-        match near {
-            Some(near) => self.replace(error, near),
-            None => error,
+        match nearest(word, known.clone()) {
+            Some(near) => self.replace(error.help(format!("did you mean `{near}`?")), near),
+            None => error.help(possible(known, none)),
         }
     }
 
@@ -95,6 +120,11 @@ pub(crate) fn did_you_mean<'a>(
     if let Some(near) = nearest(word, known.clone()) {
         return format!("did you mean `{near}`?");
     }
+    possible(known, none)
+}
+
+/// The words that would be right.
+fn possible<'a>(known: impl IntoIterator<Item = &'a str>, none: &str) -> String {
     let mut all: Vec<&str> = known.into_iter().take(CANDIDATES_MAX).collect();
     all.sort_unstable();
     all.dedup();

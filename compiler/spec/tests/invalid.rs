@@ -10,6 +10,7 @@ use envc_spec::{codes, load};
 const WITHOUT_CASE: &[&str] = &[
     codes::NO_PULL_REQUEST,
     codes::TEXT_TOO_LONG,
+    codes::TOO_MANY_TYPES,
     envc_syntax::codes::TOO_LARGE,
     envc_syntax::codes::TOO_MANY_NODES,
     envc_syntax::codes::TOO_MANY_MISTAKES,

@@ -14,6 +14,7 @@ mod common;
 mod exit_codes;
 mod files;
 mod fmt;
+mod hostile;
 mod identity;
 mod life;
 mod migrations;

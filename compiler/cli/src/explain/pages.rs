@@ -83,6 +83,7 @@ pages! {
     "too_many_arguments"
     "too_many_mistakes"
     "too_many_nodes"
+    "too_many_types"
     "two_defaults"
     "unclosed"
     "unclosed_comment"

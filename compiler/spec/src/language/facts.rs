@@ -80,6 +80,7 @@ pub(super) fn limits() -> Vec<Limit> {
     vec![
         limit("bytes of the file", limits::SPEC_BYTES_MAX, envc_syntax::codes::TOO_LARGE),
         limit("nodes of the file", limits::SPEC_NODES_MAX, envc_syntax::codes::TOO_MANY_NODES),
+        limit("values of the file", limits::SPEC_VALUES_MAX, envc_syntax::codes::TOO_MANY_NODES),
         limit("blocks inside one another", limits::SPEC_DEPTH_MAX, envc_syntax::codes::TOO_DEEP),
         limit(
             "mistakes in the syntax that are told in one run",
@@ -90,6 +91,19 @@ pub(super) fn limits() -> Vec<Limit> {
             "characters of a text, its references replaced",
             limits::TEXT_CHARS_MAX,
             codes::TEXT_TOO_LONG,
+        ),
+        limit("bytes of a text", limits::TEXT_BYTES_MAX, codes::TEXT_TOO_LONG),
+        limit(
+            "characters of all texts of an environment",
+            limits::TEXTS_CHARS_MAX,
+            codes::TEXT_TOO_LONG,
+        ),
+        limit("environments", limits::TYPES_MAX, codes::TOO_MANY_TYPES),
+        limit("nodes outside of environments", limits::SHARED_NODES_MAX, codes::TOO_MANY_TYPES),
+        limit(
+            "the same, in all environments together",
+            limits::RESOLVED_NODES_MAX,
+            codes::TOO_MANY_TYPES,
         ),
         limit("`let`s that refer to one another", refs::CHAIN_MAX, codes::LET_CYCLE),
         limit(

@@ -41,6 +41,8 @@ struct Reader<'t> {
     at: usize,
     /// Nodes so far.
     count: usize,
+    /// Arguments and properties so far.
+    values: usize,
     /// Reading ended early: what is missing at the end is no mistake of its own.
     stopped: bool,
     open: Vec<Open>,
@@ -59,6 +61,7 @@ pub(crate) fn document(text: &str) -> (Document, Diagnostics) {
         text,
         at: start,
         count: 0,
+        values: 0,
         stopped: false,
         open: Vec::new(),
         suspects: Vec::new(),
@@ -152,10 +155,10 @@ impl Reader<'_> {
         }
     }
 
-    /// Too many nodes to go on.
-    fn too_many_nodes(&mut self, span: Span) {
-        let max = limits::SPEC_NODES_MAX;
-        let message = format!("the spec has more than {max} nodes, which is the most that is read");
+    /// Too many nodes or values to go on.
+    fn too_many(&mut self, what: &str, max: usize, span: Span) {
+        let message =
+            format!("the spec has more than {max} {what}, which is the most that is read");
         let mistake = Diagnostic::error(codes::TOO_MANY_NODES, span, message);
         self.report(mistake.at("one too many").help("split the project into several specs"));
         self.stop();

@@ -140,7 +140,7 @@ impl Reader<'_> {
         self.count += 1;
         let start = self.at;
         if self.count > limits::SPEC_NODES_MAX {
-            self.too_many_nodes(self.one());
+            self.too_many("nodes", limits::SPEC_NODES_MAX, self.one());
             return (None, false);
         }
         self.note_outdent(start);
@@ -165,6 +165,9 @@ impl Reader<'_> {
             origin: None,
         };
         let is_plain = self.line(&mut node);
+        node.args.shrink_to_fit(); // most have one, and room for four
+        node.props.shrink_to_fit();
+        node.children.shrink_to_fit();
         (has_name.then_some(node), is_plain)
     }
 
@@ -246,6 +249,11 @@ impl Reader<'_> {
 
     fn one_entry(&mut self, node: &mut Node, block: Option<&Block>) -> Next {
         let start = self.at;
+        self.values += 1;
+        if self.values > limits::SPEC_VALUES_MAX {
+            self.too_many("values", limits::SPEC_VALUES_MAX, self.one());
+            return Next::Done;
+        }
         if matches!(self.peek(), Some(b'=' | b')')) {
             self.stray();
             return Next::More;

@@ -5,6 +5,10 @@ use envc_core::{Diagnostic, Span};
 use super::{at, is_short, point, quote, shown};
 use crate::codes;
 
+/// Most changes that mend one mistake, and the longest text that is mended.
+const EDITS_MAX: usize = 100;
+const BYTES_MAX: usize = 10_000;
+
 /// `close` is what its end lacks.
 pub(in crate::read) fn unclosed_text(text: &str, span: Span, close: &str) -> Diagnostic {
     let help = if is_short(at(text, span)) {
@@ -52,6 +56,9 @@ pub(in crate::read) fn bad_escape(
         let mut chars = inner.chars();
         chars.next().is_some_and(|c| c.is_ascii_alphabetic()) && chars.next() == Some(':')
     };
+    if wrong.len() > EDITS_MAX || inner.len() > BYTES_MAX {
+        return mistake.help("write `\\\\` for each `\\`");
+    }
     if is_path {
         for (index, _) in inner.match_indices('\\') {
             mistake = mistake.fix(Span::new(from + index, from + index + 1), "\\\\");
@@ -154,7 +161,7 @@ pub(in crate::read) fn lines_indent(
     let mut mistake = Diagnostic::error(codes::LINES, Span::new(first, end), message)
         .label(close, "every line begins with the blanks before these")
         .help("indent the line as the closing quotes, or move those to the left");
-    for start in wrong {
+    for start in wrong.iter().filter(|_| wrong.len() <= EDITS_MAX) {
         mistake = mistake.fix(blank(*start), prefix);
     }
     mistake

@@ -5,6 +5,9 @@ use envc_core::{Diagnostic, Span, Spanned};
 use super::{at, is_short, point, quote, shown};
 use crate::codes;
 
+/// Longest list in brackets that is written anew.
+const MARKS_MAX: usize = 100;
+
 /// Characters that nobody sees.
 const INVISIBLE: [char; 7] =
     ['\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{ad}', '\u{180e}', '\u{fe0f}'];
@@ -73,9 +76,10 @@ pub(in crate::read) fn unquoted(text: &str, span: Span) -> Diagnostic {
 
 pub(in crate::read) fn too_large(text: &str, span: Span) -> Diagnostic {
     let word = at(text, span);
-    Diagnostic::error(codes::NUMBER, span, "this number has more digits than can be read")
-        .help("write a smaller number, or put it in quotes where it is text")
-        .fix(span, quote(word))
+    let mistake =
+        Diagnostic::error(codes::NUMBER, span, "this number has more digits than can be read")
+            .help("write a smaller number, or put it in quotes where it is text");
+    if is_short(word) { mistake.fix(span, quote(word)) } else { mistake }
 }
 
 pub(in crate::read) fn comma(text: &str, place: usize) -> Diagnostic {
@@ -127,7 +131,7 @@ pub(in crate::read) fn brackets(text: &str, span: Span, marks: &[usize]) -> Diag
         span,
         "a list has no brackets in KDL: its values follow one another",
     );
-    if !whole.ends_with(']') || whole.contains(['\n', '\r']) || whole.len() < 2 {
+    if !whole.ends_with(']') || whole.contains(['\n', '\r']) || marks.len() > MARKS_MAX {
         return mistake.help(
             "write the values one after another, on the line of their node: `node \"a\" \"b\"`",
         );
