@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Unknown fields are accepted on read: this is the document by which a caller finds out that
 /// it talks to a newer Worker, so it must not fail because of that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Health {
     /// Whether the Worker can serve requests.
     pub status: HealthStatus,
@@ -33,6 +34,7 @@ impl Health {
 
 /// Whether the Worker can serve requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HealthStatus {
     /// It can.

@@ -13,11 +13,16 @@
 mod health;
 pub mod limits;
 mod name;
+#[cfg(test)]
+mod openapi;
 mod pool;
 mod problem;
 mod registry;
 mod state;
 mod token;
+
+/// The API as an `OpenAPI` 3.1 document: JSON. A test of this crate holds it to the types.
+pub const OPENAPI: &str = include_str!("../openapi.json");
 
 pub use health::{Health, HealthStatus};
 pub use name::{Holder, Name, NameError};

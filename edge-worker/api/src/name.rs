@@ -34,7 +34,7 @@ fn is_holder(text: &str) -> bool {
 }
 
 macro_rules! name_type {
-    ($(#[$doc:meta])* $name:ident, $test:path, $what:literal) => {
+    ($(#[$doc:meta])* $name:ident, $test:path, $pattern:literal, $what:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -60,6 +60,19 @@ macro_rules! name_type {
             }
         }
 
+        #[cfg(test)]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "type": "string", "pattern": $pattern, "description": $what
+                })
+            }
+        }
+
         impl From<$name> for String {
             fn from(name: $name) -> Self {
                 name.0
@@ -79,6 +92,7 @@ name_type!(
     /// 1 to 64 letters, digits, dots, hyphens and underscores, beginning with a letter or digit.
     Name,
     is_plain,
+    "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
     "a name is 1 to 64 letters, digits, `.`, `-` and `_`, and begins with a letter or a digit"
 );
 
@@ -86,6 +100,7 @@ name_type!(
     /// Who holds a lease: `project/env`, each part a [`Name`].
     Holder,
     is_holder,
+    "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}/[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
     "a holder is `project/env`, each part 1 to 64 letters, digits, `.`, `-` and `_` that begin \
      with a letter or a digit"
 );

@@ -11,12 +11,14 @@ use crate::{Holder, Name, Problem};
 
 /// The body of `POST /v1/pools/{pool}/leases`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LeaseRequest {
     /// Who asks: `project/env`.
     pub holder: Holder,
     /// How long the lease is to live, within [`crate::limits::TTL_SECONDS`]; the pool's own
     /// setting when absent.
+    #[cfg_attr(test, schemars(range(min = 1, max = 7_776_000)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_seconds: Option<u32>,
     /// Whether to wait in the queue when nothing is free. Asking again keeps the place.
@@ -26,15 +28,18 @@ pub struct LeaseRequest {
 
 /// The body of `PUT /v1/pools/{pool}/leases/{lease_id}`; an empty body is `{}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RenewRequest {
     /// How long the lease is to live from now on; the pool's own setting when absent.
+    #[cfg_attr(test, schemars(range(min = 1, max = 7_776_000)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_seconds: Option<u32>,
 }
 
 /// A lease, as only its holder sees it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Lease {
     /// Names this grant and no other; whoever knows it may renew and release. A secret.
     pub lease_id: String,
@@ -66,6 +71,7 @@ impl std::fmt::Debug for Lease {
 
 /// A place in the queue, the answer `202`. Ask again before it expires to keep it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Ticket {
     /// Names the ticket; `DELETE /v1/pools/{pool}/tickets/{ticket_id}` gives the place up.
     pub ticket_id: String,
@@ -81,6 +87,7 @@ pub struct Ticket {
 
 /// The answer of `GET /v1/pools/{pool}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PoolStats {
     /// The pool's name.
     pub pool: Name,
@@ -102,6 +109,7 @@ pub struct PoolStats {
 
 /// The answer of `GET /v1/pools/{pool}/leases`: nothing in it is secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LeaseList {
     /// The leases by member.
     pub leases: Vec<LeaseSummary>,
@@ -111,6 +119,7 @@ pub struct LeaseList {
 
 /// A lease, as everybody who may read sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LeaseSummary {
     /// The preview ID that is leased.
     pub id: Name,
@@ -132,6 +141,7 @@ pub struct LeaseSummary {
 
 /// A place in the queue, as everybody who may read sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TicketSummary {
     /// Who waits.
     pub holder: Holder,
@@ -143,6 +153,7 @@ pub struct TicketSummary {
 
 /// How alive the holder of a lease seems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LeaseClass {
     /// Nobody can renew it: no live token has its subject.
@@ -155,18 +166,24 @@ pub enum LeaseClass {
 
 /// How a pool behaves. Absent fields take the defaults below.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct PoolSettings {
     /// How long a lease lives when its holder does not say: seven days.
+    #[cfg_attr(test, schemars(range(min = 1, max = 7_776_000)))]
     pub ttl_seconds: u32,
     /// How long a member rests between two leases; at most a day, 30 seconds by default.
+    #[cfg_attr(test, schemars(range(min = 0, max = 86_400)))]
     pub cool_down_seconds: u32,
     /// How long a ticket lives when nobody asks for it again; 1 second to an hour, a minute by
     /// default.
+    #[cfg_attr(test, schemars(range(min = 1, max = 3_600)))]
     pub ticket_seconds: u32,
     /// How many tickets may wait, at most [`QUEUE_MAX`]; 100 by default.
+    #[cfg_attr(test, schemars(range(min = 0, max = 1_000)))]
     pub queue_max: u32,
     /// How long a lease is active without being renewed; a day by default.
+    #[cfg_attr(test, schemars(range(min = 1, max = 7_776_000)))]
     pub idle_seconds: u32,
 }
 
@@ -204,9 +221,11 @@ impl PoolSettings {
 
 /// The body of `PUT /v1/pools/{pool}/members`: all of them, and how the pool behaves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MembersRequest {
     /// Every member; whoever is missing here leaves the pool.
+    #[cfg_attr(test, schemars(length(max = 1_000)))]
     pub members: Vec<Member>,
     /// How the pool behaves; what it had before when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -215,6 +234,7 @@ pub struct MembersRequest {
 
 /// A member, as it is put into a pool.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Member {
     /// The preview ID.
@@ -235,6 +255,7 @@ impl std::fmt::Debug for Member {
 
 /// The answer of `PUT /v1/pools/{pool}/members`: what it did, each list in order of IDs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MembersDiff {
     /// New members.
     pub added: Vec<Name>,
@@ -250,6 +271,7 @@ pub struct MembersDiff {
 
 /// The answer of `GET /v1/pools/{pool}/members`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MemberList {
     /// By ID.
     pub members: Vec<MemberSummary>,
@@ -257,6 +279,7 @@ pub struct MemberList {
 
 /// A member, as everybody who may read sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MemberSummary {
     /// The preview ID.
     pub id: Name,
@@ -273,6 +296,7 @@ pub struct MemberSummary {
 
 /// What a member does now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MemberState {
     /// It can be leased.
@@ -287,6 +311,7 @@ pub enum MemberState {
 
 /// The body of `POST /v1/pools/{pool}/reclaims`: takes leases away, never silently.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ReclaimRequest {
     /// Which leases. `active` needs `holders`, so that nobody's work is taken by the dozen.
@@ -295,6 +320,7 @@ pub struct ReclaimRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holders: Option<Vec<Holder>>,
     /// Why, in 1 to 200 characters; the holder is told it.
+    #[cfg_attr(test, schemars(length(min = 1, max = 200)))]
     pub reason: String,
     /// Only say what would be taken.
     #[serde(default)]
@@ -303,6 +329,7 @@ pub struct ReclaimRequest {
 
 /// The answer of `POST …/reclaims` and of `GET …/reclaims`, newest last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReclaimList {
     /// What was taken, or with `dry_run` would be.
     pub reclaims: Vec<Reclaim>,
@@ -310,6 +337,7 @@ pub struct ReclaimList {
 
 /// The record of one lease that was taken away.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Reclaim {
     /// The preview ID.
     pub id: Name,
@@ -327,6 +355,7 @@ pub struct Reclaim {
 
 /// The problem document of an empty pool: [`Problem`] and who holds what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PoolEmpty {
     /// The problem.
     #[serde(flatten)]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// Unknown members are accepted on read, as section 3.2 of the RFC demands of a consumer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Problem {
     /// Which problem it is. The one member that a program may branch on.
     #[serde(rename = "type")]
@@ -40,6 +41,7 @@ impl Problem {
 ///
 /// The URIs are names, not addresses: nothing is served there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum ProblemType {
     /// The body, the query or the path does not say what it must; `detail` tells where.
     #[serde(rename = "urn:envc:problem:invalid-request")]

@@ -10,6 +10,7 @@ use crate::{Name, PoolStats};
 
 /// The body of `PUT /v1/environments/{id}`: what `apply` and `destroy` report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EnvironmentReport {
     /// The project.
@@ -18,17 +19,21 @@ pub struct EnvironmentReport {
     #[serde(rename = "type")]
     pub environment_type: Name,
     /// Whose it is; 1 to 200 characters.
+    #[cfg_attr(test, schemars(length(min = 1, max = 200)))]
     pub owner: String,
     /// The branch; at most 200 characters.
+    #[cfg_attr(test, schemars(length(max = 200)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
     /// Where it answers; at most 16.
+    #[cfg_attr(test, schemars(length(max = 16)))]
     #[serde(default)]
     pub urls: Vec<NamedUrl>,
     /// How many resources it has of each kind; at most 64 kinds.
     #[serde(default)]
     pub resources: BTreeMap<String, u32>,
     /// How long it is to live from this report on; for ever when absent.
+    #[cfg_attr(test, schemars(range(min = 1)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_seconds: Option<u32>,
     /// What was done last, and how it ended.
@@ -37,16 +42,27 @@ pub struct EnvironmentReport {
 
 /// A URL and what it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NamedUrl {
     /// What answers there: `web`.
     pub name: Name,
     /// `https://…` or `http://…`, at most 2,048 characters.
+    #[cfg_attr(
+        test,
+        schemars(
+            length(max = 2_048),
+            regex(
+                pattern = "^https?://[a-z0-9-]+([.][a-z0-9-]+)*(:[0-9]{1,4})?(/[A-Za-z0-9._~/-]*)?$"
+            )
+        )
+    )]
     pub url: String,
 }
 
 /// What was done last, and how it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// An apply did all.
@@ -59,6 +75,7 @@ pub enum Outcome {
 
 /// Whether something answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Reachability {
     /// It did when it was last asked.
@@ -71,6 +88,7 @@ pub enum Reachability {
 
 /// The answer of `GET /v1/environments`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EnvironmentList {
     /// By ID.
     pub environments: Vec<EnvironmentStatus>,
@@ -78,6 +96,7 @@ pub struct EnvironmentList {
 
 /// One environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EnvironmentStatus {
     /// Its ID, by convention `project.environment`.
     pub id: Name,
@@ -116,6 +135,7 @@ pub struct EnvironmentStatus {
 
 /// A URL and what the last probe of it found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UrlStatus {
     /// What answers there.
     pub name: Name,
@@ -132,6 +152,7 @@ pub struct UrlStatus {
 
 /// What one probe found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ProbeResult {
     /// When.
     pub at_ms: u64,
@@ -155,6 +176,7 @@ impl ProbeResult {
 
 /// What probes of an environment found on one day (UTC).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Day {
     /// Days since 1970-01-01.
@@ -169,14 +191,25 @@ pub struct Day {
 
 /// The body of `PUT /v1/probes`, and the answer of `GET /v1/probes`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProbeSettings {
     /// Domains whose hosts may be probed, themselves included: `preview.example.com`. At most 50.
+    #[cfg_attr(
+        test,
+        schemars(
+            length(max = 50),
+            inner(regex(
+                pattern = "^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?[.])+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
+            ))
+        )
+    )]
     pub zones: Vec<String>,
 }
 
 /// The answer of `POST /v1/probes`, which probes at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ProbeRun {
     /// How many URLs were asked.
     pub probed: u32,
@@ -184,6 +217,7 @@ pub struct ProbeRun {
 
 /// The answer of `GET /v1/status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Status {
     /// `down` if any environment is, `up` if one is and none is down.
     pub health: Reachability,

@@ -11,13 +11,17 @@ pub const FENCE_HEADER: &str = "envc-fence";
 
 /// The body of `POST …/lock`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LockRequest {
     /// Who wants it, for people: `alice@laptop, envc 1.2`; 1 to 200 characters.
+    #[cfg_attr(test, schemars(length(min = 1, max = 200)))]
     pub holder: String,
     /// What for: `apply`; 1 to 200 characters.
+    #[cfg_attr(test, schemars(length(min = 1, max = 200)))]
     pub purpose: String,
     /// How long it lives without a heartbeat; a minute when absent, an hour at most.
+    #[cfg_attr(test, schemars(range(min = 1, max = 3_600)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_seconds: Option<u32>,
     /// Names this request: repeated with the same name it gets the same lock, so that a lost
@@ -28,15 +32,18 @@ pub struct LockRequest {
 
 /// The body of `PUT …/lock/{lock_id}`, a heartbeat; an empty body is `{}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HeartbeatRequest {
     /// How long the lock lives from now on; as at first when absent.
+    #[cfg_attr(test, schemars(range(min = 1, max = 3_600)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_seconds: Option<u32>,
 }
 
 /// A lock, as only its holder sees it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Lock {
     /// Names this lock for heartbeat and release. A secret.
     pub lock_id: String,
@@ -54,6 +61,7 @@ impl std::fmt::Debug for Lock {
 
 /// A lock, as everybody who may use the state sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LockSummary {
     /// Who holds it.
     pub holder: String,
@@ -71,6 +79,7 @@ pub struct LockSummary {
 
 /// The problem document of a state that somebody else has locked: [`Problem`] and who.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LockedProblem {
     /// The problem.
     #[serde(flatten)]
@@ -81,6 +90,7 @@ pub struct LockedProblem {
 
 /// The answer of `GET /v1/state/{cloud}/{account}/{project}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StateList {
     /// Every environment that has a state or a lock, by ID.
     pub environments: Vec<StateSummary>,
@@ -88,6 +98,7 @@ pub struct StateList {
 
 /// One environment's state without its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StateSummary {
     /// The environment's ID.
     pub environment: Name,
@@ -101,6 +112,7 @@ pub struct StateSummary {
 
 /// The answer of `GET …/versions`, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct VersionList {
     /// At most the last 50.
     pub versions: Vec<VersionSummary>,
@@ -108,6 +120,7 @@ pub struct VersionList {
 
 /// One version of a state without its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct VersionSummary {
     /// Its number, which only rises.
     pub version: u64,
@@ -127,6 +140,7 @@ pub struct VersionSummary {
 
 /// The answer of `PUT` and `DELETE …/{env}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StateWritten {
     /// The version that was written.
     pub version: u64,

@@ -29,7 +29,7 @@ pub use gate::Gate;
 pub use http::{Method, Request, Response};
 pub use router::{
     PoolResource, Project, RegistryResource, Resource, Route, StateResource, StatusResource,
-    health, route,
+    health, openapi, route,
 };
 pub use seal::{SealError, SealKey};
 pub use tokens::{BOOTSTRAP, Checked, TokenResource, Tokens};

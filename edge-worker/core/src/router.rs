@@ -3,7 +3,7 @@
 use envc_edge_api::limits::{
     BODY_BYTES_MAX, MEMBERS_BODY_BYTES_MAX, REPORT_BODY_BYTES_MAX, STATE_BODY_BYTES_MAX,
 };
-use envc_edge_api::{Health, Name, Problem, ProblemType, Scope};
+use envc_edge_api::{Health, Name, OPENAPI, Problem, ProblemType, Scope};
 
 use crate::http::{Method, Request, Response};
 use crate::tokens::TokenResource;
@@ -13,6 +13,8 @@ use crate::tokens::TokenResource;
 pub enum Resource<'a> {
     /// `/healthz`: whether the Worker is there, and which version of it.
     Health,
+    /// `/openapi.json`: this API.
+    OpenApi,
     /// `/v1/pools/{pool}` and below.
     Pool(Name, PoolResource<'a>),
     /// `/v1/state/{cloud}/{account}/{project}` and below.
@@ -120,6 +122,7 @@ impl<'a> Resource<'a> {
         let id = |text: &'a str| Name::parse(text).is_ok().then_some(text);
         match segments.as_slice() {
             ["healthz"] => Some(Self::Health),
+            ["openapi.json"] => Some(Self::OpenApi),
             ["v1", "pools", name] => pool(name, PoolResource::Pool),
             ["v1", "pools", name, "leases"] => pool(name, PoolResource::Leases),
             ["v1", "pools", name, "leases", lease] => pool(name, PoolResource::Lease(id(lease)?)),
@@ -155,7 +158,7 @@ impl<'a> Resource<'a> {
         use Method::{Delete, Post, Put};
         use Scope::{Admin, Pool, Read, Report, State};
         match self {
-            Self::Health => &[(GET, &[])],
+            Self::Health | Self::OpenApi => &[(GET, &[])],
             Self::Pool(_, PoolResource::Pool) => &[(GET, &[Read, Pool])],
             Self::Pool(_, PoolResource::Leases) => &[(GET, &[Read, Pool]), (&[Post], &[Pool])],
             Self::Pool(_, PoolResource::Lease(_)) => &[(&[Put, Delete], &[Pool])],
@@ -241,6 +244,11 @@ pub fn route<'a>(request: &Request<'a>) -> Result<Route<'a>, Response> {
 /// The answer of `/healthz`. `version` is the Worker's own.
 pub fn health(version: &str) -> Response {
     Response::json(&Health::ok(version))
+}
+
+/// The answer of `/openapi.json`.
+pub fn openapi() -> Response {
+    Response::json_text(OPENAPI.as_bytes().to_vec())
 }
 
 fn method_not_allowed(methods: &[(&[Method], &[Scope])]) -> Response {

@@ -1,7 +1,7 @@
 //! One request, from the outside to the object that decides and back.
 
 use envc_edge_core::{
-    Method, PoolResource, Request, Resource, Response, Route, TokenResource, health, route,
+    Method, PoolResource, Request, Resource, Response, Route, TokenResource, health, openapi, route,
 };
 use worker::{Context, Env, Stub, console_error, event};
 
@@ -34,6 +34,9 @@ async fn answer(
     let route = route(&Request { method, path: &path })?;
     if route.resource == Resource::Health {
         return Err(health(VERSION));
+    }
+    if route.resource == Resource::OpenApi {
+        return Err(openapi());
     }
     let caller = gate::pass(&request, env, &route).await?;
     if let Resource::Status(resource) = &route.resource {
@@ -82,7 +85,7 @@ fn object(env: &Env, route: &Route<'_>) -> worker::Result<Stub> {
         Resource::State(project, _) => env.durable_object("STATES")?.get_by_name(&project.key),
         Resource::Registry(_) => probe::registry(env),
         Resource::Tokens(_) => gate::tokens(env),
-        Resource::Health | Resource::RunProbes | Resource::Status(_) => {
+        Resource::Health | Resource::OpenApi | Resource::RunProbes | Resource::Status(_) => {
             Err(worker::Error::from("no object has this resource"))
         }
     }

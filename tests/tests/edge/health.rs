@@ -30,6 +30,13 @@ fn health_is_told_to_get_and_head() {
 }
 
 #[test]
+fn the_api_is_told_to_everybody() {
+    let workerd = Workerd::start();
+    let answer = send(workerd.address, "GET", "/openapi.json");
+    assert_eq!((answer.status, answer.body.as_str()), (200, envc_edge_api::OPENAPI));
+}
+
+#[test]
 fn an_unknown_path_is_a_problem() {
     let workerd = Workerd::start();
     for target in ["/", "/healthz/", "/v1/nothing", "/%00", "/%ff%fe", "/a//b/../c?d=%"] {

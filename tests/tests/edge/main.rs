@@ -16,6 +16,8 @@ mod http;
 mod linear;
 #[cfg(test)]
 mod pools;
+#[cfg(all(test, feature = "schemathesis"))]
+mod schemathesis;
 #[cfg(test)]
 mod states;
 #[cfg(test)]

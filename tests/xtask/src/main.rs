@@ -21,6 +21,8 @@ TASK
             `cargo xtask test -- lease` runs the tests whose name contains `lease`.
     worker  Build the edge Worker into edge-worker/worker/build and print its size;
             more than 1 MB gzipped is an error.
+    api     Build the edge Worker and let schemathesis send it whatever openapi.json allows, and
+            what it does not; installs schemathesis from PyPI, needs python3 with venv.
     pure    Build the pure crates for wasm32-unknown-unknown, which is how they prove that
             they touch no file, socket, clock or environment variable.
     deny    Check licences, sources and who may depend on what, as deny.toml says.
@@ -47,13 +49,15 @@ fn main() -> ExitCode {
         (Some("test"), arguments) => tasks::test(arguments),
         (Some("bench"), arguments) => tasks::bench(arguments),
         (Some("worker"), []) => tasks::worker(),
+        (Some("api"), []) => tasks::api(),
         (Some("pure"), []) => tasks::pure_crates(),
         (Some("deny"), []) => tasks::deny(),
         (Some("reference"), []) => tasks::reference(),
         (Some("ci"), []) => tasks::ci(),
-        (Some(task @ ("worker" | "pure" | "deny" | "reference" | "ci")), [argument, ..]) => {
-            Err(run::Failure::usage(format!("`{task}` takes no arguments, not `{argument}`")))
-        }
+        (
+            Some(task @ ("worker" | "api" | "pure" | "deny" | "reference" | "ci")),
+            [argument, ..],
+        ) => Err(run::Failure::usage(format!("`{task}` takes no arguments, not `{argument}`"))),
         (Some(unknown), _) => Err(run::Failure::usage(format!("there is no task `{unknown}`"))),
     };
     match done {

@@ -22,6 +22,9 @@ const WORKER_GZIP_BYTES_MAX: usize = 1_000_000;
 /// The version of cargo-deny that is installed where there is none.
 const CARGO_DENY: &str = "0.20.2";
 
+/// The version of schemathesis that is installed where there is none.
+const SCHEMATHESIS: &str = "4.32.5";
+
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// How the Worker is compiled: small before fast, as every byte is loaded at each cold start.
@@ -50,6 +53,25 @@ pub(crate) fn test(arguments: &[String]) -> Done {
         ],
     )?;
     run(cargo.args(arguments))
+}
+
+/// Builds the Worker and lets schemathesis at it.
+pub(crate) fn api() -> Done {
+    worker()?;
+    let home = tools_folder()?.join(format!("schemathesis-{SCHEMATHESIS}"));
+    let program = home.join("bin/schemathesis");
+    if !program.is_file() {
+        run(command("python3", &["-m", "venv"])?.arg(&home))?;
+        let wanted = format!("schemathesis=={SCHEMATHESIS}");
+        let pip = home.join("bin/pip").display().to_string();
+        run(&mut command(&pip, &["install", "--quiet", &wanted])?)?;
+    }
+    let mut cargo = command_with_tools(
+        "--node",
+        &["cargo", "test", "--package", "envc-tests", "--features", "edge,schemathesis"],
+    )?;
+    cargo.env("SCHEMATHESIS_BIN", program);
+    run(cargo.args(["--test", "edge", "schemathesis", "--", "--nocapture"]))
 }
 
 /// Builds the Worker and weighs it.

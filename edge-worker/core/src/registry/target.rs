@@ -15,20 +15,28 @@ pub struct ProbePolicy {
 pub(super) fn registrable(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    // The library is lenient about what comes before the host; whoever reads the text is not.
+    let is_plain = is_plain && (text.starts_with("http://") || text.starts_with("https://"));
     let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
     (is_plain && is_web && url.username().is_empty() && url.password().is_none()).then_some(url)
 }
 
-/// Whether a domain can be a zone: two labels at least, so that nobody lists a whole top level.
+/// Whether a domain can be a zone: in lower case, of two labels at least, so that nobody lists a
+/// whole top level, and not one of those that name something internal.
 pub(super) fn is_zone(text: &str) -> bool {
-    let Ok(Host::Domain(host)) = Host::parse(text) else { return false };
-    host == text
-        && host.split('.').filter(|label| !label.is_empty()).count() >= 2
-        && !host.starts_with('.')
-        && !host.ends_with('.')
-        && !["local", "localhost", "internal", "arpa"]
-            .iter()
-            .any(|top| host.rsplit('.').next() == Some(top))
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+    };
+    let Some((_, top)) = text.rsplit_once('.') else { return false };
+    text.len() <= 253
+        && text.split('.').all(is_label)
+        && top.starts_with(|first: char| first.is_ascii_lowercase())
+        && !["local", "localhost", "internal", "arpa"].contains(&top)
+        // What the runtime would read as something else, an address for one, is none.
+        && matches!(Host::parse(text), Ok(Host::Domain(host)) if host == text)
 }
 
 /// The URL, if it may be probed. Addresses never may: a zone holds names.
@@ -74,6 +82,8 @@ mod tests {
             "https://evil.net@pr-1.preview.example.com",
             "https://pr-1.preview.example.com@evil.net",
             "ftp://pr-1.preview.example.com",
+            "https:pr-1.preview.example.com",
+            "HTTPS:\\\\pr-1.preview.example.com",
             "javascript:alert(1)",
             "file:///etc/passwd",
             "http://127.0.0.1/",
@@ -113,6 +123,10 @@ mod tests {
             "127.0.0.1",
             "[::1]",
             "a b.com",
+            "example.com*",
+            "*.example.com",
+            "-a.example.com",
+            "a..com",
             "Example.com",
             "localhost",
             "x.localhost",

@@ -1,5 +1,7 @@
 //! Shared state over HTTP.
 
+use std::num::NonZeroU64;
+
 use envc_edge_api::limits::{
     LOCK_TTL_SECONDS, LOCK_TTL_SECONDS_DEFAULT, STATES_MAX, TEXT_CHARS_MAX,
 };
@@ -181,7 +183,8 @@ fn write(
     let fence = conditions.fence.as_deref().ok_or_else(|| {
         required("send `Envc-Fence` with the fencing number of your lock; `POST …/lock` gives one")
     })?;
-    let fence = fence.trim().parse().map_err(|_| invalid("`Envc-Fence` is a whole number"))?;
+    let fence: NonZeroU64 =
+        fence.trim().parse().map_err(|_| invalid("`Envc-Fence` is a whole number, 1 at least"))?;
     let removes = call.method == Method::Delete;
     if !removes {
         serde_json::from_slice::<IgnoredAny>(call.body)
@@ -189,7 +192,7 @@ fn write(
     }
     let writing = Writing {
         subject: &call.caller.subject,
-        fence,
+        fence: fence.get(),
         precondition,
         digest: (!removes).then(|| digest(call.body)),
         content: if removes { &[] } else { call.body },
