@@ -13,7 +13,6 @@
 mod health;
 pub mod limits;
 mod name;
-#[cfg(test)]
 mod openapi;
 mod pool;
 mod problem;
@@ -21,11 +20,9 @@ mod registry;
 mod state;
 mod token;
 
-/// The API as an `OpenAPI` 3.1 document: JSON. A test of this crate holds it to the types.
-pub const OPENAPI: &str = include_str!("../openapi.json");
-
 pub use health::{Health, HealthStatus};
 pub use name::{Holder, Name, NameError};
+pub use openapi::OPENAPI;
 pub use pool::{
     Lease, LeaseClass, LeaseList, LeaseRequest, LeaseSummary, Member, MemberList, MemberState,
     MemberSummary, MembersDiff, MembersRequest, PoolEmpty, PoolSettings, PoolStats, Reclaim,
