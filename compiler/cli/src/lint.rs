@@ -28,13 +28,13 @@ pub struct Looked {
 /// Looks at each type with sample values, at the templates and the folders that the spec names.
 pub fn look(file: &SpecFile, spec: &Spec, today: Option<Day>) -> Looked {
     let mut looked = Looked::default();
-    let mut with_files = Vec::new();
+    let mut local = Vec::new();
     for head in spec.types() {
         match spec.environment(&head.name, &sample(head, false)) {
             Ok(environment) => {
                 if !template_paths(&environment).is_empty() {
                     // A template may tell the clouds apart.
-                    with_files.extend(spec.environment(&head.name, &sample(head, true)));
+                    local.extend(spec.environment(&head.name, &sample(head, true)));
                 }
                 looked.samples.insert(head.name.clone(), environment);
             }
@@ -44,7 +44,7 @@ pub fn look(file: &SpecFile, spec: &Spec, today: Option<Day>) -> Looked {
     let mut facts = Facts { today, ..Facts::default() };
     facts.migrations = migrations(file, looked.samples.values());
     // Files are made of texts from the spec too, so that they are made without templates as well.
-    with_files.extend(looked.samples.values().cloned());
+    let with_files: Vec<&Environment> = local.iter().chain(looked.samples.values()).collect();
     let templates = templates(file, &with_files);
     looked.found.extend(inspect(spec, &with_files, &templates, &mut facts));
     looked.found.extend(spec.lint(&looked.samples, &facts));
@@ -77,8 +77,8 @@ fn sample(head: &TypeHead, local_cloud: bool) -> Instance {
 }
 
 /// The templates that are there, each with its text or with why it cannot be read.
-fn templates(file: &SpecFile, environments: &[Environment]) -> BTreeMap<String, Template> {
-    let paths: BTreeSet<String> = environments.iter().flat_map(template_paths).collect();
+fn templates(file: &SpecFile, environments: &[&Environment]) -> BTreeMap<String, Template> {
+    let paths: BTreeSet<String> = environments.iter().flat_map(|one| template_paths(one)).collect();
     let read = |path: &str| {
         let place = fsio::inside(&file.root, path)?;
         fsio::read_text(&place, TEMPLATE_BYTES_MAX)

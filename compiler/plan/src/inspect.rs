@@ -25,7 +25,7 @@ pub type Template = Result<String, String>;
 /// `templates` holds what is there, by path; one that is not in it is missing.
 pub fn inspect(
     spec: &Spec,
-    samples: &[Environment],
+    samples: &[&Environment],
     templates: &BTreeMap<String, Template>,
     facts: &mut Facts,
 ) -> Diagnostics {
@@ -35,7 +35,7 @@ pub fn inspect(
         .collect();
     let mut wrong: BTreeMap<FileError, Vec<&Environment>> = BTreeMap::new();
     let mut broken: BTreeSet<&str> = BTreeSet::new();
-    for env in samples {
+    for &env in samples {
         let made = sample_files(env, &readable);
         facts.reads.extend(made.reads);
         for error in made.errors {

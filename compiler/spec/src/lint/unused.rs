@@ -22,6 +22,8 @@ use crate::{
 
 /// A kind and a name.
 type Key<'a> = (&'a str, &'a str);
+/// A declaration that nothing uses.
+pub(super) type Unused<'a> = (&'a Node, Key<'a>);
 
 /// Stores, queues, tunnels, `let`s, ports and leases that nothing uses.
 pub(super) fn resources<'v>(view: &'v View<'_>) -> Found<'v> {
@@ -101,8 +103,13 @@ fn is_secret(view: &View<'_>, node: &Node) -> bool {
     node.name.value == "let" && lets.any(envc_core::Text::is_secret)
 }
 
-/// The first declaration of each thing that nothing uses.
-fn unused<'v>(view: &'v View<'_>) -> Option<Vec<(&'v Node, Key<'v>)>> {
+/// The first declaration of each thing that nothing uses; `None` where a template was not read. Two
+/// warnings ask for it.
+fn unused<'v, 'a>(view: &'v View<'a>) -> Option<&'v [Unused<'a>]> {
+    view.unused.get_or_init(|| find(view)).as_deref()
+}
+
+fn find<'a>(view: &View<'a>) -> Option<Vec<Unused<'a>>> {
     if !view.knows_templates() {
         return None;
     }
@@ -172,7 +179,7 @@ struct Mentioned<'a> {
 }
 
 impl<'a> Mentioned<'a> {
-    fn of(view: &'a View<'_>) -> Self {
+    fn of(view: &View<'a>) -> Self {
         let split = |text: &'a String| {
             text.split(|c: char| !c.is_alphanumeric() && !matches!(c, '-' | '_'))
         };

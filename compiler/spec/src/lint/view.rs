@@ -1,6 +1,7 @@
 //! What a warning sees of a spec.
 
 use std::{
+    cell::OnceCell,
     collections::{BTreeMap, BTreeSet},
     rc::Rc,
 };
@@ -8,7 +9,7 @@ use std::{
 use envc_core::{Diagnostic, Diagnostics};
 use envc_syntax::{Document, Node, Scalar, rule::NodeRule};
 
-use super::Facts;
+use super::{Facts, unused::Unused};
 use crate::{
     Environment, TypeHead,
     grammar::{Children, Grammar},
@@ -24,6 +25,8 @@ pub(crate) struct View<'a> {
     pub(super) zone: Option<&'a str>,
     pub(super) types: Vec<TypeView<'a>>,
     pub(super) facts: &'a Facts,
+    /// What nothing uses, once it was looked for.
+    pub(super) unused: OnceCell<Option<Vec<Unused<'a>>>>,
 }
 
 /// A node, its rule, and the nodes around it, outermost first.
@@ -92,7 +95,7 @@ impl<'a> View<'a> {
             .collect();
         let mut nodes = Vec::new();
         visit(&document.nodes, Children::Set(&grammar.top), grammar, &Rc::from([]), &mut nodes);
-        Self { nodes, zone, types, facts }
+        Self { nodes, zone, types, facts, unused: OnceCell::new() }
     }
 
     /// Calls `f` for every node, with its rule and the nodes around it, outermost first.
