@@ -19,6 +19,7 @@ mod r2;
 mod registry;
 mod tunnel;
 mod tunnel_config;
+mod tunnel_service;
 
 pub use api::{Answer, ApiFailure, ApiMessage, Call, PageInfo, read_answer};
 pub use d1::{D1, query as d1_query};

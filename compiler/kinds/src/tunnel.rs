@@ -5,9 +5,9 @@
 //! tunnel with live connections cannot be deleted (1022), so they are cleaned first.
 //! Source: Cloudflare's OpenAPI document and cloudflared's own client, checked November 2026.
 
-use envc_core::{Address, Desired, Diagnostic, KindId, Mode, Output, Part, Span, Text, Value};
+use envc_core::{Address, Desired, KindId, Mode, Output, Part, Text, Value};
 use envc_syntax::{
-    Node, Scalar, ScalarValue,
+    Node, Scalar,
     rule::{EMPTY, FlagRule, LABEL, NodeRule, Repeat, Type, optional, required},
 };
 use serde_json::{Value as Json, json};
@@ -16,6 +16,7 @@ use crate::{
     ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Observed, Paging, Place, Wanted, api,
     dns,
     parts::{self, ID_PROP, NAME_PROP, NameRule, managed},
+    tunnel_service,
 };
 
 /// The kind.
@@ -113,7 +114,7 @@ impl Kind for Tunnel {
             };
             let Some(hostname) = cx.host(host) else { continue };
             let service_text = cx.text(service);
-            check_service(service, cx);
+            tunnel_service::check(service, cx);
             let mut rule = std::collections::BTreeMap::from([
                 ("hostname".to_owned(), Value::text(hostname.clone())),
                 ("service".to_owned(), Value::Text(service_text)),
@@ -226,40 +227,5 @@ fn record(tunnel: &Desired, ingress: &Node, hostname: &str, cx: &mut dyn Lower) 
         zone: cx.zone().map(str::to_owned),
         parent: None,
         span: ingress.label_span(),
-    }
-}
-
-fn check_service(scalar: &Scalar, cx: &mut dyn Lower) {
-    const SCHEMES: &[&str] = &[
-        "http://",
-        "https://",
-        "unix:",
-        "unix+tls:",
-        "tcp://",
-        "ssh://",
-        "rdp://",
-        "smb://",
-        "http_status:",
-    ];
-    let Some(service) = cx.literal(scalar) else { return };
-    let known = SCHEMES.iter().any(|scheme| service.starts_with(scheme));
-    if !known && !matches!(service.as_str(), "hello_world" | "bastion" | "socks-proxy") {
-        let message = format!("`{service}` is not a service that a tunnel can reach");
-        let error = Diagnostic::error("envc::spec::bad_service", scalar.span, message);
-        cx.report(if service.contains("://") {
-            error.at("no scheme that a tunnel knows").help(
-                "begin with http://, https://, tcp://, ssh://, rdp://, smb:// or unix:, or write http_status:404",
-            )
-        } else {
-            let error = error.at("needs a scheme").help(format!(
-                "write \"http://{service}\", or http_status:404 and the like"
-            ));
-            // Behind the quote that opens the text.
-            let at = Span::new(scalar.span.start + 1, scalar.span.start + 1);
-            match scalar.value {
-                ScalarValue::Text { raw: false, bare: false, .. } => error.fix(at, "http://"),
-                _ => error,
-            }
-        });
     }
 }

@@ -48,15 +48,15 @@ pub(crate) fn beyond(
     out
 }
 
-/// The nodes at the top, and those in the blocks of types, in the order of their places.
+/// All nodes, in the order of their places; what stands in one's own line belongs to it.
 fn units(document: &Document) -> Vec<Span> {
     let mut out = Vec::new();
-    for node in &document.nodes {
+    let mut open: Vec<&Node> = document.nodes.iter().collect();
+    while let Some(node) = open.pop() {
         out.push(node.span);
-        if node.name.value == "environment" {
-            out.extend(node.children.iter().map(|child| child.span));
-        }
+        open.extend(&node.children);
     }
+    out.sort();
     out
 }
 

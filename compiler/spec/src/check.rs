@@ -73,7 +73,12 @@ struct Checker<'g> {
 }
 
 impl Checker<'_> {
-    fn siblings(&mut self, nodes: &[Node], rules: Children<'_>, parent: Option<&Node>) {
+    fn siblings(
+        &mut self,
+        nodes: &[Node],
+        rules: Children<'_>,
+        parent: Option<(&Node, &'static NodeRule)>,
+    ) {
         // By the rule's place in memory: cheaper than its name, and never seen in the output.
         let mut declared: Vec<(usize, &str, &Node, &NodeRule)> = Vec::new();
         for node in nodes {
@@ -87,7 +92,11 @@ impl Checker<'_> {
             self.node(node, rule);
             let label = match rule.repeat {
                 Repeat::Once => node.name.value.as_str(),
-                Repeat::PerLabel => node.label().unwrap_or_default(),
+                // One without a name is a mistake by itself, and no namesake of another.
+                Repeat::PerLabel => match node.label() {
+                    Some(label) if !label.is_empty() => label,
+                    Some(_) | None => continue,
+                },
                 Repeat::Many => continue,
             };
             declared.push((std::ptr::from_ref(rule).addr(), label, node, rule));
@@ -118,18 +127,27 @@ impl Checker<'_> {
         self.found.push(error.at("again").label(first, "first declared here"));
     }
 
-    fn unknown_node(&mut self, node: &Node, rules: Children<'_>, parent: Option<&Node>) {
+    fn unknown_node(
+        &mut self,
+        node: &Node,
+        rules: Children<'_>,
+        parent: Option<(&Node, &'static NodeRule)>,
+    ) {
         let name = &node.name.value;
         let names = rules.names();
         let place = match parent {
-            Some(parent) => format!(" in `{}`", parent.name.value),
+            Some((parent, _)) => format!(" in `{}`", parent.name.value),
             None => String::new(),
         };
         let message = format!("there is no node `{name}`{place}");
         let error =
             Diagnostic::error(codes::UNKNOWN_NODE, node.name.span, message).at("unknown node");
         let homes = self.grammar.homes(name);
-        self.found.push(if !homes.is_empty() {
+        let is_prop = |(_, rule): &(&Node, &NodeRule)| rule.props.iter().any(|p| p.name == name);
+        self.found.push(if let Some((parent, _)) = parent.filter(is_prop) {
+            let kind = &parent.name.value;
+            error.help(format!("it is a property: write {kind} … {name}=… before the braces"))
+        } else if !homes.is_empty() {
             error.help(format!("`{name}` stands {}", homes.join(", or ")))
         } else if let Some(word) = foreign(name).filter(|word| names.contains(word)) {
             let help = format!("envc's word for it is `{word}`");
@@ -151,7 +169,7 @@ impl Checker<'_> {
         self.arguments(node, rule);
         self.properties(node, rule);
         let children = self.grammar.children(rule);
-        self.siblings(&node.children, children, Some(node));
+        self.siblings(&node.children, children, Some((node, rule)));
     }
 
     fn arguments(&mut self, node: &Node, rule: &NodeRule) {
@@ -220,11 +238,20 @@ impl Checker<'_> {
                 let message = format!("`{name}` takes {most}");
                 let error = Diagnostic::error(codes::TOO_MANY_ARGUMENTS, arg.span, message)
                     .at("one too many");
-                match most.as_str() {
-                    "no arguments" => error.help(format!("remove it: `{name}` stands alone")),
-                    _ => error.help(format!("remove it; for example {}", rule.example)),
+                match (lacking(node, rule).as_slice(), &arg.value) {
+                    ([], _) if rule.args.is_empty() => {
+                        error.help(format!("remove it: `{name}` stands alone")).fix(arg.span, "")
+                    }
+                    ([], _) => {
+                        let help = format!("remove it; for example {}", rule.example);
+                        error.help(help).fix(arg.span, "")
+                    }
+                    ([one], ScalarValue::Text { text, .. }) if !text.contains(['"', '\\']) => {
+                        let written = format!("{}=\"{text}\"", one.name);
+                        error.help(format!("write {written}")).fix(arg.span, written)
+                    }
+                    _ => error.help(format!("write, for example, {}", rule.example)),
                 }
-                .fix(arg.span, "")
             }
         };
         self.found.push(error);
@@ -313,10 +340,20 @@ impl Checker<'_> {
     }
 }
 
-/// The properties that a node lacks, as one mistake.
-fn missing(node: &Node, rule: &NodeRule) -> Option<Diagnostic> {
+/// The properties that a node lacks.
+fn lacking<'r>(node: &Node, rule: &'r NodeRule) -> Vec<&'r PropRule> {
     let lacks = |wanted: &&PropRule| wanted.required && node.prop(wanted.name).is_none();
-    let missing: Vec<&PropRule> = rule.props.iter().filter(lacks).collect();
+    rule.props.iter().filter(lacks).collect()
+}
+
+/// The properties that a node lacks, as one mistake; none where an argument too many was meant for
+/// it, which is told then.
+fn missing(node: &Node, rule: &NodeRule) -> Option<Diagnostic> {
+    let missing = lacking(node, rule);
+    let extra = !rule.variadic && words(node, rule).args.len() > rule.args.len();
+    if extra {
+        return None;
+    }
     let names: Vec<String> = missing.iter().map(|wanted| format!("`{}=`", wanted.name)).collect();
     let hints: Vec<String> = missing
         .iter()

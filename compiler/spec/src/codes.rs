@@ -29,7 +29,7 @@ codes! {
     MISSING_IDENTITY "missing_identity" "An environment type says where its ID comes from."
     INVALID_IDENTITY "invalid_identity" "An ID is made of a-z, 0-9 and dashes, and is short enough for a host name."
     DUPLICATE_IDENTITY "duplicate_identity" "Two types would give the same ID."
-    TWO_DEFAULTS "two_defaults" "Only one type can be the default."
+    TWO_DEFAULTS "two_defaults" "Only one type can be the default, or be chosen by the same `when`."
     UNKNOWN_TYPE "unknown_type" "No environment type of this name is declared."
     EXTENDS_CYCLE "extends_cycle" "Types extend one another in a circle."
     WITHOUT_NOTHING "without_nothing" "`without` drops something that is not there."

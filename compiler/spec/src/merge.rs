@@ -207,7 +207,7 @@ fn merge_node(outer: &Node, inner: &Node, rule: &'static NodeRule, grammar: &Gra
     Node {
         name: outer.name.clone(),
         args: merge_args(outer, inner, rule),
-        props: merge_props(outer, inner, rule),
+        props: merge_props(outer, inner, rule, grammar),
         children: merge_children(outer, inner, grammar.children(rule), grammar),
         span: outer.span,
         origin: inner.origin.clone(),
@@ -226,9 +226,11 @@ fn merge_args(outer: &Node, inner: &Node, rule: &NodeRule) -> Vec<Scalar> {
     all
 }
 
-fn merge_props(outer: &Node, inner: &Node, rule: &NodeRule) -> Vec<Prop> {
+fn merge_props(outer: &Node, inner: &Node, rule: &NodeRule, grammar: &Grammar) -> Vec<Prop> {
     // The properties of a binding are a choice: another target takes the place of the first.
-    let chosen = merging(rule) == Merging::Choice && !inner.props.is_empty();
+    // `id=` and `name=` of what exists are a choice, too.
+    let is_choice = merging(rule) == Merging::Choice || grammar.is_existing(rule);
+    let chosen = is_choice && !inner.props.is_empty();
     let mut props = if chosen { Vec::new() } else { outer.props.clone() };
     for prop in &inner.props {
         match props.iter_mut().find(|known| known.name.value == prop.name.value) {

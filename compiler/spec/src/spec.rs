@@ -95,6 +95,7 @@ fn check_whole(document: &Document, found: &mut Diagnostics) {
                 .help("add environment \"local\" default { identity branch max-length=20 unique }"),
         );
     }
+    check_when(document, found);
     let mut defaults = types().filter(|node| node.has_flag("default"));
     if let Some(first) = defaults.next() {
         for second in defaults {
@@ -105,6 +106,29 @@ fn check_whole(document: &Document, found: &mut Diagnostics) {
                     .label(first.label_span(), "the first one")
                     .help("remove `default` from one of them"),
             );
+        }
+    }
+}
+
+/// Two types that are chosen by themselves in the same case: a command could not tell which.
+fn check_when(document: &Document, found: &mut Diagnostics) {
+    let mut seen: Vec<(&str, Span)> = Vec::new();
+    for node in document.nodes.iter().filter(|node| node.name.value == "environment") {
+        let Some((word, when)) = node.child("when").and_then(|when| Some((when.label()?, when)))
+        else {
+            continue;
+        };
+        match seen.iter().find(|(other, _)| *other == word) {
+            Some((_, first)) => {
+                let message = format!("two environments are chosen by `when {word}`");
+                found.push(
+                    Diagnostic::error(codes::TWO_DEFAULTS, when.span, message)
+                        .at("again")
+                        .label(*first, "the first one")
+                        .help("keep `when` in one of them: the other is chosen by its name"),
+                );
+            }
+            None => seen.push((word, when.span)),
         }
     }
 }

@@ -16,6 +16,10 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         return None;
     }
     let allowed = (word.chars().count() / 3).max(1);
+    // `!proxied` and the like say something of the word, and not another word.
+    if word.starts_with(|c: char| c.is_ascii_punctuation() && c != '_') {
+        return None;
+    }
     let lower = word.to_lowercase();
     let letters = letters(&lower);
     known

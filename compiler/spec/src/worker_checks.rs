@@ -98,14 +98,14 @@ impl Scope<'_> {
         let at = if fields == 5 {
             match parser.parse(text) {
                 Ok(_) => return,
-                Err(error) => error.to_string().trim_end_matches('.').to_owned(),
+                Err(_) => "one of its fields is not possible".to_owned(),
             }
         } else {
-            format!("{fields} fields; a schedule has 5")
+            format!("{fields} of the 5 fields of a schedule")
         };
         let message = format!("`{text}` is not a schedule");
         self.error(Diagnostic::error(codes::INVALID_VALUE, scalar.span, message).at(at).help(
-            "write minute, hour, day, month and weekday in UTC, such as \"*/5 * * * *\" or \"0 6 * * mon-fri\"",
+            "write minute, hour, day, month and weekday in UTC, such as \"*/5 * * * *\" or \"0 6 * * mon-fri\"; weekdays are 1 (Sunday) to 7, or sun to sat",
         ));
     }
 

@@ -74,6 +74,7 @@ pages! {
     "second_block"
     "secret_in_public"
     "doubtful_reference"
+    "pr_shared"
     "secret_in_text"
     "stray_brace"
     "text_too_long"

@@ -49,6 +49,7 @@ lints! {
     UNUSED_SECRET "unused_secret" unused::secrets, "A secret, or the places where secrets come from, are declared, and nothing asks for one.";
     UNUSED_BINDING "unused_binding" binding::unused, "A worker's template leaves out something that the spec gives to the worker.";
     UNPROTECTED_PRODUCTION "unprotected_production" types::unprotected, "A type that looks like production has no `protect`.";
+    PR_SHARED "pr_shared" types::shared, "All pull requests would share the one environment of a type.";
     PR_WITHOUT_TTL "pr_without_ttl" types::without_ttl, "A type for pull requests has no `ttl`, so what is forgotten stays.";
     SECRET_IN_TEXT "secret_in_text" secret_text::found, "A text of the spec looks like a secret.";
     DOUBTFUL_REFERENCE "doubtful_reference" braces::doubtful, "A text has the braces of a template or of a shell around a reference.";

@@ -46,6 +46,22 @@ pub(super) fn without_ttl<'v>(view: &'v View<'_>) -> Found<'v> {
     Found::Of(found.collect())
 }
 
+/// Types for pull requests whose ID is the same for all of them.
+pub(super) fn shared<'v>(view: &'v View<'_>) -> Found<'v> {
+    let found = view.types.iter().filter_map(|one| {
+        let Identity::Text { pattern, per_pr: false } = &one.head.identity else { return None };
+        if one.head.when != Some(When::Pr) {
+            return None;
+        }
+        let message = format!("all pull requests share the environment `{pattern}`");
+        let found = warning(codes::PR_SHARED, one.head.span, message)
+            .at("the destroy of one takes the environment of all")
+            .help("write identity \"pr-{env.pr}\" for one for each");
+        Some(Warning::of(one, found))
+    });
+    Found::Of(found.collect())
+}
+
 /// Puts a node behind another one of the type's own block, where that stands there.
 fn beside(found: Diagnostic, one: &TypeView<'_>, name: &str, text: &str) -> Diagnostic {
     let block: Option<&&Node> = one.chain.last();

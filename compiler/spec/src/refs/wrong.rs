@@ -47,27 +47,25 @@ impl Scope<'_> {
         if bare != path && is_reference(&parts) {
             return Meant::Reference(parts.join("."));
         }
+        if let Some(near) = alias(bare) {
+            return Meant::Reference(near.to_owned());
+        }
         match parts.as_slice() {
+            [name, "port"] if self.ports.contains_key(name) => {
+                Meant::Reference(format!("port.{name}"))
+            }
+            ["worker" | "ingress" | "tunnel", name, word @ ("url" | "host")]
+                if self.hosts.contains_key(name) =>
+            {
+                Meant::Reference(format!("{word}.{name}"))
+            }
             ["secret", name] => Meant::Help(format!(
                 "a secret is a value of its own: write (secret)\"{name}\" without braces around it"
             )),
             [name] | ["env", name] if is_variable(name) => Meant::Help(format!(
                 "a variable of envc's own process is a value of its own: write (env)\"{name}\""
             )),
-            [name] => {
-                let homes: Vec<String> =
-                    self.declaring(name).into_iter().filter(|path| !path.is_empty()).collect();
-                match (homes.as_slice(), nearest(bare, FIXED)) {
-                    ([one], _) => Meant::Reference(one.clone()),
-                    ([], Some(near)) => Meant::Reference(near.to_owned()),
-                    ([], None) => Meant::Unknown,
-                    (many, _) => {
-                        let many: Vec<String> =
-                            many.iter().map(|path| format!("{{{path}}}")).collect();
-                        Meant::Help(format!("did you mean {}?", many.join(" or ")))
-                    }
-                }
-            }
+            [name] => self.meant_by_word(name),
             [head, name, rest @ ..] => {
                 if let Some(near) = nearest(bare, FIXED) {
                     return Meant::Reference(near.to_owned());
@@ -97,6 +95,19 @@ impl Scope<'_> {
                 }
             }
             [] => Meant::Unknown,
+        }
+    }
+
+    /// What was probably meant by a single word.
+    fn meant_by_word(&self, name: &str) -> Meant {
+        match (self.declaring(name).as_slice(), nearest(name, FIXED)) {
+            ([one], _) => Meant::Reference(one.clone()),
+            ([], Some(near)) => Meant::Reference(near.to_owned()),
+            ([], None) => Meant::Unknown,
+            (many, _) => {
+                let many: Vec<String> = many.iter().map(|path| format!("{{{path}}}")).collect();
+                Meant::Help(format!("did you mean {}?", many.join(" or ")))
+            }
         }
     }
 
@@ -316,6 +327,20 @@ fn declaration(kind: &str, name: &str) -> String {
         "worker" => format!("worker \"{name}\" path=\"…\""),
         _ => format!("{kind} \"{name}\""),
     }
+}
+
+/// What people write for references without a name of the spec in them.
+fn alias(path: &str) -> Option<&'static str> {
+    Some(match path {
+        "env.id" | "env.name" | "id" | "environment" | "environment.id" => "env",
+        "type" | "environment.type" => "env.type",
+        "branch" | "git.branch" => "env.branch",
+        "pr" | "env.pr.number" | "pull_request" | "git.pr" => "env.pr",
+        "sha" | "commit" | "env.sha" | "git.commit" => "git.sha",
+        "project.name" | "project.id" => "project",
+        "zone.name" | "project.zone" | "domain" => "zone",
+        _ => return None,
+    })
 }
 
 /// Looks like a variable of a process: `API_TOKEN`.
