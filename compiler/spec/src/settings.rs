@@ -161,11 +161,16 @@ impl Scope<'_> {
         let Some(scalar) = run.prop("when-changed") else { return };
         let text = scalar.as_text().unwrap_or_default();
         let merged = self.given.merged;
-        let known: Vec<String> = [("wrangler", "worker"), ("dotenv", "dotenv"), ("file", "file")]
-            .into_iter()
-            .flat_map(|(head, kind)| merged.names(kind).map(move |name| format!("{head}.{name}")))
-            .collect();
-        if !known.iter().any(|one| one == text) {
+        let files = [("wrangler", "worker"), ("dotenv", "dotenv"), ("file", "file")];
+        let is_file = text.split_once('.').is_some_and(|(head, name)| {
+            let kind = files.iter().find(|(word, _)| *word == head);
+            kind.is_some_and(|(_, kind)| merged.get(kind, name).is_some())
+        });
+        if !is_file {
+            let names = files.into_iter().flat_map(|(head, kind)| {
+                merged.names(kind).map(move |name| format!("{head}.{name}"))
+            });
+            let known: Vec<String> = names.collect();
             let message = format!("envc writes no file `{text}`");
             let error = Diagnostic::error(codes::UNKNOWN_REFERENCE, scalar.span, message)
                 .at("not among the files");
