@@ -85,11 +85,18 @@ impl Reader<'_> {
         self.ahead(0)
     }
 
+    /// Once reading ended, there is nothing any more: whoever goes back to a place ends, too.
     pub(super) fn ahead(&self, by: usize) -> Option<u8> {
+        if self.stopped {
+            return None;
+        }
         self.text.as_bytes().get(self.at + by).copied()
     }
 
     pub(super) fn rest(&self) -> &[u8] {
+        if self.stopped {
+            return &[];
+        }
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 

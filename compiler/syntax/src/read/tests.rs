@@ -114,6 +114,16 @@ proptest! {
     }
 
     #[test]
+    fn very_many_mistakes_of_all_sorts_come_to_an_end(pieces in prop::collection::vec(
+        prop::sample::select(vec![
+            "a", "\"x\"", "#true", "12", "1x", "p=1", " ", "\n", ";", "{", "}", "/-", "*/", "\\", "=", "true",
+            "#", "\"", "(", ")", "\"\"\"", "[", "]", ",", "'", "\0", "`b`](#c)", "\u{200b}",
+        ]), 1..12)) {
+        let (_, found) = document(&pieces.concat().repeat(300));
+        prop_assert!(found.len() <= limits::SYNTAX_MISTAKES_MAX + 1);
+    }
+
+    #[test]
     fn both_readers_agree_on_texts_of_several_lines(pieces in prop::collection::vec(
         prop::sample::select(vec![
             "\n", "\n  ", "  ", "x", "\\n", "\\\n", "\\  ", "\"", "\\\"", "\t", "\r\n", "{env}", "\\u{41}",
