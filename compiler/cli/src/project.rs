@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use envc_core::{Diagnostics, Severity, limits::SPEC_BYTES_MAX};
+use envc_core::{
+    Diagnostics, Severity,
+    limits::{MISTAKES_MAX, SPEC_BYTES_MAX},
+};
 use envc_spec::Spec;
 
 use crate::{
@@ -139,6 +142,8 @@ pub fn error_codes(found: &Diagnostics) -> Vec<&'static str> {
 pub fn wrong(name: &str, errors: &[&str]) -> CommandError {
     let count = match errors {
         [_] => "1 mistake".to_owned(),
+        // No more are kept.
+        many if many.len() >= MISTAKES_MAX => format!("{MISTAKES_MAX} mistakes or more"),
         _ => format!("{} mistakes", errors.len()),
     };
     CommandError::new(ExitCode::Spec, format!("{name} has {count}"))

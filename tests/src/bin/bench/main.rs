@@ -5,6 +5,7 @@
 //! so that peak memory is theirs alone. Times are the least of several runs, with the median beside
 //! it: other work on the machine only ever adds. A missed target is reported and is no failure.
 
+mod check;
 mod commands;
 mod scale;
 mod start;
@@ -26,9 +27,10 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         [scale::CHILD, shape, size] => scale::child(shape, size),
+        ["check"] => check_alone(),
         [] => bench(false),
         ["--json"] => bench(true),
-        _ => Err("usage: cargo xtask bench [--json]".to_owned()),
+        _ => Err("usage: cargo xtask bench [--json | check]".to_owned()),
     };
     match outcome {
         Ok(text) => table::print(&text),
@@ -36,11 +38,19 @@ fn main() -> ExitCode {
     }
 }
 
+/// The part that takes a moment, for whoever works on the compiler.
+fn check_alone() -> Result<String> {
+    let mut table = Table::default();
+    check::measure(binary(), &mut table)?;
+    Ok(table.to_text())
+}
+
 fn bench(json: bool) -> Result<String> {
     let binary = binary();
     let mut table = Table::default();
     commands::measure(&mut table)?;
     start::measure(binary, &mut table)?;
+    check::measure(binary, &mut table)?;
     scale::measure(&mut table)?;
     Ok(if json { table.to_json() } else { table.to_text() })
 }

@@ -141,7 +141,7 @@ fn compile(text: &str) -> Result<(BTreeMap<Address, Desired>, Duration, Duration
 }
 
 /// A spec with so many resources: of all kinds, or all but one referring to that one.
-fn spec(shape: &str, size: u32) -> String {
+pub(crate) fn spec(shape: &str, size: u32) -> String {
     let mut text = "project \"big\" { zone \"big.example\" }\n\
                     environment \"local\" default { identity branch max-length=20 unique }\n"
         .to_owned();

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Output, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -27,19 +27,53 @@ pub(crate) struct Watched {
 
 /// Runs a process to its end, undisturbed.
 pub(crate) fn run(command: &mut Command) -> Result<Watched> {
+    let (watched, output) = run_to_end(command)?;
+    if !output.status.success() {
+        let (stdout, stderr) = (&watched.stdout, String::from_utf8_lossy(&output.stderr));
+        return Err(format!("{command:?} ended with {}: {stdout}{stderr}", output.status));
+    }
+    Ok(watched)
+}
+
+/// The same where it is to find mistakes.
+pub(crate) fn run_any(command: &mut Command) -> Result<Watched> {
+    let (watched, output) = run_to_end(command)?;
+    ends_by_itself(command, output.status)?;
+    Ok(watched)
+}
+
+fn run_to_end(command: &mut Command) -> Result<(Watched, Output)> {
     let begun = Instant::now();
     let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
     let ms = millis(begun.elapsed());
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
-    if !output.status.success() {
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("{command:?} ended with {}: {stdout}{stderr}", output.status));
+    Ok((Watched { ms, stdout, peak_mb: f64::NAN }, output))
+}
+
+fn ends_by_itself(command: &Command, status: ExitStatus) -> Result<()> {
+    match status.code() {
+        Some(_) => Ok(()),
+        None => Err(format!("{command:?} ended with {status}")),
     }
-    Ok(Watched { ms, stdout, peak_mb: f64::NAN })
 }
 
 /// Runs a process to its end and looks at its memory meanwhile.
 pub(crate) fn run_for_memory(command: &mut Command) -> Result<Watched> {
+    let (watched, status) = watch_memory(command)?;
+    if !status.success() {
+        return Err(format!("{command:?} ended with {status}"));
+    }
+    Ok(watched)
+}
+
+/// The same where it is to find mistakes.
+pub(crate) fn run_for_memory_any(command: &mut Command) -> Result<Watched> {
+    let (watched, status) = watch_memory(command)?;
+    ends_by_itself(command, status)?;
+    Ok(watched)
+}
+
+fn watch_memory(command: &mut Command) -> Result<(Watched, ExitStatus)> {
     let begun = Instant::now();
     let mut child = command
         .stdin(Stdio::null())
@@ -56,10 +90,7 @@ pub(crate) fn run_for_memory(command: &mut Command) -> Result<Watched> {
         }
         thread::sleep(LOOK);
     };
-    if !status.success() {
-        return Err(format!("{command:?} ended with {status}"));
-    }
-    Ok(Watched { ms: millis(begun.elapsed()), stdout: String::new(), peak_mb })
+    Ok((Watched { ms: millis(begun.elapsed()), stdout: String::new(), peak_mb }, status))
 }
 
 /// Peak memory of a process in MB; none where the system does not say.
