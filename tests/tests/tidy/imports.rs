@@ -21,6 +21,7 @@ const LAW: &[(&str, &[&str])] = &[
     ("envc-edge-api", &[]),
     ("envc-edge-core", &["envc-edge-api"]),
     ("envc-edge", &["envc-edge-api", "envc-edge-core"]),
+    ("envc-fuzz", &["envc-core", "envc-syntax", "envc-kinds", "envc-spec"]),
     ("envc-snapshots", WITH_THE_COMMAND_LINE),
     ("envc-tests", EVERYTHING),
     ("xtask", EVERYTHING),
@@ -47,6 +48,7 @@ const WITH_THE_COMMAND_LINE: &[&str] =
 /// Foreign crates that only some of ours may name; any may in its tests.
 const NAMED_BY: &[(&str, &[&str])] = &[
     ("kdl", &["envc-syntax"]),
+    ("libfuzzer-sys", &["envc-fuzz"]),
     ("minijinja", &["envc-plan"]),
     ("clap", &["envc", "xtask"]),
     ("reqwest", &["envc", "envc-tests"]),

@@ -4,6 +4,7 @@
 //! nothing but `std`: the tools it drives are processes.
 #![forbid(unsafe_code)]
 
+mod fuzz;
 mod run;
 mod tasks;
 
@@ -29,6 +30,8 @@ TASK
     reference
             Write the generated parts of specs/LANGUAGE.md from the compiler's tables.
     bench   Run the benchmarks in release mode; arguments go to the benchmark program.
+    fuzz    Look for texts that break what must hold of every text, for 60 seconds or as many as
+            the argument says; `keep` takes what was found interesting into tests/fuzz/corpus.
     ci      Run everything that continuous integration runs, in the same order.
 
 Plain `cargo test` works too, for everything but the Worker in its runtime and those clients.
@@ -48,6 +51,12 @@ fn main() -> ExitCode {
         (Some(_), [flag]) if flag == "-h" || flag == "--help" => run::say(HELP.trim_end()),
         (Some("test"), arguments) => tasks::test(arguments),
         (Some("bench"), arguments) => tasks::bench(arguments),
+        (Some("fuzz"), []) => fuzz::fuzz(60),
+        (Some("fuzz"), [what]) if what == "keep" => fuzz::keep(),
+        (Some("fuzz"), [seconds]) => match seconds.parse() {
+            Ok(seconds) => fuzz::fuzz(seconds),
+            Err(_) => Err(run::Failure::usage(format!("`{seconds}` is no number of seconds"))),
+        },
         (Some("worker"), []) => tasks::worker(),
         (Some("api"), []) => tasks::api(),
         (Some("pure"), []) => tasks::pure_crates(),
