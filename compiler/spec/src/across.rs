@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Diagnostic, Diagnostics, KindId, Span};
-
 use envc_syntax::Document;
 
 use crate::{Environment, Identity, TypeHead, codes, collisions::group};
@@ -71,13 +70,7 @@ impl Fixed {
                     format!("`{other}` and `{}` both own the {} `{name}`", head.name, kind.noun());
                 let error = Diagnostic::error(codes::NAME_COLLISION, desired.span, message)
                     .help("use {env} in the name, or list it under `existing` in one of the types");
-                found.push(if *span == desired.span {
-                    error.at("the same in both")
-                } else {
-                    error
-                        .at(format!("owned by `{}`", head.name))
-                        .label(*span, format!("owned by `{other}`"))
-                });
+                found.push(owned_by_both(error, &head.name, other, *span));
             }
             owners.push((head.name.clone(), desired.name.clone(), desired.span));
         }
@@ -118,14 +111,16 @@ impl Fixed {
         let help = format!("use {{env}} in the {part}, or set another {part} in one of the types");
         let message = format!("`{other}` and `{}` both own the {what} `{name}`", head.name);
         let error = Diagnostic::error(code, span, message).help(help);
-        found.push(if place == span {
-            error.at("the same in both")
-        } else {
-            error
-                .at(format!("owned by `{}`", head.name))
-                .label(place, format!("owned by `{other}`"))
-        });
+        found.push(owned_by_both(error, &head.name, &other, place));
     }
+}
+
+/// Labels what two types own: one place where they share the node, else both.
+fn owned_by_both(error: Diagnostic, name: &str, other: &str, others: Span) -> Diagnostic {
+    if others == error.span() {
+        return error.at("the same in both");
+    }
+    error.at(format!("owned by `{name}`")).label(others, format!("owned by `{other}`"))
 }
 
 /// What was found in one type.
@@ -150,8 +145,8 @@ pub(crate) fn share(document: &Document, mut by_type: Vec<OfType>, found: &mut D
     // The words of a type whose ID is not fixed come first: they show {env}. The order in which
     // types are declared says nothing.
     by_type.sort_by(|a, b| (a.made_up.is_none(), &a.name).cmp(&(b.made_up.is_none(), &b.name)));
-    let mut blocks = document.nodes.iter().filter(|node| node.name.value == "environment");
-    let blocks: Vec<Span> = blocks.by_ref().map(|node| node.span).collect();
+    let blocks = document.nodes.iter().filter(|node| node.name.value == "environment");
+    let blocks: Vec<Span> = blocks.map(|node| node.span).collect();
     let in_block = |span: Span| {
         let next = blocks.partition_point(|block| block.start <= span.start);
         next.checked_sub(1)
