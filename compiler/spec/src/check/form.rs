@@ -16,17 +16,31 @@ pub(super) struct Misform {
     pub(super) meant: Option<String>,
 }
 
-/// What is wrong with the form of a text, or nothing. Types without a form are never wrong.
-pub(super) fn misform(text: &str, ty: Type) -> Option<Misform> {
-    let (good, rule) = match ty {
-        Type::Label | Type::Resource(_) => (is_label(text), LABEL_RULE.to_owned()),
-        Type::Identifier => (is_identifier(text), IDENTIFIER_RULE.to_owned()),
-        Type::Path => (is_path(text), PATH_RULE.to_owned()),
-        Type::Duration => (is_duration(text), format!("write {}", ty.expected())),
-        Type::Ports => (ports(text).is_some(), format!("write {}", ty.expected())),
-        Type::Date => (is_date(text), format!("write {}", ty.expected())),
-        Type::Url => (is_url(text), format!("write {}", ty.expected())),
-        Type::Version => (is_version(text), format!("write {}", ty.expected())),
+/// The form of a type.
+struct Form {
+    good: fn(&str) -> bool,
+    /// A text that was probably meant; it may not have the form either.
+    near: fn(&str) -> Option<String>,
+    /// In words; none where the type says it best.
+    rule: Option<&'static str>,
+}
+
+/// The form that texts of a type have; none for types that take any text, or none.
+fn form_of(ty: Type) -> Option<Form> {
+    let form = |good, near| Form { good, near, rule: None };
+    Some(match ty {
+        Type::Label | Type::Resource(_) => {
+            Form { rule: Some(LABEL_RULE), ..form(is_label, near_label) }
+        }
+        Type::Identifier => {
+            Form { rule: Some(IDENTIFIER_RULE), ..form(is_identifier, near_identifier) }
+        }
+        Type::Path => Form { rule: Some(PATH_RULE), ..form(is_path, near_path) },
+        Type::Duration => form(is_duration, near_duration),
+        Type::Ports => form(|text| ports(text).is_some(), near_ports),
+        Type::Date => form(is_date, near_date),
+        Type::Url => form(is_url, near_url),
+        Type::Version => form(is_version, near_version),
         Type::Text
         | Type::PrivateText
         | Type::NameText
@@ -35,15 +49,26 @@ pub(super) fn misform(text: &str, ty: Type) -> Option<Misform> {
         | Type::Int(..)
         | Type::OneOf(_)
         | Type::Credential => return None,
-    };
-    if good {
+    })
+}
+
+/// True for the types whose texts have a form.
+pub(super) fn has_form(ty: Type) -> bool {
+    form_of(ty).is_some()
+}
+
+/// What is wrong with the form of a text, or nothing. Types without a form are never wrong.
+pub(super) fn misform(text: &str, ty: Type) -> Option<Misform> {
+    let form = form_of(ty)?;
+    if (form.good)(text) {
         return None;
     }
+    let rule = form.rule.map_or_else(|| format!("write {}", ty.expected()), str::to_owned);
     if text.contains(['{', '}']) && matches!(ty, Type::Label | Type::Resource(_) | Type::Identifier)
     {
         return Some(no_reference(text, ty, rule));
     }
-    let meant = meant(text, ty);
+    let meant = meant(text, &form);
     let help = match &meant {
         Some(meant) => format!("write \"{meant}\"; {}", rule.trim_start_matches("write ")),
         None => rule,
@@ -116,43 +141,32 @@ fn shown(c: char) -> String {
 }
 
 /// What was probably meant: a text of the right form that says the same.
-fn meant(text: &str, ty: Type) -> Option<String> {
+fn meant(text: &str, form: &Form) -> Option<String> {
     // 'single quotes' are part of the text in KDL.
     let bare = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).unwrap_or(text);
-    let (near, good): (String, fn(&str) -> bool) = match ty {
-        Type::Label | Type::Resource(_) => (near_label(bare), is_label),
-        Type::Identifier => (near_identifier(bare), is_identifier),
-        Type::Path => (bare.replace('\\', "/").replace("//", "/"), is_path),
-        Type::Duration => (near_duration(bare)?, is_duration),
-        Type::Ports => (near_ports(bare)?, |text| ports(text).is_some()),
-        Type::Date => (near_date(bare)?, is_date),
-        Type::Url => (near_url(bare), is_url),
-        Type::Version => (near_version(bare)?, is_version),
-        Type::Text
-        | Type::PrivateText
-        | Type::NameText
-        | Type::Plain
-        | Type::Bool
-        | Type::Int(..)
-        | Type::OneOf(_)
-        | Type::Credential => return None,
-    };
-    (near != text && good(&near)).then_some(near)
+    (form.near)(bare).filter(|near| near != text && (form.good)(near))
 }
 
-fn near_label(text: &str) -> String {
+fn near_path(text: &str) -> Option<String> {
+    let near = text.replace('\\', "/").replace("//", "/");
+    (!near.is_empty()).then_some(near)
+}
+
+fn near_label(text: &str) -> Option<String> {
     let lower = text.trim().to_lowercase();
     let dashed: String = lower.chars().map(|c| if is_label_char(c) { c } else { '-' }).collect();
-    dashed.trim_matches(['-', '_']).to_owned()
+    let near = dashed.trim_matches(['-', '_']);
+    (!near.is_empty()).then(|| near.to_owned())
 }
 
-fn near_identifier(text: &str) -> String {
+fn near_identifier(text: &str) -> Option<String> {
     let plain = |c| if is_identifier_char(c) { c } else { '_' };
     let near: String = text.trim().chars().map(plain).collect();
     if near.chars().all(|c| c == '_') {
-        return String::new(); // nothing of what was written is left
+        return None; // nothing of what was written is left
     }
-    if near.starts_with(|c: char| c.is_ascii_digit()) { format!("_{near}") } else { near }
+    let digit = near.starts_with(|c: char| c.is_ascii_digit());
+    Some(if digit { format!("_{near}") } else { near })
 }
 
 /// `2 weeks`, `14 days`, `1h30`: one number and a unit in words.
@@ -271,9 +285,9 @@ fn is_url(text: &str) -> bool {
     known && port && (here || !here_only) && text.chars().all(plain)
 }
 
-fn near_url(text: &str) -> String {
+fn near_url(text: &str) -> Option<String> {
     let bare = text.strip_prefix("http://").unwrap_or(text);
-    if bare.contains("://") { bare.to_owned() } else { format!("https://{bare}") }
+    (!bare.contains("://")).then(|| format!("https://{bare}"))
 }
 
 /// `>=22`, `^3.1`, `>=1.2, <2`, `22`

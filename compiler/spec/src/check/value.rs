@@ -5,7 +5,7 @@ use std::fmt;
 use envc_core::{Diagnostic, parse_duration_s};
 use envc_syntax::{Scalar, ScalarValue, rule::Type};
 
-use super::form::{is_identifier, misform};
+use super::form::{has_form, is_identifier, misform};
 use crate::{codes, suggest::Spot};
 
 /// What a value is to its node.
@@ -189,22 +189,7 @@ fn number_in(error: Diagnostic, text: &str, min: i64, max: i64, scalar: &Scalar)
 
 /// True for the types that are written as text.
 fn is_text(ty: Type) -> bool {
-    match ty {
-        Type::Text
-        | Type::PrivateText
-        | Type::NameText
-        | Type::Plain
-        | Type::Label
-        | Type::Identifier
-        | Type::Path
-        | Type::Resource(_)
-        | Type::Duration
-        | Type::Ports
-        | Type::Date
-        | Type::Url
-        | Type::Version => true,
-        Type::Bool | Type::Int(..) | Type::OneOf(_) | Type::Credential => false,
-    }
+    has_form(ty) || matches!(ty, Type::Text | Type::PrivateText | Type::NameText | Type::Plain)
 }
 
 /// Text that must have a form.
