@@ -11,6 +11,7 @@ pub mod app;
 pub mod args;
 pub mod clock;
 pub mod cloud_choice;
+pub mod command_line;
 mod commands;
 mod connect;
 pub mod dirs;

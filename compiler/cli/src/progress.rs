@@ -24,8 +24,9 @@ pub struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    pub(crate) fn new(ui: &'a Ui, steps: usize, live: bool) -> Self {
-        let bar = live.then(|| {
+    /// Starts to show how `steps` steps get on.
+    pub fn new(ui: &'a Ui, steps: usize) -> Self {
+        let bar = ui.is_live().then(|| {
             let length = u64::try_from(steps).unwrap_or(u64::MAX);
             let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
             let template = if ui.err_style().color {
@@ -106,7 +107,7 @@ mod tests {
     #[test]
     fn off_a_terminal_each_finished_step_is_a_line() {
         let (ui, out, err) = ui(UiOptions::default());
-        let progress = ui.progress(2);
+        let progress = Progress::new(&ui, 2);
         progress.begin("1", "create d1.web");
         progress.end("1", "created d1.web");
         progress.end("2", "");

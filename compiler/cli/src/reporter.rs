@@ -32,7 +32,7 @@ impl<'a> Reporter<'a> {
     pub(crate) fn begin(&self, plan: &Plan) {
         // A batch is one step, and each resource in it is told apart.
         let all: usize = plan.steps.iter().map(|step| step.work.addresses().len()).sum();
-        *self.lock() = (all > 0).then(|| self.ui.progress(all));
+        *self.lock() = (all > 0).then(|| Progress::new(self.ui, all));
     }
 
     /// Takes the bar away.

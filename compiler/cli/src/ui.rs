@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::{Map, Value as Json};
 
-use crate::{env::ProcessEnv, error::CommandError, progress::Progress, render::Style};
+use crate::{env::ProcessEnv, error::CommandError, render::Style};
 
 /// The version of the events: raised when a program that reads them would misread them.
 pub const EVENT_VERSION: u32 = 1;
@@ -189,9 +189,9 @@ impl Ui {
         }
     }
 
-    /// Starts to show how `steps` steps get on.
-    pub fn progress(&self, steps: usize) -> Progress<'_> {
-        Progress::new(self, steps, self.live)
+    /// True where a bar may move on standard error.
+    pub fn is_live(&self) -> bool {
+        self.live
     }
 
     /// Asks a yes-or-no question. Without a terminal it is an error that says what the command

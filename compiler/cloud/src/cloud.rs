@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::clock;
+use crate::error::CloudError;
 use crate::faults::{Faults, Injector};
 use crate::store::Store;
 
@@ -24,37 +25,6 @@ pub struct CloudConfig {
     pub zones: Vec<String>,
     /// What goes wrong, for rehearsals and tests.
     pub faults: Faults,
-}
-
-/// Why a local cloud cannot be opened or changed by its owner.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CloudError {
-    /// The data folder cannot be made or written.
-    #[error("use the data folder {}", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// SQLite refused.
-    #[error("read or write the local cloud's database")]
-    Database(#[from] rusqlite::Error),
-    /// The folder was written by a newer program.
-    #[error("open a data folder of version {found}: this program knows versions up to {supported}")]
-    TooNew {
-        /// Version of the folder.
-        found: u32,
-        /// Newest version that this program reads.
-        supported: u32,
-    },
-    /// A zone's name is no domain name.
-    #[error("add the zone {0:?}: it is not a domain name")]
-    ZoneName(String),
-    /// The system gave no randomness.
-    #[error("make a token: the system gave no randomness")]
-    Randomness,
 }
 
 /// One API request that this process received.
@@ -124,14 +94,6 @@ impl Cloud {
     /// A token of 40 characters with all permissions, the same for a folder's whole life.
     pub fn token(&self) -> &str {
         &self.0.token
-    }
-
-    /// The routes, for serving in process; see [`crate::serve`] for a bound port.
-    ///
-    /// A connection that a fault closes shows as a response with the extension
-    /// [`crate::ConnectionLost`].
-    pub fn router(&self) -> axum::Router {
-        crate::pipeline::router(self.clone())
     }
 
     /// Makes sure that a zone exists.

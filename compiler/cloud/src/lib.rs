@@ -31,6 +31,7 @@ mod auth;
 mod clock;
 mod cloud;
 mod envelope;
+mod error;
 mod faults;
 mod paging;
 mod pipeline;
@@ -40,6 +41,7 @@ mod schema;
 mod serve;
 mod store;
 
-pub use cloud::{Cloud, CloudConfig, CloudError, RequestLog};
+pub use cloud::{Cloud, CloudConfig, RequestLog};
+pub use error::CloudError;
 pub use faults::{CrashWhen, Faults};
 pub use serve::{ConnectionLost, serve};

@@ -19,10 +19,15 @@ use crate::request::Req;
 use crate::serve::ConnectionLost;
 use crate::{clock, products};
 
-/// The whole API as one fallback: paths are matched by the products, so that an unknown path or a
-/// malformed identifier is answered as Cloudflare does.
-pub(crate) fn router(cloud: Cloud) -> axum::Router {
-    axum::Router::new().fallback(respond).with_state(cloud)
+impl Cloud {
+    /// The routes, for serving in process; see [`crate::serve`] for a bound port.
+    ///
+    /// A connection that a fault closes shows as a response with the extension
+    /// [`crate::ConnectionLost`]. The whole API is one fallback: paths are matched by the products,
+    /// so that an unknown path or a malformed identifier is answered as Cloudflare does.
+    pub fn router(&self) -> axum::Router {
+        axum::Router::new().fallback(respond).with_state(self.clone())
+    }
 }
 
 async fn respond(State(cloud): State<Cloud>, request: Request<Body>) -> Response<Body> {

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use crate::cloud::CloudError;
 use crate::envelope::Problem;
+use crate::error::CloudError;
 use crate::schema::STEPS;
 
 /// A lock is waited for this long.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{document::CopyRecord, settle::Place};
+use super::{document::CopyRecord, place::Place};
 use crate::fsio::{self, FsError};
 
 /// The folder in the working copy.

@@ -4,19 +4,22 @@
 //! One JSON file in the user's state directory, changed under a lock, written atomically. It is
 //! authoritative; `.envc/` in a working copy is a cache that can bring an entry back.
 //! - `document`: what is recorded.
+//! - `place`: where a folder lies.
 //! - `settle`: which entry is this folder's: known, moved, copied or new.
 //! - `cache`: the `.envc/` folder.
 //! - `working_copy`: what commands use.
 
 mod cache;
 mod document;
+mod place;
 mod settle;
 mod working_copy;
 
 use std::path::PathBuf;
 
 pub use document::{Bound, CopyRecord, Document, EnvironmentRecord, FileRecord};
-pub use settle::{Place, Settled};
+pub use place::Place;
+pub use settle::Settled;
 pub use working_copy::{Mint, WorkingCopy};
 
 use crate::{

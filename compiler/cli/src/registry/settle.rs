@@ -9,26 +9,13 @@
 //! not known; no cache ........................ new
 //! ```
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use super::{
     cache::Cache,
     document::{CopyRecord, Document, PlaceRecord},
+    place::Place,
 };
-
-/// Where a working copy lies; all paths canonical.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The spec's folder.
-    pub root: PathBuf,
-    /// The worktree's top folder; without git the spec's folder.
-    pub folder: PathBuf,
-    /// The worktree's own git directory.
-    pub git_dir: Option<PathBuf>,
-}
 
 /// What the registry made of a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,13 +30,6 @@ pub enum Settled {
     Restored,
     /// Never seen.
     New,
-}
-
-impl Place {
-    /// What names the working tree.
-    fn primary_key(&self) -> String {
-        self.git_dir.as_ref().unwrap_or(&self.folder).to_string_lossy().into_owned()
-    }
 }
 
 impl Document {
@@ -132,6 +112,8 @@ impl Document {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::registry::EnvironmentRecord;
 

@@ -92,10 +92,8 @@ pub(super) fn handle(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, 
         ("GET", [id]) => get(ctx, req, id),
         ("PUT" | "PATCH", [id]) => update(ctx, req, id),
         ("DELETE", [id]) => delete(ctx, id),
-        ("POST", [id, "query"]) => {
-            query::answer(ctx, req, &find(ctx, id)?.uuid, query::Shape::Rows)
-        }
-        ("POST", [id, "raw"]) => query::answer(ctx, req, &find(ctx, id)?.uuid, query::Shape::Raw),
+        ("POST", [id, "query"]) => query::answer(ctx, req, &find(ctx, id)?.uuid, run::Shape::Rows),
+        ("POST", [id, "raw"]) => query::answer(ctx, req, &find(ctx, id)?.uuid, run::Shape::Raw),
         ("GET", [id, "time_travel", "bookmark"]) => bookmark(ctx, req, id),
         (_, [] | [_] | [_, "query" | "raw"] | [_, "time_travel", "bookmark"]) => {
             Err(req.bad_method())

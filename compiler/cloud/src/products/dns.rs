@@ -80,7 +80,7 @@ fn list(ctx: &Ctx<'_>, req: &Req, zone: &Zone) -> Result<Answer, Problem> {
 
 fn create(db: &Connection, now_us: i64, zone: &Zone, body: &Value) -> Result<Record, Problem> {
     let record = Record::from_body(zone, body, clock::new_hex_id(), now_us)?;
-    rules::check_conflicts(db, &record)?;
+    record.check_conflicts(db)?;
     record.insert(db)?;
     Ok(record)
 }
@@ -99,7 +99,7 @@ fn change(
     if record.comment == old.comment {
         record.comment_modified_us = old.comment_modified_us;
     }
-    rules::check_conflicts(db, &record)?;
+    record.check_conflicts(db)?;
     record.update(db)?;
     Ok(record)
 }

@@ -11,26 +11,11 @@
 
 use serde_json::Value;
 
-use super::{malformed, run};
+use super::malformed;
+use super::run::{self, Shape, Sql};
 use crate::envelope::{Answer, Problem};
 use crate::products::Ctx;
 use crate::request::{Req, text};
-
-/// The shape of a statement's rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
-    /// Objects, as `/query` answers.
-    Rows,
-    /// Columns and arrays, as `/raw` answers.
-    Raw,
-}
-
-/// One text of SQL with its parameters.
-#[derive(Debug)]
-pub(super) struct Sql {
-    pub(super) text: String,
-    pub(super) params: Vec<Value>,
-}
 
 /// Runs a request on a database.
 pub(super) fn answer(

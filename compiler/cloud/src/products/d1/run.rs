@@ -14,8 +14,23 @@ use rusqlite::{Batch, Connection, ErrorCode, Statement, StatementStatus};
 use serde_json::{Value, json};
 
 use super::limits::{self, STATEMENT_BYTES_MAX};
-use super::query::{Shape, Sql};
 use crate::envelope::Problem;
+
+/// The shape of a statement's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Objects, as `/query` answers.
+    Rows,
+    /// Columns and arrays, as `/raw` answers.
+    Raw,
+}
+
+/// One text of SQL with its parameters.
+#[derive(Debug)]
+pub(super) struct Sql {
+    pub(super) text: String,
+    pub(super) params: Vec<Value>,
+}
 
 /// The largest integer that a JavaScript number holds exactly.
 const EXACT_MAX: i64 = 1 << 53;

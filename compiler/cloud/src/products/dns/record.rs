@@ -79,12 +79,29 @@ impl Record {
     }
 
     /// The other records of the same name.
-    pub(super) fn namesakes(&self, db: &Connection) -> rusqlite::Result<Vec<Self>> {
+    fn namesakes(&self, db: &Connection) -> rusqlite::Result<Vec<Self>> {
         db.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM dns_records WHERE zone_id = ? AND name = ? AND id <> ?"
         ))?
         .query_map([&self.zone_id, &self.name, &self.id], Self::from_row)?
         .collect()
+    }
+
+    /// Refuses the record where another one excludes it.
+    pub(super) fn check_conflicts(&self, db: &Connection) -> Result<(), Problem> {
+        let others = self.namesakes(db)?;
+        let same = |other: &Self| other.kind == self.kind && other.content == self.content;
+        if others.iter().any(same) {
+            return Err(Problem::new(400, 81058, "An identical record already exists."));
+        }
+        if self.kind == "CNAME" && others.iter().any(|other| rules::is_proxiable(&other.kind)) {
+            let text = "An A, AAAA, or CNAME record with that host already exists.";
+            return Err(Problem::new(400, 81053, text));
+        }
+        if rules::is_proxiable(&self.kind) && others.iter().any(|other| other.kind == "CNAME") {
+            return Err(Problem::new(400, 81054, "A CNAME record with that host already exists."));
+        }
+        Ok(())
     }
 
     /// Reads and checks a whole body.

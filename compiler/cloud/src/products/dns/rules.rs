@@ -14,10 +14,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use rusqlite::Connection;
 use serde_json::Value;
 
-use super::record::Record;
 use crate::envelope::Problem;
 use crate::request::text;
 
@@ -197,23 +195,6 @@ pub(super) fn no_tags(body: &Value) -> Result<(), Problem> {
         0 => Ok(()),
         n => Err(invalid(9300, format!("DNS record has {n} tags, exceeding the quota of 0."))),
     }
-}
-
-/// Refuses a record that another one excludes.
-pub(super) fn check_conflicts(db: &Connection, record: &Record) -> Result<(), Problem> {
-    let others = record.namesakes(db)?;
-    let same = |other: &Record| other.kind == record.kind && other.content == record.content;
-    if others.iter().any(same) {
-        return Err(Problem::new(400, 81058, "An identical record already exists."));
-    }
-    if record.kind == "CNAME" && others.iter().any(|other| is_proxiable(&other.kind)) {
-        let text = "An A, AAAA, or CNAME record with that host already exists.";
-        return Err(Problem::new(400, 81053, text));
-    }
-    if is_proxiable(&record.kind) && others.iter().any(|other| other.kind == "CNAME") {
-        return Err(Problem::new(400, 81054, "A CNAME record with that host already exists."));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
