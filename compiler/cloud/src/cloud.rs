@@ -170,7 +170,7 @@ fn settle(db: &Connection) -> Result<Constants, CloudError> {
 }
 
 /// The value that the folder holds for a key; the given one when it holds none yet.
-fn constant(db: &Connection, key: &str, fresh: &str) -> rusqlite::Result<String> {
+pub(crate) fn constant(db: &Connection, key: &str, fresh: &str) -> rusqlite::Result<String> {
     if let Some(value) = held(db, key)? {
         return Ok(value);
     }
@@ -178,7 +178,7 @@ fn constant(db: &Connection, key: &str, fresh: &str) -> rusqlite::Result<String>
     Ok(fresh.to_owned())
 }
 
-fn held(db: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+pub(crate) fn held(db: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
     db.query_row("SELECT value FROM meta WHERE key = ?", [key], |row| row.get(0)).optional()
 }
 

@@ -1,7 +1,7 @@
 //! Fault injection: what goes wrong, on which call.
 //!
-//! Calls are counted per opened cloud, over all API requests (`/client/v4`), from 1. A fault that
-//! names a call hits that call alone. Faults answer or close at the edge of the server, so that a
+//! Calls are counted per opened cloud, over all API requests (`/client/v4`, and `/v1/pools` of the
+//! edge), from 1. A fault that names a call hits that call alone. Faults answer or close at the edge of the server, so that a
 //! product never knows of them; `list_lag_ms`, `deny` and `bare_conflict` are read by the
 //! handlers.
 //!
@@ -237,8 +237,7 @@ impl Injector {
     pub(crate) fn book(&self) -> Budget {
         let Some(limit) = self.faults.rate_limit else {
             // Never enforced: a client that shapes itself to the headers must not slow down.
-            let limit = RATE_LIMIT_DEFAULT;
-            return Budget { limit, left: limit, reset_s: WINDOW.as_secs(), refused: false };
+            return Budget::full();
         };
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         if window.since.elapsed() >= WINDOW {
@@ -304,6 +303,12 @@ impl Injector {
 }
 
 impl Budget {
+    /// What there is before any call, and for calls that the limit does not count.
+    pub(crate) fn full() -> Self {
+        let limit = RATE_LIMIT_DEFAULT;
+        Self { limit, left: limit, reset_s: WINDOW.as_secs(), refused: false }
+    }
+
     /// The two headers of every answer.
     pub(crate) fn headers(self) -> [(&'static str, String); 2] {
         let Self { limit, left, reset_s, refused: _ } = self;

@@ -11,13 +11,18 @@
 //!   one folder at once, and a process may be killed at any instant.
 //! - Faults ([`Faults`]) are injected at the edge of the server, never inside a product.
 //!
-//! Beside `/client/v4` there are hooks for tests and rehearsals that Cloudflare has no call for;
+//! Beside `/client/v4` there are the pools of an edge Worker, `/v1/pools/…`: the same paths, answers
+//! and decisions, because they come from the Worker's own pure core. The token is the cloud's own,
+//! and may do everything. Their requests are counted and hit by faults like all others.
+//!
+//! Besides there are hooks for tests and rehearsals that Cloudflare has no call for;
 //! they are neither counted nor hit by faults, and need no token:
 //!
 //! | call | does |
 //! |---|---|
 //! | `POST /__local/tunnels/{id}/connect` | a connector connects: the tunnel is `healthy` |
 //! | `POST /__local/tunnels/{id}/disconnect` | all its connections close: the tunnel is `down` |
+//! | `POST /__local/pools/ahead/{ms}` | the clock of all pools goes so far ahead of what it is now |
 //!
 //! Absent: Worker scripts and their sub-resources (their room is `products/workers.rs`), the S3
 //! API of R2, D1 export, import and restore, quotas of the account's plan.
@@ -35,6 +40,7 @@ mod error;
 mod faults;
 mod paging;
 mod pipeline;
+mod pools;
 mod products;
 mod request;
 mod schema;

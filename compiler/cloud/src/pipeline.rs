@@ -3,7 +3,8 @@
 //! Order: count, wait, read the body, faults before the effect, products, faults after the
 //! effect, headers, log. Products run on blocking threads: SQLite blocks.
 //!
-//! Paths outside of `/client/v4` are the hooks listed at the crate's root.
+//! Paths below `/v1` are the edge's pools. All other ones outside of `/client/v4` are the hooks
+//! listed at the crate's root.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::envelope::Problem;
 use crate::faults::{Budget, Early};
 use crate::request::Req;
 use crate::serve::ConnectionLost;
-use crate::{clock, products};
+use crate::{clock, pools, products};
 
 impl Cloud {
     /// The routes, for serving in process; see [`crate::serve`] for a bound port.
@@ -32,11 +33,13 @@ impl Cloud {
 
 async fn respond(State(cloud): State<Cloud>, request: Request<Body>) -> Response<Body> {
     let inner = cloud.0;
-    if !request.uri().path().starts_with("/client/v4/") {
+    let is_edge = pools::is_edge(request.uri().path());
+    if !is_edge && !request.uri().path().starts_with("/client/v4/") {
         return outside(inner, request).await;
     }
     let call = inner.next_call();
-    let budget = inner.injector.book();
+    // The account's limit is the API's alone.
+    let budget = if is_edge { Budget::full() } else { inner.injector.book() };
     let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
     let latency_ms = inner.injector.faults.latency_ms;
     if latency_ms > 0 {
@@ -57,6 +60,7 @@ async fn respond(State(cloud): State<Cloud>, request: Request<Body>) -> Response
     let status = response.as_ref().map_or(0, |response| response.status().as_u16());
     inner.record(RequestLog { seq: call, method, path, status });
     match response {
+        Some(response) if is_edge => response,
         Some(response) => with_headers(response, budget),
         None => lost(),
     }
@@ -64,11 +68,16 @@ async fn respond(State(cloud): State<Cloud>, request: Request<Body>) -> Response
 
 /// Runs the product on a blocking thread.
 async fn handle(cloud: Arc<Inner>, req: Req) -> Response<Body> {
-    let work = move || match products::handle(&cloud, &req) {
-        Ok(answer) => answer.into_response(),
-        Err(problem) => {
-            report(&problem, &req);
-            problem.into_response()
+    let work = move || {
+        if pools::is_edge(&req.path) {
+            return pools::answer(&cloud, &req);
+        }
+        match products::handle(&cloud, &req) {
+            Ok(answer) => answer.into_response(),
+            Err(problem) => {
+                report(&problem, &req);
+                problem.into_response()
+            }
         }
     };
     match tokio::task::spawn_blocking(work).await {

@@ -5,7 +5,7 @@
 //! `user_version`, and a file from a newer program is refused.
 
 /// Schema steps, oldest first.
-pub(crate) const STEPS: &[&str] = &[STEP_1];
+pub(crate) const STEPS: &[&str] = &[STEP_1, STEP_2];
 
 const STEP_1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -86,4 +86,11 @@ CREATE TABLE tunnel_connections (
     id TEXT PRIMARY KEY, tunnel_id TEXT NOT NULL REFERENCES tunnels(id) ON DELETE CASCADE,
     client_id TEXT NOT NULL, opened_us INTEGER NOT NULL
 ) STRICT;
+";
+
+// Rows of the edge's pools: what they hold is `envc-edge-core`'s own.
+const STEP_2: &str = r"
+CREATE TABLE pool_rows (
+    pool TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (pool, name)
+) STRICT, WITHOUT ROWID;
 ";

@@ -123,6 +123,11 @@ pub(crate) fn local_hook(cloud: &Inner, method: &Method, path: &str) -> Result<A
     match (method.as_str(), parts.as_slice()) {
         ("POST", ["__local", "tunnels", id, "connect"]) => tunnels::connect(&ctx, id),
         ("POST", ["__local", "tunnels", id, "disconnect"]) => tunnels::disconnect(&ctx, id),
+        ("POST", ["__local", "pools", "ahead", ms]) => {
+            let ms = ms.parse().map_err(|_| Problem::no_route(path))?;
+            crate::pools::go_ahead(cloud, ms)?;
+            Ok(Answer::null())
+        }
         _ => Err(Problem::no_route(path)),
     }
 }

@@ -14,6 +14,8 @@ mod folder;
 #[cfg(test)]
 mod kv;
 #[cfg(test)]
+mod pools;
+#[cfg(test)]
 mod queues;
 #[cfg(test)]
 mod r2;
