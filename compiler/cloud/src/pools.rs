@@ -24,7 +24,8 @@ use rusqlite::{Connection, params};
 
 use crate::auth;
 use crate::clock;
-use crate::cloud::{CloudError, Inner, constant, held};
+use crate::cloud::{Inner, constant, held};
+use crate::error::CloudError;
 use crate::request::Req;
 
 /// Whose token the folder's is.
