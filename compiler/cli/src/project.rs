@@ -39,6 +39,16 @@ impl SpecFile {
         Source { name: &self.name, text: &self.text }
     }
 
+    /// Its path from the top of the checkout, as a forge names files; without git as `name`.
+    pub fn name_in_checkout(&self) -> String {
+        let top = |path: &PathBuf| {
+            let is_top = |folder: &&Path| folder.join(".git").symlink_metadata().is_ok();
+            let inside = path.strip_prefix(path.ancestors().skip(1).find(is_top)?).ok()?;
+            Some(inside.to_string_lossy().replace('\\', "/"))
+        };
+        self.path.as_ref().and_then(top).unwrap_or_else(|| self.name.clone())
+    }
+
     /// Looks for the spec from the current folder upwards. `chdir` is another folder to start from,
     /// or the spec itself.
     pub fn find(cwd: &Path, chdir: Option<&Path>) -> Result<Self, CommandError> {

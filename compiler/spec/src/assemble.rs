@@ -22,6 +22,7 @@ impl<'a> Scope<'a> {
         let existing = Existing::read(merged, given.type_name, &mut self.found);
         let mut later = settings::later(merged, project, given.instance.local_cloud);
         self.check_settings();
+        self.check_consumers();
         let lets = self.all_lets();
         let resources = self.resources(&existing);
         let workers = merged

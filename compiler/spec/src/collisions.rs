@@ -74,6 +74,9 @@ impl Scope<'_> {
             }
         }
         paths.sort_by_key(|(_, span)| *span);
+        for (path, span) in &paths {
+            self.check_private_folder(path, *span);
+        }
         let mut seen: BTreeMap<String, Span> = BTreeMap::new();
         for (path, span) in paths {
             if let Some(first) = seen.get(&path) {
@@ -89,6 +92,24 @@ impl Scope<'_> {
             }
         }
         self.check_overwritten(&seen, environment);
+    }
+
+    /// What git and envc keep for themselves is nobody else's to write.
+    fn check_private_folder(&mut self, path: &str, span: Span) {
+        let owner = match path.split('/').next() {
+            _ if path.split('/').any(|part| part.eq_ignore_ascii_case(".git")) => "git",
+            Some(".envc") => "envc",
+            _ => return,
+        };
+        self.error(
+            Diagnostic::error(
+                codes::FILE_COLLISION,
+                span,
+                format!("`{path}` lies in a folder that {owner} keeps for itself"),
+            )
+            .at("written here")
+            .help("give the file another path"),
+        );
     }
 
     /// What is read must not be written over.

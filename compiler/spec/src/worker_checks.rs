@@ -22,6 +22,7 @@ impl Scope<'_> {
     pub(crate) fn check_worker(&mut self, node: &Node) {
         self.check_env(node);
         self.check_bundle(node);
+        self.check_classes(node);
         for scalar in node.children_named("cron").filter_map(|cron| cron.args.first()) {
             self.check_cron(scalar);
         }

@@ -48,6 +48,22 @@ fn a_denied_warning_is_a_mistake_in_every_format() {
 }
 
 #[test]
+fn annotations_name_the_spec_from_the_top_of_the_checkout() {
+    let env = TestEnv::of_text(ONE_KV);
+    let _git = env.git(&["init", "-q"]);
+    env.write("services/shop/environment.kdl", TWO);
+    let checks: [(&str, &[&str]); 2] = [
+        ("services", &["-C", "shop", "check", "--format", "github"]),
+        ("services/shop", &["check", "--format", "github"]),
+    ];
+    for (folder, arguments) in checks {
+        let output = env.command_in(&env.root().join(folder), arguments).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.starts_with("::warning file=services/shop/environment.kdl,line="), "{text}");
+    }
+}
+
+#[test]
 fn plan_and_apply_say_each_warning_in_a_line() {
     let env = TestEnv::of_text(&ONE_KV.replace("allow \"unused_resource\"\n", ""));
     let line = "warning: environment.kdl:3:4: nothing uses `kv.cache` (unused_resource)\n";

@@ -15,7 +15,7 @@ use crate::{
     lint::{self, Looked},
     outcome::counted,
     project::{self, SpecFile},
-    render,
+    render::{self, Source},
     ui::{Ui, UiOptions},
 };
 
@@ -106,7 +106,8 @@ fn show(ui: &Ui, found: Diagnostics, file: &SpecFile, format: CheckFormat) {
             ui.event("diagnostic", object);
         }
     } else if format == CheckFormat::Github {
-        let lines = render::github(found, file.source());
+        let name = file.name_in_checkout();
+        let lines = render::github(found, Source { name: &name, ..file.source() });
         if !lines.is_empty() {
             ui.result(&lines);
         }

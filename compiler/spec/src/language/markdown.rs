@@ -206,6 +206,9 @@ fn node(language: &Language, node: &NodeDoc, out: &mut String) {
     put(out, format_args!("{gap}```kdl\n{}\n```\n\n", example.trim_end()));
 }
 
+/// Comes before an example that works on what an earlier migration made.
+const EARLIER: &str = "migration tag=\"v0\" {\n    new-sqlite-classes \"Room\"\n}\n";
+
 /// The example of a node, inside the heads of the nodes that it stands in.
 fn example(language: &Language, node: &NodeDoc) -> String {
     let Some((parent, _)) = node.id.rsplit_once('/') else { return node.example.to_owned() };
@@ -214,6 +217,10 @@ fn example(language: &Language, node: &NodeDoc) -> String {
     while let Some(parent) = above.and_then(|id| language.node(id)) {
         let head = parent.example.split(" {").next().unwrap_or_default();
         text = format!("{head} {{\n    {}\n}}", text.replace('\n', "\n    "));
+        let works_on_others = matches!(node.name, "deleted-classes" | "renamed-class");
+        if works_on_others && parent.name == "migration" {
+            text.insert_str(0, EARLIER);
+        }
         above = parent.id.rsplit_once('/').map(|(parent, _)| parent);
     }
     text
