@@ -294,7 +294,7 @@ impl Checker<'_> {
         let name = prop.name.value.as_str();
         let kind = &node.name.value;
         let flag = rule.flags.iter().any(|flag| flag.name == name);
-        let child = self.grammar.children(rule).get(name).is_some_and(|child| child.name == name);
+        let child = self.grammar.children(rule).get(name).filter(|child| child.name == name);
         let names = rule.props.iter().map(|prop| prop.name);
         let error = if flag {
             let off = matches!(prop.value.as_bool(), Some(false));
@@ -309,10 +309,13 @@ impl Checker<'_> {
             let message = format!("`{kind}` has no property `{name}`");
             let error = Diagnostic::error(codes::UNKNOWN_PROPERTY, prop.name.span, message)
                 .at("unknown property");
-            if child {
+            if let Some(child) = child {
+                // A node without arguments says by being there that something holds.
+                let bare = child.args.is_empty() && child.props.is_empty();
+                let more = if bare { "" } else { " …" };
                 let error =
-                    error.help(format!("write it inside the braces: {kind} … {{ {name} … }}"));
-                move_inside(error, node, prop)
+                    error.help(format!("write it inside the braces: {kind} … {{ {name}{more} }}"));
+                move_inside(error, node, prop, bare)
             } else {
                 // `id=` of a resource is known only to say that it belongs to `existing`.
                 let names = names.filter(|name| *name != "id" || self.grammar.is_existing(rule));
@@ -383,17 +386,23 @@ pub(crate) fn missing_after_merge(node: &Node, rule: &NodeRule, found: &mut Diag
 }
 
 /// The property `name="text"` as a child `{ name "text" }`, where the node has no children yet.
-fn move_inside(error: Diagnostic, node: &Node, prop: &Prop) -> Diagnostic {
-    let (ScalarValue::Text { text, raw: false, .. }, true) =
-        (&prop.value.value, node.children.is_empty())
-    else {
-        return error;
+fn move_inside(error: Diagnostic, node: &Node, prop: &Prop, bare: bool) -> Diagnostic {
+    let name = &prop.name.value;
+    let written = match &prop.value.value {
+        _ if prop.value.tag.is_some() => return error,
+        ScalarValue::Bool(true) if bare => name.clone(),
+        ScalarValue::Text { text, raw: false, .. } if !bare && !text.contains(['"', '\\']) => {
+            format!("{name} \"{text}\"")
+        }
+        _ => return error,
     };
-    if text.contains(['"', '\\']) || prop.value.tag.is_some() {
-        return error;
+    let error = error.fix(prop.span(), "");
+    if let Some(first) = node.children.first() {
+        let before = Span::new(first.span.start, first.span.start);
+        return error.fix(before, format!("{written} ; "));
     }
     let end = Span::new(node.span.end, node.span.end);
-    error.fix(prop.span(), "").fix(end, format!(" {{ {} \"{text}\" }}", prop.name.value))
+    error.fix(end, format!(" {{ {written} }}"))
 }
 
 /// What other tools call a thing, and what envc calls it. Sources: the resource types of

@@ -202,10 +202,23 @@ fn hosts<'a>(
     for worker in merged.all("worker") {
         let routes = worker.children.iter().filter(|node| is_route(node));
         for node in routes {
-            let given = node.prop("name").and_then(Scalar::as_text);
-            if let Some(name) = given.or(worker.label()) {
+            let given = node.prop("name");
+            let Some(name) = given.and_then(Scalar::as_text).or(worker.label()) else { continue };
+            match (out.get(name), given) {
+                (None, _) => {
+                    out.insert(name, (HostNode { node, worker: Some(worker) }, Slot::New));
+                }
                 // The first one has the worker's name; others need `name=` to be referred to.
-                out.entry(name).or_insert((HostNode { node, worker: Some(worker) }, Slot::New));
+                (Some(_), None) => {}
+                (Some((first, _)), Some(given)) => {
+                    let message = format!("two hosts are called \"{name}\"");
+                    found.push(
+                        Diagnostic::error(codes::DUPLICATE, given.span, message)
+                            .at("again")
+                            .label(first.node.span, "has that name")
+                            .help("hosts are referred to by name alone: give one another name"),
+                    );
+                }
             }
         }
     }
