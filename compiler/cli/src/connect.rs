@@ -4,14 +4,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
-    sync::atomic::AtomicBool,
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use envc_cloud::{Cloud, CloudConfig, Faults};
 use envc_core::{Digest, Secret};
 use envc_exec::{
-    CallClass, CallError, Client, Endpoint, Progress, Scope, ScopeError, World, find_account,
-    find_zones, help_for_call,
+    CallClass, CallError, Client, Endpoint, Progress, Scope, ScopeError, World, edge::EdgeEndpoint,
+    find_account, find_zones, help_for_call,
 };
 use envc_kinds::Meaning;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ const CACHE_BYTES_MAX: usize = 1024 * 1024;
 /// A connection to a cloud.
 pub(crate) struct Connection {
     endpoint: Endpoint,
-    transport: HttpTransport,
+    transport: Arc<HttpTransport>,
     /// What the cloud says its account is; Cloudflare is asked.
     account: Option<String>,
     cache: ScopeCache,
@@ -82,7 +82,7 @@ impl Connection {
         }));
         Ok(Self {
             endpoint,
-            transport: HttpTransport::new(),
+            transport: Arc::new(HttpTransport::new()),
             account: Some(account),
             // Its port changes, its IDs do not: cached under its account.
             cache: ScopeCache::read(session, "local"),
@@ -105,7 +105,7 @@ impl Connection {
         Ok(Self {
             cache: ScopeCache::read(session, key.as_str()),
             endpoint: Endpoint { base_url, token },
-            transport: HttpTransport::new(),
+            transport: Arc::new(HttpTransport::new()),
             account: session.env.account_id.clone(),
             local: None,
         })
@@ -119,13 +119,25 @@ impl Connection {
         stop: &'a AtomicBool,
     ) -> Client<'a> {
         let world = World {
-            transport: &self.transport,
+            transport: &*self.transport,
             clock: &session.clock,
             entropy: &session.entropy,
             progress,
             stop,
         };
         Client::new(self.endpoint.clone(), world)
+    }
+
+    /// The way out: what calls other servers goes the same one.
+    pub(crate) fn transport(&self) -> Arc<HttpTransport> {
+        Arc::clone(&self.transport)
+    }
+
+    /// Where the embedded cloud serves what the edge Worker does; none on Cloudflare.
+    pub(crate) fn local_edge(&self) -> Option<EdgeEndpoint> {
+        self.local.as_ref()?;
+        let base_url = self.endpoint.base_url.trim_end_matches("/client/v4").to_owned();
+        Some(EdgeEndpoint { base_url, token: Some(self.endpoint.token.clone()) })
     }
 
     /// The account, with the zones that are known already.

@@ -22,18 +22,8 @@ use crate::{
     ports::{Clock, Entropy, Transport},
     progress::{Event, Progress},
     rate::Limiter,
+    retry::{self, BACKOFF_MS_MAX, RETRY_AFTER_MS_MAX, UNREACHABLE_ATTEMPTS_MAX},
 };
-
-/// First wait between tries, in milliseconds; doubles with each.
-const BACKOFF_MS: u64 = 250;
-/// Longest wait between tries that envc chooses by itself, in milliseconds.
-const BACKOFF_MS_MAX: u64 = 8_000;
-/// Longest wait that a `Retry-After` may ask for, in milliseconds: the limit's window.
-const RETRY_AFTER_MS_MAX: u64 = 300_000;
-/// Tries to reach a server that does not answer the door; some three seconds in all.
-const UNREACHABLE_ATTEMPTS_MAX: u32 = 4;
-/// How long a waiting call sleeps between looks at the stop flag, in milliseconds.
-const SLICE_MS: u64 = 100;
 
 /// Where and as whom calls are made.
 #[derive(Clone, Debug)]
@@ -277,48 +267,19 @@ impl<'a> Client<'a> {
     }
 
     async fn wait_for_turn(&self, call: &Call) -> Result<(), CallError> {
-        let mut told = false;
-        loop {
-            if self.stopped() {
-                return Err(CallError {
-                    call: name_of(call),
-                    class: CallClass::Interrupted,
-                    message: "interrupted before it was sent".into(),
-                });
-            }
-            let hold_ms = self.limiter.hold_ms(self.clock.monotonic_ms());
-            if hold_ms == 0 {
-                return Ok(());
-            }
-            if !told && hold_ms > 1_000 {
-                told = true;
-                self.progress.event(Event::Waiting { wait_ms: hold_ms });
-            }
-            self.clock.sleep(hold_ms.min(SLICE_MS)).await;
-        }
+        let is_ours =
+            retry::wait_for_turn(&self.limiter, self.clock, self.progress, self.stop).await;
+        if is_ours { Ok(()) } else { Err(interrupted(call)) }
     }
 
     /// Waits, but not past the user's Ctrl-C.
     pub async fn pause(&self, ms: u64) {
-        let mut left = ms;
-        while left > 0 && !self.stopped() {
-            let slice = left.min(SLICE_MS);
-            self.clock.sleep(slice).await;
-            left -= slice;
-        }
+        retry::pause(self.clock, self.stop, ms).await;
     }
 
     /// The wait after this many tries: doubles, and half of it is chance.
     pub fn backoff_ms(&self, attempt: u32) -> u64 {
-        let full = BACKOFF_MS.saturating_mul(1 << attempt.min(10)).min(BACKOFF_MS_MAX);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "a number below 8,000 times a number from 0 to 1"
-        )]
-        let jitter = ((full / 2) as f64 * self.entropy.unit()) as u64;
-        full / 2 + jitter
+        retry::backoff_ms(self.entropy, attempt)
     }
 
     /// All items of a list. Pages after the first are fetched at once where their number is known.
@@ -419,6 +380,14 @@ fn items_of(call: &Call, result: Json, total: Option<u64>) -> Result<Vec<Json>, 
                 message: "the API's answer is not a list".into(),
             })
         }
+    }
+}
+
+fn interrupted(call: &Call) -> CallError {
+    CallError {
+        call: name_of(call),
+        class: CallClass::Interrupted,
+        message: "interrupted before it was sent".into(),
     }
 }
 

@@ -9,12 +9,14 @@
 
 mod client;
 mod deed;
+pub mod edge;
 mod journal;
 mod migrate;
 mod observe;
 pub mod ports;
 mod progress;
 mod rate;
+mod retry;
 mod runner;
 mod scope;
 

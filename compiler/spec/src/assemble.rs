@@ -53,6 +53,7 @@ impl<'a> Scope<'a> {
             endpoints: self.endpoints(),
             lets,
             secrets: settings::providers(merged),
+            edge: self.edge(),
             requires: settings::requires(merged),
             dev_remote: text("dev") != Some("local") && !given.instance.local_cloud,
             later: sorted(later),

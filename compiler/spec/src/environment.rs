@@ -1,6 +1,6 @@
 //! One environment, resolved: what the rest of the compiler works with. No sugar downstream.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, Desired, Span, Text};
 
@@ -139,6 +139,8 @@ pub struct Environment {
     pub lets: BTreeMap<String, Text>,
     /// Where secrets come from, in order.
     pub secrets: Vec<SecretProvider>,
+    /// The edge Worker.
+    pub edge: Option<Edge>,
     /// The tools that must be there.
     pub requires: Vec<Requirement>,
     /// `dev "remote"` or `dev "local"`.
@@ -175,6 +177,7 @@ impl Environment {
             endpoints: Vec::new(),
             lets: BTreeMap::new(),
             secrets: Vec::new(),
+            edge: None,
             requires: Vec::new(),
             dev_remote: false,
             later: Vec::new(),
@@ -350,6 +353,28 @@ pub struct Endpoint {
     pub url: String,
     /// Not waited for.
     pub optional: bool,
+}
+
+/// The edge Worker that holds pools, the registry and shared state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// Its address, without a slash at the end.
+    pub url: String,
+    /// The token of its API: one `(secret)` or `(env)`.
+    pub token: Text,
+    /// The pools that it is said to have, by name.
+    pub pools: BTreeMap<String, EdgePool>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// A pool of preview IDs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EdgePool {
+    /// The attributes that are no secrets.
+    pub public: BTreeSet<String>,
+    /// Where it is declared.
+    pub span: Span,
 }
 
 /// A place where secrets come from.

@@ -37,8 +37,8 @@ mod workers;
 
 pub use branch::identity_from_branch;
 pub use environment::{
-    Binding, Consumer, Deploy, DoMigration, Dotenv, DurableObject, Endpoint, Environment, FileSpec,
-    Identity, Instance, Later, MigrateMode, MigrationDir, PortRange, Requirement, SecretProvider,
-    StateStoreKind, TypeHead, When, Worker,
+    Binding, Consumer, Deploy, DoMigration, Dotenv, DurableObject, Edge, EdgePool, Endpoint,
+    Environment, FileSpec, Identity, Instance, Later, MigrateMode, MigrationDir, PortRange,
+    Requirement, SecretProvider, StateStoreKind, TypeHead, When, Worker,
 };
 pub use spec::{Spec, load};

@@ -4,8 +4,8 @@ use envc_core::{Diagnostic, Diagnostics, KindId};
 use envc_syntax::{Node, Prop, Scalar};
 
 use crate::{
-    Later, Requirement, SecretProvider, StateStoreKind, codes, grammar::ALLOW, merge::Merged,
-    refs::Place, scope::Scope, suggest::Spot,
+    Edge, EdgePool, Later, Requirement, SecretProvider, StateStoreKind, codes, grammar::ALLOW,
+    merge::Merged, refs::Place, scope::Scope, suggest::Spot,
 };
 
 /// Where secrets are looked up, in order. Without a `secrets` node: envc's own environment.
@@ -121,6 +121,23 @@ pub(crate) fn later(merged: &Merged<'_>, project: &Node, local_cloud: bool) -> V
 }
 
 impl Scope<'_> {
+    /// The edge Worker, when there is one.
+    pub(crate) fn edge(&mut self) -> Option<Edge> {
+        let merged = self.given.merged;
+        let node = merged.single("edge")?;
+        let pool = |pool: &Node| {
+            let public = text(pool.prop("public")).unwrap_or_default();
+            let public = public.split_whitespace().map(str::to_owned).collect();
+            (pool.label().unwrap_or_default().to_owned(), EdgePool { public, span: pool.span })
+        };
+        Some(Edge {
+            url: text(node.args.first())?.trim_end_matches('/').to_owned(),
+            token: self.resolve(node.prop("token")?, Place::Private).text,
+            pools: node.children_named("pool").map(pool).collect(),
+            span: node.span,
+        })
+    }
+
     /// Checks the settings that hold references or refer to one another.
     pub(crate) fn check_settings(&mut self) {
         let merged = self.given.merged;

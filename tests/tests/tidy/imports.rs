@@ -14,7 +14,11 @@ const LAW: &[(&str, &[&str])] = &[
     ("envc-kinds", &["envc-core", "envc-syntax"]),
     ("envc-spec", &["envc-core", "envc-syntax", "envc-kinds"]),
     ("envc-plan", &["envc-core", "envc-syntax", "envc-kinds", "envc-spec"]),
-    ("envc-exec", &["envc-core", "envc-syntax", "envc-kinds", "envc-spec", "envc-plan"]),
+    (
+        "envc-exec",
+        // The pure types of the edge's API: exec is a client of it.
+        &["envc-core", "envc-syntax", "envc-kinds", "envc-spec", "envc-plan", "envc-edge-api"],
+    ),
     // The second witness: it shares no type with what it is there to check.
     ("envc-cloud", &["envc-core", "envc-edge-api", "envc-edge-core"]),
     ("envc", EVERYTHING),

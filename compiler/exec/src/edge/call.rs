@@ -1,0 +1,128 @@
+//! A request to the edge Worker, and its answer.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use http::Method;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::error::{EdgeClass, EdgeError};
+
+/// A request to the edge Worker.
+#[derive(Clone, Debug)]
+pub struct EdgeCall {
+    pub(super) method: Method,
+    /// From the first slash on.
+    pub(super) path: String,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: Option<Bytes>,
+    /// What happened to it does not matter: it may be sent again.
+    pub(super) repeatable: bool,
+}
+
+impl EdgeCall {
+    /// Reads. `segments` are the parts of the path; each is encoded as it has to be.
+    pub fn get(segments: &[&str]) -> Self {
+        Self::new(Method::GET, segments, true)
+    }
+
+    /// Sets the same thing however often it is sent.
+    pub fn put(segments: &[&str]) -> Self {
+        Self::new(Method::PUT, segments, true)
+    }
+
+    /// Takes away; what is gone already is gone.
+    pub fn delete(segments: &[&str]) -> Self {
+        Self::new(Method::DELETE, segments, true)
+    }
+
+    /// Does something new each time it is sent. Use [`Self::repeatable`] where that is not so.
+    pub fn post(segments: &[&str]) -> Self {
+        Self::new(Method::POST, segments, false)
+    }
+
+    fn new(method: Method, segments: &[&str], repeatable: bool) -> Self {
+        let path = segments.iter().fold(String::new(), |path, part| path + "/" + &encoded(part));
+        Self { method, path, headers: Vec::new(), body: None, repeatable }
+    }
+
+    /// A POST that is safe to repeat: the Worker knows it again by what stands in its body.
+    #[must_use]
+    pub fn repeatable(mut self) -> Self {
+        self.repeatable = true;
+        self
+    }
+
+    /// Adds a header; its name is in lower case.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Sends this as JSON.
+    #[must_use]
+    pub fn json<T: Serialize>(self, body: &T) -> Self {
+        // The API's types are texts, numbers and maps with text keys: serialising cannot fail.
+        self.bytes(serde_json::to_vec(body).unwrap_or_default())
+    }
+
+    /// Sends these bytes of JSON.
+    #[must_use]
+    pub fn bytes(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+
+    /// Method and path, for messages. Paths hold names and identifiers; the identifier of a
+    /// lease or of a lock is as good as the thing itself and is left out.
+    pub fn name(&self) -> String {
+        let mut parts: Vec<&str> = self.path.split('/').collect();
+        let secret_after = |part: &&str| matches!(*part, "leases" | "lock" | "tickets");
+        if let Some(at) = parts.iter().rposition(secret_after)
+            && let Some(secret) = parts.get_mut(at + 1)
+        {
+            *secret = "…";
+        }
+        format!("{} {}", self.method, parts.join("/"))
+    }
+}
+
+/// All but letters, digits and `-._~` (RFC 3986, section 2.3) as `%` and hex digits.
+fn encoded(part: &str) -> String {
+    let mut text = String::with_capacity(part.len());
+    for byte in part.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
+}
+
+/// A good answer of the edge Worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EdgeAnswer {
+    /// Method and path that it answers, for messages.
+    pub call: String,
+    /// 200 to 299.
+    pub status: u16,
+    /// The `ETag` header, with its quotes.
+    pub etag: Option<String>,
+    /// The `Retry-After` header, in seconds: when to ask again.
+    pub retry_after_s: Option<u64>,
+    /// The body: JSON, or nothing.
+    pub body: Bytes,
+}
+
+impl EdgeAnswer {
+    /// Reads the body. One that is not what was asked for is no edge Worker's.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, EdgeError> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let message = format!("the answer does not say what it should: {error}");
+            EdgeError::new(self.call.clone(), EdgeClass::Stranger, message)
+        })
+    }
+}

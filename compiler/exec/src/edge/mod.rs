@@ -1,0 +1,13 @@
+//! The edge Worker, as a client sees it: leases, reports, shared state.
+//!
+//! It has a rate budget of its own, apart from Cloudflare's, and never shows its token.
+
+mod call;
+mod client;
+mod error;
+#[cfg(test)]
+mod tests;
+
+pub use call::{EdgeAnswer, EdgeCall};
+pub use client::{EdgeClient, EdgeEndpoint, Patience};
+pub use error::{EdgeClass, EdgeError, EdgeProblem};
