@@ -21,7 +21,8 @@ const RATE_LIMIT_DEFAULT: u32 = 1200;
 /// The window of the rate limit.
 const WINDOW: Duration = Duration::from_mins(5);
 /// Products whose permission can be denied.
-const PRODUCTS: [&str; 7] = ["d1", "kv", "r2", "queues", "tunnel", "dns", "zones"];
+const PRODUCTS: [&str; 9] =
+    ["d1", "kv", "r2", "queues", "tunnel", "dns", "zones", "workers", "routes"];
 
 /// When a crash comes, seen from the call's effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +85,7 @@ impl Faults {
     /// | `html-on` | n+n | 200 with an HTML challenge page (`cf-mitigated: challenge`) |
     /// | `crash-on` | n:before, n:after | the process aborts before or after the call's effect |
     /// | `fail` (or `fail-path`) | METHOD:part of the path:status:code:text | every such call fails so |
-    /// | `deny` | d1+kv+r2+queues+tunnel+dns+zones | the token lacks these permissions |
+    /// | `deny` | d1+kv+r2+queues+tunnel+dns+zones+workers+routes | the token lacks these permissions |
     /// | `rate-limit` | n | more than n calls in 5 minutes: refused for 5 minutes |
     /// | `seed` | n | of `error-rate` |
     /// | `list-lag` | ms | new objects appear in lists only after this |

@@ -24,8 +24,8 @@
 //! | `POST /__local/tunnels/{id}/disconnect` | all its connections close: the tunnel is `down` |
 //! | `POST /__local/pools/ahead/{ms}` | the clock of all pools goes so far ahead of what it is now |
 //!
-//! Absent: Worker scripts and their sub-resources (their room is `products/workers.rs`), the S3
-//! API of R2, D1 export, import and restore, quotas of the account's plan.
+//! Absent: of Workers, running them, tails and builds (`products/workers.rs` lists what there is);
+//! the S3 API of R2; D1 export, import and restore; quotas of the account's plan.
 //!
 //! Entry: [`Cloud::open`], then [`serve`] or [`Cloud::router`].
 //!

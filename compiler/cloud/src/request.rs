@@ -54,6 +54,8 @@ fn form_decode(text: &str) -> String {
 #[derive(Debug, Clone)]
 pub(crate) struct Part {
     pub(crate) name: String,
+    pub(crate) filename: Option<String>,
+    pub(crate) content_type: Option<String>,
     pub(crate) bytes: Bytes,
 }
 
@@ -147,8 +149,10 @@ async fn read_parts(headers: &HeaderMap, body: Bytes) -> Result<Vec<Part>, Probl
     let mut parts = Vec::new();
     while let Some(field) = form.next_field().await.map_err(|e| bad(&e))? {
         let name = field.name().unwrap_or("").to_owned();
+        let filename = field.file_name().map(str::to_owned);
+        let content_type = field.content_type().map(str::to_owned);
         let bytes = field.bytes().await.map_err(|e| bad(&e))?;
-        parts.push(Part { name, bytes });
+        parts.push(Part { name, filename, content_type, bytes });
     }
     Ok(parts)
 }

@@ -5,7 +5,7 @@
 //! `user_version`, and a file from a newer program is refused.
 
 /// Schema steps, oldest first.
-pub(crate) const STEPS: &[&str] = &[STEP_1, STEP_2];
+pub(crate) const STEPS: &[&str] = &[STEP_1, STEP_2, STEP_3];
 
 const STEP_1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -93,4 +93,67 @@ const STEP_2: &str = r"
 CREATE TABLE pool_rows (
     pool TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (pool, name)
 ) STRICT, WITHOUT ROWID;
+";
+
+const STEP_3: &str = r"
+CREATE TABLE worker_scripts (
+    name TEXT PRIMARY KEY, tag TEXT NOT NULL UNIQUE, migration_tag TEXT,
+    -- What is not of a version: logpush, observability, tags, tail consumers.
+    settings TEXT NOT NULL,
+    on_subdomain INTEGER NOT NULL, previews INTEGER NOT NULL, deployed_from TEXT NOT NULL,
+    live TEXT, created_us INTEGER NOT NULL, modified_us INTEGER NOT NULL
+) STRICT;
+-- The same code is stored once, however many versions of its script have it.
+CREATE TABLE worker_contents (
+    seq INTEGER PRIMARY KEY, etag TEXT NOT NULL, handlers TEXT NOT NULL,
+    script TEXT NOT NULL REFERENCES worker_scripts(name) ON DELETE CASCADE,
+    UNIQUE (script, etag)
+) STRICT;
+CREATE TABLE worker_modules (
+    content INTEGER NOT NULL REFERENCES worker_contents(seq) ON DELETE CASCADE,
+    position INTEGER NOT NULL, name TEXT NOT NULL, content_type TEXT NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (content, position)
+) STRICT;
+CREATE TABLE worker_versions (
+    id TEXT PRIMARY KEY, number INTEGER NOT NULL,
+    script TEXT NOT NULL REFERENCES worker_scripts(name) ON DELETE CASCADE,
+    content INTEGER NOT NULL REFERENCES worker_contents(seq) ON DELETE CASCADE,
+    metadata TEXT NOT NULL, bindings TEXT NOT NULL, annotations TEXT NOT NULL,
+    source TEXT NOT NULL, created_us INTEGER NOT NULL,
+    UNIQUE (script, number)
+) STRICT;
+CREATE INDEX worker_versions_by_content ON worker_versions (content);
+CREATE TABLE worker_deployments (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+    script TEXT NOT NULL REFERENCES worker_scripts(name) ON DELETE CASCADE,
+    versions TEXT NOT NULL, annotations TEXT NOT NULL, source TEXT NOT NULL,
+    created_us INTEGER NOT NULL
+) STRICT;
+CREATE INDEX worker_deployments_by_script ON worker_deployments (script);
+CREATE TABLE worker_namespaces (
+    id TEXT PRIMARY KEY, class TEXT NOT NULL, name TEXT NOT NULL, sqlite INTEGER NOT NULL,
+    script TEXT NOT NULL REFERENCES worker_scripts(name) ON DELETE CASCADE,
+    UNIQUE (script, class)
+) STRICT;
+CREATE TABLE worker_schedules (
+    script TEXT NOT NULL REFERENCES worker_scripts(name) ON DELETE CASCADE,
+    cron TEXT NOT NULL, created_us INTEGER NOT NULL, modified_us INTEGER NOT NULL,
+    PRIMARY KEY (script, cron)
+) STRICT;
+CREATE TABLE worker_routes (
+    id TEXT PRIMARY KEY, pattern TEXT NOT NULL,
+    zone_id TEXT NOT NULL REFERENCES zones(id) ON DELETE CASCADE,
+    script TEXT REFERENCES worker_scripts(name) ON DELETE SET NULL,
+    UNIQUE (zone_id, pattern)
+) STRICT;
+CREATE INDEX worker_routes_by_script ON worker_routes (script);
+CREATE TABLE worker_domains (
+    id TEXT PRIMARY KEY, hostname TEXT NOT NULL UNIQUE,
+    zone_id TEXT NOT NULL REFERENCES zones(id) ON DELETE CASCADE,
+    script TEXT NOT NULL REFERENCES worker_scripts(name) ON DELETE CASCADE,
+    environment TEXT NOT NULL, cert_id TEXT NOT NULL,
+    -- The DNS record that came with the domain: only the domain removes it.
+    record_id TEXT NOT NULL UNIQUE, created_us INTEGER NOT NULL
+) STRICT;
+CREATE INDEX worker_domains_by_script ON worker_domains (script);
 ";

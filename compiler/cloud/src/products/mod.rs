@@ -85,6 +85,10 @@ fn account_product(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, Pr
             permit("r2")?;
             r2::handle(ctx, req, rest)
         }
+        ["workers", rest @ ..] => {
+            permit("workers")?;
+            workers::handle(ctx, req, rest)
+        }
         ["queues", rest @ ..] => {
             permit("queues")?;
             queues::handle(ctx, req, rest)

@@ -1,12 +1,65 @@
-//! Worker scripts. Not modelled yet: this module is their room.
+//! Workers: scripts, their settings, and what hangs on them.
 //!
-//! Until then an account has no script, and whoever refers to one is told so with the real code.
-//! Their routes hang below `/accounts/{a}/workers` in `products/mod.rs`; multipart uploads arrive
-//! in [`crate::request::Req::parts`].
+//! Endpoints below `accounts/{a}/workers`:
+//!
+//! | path | file |
+//! |---|---|
+//! | `scripts`, `scripts/{n}` (list, upload, content, delete), `scripts/{n}/references`, `services/{n}`, `tails/by-consumer/{n}` | `scripts.rs`, `publish.rs` |
+//! | `durable_objects/namespaces` | `classes.rs` |
+//! | `scripts/{n}/settings`, `scripts/{n}/script-settings` | `settings.rs` |
+//!
+//! Code is stored byte for byte and never run. A Worker's name is its identity; `PUT` is an
+//! upsert and replaces everything of a version; secrets are bindings that are lost unless kept.
+//!
+//! Source: Cloudflare's OpenAPI document and documentation (workers), wrangler's source for the
+//! calls that only it makes, published live error bodies.
 
-use rusqlite::Connection;
+mod bindings;
+mod classes;
+mod code;
+mod publish;
+mod rows;
+mod scripts;
+mod settings;
+mod upload;
 
-/// Says whether the account has a script of this name.
-pub(crate) fn script_exists(_db: &Connection, _name: &str) -> bool {
-    false
+use super::Ctx;
+use crate::envelope::{Answer, Problem};
+use crate::request::Req;
+
+pub(super) use self::rows::{handles_queues, script_exists};
+
+/// Answers a call below `workers`.
+pub(super) fn handle(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, Problem> {
+    match (req.method.as_str(), rest) {
+        ("GET", ["scripts"]) => scripts::list(ctx, req),
+        ("GET", ["services", name]) => scripts::service(ctx, name),
+        ("DELETE", ["services" | "scripts", name]) => scripts::delete(ctx, req, name),
+        ("GET", ["services", name, "environments", environment, "content", "v2"]) => {
+            scripts::content(ctx, scripts::in_production(name, environment)?)
+        }
+        ("GET", ["durable_objects", "namespaces"]) => classes::namespaces(ctx, req),
+        ("GET", ["tails", "by-consumer", name]) => scripts::producers_of(ctx, name),
+        (_, ["scripts", name, rest @ ..]) => script(ctx, req, name, rest),
+        (_, ["scripts"] | ["services", _] | ["tails", "by-consumer", _]) => Err(req.bad_method()),
+        _ => Err(req.no_route()),
+    }
+}
+
+/// Answers a call below one script.
+fn script(ctx: &Ctx<'_>, req: &Req, name: &str, rest: &[&str]) -> Result<Answer, Problem> {
+    match (req.method.as_str(), rest) {
+        ("PUT", []) => publish::put(ctx, req, name),
+        ("PUT", ["content"]) => publish::put_content(ctx, req, name),
+        ("GET", [] | ["content"] | ["content", "v2"]) => scripts::content(ctx, name),
+        ("GET", ["references"]) => scripts::references(ctx, name),
+        ("GET", ["settings"]) => settings::get(ctx, name),
+        ("PATCH", ["settings"]) => settings::patch(ctx, req, name),
+        ("GET", ["script-settings"]) => settings::get_unversioned(ctx, name),
+        ("PATCH", ["script-settings"]) => settings::patch_unversioned(ctx, req, name),
+        (_, [] | ["content" | "references" | "settings" | "script-settings"]) => {
+            Err(req.bad_method())
+        }
+        _ => Err(req.no_route()),
+    }
 }

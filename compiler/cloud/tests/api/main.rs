@@ -23,3 +23,5 @@ mod r2;
 mod support;
 #[cfg(test)]
 mod tunnels;
+#[cfg(test)]
+mod workers;

@@ -3,7 +3,7 @@
 //! Endpoints below `queues/{id}/consumers`: list, create, get, `PUT`, delete.
 //!
 //! Facts: a queue has at most one consumer of either type (400, 11004). A worker consumer needs a
-//! script that exists (404, 10007). `PUT` replaces all settings. Ranges: `batch_size` 1–100
+//! script that exists (404, 10007) and that has a queue handler (11001). `PUT` replaces all settings. Ranges: `batch_size` 1–100
 //! (10; 5 for pulls is the pull's own default), `max_retries` 0–100 (3), `max_wait_time_ms`
 //! 0–60000 (5000), `max_concurrency` 1–250 or null, `retry_delay` 0–86400,
 //! `visibility_timeout_ms` up to 43200000 (30000); outside of them 100127. The script comes back
@@ -180,10 +180,13 @@ fn parse(body: &Value, id: String, created_us: i64) -> Result<Consumer, Problem>
 }
 
 fn write(db: &Connection, queue: &Queue, consumer: &Consumer) -> Result<(), Problem> {
-    if let Some(script) = &consumer.script
-        && !workers::script_exists(db, script)
-    {
-        return Err(Problem::new(404, 10007, "This Worker does not exist on your account."));
+    if let Some(script) = &consumer.script {
+        if !workers::script_exists(db, script)? {
+            return Err(Problem::new(404, 10007, "This Worker does not exist on your account."));
+        }
+        if !workers::handles_queues(db, script)? {
+            return Err(Problem::new(400, 11001, "Queue handler is missing."));
+        }
     }
     let written = db
         .prepare_cached(

@@ -1,0 +1,216 @@
+//! Scripts: lists, content, deletion, and who refers to whom.
+//!
+//! Facts: the list is one page, with the filter `tags=tag:yes,other:no`. Content is no envelope:
+//! ES modules come back as the multipart body that they came in, a service worker as its text.
+//! A Worker that consumes a queue is not deleted, `force` or not (10064); one that others refer to
+//! is with `force` alone (10142). Deletion takes along secrets, cron triggers, custom domains with
+//! their DNS records, and Durable Objects; routes stay and lose their script. A missing service is
+//! 10090 where a missing script is 10007.
+
+use rusqlite::{Connection, params};
+use serde_json::{Value, json};
+
+use super::code;
+use super::publish::script_json;
+use super::rows::{Script, no_script};
+use crate::clock;
+use crate::envelope::{Answer, Problem};
+use crate::products::Ctx;
+use crate::request::{Req, text};
+
+/// The one environment that a script has.
+const PRODUCTION: &str = "production";
+
+fn no_service() -> Problem {
+    Problem::new(404, 10090, "workers.api.error.service_not_found")
+}
+
+/// The script of a service; 10092 for any environment but the one there is.
+pub(super) fn in_production<'a>(name: &'a str, environment: &str) -> Result<&'a str, Problem> {
+    if environment == PRODUCTION {
+        return Ok(name);
+    }
+    Err(Problem::new(404, 10092, "workers.api.error.environment_not_found"))
+}
+
+/// `GET scripts`.
+pub(super) fn list(ctx: &Ctx<'_>, req: &Req) -> Result<Answer, Problem> {
+    let wanted: Vec<(&str, bool)> = req
+        .query
+        .get("tags")
+        .unwrap_or_default()
+        .split(',')
+        .filter(|tag| !tag.is_empty())
+        .map(|tag| match tag.rsplit_once(':') {
+            Some((tag, "no")) => (tag, false),
+            Some((tag, "yes")) => (tag, true),
+            _ => (tag, true),
+        })
+        .collect();
+    let rows = ctx.cloud.store.read(|db| -> Result<_, Problem> {
+        let mut rows = Vec::new();
+        for script in Script::all(db, ctx.visible_us())? {
+            let tags = script.tags();
+            let has = |tag: &str| {
+                tags.as_array().is_some_and(|tags| tags.iter().any(|it| it.as_str() == Some(tag)))
+            };
+            if wanted.iter().all(|(tag, yes)| has(tag) == *yes) {
+                rows.push(script_json(&script, script.live_version(db)?.as_ref()));
+            }
+        }
+        Ok(rows)
+    })?;
+    Ok(Answer::ok(&json!(rows)))
+}
+
+/// `GET services/{n}`.
+pub(super) fn service(ctx: &Ctx<'_>, name: &str) -> Result<Answer, Problem> {
+    let found = ctx.cloud.store.read(|db| -> Result<_, Problem> {
+        let script = Script::look_up(db, name)?.ok_or_else(no_service)?;
+        let live = script.live_version(db)?;
+        let (created, modified) =
+            (clock::micros(script.created_us), clock::micros(script.modified_us));
+        let environment = json!({
+            "environment": PRODUCTION, "created_on": created, "modified_on": modified,
+            "script_tag": script.tag, "script": script_json(&script, live.as_ref()),
+        });
+        Ok(json!({
+            "id": name, "created_on": created, "modified_on": modified, "usage_model": "standard",
+            "default_environment": environment,
+            "environments": [{
+                "environment": PRODUCTION, "created_on": created, "modified_on": modified,
+            }],
+        }))
+    })?;
+    Ok(Answer::ok(&found))
+}
+
+/// `GET scripts/{n}` and `GET scripts/{n}/content/v2`.
+pub(super) fn content(ctx: &Ctx<'_>, name: &str) -> Result<Answer, Problem> {
+    let (version, modules) = ctx.cloud.store.read(|db| -> Result<_, Problem> {
+        let version = Script::find(db, name)?.live_version(db)?.ok_or_else(no_script)?;
+        let modules = code::load(db, version.content)?;
+        Ok((version, modules))
+    })?;
+    let main = version.field("main_module", version.field("body_part", Value::Null));
+    let main = main.as_str().unwrap_or_default();
+    let answer = match modules.iter().find(|module| module.name == main) {
+        Some(module) if !version.has_modules() => {
+            Answer::raw(module.body.to_vec()).with_header("content-type", "application/javascript")
+        }
+        _ => {
+            let (body, boundary) = code::multipart(&modules);
+            Answer::raw(body)
+                .with_header("content-type", format!("multipart/form-data; boundary={boundary}"))
+        }
+    };
+    Ok(answer.with_header("etag", version.etag).with_header("cf-entrypoint", main))
+}
+
+/// `DELETE scripts/{n}` and `DELETE services/{n}`.
+pub(super) fn delete(ctx: &Ctx<'_>, req: &Req, name: &str) -> Result<Answer, Problem> {
+    let force = req.query.get("force") == Some("true");
+    let is_service = req.segments.iter().flatten().any(|segment| segment == "services");
+    ctx.cloud.store.write(|db| -> Result<_, Problem> {
+        let gone = if is_service { no_service } else { no_script };
+        Script::look_up(db, name)?.ok_or_else(gone)?;
+        let consumes =
+            db.prepare_cached("SELECT 1 FROM queue_consumers WHERE script = ?")?.exists([name])?;
+        if consumes {
+            let text = "Cannot delete this Worker as it is a consumer for a Queue. Remove it from \
+                        the Queue's consumers first, then try deleting.";
+            return Err(Problem::new(400, 10064, text));
+        }
+        let used = !services_to(db, name)?.is_empty() || !objects_of(db, name)?.is_empty();
+        if used && !force {
+            let text = "Cannot delete this Worker as it is still referenced by other Workers. \
+                        Remove their bindings first, or use force.";
+            return Err(Problem::new(400, 10142, text));
+        }
+        db.execute(
+            "DELETE FROM dns_records WHERE id IN
+             (SELECT record_id FROM worker_domains WHERE script = ?)",
+            [name],
+        )?;
+        db.execute("DELETE FROM worker_scripts WHERE name = ?", [name])?;
+        Ok(())
+    })?;
+    Ok(Answer::null())
+}
+
+/// The bindings of other scripts to this one as a service: script and binding.
+fn services_to(db: &Connection, name: &str) -> rusqlite::Result<Vec<(String, String)>> {
+    db.prepare_cached(
+        "SELECT s.name, b.value ->> '$.name' FROM worker_scripts s
+         JOIN worker_versions v ON v.id = s.live, json_each(v.bindings) b
+         WHERE b.value ->> '$.type' = 'service' AND b.value ->> '$.service' = ?1
+         AND s.name <> ?1 ORDER BY 1, 2",
+    )?
+    .query_map([name], |row| Ok((row.get(0)?, row.get(1)?)))?
+    .collect()
+}
+
+/// The bindings of other scripts to this one's Durable Objects: script, namespace, its name.
+fn objects_of(db: &Connection, name: &str) -> rusqlite::Result<Vec<(String, String, String)>> {
+    db.prepare_cached(
+        "SELECT s.name, n.id, n.name FROM worker_scripts s
+         JOIN worker_versions v ON v.id = s.live, json_each(v.bindings) b
+         JOIN worker_namespaces n ON n.id = b.value ->> '$.namespace_id'
+         WHERE b.value ->> '$.type' = 'durable_object_namespace' AND n.script = ?1
+         AND s.name <> ?1 ORDER BY 1, 3",
+    )?
+    .query_map([name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+    .collect()
+}
+
+/// `GET scripts/{n}/references`.
+pub(super) fn references(ctx: &Ctx<'_>, name: &str) -> Result<Answer, Problem> {
+    let found = ctx.cloud.store.read(|db| -> Result<_, Problem> {
+        let script = Script::find(db, name)?;
+        let service = |name: &str, binding: &str| {
+            json!({"service": name, "environment": PRODUCTION, "name": binding})
+        };
+        let incoming: Vec<Value> =
+            services_to(db, name)?.iter().map(|(from, binding)| service(from, binding)).collect();
+        let live = script.live_version(db)?;
+        let outgoing: Vec<Value> = live
+            .iter()
+            .flat_map(|version| &version.bindings)
+            .filter(|binding| text(binding, "type") == Some("service"))
+            .filter_map(|binding| Some(service(text(binding, "service")?, text(binding, "name")?)))
+            .collect();
+        let objects: Vec<Value> = objects_of(db, name)?
+            .iter()
+            .map(|(from, id, namespace)| {
+                json!({
+                    "service": from, "environment": PRODUCTION,
+                    "durable_object_namespace_id": id, "durable_object_namespace_name": namespace,
+                })
+            })
+            .collect();
+        Ok(json!({
+            "services": {"incoming": incoming, "outgoing": outgoing, "pages_function": false},
+            "durable_objects": objects, "dispatch_outbounds": [],
+        }))
+    })?;
+    Ok(Answer::ok(&found))
+}
+
+/// `GET tails/by-consumer/{n}`: the scripts whose logs this one takes.
+pub(super) fn producers_of(ctx: &Ctx<'_>, name: &str) -> Result<Answer, Problem> {
+    let found = ctx.cloud.store.read(|db| {
+        db.prepare_cached(
+            "SELECT s.name, s.tag FROM worker_scripts s, json_each(s.settings, '$.tail_consumers') t
+             WHERE CASE t.type WHEN 'object' THEN t.value ->> '$.service' END = ?
+             ORDER BY s.name",
+        )?
+        .query_map(params![name], |row| {
+            Ok(json!({
+                "tag": row.get::<_, String>(1)?,
+                "producer": {"service": row.get::<_, String>(0)?, "environment": PRODUCTION},
+            }))
+        })?
+        .collect::<rusqlite::Result<Vec<Value>>>()
+    })?;
+    Ok(Answer::ok(&json!(found)))
+}
