@@ -1,7 +1,8 @@
 //! One request, from the outside to the object that decides and back.
 
 use envc_edge_core::{
-    Method, PoolResource, Request, Resource, Response, Route, TokenResource, health, openapi, route,
+    Method, PoolResource, Preconditions, Request, Resource, Response, Route, TokenResource, health,
+    openapi, route,
 };
 use worker::{Context, Env, Stub, console_error, event};
 
@@ -49,8 +50,15 @@ async fn answer(
             Response::unavailable("the probes could not be run")
         });
     }
-    let body = body(&mut request, route.body_bytes_max).await?;
-    let conditions = preconditions(&request);
+    // What only asks has no body that anybody reads.
+    let body = match method {
+        Method::Get | Method::Head => Vec::new(),
+        _ => body(&mut request, route.body_bytes_max).await?,
+    };
+    let conditions = match route.resource {
+        Resource::State(..) => preconditions(&request),
+        _ => Preconditions::default(),
+    };
     let asked = async {
         let stub = object(env, &route)?;
         let method = match method {

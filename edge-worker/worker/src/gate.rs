@@ -85,6 +85,13 @@ async fn admit(token: &str, env: &Env, route: &Route<'_>) -> Result<Checked, Res
 
 /// Whose the token is, and by which ID it is counted.
 async fn known(token: &str, env: &Env) -> Result<(String, Checked), Response> {
+    // Most are remembered, and so are asked for first.
+    let named = token_id(token).map(|id| (id, TokenHash::of(token)));
+    if let Some((id, hash)) = named
+        && let Some(checked) = with_gate(|gate| gate.recall(id, hash, now_ms())).flatten()
+    {
+        return Ok((id.to_owned(), checked));
+    }
     let bootstrap = setting(env, "BOOTSTRAP_TOKEN").unwrap_or_default();
     if is_bootstrap(token, &bootstrap) {
         let subject = Name::parse(BOOTSTRAP).map_err(|_| Response::unauthenticated())?;
@@ -92,12 +99,7 @@ async fn known(token: &str, env: &Env) -> Result<(String, Checked), Response> {
         let checked = Checked { caller, rate_per_minute: BOOTSTRAP_RATE, expires_at_ms: None };
         return Ok((BOOTSTRAP.to_owned(), checked));
     }
-    let id = token_id(token).ok_or_else(Response::unauthenticated)?;
-    let hash = TokenHash::of(token);
-    let recalled = with_gate(|gate| gate.recall(id, hash, now_ms())).flatten();
-    if let Some(checked) = recalled {
-        return Ok((id.to_owned(), checked));
-    }
+    let (id, hash) = named.ok_or_else(Response::unauthenticated)?;
     let checked = look_up(id, hash, env).await.map_err(|error| failed(&error))?;
     let checked = checked.ok_or_else(Response::unauthenticated)?;
     with_gate(|gate| gate.believe(id, hash, checked.clone(), now_ms()));

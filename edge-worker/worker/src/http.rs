@@ -33,17 +33,23 @@ pub(crate) fn without_body(response: &worker::Response) -> worker::Response {
 
 /// Reads a body of at most `max` bytes and not one byte further than needed to know.
 pub(crate) async fn body(request: &mut worker::Request, max: usize) -> Result<Vec<u8>, Response> {
+    let failed = || Response::unavailable("the body could not be read to its end");
     let length = request.headers().get("content-length").ok().flatten();
-    if length.and_then(|text| text.parse::<usize>().ok()).is_some_and(|length| length > max) {
+    let length = length.and_then(|text| text.parse::<usize>().ok());
+    if length.is_some_and(|length| length > max) {
         return Err(Response::body_too_large(max));
+    }
+    // As long as it says, and so within the bound: read at once, which takes a third of the time
+    // that a stream does.
+    if length.is_some() {
+        let bytes = request.bytes().await.map_err(|_| failed())?;
+        return if bytes.len() > max { Err(Response::body_too_large(max)) } else { Ok(bytes) };
     }
     let mut bytes = Vec::new();
     // A request without a body has no stream.
     let Ok(mut stream) = request.stream() else { return Ok(bytes) };
     while let Some(chunk) = stream.next().await {
-        let Ok(chunk) = chunk else {
-            return Err(Response::unavailable("the body could not be read to its end"));
-        };
+        let chunk = chunk.map_err(|_| failed())?;
         if bytes.len().saturating_add(chunk.len()) > max {
             return Err(Response::body_too_large(max));
         }
@@ -98,6 +104,11 @@ pub(crate) async fn ask(
     // The host is a placeholder: the stub decides who is asked.
     let url = format!("https://object{path}");
     stub.fetch_with_request(worker::Request::new_with_init(&url, &init)?).await
+}
+
+/// The body of a request that [`ask`] made.
+pub(crate) async fn asked_body(request: &mut worker::Request) -> worker::Result<Vec<u8>> {
+    if request.inner().body().is_none() { Ok(Vec::new()) } else { request.bytes().await }
 }
 
 /// Who calls, as the Worker found it. `None` would be a fault of the Worker's own.

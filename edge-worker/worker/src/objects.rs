@@ -9,13 +9,13 @@ use envc_edge_core::registry::{self, Registry};
 use envc_edge_core::state::{self, States};
 use envc_edge_core::store::{Damaged, Effects};
 use envc_edge_core::{
-    Call, Caller, Entropy, Method, Preconditions, Request, Resource, Response, Route, SealKey,
-    Served, Tokens, pool, route,
+    Call, Method, Preconditions, Request, Resource, Response, Route, SealKey, Served, Tokens, pool,
+    route,
 };
 use serde::{Deserialize, Serialize};
 use worker::{DurableObject, Env, State, console_error, durable_object};
 
-use crate::http::{caller, preconditions, respond};
+use crate::http::{asked_body, caller, preconditions, respond};
 use crate::probe::{DUE, FOUND, POOL, SNAPSHOT};
 use crate::settings::{is_on, setting};
 use crate::store::{Kept, Machine, now_ms};
@@ -60,50 +60,29 @@ impl Machine for Tokens {
     }
 }
 
-/// A request to an object, read to its end.
-struct Asked {
-    method: Method,
-    path: String,
-    body: Vec<u8>,
-    caller: Option<Caller>,
-    preconditions: Preconditions,
-}
-
-impl Asked {
-    async fn read(mut request: worker::Request) -> worker::Result<Self> {
-        Ok(Self {
-            method: Method::from_name(&request.inner().method()),
-            path: request.path(),
-            caller: caller(&request),
-            preconditions: preconditions(&request),
-            body: request.bytes().await?,
-        })
-    }
-}
-
-/// A fresh seed from the runtime's generator.
-fn entropy() -> worker::Result<Entropy> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| worker::Error::from(error.to_string()))?;
-    Ok(Entropy::new(seed))
-}
-
 /// Runs one request through a kept machine. What fails becomes a problem document: an error out
 /// of an object would reach the caller as a bare 500.
 async fn serve<M: Machine>(
     kept: &Kept<M>,
     key: Option<&SealKey>,
-    request: worker::Request,
+    mut request: worker::Request,
     answer: impl FnOnce(&mut M, Route<'_>, Call<'_>) -> Option<Served>,
 ) -> worker::Result<worker::Response> {
     let result = async {
-        let Asked { method, path, body, caller, preconditions } = Asked::read(request).await?;
+        let method = Method::from_name(&request.inner().method());
+        let path = request.path();
         let route = match route(&Request { method, path: &path }) {
             Ok(route) => route,
             Err(response) => return Ok(response),
         };
+        let caller = caller(&request);
         let caller = caller.ok_or_else(|| worker::Error::from("the caller is not told"))?;
-        let entropy = entropy()?;
+        let preconditions = match route.resource {
+            Resource::State(..) => preconditions(&request),
+            _ => Preconditions::default(),
+        };
+        let body = asked_body(&mut request).await?;
+        let entropy = kept.entropy()?;
         kept.run(|machine| {
             let now_ms = now_ms();
             let call = Call {
@@ -174,7 +153,7 @@ impl DurableObject for StatesObject {
     async fn fetch(&self, request: worker::Request) -> worker::Result<worker::Response> {
         let blobs = self.kept.rows();
         serve(&self.kept, None, request, |machine, route, call| match route.resource {
-            Resource::State(_, resource) => Some(state::serve(machine, &resource, call, &blobs)),
+            Resource::State(_, resource) => Some(state::serve(machine, &resource, call, blobs)),
             _ => None,
         })
         .await

@@ -18,6 +18,10 @@ const TABLES: &str = "\
     CREATE TABLE IF NOT EXISTS parts (
         name TEXT NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (name, part));";
 
+const PUT_ROW: &str = "\
+    INSERT INTO rows (name, value) VALUES (?, ?)
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+
 const PUT_ROWS: &str = "\
     INSERT INTO rows (name, value) SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true
     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
@@ -52,6 +56,11 @@ impl Rows {
     pub(crate) fn write(&self, effects: Effects) -> worker::Result<()> {
         let Effects { writes, blobs, alarm_at_ms: _ } = effects;
         if writes.is_empty() && blobs.is_empty() {
+            return Ok(());
+        }
+        // One statement is whole or not at all by itself; most steps write one row.
+        if let ([Write::Put { name, value }], []) = (writes.as_slice(), blobs.as_slice()) {
+            self.sql.exec(PUT_ROW, vec![name.as_str().into(), value.as_str().into()])?;
             return Ok(());
         }
         let sql = self.sql.clone();

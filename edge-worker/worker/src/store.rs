@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
+use envc_edge_core::Entropy;
 use envc_edge_core::store::{Damaged, Effects};
 use worker::js_sys;
 use worker::wasm_bindgen::JsValue;
@@ -26,7 +27,9 @@ pub(crate) trait Machine: Sized {
 #[derive(Debug)]
 pub(crate) struct Kept<M> {
     state: State,
+    rows: Rows,
     machine: RefCell<Option<M>>,
+    entropy: RefCell<Option<Entropy>>,
     alarm_at_ms: Cell<Option<u64>>,
 }
 
@@ -35,9 +38,21 @@ pub(crate) fn now_ms() -> u64 {
     Date::now().as_millis()
 }
 
+fn seeded() -> worker::Result<Entropy> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| worker::Error::from(error.to_string()))?;
+    Ok(Entropy::new(seed))
+}
+
 impl<M: Machine> Kept<M> {
     pub(crate) fn new(state: State) -> Self {
-        Self { state, machine: RefCell::new(None), alarm_at_ms: Cell::new(None) }
+        Self {
+            rows: Rows::of(&state),
+            state,
+            machine: RefCell::new(None),
+            entropy: RefCell::new(None),
+            alarm_at_ms: Cell::new(None),
+        }
     }
 
     /// Runs one step and performs its effects. An error means that nothing was written.
@@ -74,18 +89,32 @@ impl<M: Machine> Kept<M> {
         let (answer, effects) = step(&mut machine);
         let alarm_at_ms = effects.alarm_at_ms;
         // When this fails the machine is dropped, and read anew by the next request.
-        self.rows().write(effects)?;
+        self.rows.write(effects)?;
         *kept = Some(machine);
         Ok((answer, alarm_at_ms))
     }
 
     /// Where its rows and blobs are.
-    pub(crate) fn rows(&self) -> Rows {
-        Rows::of(&self.state)
+    pub(crate) fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    /// Unguessable values for one call, out of a seed that the runtime's generator gave this
+    /// object when it was first asked.
+    pub(crate) fn entropy(&self) -> worker::Result<Entropy> {
+        let busy = |_| worker::Error::from("a seed was drawn while one is drawn");
+        let mut kept = self.entropy.try_borrow_mut().map_err(busy)?;
+        let mut entropy = match kept.take() {
+            Some(entropy) => entropy,
+            None => seeded()?,
+        };
+        let seed = entropy.bytes();
+        *kept = Some(entropy);
+        Ok(Entropy::new(seed))
     }
 
     fn load(&self) -> worker::Result<M> {
-        let rows = self.rows().read()?;
+        let rows = self.rows.read()?;
         M::load(&rows).map_err(|damaged| worker::Error::from(damaged.to_string()))
     }
 

@@ -5,6 +5,8 @@
 //! `cargo xtask test`.
 
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
 mod exclusive;

@@ -28,6 +28,8 @@ const LAW: &[(&str, &[&str])] = &[
     ("envc-fuzz", &["envc-core", "envc-syntax", "envc-kinds", "envc-spec"]),
     ("envc-snapshots", WITH_THE_COMMAND_LINE),
     ("envc-tests", EVERYTHING),
+    // A measure of what it has nothing in common with.
+    ("envc-yardstick", &[]),
     ("xtask", EVERYTHING),
 ];
 
@@ -58,7 +60,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("reqwest", &["envc", "envc-tests"]),
     ("axum", &["envc-cloud", "envc-tests"]),
     ("rusqlite", &["envc-cloud", "envc-tests"]),
-    ("worker", &["envc-edge"]),
+    ("worker", &["envc-edge", "envc-yardstick"]),
 ];
 
 /// The crates that touch nothing outside of themselves.

@@ -25,6 +25,9 @@ const CARGO_DENY: &str = "0.20.2";
 /// The version of schemathesis that is installed where there is none.
 const SCHEMATHESIS: &str = "4.32.5";
 
+/// What the benchmark measures the Worker by.
+const YARDSTICK: &str = "tests/yardstick";
+
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// How the Worker is compiled: small before fast, as every byte is loaded at each cold start.
@@ -40,6 +43,7 @@ const WORKER_PROFILE: [&str; 4] = [
 /// Builds the Worker and runs every test.
 pub(crate) fn test(arguments: &[String]) -> Done {
     worker()?;
+    worker_build(YARDSTICK)?;
     let mut cargo = command_with_tools(
         "--node",
         &[
@@ -48,6 +52,8 @@ pub(crate) fn test(arguments: &[String]) -> Done {
             "--workspace",
             "--exclude",
             "envc-edge",
+            "--exclude",
+            "envc-yardstick",
             "--features",
             "envc-tests/edge,envc-tests/conformance",
         ],
@@ -77,12 +83,7 @@ pub(crate) fn api() -> Done {
 /// Builds the Worker and weighs it.
 pub(crate) fn worker() -> Done {
     let folder = root()?.join("edge-worker/worker");
-    // The settings are for worker-build alone, not for the tools that the script may compile.
-    let mut build = command_with_tools("--rust", &["env", &wasm_target_dir()?])?;
-    build.args(WORKER_PROFILE);
-    build.args(["worker-build", "--release", "edge-worker/worker", "--locked"]);
-    run(&mut build)?;
-
+    worker_build("edge-worker/worker")?;
     let mut gzip_sum = 0;
     for name in ["index.js", "index_bg.wasm"] {
         let file = folder.join("build").join(name);
@@ -101,6 +102,14 @@ pub(crate) fn worker() -> Done {
         )));
     }
     Ok(())
+}
+
+/// Builds the Worker in a folder.
+fn worker_build(folder: &str) -> Done {
+    // The settings are for worker-build alone, not for the tools that the script may compile.
+    let mut build = command_with_tools("--rust", &["env", &wasm_target_dir()?])?;
+    build.args(WORKER_PROFILE);
+    run(build.args(["worker-build", "--release", folder, "--locked"]))
 }
 
 /// Builds the pure crates for wasm.
@@ -124,8 +133,14 @@ pub(crate) fn deny() -> Done {
 
 /// Runs the benchmarks.
 pub(crate) fn bench(arguments: &[String]) -> Done {
-    let mut cargo =
-        command("cargo", &["run", "--release", "--package", "envc-tests", "--bin", "bench", "--"])?;
+    let bench = ["cargo", "run", "--release", "--package", "envc-tests", "--bin", "bench", "--"];
+    let mut cargo = if arguments.first().is_some_and(|part| part == "edge") {
+        worker()?;
+        worker_build(YARDSTICK)?;
+        command_with_tools("--node", &bench)?
+    } else {
+        command("env", &bench)?
+    };
     run(cargo.args(arguments))
 }
 

@@ -109,6 +109,14 @@ impl Seat {
 }
 
 impl Held {
+    /// Whether a renewal to this end would gain less than a thousandth of the lease's time, and
+    /// less than `slack_ms`: then nothing changes, and nothing is written. The end that is
+    /// answered is the one that holds.
+    pub(super) fn is_as_good(&self, expires_at_ms: u64, ttl_ms: u64, slack_ms: u64) -> bool {
+        let least_ms = (ttl_ms / 1_000).min(slack_ms).max(1);
+        (self.expires_at_ms..self.expires_at_ms.saturating_add(least_ms)).contains(&expires_at_ms)
+    }
+
     /// How alive the holder seems. `alive` holds the subjects that have a live token, if known.
     pub(super) fn class(
         &self,

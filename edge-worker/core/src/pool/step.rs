@@ -114,6 +114,9 @@ pub enum Outcome {
     Ticked,
 }
 
+/// See [`Pool::slack_ms`].
+const SLACK_MS_MAX: u64 = 60_000;
+
 /// The longest that a caller is told to wait before it asks again.
 const RETRY_MS_MAX: u64 = 30_000;
 
@@ -130,7 +133,7 @@ impl Pool {
             }
             Event::Renew { lease_id, subject, ttl_ms } => {
                 let ttl_ms = ttl_ms.unwrap_or_else(|| self.ttl_ms());
-                self.renew(&lease_id, &subject, now_ms.saturating_add(ttl_ms), now_ms, &mut dirty)
+                self.renew(&lease_id, &subject, ttl_ms, now_ms, &mut dirty)
             }
             Event::Release { lease_id, subject } => {
                 self.release(&lease_id, &subject, now_ms, &mut dirty)
@@ -146,6 +149,12 @@ impl Pool {
             ..Effects::default()
         };
         (outcome, effects)
+    }
+
+    /// How long ago the last renewal may be for another one to change nothing: a hundredth of
+    /// the time that makes a lease idle, and a minute at most.
+    fn slack_ms(&self) -> u64 {
+        (u64::from(self.settings().idle_seconds) * 10).min(SLACK_MS_MAX)
     }
 
     fn ttl_ms(&self) -> u64 {
@@ -200,13 +209,13 @@ impl Pool {
     }
 
     fn lease(&mut self, ask: Ask, now_ms: u64, dirty: &mut Dirty) -> Outcome {
+        let slack_ms = self.slack_ms();
         if let Some((id, held)) = self.held_by(&ask.holder) {
             if held.subject != ask.subject {
                 return Outcome::HolderTaken;
             }
             let expires_at_ms = held.expires_at_ms.max(now_ms.saturating_add(ask.ttl_ms));
-            // A repeated question within a second changes nothing, and so costs no write.
-            if expires_at_ms >= held.expires_at_ms.saturating_add(1_000) {
+            if !held.is_as_good(expires_at_ms, ask.ttl_ms, slack_ms) {
                 held.expires_at_ms = expires_at_ms;
                 held.renewed_at_ms = now_ms;
                 dirty.mark(use_row(&id));
@@ -312,10 +321,11 @@ impl Pool {
         &mut self,
         lease_id: &str,
         subject: &Name,
-        expires_at_ms: u64,
+        ttl_ms: u64,
         now_ms: u64,
         dirty: &mut Dirty,
     ) -> Outcome {
+        let slack_ms = self.slack_ms();
         let taken = self.reclaims.values().rev().find(|taken| taken.lease_id == lease_id);
         let record = taken.map(|taken| taken.record.clone());
         let Some((id, seat)) = self.seat_of(lease_id) else { return Outcome::Gone(record) };
@@ -323,9 +333,12 @@ impl Pool {
         if held.subject != *subject {
             return Outcome::Foreign;
         }
-        held.expires_at_ms = expires_at_ms;
-        held.renewed_at_ms = now_ms;
-        dirty.mark(use_row(&id));
+        let expires_at_ms = now_ms.saturating_add(ttl_ms);
+        if !held.is_as_good(expires_at_ms, ttl_ms, slack_ms) {
+            held.expires_at_ms = expires_at_ms;
+            held.renewed_at_ms = now_ms;
+            dirty.mark(use_row(&id));
+        }
         Outcome::Renewed(id)
     }
 

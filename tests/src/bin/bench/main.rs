@@ -7,6 +7,7 @@
 
 mod check;
 mod commands;
+mod edge;
 mod scale;
 mod start;
 mod stats;
@@ -30,7 +31,10 @@ fn main() -> ExitCode {
         ["check"] => check_alone(),
         [] => bench(false),
         ["--json"] => bench(true),
-        _ => Err("usage: cargo xtask bench [--json | check]".to_owned()),
+        ["edge"] => edge::measure(edge::Effort::FULL, false),
+        ["edge", "--json"] => edge::measure(edge::Effort::FULL, true),
+        ["edge", "--smoke"] => edge::measure(edge::Effort::SMOKE, false),
+        _ => Err("usage: cargo xtask bench [--json | check | edge [--json | --smoke]]".to_owned()),
     };
     match outcome {
         Ok(text) => table::print(&text),

@@ -4,7 +4,6 @@ use envc_edge_api::{LeaseClass, MembersDiff};
 
 use super::*;
 use crate::pool::ReclaimEvent;
-use crate::store::Write;
 
 fn granted(id: &str) -> Outcome {
     Outcome::Granted(name(id))
@@ -46,20 +45,39 @@ fn asking_again_prolongs_and_never_shortens() {
 }
 
 #[test]
-fn an_unchanged_lease_costs_no_write() {
+fn a_renewal_that_gains_next_to_nothing_costs_no_write() {
     let mut world = World::with(&["a"], settings());
     world.lease("shop/pr-1", false);
-    let event = |fresh_id| Event::Lease {
+    let lease_id = world.lease_id("shop/pr-1");
+    let renew = |ttl_ms| Event::Renew { lease_id: lease_id.clone(), subject: name("shop"), ttl_ms };
+    let ask = || Event::Lease {
         holder: holder("shop/pr-1"),
         subject: name("shop"),
         ttl_ms: None,
         wait: false,
-        fresh_id,
+        fresh_id: "x".to_owned(),
     };
-    let (_, effects) = world.pool.step(event("x".to_owned()), world.now_ms + 999);
-    assert_eq!(effects.writes, []);
-    let (_, effects) = world.pool.step(event("y".to_owned()), world.now_ms + 1_000);
-    assert!(matches!(effects.writes.as_slice(), [Write::Put { name, .. }] if name == "use/a"));
+    let (begun, writes) = (world.now_ms, |effects: Effects| effects.writes.len());
+    // A thousandth of 100 seconds.
+    for event in [ask(), renew(None)] {
+        assert_eq!(writes(world.pool.step(event, begun + 99).1), 0);
+    }
+    assert_eq!(writes(world.pool.step(renew(None), begun + 100).1), 1);
+    assert_eq!(writes(world.pool.step(ask(), begun + 200).1), 1);
+    // Whoever asks for less gets less, however little.
+    assert_eq!(writes(world.pool.step(renew(Some(99_999)), begun + 200).1), 1);
+    // However long the lease: at least each hundredth of what makes it idle, and each minute.
+    let long = Some(86_400_000 * 90);
+    assert_eq!(writes(world.pool.step(renew(long), begun + 300).1), 1);
+    assert_eq!(writes(world.pool.step(renew(long), begun + 799).1), 0);
+    assert_eq!(writes(world.pool.step(renew(long), begun + 800).1), 1);
+    let put = Event::Put {
+        members: vec![(name("a"), Spec::default())],
+        settings: Some(PoolSettings { idle_seconds: 86_400, ..settings() }),
+    };
+    drop(world.pool.step(put, begun + 800));
+    assert_eq!(writes(world.pool.step(renew(long), begun + 60_799).1), 0);
+    assert_eq!(writes(world.pool.step(renew(long), begun + 60_800).1), 1);
 }
 
 #[test]
