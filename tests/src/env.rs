@@ -117,6 +117,11 @@ impl TestEnv {
         self
     }
 
+    /// A variable that was set.
+    pub fn var(&self, name: &str) -> String {
+        self.vars.get(name).cloned().unwrap_or_else(|| panic!("{name} is not set"))
+    }
+
     /// Writes a file of the checkout.
     pub fn write(&self, path: &str, text: &str) {
         let path = self.root().join(path);

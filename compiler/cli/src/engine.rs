@@ -23,7 +23,7 @@ use crate::{
     fsio,
     interrupt::Interrupt,
     lock::{Holder, Lock},
-    outcome::{finished, state_error},
+    outcome::{recorded, state_error},
     reporter::Reporter,
     session::Session,
     state_local::LocalStore,
@@ -189,7 +189,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         checked(plan.map_err(|refusals| refused(&refusals))?)
     }
 
-    /// Runs a plan that was made from this state.
+    /// Runs a plan that was made from this state; what failed stands in the report.
     pub(crate) async fn run(
         &self,
         plan: &CheckedPlan,
@@ -221,7 +221,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         )
         .await;
         self.reporter.end();
-        finished(outcome)
+        recorded(outcome)
     }
 
     /// Releases the lock and takes its file away: nothing is left that it guards.

@@ -36,6 +36,10 @@ pub mod names {
     pub const PATH: &str = "PATH";
     /// The user's home directory.
     pub const HOME: &str = "HOME";
+    /// The user's name, on Unix.
+    pub const USER: &str = "USER";
+    /// The user's name, on Windows.
+    pub const USERNAME: &str = "USERNAME";
     /// The base of state directories in the XDG scheme.
     pub const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
     /// For tests: seconds since 1970 that the clock stands at.

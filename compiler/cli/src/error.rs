@@ -95,6 +95,19 @@ impl CommandError {
         self.lines(&format!("{error}error:{error:#}"), &format!("{hint}hint:{hint:#}"))
     }
 
+    /// The same as a warning: what did not work, and did not matter to the result.
+    pub fn to_warning(&self) -> String {
+        self.lines("warning:", "hint:")
+    }
+
+    /// The same in colour.
+    pub fn to_colored_warning(&self) -> String {
+        let bold = anstyle::Style::new().bold();
+        let warning = bold.fg_color(Some(anstyle::AnsiColor::Yellow.into()));
+        let hint = bold.fg_color(Some(anstyle::AnsiColor::Cyan.into()));
+        self.lines(&format!("{warning}warning:{warning:#}"), &format!("{hint}hint:{hint:#}"))
+    }
+
     /// The event for programs, as [`crate::ui::Ui::event`] takes it.
     pub fn to_json(&self) -> Json {
         json!({

@@ -117,6 +117,13 @@ pub fn tracked(
     Ok(split(&output.stdout))
 }
 
+/// The user's name, as git puts it into commits.
+pub fn user(folder: &Path, env: &ProcessEnv) -> Option<String> {
+    let output = run(folder, env, &["config", "--get", "user.name"], &[]).ok()?;
+    let name = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    (output.status.success() && !name.is_empty()).then_some(name)
+}
+
 fn cannot(what: &str) -> CommandError {
     CommandError::failed(format!("cannot {what}"))
 }

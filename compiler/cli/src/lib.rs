@@ -15,7 +15,6 @@ pub mod command_line;
 mod commands;
 mod connect;
 pub mod dirs;
-#[expect(dead_code, reason = "leases, reports and shared state are built on it next")]
 mod edge;
 mod engine;
 pub mod env;
@@ -36,6 +35,7 @@ pub mod project;
 pub mod registry;
 pub mod render;
 mod reporter;
+mod reports;
 pub mod secrets;
 mod session;
 pub mod state_local;

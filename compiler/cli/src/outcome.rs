@@ -28,9 +28,9 @@ pub(crate) fn state_error(error: &StoreError, place: &Path) -> CommandError {
     }
 }
 
-/// What came of a run, with everything that failed as one error.
-pub(crate) fn finished(outcome: Result<Report, RunError>) -> Result<Report, CommandError> {
-    let report = outcome.map_err(|error| {
+/// What came of a run whose record could be kept; what failed stands in the report.
+pub(crate) fn recorded(outcome: Result<Report, RunError>) -> Result<Report, CommandError> {
+    outcome.map_err(|error| {
         CommandError::failed(error.to_string())
             .because_text(std::error::Error::source(&error).map_or_else(
                 || "the lock's file was removed or replaced".to_owned(),
@@ -38,7 +38,11 @@ pub(crate) fn finished(outcome: Result<Report, RunError>) -> Result<Report, Comm
             ))
             .hint("run the command again: it looks at what is there and carries on")
             .code("envc::cli::record")
-    })?;
+    })
+}
+
+/// A report of a run that did all, or everything that failed as one error.
+pub(crate) fn finished(report: Report) -> Result<Report, CommandError> {
     if !report.failures.is_empty() {
         return Err(failed(&report));
     }

@@ -171,6 +171,22 @@ impl Ui {
         write_lines(&self.err, &line);
     }
 
+    /// Something that failed and did not matter to the result, also with `--quiet`.
+    pub fn caution(&self, error: &CommandError) {
+        if self.options.json {
+            let mut fields = error.to_json();
+            if let Some(fields) = fields.as_object_mut() {
+                // The command does not end with it.
+                fields.remove("exit");
+            }
+            self.event("warning", fields);
+        } else if self.err_style.color {
+            write_lines(&self.err, &error.to_colored_warning());
+        } else {
+            write_lines(&self.err, &error.to_warning());
+        }
+    }
+
     /// Pictures of diagnostics and the like, to standard error, also with `--quiet`.
     pub fn show(&self, text: &str) {
         if !self.options.json {
@@ -345,6 +361,7 @@ pub(crate) mod tests {
         ui.say("talk");
         ui.detail("detail");
         ui.warn("careful");
+        ui.caution(&CommandError::failed("not told").hint("tell"));
         ui.error(&CommandError::failed("no"));
     }
 
@@ -353,11 +370,14 @@ pub(crate) mod tests {
         let (terminal, out, err) = ui(UiOptions::default());
         everything(&terminal);
         assert_eq!(out.text(), "result\n");
-        assert_eq!(err.text(), "talk\nwarning: careful\nerror: no\n");
+        assert_eq!(
+            err.text(),
+            "talk\nwarning: careful\nwarning: not told\nhint: tell\nerror: no\n"
+        );
         let (quiet, out, err) = ui(UiOptions { quiet: true, ..UiOptions::default() });
         everything(&quiet);
         assert_eq!(out.text(), "result\n");
-        assert_eq!(err.text(), "warning: careful\nerror: no\n");
+        assert!(err.text().starts_with("warning: careful\nwarning: not told\n"));
         let (verbose, _, err) = ui(UiOptions { verbose: 1, ..UiOptions::default() });
         everything(&verbose);
         assert!(err.text().contains("detail\n"));
@@ -371,7 +391,7 @@ pub(crate) mod tests {
         let lines: Vec<Json> =
             out.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let events: Vec<&str> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
-        assert_eq!(events, ["applied", "warning", "error"]);
+        assert_eq!(events, ["applied", "warning", "warning", "error"]);
         assert!(lines.iter().all(|line| line["v"] == 1));
         assert_eq!(lines[0]["count"], 1);
     }

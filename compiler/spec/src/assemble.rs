@@ -20,7 +20,7 @@ impl<'a> Scope<'a> {
         let given = self.given;
         let merged = given.merged;
         let existing = Existing::read(merged, given.type_name, &mut self.found);
-        let mut later = settings::later(merged, project, given.instance.local_cloud);
+        let mut later = settings::later(merged, project);
         self.check_settings();
         self.check_consumers();
         let lets = self.all_lets();

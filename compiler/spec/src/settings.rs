@@ -100,14 +100,13 @@ pub(crate) fn check_project(project: &Node, found: &mut Diagnostics) {
 }
 
 /// What stands at the level of the type and is not done yet.
-pub(crate) fn later(merged: &Merged<'_>, project: &Node, local_cloud: bool) -> Vec<Later> {
+pub(crate) fn later(merged: &Merged<'_>, project: &Node) -> Vec<Later> {
     let mut out: Vec<Later> = merged
         .nodes()
         .filter_map(|node| {
             let kind = node.name.value.as_str();
             let what = match kind {
                 "lease" | "run" => format!("the `{kind}` \"{}\"", node.label().unwrap_or_default()),
-                "edge" if !local_cloud => "reporting to the `edge`".to_owned(),
                 _ => return None,
             };
             Some(Later { what, span: node.span })

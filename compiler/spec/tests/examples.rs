@@ -56,7 +56,7 @@ fn a_worktree_extends_the_local_type() {
         environment.resources[&Address::new(KindId::D1, "webapp")].name,
         "eventuall-webapp-topic"
     );
-    assert_eq!(environment.later.len(), 2, "{:?}", environment.later);
+    assert_eq!(environment.later.len(), 1, "{:?}", environment.later);
 }
 
 #[test]

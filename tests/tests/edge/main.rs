@@ -18,12 +18,16 @@ mod http;
 mod linear;
 #[cfg(test)]
 mod pools;
+#[cfg(test)]
+mod reports;
 #[cfg(all(test, feature = "schemathesis"))]
 mod schemathesis;
 #[cfg(test)]
 mod states;
 #[cfg(test)]
 mod status;
+#[cfg(test)]
+mod team;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::{
 };
 
 use envc_core::{Address, Digest};
+use envc_edge_api::Outcome;
 use envc_exec::{Report, ports::Clock as _};
 use envc_plan::{Action, CheckedPlan, Goal, MigrationFile, Observation, Plan, needs_approval};
 use envc_spec::MigrateMode;
@@ -19,15 +20,17 @@ use crate::{
     app::{App, block_on},
     args::ApplyArgs,
     connect::Connection,
+    edge,
     engine::{self, Databases, Engine, Hold, Loaded, Request, Running},
     error::CommandError,
     exit_code::ExitCode,
     fsio,
     generated::{self, Resources, Sources, Writing, Written},
     interrupt::Interrupt,
-    outcome::counted,
+    outcome::{counted, finished},
     project::SpecFile,
     reporter::Reporter,
+    reports,
     session::{OnNewId, Session},
     tools,
 };
@@ -79,6 +82,7 @@ impl Apply<'_> {
         };
         let reporter = Reporter::new(session.ui);
         let connection = Connection::open(session).await?;
+        let edge = edge::open(session, &connection)?;
         let hold = Hold::Lock { purpose: "envc apply", wait: !self.args.no_wait };
         let (mut engine, mut loaded) =
             Engine::open(session, &connection, &reporter, &self.stop, hold).await?;
@@ -97,26 +101,52 @@ impl Apply<'_> {
             session.ui.say(&line);
         }
         let plan = self.plan(&engine, &mut loaded, &observation?, &migrations).await?;
-        let files = !self.skips_files();
-        if files {
+        if !self.skips_files() {
             self.precheck(&sources, plan.plan())?;
         }
         self.approve(plan.plan())?;
         let parallelism = usize::from(self.args.calls.parallelism);
         let running = Running { migrations: &migrations, parallelism };
         self.note_cloud()?;
-        let report = engine.run(&plan, loaded, running).await?;
+        let mut counts = reports::counts(loaded.state.as_ref());
+        let ran = engine.run(&plan, loaded, running).await;
+        if let Ok(report) = &ran {
+            counts = reports::counts(Some(&report.state));
+        }
+        let ended = match ran.and_then(finished) {
+            Ok(report) => self.finish(&engine, &plan, &sources, report).await,
+            Err(error) => Err(error),
+        };
+        let ms = session.clock.monotonic_ms().saturating_sub(started_ms);
+        if let Some(edge) = reports::listener(session, edge.as_ref()) {
+            let outcome = if ended.is_ok() { Outcome::Applied } else { Outcome::ApplyFailed };
+            reports::tell(session, edge, &self.stop, outcome, counts).await;
+        }
+        let (report, written) = ended?;
+        self.tell(&report, written.as_ref(), ms, engine.client.budget().sent);
+        Ok(ExitCode::Done)
+    }
+
+    /// What follows the last change in the account: files, and whose folder it is.
+    async fn finish(
+        &self,
+        engine: &Engine<'_, '_>,
+        plan: &CheckedPlan,
+        sources: &Sources,
+        report: Report,
+    ) -> Result<(Report, Option<Written>), CommandError> {
         let mut resources = Resources {
             ids: report.ids.clone(),
             names: names_of(plan.plan()),
             tokens: report.tokens.clone(),
         };
-        let written =
-            if files { Some(self.write(&engine, &sources, &mut resources).await?) } else { None };
+        let written = if self.skips_files() {
+            None
+        } else {
+            Some(self.write(engine, sources, &mut resources).await?)
+        };
         self.bind()?;
-        let ms = session.clock.monotonic_ms().saturating_sub(started_ms);
-        self.tell(&report, written.as_ref(), ms, engine.client.budget().sent);
-        Ok(ExitCode::Done)
+        Ok((report, written))
     }
 
     /// A saved plan is done exactly, or refused when anything moved since.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::Address;
+use envc_edge_api::Outcome;
 use envc_plan::{Action, CheckedPlan, Goal, Observation, Plan, State};
 use serde_json::json;
 
@@ -12,14 +13,16 @@ use crate::{
     args::DestroyArgs,
     cloud_choice::CloudName,
     connect::Connection,
+    edge::{self, EdgeConnection},
     engine::{Engine, Hold, Loaded, Request, Running},
     error::CommandError,
     exit_code::ExitCode,
     files::{Files, Removal},
     interrupt::Interrupt,
-    outcome::counted,
+    outcome::{counted, finished},
     project::SpecFile,
     reporter::Reporter,
+    reports::{self, Counts},
     session::{OnNewId, Session},
 };
 
@@ -92,6 +95,12 @@ impl Destroy<'_> {
         let session = &self.session;
         let reporter = Reporter::new(session.ui);
         let connection = Connection::open(session).await?;
+        // A destroy needs none of the spec's secrets.
+        let edge = edge::open(session, &connection).unwrap_or_else(|error| {
+            session.ui.caution(&error);
+            None
+        });
+        let edge = reports::listener(session, edge.as_ref());
         let hold = Hold::Lock { purpose: "envc destroy", wait: !self.args.no_wait };
         let (engine, loaded) =
             Engine::open(session, &connection, &reporter, &self.stop, hold).await?;
@@ -99,6 +108,9 @@ impl Destroy<'_> {
         let first = self.first(&engine, loaded).await?;
         let over = first.is_over();
         if over && !self.left_something() {
+            if let Some(edge) = edge {
+                reports::tell_gone(session, edge, &self.stop).await;
+            }
             let why = format!("the account has nothing of `{}`", session.id);
             return unknown(session.ui, self.args, &why);
         }
@@ -107,11 +119,19 @@ impl Destroy<'_> {
             0
         } else {
             self.approve(first.plan.plan())?;
-            self.rounds(&engine, first).await?
+            let mut left = reports::counts(first.loaded.state.as_ref());
+            let deleted = self.rounds(&engine, first, &mut left).await;
+            if let (Some(edge), Err(_)) = (edge, &deleted) {
+                reports::tell(session, edge, &self.stop, Outcome::DestroyFailed, left).await;
+            }
+            deleted?
         };
         let requests = engine.client.budget().sent;
         self.clean_up()?;
         engine.release()?;
+        if let Some(edge) = edge {
+            self.tell_edge(edge).await;
+        }
         session.ui.event(
             "destroyed",
             json!({ "env": session.id, "deleted": deleted, "requests": requests }),
@@ -122,6 +142,16 @@ impl Destroy<'_> {
             counted(deleted, "resource")
         ));
         Ok(ExitCode::Done)
+    }
+
+    /// An environment of which something was kept is there with that, so that nobody takes it for
+    /// an orphan.
+    async fn tell_edge(&self, edge: &EdgeConnection) {
+        if self.keep.is_empty() {
+            return reports::tell_gone(&self.session, edge, &self.stop).await;
+        }
+        let kept = reports::counts_of(&self.keep);
+        reports::tell(&self.session, edge, &self.stop, Outcome::Applied, kept).await;
     }
 
     /// A misspelt `--keep` would delete what it should keep.
@@ -149,7 +179,13 @@ impl Destroy<'_> {
     }
 
     /// Deletes, looks again, and goes on until a look finds nothing: that is the proof.
-    async fn rounds(&self, engine: &Engine<'_, '_>, first: Round) -> Result<usize, CommandError> {
+    /// `left` is what is recorded at its end.
+    async fn rounds(
+        &self,
+        engine: &Engine<'_, '_>,
+        first: Round,
+        left: &mut Counts,
+    ) -> Result<usize, CommandError> {
         // What was there at the start: each of these must be gone from the lists at the end.
         let witness = first.loaded.state.clone();
         let mut deleted = BTreeSet::new();
@@ -168,7 +204,9 @@ impl Destroy<'_> {
             let none = BTreeMap::new();
             let parallelism = usize::from(self.args.calls.parallelism);
             let running = Running { migrations: &none, parallelism };
-            let _report = engine.run(&round.plan, round.loaded, running).await?;
+            let report = engine.run(&round.plan, round.loaded, running).await?;
+            *left = reports::counts(Some(&report.state));
+            let _report = finished(report)?;
             round = self.prove(engine, witness.as_ref()).await?;
             if round.is_over() {
                 return Ok(deleted.len());

@@ -17,7 +17,7 @@ use crate::{
     error::CommandError,
     exit_code::ExitCode,
     interrupt::Interrupt,
-    outcome::counted,
+    outcome::{counted, finished},
     project::SpecFile,
     reporter::Reporter,
     session::{OnNewId, Session},
@@ -185,7 +185,7 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
         return Err(not_approved());
     }
     let running = Running { migrations: &files, parallelism: envc_core::limits::PARALLELISM };
-    let report = engine.run(&plan, loaded, running).await?;
+    let report = finished(engine.run(&plan, loaded, running).await?)?;
     session.ui.event("migrated_all", json!({ "steps": report.done }));
     session.ui.result(&format!(
         "Migrated {} of `{}`.",

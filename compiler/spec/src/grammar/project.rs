@@ -78,7 +78,8 @@ pub(super) const EDGE: NodeRule = NodeRule {
     name: "edge",
     doc: "The edge Worker that holds the pool of preview IDs, status and shared state.",
     notes: &[
-        "Checked, and on Cloudflare refused by apply: it is not there yet. On the local cloud it asks for nothing.",
+        "On Cloudflare, apply and destroy report the environment to its registry: type, owner, branch, URLs, resources, time to live and how it ended. A report that fails is a warning.",
+        "On the local cloud nothing is reported, and the token is not asked for.",
     ],
     example: "edge \"https://edge.example.com\" token=(secret)\"EDGE_TOKEN\" { pool \"previews\" }",
     args: &[ArgRule { name: "url", ty: Type::Url, required: true, doc: "The Worker's address." }],
