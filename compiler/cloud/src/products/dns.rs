@@ -4,7 +4,8 @@
 //! delete, `POST batch`. Import, export and scan are absent.
 //!
 //! Facts: names come back as lower-case FQDN; `@` is the apex; conflicts are 81053, 81054, 81058
-//! with HTTP 400, a missing record is 81044 with HTTP 404. A batch runs deletes, patches, puts and
+//! with HTTP 400, a missing record is 81044 with HTTP 404. The record of a Worker's custom domain
+//! is read only, and its host takes no other address (81062; for changes the code is not published). A batch runs deletes, patches, puts and
 //! posts in this order in one transaction. `per_page` 1–5,000,000, default 100. Quotas are not
 //! enforced.
 //!
@@ -93,6 +94,7 @@ fn change(
     (id, body, keep): (&str, &Value, bool),
 ) -> Result<Record, Problem> {
     let old = Record::find(db, zone, id)?;
+    old.check_owner()?;
     let body = if keep { old.merged(body) } else { body.clone() };
     let mut record = Record::from_body(zone, &body, old.id.clone(), now_us)?;
     record.created_us = old.created_us;
@@ -106,6 +108,27 @@ fn change(
 
 fn delete(db: &Connection, zone: &Zone, id: &str) -> Result<Record, Problem> {
     let record = Record::find(db, zone, id)?;
+    record.check_owner()?;
     db.execute("DELETE FROM dns_records WHERE id = ?", [id])?;
     Ok(record)
+}
+
+/// Says whether a host has a record that a custom domain would have to replace.
+pub(super) fn has_address(db: &Connection, zone: &Zone, hostname: &str) -> rusqlite::Result<bool> {
+    Ok(Record::of_domain(zone, hostname, 0)
+        .namesakes(db)?
+        .iter()
+        .any(|record| rules::is_proxiable(&record.kind) && record.worker.is_none()))
+}
+
+/// Makes the record of a Worker's custom domain, and gives its ID.
+pub(super) fn insert_managed(
+    db: &Connection,
+    zone: &Zone,
+    hostname: &str,
+    now_us: i64,
+) -> rusqlite::Result<String> {
+    let record = Record::of_domain(zone, hostname, now_us);
+    record.insert(db)?;
+    Ok(record.id)
 }

@@ -116,6 +116,11 @@ fn zone_product(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, Probl
             let zone = zones::find(ctx, req, id)?;
             dns::handle(ctx, req, &zone, rest)
         }
+        [id, "workers", "routes", rest @ ..] => {
+            auth::permit(ctx.cloud, "routes", Realm::Zone)?;
+            let zone = zones::find(ctx, req, id)?;
+            workers::routes(ctx, req, &zone, rest)
+        }
         _ => Err(req.no_route()),
     }
 }

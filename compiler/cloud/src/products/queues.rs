@@ -7,8 +7,8 @@
 //! Facts: names match `[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?` and are unique per account (409,
 //! 11009); `name` in the list is an exact filter and may be repeated; the list embeds consumers,
 //! on which wrangler relies. `delivery_delay` 0–86400 s, `message_retention_period`
-//! 60–1209600 s. A queue that is a dead letter queue of another's consumer is not deleted (400,
-//! 11005); its own consumer goes with it, which is not documented. The bounds of `per_page` are
+//! 60–1209600 s. A queue that is a dead letter queue of another's consumer, or that a Worker
+//! sends to, is not deleted (400, 11005); its own consumer goes with it, which is not documented. The bounds of `per_page` are
 //! not documented: 1–100, default 20 here.
 //!
 //! Source: Cloudflare's OpenAPI document (queues), its documentation of limits, wrangler's
@@ -20,7 +20,7 @@ mod messages;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Value, json};
 
-use super::{Ctx, is_duplicate};
+use super::{Ctx, is_duplicate, workers};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
 use crate::paging::{Bounds, Page};
@@ -64,11 +64,15 @@ impl Queue {
 
     fn json(&self, db: &Connection) -> rusqlite::Result<Value> {
         let consumers = consumers::of_queue(db, self)?;
+        let producers: Vec<Value> = workers::queue_producers(db, &self.name)?
+            .iter()
+            .map(|script| json!({"type": "worker", "script": script}))
+            .collect();
         let mut out = json!({
             "queue_id": self.id, "queue_name": self.name,
             "created_on": clock::micros(self.created_us),
             "modified_on": clock::micros(self.modified_us),
-            "producers_total_count": 0, "producers": [],
+            "producers_total_count": producers.len(), "producers": producers,
             "consumers_total_count": consumers.len(), "consumers": consumers,
             "settings": {
                 "delivery_delay": self.delivery_delay, "delivery_paused": self.paused,
@@ -274,6 +278,15 @@ fn delete(ctx: &Ctx<'_>, id: &str) -> Result<Answer, Problem> {
         if used {
             let text = format!(
                 "Cannot delete queue '{name}' that serves as dead letter queue for consumers."
+            );
+            return Err(Problem::new(400, 11005, text));
+        }
+        let senders = workers::queue_producers(db, &name)?;
+        if !senders.is_empty() {
+            let text = format!(
+                "Cannot delete queue '{name}' that is still referenced by a binding in a Worker. \
+                 Unbind queue '{name}' from the Workers '{}', then try again.",
+                senders.join("', '")
             );
             return Err(Problem::new(400, 11005, text));
         }

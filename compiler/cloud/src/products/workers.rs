@@ -7,6 +7,11 @@
 //! | `scripts`, `scripts/{n}` (list, upload, content, delete), `scripts/{n}/references`, `services/{n}`, `tails/by-consumer/{n}` | `scripts.rs`, `publish.rs` |
 //! | `durable_objects/namespaces` | `classes.rs` |
 //! | `scripts/{n}/settings`, `scripts/{n}/script-settings` | `settings.rs` |
+//! | `scripts/{n}/secrets`, `scripts/{n}/secrets-bulk` | `secrets.rs` |
+//! | `scripts/{n}/schedules` | `schedules.rs` |
+//! | `subdomain`, `subdomains/{n}`, `scripts/{n}/subdomain` | `subdomain.rs` |
+//! | `zones/{z}/workers/routes`, `scripts/{n}/routes` | `routes.rs` |
+//! | `domains`, `scripts/{n}/domains` | `domains.rs` |
 //!
 //! Code is stored byte for byte and never run. A Worker's name is its identity; `PUT` is an
 //! upsert and replaces everything of a version; secrets are bindings that are lost unless kept.
@@ -17,17 +22,28 @@
 mod bindings;
 mod classes;
 mod code;
+mod domains;
 mod publish;
+mod routes;
 mod rows;
+mod schedules;
 mod scripts;
+mod secrets;
 mod settings;
+mod subdomain;
 mod upload;
 
 use super::Ctx;
+use crate::auth::{self, Realm};
 use crate::envelope::{Answer, Problem};
 use crate::request::Req;
 
-pub(super) use self::rows::{handles_queues, script_exists};
+pub(super) use self::routes::handle as routes;
+pub(super) use self::rows::{handles_queues, queue_producers, script_exists};
+
+/// What a script has below it, where only some verbs are known.
+const LEAVES: [&str; 7] =
+    ["content", "references", "settings", "script-settings", "secrets-bulk", "schedules", "routes"];
 
 /// Answers a call below `workers`.
 pub(super) fn handle(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, Problem> {
@@ -40,6 +56,9 @@ pub(super) fn handle(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, 
         }
         ("GET", ["durable_objects", "namespaces"]) => classes::namespaces(ctx, req),
         ("GET", ["tails", "by-consumer", name]) => scripts::producers_of(ctx, name),
+        (_, ["domains", rest @ ..]) => domains::handle(ctx, req, rest),
+        (_, ["subdomain"]) => subdomain::account(ctx, req),
+        ("GET", ["subdomains", name]) => subdomain::probe(ctx, name),
         (_, ["scripts", name, rest @ ..]) => script(ctx, req, name, rest),
         (_, ["scripts"] | ["services", _] | ["tails", "by-consumer", _]) => Err(req.bad_method()),
         _ => Err(req.no_route()),
@@ -57,9 +76,18 @@ fn script(ctx: &Ctx<'_>, req: &Req, name: &str, rest: &[&str]) -> Result<Answer,
         ("PATCH", ["settings"]) => settings::patch(ctx, req, name),
         ("GET", ["script-settings"]) => settings::get_unversioned(ctx, name),
         ("PATCH", ["script-settings"]) => settings::patch_unversioned(ctx, req, name),
-        (_, [] | ["content" | "references" | "settings" | "script-settings"]) => {
-            Err(req.bad_method())
+        (_, ["secrets", rest @ ..]) => secrets::handle(ctx, req, name, rest),
+        ("PATCH", ["secrets-bulk"]) => secrets::bulk(ctx, req, name),
+        ("GET", ["schedules"]) => schedules::get(ctx, name),
+        ("PUT", ["schedules"]) => schedules::put(ctx, req, name),
+        (_, ["subdomain"]) => subdomain::script(ctx, req, name),
+        ("PUT", ["routes"]) => {
+            auth::permit(ctx.cloud, "routes", Realm::Account)?;
+            routes::replace(ctx, req, name)
         }
+        ("POST", ["domains", "changeset"]) => domains::changeset(ctx, req, name),
+        ("PUT", ["domains", "records"]) => domains::replace(ctx, req, name),
+        (_, [] | [_]) if rest.iter().all(|last| LEAVES.contains(last)) => Err(req.bad_method()),
         _ => Err(req.no_route()),
     }
 }

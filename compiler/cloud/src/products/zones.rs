@@ -9,7 +9,7 @@
 //!
 //! Source: Cloudflare's OpenAPI document (zones).
 
-use rusqlite::{OptionalExtension as _, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Value, json};
 
 use super::Ctx;
@@ -31,6 +31,24 @@ pub(super) struct Zone {
 impl Zone {
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self { id: row.get(0)?, name: row.get(1)?, created_us: row.get(2)? })
+    }
+
+    /// The zone that a caller means: by ID, else by name, else the one that has a host.
+    pub(super) fn meant(
+        db: &Connection,
+        id: Option<&str>,
+        name: Option<&str>,
+        host: &str,
+    ) -> rusqlite::Result<Option<Self>> {
+        // The longest name wins: a zone may be below another one.
+        db.prepare_cached(
+            "SELECT id, name, created_us FROM zones WHERE CASE
+             WHEN ?1 IS NOT NULL THEN id = ?1 WHEN ?2 IS NOT NULL THEN name = lower(?2)
+             ELSE lower(?3) = name OR substr(lower(?3), -length(name) - 1) = '.' || name END
+             ORDER BY length(name) DESC LIMIT 1",
+        )?
+        .query_row(params![id, name, host], Self::from_row)
+        .optional()
     }
 
     fn json(&self, ctx: &Ctx<'_>) -> Value {

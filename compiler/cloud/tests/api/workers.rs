@@ -1,4 +1,4 @@
-//! Workers: scripts, bindings, migrations, settings, deletion.
+//! Workers: scripts, bindings, migrations.
 
 use crate::support::{Reply, Served, reply};
 use reqwest::Method;
@@ -46,7 +46,7 @@ async fn settings(served: &Served, name: &str) -> Value {
 }
 
 /// The names of a script's bindings.
-async fn names(served: &Served, name: &str) -> Vec<String> {
+pub(crate) async fn names(served: &Served, name: &str) -> Vec<String> {
     let settings = settings(served, name).await;
     let bindings = settings["bindings"].as_array().unwrap().clone();
     bindings.iter().map(|binding| binding["name"].as_str().unwrap().to_owned()).collect()
@@ -241,7 +241,7 @@ async fn bindings_need_their_targets() {
     assert_eq!(shown[7], bindings[7]);
     assert!(!served.get("workers/scripts").await.body.to_string().contains("s3cret"));
     let twice = json!([bindings[7], bindings[7]]);
-    upload(&served, "api", json!({"bindings": twice})).await.fails(400, 10021);
+    upload(&served, "api", json!({"bindings": twice})).await.fails(400, 10053);
 }
 
 #[tokio::test]
@@ -310,68 +310,4 @@ async fn migrations_go_by_tag() {
     let gone = json!({"old_tag": "m1", "new_tag": "m2", "deleted_classes": ["Room"]});
     upload(&served, "next", json!({"migrations": gone})).await.ok();
     assert_eq!(served.get("workers/durable_objects/namespaces").await.ok(), json!([]));
-}
-
-#[tokio::test]
-async fn settings_of_a_version_and_of_the_script() {
-    let served = Served::new().await;
-    let bindings = json!([{"name": "KEY", "type": "secret_text", "text": "x"},
-                          {"name": "STAGE", "type": "plain_text", "text": "dev"}]);
-    upload(&served, "api", json!({"bindings": bindings, "tags": ["a"]})).await.ok();
-    let path = "workers/scripts/api/settings";
-    let edit = async |settings: Value| {
-        let form = Form::new().text("settings", settings.to_string());
-        reply(served.request(Method::PATCH, &served.in_account(path)).multipart(form)).await
-    };
-    served.patch(path, json!({})).await.fails(400, 10001);
-    let changed = edit(json!({"compatibility_date": "2026-01-01", "tags": ["b"], "bindings": [
-        {"name": "KEY", "type": "inherit"}, {"name": "STAGE", "type": "plain_text", "text": "prod"},
-    ]}))
-    .await
-    .ok();
-    assert_eq!(changed["compatibility_date"], "2026-01-01");
-    assert_eq!(changed["bindings"][1]["text"], "prod");
-    assert_eq!(names(&served, "api").await, ["KEY", "STAGE"]);
-    edit(json!({"bindings": [{"name": "NO", "type": "inherit"}]})).await.fails(400, 10057);
-    edit(json!({"compatibility_date": "soon"})).await.fails(400, 10021);
-
-    let path = "workers/scripts/api/script-settings";
-    assert_eq!(served.get(path).await.ok()["tags"], json!(["b"]));
-    let body = json!({"tags": ["c"], "logpush": true, "observability": {"enabled": true}});
-    let changed = served.patch(path, body).await.ok();
-    assert_eq!((&changed["tags"], &changed["logpush"]), (&json!(["c"]), &json!(true)));
-    served.patch(path, json!({"tags": "c"})).await.fails(400, 10021);
-    served.patch("workers/scripts/no/script-settings", json!({})).await.fails(404, 10007);
-}
-
-#[tokio::test]
-async fn deletion_asks_who_still_needs_the_worker() {
-    let served = Served::new().await;
-    upload(&served, "api", json!({"migrations": {"new_sqlite_classes": ["Room"]}})).await.ok();
-    let front = json!({"bindings": [{"name": "API", "type": "service", "service": "api"}],
-                       "tail_consumers": [{"service": "api"}, "odd"]});
-    upload(&served, "front", front).await.ok();
-    let rooms = json!({"bindings": [{"name": "ROOM", "type": "durable_object_namespace",
-                                     "class_name": "Room", "script_name": "api"}]});
-    upload(&served, "rooms", rooms).await.ok();
-    let found = served.get("workers/scripts/api/references").await.ok();
-    assert_eq!(found["services"]["incoming"][0]["service"], "front");
-    assert_eq!(found["durable_objects"][0]["durable_object_namespace_name"], "api_Room");
-    let tails = served.get("workers/tails/by-consumer/api").await.ok();
-    assert_eq!(tails[0]["producer"]["service"], "front");
-    served.delete("workers/scripts/api").await.fails(400, 10142);
-
-    let queue = served.post("queues", json!({"queue_name": "jobs"})).await.ok();
-    let consumers = format!("queues/{}/consumers", queue["queue_id"].as_str().unwrap());
-    upload_code(&served, "mute", json!({}), "export default { fetch() {} }").await.ok();
-    let consumer = |name: &str| json!({"type": "worker", "script_name": name});
-    served.post(&consumers, consumer("ghost")).await.fails(404, 10007);
-    served.post(&consumers, consumer("mute")).await.fails(400, 11001);
-    let made = served.post(&consumers, consumer("api")).await.ok();
-    served.delete("workers/scripts/api?force=true").await.fails(400, 10064);
-    served.delete(&format!("{consumers}/{}", made["consumer_id"].as_str().unwrap())).await.ok();
-    served.delete("workers/services/api?force=true").await.ok();
-    assert_eq!(served.get("workers/durable_objects/namespaces").await.ok(), json!([]));
-    served.delete("workers/services/api").await.fails(404, 10090);
-    served.delete("workers/scripts/api").await.fails(404, 10007);
 }

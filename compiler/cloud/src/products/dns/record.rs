@@ -11,6 +11,7 @@ use crate::request::text;
 
 const COLUMNS: &str = "id, zone_id, name, type, content, data, ttl, proxied, priority, comment, \
                        settings, created_us, modified_us, comment_modified_us";
+const WORKER: &str = "(SELECT d.script FROM worker_domains d WHERE d.record_id = dns_records.id)";
 /// Fields that a body may name.
 const FIELDS: [&str; 9] =
     ["name", "type", "content", "data", "ttl", "proxied", "priority", "comment", "settings"];
@@ -33,6 +34,8 @@ pub(super) struct Record {
     pub(super) created_us: i64,
     modified_us: i64,
     pub(super) comment_modified_us: Option<i64>,
+    /// The Worker whose custom domain made the record: nobody else may change it.
+    pub(super) worker: Option<String>,
 }
 
 impl Record {
@@ -52,13 +55,14 @@ impl Record {
             created_us: row.get(11)?,
             modified_us: row.get(12)?,
             comment_modified_us: row.get(13)?,
+            worker: row.get(14)?,
         })
     }
 
     /// The record of an id.
     pub(super) fn find(db: &Connection, zone: &Zone, id: &str) -> Result<Self, Problem> {
         db.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM dns_records WHERE zone_id = ? AND id = ?"
+            "SELECT {COLUMNS}, {WORKER} FROM dns_records WHERE zone_id = ? AND id = ?"
         ))?
         .query_row([&zone.id, id], Self::from_row)
         .optional()?
@@ -72,16 +76,16 @@ impl Record {
         visible_us: i64,
     ) -> rusqlite::Result<Vec<Self>> {
         db.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM dns_records WHERE zone_id = ? AND created_us <= ? ORDER BY seq"
+            "SELECT {COLUMNS}, {WORKER} FROM dns_records WHERE zone_id = ? AND created_us <= ? ORDER BY seq"
         ))?
         .query_map(params![zone.id, visible_us], Self::from_row)?
         .collect()
     }
 
     /// The other records of the same name.
-    fn namesakes(&self, db: &Connection) -> rusqlite::Result<Vec<Self>> {
+    pub(super) fn namesakes(&self, db: &Connection) -> rusqlite::Result<Vec<Self>> {
         db.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM dns_records WHERE zone_id = ? AND name = ? AND id <> ?"
+            "SELECT {COLUMNS}, {WORKER} FROM dns_records WHERE zone_id = ? AND name = ? AND id <> ?"
         ))?
         .query_map([&self.zone_id, &self.name, &self.id], Self::from_row)?
         .collect()
@@ -90,6 +94,10 @@ impl Record {
     /// Refuses the record where another one excludes it.
     pub(super) fn check_conflicts(&self, db: &Connection) -> Result<(), Problem> {
         let others = self.namesakes(db)?;
+        if rules::is_proxiable(&self.kind) && others.iter().any(|other| other.worker.is_some()) {
+            let text = "A DNS record managed by Workers already exists on that host.";
+            return Err(Problem::new(400, 81062, text));
+        }
         let same = |other: &Self| other.kind == self.kind && other.content == self.content;
         if others.iter().any(same) {
             return Err(Problem::new(400, 81058, "An identical record already exists."));
@@ -102,6 +110,35 @@ impl Record {
             return Err(Problem::new(400, 81054, "A CNAME record with that host already exists."));
         }
         Ok(())
+    }
+
+    /// Refuses to change the record of a Worker's custom domain.
+    pub(super) fn check_owner(&self) -> Result<(), Problem> {
+        if self.worker.is_none() {
+            return Ok(());
+        }
+        Err(Problem::new(400, 81062, "This DNS record is managed by Workers and is read only."))
+    }
+
+    /// The record of a new custom domain.
+    pub(super) fn of_domain(zone: &Zone, hostname: &str, now_us: i64) -> Self {
+        Self {
+            id: clock::new_hex_id(),
+            zone_id: zone.id.clone(),
+            name: hostname.to_owned(),
+            kind: "AAAA".to_owned(),
+            content: "100::".to_owned(),
+            data: None,
+            ttl: 1,
+            proxied: true,
+            priority: None,
+            comment: None,
+            settings: "{}".to_owned(),
+            created_us: now_us,
+            modified_us: now_us,
+            comment_modified_us: None,
+            worker: None,
+        }
     }
 
     /// Reads and checks a whole body.
@@ -141,6 +178,7 @@ impl Record {
             settings: settings.map_or_else(|| "{}".to_owned(), Value::to_string),
             created_us: now_us,
             modified_us: now_us,
+            worker: None,
         })
     }
 
@@ -228,6 +266,10 @@ impl Record {
             "modified_on": clock::micros(self.modified_us),
         });
         if let Some(map) = out.as_object_mut() {
+            if let Some(worker) = &self.worker {
+                let meta = json!({"origin_worker_id": worker, "read_only": true});
+                map.insert("meta".to_owned(), meta);
+            }
             if let Some(data) = &self.data {
                 map.insert("data".to_owned(), parse(data));
             }

@@ -44,7 +44,10 @@ pub(super) fn resolve(
         let kind = text(binding, "type")
             .ok_or_else(|| invalid(format!("binding {name} must have a type")))?;
         if !names.insert(name.to_owned()) {
-            return Err(invalid(format!("there are two bindings of the name {name}")));
+            let text = format!(
+                "Binding name '{name}' already in use. Please use a different name and try again."
+            );
+            return Err(Problem::new(400, 10053, text));
         }
         if kind == "inherit" {
             out.extend(inherited(scope, binding, name)?);

@@ -259,3 +259,17 @@ pub(in crate::products) fn handles_queues(db: &Connection, name: &str) -> rusqli
     )?
     .exists([name])
 }
+
+/// The scripts whose live version sends to a queue.
+pub(in crate::products) fn queue_producers(
+    db: &Connection,
+    queue: &str,
+) -> rusqlite::Result<Vec<String>> {
+    db.prepare_cached(
+        "SELECT DISTINCT s.name FROM worker_scripts s
+         JOIN worker_versions v ON v.id = s.live, json_each(v.bindings) b
+         WHERE b.value ->> '$.type' = 'queue' AND b.value ->> '$.queue_name' = ? ORDER BY 1",
+    )?
+    .query_map([queue], |row| row.get(0))?
+    .collect()
+}
