@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod defaults;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod sdk;
 #[cfg(test)]
 mod served;

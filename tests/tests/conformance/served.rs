@@ -115,3 +115,17 @@ fn node_modules() -> PathBuf {
     let bin = found.expect("wrangler is not on the PATH: run this test with `cargo xtask test`");
     bin.parent().expect("npm's commands lie in node_modules/.bin").to_owned()
 }
+
+/// A field of some JSON, as text.
+#[track_caller]
+pub(crate) fn text<'a>(json: &'a Json, pointer: &str) -> &'a str {
+    json.pointer(pointer).and_then(Json::as_str).unwrap_or_else(|| panic!("no {pointer}: {json}"))
+}
+
+/// Asserts that all these words stand in a text.
+#[track_caller]
+pub(crate) fn says(told: &str, wanted: &[&str]) {
+    for words in wanted {
+        assert!(told.contains(words), "no {words:?} in\n{told}");
+    }
+}

@@ -2,20 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::served::Served;
-
-/// A field of some JSON, as text.
-#[track_caller]
-fn text<'a>(json: &'a Json, pointer: &str) -> &'a str {
-    json.pointer(pointer).and_then(Json::as_str).unwrap_or_else(|| panic!("no {pointer}: {json}"))
-}
-
-#[track_caller]
-fn says(told: &str, wanted: &[&str]) {
-    for words in wanted {
-        assert!(told.contains(words), "no {words:?} in\n{told}");
-    }
-}
+use crate::served::{Served, says, text};
 
 #[test]
 fn whoami_and_d1() {

@@ -7,6 +7,8 @@
 //! | `scripts`, `scripts/{n}` (list, upload, content, delete), `scripts/{n}/references`, `services/{n}`, `tails/by-consumer/{n}` | `scripts.rs`, `publish.rs` |
 //! | `durable_objects/namespaces` | `classes.rs` |
 //! | `scripts/{n}/settings`, `scripts/{n}/script-settings` | `settings.rs` |
+//! | `scripts/{n}/versions`, `scripts/{n}/deployments` | `versions.rs`, `deployments.rs` |
+//! | `workers`, `workers/{id}` | `resource.rs` |
 //! | `scripts/{n}/secrets`, `scripts/{n}/secrets-bulk` | `secrets.rs` |
 //! | `scripts/{n}/schedules` | `schedules.rs` |
 //! | `subdomain`, `subdomains/{n}`, `scripts/{n}/subdomain` | `subdomain.rs` |
@@ -22,8 +24,10 @@
 mod bindings;
 mod classes;
 mod code;
+mod deployments;
 mod domains;
 mod publish;
+mod resource;
 mod routes;
 mod rows;
 mod schedules;
@@ -32,7 +36,9 @@ mod secrets;
 mod settings;
 mod subdomain;
 mod upload;
+mod versions;
 
+use self::scripts::Named;
 use super::Ctx;
 use crate::auth::{self, Realm};
 use crate::envelope::{Answer, Problem};
@@ -50,7 +56,10 @@ pub(super) fn handle(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, 
     match (req.method.as_str(), rest) {
         ("GET", ["scripts"]) => scripts::list(ctx, req),
         ("GET", ["services", name]) => scripts::service(ctx, name),
-        ("DELETE", ["services" | "scripts", name]) => scripts::delete(ctx, req, name),
+        ("DELETE", ["services", name]) => scripts::delete(ctx, req, Named::Service, name),
+        ("DELETE", ["scripts", name]) => scripts::delete(ctx, req, Named::Script, name),
+        ("DELETE", ["workers", id]) => scripts::delete(ctx, req, Named::Resource, id),
+        (_, ["workers", rest @ ..]) => resource::handle(ctx, req, rest),
         ("GET", ["services", name, "environments", environment, "content", "v2"]) => {
             scripts::content(ctx, scripts::in_production(name, environment)?)
         }
@@ -76,6 +85,8 @@ fn script(ctx: &Ctx<'_>, req: &Req, name: &str, rest: &[&str]) -> Result<Answer,
         ("PATCH", ["settings"]) => settings::patch(ctx, req, name),
         ("GET", ["script-settings"]) => settings::get_unversioned(ctx, name),
         ("PATCH", ["script-settings"]) => settings::patch_unversioned(ctx, req, name),
+        (_, ["versions", rest @ ..]) => versions::handle(ctx, req, name, rest),
+        (_, ["deployments", rest @ ..]) => deployments::handle(ctx, req, name, rest),
         (_, ["secrets", rest @ ..]) => secrets::handle(ctx, req, name, rest),
         ("PATCH", ["secrets-bulk"]) => secrets::bulk(ctx, req, name),
         ("GET", ["schedules"]) => schedules::get(ctx, name),

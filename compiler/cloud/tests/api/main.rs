@@ -28,4 +28,6 @@ mod worker_settings;
 #[cfg(test)]
 mod worker_triggers;
 #[cfg(test)]
+mod worker_versions;
+#[cfg(test)]
 mod workers;

@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 use serde_json::{Map, Value, json};
 
 use super::bindings::{self, Scope};
-use super::rows::{Script, Version};
+use super::rows::{Script, Version, no_versions};
 use super::upload::{self, Upload};
 use super::{classes, code};
 use crate::clock;
@@ -193,9 +193,7 @@ pub(super) fn deploy(
 
 /// The version that a change starts from: the last one, which must be live.
 pub(super) fn changeable(db: &Connection, script: &Script) -> Result<Version, Problem> {
-    let last = script.last_version(db)?.ok_or_else(|| {
-        Problem::new(404, 10222, format!("Worker '{}' has no versions.", script.name))
-    })?;
+    let last = script.last_version(db)?.ok_or_else(|| no_versions(&script.name))?;
     if script.live.as_ref() != Some(&last.id) {
         let text = "The latest version of this Worker is not deployed. Deploy it first, or use \
                     the versions API.";

@@ -19,6 +19,11 @@ pub(super) fn no_script() -> Problem {
     Problem::new(404, 10007, "This Worker does not exist on your account.")
 }
 
+/// A script that was never uploaded.
+pub(super) fn no_versions(script: &str) -> Problem {
+    Problem::new(404, 10222, format!("Worker '{script}' has no versions."))
+}
+
 /// A script: what all its versions share.
 #[derive(Debug, Clone)]
 pub(super) struct Script {
@@ -186,6 +191,13 @@ impl Version {
         db.prepare_cached(&format!("{VERSION_SELECT} WHERE v.script = ? AND v.id = ?"))?
             .query_row([script, id], Self::from_row)
             .optional()
+    }
+
+    /// All versions of a script, newest first.
+    pub(super) fn all(db: &Connection, script: &str) -> rusqlite::Result<Vec<Self>> {
+        db.prepare_cached(&format!("{VERSION_SELECT} WHERE v.script = ? ORDER BY v.number DESC"))?
+            .query_map([script], Self::from_row)?
+            .collect()
     }
 
     /// A field of the metadata, or what stands for its absence.

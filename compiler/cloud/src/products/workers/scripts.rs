@@ -10,9 +10,9 @@
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 
-use super::code;
 use super::publish::script_json;
 use super::rows::{Script, no_script};
+use super::{code, resource};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
 use crate::products::Ctx;
@@ -107,13 +107,30 @@ pub(super) fn content(ctx: &Ctx<'_>, name: &str) -> Result<Answer, Problem> {
     Ok(answer.with_header("etag", version.etag).with_header("cf-entrypoint", main))
 }
 
-/// `DELETE scripts/{n}` and `DELETE services/{n}`.
-pub(super) fn delete(ctx: &Ctx<'_>, req: &Req, name: &str) -> Result<Answer, Problem> {
+/// What a deletion names its script by.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Named {
+    Script,
+    Service,
+    /// The ID or the name of the newer resource model.
+    Resource,
+}
+
+/// `DELETE scripts/{n}`, `DELETE services/{n}` and `DELETE workers/{id}`.
+pub(super) fn delete(
+    ctx: &Ctx<'_>,
+    req: &Req,
+    named: Named,
+    name: &str,
+) -> Result<Answer, Problem> {
     let force = req.query.get("force") == Some("true");
-    let is_service = req.segments.iter().flatten().any(|segment| segment == "services");
     ctx.cloud.store.write(|db| -> Result<_, Problem> {
-        let gone = if is_service { no_service } else { no_script };
-        Script::look_up(db, name)?.ok_or_else(gone)?;
+        let script = match named {
+            Named::Script => Script::find(db, name)?,
+            Named::Service => Script::look_up(db, name)?.ok_or_else(no_service)?,
+            Named::Resource => resource::find(db, name)?,
+        };
+        let name = script.name.as_str();
         let consumes =
             db.prepare_cached("SELECT 1 FROM queue_consumers WHERE script = ?")?.exists([name])?;
         if consumes {
