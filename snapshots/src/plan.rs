@@ -53,6 +53,7 @@ pub(crate) fn first_plan(example: &Example, environment: &Environment) -> Plan {
         env_type: environment.type_name.clone(),
         spec: Digest::of(&example.text),
         protect: environment.protect,
+        leases: &environment.leases,
         desired: &environment.resources,
         state: None,
         observation: &existing_only(environment),
@@ -132,6 +133,8 @@ fn steps(plan: &Plan) -> String {
                 let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
                 writeln!(out, "{index}  migrate {address}: {}{after}", names.join(", "))
             }
+            Work::Lease(work) => writeln!(out, "{index}  lease from {}{after}", work.pool),
+            Work::Release(work) => writeln!(out, "{index}  release to {}{after}", work.pool),
             Work::Batch { zone, items } => {
                 let zone = zone.as_deref().unwrap_or("the account");
                 writeln!(out, "{index}  one request for {zone}{after}").unwrap();

@@ -220,6 +220,9 @@ pub struct ApplyArgs {
     /// Do exactly what `envc plan --out` wrote, or refuse when something changed since.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["env_type", "pr", "id", "cloud", "adopt"])]
     pub plan: Option<PathBuf>,
+    /// While every preview ID of a pool is taken, wait in its queue instead of exiting with 75.
+    #[arg(long)]
+    pub wait: bool,
     /// Exit with 75 at once, instead of waiting, while another command works on the environment.
     #[arg(long)]
     pub no_wait: bool,

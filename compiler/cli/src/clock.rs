@@ -102,6 +102,16 @@ impl Entropy for SystemEntropy {
     }
 }
 
+/// A length of time in words: "3 min", "2 h", "5 days".
+pub(crate) fn age(ms: u64) -> String {
+    match ms / 1_000 {
+        s @ 0..60 => format!("{s} s"),
+        s @ 60..3_600 => format!("{} min", s / 60),
+        s @ 3_600..172_800 => format!("{} h", s / 3_600),
+        s => format!("{} days", s / 86_400),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

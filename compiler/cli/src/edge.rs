@@ -47,6 +47,13 @@ pub(crate) fn open(
     Ok(Some(EdgeConnection { endpoint, transport, credential }))
 }
 
+/// The edge inside of the local cloud, whether the spec names one or not.
+pub(crate) fn local(connection: &Connection) -> Option<EdgeConnection> {
+    let credential = "the local cloud".to_owned();
+    let transport = connection.transport();
+    connection.local_edge().map(|endpoint| EdgeConnection { endpoint, transport, credential })
+}
+
 /// The token, and what holds it.
 fn token_of(session: &Session<'_>, edge: &Edge) -> Result<(String, Secret), CommandError> {
     let (credential, token) = match credential(&edge.token) {

@@ -7,8 +7,9 @@ use std::{
 
 use envc_core::{Address, Desired};
 use envc_exec::{
-    CallClass, CallError, Client, Report, Run, Scope, help_for_call, observe,
-    ports::{Entropy as _, StateStore as _, Version},
+    CallClass, CallError, Client, LeaseAnswers, LeaseQuestion, Leasing, Report, Run, Scope,
+    ask_leases, help_for_call, lacking, observe,
+    ports::{Clock as _, Entropy as _, Leased, Pools, StateStore as _, Version},
     read_ledger,
 };
 use envc_plan::{
@@ -23,7 +24,8 @@ use crate::{
     fsio,
     interrupt::Interrupt,
     lock::{Holder, Lock},
-    outcome::{recorded, state_error},
+    outcome::{finished, recorded, state_error},
+    pools::{SessionPools, pools_of},
     reporter::Reporter,
     session::Session,
     state_local::LocalStore,
@@ -76,6 +78,8 @@ pub(crate) struct Running<'r> {
     pub(crate) migrations: &'r BTreeMap<Address, Vec<MigrationFile>>,
     /// Steps at once.
     pub(crate) parallelism: usize,
+    /// The leases that stay, by pool.
+    pub(crate) held: &'r BTreeMap<String, Leased>,
 }
 
 /// A session at work in its cloud: the account and the zones are known, and the state is held.
@@ -87,6 +91,8 @@ pub(crate) struct Engine<'a, 'u> {
     /// Account and zones.
     pub(crate) scope: Scope,
     store: LocalStore,
+    /// Where preview IDs come from.
+    pools: Option<&'a SessionPools<'a>>,
     /// What proves a namesake ours.
     ownership: Ownership,
 }
@@ -118,12 +124,73 @@ impl<'a, 'u> Engine<'a, 'u> {
         let zones = desired.chain(recorded.filter_map(|recorded| recorded.zone.clone())).collect();
         connection.zones(&client, &mut scope, &zones).await?;
         let ownership = session.ownership(false)?;
-        Ok((Self { session, reporter, client, scope, store, ownership }, loaded))
+        let pools = None;
+        Ok((Self { session, reporter, client, scope, store, pools, ownership }, loaded))
     }
 
     /// Takes over namesakes that nothing proves ours: the user said so.
     pub(crate) fn adopt(&mut self) {
         self.ownership.adopt = true;
+    }
+
+    /// Takes preview IDs from there.
+    pub(crate) fn lease_from(&mut self, pools: &'a SessionPools<'a>) {
+        self.pools = Some(pools);
+    }
+
+    /// Observes, and asks the pools beside the lists. What was asked of the pools comes back apart.
+    pub(crate) async fn observe_with_leases(
+        &self,
+        state: Option<&State>,
+        question: LeaseQuestion,
+    ) -> Result<(Observation, LeaseAnswers), CommandError> {
+        let (observation, leases) =
+            futures::join!(self.observe(state), self.ask_leases(state, question));
+        let (mut observation, leases) = (observation?, leases?);
+        observation.leases.clone_from(&leases.seen);
+        Ok((observation, leases))
+    }
+
+    /// Asks the pools what the environment holds.
+    pub(crate) async fn ask_leases(
+        &self,
+        state: Option<&State>,
+        question: LeaseQuestion,
+    ) -> Result<LeaseAnswers, CommandError> {
+        let leases = &self.session.environment.leases;
+        let Some(pools) = self.pools.filter(|_| !leases.is_empty()) else {
+            return Ok(LeaseAnswers::default());
+        };
+        let key = self.session.state_key(&self.scope.account);
+        let asked = ask_leases(pools, question, &pools_of(leases), state, &key).await;
+        asked.map_err(|(pool, error)| {
+            if error.is_interrupted() {
+                return interrupted();
+            }
+            let what =
+                format!("what `{}` holds of the pool `{pool}` is not known", self.session.id);
+            pools.explain(what, &pool, &error, self.session.clock.unix_ms())
+        })
+    }
+
+    /// Looks whether leases that stay have what the spec asks of them.
+    pub(crate) fn check_leases(&self, held: &BTreeMap<String, Leased>) -> Result<(), CommandError> {
+        for (name, lease) in &self.session.environment.leases {
+            let Some((leased, pools)) = held.get(&lease.pool).zip(self.pools) else { continue };
+            let needed = lease.attributes.iter().filter(|(_, attribute)| attribute.needed);
+            let needed = needed.map(|(name, attribute)| (name.clone(), attribute.secret)).collect();
+            if let Some(error) = lacking(&lease.pool, &needed, leased) {
+                let what = format!("the lease `{name}` has not what environment.kdl asks of it");
+                let now_ms = self.session.clock.unix_ms();
+                return Err(pools.explain(what, &lease.pool, &error, now_ms));
+            }
+        }
+        Ok(())
+    }
+
+    /// The requests that were sent: the API's and the pools'.
+    pub(crate) fn requests(&self) -> u64 {
+        self.client.budget().sent + self.pools.map_or(0, SessionPools::requests)
     }
 
     /// Loads the state again.
@@ -174,6 +241,7 @@ impl<'a, 'u> Engine<'a, 'u> {
             key: session.state_key(&self.scope.account),
             env_type: session.head.name.clone(),
             spec: session.spec_digest(),
+            leases: &session.environment.leases,
             protect: session.environment.protect,
             desired: &session.environment.resources,
             state: loaded.state.as_ref(),
@@ -205,6 +273,8 @@ impl<'a, 'u> Engine<'a, 'u> {
             State::new(key, &session.head.name, session.entropy.hex(8))
         });
         self.reporter.begin(plan.plan());
+        let leases = session.environment.leases.iter();
+        let pool_of = leases.map(|(name, lease)| (name.clone(), lease.pool.clone())).collect();
         let outcome = envc_exec::run(
             &Run {
                 client: &self.client,
@@ -215,6 +285,12 @@ impl<'a, 'u> Engine<'a, 'u> {
                 parallelism: running.parallelism,
                 news: loaded.news,
                 names_are_proof: self.ownership.registered || self.ownership.per_pr,
+                leasing: Leasing {
+                    pools: self.pools.map(|pools| pools as &dyn Pools),
+                    held: running.held,
+                    pool_of: &pool_of,
+                    digest: &session.digest,
+                },
             },
             state,
             loaded.version,
@@ -222,6 +298,15 @@ impl<'a, 'u> Engine<'a, 'u> {
         .await;
         self.reporter.end();
         recorded(outcome)
+    }
+
+    /// A report of a run that did all, or everything that failed as one error.
+    pub(crate) fn finished(&self, report: Report) -> Result<Report, CommandError> {
+        let now_ms = self.session.clock.unix_ms();
+        finished(report, &|what, pool, error| match self.pools {
+            Some(pools) => pools.explain(what, pool, error, now_ms),
+            None => CommandError::failed(what).because(error),
+        })
     }
 
     /// Releases the lock and takes its file away: nothing is left that it guards.

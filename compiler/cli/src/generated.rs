@@ -15,6 +15,7 @@ use crate::{
     error::CommandError,
     files::{self, Decision, Files, GeneratedFile},
     fsio,
+    pools::LeaseFacts,
     secrets::Secrets,
     session::Session,
 };
@@ -27,6 +28,7 @@ pub(crate) struct Sources {
     templates: BTreeMap<String, String>,
     secrets: BTreeMap<String, Secret>,
     tokens_needed: BTreeSet<Address>,
+    lease_secrets: bool,
 }
 
 impl std::fmt::Debug for Sources {
@@ -44,6 +46,8 @@ pub(crate) struct Resources {
     pub(crate) names: BTreeMap<Address, String>,
     /// Tunnel tokens.
     pub(crate) tokens: BTreeMap<Address, Secret>,
+    /// Preview IDs, by the lease's name.
+    pub(crate) leases: BTreeMap<String, LeaseFacts>,
 }
 
 /// Where files go, and how.
@@ -78,6 +82,7 @@ impl Sources {
         }
         let mut names = BTreeSet::new();
         let mut tokens_needed = BTreeSet::new();
+        let mut lease_secrets = false;
         for part in needed_parts(environment) {
             match part {
                 Part::In(Input::Secret(name)) => {
@@ -86,12 +91,13 @@ impl Sources {
                 Part::Out(reference) if reference.output == Output::Token => {
                     tokens_needed.insert(reference.address);
                 }
+                Part::In(Input::Lease { secret: true, .. }) => lease_secrets = true,
                 Part::In(Input::Env(_) | Input::Lease { .. }) | Part::Out(_) | Part::Lit(_) => {}
             }
         }
         let secrets =
             Secrets::new(&environment.secrets, &session.root, session.env).resolve(&names)?;
-        Ok(Self { templates, secrets, tokens_needed })
+        Ok(Self { templates, secrets, tokens_needed, lease_secrets })
     }
 
     /// Renders all files.
@@ -107,7 +113,9 @@ impl Sources {
                 self.secrets.get(name).map(|secret| secret.expose().to_owned())
             }
             Part::In(Input::Env(name)) => session.env.var(name).map(str::to_owned),
-            Part::In(Input::Lease { .. }) => None,
+            Part::In(Input::Lease { lease, attribute, .. }) => {
+                resources.leases.get(lease).and_then(|facts| facts.value(attribute))
+            }
             Part::Out(reference) => match reference.output {
                 Output::Id => resources.ids.get(&reference.address).cloned(),
                 Output::Name => resources.names.get(&reference.address).cloned(),
@@ -163,12 +171,13 @@ impl Sources {
             ids: resources.ids.clone(),
             names: resources.names.clone(),
             tokens: self.tokens_needed.iter().map(stand_in).collect(),
+            leases: resources.leases.iter().map(LeaseFacts::stand_in).collect(),
         }
     }
 
-    /// True when any file holds a tunnel's token.
-    pub(crate) fn needs_tokens(&self) -> bool {
-        !self.tokens_needed.is_empty()
+    /// True when any file holds what stand-ins stand for: a tunnel's token, a preview ID's secret.
+    pub(crate) fn needs_secrets_of_the_cloud(&self) -> bool {
+        !self.tokens_needed.is_empty() || self.lease_secrets
     }
 }
 

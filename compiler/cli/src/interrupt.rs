@@ -49,6 +49,12 @@ impl Interrupt {
         &self.flag
     }
 
+    /// The flag of what the user's Ctrl-C does not stop: short things said in leaving.
+    pub fn never() -> &'static AtomicBool {
+        static NEVER: AtomicBool = AtomicBool::new(false);
+        &NEVER
+    }
+
     /// True once the user asked to stop.
     pub fn is_asked(&self) -> bool {
         *self.asked.borrow()

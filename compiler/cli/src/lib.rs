@@ -29,6 +29,7 @@ pub mod interrupt;
 pub mod lint;
 pub mod lock;
 mod outcome;
+mod pools;
 pub mod ports;
 pub mod progress;
 pub mod project;

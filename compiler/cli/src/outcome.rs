@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use envc_exec::{Failure, Report, RunError, ports::StoreError};
+use envc_exec::{
+    Failure, Report, RunError,
+    ports::{PoolError, StoreError},
+};
 
 use crate::{connect::interrupted, error::CommandError};
 
@@ -42,9 +45,14 @@ pub(crate) fn recorded(outcome: Result<Report, RunError>) -> Result<Report, Comm
 }
 
 /// A report of a run that did all, or everything that failed as one error.
-pub(crate) fn finished(report: Report) -> Result<Report, CommandError> {
+///
+/// `explain` tells what a pool said: what could not be done, of which pool, and the pool's words.
+pub(crate) fn finished(
+    report: Report,
+    explain: &dyn Fn(String, &str, &PoolError) -> CommandError,
+) -> Result<Report, CommandError> {
     if !report.failures.is_empty() {
-        return Err(failed(&report));
+        return Err(failed(&report, explain));
     }
     if report.interrupted {
         return Err(interrupted().because_text(format!(
@@ -56,12 +64,22 @@ pub(crate) fn finished(report: Report) -> Result<Report, CommandError> {
     Ok(report)
 }
 
-fn failed(report: &Report) -> CommandError {
+fn failed(
+    report: &Report,
+    explain: &dyn Fn(String, &str, &PoolError) -> CommandError,
+) -> CommandError {
     let Report { failures, done, skipped, .. } = report;
-    let name = |failure: &Failure| {
-        let names: Vec<String> = failure.addresses.iter().map(ToString::to_string).collect();
-        names.join(", ")
-    };
+    let name = |failure: &Failure| failure.subjects.join(", ");
+    if let [Failure { verb, pool: Some((pool, said)), .. }] = failures.as_slice() {
+        let one = failures.first().map(name).unwrap_or_default();
+        let error = explain(format!("could not {verb} {one}"), pool, said);
+        return match *verb {
+            "lease" if *done == 0 => error.hint("nothing was created; the same command carries on"),
+            _ => error.hint(format!(
+                "all else is done ({done} done, {skipped} not begun): the same command carries on"
+            )),
+        };
+    }
     let mut error = CommandError::failed(match failures.as_slice() {
         [one] => format!("could not {} {}", one.verb, name(one)),
         many => format!("{} steps failed", many.len()),

@@ -2,10 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use envc_exec::{Event, Progress as Hears};
-use envc_plan::Plan;
+use envc_exec::{Event, Progress as Hears, Subject};
+use envc_plan::{Plan, Work};
 
-use crate::{progress::Progress, ui::Ui};
+use crate::{outcome::counted, progress::Progress, ui::Ui};
 
 /// Milliseconds above which a step's line tells how long it took.
 const SLOW_MS: u64 = 1_000;
@@ -31,7 +31,11 @@ impl<'a> Reporter<'a> {
     /// Shows a bar over what this plan does from now on.
     pub(crate) fn begin(&self, plan: &Plan) {
         // A batch is one step, and each resource in it is told apart.
-        let all: usize = plan.steps.iter().map(|step| step.work.addresses().len()).sum();
+        let count = |work: &Work| match work {
+            Work::Lease(_) | Work::Release(_) => 1,
+            other => other.addresses().len(),
+        };
+        let all: usize = plan.steps.iter().map(|step| count(&step.work)).sum();
         *self.lock() = (all > 0).then(|| Progress::new(self.ui, all));
     }
 
@@ -67,6 +71,7 @@ impl Reporter<'_> {
             Event::Failed { .. } => "step_failed",
             Event::Migrated { .. } => "migrated",
             Event::Emptied { .. } => "emptied",
+            Event::Queued { .. } => "queued",
             Event::Retry { .. } => "retry",
             Event::Waiting { .. } => "waiting",
         };
@@ -105,6 +110,13 @@ impl Reporter<'_> {
             Event::Emptied { address, objects } => {
                 self.say(&format!("emptying {address}: {objects} objects removed"));
             }
+            Event::Queued { pool, before } => self.say(&match before {
+                0 => format!("waiting for a preview ID of the pool {pool}: next in the queue"),
+                before => format!(
+                    "waiting for a preview ID of the pool {pool}: {} before",
+                    counted(usize::try_from(*before).unwrap_or(usize::MAX), "other")
+                ),
+            }),
             Event::Retry { call, reason, wait_ms, .. } => {
                 self.say(&format!("{call}: {reason}; trying again in {}", seconds(*wait_ms)));
             }
@@ -117,23 +129,26 @@ impl Reporter<'_> {
 }
 
 /// The line of a step that is done; empty for what its own events told already.
-fn done(verb: &str, address: &envc_core::Address, name: &str, id: Option<&str>, ms: u64) -> String {
+fn done(verb: &str, subject: &Subject<'_>, name: &str, id: Option<&str>, ms: u64) -> String {
     // Each migration told of itself; what is cleared is deleted next.
     if matches!(verb, "migrate" | "clear") {
         return String::new();
     }
+    if let Subject::Lease(_) = subject {
+        return format!("{} {subject}  {} of pool {name}", past(verb), id.unwrap_or("what it had"));
+    }
     let id = id.filter(|id| *id != name && verb == "create");
     let id = id.map(|id| format!(" ({id})")).unwrap_or_default();
     let time = if ms > SLOW_MS { format!(" in {}", seconds(ms)) } else { String::new() };
-    format!("{} {address}  {name}{id}{time}", past(verb))
+    format!("{} {subject}  {name}{id}{time}", past(verb))
 }
 
 fn seconds(ms: u64) -> String {
     format!("{}.{} s", ms / 1_000, ms % 1_000 / 100)
 }
 
-fn key(step: usize, address: &envc_core::Address) -> String {
-    format!("{step} {address}")
+fn key(step: usize, subject: &Subject<'_>) -> String {
+    format!("{step} {subject}")
 }
 
 fn past(verb: &str) -> String {
@@ -141,6 +156,8 @@ fn past(verb: &str) -> String {
         "create" => "created".into(),
         "update" => "updated".into(),
         "delete" => "deleted".into(),
+        "lease" => "leased".into(),
+        "release" => "released".into(),
         other => other.into(),
     }
 }

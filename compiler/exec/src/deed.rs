@@ -5,14 +5,15 @@ use std::{
     sync::Mutex,
 };
 
-use envc_core::{Address, KindId, Output, Part, Secret};
+use envc_core::{Address, Input, KindId, Output, Part, Secret};
 use envc_kinds::{BatchItem, Kind, Meaning, Observed, Wanted, kind};
 use envc_plan::{BatchWork, Doomed, State, Target};
 use serde_json::Value as Json;
 
 use crate::{
-    client::{CallError, Client},
+    client::{CallClass, CallError, Client},
     journal::{Outcome, record_of},
+    ports::{Leased, PoolError},
     progress::Event,
     scope::Scope,
 };
@@ -36,6 +37,10 @@ pub(crate) struct Context<'a> {
     pub(crate) names: BTreeMap<Address, String>,
     /// Secrets that creates returned.
     pub(crate) tokens: Mutex<BTreeMap<Address, Secret>>,
+    /// The leases of this environment, by pool; grows as steps succeed.
+    pub(crate) leases: Mutex<BTreeMap<String, Leased>>,
+    /// The pool of each lease that the spec has.
+    pub(crate) pool_of: BTreeMap<String, String>,
 }
 
 /// Why a step did not succeed.
@@ -45,12 +50,30 @@ pub(crate) struct StepError {
     pub(crate) error: CallError,
     /// True when the effect is open: the intent stays.
     pub(crate) open: bool,
+    /// The pool's own words.
+    pub(crate) pool: Option<Box<PoolError>>,
+}
+
+impl From<PoolError> for StepError {
+    fn from(error: PoolError) -> Self {
+        let class = match &error {
+            error if error.is_unknown() => CallClass::Unknown,
+            error if error.is_interrupted() => CallClass::Interrupted,
+            _ => CallClass::Api(Meaning::Refused),
+        };
+        let (call, message) = match error.call() {
+            Some(call) => (call.call.clone(), call.message.clone()),
+            None => ("the pool".to_owned(), error.to_string()),
+        };
+        let open = class == CallClass::Unknown;
+        Self { error: CallError { call, class, message }, open, pool: Some(Box::new(error)) }
+    }
 }
 
 impl From<CallError> for StepError {
     fn from(error: CallError) -> Self {
         let open = error.is_unknown();
-        Self { error, open }
+        Self { error, open, pool: None }
     }
 }
 
@@ -85,6 +108,14 @@ impl Context<'_> {
                 Output::Name => self.names.get(&reference.address).cloned(),
                 Output::Token => None,
             },
+            Part::In(Input::Lease { lease, attribute, secret: false }) => {
+                let all = lock(&self.leases);
+                let leased = all.get(self.pool_of.get(lease)?)?;
+                if attribute == "id" {
+                    return Some(leased.id.clone());
+                }
+                leased.attributes.get(attribute).cloned()
+            }
             Part::In(_) => None,
         }
     }
@@ -94,10 +125,11 @@ impl Context<'_> {
         let bug = |what: String| StepError {
             error: CallError {
                 call: target.address.to_string(),
-                class: crate::client::CallClass::Api(Meaning::Refused),
+                class: CallClass::Api(Meaning::Refused),
                 message: format!("BUG: {what}; please report it"),
             },
             open: false,
+            pool: None,
         };
         let mut fields = BTreeMap::new();
         for (field, value) in &target.fields {
@@ -148,7 +180,7 @@ impl Context<'_> {
                     Some(observed) => return Ok(vec![self.made(target, wanted, &observed)]),
                     None => CallError {
                         call: crate::client::name_of(&call),
-                        class: crate::client::CallClass::Unknown,
+                        class: CallClass::Unknown,
                         message: "the answer names no identifier".into(),
                     },
                 },
@@ -167,7 +199,7 @@ impl Context<'_> {
                 return Ok(vec![self.made(target, wanted, &observed)]);
             }
             if attempt >= STEP_ATTEMPTS_MAX || self.client.stopped() {
-                return Err(StepError { error, open: true });
+                return Err(StepError { error, open: true, pool: None });
             }
             attempt += 1;
         }
@@ -180,7 +212,7 @@ impl Context<'_> {
         match self.client.list(&listing, kind).await {
             Ok(items) => Ok(items.into_iter().find(|seen| seen.name == target.name)),
             // The create's outcome stays open.
-            Err(error) => Err(StepError { error, open: true }),
+            Err(error) => Err(StepError { error, open: true, pool: None }),
         }
     }
 
@@ -288,7 +320,7 @@ impl Context<'_> {
                     }
                     CallError {
                         call: crate::client::name_of(&call),
-                        class: crate::client::CallClass::Unknown,
+                        class: CallClass::Unknown,
                         message: "the answer does not name every record".into(),
                     }
                 }
@@ -335,7 +367,7 @@ impl Context<'_> {
         zone: Option<&str>,
         sent: &[BatchItem],
     ) -> Result<Vec<(bool, Option<Observed>)>, StepError> {
-        let open = |error| StepError { error, open: true };
+        let open = |error| StepError { error, open: true, pool: None };
         let Some(listing) = kind.listing(&self.scope.place(zone)) else { return Ok(Vec::new()) };
         let items = self.client.list(&listing, kind).await.map_err(open)?;
         let matches = |wanted: &Wanted, seen: &Observed| {

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use envc_core::{Address, Digest};
 use envc_plan::{
-    Action, AppliedMigration, BatchWork, CheckedPlan, Intent, IntentAction, Record, Recorded,
-    State, Work,
+    Action, AppliedMigration, BatchWork, CheckedPlan, Grant, Intent, IntentAction, Record,
+    Recorded, RecordedLease, State, Work,
 };
 use futures::future::BoxFuture;
 use serde_json::Value as Json;
@@ -32,6 +32,18 @@ pub(crate) enum Outcome {
         address: Address,
         /// The identifier of what is gone.
         id: String,
+    },
+    /// A preview ID is held.
+    Leased {
+        /// The pool.
+        pool: String,
+        /// What was granted.
+        grant: Grant,
+    },
+    /// A preview ID is given back.
+    Released {
+        /// The pool.
+        pool: String,
     },
     /// One migration is in the ledger.
     Migrated {
@@ -81,6 +93,12 @@ impl<'a> Journal<'a> {
                     self.put(&change.address, record.clone());
                 }
                 _ => {}
+            }
+        }
+        for step in &plan.steps {
+            if let Work::Lease(work) = &step.work {
+                let asked = RecordedLease { holder: work.holder.clone(), grant: None };
+                self.state.leases.insert(work.pool.clone(), asked);
             }
         }
         self.state.intents = plan.steps.iter().flat_map(|step| intents_of(&step.work)).collect();
@@ -143,6 +161,14 @@ impl<'a> Journal<'a> {
                         .retain(|_, recorded| recorded.parent.as_ref() != Some(&address));
                 }
             }
+            Outcome::Leased { pool, grant } => {
+                if let Some(recorded) = self.state.leases.get_mut(&pool) {
+                    recorded.grant = Some(grant);
+                }
+            }
+            Outcome::Released { pool } => {
+                self.state.leases.remove(&pool);
+            }
             Outcome::Migrated { address, name, digest } => {
                 if let Some(recorded) = self.state.resources.get_mut(&address) {
                     recorded.migrations.retain(|migration| migration.name != name);
@@ -150,6 +176,11 @@ impl<'a> Journal<'a> {
                 }
             }
         }
+    }
+
+    /// The lease that is recorded of a pool.
+    pub(crate) fn lease_id(&self, pool: &str) -> Option<String> {
+        Some(self.state.leases.get(pool)?.grant.as_ref()?.lease_id.clone())
     }
 
     /// Closes the intent of migrations of a database: all are in the ledger.
@@ -161,6 +192,12 @@ impl<'a> Journal<'a> {
     /// Closes what was never begun: steps that were skipped. Open stays only what may have
     /// happened.
     pub(crate) fn close_unbegun(&mut self, work: &Work) {
+        if let Work::Lease(work) = work
+            && self.state.leases.get(&work.pool).is_some_and(|it| it.grant.is_none())
+        {
+            self.dirty = true;
+            self.state.leases.remove(&work.pool);
+        }
         for intent in intents_of(work) {
             self.dirty = true;
             self.state.intents.retain(|open| *open != intent);
@@ -217,7 +254,9 @@ fn intents_of(work: &Work) -> Vec<Intent> {
         Work::Update { target: wanted, id, .. } => {
             vec![target(wanted, IntentAction::Update, Some(id))]
         }
-        Work::Clear(_) => Vec::new(),
+        // A lease that is about to be asked for has an entry of its own, and one that is about
+        // to be given back keeps the one it has.
+        Work::Clear(_) | Work::Lease(_) | Work::Release(_) => Vec::new(),
         Work::Delete(gone) => vec![doomed(gone)],
         Work::Batch { items, .. } => items
             .iter()

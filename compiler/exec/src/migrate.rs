@@ -125,7 +125,7 @@ impl Context<'_> {
                 return Ok(());
             }
             if attempt >= STEP_ATTEMPTS_MAX || self.client.stopped() {
-                return Err(StepError { error, open: true });
+                return Err(StepError { error, open: true, pool: None });
             }
             attempt += 1;
         }
@@ -167,7 +167,7 @@ fn explain(error: CallError, address: &Address, file: &MigrationRef, text: &str)
         None => file.name.clone(),
     };
     let message = format!("{address}: migration {place} failed: {}", error.message);
-    StepError { error: CallError { message, ..error }, open: false }
+    StepError { error: CallError { message, ..error }, open: false, pool: None }
 }
 
 fn text_of<'a>(work: &Migrations<'a>, file: &MigrationRef) -> Option<&'a str> {
@@ -186,6 +186,7 @@ fn refused(address: &Address, message: &str) -> StepError {
             message: format!("{message}; please report it"),
         },
         open: false,
+        pool: None,
     }
 }
 

@@ -1,10 +1,14 @@
 //! How exec sees the world. The command line implements these; so do tests.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use bytes::Bytes;
+use envc_core::Secret;
+use envc_edge_api::ProblemType;
 use envc_plan::{State, StateError};
 use futures::future::BoxFuture;
+
+use crate::edge::{EdgeClass, EdgeError};
 
 /// Sends one HTTP request and gives the whole answer.
 pub trait Transport: Send + Sync {
@@ -89,6 +93,113 @@ pub enum StoreError {
         /// What the system said.
         reason: String,
     },
+}
+
+/// Pools of preview IDs.
+///
+/// Invariant, which everything else of leases rests on: the same holder gets the same lease until it
+/// is over. So a lost answer and a kill are healed by asking again, and no lease is ever held
+/// twice by one environment.
+pub trait Pools: Send + Sync {
+    /// The preview ID that the holder has; changes nothing. A pool that is not there has none.
+    fn find<'a>(
+        &'a self,
+        pool: &'a str,
+        holder: &'a str,
+    ) -> BoxFuture<'a, Result<Option<String>, PoolError>>;
+    /// Leases a preview ID, or gives the one that the holder has. May wait, where that was asked.
+    fn lease<'a>(
+        &'a self,
+        pool: &'a str,
+        holder: &'a str,
+    ) -> BoxFuture<'a, Result<Leased, PoolError>>;
+    /// Prolongs one lease; never makes one.
+    fn renew<'a>(
+        &'a self,
+        pool: &'a str,
+        lease_id: &'a str,
+    ) -> BoxFuture<'a, Result<Renewal, PoolError>>;
+    /// Gives one lease back; one that is over is given back already.
+    fn release<'a>(
+        &'a self,
+        pool: &'a str,
+        lease_id: &'a str,
+    ) -> BoxFuture<'a, Result<(), PoolError>>;
+}
+
+/// A preview ID that is held.
+#[derive(Clone, Debug)]
+pub struct Leased {
+    /// The preview ID.
+    pub id: String,
+    /// Names this grant and no other.
+    pub lease_id: String,
+    /// Its public attributes.
+    pub attributes: BTreeMap<String, String>,
+    /// Its secret attributes.
+    pub secrets: BTreeMap<String, Secret>,
+}
+
+/// What came of a renewal.
+#[derive(Clone, Debug)]
+pub enum Renewal {
+    /// It is held for longer.
+    Renewed(Leased),
+    /// It is over, and why: it expired, or somebody took it away.
+    Over(String),
+}
+
+/// A pool that does not do what it is asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PoolError {
+    /// Nobody can be asked: there is no edge, or no token for it.
+    #[error("{0}")]
+    Closed(String),
+    /// A name that no pool and no holder can have.
+    #[error("{0}")]
+    Name(String),
+    /// The preview ID has not what the spec asks of it.
+    #[error("{message}")]
+    Lacking {
+        /// What is missing.
+        message: String,
+        /// What to do.
+        help: String,
+    },
+    /// A call failed.
+    #[error(transparent)]
+    Call(#[from] EdgeError),
+}
+
+impl PoolError {
+    /// The call that failed, when it was one.
+    pub fn call(&self) -> Option<&EdgeError> {
+        match self {
+            Self::Call(error) => Some(error),
+            Self::Closed(_) | Self::Name(_) | Self::Lacking { .. } => None,
+        }
+    }
+
+    /// True when every preview ID is taken: later there may be one.
+    pub fn is_empty(&self) -> bool {
+        let all = [ProblemType::PoolEmpty, ProblemType::QueueFull];
+        self.call().is_some_and(|error| all.into_iter().any(|it| error.is(it)))
+    }
+
+    /// True when there is no such pool.
+    pub fn is_missing(&self) -> bool {
+        self.call().is_some_and(|error| error.is(ProblemType::NotFound))
+    }
+
+    /// True when the user stopped it.
+    pub fn is_interrupted(&self) -> bool {
+        self.call().is_some_and(|error| error.class == EdgeClass::Interrupted)
+    }
+
+    /// True when it may have had its effect.
+    pub fn is_unknown(&self) -> bool {
+        self.call().is_some_and(EdgeError::is_unknown)
+    }
 }
 
 impl fmt::Display for Version {

@@ -1,12 +1,38 @@
 //! What exec tells while it works.
 
+use std::fmt;
+
 use envc_core::Address;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Hears events. Must not block.
 pub trait Progress: Send + Sync {
     /// One event.
     fn event(&self, event: Event<'_>);
+}
+
+/// What a step works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject<'a> {
+    /// A resource.
+    Resource(&'a Address),
+    /// A lease, by what the spec calls it; by its pool where the spec does not have it any more.
+    Lease(&'a str),
+}
+
+impl fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resource(address) => address.fmt(f),
+            Self::Lease(name) => write!(f, "lease.{name}"),
+        }
+    }
+}
+
+impl Serialize for Subject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// Something that happened.
@@ -17,11 +43,11 @@ pub enum Event<'a> {
     Begun {
         /// Its index in the plan.
         step: usize,
-        /// "create", "update", "delete", "migrate" …
+        /// "create", "update", "delete", "migrate", "lease", "release" …
         verb: &'static str,
         /// What it works on.
-        address: &'a Address,
-        /// Its physical name.
+        address: Subject<'a>,
+        /// Its physical name; of a lease the pool.
         name: &'a str,
     },
     /// A step succeeded.
@@ -31,10 +57,10 @@ pub enum Event<'a> {
         /// As in `begun`.
         verb: &'static str,
         /// What it worked on.
-        address: &'a Address,
+        address: Subject<'a>,
         /// Its physical name.
         name: &'a str,
-        /// The API's identifier, where there is one.
+        /// The API's identifier, where there is one; of a lease the preview ID.
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a str>,
         /// How long it took.
@@ -47,7 +73,7 @@ pub enum Event<'a> {
         /// As in `begun`.
         verb: &'static str,
         /// What it worked on.
-        address: &'a Address,
+        address: Subject<'a>,
         /// What happened.
         message: &'a str,
     },
@@ -77,6 +103,13 @@ pub enum Event<'a> {
         wait_ms: u64,
         /// How many tries there were.
         attempt: u32,
+    },
+    /// No preview ID is free; this many wait before.
+    Queued {
+        /// The pool.
+        pool: &'a str,
+        /// How many are before: with 0 it is next.
+        before: u32,
     },
     /// The rate limit holds calls back.
     Waiting {

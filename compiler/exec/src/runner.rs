@@ -8,9 +8,9 @@ use std::{
     sync::Mutex,
 };
 
-use envc_core::{Address, Secret};
+use envc_core::{Address, KeyedDigest, Secret};
 use envc_kinds::{Meaning, kind};
-use envc_plan::{Action, CheckedPlan, MigrationFile, Plan, State, Work};
+use envc_plan::{Action, CheckedPlan, LeaseWork, MigrationFile, Plan, ReleaseWork, State, Work};
 use futures::{
     StreamExt as _,
     future::{BoxFuture, Either, select},
@@ -21,9 +21,10 @@ use crate::{
     client::{CallClass, CallError, Client},
     deed::{Context, StepError, lock},
     journal::{Journal, Outcome, Saving},
+    leases,
     migrate::Migrations,
-    ports::{StateStore, StoreError, Version},
-    progress::Event,
+    ports::{Leased, PoolError, Pools, StateStore, StoreError, Version},
+    progress::{Event, Subject},
     scope::Scope,
 };
 
@@ -46,6 +47,27 @@ pub struct Run<'a> {
     pub news: bool,
     /// Names of this environment are proof of ownership.
     pub names_are_proof: bool,
+    /// The pools that the plan's leases come from.
+    pub leasing: Leasing<'a>,
+}
+
+/// What a run needs for leases.
+#[derive(Clone, Copy)]
+pub struct Leasing<'a> {
+    /// The pools; none where no plan of the command has leases.
+    pub pools: Option<&'a dyn Pools>,
+    /// The leases that stay, by pool.
+    pub held: &'a BTreeMap<String, Leased>,
+    /// The pool of each lease that the spec has.
+    pub pool_of: &'a BTreeMap<String, String>,
+    /// Digests of secret attributes, for the record.
+    pub digest: &'a KeyedDigest,
+}
+
+impl std::fmt::Debug for Leasing<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Leasing").field("pool_of", &self.pool_of).finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Run<'_> {
@@ -64,6 +86,8 @@ pub struct Report {
     pub ids: BTreeMap<Address, String>,
     /// Secrets that creates returned.
     pub tokens: BTreeMap<Address, Secret>,
+    /// The leases that are held now, by pool.
+    pub leases: BTreeMap<String, Leased>,
     /// Steps that succeeded.
     pub done: usize,
     /// What failed, in the order of the plan.
@@ -78,8 +102,8 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
-    /// What it worked on.
-    pub addresses: Vec<Address>,
+    /// What it worked on: addresses, or a lease.
+    pub subjects: Vec<String>,
     /// What the step did: "create", "delete" …
     pub verb: &'static str,
     /// Method and path of the call.
@@ -90,6 +114,8 @@ pub struct Failure {
     pub help: Option<String>,
     /// True when its effect is open; the next command looks.
     pub open: bool,
+    /// What the pool said, of a lease or a release.
+    pub pool: Option<(String, Box<PoolError>)>,
 }
 
 /// A run that could not even begin, or whose record could not be kept.
@@ -122,7 +148,9 @@ pub async fn run(
 ) -> Result<Report, RunError> {
     let plan = run.plan.plan();
     let context = context(run, plan, &state);
-    let mut journal = Journal::new(run.store, state, version, run.news);
+    let mut state = state;
+    let news = leases::keep(run, &mut state) || run.news;
+    let mut journal = Journal::new(run.store, state, version, news);
     journal.begin(run.plan).await.map_err(RunError::NotBegun)?;
     let mut runner = Runner {
         run,
@@ -149,7 +177,9 @@ pub async fn run(
     }
     let ids = lock(&context.ids).clone();
     let tokens = lock(&context.tokens).clone();
+    let leases = lock(&context.leases).clone();
     Ok(Report {
+        leases,
         state,
         ids,
         tokens,
@@ -179,6 +209,8 @@ fn context<'a>(run: &Run<'a>, plan: &Plan, state: &State) -> Context<'a> {
         ids: Mutex::new(ids),
         names,
         tokens: Mutex::new(BTreeMap::new()),
+        leases: Mutex::new(run.leasing.held.clone()),
+        pool_of: run.leasing.pool_of.clone(),
     }
 }
 
@@ -298,6 +330,10 @@ impl<'r, 'a> Runner<'r, 'a> {
 
     fn start(&self, index: usize) -> BoxFuture<'r, StepResult> {
         let (run, context) = (self.run, self.context);
+        let lease_id = match run.plan.plan().steps.get(index).map(|step| &step.work) {
+            Some(Work::Release(work)) => self.journal.lease_id(&work.pool),
+            _ => None,
+        };
         Box::pin(async move {
             let client = run.client;
             let Some(step) = run.plan.plan().steps.get(index) else {
@@ -319,6 +355,12 @@ impl<'r, 'a> Runner<'r, 'a> {
                     let ms = client.clock().monotonic_ms().saturating_sub(begun_ms);
                     return (index, ms, result.outcomes, result.error);
                 }
+                Work::Lease(work) => {
+                    let (outcomes, error) = context.lease(run, work).await;
+                    let ms = client.clock().monotonic_ms().saturating_sub(begun_ms);
+                    return (index, ms, outcomes, error);
+                }
+                Work::Release(work) => context.release(run, work, lease_id.as_deref()).await,
             };
             let ms = client.clock().monotonic_ms().saturating_sub(begun_ms);
             match result {
@@ -337,7 +379,10 @@ impl<'r, 'a> Runner<'r, 'a> {
                     self.journal.close_migrations(address);
                 }
                 for (address, verb, name) in subjects(&step.work) {
-                    let id = self.context.id_of(address);
+                    let id = match address {
+                        Subject::Resource(address) => self.context.id_of(address),
+                        Subject::Lease(_) => self.context.preview_id(&step.work),
+                    };
                     let id = id.as_deref();
                     self.run.client.progress().event(Event::Done {
                         step: index,
@@ -373,12 +418,13 @@ impl<'r, 'a> Runner<'r, 'a> {
             self.run.client.progress().event(Event::Failed {
                 step: index,
                 verb,
-                address,
+                address: *address,
                 message: &message,
             });
         }
         let failure = Failure {
-            addresses: subjects.iter().map(|(address, _, _)| (*address).clone()).collect(),
+            subjects: subjects.iter().map(|(subject, _, _)| subject.to_string()).collect(),
+            pool: error.pool.clone().and_then(|said| Some((pool_of(work)?.to_owned(), said))),
             verb: subjects.first().map_or("change", |(_, verb, _)| *verb),
             help: help_for(&error, work),
             call: error.error.call,
@@ -389,14 +435,15 @@ impl<'r, 'a> Runner<'r, 'a> {
     }
 }
 
-/// What a step works on: address, verb, physical name.
-fn subjects(work: &Work) -> Vec<(&Address, &'static str, &str)> {
+/// What a step works on: subject, verb, physical name or pool.
+fn subjects(work: &Work) -> Vec<(Subject<'_>, &'static str, &str)> {
     use envc_plan::BatchWork;
+    let one = |address, verb, name| vec![(Subject::Resource(address), verb, name)];
     match work {
-        Work::Create(target) => vec![(&target.address, "create", &target.name)],
-        Work::Update { target, .. } => vec![(&target.address, "update", &target.name)],
-        Work::Clear(doomed) => vec![(&doomed.address, "clear", &doomed.name)],
-        Work::Delete(doomed) => vec![(&doomed.address, "delete", &doomed.name)],
+        Work::Create(target) => one(&target.address, "create", target.name.as_str()),
+        Work::Update { target, .. } => one(&target.address, "update", &target.name),
+        Work::Clear(doomed) => one(&doomed.address, "clear", &doomed.name),
+        Work::Delete(doomed) => one(&doomed.address, "delete", &doomed.name),
         Work::Batch { items, .. } => items
             .iter()
             .map(|item| match item {
@@ -406,8 +453,22 @@ fn subjects(work: &Work) -> Vec<(&Address, &'static str, &str)> {
                 }
                 BatchWork::Delete(doomed) => (&doomed.address, "delete", doomed.name.as_str()),
             })
+            .map(|(address, verb, name)| (Subject::Resource(address), verb, name))
             .collect(),
-        Work::Migrate { address, .. } => vec![(address, "migrate", address.name())],
+        Work::Migrate { address, .. } => one(address, "migrate", address.name()),
+        Work::Lease(LeaseWork { pool, names, .. }) => {
+            vec![(Subject::Lease(names.first().unwrap_or(pool)), "lease", pool)]
+        }
+        Work::Release(ReleaseWork { pool, names, .. }) => {
+            vec![(Subject::Lease(names.first().unwrap_or(pool)), "release", pool)]
+        }
+    }
+}
+
+fn pool_of(work: &Work) -> Option<&str> {
+    match work {
+        Work::Lease(LeaseWork { pool, .. }) | Work::Release(ReleaseWork { pool, .. }) => Some(pool),
+        _ => None,
     }
 }
 

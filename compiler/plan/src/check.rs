@@ -4,7 +4,8 @@
 //! need earlier steps; every reference has a producer before its user; a delete comes after the
 //! steps that release what is deleted; each change that needs work has exactly its steps, and no
 //! step works on anything else; nothing protected, `existing` or wanted under another address is
-//! deleted or replaced; no secret stands in a field.
+//! deleted or replaced; no secret stands in a field; a lease comes before everything else, and a
+//! release after everything else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +40,7 @@ pub fn check(plan: Plan) -> Result<CheckedPlan, Unsound> {
     checker.coverage();
     checker.references();
     checker.forbidden();
+    checker.leases();
     let findings = checker.findings;
     if findings.is_empty() { Ok(CheckedPlan(plan)) } else { Err(Unsound { findings }) }
 }
@@ -92,7 +94,7 @@ impl<'a> Checker<'a> {
                         }
                     }));
                 }
-                Work::Clear(_) | Work::Migrate { .. } => {}
+                Work::Clear(_) | Work::Migrate { .. } | Work::Lease(_) | Work::Release(_) => {}
             }
         }
         deeds
@@ -184,6 +186,40 @@ impl<'a> Checker<'a> {
         self.findings.extend(findings);
     }
 
+    /// Nothing is done without the preview ID, and none is given back while anything is left to
+    /// do with it.
+    fn leases(&mut self) {
+        let plan = self.plan;
+        let mut findings = Vec::new();
+        let mut pools: BTreeSet<&str> = BTreeSet::new();
+        for (index, step) in plan.steps.iter().enumerate() {
+            let (pool, is_lease) = match &step.work {
+                Work::Lease(work) => (&work.pool, true),
+                Work::Release(work) => (&work.pool, false),
+                _ => continue,
+            };
+            if !pools.insert(pool) {
+                findings.push(format!("the pool {pool} is asked twice"));
+            }
+            if is_lease && plan.basis.goal == Goal::Destroy {
+                findings.push(format!("a destroy would lease from {pool}"));
+            }
+            for (other, before_or_after) in plan.steps.iter().enumerate() {
+                let ordered = match &before_or_after.work {
+                    Work::Lease(_) => is_lease || before(plan, index, other),
+                    Work::Release(_) => !is_lease || before(plan, other, index),
+                    _ if is_lease => before(plan, other, index),
+                    _ => before(plan, index, other),
+                };
+                if !ordered {
+                    let side = if is_lease { "before the lease" } else { "after the release" };
+                    findings.push(format!("step {other} may come {side} of {pool}"));
+                }
+            }
+        }
+        self.findings.extend(findings);
+    }
+
     fn forbidden(&mut self) {
         let mut findings = Vec::new();
         let staying: BTreeSet<(KindId, &str)> = self
@@ -242,7 +278,11 @@ fn targets(plan: &Plan) -> impl Iterator<Item = (usize, &Target)> {
                     BatchWork::Delete(_) => None,
                 })
                 .collect(),
-            Work::Clear(_) | Work::Delete(_) | Work::Migrate { .. } => Vec::new(),
+            Work::Clear(_)
+            | Work::Delete(_)
+            | Work::Migrate { .. }
+            | Work::Lease(_)
+            | Work::Release(_) => Vec::new(),
         };
         targets.into_iter().map(move |target| (index, target))
     })

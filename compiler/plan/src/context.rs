@@ -1,12 +1,12 @@
 //! What a template can read.
 //!
 //! `env.id env.type env.cloud env.branch env.pr git.sha project zone let.NAME port.NAME host.NAME
-//! url.NAME`, the resources by kind and name with their outputs, and in the template of a Worker's
+//! url.NAME`, `lease.NAME.id` and the attributes that the spec names, the resources by kind and name with their outputs, and in the template of a Worker's
 //! configuration `worker`, with the parts that envc would have written.
 
-use envc_core::{KindId, Output};
+use envc_core::{Input, KindId, Output, Part};
 use envc_kinds::registry;
-use envc_spec::Environment;
+use envc_spec::{Environment, LeaseAttribute};
 use minijinja::value::Value;
 
 use crate::{known::Known, template::Group, wrangler::Config};
@@ -40,6 +40,8 @@ pub(crate) fn context(known: &Known<'_>, worker: Option<&Config<'_>>) -> Group {
     }
     root.put_group("host", hosts);
     root.put_group("url", urls);
+    let group = leases(known, &root, worker.is_none());
+    root.put_group("lease", group);
     for kind in registry().iter().filter(|kind| !kind.outputs().is_empty()) {
         let group = resources(known, &root, kind.id(), kind.outputs());
         root.put_group(kind.id().as_str(), group);
@@ -73,6 +75,30 @@ fn lets(known: &Known<'_>, root: &Group, private: bool) -> Group {
             Ok(value) => group.put(name, value),
             Err(unknown) => group.hide(name, format!("cannot be read: {unknown}")),
         }
+    }
+    group
+}
+
+/// The preview IDs that the environment holds: the attributes that the spec names.
+fn leases(known: &Known<'_>, root: &Group, private: bool) -> Group {
+    let mut group = root.group("lease");
+    for (name, lease) in &known.env.leases {
+        let mut one = group.group(name);
+        let id = ("id", LeaseAttribute { secret: false, needed: true });
+        let named = lease.attributes.iter().map(|(name, attribute)| (name.as_str(), *attribute));
+        for (attribute, LeaseAttribute { secret, needed: _ }) in [id].into_iter().chain(named) {
+            if secret && !private {
+                one.forbid(attribute, "is a secret, and this file is not private");
+                continue;
+            }
+            let input = Input::Lease { lease: name.clone(), attribute: attribute.into(), secret };
+            match known.part(&Part::In(input)) {
+                Some(value) if secret => one.put_secret(attribute, value),
+                Some(value) => one.put(attribute, value),
+                None => one.hide(attribute, "is not known"),
+            }
+        }
+        group.put_group(name, one);
     }
     group
 }

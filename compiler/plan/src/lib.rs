@@ -17,6 +17,7 @@ mod graph;
 mod inspect;
 mod jsonc;
 mod known;
+mod leases;
 mod migrations;
 mod model;
 mod observe;
@@ -35,14 +36,16 @@ pub use files::{
 };
 pub use graph::order as graph_order;
 pub use inspect::{Template, inspect};
+pub use leases::{LeaseValues, holder, recorded_values, values as lease_values};
 pub use migrations::{MigrationFile, sort_migrations};
 pub use model::{
-    Action, Basis, BatchWork, Change, Counts, Doomed, FieldChange, Goal, MigrationRef, PLAN_FORMAT,
-    Plan, Record, Step, Target, Work,
+    Action, Basis, BatchWork, Change, Counts, Doomed, FieldChange, Goal, LeaseWork, MigrationRef,
+    PLAN_FORMAT, Plan, Record, ReleaseWork, Step, Target, Work,
 };
-pub use observe::{Observation, Questions, Seen, parents_to_read};
+pub use observe::{LeaseSeen, Observation, Questions, Seen, parents_to_read};
 pub use planner::{Inputs, plan_apply, plan_destroy};
 pub use render::{Palette, RenderOptions, plan_json, render_plan, render_summary};
 pub use state::{
-    AppliedMigration, Intent, IntentAction, Recorded, STATE_SCHEMA, State, StateError, StateKey,
+    AppliedMigration, Grant, Intent, IntentAction, Recorded, RecordedLease, STATE_SCHEMA, State,
+    StateError, StateKey,
 };

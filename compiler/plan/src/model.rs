@@ -197,6 +197,43 @@ pub enum Work {
         /// True when the database is made by this plan: there is no ledger to read.
         fresh: bool,
     },
+    /// Takes a preview ID from a pool; the one that the holder has, where it has one.
+    Lease(LeaseWork),
+    /// Gives a preview ID back, or whatever the holder has of the pool.
+    Release(ReleaseWork),
+}
+
+/// A preview ID to lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseWork {
+    /// The pool.
+    pub pool: String,
+    /// What the spec calls the lease; one name as a rule.
+    pub names: Vec<String>,
+    /// Who leases it: `project/env`.
+    pub holder: String,
+    /// The attributes that it must have; each with whether the spec takes it for a secret.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, bool>,
+    /// The preview ID that the environment had before, and has lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<String>,
+}
+
+/// A preview ID to give back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseWork {
+    /// The pool.
+    pub pool: String,
+    /// What the spec calls the lease, where it still does.
+    pub names: Vec<String>,
+    /// Who has it: `project/env`.
+    pub holder: String,
+    /// The preview ID, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
 }
 
 /// One entry of a batch.
@@ -281,6 +318,10 @@ pub struct Counts {
     pub keep: usize,
     /// Migration files to run.
     pub migrate: usize,
+    /// Preview IDs to lease.
+    pub lease: usize,
+    /// Preview IDs to give back.
+    pub release: usize,
     /// Requests that apply will send at the least.
     pub requests: usize,
 }
@@ -299,6 +340,7 @@ impl Work {
                 })
                 .collect(),
             Self::Migrate { address, .. } => vec![address],
+            Self::Lease(_) | Self::Release(_) => Vec::new(),
         }
     }
 
@@ -310,7 +352,9 @@ impl Work {
             | Self::Update { .. }
             | Self::Clear(_)
             | Self::Delete(_)
-            | Self::Batch { .. } => 1,
+            | Self::Batch { .. }
+            | Self::Lease(_)
+            | Self::Release(_) => 1,
         }
     }
 }
@@ -338,8 +382,15 @@ impl Plan {
         }
         for step in &self.steps {
             counts.requests += step.work.requests();
-            if let Work::Migrate { files, .. } = &step.work {
-                counts.migrate += files.len();
+            match &step.work {
+                Work::Migrate { files, .. } => counts.migrate += files.len(),
+                Work::Lease(_) => counts.lease += 1,
+                Work::Release(_) => counts.release += 1,
+                Work::Create(_)
+                | Work::Update { .. }
+                | Work::Clear(_)
+                | Work::Delete(_)
+                | Work::Batch { .. } => {}
             }
         }
         counts

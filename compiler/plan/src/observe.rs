@@ -24,6 +24,24 @@ pub struct Questions {
 pub struct Observation {
     /// What was found, by kind.
     pub found: BTreeMap<KindId, Vec<Seen>>,
+    /// What the environment holds of each pool that was asked.
+    pub leases: BTreeMap<String, LeaseSeen>,
+}
+
+/// What a pool says of the environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LeaseSeen {
+    /// It holds a preview ID.
+    Held {
+        /// The preview ID.
+        id: String,
+        /// Its public attributes, where the pool told them.
+        attributes: Option<BTreeMap<String, String>>,
+    },
+    /// It holds none.
+    Absent,
+    /// The pool could not be asked. Only a destroy goes on then.
+    Unknown,
 }
 
 /// One resource that was found.

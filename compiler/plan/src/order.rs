@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Address, Desired, KindId};
 use envc_kinds::kind;
 
+use crate::leases::Leasing;
 use crate::model::{Action, BatchWork, Change, Doomed, MigrationRef, Step, Target, Work};
 
 /// Migrations to run on one database.
@@ -52,6 +53,7 @@ pub(crate) fn steps(
     changes: &[Change],
     desired: &BTreeMap<Address, Desired>,
     migrations: Vec<MigrationWork>,
+    leasing: Leasing,
 ) -> Option<Vec<Step>> {
     let mut builder = Builder::default();
     for change in changes {
@@ -66,6 +68,7 @@ pub(crate) fn steps(
             after,
         });
     }
+    builder.lease(leasing);
     number(builder.drafts)
 }
 
@@ -154,6 +157,26 @@ impl Builder {
         self.deletes.push((change.address.clone(), index));
         self.touched.push((needs, index, Touch::Removed));
         Some(index)
+    }
+
+    /// Invariant: a lease comes before everything else, and a release after everything else. Who
+    /// gets no preview ID has made nothing; who gave one back has left nothing behind.
+    fn lease(&mut self, leasing: Leasing) {
+        let others = self.drafts.len();
+        let Leasing { leases, releases, values: _ } = leasing;
+        for work in leases {
+            let index = self.push(Work::Lease(work));
+            for draft in self.drafts.iter_mut().take(others) {
+                draft.after.insert(index);
+            }
+        }
+        let others = self.drafts.len();
+        for work in releases {
+            let index = self.push(Work::Release(work));
+            if let Some(draft) = self.drafts.get_mut(index) {
+                draft.after.extend(0..others);
+            }
+        }
     }
 
     fn push(&mut self, work: Work) -> usize {

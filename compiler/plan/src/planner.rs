@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, Desired, Digest};
+use envc_spec::Lease;
 
 use crate::{
     diff::{self, DiffInputs, Ownership, Refusal},
+    leases,
     migrations::{self, MigrationFile},
     model::{Action, Basis, Goal, PLAN_FORMAT, Plan},
     observe::Observation,
@@ -24,6 +26,8 @@ pub struct Inputs<'a> {
     pub spec: Digest,
     /// Refuses delete and replace.
     pub protect: bool,
+    /// The preview IDs that the spec asks for, by name; for a destroy it may be empty.
+    pub leases: &'a BTreeMap<String, Lease>,
     /// The desired graph; for a destroy it may be empty.
     pub desired: &'a BTreeMap<Address, Desired>,
     /// What is recorded.
@@ -49,7 +53,10 @@ pub fn plan_destroy(inputs: &Inputs<'_>) -> Result<Plan, Vec<Refusal>> {
 }
 
 fn make(inputs: &Inputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
+    let leasing =
+        leases::decide(goal, &inputs.key, inputs.leases, inputs.state, inputs.observation);
     let diff_inputs = DiffInputs {
+        leases: &leasing.values,
         desired: inputs.desired,
         state: inputs.state,
         observation: inputs.observation,
@@ -85,7 +92,7 @@ fn make(inputs: &Inputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
             ));
         }
     }
-    let Some(steps) = order::steps(&diff.changes, inputs.desired, work) else {
+    let Some(steps) = order::steps(&diff.changes, inputs.desired, work, leasing) else {
         return Err(vec![Refusal {
             code: "envc::plan::bug",
             address: diff.changes.first().map_or_else(

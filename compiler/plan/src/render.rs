@@ -75,11 +75,13 @@ pub fn render_plan(plan: &Plan, palette: &Palette, options: RenderOptions) -> St
     let mut page = Page { text: String::new(), palette, verbose: options.verbose, marker };
     let shown = |change: &&Change| options.verbose || change.action != Action::Keep;
     page.drift(plan);
+    let told = page.leases(plan);
     let changes: Vec<&Change> = plan.changes.iter().filter(shown).collect();
     for change in &changes {
         page.change(change);
     }
-    if !changes.is_empty() {
+    let told = page.releases(plan) || told;
+    if told || !changes.is_empty() {
         page.text.push('\n');
     }
     page.migrations(plan);
@@ -142,6 +144,38 @@ impl Page<'_> {
         for field in change.fields.iter().filter(|_| !terse) {
             self.field(field, is_new(change.action));
         }
+    }
+
+    /// Preview IDs to lease; true when there is one.
+    fn leases(&mut self, plan: &Plan) -> bool {
+        let Palette { create, dim, reset, .. } = *self.palette;
+        let mut any = false;
+        for step in &plan.steps {
+            let Work::Lease(work) = &step.work else { continue };
+            any = true;
+            let (names, pool) = (work.names.join(", "), &work.pool);
+            self.line(0, format_args!("{create}+ lease{reset} {names}  from pool {pool}"));
+            if let Some(was) = &work.was {
+                self.line(6, format_args!("{dim}{} is not held any more{reset}", shown_text(was)));
+            }
+        }
+        any
+    }
+
+    /// Preview IDs to give back; true when there is one.
+    fn releases(&mut self, plan: &Plan) -> bool {
+        let Palette { delete, reset, .. } = *self.palette;
+        let mut any = false;
+        for step in &plan.steps {
+            let Work::Release(work) = &step.work else { continue };
+            any = true;
+            let id = work.id.as_deref().map(shown_text).unwrap_or_default();
+            let what: Vec<&str> = work.names.iter().map(String::as_str).chain([&*id]).collect();
+            let what = what.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
+            let (what, pool) = (what.join("  "), &work.pool);
+            self.line(0, format_args!("{delete}- release{reset} {what}  to pool {pool}"));
+        }
+        any
     }
 
     /// The short fields of something new as the spec writes them, without those that the name
@@ -286,8 +320,19 @@ fn is_new(action: Action) -> bool {
 
 /// "Plan: 9 to create, 1 to update; 4 migrations; 14 requests."
 fn summary(plan: &Plan) -> String {
-    let Counts { create, adopt, update, replace, delete, forget, keep, migrate, requests } =
-        plan.counts();
+    let Counts {
+        create,
+        adopt,
+        update,
+        replace,
+        delete,
+        forget,
+        keep,
+        migrate,
+        lease,
+        release,
+        requests,
+    } = plan.counts();
     if plan.is_empty() {
         return match plan.basis.goal {
             Goal::Apply => "No changes.".to_owned(),
@@ -306,7 +351,9 @@ fn summary(plan: &Plan) -> String {
     let some = counted.iter().filter(|(count, _)| *count > 0);
     let changes: Vec<String> = some.map(|(count, what)| format!("{count} {what}")).collect();
     let mut parts = vec![changes.join(", ")];
+    parts.extend((lease > 0).then(|| plural(lease, "lease")));
     parts.extend((migrate > 0).then(|| plural(migrate, "migration")));
+    parts.extend((release > 0).then(|| plural(release, "release")));
     parts.push(plural(requests, "request"));
     parts.retain(|part| !part.is_empty());
     format!("Plan: {}.", parts.join("; "))

@@ -41,6 +41,9 @@ pub struct State {
     pub env_type: String,
     /// What exists, by address.
     pub resources: BTreeMap<Address, Recorded>,
+    /// Preview IDs that the environment holds, by pool.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub leases: BTreeMap<String, RecordedLease>,
     /// Actions that were begun and whose outcome is not recorded: after a crash the resource is
     /// looked up by its name. Written, all of them, before the first mutating call.
     pub intents: Vec<Intent>,
@@ -68,6 +71,35 @@ pub struct Recorded {
     /// Migrations known to be applied, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub migrations: Vec<AppliedMigration>,
+}
+
+/// A preview ID that the environment holds, or is about to ask for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordedLease {
+    /// Who holds it at the pool: `project/env`.
+    pub holder: String,
+    /// What was granted. None: it was asked for, and the answer is not recorded. Asking again as
+    /// the same holder tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Grant>,
+}
+
+/// A preview ID as it was granted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// The preview ID.
+    pub id: String,
+    /// Names this grant and no other. No secret: the pool takes it from tokens of one subject
+    /// alone, and tells it to each of them that asks as the holder.
+    pub lease_id: String,
+    /// Its public attributes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
+    /// Keyed digests of its secret attributes: they tell that one changed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, Digest>,
 }
 
 /// A migration that is in a database's ledger.
@@ -155,6 +187,7 @@ impl State {
             key,
             env_type: env_type.into(),
             resources: BTreeMap::new(),
+            leases: BTreeMap::new(),
             intents: Vec::new(),
         }
     }
@@ -205,12 +238,17 @@ impl State {
     /// The same environment's state with nothing in it.
     #[must_use]
     pub fn without_resources(&self) -> Self {
-        Self { resources: BTreeMap::new(), intents: Vec::new(), ..self.clone() }
+        Self {
+            resources: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            intents: Vec::new(),
+            ..self.clone()
+        }
     }
 
     /// True when nothing is recorded and nothing was begun.
     pub fn is_empty(&self) -> bool {
-        self.resources.is_empty() && self.intents.is_empty()
+        self.resources.is_empty() && self.leases.is_empty() && self.intents.is_empty()
     }
 }
 

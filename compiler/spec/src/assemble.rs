@@ -31,7 +31,7 @@ impl<'a> Scope<'a> {
             .map(|node| self.worker(node, &mut later))
             .collect();
         let text = |kind: &str| merged.single(kind).and_then(Node::label);
-        let environment = Environment {
+        let mut environment = Environment {
             project: given.project.to_owned(),
             zone: given.zone.map(str::to_owned),
             type_name: given.type_name.to_owned(),
@@ -55,9 +55,12 @@ impl<'a> Scope<'a> {
             secrets: settings::providers(merged),
             edge: self.edge(),
             requires: settings::requires(merged),
+            // After all texts: what they refer to is known by now.
+            leases: BTreeMap::new(),
             dev_remote: text("dev") != Some("local") && !given.instance.local_cloud,
             later: sorted(later),
         };
+        environment.leases = self.leases();
         self.check_collisions(&environment);
         environment
     }

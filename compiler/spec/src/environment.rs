@@ -143,6 +143,8 @@ pub struct Environment {
     pub edge: Option<Edge>,
     /// The tools that must be there.
     pub requires: Vec<Requirement>,
+    /// The preview IDs that it holds, by name.
+    pub leases: BTreeMap<String, Lease>,
     /// `dev "remote"` or `dev "local"`.
     pub dev_remote: bool,
     /// What the spec asks for and envc cannot do yet: an apply that needs it refuses.
@@ -179,6 +181,7 @@ impl Environment {
             secrets: Vec::new(),
             edge: None,
             requires: Vec::new(),
+            leases: BTreeMap::new(),
             dev_remote: false,
             later: Vec::new(),
         }
@@ -414,6 +417,28 @@ pub struct Requirement {
     pub optional: bool,
     /// Where it is declared.
     pub span: Span,
+}
+
+/// A preview ID held from a pool. An environment holds one of each pool: two leases of one pool
+/// are two names of one preview ID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The pool.
+    pub pool: String,
+    /// The attributes that the spec refers to or that the pool declares public, but for `id`; each
+    /// with whether it is a secret.
+    pub attributes: BTreeMap<String, LeaseAttribute>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// What is known of a lease's attribute before the lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseAttribute {
+    /// It may stand in private places only.
+    pub secret: bool,
+    /// Something refers to it: the preview ID must have it.
+    pub needed: bool,
 }
 
 /// Something the spec asks for that envc does not do yet.

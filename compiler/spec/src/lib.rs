@@ -38,7 +38,7 @@ mod workers;
 pub use branch::identity_from_branch;
 pub use environment::{
     Binding, Consumer, Deploy, DoMigration, Dotenv, DurableObject, Edge, EdgePool, Endpoint,
-    Environment, FileSpec, Identity, Instance, Later, MigrateMode, MigrationDir, PortRange,
-    Requirement, SecretProvider, StateStoreKind, TypeHead, When, Worker,
+    Environment, FileSpec, Identity, Instance, Later, Lease, LeaseAttribute, MigrateMode,
+    MigrationDir, PortRange, Requirement, SecretProvider, StateStoreKind, TypeHead, When, Worker,
 };
 pub use spec::{Spec, load};

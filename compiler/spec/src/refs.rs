@@ -35,7 +35,7 @@ pub(crate) enum Place {
     Private,
 }
 
-impl Scope<'_> {
+impl<'a> Scope<'a> {
     /// Resolves a value for a place; a mistake is reported, and gives the text without it.
     pub(crate) fn resolve(&mut self, scalar: &Scalar, place: Place) -> Resolved {
         if self.found.is_full() || self.chars > limits::TEXTS_CHARS_MAX {
@@ -212,6 +212,9 @@ impl Scope<'_> {
             return None;
         };
         let secret = attribute != "id" && !self.is_public(lease, attribute);
+        if let Some(label) = lease.label().filter(|_| attribute != "id") {
+            self.lease_uses.insert((label, attribute.to_owned()));
+        }
         let input =
             Input::Lease { lease: name.to_owned(), attribute: attribute.to_owned(), secret };
         let late = Some(Late { path: path.to_owned(), port: false });
@@ -227,13 +230,18 @@ impl Scope<'_> {
 
     /// True when the pool of a lease declares an attribute public.
     fn is_public(&self, lease: &Node, attribute: &str) -> bool {
-        let pool = lease.prop("pool").and_then(Scalar::as_text);
+        self.public_attributes(lease).any(|word| word == attribute)
+    }
+
+    /// The attributes that the pool of a lease declares public.
+    pub(crate) fn public_attributes(&self, lease: &Node) -> impl Iterator<Item = &'a str> {
+        let pool = lease.prop("pool").and_then(Scalar::as_text).map(str::to_owned);
         let edge = self.given.merged.single("edge");
         let pools = edge.map(|edge| edge.children_named("pool")).into_iter().flatten();
         pools
-            .filter(|node| node.label() == pool)
+            .filter(move |node| node.label() == pool.as_deref())
             .filter_map(|node| node.prop("public")?.as_text())
-            .any(|public| public.split_whitespace().any(|word| word == attribute))
+            .flat_map(str::split_whitespace)
     }
 
     fn script(&mut self, name: &str, path: &str, span: Span) -> Option<Resolved> {

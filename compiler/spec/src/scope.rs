@@ -1,6 +1,9 @@
 //! One environment while it is resolved: what its texts may refer to, and what went wrong.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use envc_core::{Diagnostic, Diagnostics, Span, Text};
 use envc_syntax::{Node, Scalar};
@@ -103,6 +106,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) lets: BTreeMap<&'a str, Slot<Resolved>>,
     /// The hosts of ingresses, routes and domains, by name.
     pub(crate) hosts: BTreeMap<&'a str, (HostNode<'a>, Slot<Address>)>,
+    /// The attributes of leases that were referred to: lease and attribute.
+    pub(crate) lease_uses: BTreeSet<(&'a str, String)>,
     /// What is asked for just now, outermost first: the way of a circle.
     pub(crate) stack: Vec<(&'static str, &'a str)>,
     /// Characters of all texts so far.
@@ -124,6 +129,7 @@ impl<'a> Scope<'a> {
             hosts: hosts(merged, &mut found),
             given,
             lets,
+            lease_uses: BTreeSet::new(),
             stack: Vec::new(),
             chars: 0,
             found,

@@ -1,11 +1,13 @@
 //! Secrets' providers, required tools, the state store, and what is not done yet.
 
+use std::collections::BTreeMap;
+
 use envc_core::{Diagnostic, Diagnostics, KindId};
 use envc_syntax::{Node, Prop, Scalar};
 
 use crate::{
-    Edge, EdgePool, Later, Requirement, SecretProvider, StateStoreKind, codes, grammar::ALLOW,
-    merge::Merged, refs::Place, scope::Scope, suggest::Spot,
+    Edge, EdgePool, Later, Lease, LeaseAttribute, Requirement, SecretProvider, StateStoreKind,
+    codes, grammar::ALLOW, merge::Merged, refs::Place, scope::Scope, suggest::Spot,
 };
 
 /// Where secrets are looked up, in order. Without a `secrets` node: envc's own environment.
@@ -106,7 +108,7 @@ pub(crate) fn later(merged: &Merged<'_>, project: &Node) -> Vec<Later> {
         .filter_map(|node| {
             let kind = node.name.value.as_str();
             let what = match kind {
-                "lease" | "run" => format!("the `{kind}` \"{}\"", node.label().unwrap_or_default()),
+                "run" => format!("the `run` \"{}\"", node.label().unwrap_or_default()),
                 _ => return None,
             };
             Some(Later { what, span: node.span })
@@ -195,6 +197,28 @@ impl Scope<'_> {
                 "it names a file that envc writes: wrangler.WORKER, dotenv.PATH or file.PATH";
             self.error(Spot::scalar(scalar).suggest(error, text, known, none));
         }
+    }
+
+    /// The leases with the attributes that are known to be of interest; all texts are resolved.
+    pub(crate) fn leases(&self) -> BTreeMap<String, Lease> {
+        let mut out = BTreeMap::new();
+        for node in self.given.merged.all("lease") {
+            let (Some(name), Some(pool)) = (node.label(), text(node.prop("pool"))) else {
+                continue;
+            };
+            let used = self.lease_uses.iter().filter(|(lease, _)| *lease == name);
+            let mut attributes: BTreeMap<String, LeaseAttribute> = used
+                .map(|(_, attribute)| {
+                    (attribute.clone(), LeaseAttribute { secret: true, needed: true })
+                })
+                .collect();
+            for public in self.public_attributes(node).filter(|public| *public != "id") {
+                let unused = LeaseAttribute { secret: false, needed: false };
+                attributes.entry(public.to_owned()).or_insert(unused).secret = false;
+            }
+            out.insert(name.to_owned(), Lease { pool, attributes, span: node.label_span() });
+        }
+        out
     }
 
     fn check_leases(&mut self) {

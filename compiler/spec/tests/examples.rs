@@ -56,7 +56,13 @@ fn a_worktree_extends_the_local_type() {
         environment.resources[&Address::new(KindId::D1, "webapp")].name,
         "eventuall-webapp-topic"
     );
-    assert_eq!(environment.later.len(), 1, "{:?}", environment.later);
+    assert!(environment.later.is_empty(), "{:?}", environment.later);
+    let lease = &environment.leases["preview"];
+    let named = |name: &str| lease.attributes.get(name).map(|it| (it.secret, it.needed));
+    assert_eq!(lease.pool, "previews");
+    assert_eq!(named("livekit-api-secret"), Some((true, true)));
+    assert_eq!(named("livekit-project"), Some((false, false)));
+    assert_eq!(named("id"), None);
 }
 
 #[test]

@@ -7,8 +7,11 @@ use std::{
 
 use envc_core::{Address, Digest};
 use envc_edge_api::Outcome;
-use envc_exec::{Report, ports::Clock as _};
-use envc_plan::{Action, CheckedPlan, Goal, MigrationFile, Observation, Plan, needs_approval};
+use envc_exec::{LeaseAnswers, LeaseQuestion, Report, ports::Clock as _};
+use envc_plan::{
+    Action, CheckedPlan, Goal, LeaseWork, MigrationFile, Observation, Plan, State, Work,
+    needs_approval,
+};
 use envc_spec::MigrateMode;
 use serde_json::json;
 
@@ -27,7 +30,8 @@ use crate::{
     fsio,
     generated::{self, Resources, Sources, Writing, Written},
     interrupt::Interrupt,
-    outcome::{counted, finished},
+    outcome::counted,
+    pools::{self, Access, LeaseFacts},
     project::SpecFile,
     reporter::Reporter,
     reports,
@@ -86,6 +90,12 @@ impl Apply<'_> {
         let hold = Hold::Lock { purpose: "envc apply", wait: !self.args.no_wait };
         let (mut engine, mut loaded) =
             Engine::open(session, &connection, &reporter, &self.stop, hold).await?;
+        let access = Access::new(&connection, Ok(edge.clone()));
+        let pools = access.pools(session, &reporter, &self.stop, self.args.wait);
+        engine.lease_from(&pools);
+        if !session.environment.leases.is_empty() {
+            pools.demand()?;
+        }
         if !session.is_known() {
             return Err(destroyed_meanwhile(&session.id));
         }
@@ -94,26 +104,30 @@ impl Apply<'_> {
         }
         // Asking tools for their versions takes as long as a round trip, so both are done at once.
         let (observation, tools) = tokio::join!(
-            engine.observe(loaded.state.as_ref()),
+            engine.observe_with_leases(loaded.state.as_ref(), LeaseQuestion::Renew),
             tools::check(&session.environment.requires, session.cloud.value, session.env)
         );
         for line in tools? {
             session.ui.say(&line);
         }
-        let plan = self.plan(&engine, &mut loaded, &observation?, &migrations).await?;
+        let (observation, leases) = observation?;
+        self.tell_lost_leases(&leases, loaded.state.as_ref());
+        engine.check_leases(&leases.renewed)?;
+        let plan = self.plan(&engine, &mut loaded, &observation, &migrations).await?;
         if !self.skips_files() {
-            self.precheck(&sources, plan.plan())?;
+            let known = pools::facts(session, &leases.renewed, None);
+            self.precheck(&sources, plan.plan(), known)?;
         }
         self.approve(plan.plan())?;
         let parallelism = usize::from(self.args.calls.parallelism);
-        let running = Running { migrations: &migrations, parallelism };
+        let running = Running { migrations: &migrations, parallelism, held: &leases.renewed };
         self.note_cloud()?;
         let mut counts = reports::counts(loaded.state.as_ref());
         let ran = engine.run(&plan, loaded, running).await;
         if let Ok(report) = &ran {
             counts = reports::counts(Some(&report.state));
         }
-        let ended = match ran.and_then(finished) {
+        let ended = match ran.and_then(|report| engine.finished(report)) {
             Ok(report) => self.finish(&engine, &plan, &sources, report).await,
             Err(error) => Err(error),
         };
@@ -123,7 +137,7 @@ impl Apply<'_> {
             reports::tell(session, edge, &self.stop, outcome, counts).await;
         }
         let (report, written) = ended?;
-        self.tell(&report, written.as_ref(), ms, engine.client.budget().sent);
+        self.tell(&report, written.as_ref(), ms, engine.requests());
         Ok(ExitCode::Done)
     }
 
@@ -139,7 +153,9 @@ impl Apply<'_> {
             ids: report.ids.clone(),
             names: names_of(plan.plan()),
             tokens: report.tokens.clone(),
+            leases: pools::facts(&self.session, &report.leases, None),
         };
+        self.tell_changed_leases(plan.plan(), &report);
         let written = if self.skips_files() {
             None
         } else {
@@ -147,6 +163,26 @@ impl Apply<'_> {
         };
         self.bind()?;
         Ok((report, written))
+    }
+
+    /// Says which preview IDs were lost, and why.
+    fn tell_lost_leases(&self, leases: &LeaseAnswers, state: Option<&State>) {
+        let recorded = |pool: &str| Some(&state?.leases.get(pool)?.grant.as_ref()?.id);
+        for (pool, why) in &leases.over {
+            let id = recorded(pool).map_or("a preview ID", String::as_str);
+            self.session.ui.warn(&format!("{id} of the pool {pool} is not held any more: {why}"));
+        }
+    }
+
+    /// Says which preview IDs are others than before.
+    fn tell_changed_leases(&self, plan: &Plan, report: &Report) {
+        for step in &plan.steps {
+            let Work::Lease(LeaseWork { pool, was: Some(was), .. }) = &step.work else { continue };
+            if let Some(leased) = report.leases.get(pool).filter(|leased| leased.id != *was) {
+                let now = &leased.id;
+                self.session.ui.say(&format!("the preview ID changed from {was} to {now}"));
+            }
+        }
     }
 
     /// A saved plan is done exactly, or refused when anything moved since.
@@ -175,14 +211,19 @@ impl Apply<'_> {
     }
 
     /// Before anything is changed: would any file be in the way?
-    fn precheck(&self, sources: &Sources, plan: &Plan) -> Result<(), CommandError> {
+    fn precheck(
+        &self,
+        sources: &Sources,
+        plan: &Plan,
+        leases: BTreeMap<String, LeaseFacts>,
+    ) -> Result<(), CommandError> {
         let complete = plan.steps.is_empty();
-        let stand_ins = stand_ins(&self.session, sources, plan);
+        let stand_ins = stand_ins(&self.session, sources, plan, leases);
         let files = sources.render(&self.session, &stand_ins)?;
         generated::precheck(
             &self.session,
             &files,
-            complete && !sources.needs_tokens(),
+            complete && !sources.needs_secrets_of_the_cloud(),
             &self.writing,
         )
     }
@@ -289,6 +330,8 @@ impl Apply<'_> {
                 "steps": report.done, "requests": requests, "ms": ms,
                 "files": written.written, "files_unchanged": written.unchanged,
                 "urls": endpoints,
+                "leases": report.leases.iter().map(|(pool, leased)| (pool, &leased.id))
+                    .collect::<BTreeMap<_, _>>(),
             }),
         );
         let nothing = report.done == 0 && written.written.is_empty();

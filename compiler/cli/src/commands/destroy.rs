@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::Address;
 use envc_edge_api::Outcome;
+use envc_exec::LeaseQuestion;
 use envc_plan::{Action, CheckedPlan, Goal, Observation, Plan, State};
 use serde_json::json;
 
@@ -19,7 +20,8 @@ use crate::{
     exit_code::ExitCode,
     files::{Files, Removal},
     interrupt::Interrupt,
-    outcome::{counted, finished},
+    outcome::counted,
+    pools::Access,
     project::SpecFile,
     reporter::Reporter,
     reports::{self, Counts},
@@ -86,7 +88,7 @@ struct Round {
 impl Round {
     /// Nothing is there and nothing is recorded.
     fn is_over(&self) -> bool {
-        self.plan.plan().counts().delete == 0 && self.loaded.state.is_none()
+        self.plan.plan().steps.is_empty() && self.loaded.state.is_none()
     }
 }
 
@@ -96,14 +98,18 @@ impl Destroy<'_> {
         let reporter = Reporter::new(session.ui);
         let connection = Connection::open(session).await?;
         // A destroy needs none of the spec's secrets.
-        let edge = edge::open(session, &connection).unwrap_or_else(|error| {
+        let opened = edge::open(session, &connection);
+        let access = Access::new(&connection, opened.clone());
+        let edge = opened.unwrap_or_else(|error| {
             session.ui.caution(&error);
             None
         });
         let edge = reports::listener(session, edge.as_ref());
         let hold = Hold::Lock { purpose: "envc destroy", wait: !self.args.no_wait };
-        let (engine, loaded) =
+        let (mut engine, loaded) =
             Engine::open(session, &connection, &reporter, &self.stop, hold).await?;
+        let pools = access.pools(session, &reporter, &self.stop, false);
+        engine.lease_from(&pools);
         self.knows_what_to_keep(&loaded)?;
         let first = self.first(&engine, loaded).await?;
         let over = first.is_over();
@@ -115,8 +121,8 @@ impl Destroy<'_> {
             return unknown(session.ui, self.args, &why);
         }
         // Where nothing is left in the account, an earlier destroy was killed before its end.
-        let deleted = if over {
-            0
+        let (deleted, released) = if over {
+            (0, 0)
         } else {
             self.approve(first.plan.plan())?;
             let mut left = reports::counts(first.loaded.state.as_ref());
@@ -126,7 +132,7 @@ impl Destroy<'_> {
             }
             deleted?
         };
-        let requests = engine.client.budget().sent;
+        let requests = engine.requests();
         self.clean_up()?;
         engine.release()?;
         if let Some(edge) = edge {
@@ -134,10 +140,16 @@ impl Destroy<'_> {
         }
         session.ui.event(
             "destroyed",
-            json!({ "env": session.id, "deleted": deleted, "requests": requests }),
+            json!({
+                "env": session.id, "deleted": deleted, "released": released, "requests": requests,
+            }),
         );
+        let given_back = match released {
+            0 => String::new(),
+            some => format!(", {} given back", counted(some, "preview ID")),
+        };
         session.ui.result(&format!(
-            "Destroyed `{}`: {} deleted, none left; {requests} requests.",
+            "Destroyed `{}`: {} deleted, none left{given_back}; {requests} requests.",
             session.id,
             counted(deleted, "resource")
         ));
@@ -185,10 +197,11 @@ impl Destroy<'_> {
         engine: &Engine<'_, '_>,
         first: Round,
         left: &mut Counts,
-    ) -> Result<usize, CommandError> {
+    ) -> Result<(usize, usize), CommandError> {
         // What was there at the start: each of these must be gone from the lists at the end.
         let witness = first.loaded.state.clone();
         let mut deleted = BTreeSet::new();
+        let mut released = 0;
         let mut round = first;
         for number in 1..=ROUNDS_MAX {
             if number > 1 {
@@ -201,15 +214,16 @@ impl Destroy<'_> {
                     .filter(|change| change.action == Action::Delete)
                     .map(|change| (change.address.clone(), change.id.clone())),
             );
-            let none = BTreeMap::new();
+            released += round.plan.plan().counts().release;
+            let (none, held) = (BTreeMap::new(), BTreeMap::new());
             let parallelism = usize::from(self.args.calls.parallelism);
-            let running = Running { migrations: &none, parallelism };
+            let running = Running { migrations: &none, parallelism, held: &held };
             let report = engine.run(&round.plan, round.loaded, running).await?;
             *left = reports::counts(Some(&report.state));
-            let _report = finished(report)?;
+            let _report = engine.finished(report)?;
             round = self.prove(engine, witness.as_ref()).await?;
             if round.is_over() {
-                return Ok(deleted.len());
+                return Ok((deleted.len(), released));
             }
         }
         let left: Vec<String> = round
@@ -231,9 +245,11 @@ impl Destroy<'_> {
             .state
             .as_ref()
             .filter(|state| state.intents.is_empty() && !state.resources.is_empty());
-        let observation = match whole {
-            Some(state) => Observation::from_state(state),
-            None => engine.observe(loaded.state.as_ref()).await?,
+        let observation = if let Some(state) = whole {
+            Observation::from_state(state)
+        } else {
+            let state = loaded.state.as_ref();
+            engine.observe_with_leases(state, LeaseQuestion::Search).await?.0
         };
         self.round(engine, loaded, &observation).await
     }
@@ -246,7 +262,13 @@ impl Destroy<'_> {
         witness: Option<&State>,
     ) -> Result<Round, CommandError> {
         let mut loaded = engine.load().await?;
-        let observation = engine.observe(witness.or(loaded.state.as_ref())).await?;
+        let state = loaded.state.as_ref();
+        let (observation, leases) = futures::join!(
+            engine.observe(witness.or(state)),
+            engine.ask_leases(state, LeaseQuestion::Search),
+        );
+        let mut observation = observation?;
+        observation.leases = leases?.seen;
         if let Some(witness) = witness {
             let mut left = loaded.state.take().unwrap_or_else(|| witness.without_resources());
             for (address, recorded) in &witness.resources {

@@ -17,7 +17,7 @@ use crate::{
     error::CommandError,
     exit_code::ExitCode,
     interrupt::Interrupt,
-    outcome::{counted, finished},
+    outcome::counted,
     project::SpecFile,
     reporter::Reporter,
     session::{OnNewId, Session},
@@ -184,8 +184,13 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
     if asks && !args.yes && !session.ui.confirm(&question, &does)? {
         return Err(not_approved());
     }
-    let running = Running { migrations: &files, parallelism: envc_core::limits::PARALLELISM };
-    let report = finished(engine.run(&plan, loaded, running).await?)?;
+    let no_leases = BTreeMap::new();
+    let running = Running {
+        migrations: &files,
+        parallelism: envc_core::limits::PARALLELISM,
+        held: &no_leases,
+    };
+    let report = engine.finished(engine.run(&plan, loaded, running).await?)?;
     session.ui.event("migrated_all", json!({ "steps": report.done }));
     session.ui.result(&format!(
         "Migrated {} of `{}`.",

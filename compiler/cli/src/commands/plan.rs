@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use envc_exec::LeaseQuestion;
 use envc_plan::Goal;
 use envc_spec::MigrateMode;
 use serde_json::json;
@@ -11,12 +12,14 @@ use crate::{
     app::{App, block_on},
     args::PlanArgs,
     connect::Connection,
+    edge,
     engine::{self, Databases, Engine, Hold, Request},
     error::CommandError,
     exit_code::ExitCode,
     fsio,
     generated::{self, Sources},
     interrupt::Interrupt,
+    pools::{self, Access, LeaseFacts},
     project::SpecFile,
     reporter::Reporter,
     session::{OnNewId, Session},
@@ -48,7 +51,12 @@ async fn plan(app: &App, session: &Session<'_>, args: &PlanArgs) -> Result<ExitC
     if args.adopt {
         engine.adopt();
     }
-    let observation = engine.observe(loaded.state.as_ref()).await?;
+    let access = Access::new(&connection, edge::open(session, &connection));
+    let pools = access.pools(session, &reporter, &stop, false);
+    engine.lease_from(&pools);
+    let (observation, leases) =
+        engine.observe_with_leases(loaded.state.as_ref(), LeaseQuestion::Look).await?;
+    let known = pools::facts(session, &leases.renewed, loaded.state.as_ref());
     let request = Request {
         goal: Goal::Apply,
         observation: &observation,
@@ -61,7 +69,7 @@ async fn plan(app: &App, session: &Session<'_>, args: &PlanArgs) -> Result<ExitC
         session.ui.warn(&format!("apply will refuse: {} cannot be done yet", later.what));
     }
     show_plan(session.ui, plan, true);
-    let files = files_to_write(session, plan)?;
+    let files = files_to_write(session, plan, known)?;
     if !files.is_empty() {
         session.ui.result(&format!("Files to write: {}", files.join(", ")));
     }
@@ -91,6 +99,7 @@ async fn plan(app: &App, session: &Session<'_>, args: &PlanArgs) -> Result<ExitC
 fn files_to_write(
     session: &Session<'_>,
     plan: &envc_plan::Plan,
+    leases: BTreeMap<String, LeaseFacts>,
 ) -> Result<Vec<String>, CommandError> {
     if session.bound_elsewhere().is_some() {
         return Ok(Vec::new());
@@ -103,7 +112,7 @@ fn files_to_write(
         }
         Err(error) => return Err(error),
     };
-    let files = sources.render(session, &stand_ins(session, &sources, plan))?;
+    let files = sources.render(session, &stand_ins(session, &sources, plan, leases))?;
     Ok(files
         .into_iter()
         .filter(|file| !generated::up_to_date(session, std::slice::from_ref(file)))

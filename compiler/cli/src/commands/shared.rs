@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use envc_core::{Address, Diagnostics, Severity};
-use envc_plan::{Action, Palette, Plan, RenderOptions, plan_json, render_plan, render_summary};
+use envc_plan::{
+    Action, LeaseWork, Palette, Plan, RenderOptions, Work, plan_json, render_plan, render_summary,
+};
 
 use crate::{
     error::CommandError,
     generated::{Resources, Sources},
     lint::{self, Looked},
+    pools::LeaseFacts,
     render,
     session::{Selection, Session},
 };
@@ -112,7 +115,12 @@ pub(super) fn names_of(plan: &Plan) -> BTreeMap<Address, String> {
 }
 
 /// What is known of resources before a plan is applied, with stand-ins for what is not.
-pub(super) fn stand_ins(session: &Session<'_>, sources: &Sources, plan: &Plan) -> Resources {
+pub(super) fn stand_ins(
+    session: &Session<'_>,
+    sources: &Sources,
+    plan: &Plan,
+    leases: BTreeMap<String, LeaseFacts>,
+) -> Resources {
     let mut ids = BTreeMap::new();
     for address in session.environment.resources.keys() {
         ids.insert(address.clone(), format!("known-after-apply-{address}"));
@@ -124,7 +132,15 @@ pub(super) fn stand_ins(session: &Session<'_>, sources: &Sources, plan: &Plan) -
             ids.insert(change.address.clone(), id.clone());
         }
     }
-    let known = Resources { ids, names: names_of(plan), tokens: BTreeMap::new() };
+    let mut known = Resources { ids, names: names_of(plan), tokens: BTreeMap::new(), leases };
+    for step in &plan.steps {
+        let Work::Lease(LeaseWork { names, .. }) = &step.work else { continue };
+        for name in names {
+            if let Some(lease) = session.environment.leases.get(name) {
+                known.leases.insert(name.clone(), LeaseFacts::later(name, lease));
+            }
+        }
+    }
     sources.with_stand_ins(&known)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use envc_exec::ports::StateStore as _;
-use envc_plan::State;
+use envc_plan::{State, recorded_values};
 use serde_json::{Map, Value as Json, json};
 
 use super::shared::selection_of;
@@ -38,6 +38,10 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
                 .trim_end()
                 .to_owned(),
         );
+    }
+    for (pool, lease) in state.iter().flat_map(|state| &state.leases) {
+        let id = lease.grant.as_ref().map_or("asked for, and not known yet", |grant| &grant.id);
+        lines.push(format!("  {:<24} {id}", format!("lease of {pool}")));
     }
     if let Some(state) = state.as_ref().filter(|state| !state.intents.is_empty()) {
         lines.push(format!(
@@ -145,6 +149,11 @@ fn values(session: &Session<'_>, state: &State) -> BTreeMap<String, String> {
         if recorded.parent.is_none() {
             values.insert(format!("{address}.id"), recorded.id.clone());
             values.insert(format!("{address}.name"), recorded.name.clone());
+        }
+    }
+    for (lease, known) in recorded_values(&session.environment.leases, Some(state)) {
+        for (attribute, value) in known {
+            values.insert(format!("lease.{lease}.{attribute}"), value);
         }
     }
     for endpoint in &session.environment.endpoints {

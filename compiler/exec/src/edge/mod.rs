@@ -5,9 +5,11 @@
 mod call;
 mod client;
 mod error;
+mod pools;
 #[cfg(test)]
 mod tests;
 
 pub use call::{EdgeAnswer, EdgeCall};
 pub use client::{EdgeClient, EdgeEndpoint, Patience};
 pub use error::{EdgeClass, EdgeError, EdgeProblem};
+pub use pools::EdgePools;

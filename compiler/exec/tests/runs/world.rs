@@ -11,9 +11,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use envc_core::{Address, Desired, Digest, KindId, Mode, Secret, Span};
+use envc_core::{Address, Desired, Digest, KeyedDigest, KindId, Mode, Secret, Span};
 use envc_exec::{
-    Client, Endpoint, Event, Progress, Report, Run, RunError, Scope, World,
+    Client, Endpoint, Event, Leasing, Progress, Report, Run, RunError, Scope, World,
     ports::{Clock, Entropy, StateStore, StoreError, Transport, TransportError, Version},
 };
 use envc_plan::{CheckedPlan, Inputs, Observation, Ownership, State, StateKey, check, plan_apply};
@@ -269,6 +269,7 @@ fn plan() -> CheckedPlan {
         env_type: "local".into(),
         spec: Digest::of("spec"),
         protect: false,
+        leases: &BTreeMap::new(),
         desired: &desired(),
         state: None,
         observation: &Observation::default(),
@@ -304,6 +305,12 @@ impl Fake {
             parallelism: 1,
             news: false,
             names_are_proof: false,
+            leasing: Leasing {
+                pools: None,
+                held: &BTreeMap::new(),
+                pool_of: &BTreeMap::new(),
+                digest: &KeyedDigest::new([0; 32]),
+            },
         };
         block_on(envc_exec::run(&run, State::new(key(), "local", "lineage"), None))
     }

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::Differ;
 use crate::{
+    leases::value_of,
     model::{FieldChange, Record},
     observe::Seen,
     state::Recorded,
@@ -84,7 +85,7 @@ impl Differ<'_> {
                 },
                 Output::Token => None,
             },
-            Part::In(_) => None,
+            Part::In(_) => value_of(self.leases, part),
         }
     }
 }

@@ -20,6 +20,7 @@ use envc_kinds::{Kind, kind};
 
 use crate::{
     graph,
+    leases::LeaseValues,
     model::{Action, Change, FieldChange},
     observe::{Index, Observation, Seen},
     state::{IntentAction, Recorded, State},
@@ -47,6 +48,7 @@ struct Differ<'a> {
     /// Names that are another than the wanted one.
     names: BTreeMap<&'a Address, &'a str>,
     desired: &'a BTreeMap<Address, Desired>,
+    leases: &'a LeaseValues,
     /// Identifiers that the state holds, under whatever address; made when one is asked for.
     recorded_ids: OnceCell<BTreeSet<(KindId, &'a str)>>,
     /// What an interrupted run was about to create, and to delete.
@@ -61,6 +63,8 @@ struct Differ<'a> {
 
 /// What is compared.
 pub(crate) struct DiffInputs<'a> {
+    /// Public values of the leases that stay.
+    pub(crate) leases: &'a LeaseValues,
     pub(crate) desired: &'a BTreeMap<Address, Desired>,
     pub(crate) state: Option<&'a State>,
     pub(crate) observation: &'a Observation,
@@ -113,6 +117,7 @@ impl<'a> Differ<'a> {
             ids: BTreeMap::new(),
             names: BTreeMap::new(),
             desired: inputs.desired,
+            leases: inputs.leases,
             recorded_ids: OnceCell::new(),
             creates: intents(IntentAction::Create)
                 .map(|intent| (intent.address.kind(), intent.name.as_str()))

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Address, Desired, KindId, Output, Part};
 use envc_kinds::{Mutability, Observed, Place, kind};
 use envc_plan::{
-    Action, BatchWork, Doomed, Intent, IntentAction, Observation, Plan, Record, Recorded, State,
-    StateKey, Target, Work, parents_to_read,
+    Action, BatchWork, Doomed, Grant, Intent, IntentAction, LeaseSeen, Observation, Plan, Record,
+    Recorded, RecordedLease, State, StateKey, Target, Work, parents_to_read,
 };
+use envc_spec::Lease;
 use serde_json::Value as Json;
 
 use crate::specs::{ZONE, sample};
@@ -28,6 +29,8 @@ pub(crate) struct Object {
 pub(crate) struct Account {
     pub(crate) objects: BTreeMap<(KindId, String), Object>,
     pub(crate) state: Option<State>,
+    /// The preview ID that the environment holds of each pool.
+    pub(crate) pools: BTreeMap<String, String>,
     made: u32,
 }
 
@@ -53,6 +56,20 @@ impl Account {
             }
         }
         observation
+    }
+
+    /// What the pools tell: of recorded leases whether they live, of others what is held.
+    pub(crate) fn observe_leases(
+        &self,
+        wanted: &BTreeMap<String, Lease>,
+    ) -> BTreeMap<String, LeaseSeen> {
+        let seen = |lease: &Lease| {
+            let held = self.pools.get(&lease.pool).cloned();
+            let seen =
+                held.map_or(LeaseSeen::Absent, |id| LeaseSeen::Held { id, attributes: None });
+            (lease.pool.clone(), seen)
+        };
+        wanted.values().map(seen).collect()
     }
 
     /// Adds an object behind envc's back.
@@ -153,6 +170,12 @@ impl<'a> Run<'a> {
             }
         }
         state.serial += 1;
+        for step in &plan.steps {
+            if let Work::Lease(work) = &step.work {
+                let asked = RecordedLease { holder: work.holder.clone(), grant: None };
+                state.leases.insert(work.pool.clone(), asked);
+            }
+        }
         state.intents = plan.steps.iter().flat_map(|step| intents(&step.work)).collect();
         let names = desired.iter().map(|(at, wanted)| (at.clone(), wanted.name.clone())).collect();
         Self { account, state, ids, names, recording: true }
@@ -163,6 +186,28 @@ impl<'a> Run<'a> {
             Work::Create(target) => self.create(target),
             Work::Update { target, id, changed } => self.update(target, id, changed),
             Work::Clear(_) | Work::Migrate { .. } => {}
+            Work::Lease(work) => {
+                self.account.made += 1;
+                let fresh = format!("preview-{}", self.account.made);
+                let id = self.account.pools.entry(work.pool.clone()).or_insert(fresh).clone();
+                if self.recording {
+                    let grant = Grant {
+                        lease_id: format!("lease-of-{id}"),
+                        id,
+                        attributes: BTreeMap::new(),
+                        secrets: BTreeMap::new(),
+                    };
+                    let recorded =
+                        RecordedLease { holder: work.holder.clone(), grant: Some(grant) };
+                    self.state.leases.insert(work.pool.clone(), recorded);
+                }
+            }
+            Work::Release(work) => {
+                self.account.pools.remove(&work.pool);
+                if self.recording {
+                    self.state.leases.remove(&work.pool);
+                }
+            }
             Work::Delete(doomed) => self.delete(doomed),
             Work::Batch { items, .. } => {
                 for item in items {
@@ -307,7 +352,7 @@ fn intents(work: &Work) -> Vec<Intent> {
         Work::Create(target) => vec![of(target, IntentAction::Create, None)],
         Work::Update { target, id, .. } => vec![of(target, IntentAction::Update, Some(id))],
         Work::Delete(doomed) => vec![gone(doomed)],
-        Work::Clear(_) | Work::Migrate { .. } => Vec::new(),
+        Work::Clear(_) | Work::Migrate { .. } | Work::Lease(_) | Work::Release(_) => Vec::new(),
         Work::Batch { items, .. } => items
             .iter()
             .map(|item| match item {

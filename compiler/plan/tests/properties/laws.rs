@@ -9,6 +9,7 @@ use envc_plan::{
     Action, BatchWork, Inputs, Observation, Ownership, Plan, Refusal, Work, check, plan_apply,
     plan_destroy,
 };
+use envc_spec::Lease;
 use proptest::{collection::vec, prelude::*, test_runner::RngSeed};
 use serde_json::json;
 
@@ -28,6 +29,8 @@ struct History {
     killed: Option<(usize, bool)>,
     blows: Vec<Blow>,
     second: Spec,
+    /// The pools leased from before, and now: a bit each.
+    leases: (u8, u8),
     proof: (bool, bool, bool),
     protect: bool,
 }
@@ -37,12 +40,14 @@ fn history() -> impl Strategy<Value = History> {
     let blows = vec((0..8_u8, 0..64_usize, 0..64_usize), 0..6);
     let proof = (any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2));
     let protect = prop::bool::weighted(0.2);
-    (spec(), killed, blows, spec(), proof, protect).prop_map(
-        |(first, killed, blows, second, proof, protect)| History {
+    let leases = (0..4_u8, 0..4_u8);
+    (spec(), killed, blows, spec(), leases, proof, protect).prop_map(
+        |(first, killed, blows, second, leases, proof, protect)| History {
             first,
             killed,
             blows,
             second,
+            leases,
             proof,
             protect,
         },
@@ -52,8 +57,20 @@ fn history() -> impl Strategy<Value = History> {
 struct World {
     account: Account,
     desired: BTreeMap<Address, Desired>,
+    leases: BTreeMap<String, Lease>,
     ownership: Ownership,
     protect: bool,
+}
+
+/// A lease from each pool whose bit is set.
+fn leases(bits: u8) -> BTreeMap<String, Lease> {
+    let pools = ["a", "b"].into_iter().enumerate().filter(|(bit, _)| bits >> bit & 1 == 1);
+    let lease = |pool: &str| Lease {
+        pool: pool.into(),
+        attributes: BTreeMap::new(),
+        span: envc_core::Span::default(),
+    };
+    pools.map(|(_, pool)| (format!("lease-{pool}"), lease(pool))).collect()
 }
 
 impl History {
@@ -61,7 +78,10 @@ impl History {
         let (registered, per_pr, adopt) = self.proof;
         let ownership = Ownership { marker: MARKER.into(), registered, per_pr, adopt };
         let desired = self.first.graph(false, &[]);
-        let mut world = World { account: Account::default(), desired, ownership, protect: false };
+        let leases_before = leases(self.leases.0);
+        let account = Account::default();
+        let mut world =
+            World { account, desired, leases: leases_before, ownership, protect: false };
         if let Ok(plan) = world.plan_apply() {
             let (steps, lost) = self.killed.unwrap_or((usize::MAX, false));
             world.account.apply(&plan, &world.desired.clone(), steps, lost);
@@ -75,6 +95,7 @@ impl History {
             .collect();
         self.blows.iter().for_each(|blow| world.suffer(*blow, &names));
         world.protect = self.protect;
+        world.leases = leases(self.leases.1);
         world.desired = self.second.graph(self.protect, &world.account.ids());
         world
     }
@@ -93,6 +114,7 @@ impl World {
             spec: Digest::of("spec"),
             protect: self.protect,
             desired: &self.desired,
+            leases: &self.leases,
             state: self.account.state.as_ref(),
             observation,
             ownership: &self.ownership,
@@ -101,13 +123,18 @@ impl World {
         }
     }
 
+    fn observe(&self) -> Observation {
+        let leases = self.account.observe_leases(&self.leases);
+        Observation { leases, ..self.account.observe(&self.desired) }
+    }
+
     fn plan_apply(&self) -> Result<Plan, Vec<Refusal>> {
-        let observation = self.account.observe(&self.desired);
+        let observation = self.observe();
         plan_apply(&self.inputs(&observation, &BTreeSet::new(), &BTreeMap::new()))
     }
 
     fn plan_destroy(&self, keep: &BTreeSet<Address>) -> Result<Plan, Vec<Refusal>> {
-        let observation = self.account.observe(&self.desired);
+        let observation = self.observe();
         plan_destroy(&self.inputs(&observation, keep, &BTreeMap::new()))
     }
 
@@ -152,6 +179,7 @@ impl World {
                 }
             }
             4 if how % 4 == 0 => account.state = None,
+            4 if how % 4 == 1 => drop(account.pools.pop_first()),
             5 => {
                 if let Some((id, name)) = names.get(which % names.len().max(1)) {
                     self.stranger(*id, name, how);
@@ -237,7 +265,7 @@ fn touched(plan: &Plan) -> Vec<(KindId, String, bool)> {
                 }
                 BatchWork::Delete(it) => Some((it.address.kind(), it.id.clone(), true)),
             })),
-            Work::Create(_) | Work::Migrate { .. } => {}
+            Work::Create(_) | Work::Migrate { .. } | Work::Lease(_) | Work::Release(_) => {}
         }
     }
     all
@@ -321,7 +349,7 @@ proptest! {
     #[test]
     fn a_plan_does_not_depend_on_order(history in history()) {
         let world = history.play();
-        let mut observation = world.account.observe(&world.desired);
+        let mut observation = world.observe();
         let (keep, none) = (BTreeSet::new(), BTreeMap::new());
         let one = plan_apply(&world.inputs(&observation, &keep, &none)).map(|it| it.to_bytes());
         for seen in observation.found.values_mut() {
@@ -366,6 +394,13 @@ proptest! {
             .flat_map(|state| &state.resources)
             .map(|(address, recorded)| (address.kind(), recorded.id.clone()))
             .collect();
+        // What neither the spec nor the state names ends by itself.
+        let named: BTreeSet<String> = world
+            .leases
+            .values()
+            .map(|lease| lease.pool.clone())
+            .chain(world.account.state.iter().flat_map(|state| state.leases.keys().cloned()))
+            .collect();
         for steps in [steps, usize::MAX] {
             match world.plan_destroy(&keep) {
                 Err(refusals) => {
@@ -390,7 +425,10 @@ proptest! {
             let child_of_kept = object.parent.as_ref().is_some_and(|it| kept.contains(it));
             prop_assert!(!ours || bound || child_of_kept, "{id:?} {api_id} {object:?} was left");
         }
+        let held = world.account.pools.keys().find(|pool| named.contains(*pool));
+        prop_assert_eq!(held, None, "a preview ID is still held");
         let again = world.plan_destroy(&keep).unwrap();
+        prop_assert_eq!(again.counts().release, 0, "{:#?}", again);
         let deletes = again.counts().delete;
         prop_assert_eq!(deletes, 0, "{:#?}", again);
     }

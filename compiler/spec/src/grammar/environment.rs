@@ -172,7 +172,8 @@ pub(super) const LEASE: NodeRule = NodeRule {
     doc: "A preview ID held from a pool of the edge.",
     notes: &[
         "`{lease.NAME.id}` is its ID, `{lease.NAME.ATTRIBUTE}` anything else that the pool knows of it: a secret, unless the pool says `public=`.",
-        "Checked, and refused by apply: it is not there yet.",
+        "It is taken before anything is created, renewed by every apply, and given back last of all by destroy.",
+        "An environment holds one preview ID of each pool: two leases of one pool are two names of it.",
     ],
     example: "lease \"preview\" pool=\"previews\"",
     args: &[LABEL],

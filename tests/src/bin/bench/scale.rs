@@ -241,6 +241,7 @@ fn plan(
         env_type: "local".into(),
         spec: Digest::of("spec"),
         protect: false,
+        leases: &BTreeMap::new(),
         desired: resources,
         state,
         observation,

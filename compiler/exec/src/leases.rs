@@ -1,0 +1,239 @@
+//! What the environment holds of its pools: asked beside the lists, taken and given back as steps.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use envc_core::KeyedDigest;
+use envc_plan::{Grant, LeaseSeen, LeaseWork, ReleaseWork, State, Work, holder};
+use futures::future::join_all;
+
+use crate::{
+    deed::{Context, Outcomes, StepError, lock},
+    journal::Outcome,
+    ports::{Leased, PoolError, Pools, Renewal},
+    runner::Run,
+};
+
+/// What is asked of the pools before a plan is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseQuestion {
+    /// For an apply: what is recorded is renewed. Never leases anything.
+    Renew,
+    /// For a plan: reads.
+    Look,
+    /// For a destroy: what the environment holds without a record of it. A pool that cannot be
+    /// asked is no error.
+    Search,
+}
+
+/// What the pools said.
+#[derive(Debug, Default)]
+pub struct LeaseAnswers {
+    /// For the plan, by pool.
+    pub seen: BTreeMap<String, LeaseSeen>,
+    /// The leases that were renewed, by pool.
+    pub renewed: BTreeMap<String, Leased>,
+    /// Why recorded leases are over, by pool.
+    pub over: BTreeMap<String, String>,
+}
+
+/// Asks the wanted pools, all at once; no more than one request for each. An error
+/// comes with its pool.
+pub async fn ask_leases(
+    pools: &dyn Pools,
+    question: LeaseQuestion,
+    wanted: &BTreeSet<&str>,
+    state: Option<&State>,
+    key: &envc_plan::StateKey,
+) -> Result<LeaseAnswers, (String, PoolError)> {
+    let me = &holder(key);
+    let grant = |pool: &str| state?.leases.get(pool)?.grant.as_ref();
+    let recorded = |pool: &str| state.is_some_and(|state| state.leases.contains_key(pool));
+    let asked = wanted.iter().copied().filter(|pool| match question {
+        LeaseQuestion::Renew | LeaseQuestion::Look => grant(pool).is_some(),
+        LeaseQuestion::Search => !recorded(pool),
+    });
+    let found = join_all(asked.map(|pool| async move {
+        let seen = |found: Option<String>| match found {
+            Some(id) => LeaseSeen::Held { id, attributes: None },
+            None => LeaseSeen::Absent,
+        };
+        let answer = match (question, grant(pool)) {
+            (LeaseQuestion::Renew, Some(grant)) => {
+                pools.renew(pool, &grant.lease_id).await.map(Found::Renewal)
+            }
+            _ => pools.find(pool, me).await.map(|found| Found::Seen(seen(found))),
+        };
+        (pool, answer)
+    }))
+    .await;
+    let mut answers = LeaseAnswers::default();
+    for (pool, answer) in found {
+        let seen = match answer {
+            Ok(Found::Seen(seen)) => seen,
+            Ok(Found::Renewal(Renewal::Over(why))) => {
+                answers.over.insert(pool.to_owned(), why);
+                LeaseSeen::Absent
+            }
+            Ok(Found::Renewal(Renewal::Renewed(leased))) => {
+                let seen = LeaseSeen::Held {
+                    id: leased.id.clone(),
+                    attributes: Some(leased.attributes.clone()),
+                };
+                answers.renewed.insert(pool.to_owned(), leased);
+                seen
+            }
+            Err(error) if question == LeaseQuestion::Search && !error.is_interrupted() => {
+                LeaseSeen::Unknown
+            }
+            Err(error) => return Err((pool.to_owned(), error)),
+        };
+        answers.seen.insert(pool.to_owned(), seen);
+    }
+    Ok(answers)
+}
+
+enum Found {
+    Seen(LeaseSeen),
+    Renewal(Renewal),
+}
+
+/// What is recorded of a lease: no secret, but digests of them.
+pub fn grant_of(leased: &Leased, digest: &KeyedDigest) -> Grant {
+    Grant {
+        id: leased.id.clone(),
+        lease_id: leased.lease_id.clone(),
+        attributes: leased.attributes.clone(),
+        secrets: leased
+            .secrets
+            .iter()
+            .map(|(name, secret)| (name.clone(), digest.of(secret.expose())))
+            .collect(),
+    }
+}
+
+/// What the spec asks of a preview ID and it has not, in words; none: it has everything.
+/// `attributes` tells of each whether the spec takes it for a secret.
+pub fn lacking(
+    pool: &str,
+    attributes: &BTreeMap<String, bool>,
+    leased: &Leased,
+) -> Option<PoolError> {
+    let id = &leased.id;
+    for (attribute, secret) in attributes {
+        if leased.attributes.contains_key(attribute) {
+            continue;
+        }
+        if !leased.secrets.contains_key(attribute) {
+            let has: Vec<&str> =
+                leased.attributes.keys().chain(leased.secrets.keys()).map(String::as_str).collect();
+            let has = if has.is_empty() { "none".to_owned() } else { has.join(", ") };
+            return Some(PoolError::Lacking {
+                message: format!(
+                    "the preview ID `{id}` of the pool `{pool}` has no `{attribute}`; its \
+                     attributes: {has}"
+                ),
+                help: format!(
+                    "give every member of the pool a `{attribute}`: envc pool members {pool} \
+                     FILE; or correct the reference"
+                ),
+            });
+        }
+        if !secret {
+            return Some(PoolError::Lacking {
+                message: format!(
+                    "`{attribute}` of the preview ID `{id}` is a secret in the pool `{pool}`, and \
+                     environment.kdl says that it is public"
+                ),
+                help: format!(
+                    "take `{attribute}` out of `public=` of the pool, or put it among the \
+                     members' public attributes"
+                ),
+            });
+        }
+    }
+    None
+}
+
+/// Gives a preview ID back. Where it is not known which lease it is, the pool is asked as the same
+/// holder: that gives the one that is held. Nothing is leased only to be given back.
+async fn release(
+    pools: &dyn Pools,
+    work: &ReleaseWork,
+    lease_id: Option<&str>,
+) -> Result<(), PoolError> {
+    let ReleaseWork { pool, holder, .. } = work;
+    if let Some(lease_id) = lease_id {
+        return pools.release(pool, lease_id).await;
+    }
+    if pools.find(pool, holder).await?.is_none() {
+        return Ok(());
+    }
+    let leased = match pools.lease(pool, holder).await {
+        Ok(leased) => leased,
+        // It ended in between, and somebody else has it now.
+        Err(error) if error.is_empty() => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    pools.release(pool, &leased.lease_id).await
+}
+
+/// Records what a renewal told: the attributes of a preview ID may have changed.
+/// True when one did.
+pub(crate) fn keep(run: &Run<'_>, state: &mut State) -> bool {
+    let mut news = false;
+    for (pool, leased) in run.leasing.held {
+        if let Some(recorded) = state.leases.get_mut(pool) {
+            let grant = Some(grant_of(leased, run.leasing.digest));
+            news |= recorded.grant != grant;
+            recorded.grant = grant;
+        }
+    }
+    news
+}
+
+impl Context<'_> {
+    /// Takes a preview ID. One that has not what the spec asks of it is held all the same, and
+    /// recorded: the next destroy gives it back.
+    pub(crate) async fn lease(
+        &self,
+        run: &Run<'_>,
+        work: &LeaseWork,
+    ) -> (Vec<Outcome>, Option<StepError>) {
+        let leased = match open(run) {
+            Ok(pools) => pools.lease(&work.pool, &work.holder).await,
+            Err(error) => Err(error),
+        };
+        let leased = match leased {
+            Ok(leased) => leased,
+            Err(error) => return (Vec::new(), Some(error.into())),
+        };
+        let grant = grant_of(&leased, run.leasing.digest);
+        let error = lacking(&work.pool, &work.attributes, &leased);
+        lock(&self.leases).insert(work.pool.clone(), leased);
+        (vec![Outcome::Leased { pool: work.pool.clone(), grant }], error.map(StepError::from))
+    }
+
+    pub(crate) async fn release(
+        &self,
+        run: &Run<'_>,
+        work: &ReleaseWork,
+        lease_id: Option<&str>,
+    ) -> Outcomes {
+        release(open(run)?, work, lease_id).await?;
+        Ok(vec![Outcome::Released { pool: work.pool.clone() }])
+    }
+
+    /// The preview ID of a lease, or of a release.
+    pub(crate) fn preview_id(&self, work: &Work) -> Option<String> {
+        match work {
+            Work::Lease(work) => lock(&self.leases).get(&work.pool).map(|leased| leased.id.clone()),
+            Work::Release(work) => work.id.clone(),
+            _ => None,
+        }
+    }
+}
+
+fn open<'a>(run: &Run<'a>) -> Result<&'a dyn Pools, PoolError> {
+    let closed = || PoolError::Closed("BUG: nobody said where the pools are".to_owned());
+    run.leasing.pools.ok_or_else(closed)
+}
