@@ -63,9 +63,13 @@ impl CloudView {
 
     /// Sends a call; `path` begins after `/client/v4`. Gives the status and the whole envelope.
     pub fn call(&self, method: &Method, path: &str, body: Option<&Json>) -> (u16, Json) {
+        self.send(method, &format!("/client/v4{path}"), body)
+    }
+
+    fn send(&self, method: &Method, path: &str, body: Option<&Json>) -> (u16, Json) {
         let request = Request::builder()
             .method(method)
-            .uri(format!("/client/v4{path}"))
+            .uri(path)
             .header("authorization", format!("Bearer {}", self.cloud.token()))
             .header("content-type", "application/json")
             .body(body.map_or_else(Body::empty, |json| Body::from(json.to_string())))
@@ -77,6 +81,26 @@ impl CloudView {
             let bytes = bytes.expect("the answer can be read");
             (status, serde_json::from_slice(&bytes).unwrap_or(Json::Null))
         })
+    }
+
+    /// Sends a call to the pools; `path` begins after `/v1/pools`. Gives the status and the answer.
+    pub fn pool(&self, method: &Method, path: &str, body: Option<&Json>) -> (u16, Json) {
+        self.send(method, &format!("/v1/pools{path}"), body)
+    }
+
+    /// Who holds what of a pool: holder and preview ID. Empty where there is no such pool.
+    pub fn leases(&self, pool: &str) -> BTreeMap<String, String> {
+        let (_, answer) = self.pool(&Method::GET, &format!("/{pool}/leases"), None);
+        let leases = answer.get("leases").and_then(Json::as_array).cloned().unwrap_or_default();
+        let text = |lease: &Json, name: &str| lease[name].as_str().unwrap_or_default().to_owned();
+        leases.iter().map(|lease| (text(lease, "holder"), text(lease, "id"))).collect()
+    }
+
+    /// Sets the clock of all pools ahead.
+    pub fn pools_ahead(&self, ms: u64) {
+        let (status, answer) =
+            self.send(&Method::POST, &format!("/__local/pools/ahead/{ms}"), None);
+        assert_eq!(status, 200, "{answer}");
     }
 
     /// Sends a call below the account that must succeed; gives its result.

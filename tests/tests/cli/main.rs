@@ -16,6 +16,7 @@ mod files;
 mod fmt;
 mod hostile;
 mod identity;
+mod leases;
 mod life;
 mod migrations;
 mod secrets;
