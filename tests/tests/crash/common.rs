@@ -12,6 +12,10 @@ pub(crate) const THREADS: usize = 4;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct System {
     pub(crate) spec: &'static str,
+    /// What is added to its spec.
+    pub(crate) more: &'static str,
+    /// Preview IDs that it holds.
+    pub(crate) leases: usize,
     /// Objects by kind.
     pub(crate) objects: &'static [(&'static str, usize)],
     /// Migrations by database's name in the spec, in order.
@@ -22,13 +26,27 @@ pub(crate) struct System {
 
 pub(crate) const QUICKSTART: System = System {
     spec: "quickstart",
+    more: "",
+    leases: 0,
     objects: &[("d1", 1), ("kv", 1), ("queue", 2), ("r2", 1)],
     migrations: &[("app", &["0001_notes.sql", "0002_history.sql"])],
     files: &[".env", ".dev.vars", "wrangler.jsonc"],
 };
 
+/// The same with a preview ID.
+pub(crate) const LEASED: System = System {
+    more: "edge \"https://edge.example.com\" token=(secret)\"EDGE_TOKEN\" { pool \"previews\" }\n\
+           lease \"preview\" pool=\"previews\"\n\
+           dotenv \".env.preview\" { ID \"{lease.preview.id}\" ; KEY \"{lease.preview.key}\" }\n",
+    leases: 1,
+    files: &[".env", ".env.preview", ".dev.vars", "wrangler.jsonc"],
+    ..QUICKSTART
+};
+
 pub(crate) const EVENTUALL: System = System {
     spec: "eventuall",
+    more: "",
+    leases: 0,
     objects: &[("d1", 3), ("dns", 6), ("kv", 2), ("queue", 2), ("r2", 2), ("tunnel", 1)],
     migrations: &[
         ("webapp", &["0000_accounts.sql", "0001_events.sql", "0002_audit.sql"]),
@@ -47,13 +65,22 @@ pub(crate) const EVENTUALL: System = System {
 
 impl System {
     pub(crate) fn env(&self) -> TestEnv {
-        TestEnv::new(self.spec)
+        let env = TestEnv::new(self.spec);
+        if !self.more.is_empty() {
+            let spec = env.read("environment.kdl").expect("there is a spec");
+            env.write("environment.kdl", &format!("{spec}\n{}", self.more));
+            let ignored = env.read(".gitignore").unwrap_or_default();
+            env.write(".gitignore", &format!("{ignored}\n.env.preview\n"));
+        }
+        env
     }
 
-    /// Invariant: exactly one of each resource, every migration exactly once and in order.
+    /// Invariant: exactly one of each resource and one preview ID, every migration exactly once and in order.
     pub(crate) fn check_whole(&self, env: &TestEnv) -> Listing {
         let cloud = env.cloud();
         let listing = cloud.listing();
+        let leases = cloud.leases("previews");
+        assert_eq!(leases.len(), self.leases, "{leases:?}");
         let expected: BTreeMap<&str, usize> = self.objects.iter().copied().collect();
         assert_eq!(listing.counts(), expected, "{listing}");
         for kind in expected.keys() {
@@ -94,6 +121,8 @@ impl System {
     pub(crate) fn check_gone(&self, env: &TestEnv) {
         let listing = env.cloud_listing();
         assert!(listing.is_empty(), "left: {listing}");
+        let leases = env.cloud().leases("previews");
+        assert!(leases.is_empty(), "still held: {leases:?}");
         assert_eq!(env.states(), BTreeMap::new());
         for path in self.files {
             assert_eq!(env.read(path), None, "{path} was left");

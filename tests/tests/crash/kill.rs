@@ -2,7 +2,7 @@
 
 use envc_tests::run_all;
 
-use crate::common::{EVENTUALL, QUICKSTART, System, THREADS, requests};
+use crate::common::{EVENTUALL, LEASED, QUICKSTART, System, THREADS, requests};
 
 /// What happens after the crash.
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +106,18 @@ fn an_apply_killed_at_any_request_is_completed_or_taken_away() {
 fn a_destroy_killed_at_any_request_is_completed_or_undone() {
     let all = crashes(destroy_requests(&QUICKSTART));
     run_all(THREADS, &all, |crash| survives_destroy(&QUICKSTART, crash));
+}
+
+#[test]
+fn an_apply_with_a_lease_killed_at_any_request_is_completed_or_taken_away() {
+    let all = crashes(fresh_apply_requests(&LEASED));
+    run_all(THREADS, &all, |crash| survives_apply(&LEASED, crash));
+}
+
+#[test]
+fn a_destroy_with_a_lease_killed_at_any_request_is_completed_or_undone() {
+    let all = crashes(destroy_requests(&LEASED));
+    run_all(THREADS, &all, |crash| survives_destroy(&LEASED, crash));
 }
 
 #[test]
