@@ -58,11 +58,11 @@ fn a_worktree_extends_the_local_type() {
     );
     assert!(environment.later.is_empty(), "{:?}", environment.later);
     let lease = &environment.leases["preview"];
-    let named = |name: &str| lease.attributes.get(name).map(|it| (it.secret, it.needed));
+    let known = |name: &str| lease.attributes.get(name).map(|it| (it.secret, it.needed));
     assert_eq!(lease.pool, "previews");
-    assert_eq!(named("livekit-api-secret"), Some((true, true)));
-    assert_eq!(named("livekit-project"), Some((false, false)));
-    assert_eq!(named("id"), None);
+    assert_eq!(known("livekit-api-secret"), Some((true, true)));
+    assert_eq!(known("livekit-project"), Some((false, false)));
+    assert_eq!(known("id"), None);
 }
 
 #[test]
