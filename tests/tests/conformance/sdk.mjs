@@ -289,6 +289,95 @@ const products = {
     await refused(cloudflared.get(unknown, { account_id }), NotFoundError, 404, 1002);
   },
 
+  async workers() {
+    const [{ id: zone_id }] = await all(client.zones.list({ name: "eventuall.live" }));
+    const { scripts, routes, domains, subdomains, beta } = client.workers;
+    const { id: namespace_id } = await client.kv.namespaces.create({ account_id, title: "kv" });
+    const code = "export class Room {}\nexport default { fetch() {}, scheduled() {} };\n";
+    // The SDK calls the body JavaScript unless it is told not to.
+    const headers = { "Content-Type": null };
+    const upload = (name, metadata) => {
+      const json = JSON.stringify({ main_module: "index.mjs", compatibility_date: "2026-01-01", ...metadata });
+      const type = "application/javascript+module";
+      return scripts.update(name, {
+        account_id,
+        metadata: new File([json], "metadata.json", { type: "application/json" }),
+        "index.mjs": new File([code], "index.mjs", { type }),
+      }, { headers });
+    };
+    const bindings = [
+      { type: "kv_namespace", name: "KV", namespace_id },
+      { type: "secret_text", name: "KEY", text: "not told" },
+      { type: "durable_object_namespace", name: "ROOM", class_name: "Room" },
+    ];
+    const migrations = { new_tag: "v1", new_sqlite_classes: ["Room"] };
+    const made = await upload("api", { bindings, migrations, tags: ["conf"] });
+    equal([made.id, made.migration_tag, made.handlers], ["api", "v1", ["fetch", "scheduled"]]);
+    equal(typeof made.startup_time_ms, "number");
+    matches(made.tag, HEX_ID);
+    const unbound = [{ type: "kv_namespace", name: "KV", namespace_id: "0123456789abcdef0123456789abcdef" }];
+    await refused(upload("api", { bindings: unbound }), BadRequestError, 400, 10041);
+    equal((await all(scripts.list({ account_id, tags: "conf:yes" }))).map((it) => it.id), ["api"]);
+    equal((await all(scripts.list({ account_id, tags: "conf:no" }))).length, 0);
+    const content = await (await scripts.content.get("api", { account_id })).formData();
+    equal(await content.get("index.mjs").text(), code);
+
+    const { scriptAndVersionSettings, settings, secrets, schedules, subdomain } = scripts;
+    const seen = await scriptAndVersionSettings.get("api", { account_id });
+    equal(seen.bindings.map((it) => [it.type, it.name, it.text]),
+      [["kv_namespace", "KV", undefined], ["secret_text", "KEY", undefined], ["durable_object_namespace", "ROOM", undefined]]);
+    equal((await settings.edit("api", { account_id, logpush: true })).logpush, true);
+    const [objects] = await all(client.durableObjects.namespaces.list({ account_id }));
+    equal([objects.class, objects.script, objects.use_sqlite], ["Room", "api", true]);
+
+    await secrets.update("api", { account_id, name: "TWO", text: "2", type: "secret_text" });
+    equal((await all(secrets.list("api", { account_id }))).map((it) => it.name), ["KEY", "TWO"]);
+    equal((await secrets.get("TWO", { account_id, script_name: "api" })).type, "secret_text");
+    await secrets.delete("TWO", { account_id, script_name: "api" });
+    await refused(secrets.get("TWO", { account_id, script_name: "api" }), NotFoundError, 404, 10056);
+
+    const crons = [{ cron: "*/30 * * * *" }];
+    equal((await schedules.update("api", { account_id, body: crons })).schedules.map((it) => it.cron), ["*/30 * * * *"]);
+    equal((await schedules.get("api", { account_id })).schedules.length, 1);
+    equal(typeof (await subdomains.get({ account_id })).subdomain, "string");
+    equal(await subdomain.create("api", { account_id, enabled: true, previews_enabled: false }), { enabled: true, previews_enabled: false });
+
+    const versions = await all(scripts.versions.list("api", { account_id, deployable: true }));
+    equal(versions.map((it) => it.number), [3, 2, 1]);
+    const [{ versions: [live] }] = (await scripts.deployments.list("api", { account_id })).result.deployments;
+    equal([live.version_id, live.percentage], [versions[0].id, 100]);
+
+    const route = await routes.create({ zone_id, pattern: "api.eventuall.live/*", script: "api" });
+    matches(route.id, HEX_ID);
+    await refused(routes.create({ zone_id, pattern: "api.eventuall.live/*" }), ConflictError, 409, 10020);
+    await refused(routes.create({ zone_id, pattern: "x.eventuall.live/*", script: "no" }), BadRequestError, 400, 10019);
+    await refused(routes.create({ zone_id, pattern: "elsewhere.example/*" }), BadRequestError, 400, 10022);
+    equal((await routes.update(route.id, { zone_id, pattern: "a.eventuall.live/*", script: "api" })).pattern, "a.eventuall.live/*");
+    equal((await all(routes.list({ zone_id }))).map((it) => it.script), ["api"]);
+    equal(await routes.delete(route.id, { zone_id }), { id: route.id });
+    await refused(routes.get(route.id, { zone_id }), NotFoundError, 404, 10009);
+
+    const domain = await domains.update({ account_id, hostname: "app.eventuall.live", service: "api", zone_id });
+    equal([domain.zone_name, domain.environment], ["eventuall.live", "production"]);
+    equal((await all(domains.list({ account_id, service: "api" }))).map((it) => it.id), [domain.id]);
+    const [record] = await all(client.dns.records.list({ zone_id }));
+    equal([record.type, record.content, record.meta.read_only], ["AAAA", "100::", true]);
+    const other = await beta.workers.create({ account_id, name: "other" });
+    const again = beta.workers.create({ account_id, name: "other" });
+    await refused(again, ConflictError, 409, 10040);
+    const steal = { account_id, hostname: "app.eventuall.live", service: "other", zone_id };
+    await refused(domains.update(steal), ConflictError, 409, 100116);
+    await domains.delete(domain.id, { account_id });
+    await refused(domains.get(domain.id, { account_id }), NotFoundError, 404, 100114);
+    equal((await all(beta.workers.list({ account_id }))).map((it) => it.name), ["api", "other"]);
+    await beta.workers.delete(other.id, { account_id });
+
+    await upload("front", { bindings: [{ type: "service", name: "API", service: "api" }] });
+    await refused(scripts.delete("api", { account_id }), BadRequestError, 400, 10142);
+    await scripts.delete("api", { account_id, force: true });
+    await refused(scripts.content.get("api", { account_id }), NotFoundError, 404, 10007);
+  },
+
   async dns() {
     const [{ id: zone_id }] = await all(client.zones.list({ name: "eventuall.live" }));
     const { records } = client.dns;

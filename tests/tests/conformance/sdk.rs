@@ -42,3 +42,8 @@ fn tunnels_and_their_configuration() {
 fn dns_records_in_batches_and_in_conflict() {
     holds("dns", 20);
 }
+
+#[test]
+fn workers_and_what_hangs_on_them() {
+    holds("workers", 36);
+}

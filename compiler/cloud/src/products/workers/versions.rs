@@ -5,7 +5,7 @@
 //! Facts: an upload is the same form as a script's, and is not deployed. The script must exist
 //! (10007); the service worker format is refused, and so are migrations (10211). An unknown
 //! version is 100146, a script that has none 10222, both with 404. `deployable=true` gives the
-//! newest hundred, which are all that are kept.
+//! newest hundred, which are all that are kept, in one page.
 //!
 //! Source: Cloudflare's OpenAPI document and documentation, wrangler's source, published live
 //! error bodies. The bounds of `per_page` are not published: 1–100, default 25 here.
@@ -106,7 +106,8 @@ fn list(ctx: &Ctx<'_>, req: &Req, script: &str) -> Result<Answer, Problem> {
         if versions.is_empty() { Err(no_versions(&script.name)) } else { Ok(versions) }
     })?;
     let total = i64::try_from(versions.len()).unwrap_or(i64::MAX);
-    let deployable = req.query.get("deployable") == Some("true");
+    // All on the first page, and the next one empty: there the official SDKs stop.
+    let deployable = req.query.get("deployable") == Some("true") && page.offset() == 0;
     let rows = if deployable { versions } else { page.cut(versions) };
     let items: Vec<Value> = rows.iter().map(brief).collect();
     let info = page.info(items.len(), total);
