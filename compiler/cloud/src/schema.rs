@@ -5,7 +5,7 @@
 //! `user_version`, and a file from a newer program is refused.
 
 /// Schema steps, oldest first.
-pub(crate) const STEPS: &[&str] = &[STEP_1, STEP_2, STEP_3];
+pub(crate) const STEPS: &[&str] = &[STEP_1, STEP_2, STEP_3, STEP_4];
 
 const STEP_1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -156,4 +156,14 @@ CREATE TABLE worker_domains (
     record_id TEXT NOT NULL UNIQUE, created_us INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX worker_domains_by_script ON worker_domains (script);
+";
+
+// An asset may be there before its script, so that nothing ties it to one.
+const STEP_4: &str = r"
+CREATE TABLE worker_assets (
+    script TEXT NOT NULL, hash TEXT NOT NULL, size INTEGER NOT NULL, PRIMARY KEY (script, hash)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE worker_asset_sessions (
+    id TEXT PRIMARY KEY, script TEXT NOT NULL, manifest TEXT NOT NULL, created_us INTEGER NOT NULL
+) STRICT;
 ";

@@ -109,3 +109,19 @@ fn secrets() {
     let ran = served.wrangler(&["secret", "delete", "TWO"]).exits(1);
     says(&ran.stderr, &["[code: 10056]"]);
 }
+
+#[test]
+fn static_assets() {
+    let served = Served::empty();
+    project(&served, json!({"assets": {"directory": "public", "binding": "ASSETS"}}));
+    for n in 0..120 {
+        served.env.write(&format!("public/{n}.txt"), &format!("asset {n}"));
+    }
+    let ran = served.wrangler(&["deploy"]).exits(0);
+    says(&ran.stdout, &["Success! Uploaded 120 files", "env.ASSETS", "Uploaded api"]);
+    served.env.write("public/0.txt", "another one");
+    let ran = served.wrangler(&["deploy"]).exits(0);
+    says(&ran.stdout, &["Success! Uploaded 1 file (119 already uploaded)", "Uploaded api"]);
+    let ran = served.wrangler(&["deploy"]).exits(0);
+    says(&ran.stdout, &["No updated asset files to upload", "Uploaded api"]);
+}

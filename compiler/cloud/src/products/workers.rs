@@ -14,6 +14,7 @@
 //! | `subdomain`, `subdomains/{n}`, `scripts/{n}/subdomain` | `subdomain.rs` |
 //! | `zones/{z}/workers/routes`, `scripts/{n}/routes` | `routes.rs` |
 //! | `domains`, `scripts/{n}/domains` | `domains.rs` |
+//! | `scripts/{n}/assets-upload-session`, `assets/upload` | `assets.rs` |
 //!
 //! Code is stored byte for byte and never run. A Worker's name is its identity; `PUT` is an
 //! upsert and replaces everything of a version; secrets are bindings that are lost unless kept.
@@ -21,6 +22,8 @@
 //! Source: Cloudflare's OpenAPI document and documentation (workers), wrangler's source for the
 //! calls that only it makes, published live error bodies.
 
+mod asset_token;
+mod assets;
 mod bindings;
 mod classes;
 mod code;
@@ -65,6 +68,8 @@ pub(super) fn handle(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, 
         }
         ("GET", ["durable_objects", "namespaces"]) => classes::namespaces(ctx, req),
         ("GET", ["tails", "by-consumer", name]) => scripts::producers_of(ctx, name),
+        ("POST", ["assets", "upload"]) => assets::upload(ctx, req, None),
+        ("POST", ["assets", "upload", hash]) => assets::upload(ctx, req, Some(hash)),
         (_, ["domains", rest @ ..]) => domains::handle(ctx, req, rest),
         (_, ["subdomain"]) => subdomain::account(ctx, req),
         ("GET", ["subdomains", name]) => subdomain::probe(ctx, name),
@@ -92,6 +97,7 @@ fn script(ctx: &Ctx<'_>, req: &Req, name: &str, rest: &[&str]) -> Result<Answer,
         ("GET", ["schedules"]) => schedules::get(ctx, name),
         ("PUT", ["schedules"]) => schedules::put(ctx, req, name),
         (_, ["subdomain"]) => subdomain::script(ctx, req, name),
+        ("POST", ["assets-upload-session"]) => assets::open(ctx, req, name),
         ("PUT", ["routes"]) => {
             auth::permit(ctx.cloud, "routes", Realm::Account)?;
             routes::replace(ctx, req, name)

@@ -24,6 +24,8 @@ mod support;
 #[cfg(test)]
 mod tunnels;
 #[cfg(test)]
+mod worker_assets;
+#[cfg(test)]
 mod worker_settings;
 #[cfg(test)]
 mod worker_triggers;

@@ -10,14 +10,16 @@ use serde_json::{Map, Value, json};
 use super::bindings::{self, Scope};
 use super::rows::{Script, Version, no_versions};
 use super::upload::{self, Upload};
-use super::{classes, code};
+use super::{assets, classes, code};
 use crate::clock;
+use crate::cloud::Inner;
 use crate::envelope::{Answer, Problem};
 use crate::products::Ctx;
 use crate::request::Req;
 
 /// Fields of an upload that a version does not keep.
-const NOT_OF_A_VERSION: [&str; 9] = [
+const NOT_OF_A_VERSION: [&str; 10] = [
+    "assets",
     "bindings",
     "keep_bindings",
     "keep_assets",
@@ -64,7 +66,7 @@ pub(super) fn put(ctx: &Ctx<'_>, req: &Req, name: &str) -> Result<Answer, Proble
             classes::migrate(db, &mut script, migrations)?;
         }
         classes::check_exports(db, name, &upload.modules, &before)?;
-        let version = add_version(db, maker, &script, &upload, strict)?;
+        let version = add_version(ctx.cloud, db, maker, &script, &upload, strict)?;
         for key in RESET {
             script.settings.remove(key);
         }
@@ -87,6 +89,7 @@ pub(super) fn take_settings(script: &mut Script, metadata: &Map<String, Value>) 
 
 /// Makes a version out of an upload. It is not deployed.
 pub(super) fn add_version(
+    cloud: &Inner,
     db: &Connection,
     maker: Maker,
     script: &Script,
@@ -104,6 +107,10 @@ pub(super) fn add_version(
     let content = code::store(db, &script.name, &upload.modules)?;
     let mut kept = metadata.clone();
     kept.retain(|key, value| !NOT_OF_A_VERSION.contains(&key.as_str()) && !value.is_null());
+    let now = (script.name.as_str(), maker.now_us);
+    if let Some(assets) = assets::settle(cloud, db, now, metadata, last.as_ref())? {
+        kept.insert("assets".to_owned(), assets);
+    }
     let annotations = metadata.get("annotations").and_then(Value::as_object).cloned();
     let mut annotations = annotations.unwrap_or_default();
     annotations.insert("workers/triggered_by".to_owned(), json!("upload"));

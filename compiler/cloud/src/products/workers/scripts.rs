@@ -149,6 +149,7 @@ pub(super) fn delete(
              (SELECT record_id FROM worker_domains WHERE script = ?)",
             [name],
         )?;
+        db.execute("DELETE FROM worker_assets WHERE script = ?", [name])?;
         db.execute("DELETE FROM worker_scripts WHERE name = ?", [name])?;
         Ok(())
     })?;

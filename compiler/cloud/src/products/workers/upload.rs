@@ -133,7 +133,8 @@ impl Upload {
                 return Err(invalid(format!("No such module \"{main}\".")));
             }
             Some((main, is_module)) => code::check(modules, main, is_module)?,
-            None if self.metadata.get("assets").is_some_and(Value::is_object) => {}
+            None if self.metadata.get("assets").is_some_and(Value::is_object)
+                || self.metadata.get("keep_assets") == Some(&Value::Bool(true)) => {}
             None => return Err(invalid("main_module or body_part is required in the metadata")),
         }
         check_metadata(&self.metadata)

@@ -131,7 +131,7 @@ fn create(ctx: &Ctx<'_>, req: &Req, script: &str) -> Result<Answer, Problem> {
         let script = Script::find(db, script)?;
         let before = classes::of_script(db, &script.name)?;
         classes::check_exports(db, &script.name, &upload.modules, &before)?;
-        let version = add_version(db, maker, &script, &upload, strict)?;
+        let version = add_version(ctx.cloud, db, maker, &script, &upload, strict)?;
         Ok(whole(&script, &version))
     })?;
     Ok(Answer::ok(&made))
