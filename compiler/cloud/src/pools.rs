@@ -16,7 +16,7 @@ use envc_edge_core::auth::bearer;
 use envc_edge_core::pool::{Pool, serve};
 use envc_edge_core::store::{Effects, Write};
 use envc_edge_core::{
-    Call, Caller, Entropy, Method, PoolResource, Preconditions, Request, Resource, Response,
+    Alive, Call, Caller, Entropy, Method, PoolResource, Preconditions, Request, Resource, Response,
     SealKey, Served, route,
 };
 use http::HeaderValue;
@@ -76,7 +76,8 @@ fn handle(cloud: &Inner, req: &Req) -> Result<Response, Response> {
         return Err(Response::body_too_large(route.body_bytes_max));
     }
     let subject = Name::parse(SUBJECT).map_err(|error| internal(&error))?;
-    let alive = route.needs_alive.then(|| vec![subject.clone()]);
+    let alive =
+        route.needs_alive.then(|| Alive { subjects: vec![subject.clone()], gone: Vec::new() });
     let caller = Caller { subject, scopes: vec![Scope::Admin], alive };
     let ask = Ask { pool, resource, method, body: &req.body, caller: &caller };
     match method {

@@ -25,16 +25,16 @@ pub use name::{Holder, Name, NameError};
 pub use openapi::OPENAPI;
 pub use pool::{
     Lease, LeaseClass, LeaseList, LeaseRequest, LeaseSummary, Member, MemberList, MemberState,
-    MemberSummary, MembersDiff, MembersRequest, PoolEmpty, PoolSettings, PoolStats, Reclaim,
-    ReclaimList, ReclaimRequest, RenewRequest, Ticket, TicketSummary,
+    MemberSummary, MembersDiff, MembersRequest, PoolEmpty, PoolList, PoolSettings, PoolStats,
+    Reclaim, ReclaimList, ReclaimRequest, RenewRequest, Ticket, TicketSummary,
 };
 pub use problem::{Problem, ProblemType};
 pub use registry::{
     Day, EnvironmentList, EnvironmentReport, EnvironmentStatus, NamedUrl, Outcome, ProbeResult,
-    ProbeRun, ProbeSettings, Reachability, Status, UrlStatus,
+    ProbeRun, ProbeSettings, Reachability, Status, StatusCounts, UrlStatus,
 };
 pub use state::{
-    FENCE_HEADER, HeartbeatRequest, Lock, LockRequest, LockSummary, LockedProblem, StateList,
-    StateSummary, StateWritten, VersionList, VersionSummary,
+    AllStates, FENCE_HEADER, HeartbeatRequest, Lock, LockRequest, LockSummary, LockedProblem,
+    ProjectStates, StateList, StateSummary, StateWritten, VersionList, VersionSummary,
 };
 pub use token::{Scope, TokenCreated, TokenList, TokenRequest, TokenSummary};

@@ -37,6 +37,10 @@ pub const STATE_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const STATE_VERSIONS_KEPT: usize = 50;
 /// The most environments of one project that have a state.
 pub const STATES_MAX: usize = 10_000;
+/// How many projects one page of all states has.
+pub const PROJECTS_PAGE: usize = 40;
+/// How many projects all states are listed of.
+pub const PROJECTS_MAX: usize = 10_000;
 /// The shortest and the longest life of a lock without a heartbeat, in seconds.
 pub const LOCK_TTL_SECONDS: (u32, u32) = (1, 3_600);
 /// How long a lock lives without a heartbeat when nobody says otherwise.

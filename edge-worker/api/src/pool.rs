@@ -107,6 +107,14 @@ pub struct PoolStats {
     pub settings: PoolSettings,
 }
 
+/// The answer of `GET /v1/pools`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PoolList {
+    /// By name.
+    pub pools: Vec<PoolStats>,
+}
+
 /// The answer of `GET /v1/pools/{pool}/leases`: nothing in it is secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -156,7 +164,9 @@ pub struct TicketSummary {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LeaseClass {
-    /// Nobody can renew it: no live token has its subject.
+    /// Nobody will renew it: no live token has its subject, or its environment is gone. That is
+    /// one that was taken out of the registry ten minutes ago or longer, or whose time there
+    /// ended a day ago or longer, and whose lease was not renewed since.
     Orphaned,
     /// Not renewed for as long as the pool's `idle_seconds`.
     Idle,

@@ -221,12 +221,48 @@ pub struct ProbeRun {
 pub struct Status {
     /// `down` if any environment is, `up` if one is and none is down.
     pub health: Reachability,
+    /// How many environments are in which state.
+    #[serde(default)]
+    pub counts: StatusCounts,
     /// When this was put together.
     pub at_ms: u64,
     /// By ID.
     pub environments: Vec<EnvironmentStatus>,
     /// By name.
     pub pools: Vec<PoolStats>,
+}
+
+/// How many environments are in which state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct StatusCounts {
+    /// All of them: the sum of the next three.
+    pub environments: u32,
+    /// Those that answer.
+    pub up: u32,
+    /// Those of which a URL does not.
+    pub down: u32,
+    /// Those that were not asked.
+    pub unknown: u32,
+    /// Those whose time is over, whether they answer or not.
+    pub expired: u32,
+}
+
+impl StatusCounts {
+    /// Counts.
+    pub fn of(environments: &[EnvironmentStatus]) -> Self {
+        let count = |test: &dyn Fn(&EnvironmentStatus) -> bool| {
+            let found = environments.iter().filter(|it| test(it)).count();
+            u32::try_from(found).unwrap_or(u32::MAX)
+        };
+        Self {
+            environments: count(&|_| true),
+            up: count(&|it| it.health == Reachability::Up),
+            down: count(&|it| it.health == Reachability::Down),
+            unknown: count(&|it| it.health == Reachability::Unknown),
+            expired: count(&|it| it.is_past_ttl),
+        }
+    }
 }
 
 impl Reachability {

@@ -96,6 +96,31 @@ pub struct StateList {
     pub environments: Vec<StateSummary>,
 }
 
+/// The answer of `GET /v1/state`: a page of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AllStates {
+    /// Every project that has a state or a lock, by cloud, account and name.
+    pub projects: Vec<ProjectStates>,
+    /// Ask again with `?after=` and this for those that come next; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// One project's states and locks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ProjectStates {
+    /// The cloud.
+    pub cloud: Name,
+    /// The account.
+    pub account: Name,
+    /// The project.
+    pub project: Name,
+    /// Every environment that has a state or a lock, by ID.
+    pub environments: Vec<StateSummary>,
+}
+
 /// One environment's state without its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

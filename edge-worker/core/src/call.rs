@@ -1,6 +1,6 @@
 //! What an object is told with each request, and what it gives back.
 
-use envc_edge_api::{Name, Problem, ProblemType, Scope};
+use envc_edge_api::{Holder, Name, Problem, ProblemType, Scope};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -16,9 +16,27 @@ pub struct Caller {
     pub subject: Name,
     /// What the token may do.
     pub scopes: Vec<Scope>,
-    /// The subjects that have a live token, where the resource asks for them.
+    /// Who is alive, where the resource asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alive: Option<Vec<Name>>,
+    pub alive: Option<Alive>,
+}
+
+/// By what a lease is known to be somebody's still.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alive {
+    /// The subjects that have a live token.
+    pub subjects: Vec<Name>,
+    /// The environments that are gone.
+    pub gone: Vec<Gone>,
+}
+
+/// An environment that is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gone {
+    /// Under which name it leased.
+    pub holder: Holder,
+    /// Since when; a lease that was renewed later is another life's.
+    pub since_ms: u64,
 }
 
 impl Caller {
@@ -61,6 +79,10 @@ pub struct Call<'a> {
 impl Call<'_> {
     /// Reads the body as JSON.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        // The reader takes a list for an object: its fields in order.
+        if self.body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(invalid("the body: a JSON object was expected"));
+        }
         serde_json::from_slice(self.body).map_err(|error| invalid(&format!("the body: {error}")))
     }
 }

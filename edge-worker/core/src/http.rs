@@ -71,7 +71,7 @@ pub struct Response {
 
 impl Response {
     /// Answers `200` with a JSON document that no cache keeps.
-    pub(crate) fn json<T: Serialize>(document: &T) -> Self {
+    pub fn json<T: Serialize>(document: &T) -> Self {
         Self::document(200, "application/json", document)
     }
 

@@ -23,7 +23,7 @@ pub mod status;
 pub mod store;
 mod tokens;
 
-pub use call::{Call, Caller, Preconditions, Served};
+pub use call::{Alive, Call, Caller, Gone, Preconditions, Served};
 pub use entropy::Entropy;
 pub use gate::Gate;
 pub use http::{Method, Request, Response};

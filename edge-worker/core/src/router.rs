@@ -15,6 +15,10 @@ pub enum Resource<'a> {
     Health,
     /// `/openapi.json`: this API.
     OpenApi,
+    /// `/v1/pools`
+    AllPools,
+    /// `/v1/state`
+    AllStates,
     /// `/v1/pools/{pool}` and below.
     Pool(Name, PoolResource<'a>),
     /// `/v1/state/{cloud}/{account}/{project}` and below.
@@ -108,7 +112,7 @@ pub struct Route<'a> {
     /// Whether it is for browsers too: a password is taken for a token, and where the status is
     /// public no token is needed.
     pub is_page: bool,
-    /// Whether the answer depends on which subjects have a live token.
+    /// Whether the answer depends on who is alive: [`crate::Alive`].
     pub needs_alive: bool,
 }
 
@@ -123,6 +127,8 @@ impl<'a> Resource<'a> {
         match segments.as_slice() {
             ["healthz"] => Some(Self::Health),
             ["openapi.json"] => Some(Self::OpenApi),
+            ["v1", "pools"] => Some(Self::AllPools),
+            ["v1", "state"] => Some(Self::AllStates),
             ["v1", "pools", name] => pool(name, PoolResource::Pool),
             ["v1", "pools", name, "leases"] => pool(name, PoolResource::Leases),
             ["v1", "pools", name, "leases", lease] => pool(name, PoolResource::Lease(id(lease)?)),
@@ -159,7 +165,8 @@ impl<'a> Resource<'a> {
         use Scope::{Admin, Pool, Read, Report, State};
         match self {
             Self::Health | Self::OpenApi => &[(GET, &[])],
-            Self::Pool(_, PoolResource::Pool) => &[(GET, &[Read, Pool])],
+            Self::AllPools | Self::Pool(_, PoolResource::Pool) => &[(GET, &[Read, Pool])],
+            Self::AllStates => &[(GET, &[Admin])],
             Self::Pool(_, PoolResource::Leases) => &[(GET, &[Read, Pool]), (&[Post], &[Pool])],
             Self::Pool(_, PoolResource::Lease(_)) => &[(&[Put, Delete], &[Pool])],
             Self::Pool(_, PoolResource::Ticket(_)) => &[(&[Delete], &[Pool])],
@@ -307,8 +314,8 @@ mod tests {
             "//healthz",
             "/Healthz",
             "/health%7A",
-            "/v1/pools",
             "/v1/pools/",
+            "/v1/state/",
             "/v1/pools/..",
             "/v1/pools/a%2Fb",
             "/v1/pools/a/leases/",
@@ -345,6 +352,8 @@ mod tests {
     fn everything_but_health_needs_a_token() {
         for (method, path, scopes) in [
             (Method::Get, "/v1/pools/a", [Scope::Read, Scope::Pool].as_slice()),
+            (Method::Get, "/v1/pools", &[Scope::Read, Scope::Pool]),
+            (Method::Get, "/v1/state", &[Scope::Admin]),
             (Method::Post, "/v1/pools/a/leases", &[Scope::Pool]),
             (Method::Put, "/v1/pools/a/leases/l", &[Scope::Pool]),
             (Method::Delete, "/v1/pools/a/tickets/t", &[Scope::Pool]),

@@ -1,13 +1,13 @@
 //! One request, from the outside to the object that decides and back.
 
 use envc_edge_core::{
-    Method, PoolResource, Preconditions, Request, Resource, Response, Route, TokenResource, health,
-    openapi, route,
+    Method, PoolResource, Preconditions, Request, Resource, Response, Route, StateResource,
+    TokenResource, health, openapi, route,
 };
 use worker::{Context, Env, Stub, console_error, event};
 
 use crate::http::{Told, ask, body, preconditions, respond, without_body};
-use crate::{VERSION, gate, probe, status};
+use crate::{VERSION, gate, lists, probe, status};
 
 /// Answers one HTTP request.
 #[event(fetch)]
@@ -42,6 +42,12 @@ async fn answer(
     let caller = gate::pass(&request, env, &route).await?;
     if let Resource::Status(resource) = &route.resource {
         return status::serve(env, resource).await;
+    }
+    if route.resource == Resource::AllPools {
+        return lists::pools(env).await;
+    }
+    if route.resource == Resource::AllStates {
+        return lists::states(&request, env).await;
     }
     if route.resource == Resource::RunProbes {
         let ran = probe::run(env).await.and_then(|ran| worker::Response::from_json(&ran));
@@ -80,6 +86,12 @@ async fn answer(
     {
         probe::tell_pool(env, name).await;
     }
+    if let Resource::State(project, StateResource::Lock(_)) = &route.resource
+        && method == Method::Post
+        && answer.as_ref().is_ok_and(|answer| matches!(answer.status_code(), 200 | 201))
+    {
+        probe::tell_project(env, &project.key).await;
+    }
     if let Resource::Tokens(TokenResource::Token(id)) = route.resource {
         gate::forget(id);
     }
@@ -93,8 +105,11 @@ fn object(env: &Env, route: &Route<'_>) -> worker::Result<Stub> {
         Resource::State(project, _) => env.durable_object("STATES")?.get_by_name(&project.key),
         Resource::Registry(_) => probe::registry(env),
         Resource::Tokens(_) => gate::tokens(env),
-        Resource::Health | Resource::OpenApi | Resource::RunProbes | Resource::Status(_) => {
-            Err(worker::Error::from("no object has this resource"))
-        }
+        Resource::Health
+        | Resource::OpenApi
+        | Resource::AllPools
+        | Resource::AllStates
+        | Resource::RunProbes
+        | Resource::Status(_) => Err(worker::Error::from("no object has this resource")),
     }
 }

@@ -4,11 +4,13 @@ use std::cell::RefCell;
 
 use envc_edge_api::{Name, Scope};
 use envc_edge_core::auth::{TokenHash, bearer, is_bootstrap, password, token_id};
-use envc_edge_core::{BOOTSTRAP, Caller, Checked, Gate, Response, Route};
+use envc_edge_core::{Alive, BOOTSTRAP, Caller, Checked, Gate, Gone, Response, Route};
+use futures::future::join;
 use worker::{Env, Stub, console_error};
 
 use crate::http::ask;
 use crate::objects::{ALIVE, CHECK, Check};
+use crate::probe::{GONE, registry};
 use crate::settings::{is_on, setting};
 use crate::store::now_ms;
 
@@ -112,15 +114,24 @@ async fn look_up(id: &str, hash: TokenHash, env: &Env) -> worker::Result<Option<
     ask(&tokens(env)?, worker::Method::Post, CHECK, None, &body).await?.json().await
 }
 
-/// The subjects that can still renew what they leased.
-async fn alive(env: &Env) -> Result<Vec<Name>, Response> {
-    let asked = async {
+/// Who can and will still renew what they leased.
+async fn alive(env: &Env) -> Result<Alive, Response> {
+    let subjects = async {
         let mut answer = ask(&tokens(env)?, worker::Method::Get, ALIVE, None, &[]).await?;
         answer.json::<Vec<Name>>().await
     };
-    let mut alive = asked.await.map_err(|error| failed(&error))?;
-    alive.extend(Name::parse(BOOTSTRAP));
-    Ok(alive)
+    let gone = async {
+        let mut answer = ask(&registry(env)?, worker::Method::Get, GONE, None, &[]).await?;
+        answer.json::<Vec<Gone>>().await
+    };
+    let (subjects, gone) = join(subjects, gone).await;
+    let mut subjects = subjects.map_err(|error| failed(&error))?;
+    subjects.extend(Name::parse(BOOTSTRAP));
+    let gone = gone.map_err(|error| {
+        console_error!("envc-edge: registry: {error}");
+        Response::unavailable("the environments could not be looked up")
+    })?;
+    Ok(Alive { subjects, gone })
 }
 
 fn failed(error: &worker::Error) -> Response {

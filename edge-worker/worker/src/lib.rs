@@ -11,6 +11,7 @@
 mod fetch;
 mod gate;
 mod http;
+mod lists;
 mod objects;
 mod probe;
 mod rows;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use envc_edge_api::Name;
+use envc_edge_api::limits::PROJECTS_PAGE;
 use envc_edge_core::pool::{Event, Pool};
 use envc_edge_core::registry::{self, Registry};
 use envc_edge_core::state::{self, States};
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use worker::{DurableObject, Env, State, console_error, durable_object};
 
 use crate::http::{asked_body, caller, preconditions, respond};
-use crate::probe::{DUE, FOUND, POOL, SNAPSHOT};
+use crate::probe::{DUE, FOUND, GONE, POOL, PROJECT, PROJECTS, SNAPSHOT};
 use crate::settings::{is_on, setting};
 use crate::store::{Kept, Machine, now_ms};
 
@@ -194,6 +195,22 @@ impl RegistryObject {
             FOUND => {
                 let found = request.json().await?;
                 self.kept.run(|registry| written(registry.record(found))).await?;
+                worker::Response::empty().map(Some)
+            }
+            GONE => {
+                let ask = |registry: &mut Registry| (registry.gone(now_ms()), Effects::default());
+                worker::Response::from_json(&self.kept.run(ask).await?).map(Some)
+            }
+            PROJECTS => {
+                let after: String = request.json().await?;
+                let most = PROJECTS_PAGE + 1;
+                let ask =
+                    |registry: &mut Registry| (registry.projects(&after, most), Effects::default());
+                worker::Response::from_json(&self.kept.run(ask).await?).map(Some)
+            }
+            PROJECT => {
+                let key: String = request.json().await?;
+                self.kept.run(|registry| written(registry.know_project(&key))).await?;
                 worker::Response::empty().map(Some)
             }
             POOL => {

@@ -1,5 +1,7 @@
 //! Asks registered URLs whether they answer.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use envc_edge_api::{Name, ProbeResult, ProbeRun};
@@ -30,6 +32,13 @@ pub(crate) const DUE: &str = "/due";
 pub(crate) const FOUND: &str = "/found";
 /// Where the registry is told of a pool.
 pub(crate) const POOL: &str = "/pool";
+
+/// Where the registry is asked which environments are gone.
+pub(crate) const GONE: &str = "/gone";
+/// Where the registry is told of a project that has states.
+pub(crate) const PROJECT: &str = "/project";
+/// Where the registry is asked which projects have states.
+pub(crate) const PROJECTS: &str = "/projects";
 
 /// The one object that knows all environments.
 pub(crate) fn registry(env: &Env) -> worker::Result<Stub> {
@@ -95,11 +104,31 @@ pub(crate) async fn snapshot(env: &Env) -> worker::Result<Snapshot> {
 
 /// Tells the registry that a pool exists, so that the status shows it.
 pub(crate) async fn tell_pool(env: &Env, pool: &Name) {
-    let told = async {
-        let body = serde_json::to_vec(pool)?;
-        ask(&registry(env)?, Method::Post, POOL, None, &body).await
-    };
-    if let Err(error) = told.await {
-        console_error!("envc-edge: the registry was not told of {pool}: {error}");
+    tell(env, POOL, pool.as_str()).await;
+}
+
+thread_local! {
+    /// Projects that this copy of the Worker has told the registry of.
+    static TOLD: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+/// Tells the registry that a project has states, so that all of them can be listed; once from
+/// each copy of the Worker.
+pub(crate) async fn tell_project(env: &Env, key: &str) {
+    let is_told = TOLD.with(|told| told.try_borrow().is_ok_and(|told| told.contains(key)));
+    if !is_told && tell(env, PROJECT, key).await {
+        TOLD.with(|told| told.try_borrow_mut().map(|mut told| told.insert(key.to_owned())).ok());
     }
+}
+
+async fn tell(env: &Env, place: &str, name: &str) -> bool {
+    let told = async {
+        let body = serde_json::to_vec(name)?;
+        ask(&registry(env)?, Method::Post, place, None, &body).await
+    };
+    let told = told.await;
+    if let Err(error) = &told {
+        console_error!("envc-edge: the registry was not told of {name}: {error}");
+    }
+    told.is_ok()
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use envc_edge_api::{Name, PoolStats, Scope, Status};
+use envc_edge_api::Status;
 use envc_edge_core::status::{badge, digest, json, metrics, page, status};
-use envc_edge_core::{Caller, Preconditions, Response, StatusResource};
-use futures::future::join_all;
+use envc_edge_core::{Response, StatusResource};
 use futures::stream;
 use worker::{Delay, Env, Headers, ResponseBuilder, console_error};
 
-use crate::http::{Told, ask, respond};
+use crate::http::respond;
+use crate::lists::counts;
 use crate::probe::snapshot;
 use crate::store::now_ms;
 
@@ -44,17 +44,8 @@ pub(crate) async fn serve(
 
 async fn assemble(env: &Env) -> worker::Result<Status> {
     let snapshot = snapshot(env).await?;
-    let pools = join_all(snapshot.pools.iter().map(|name| pool(env, name))).await;
-    let pools = pools.into_iter().collect::<worker::Result<Vec<PoolStats>>>()?;
+    let pools = counts(env, &snapshot).await?;
     Ok(status(snapshot, pools, now_ms()))
-}
-
-async fn pool(env: &Env, name: &Name) -> worker::Result<PoolStats> {
-    let stub = env.durable_object("POOLS")?.get_by_name(name.as_str())?;
-    let caller = Caller { subject: name.clone(), scopes: vec![Scope::Read], alive: None };
-    let told = Told { caller: &caller, preconditions: &Preconditions::default() };
-    let path = format!("/v1/pools/{name}");
-    ask(&stub, worker::Method::Get, &path, Some(told), &[]).await?.json().await
 }
 
 /// A stream that says `changed` whenever there is news: server-sent events.

@@ -116,8 +116,16 @@ impl Operation<'_> {
         self
     }
 
-    fn header(mut self, name: &str, schema: &Value) -> Self {
-        let parameter = json!({ "name": name, "in": "header", "schema": schema });
+    fn header(self, name: &str, schema: &Value) -> Self {
+        self.parameter("header", name, schema)
+    }
+
+    fn query(self, name: &str, schema: &Value) -> Self {
+        self.parameter("query", name, schema)
+    }
+
+    fn parameter(mut self, place: &str, name: &str, schema: &Value) -> Self {
+        let parameter = json!({ "name": name, "in": place, "schema": schema });
         self.value["parameters"].as_array_mut().unwrap().push(parameter);
         self
     }
@@ -161,6 +169,9 @@ const POOL: &str = "/v1/pools/{pool}";
 
 fn pools(it: &mut Document) {
     use Scope::{Admin, Pool, Read};
+    it.on("get", "/v1/pools", "Counts and settings of every pool", &[Read, Pool])
+        .answers::<PoolList>(200, "The pools, by name.")
+        .end();
     it.on("get", POOL, "Counts and settings of a pool", &[Read, Pool])
         .answers::<PoolStats>(200, "The pool.")
         .end();
@@ -211,6 +222,10 @@ fn states(it: &mut Document) {
     use Scope::{Admin, State};
     let text = json!({ "type": "string" });
     let fence = json!({ "type": "integer", "minimum": 1 });
+    it.on("get", "/v1/state", "Every state and lock of every project", &[Admin])
+        .query("after", &text)
+        .answers::<AllStates>(200, "A page of them, by cloud, account and project.")
+        .end();
     it.on("get", STATES, "Every state and lock of a project", &[State])
         .answers::<StateList>(200, "By environment.")
         .end();

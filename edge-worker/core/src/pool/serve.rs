@@ -14,7 +14,7 @@ use envc_edge_api::{
 
 use super::state::{Pool, Spec};
 use super::step::{Event, Outcome, ReclaimEvent};
-use crate::call::{Call, Served, invalid};
+use crate::call::{Alive, Call, Served, invalid};
 use crate::http::{Method, Response};
 use crate::router::PoolResource;
 use crate::seal::{SealError, SealKey};
@@ -186,7 +186,7 @@ struct View<'a> {
     name: &'a Name,
     key: Option<&'a SealKey>,
     now_ms: u64,
-    alive: Option<Vec<Name>>,
+    alive: Option<Alive>,
 }
 
 impl View<'_> {
@@ -330,7 +330,7 @@ impl View<'_> {
 
     fn leases(&self) -> LeaseList {
         let idle_seconds = self.pool.settings().idle_seconds;
-        let alive = self.alive.as_deref();
+        let alive = self.alive.as_ref();
         let draining: BTreeSet<&Name> = self
             .pool
             .seats

@@ -6,6 +6,7 @@ use envc_edge_api::limits::RECLAIMS_KEPT;
 use envc_edge_api::{Holder, LeaseClass, MemberState, Name, PoolSettings, Reclaim};
 use serde::{Deserialize, Serialize};
 
+use crate::call::{Alive, Gone};
 use crate::store::{Damaged, Dirty, Write, read, value};
 
 /// A pool: members, who holds them, who waits.
@@ -117,14 +118,19 @@ impl Held {
         (self.expires_at_ms..self.expires_at_ms.saturating_add(least_ms)).contains(&expires_at_ms)
     }
 
-    /// How alive the holder seems. `alive` holds the subjects that have a live token, if known.
+    /// How alive the holder seems.
     pub(super) fn class(
         &self,
         now_ms: u64,
         idle_seconds: u32,
-        alive: Option<&[Name]>,
+        alive: Option<&Alive>,
     ) -> LeaseClass {
-        if alive.is_some_and(|subjects| !subjects.contains(&self.subject)) {
+        let is_gone =
+            |gone: &Gone| gone.holder == self.holder && self.renewed_at_ms <= gone.since_ms;
+        let is_orphan = |alive: &Alive| {
+            !alive.subjects.contains(&self.subject) || alive.gone.iter().any(is_gone)
+        };
+        if alive.is_some_and(is_orphan) {
             LeaseClass::Orphaned
         } else if now_ms.saturating_sub(self.renewed_at_ms) >= u64::from(idle_seconds) * 1_000 {
             LeaseClass::Idle

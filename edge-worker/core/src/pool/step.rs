@@ -9,6 +9,7 @@ use envc_edge_api::{Holder, LeaseClass, MembersDiff, Name, PoolSettings, Reclaim
 use super::state::{
     Held, Pool, Reclaimed, SETTINGS, Seat, Spec, Use, Waiting, spec_row, ticket_row, use_row,
 };
+use crate::call::Alive;
 use crate::store::{Dirty, Effects};
 
 /// What happens to a pool.
@@ -76,8 +77,8 @@ pub struct ReclaimEvent {
     pub by: Name,
     /// Whether only to say what would be taken.
     pub dry_run: bool,
-    /// The subjects that have a live token, if known.
-    pub alive: Option<Vec<Name>>,
+    /// Who is alive, if known.
+    pub alive: Option<Alive>,
 }
 
 /// What came of an event.
@@ -431,7 +432,7 @@ impl Pool {
         for (id, seat) in &mut self.seats {
             let Some(held) = &seat.used.held else { continue };
             let named = ask.holders.as_ref().is_none_or(|names| names.contains(&held.holder));
-            if !named || held.class(now_ms, idle_seconds, ask.alive.as_deref()) != ask.class {
+            if !named || held.class(now_ms, idle_seconds, ask.alive.as_ref()) != ask.class {
                 continue;
             }
             let record = Reclaim {

@@ -1,19 +1,30 @@
 //! What was reported, and what was found.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
+use envc_edge_api::limits::PROJECTS_MAX;
 use envc_edge_api::{
-    Day, EnvironmentReport, EnvironmentStatus, Name, ProbeResult, ProbeSettings, Reachability,
-    UrlStatus,
+    Day, EnvironmentReport, EnvironmentStatus, Holder, Name, ProbeResult, ProbeSettings,
+    Reachability, UrlStatus,
 };
 use serde::{Deserialize, Serialize};
 
 use super::target::{ProbePolicy, target};
+use crate::call::Gone;
 use crate::store::{Damaged, Dirty, Write, read, value};
 
 /// How many days are kept.
 const DAYS_KEPT: u32 = 90;
 const DAY_MS: u64 = 86_400_000;
+/// How many environments that were taken out are remembered, the newest; and how many that are
+/// past their time are told of at once.
+const GONE_KEPT: usize = 200;
+/// How long after an environment was taken out its lease is left alone: a destroy gives it back
+/// last.
+const REMOVED_GRACE_MS: u64 = 600_000;
+/// How long after an environment's time its lease is left alone.
+const TTL_GRACE_MS: u64 = DAY_MS;
 
 /// The registry.
 #[derive(Debug, Default)]
@@ -21,6 +32,10 @@ pub struct Registry {
     pub(super) entries: BTreeMap<Name, Entry>,
     pub(super) settings: ProbeSettings,
     pub(super) pools: BTreeSet<Name>,
+    /// `cloud/account/project` of whatever has a state.
+    pub(super) projects: BTreeSet<String>,
+    /// Those that were taken out, by ID.
+    pub(super) gone: BTreeMap<Name, Gone>,
 }
 
 /// One environment.
@@ -70,6 +85,10 @@ pub(super) fn entry_row(id: &Name) -> String {
     format!("env/{id}")
 }
 
+fn gone_row(id: &Name) -> String {
+    format!("gone/{id}")
+}
+
 impl Registry {
     /// Reads the registry out of its rows.
     pub fn load(rows: &BTreeMap<String, String>) -> Result<Self, Damaged> {
@@ -80,6 +99,8 @@ impl Registry {
             match row.split_once('/') {
                 None if row == SETTINGS => registry.settings = read(row, text)?,
                 Some(("env", id)) => drop(registry.entries.insert(name(id)?, read(row, text)?)),
+                Some(("state", key)) => drop(registry.projects.insert(key.to_owned())),
+                Some(("gone", id)) => drop(registry.gone.insert(name(id)?, read(row, text)?)),
                 Some(("pool", pool)) => drop(registry.pools.insert(name(pool)?)),
                 _ => return Err(unknown()),
             }
@@ -91,6 +112,7 @@ impl Registry {
         dirty.writes(|row| match row.split_once('/') {
             None => Some(value(&self.settings)),
             Some(("env", id)) => self.entries.get(&Name::parse(id).ok()?).map(value),
+            Some(("gone", id)) => self.gone.get(&Name::parse(id).ok()?).map(value),
             Some(_) => Some(value(&true)),
         })
     }
@@ -110,6 +132,49 @@ impl Registry {
         self.writes(dirty)
     }
 
+    /// Remembers that a project has states; beyond the bound it is only not listed.
+    pub fn know_project(&mut self, key: &str) -> Vec<Write> {
+        let mut dirty = Dirty::default();
+        if self.projects.len() < PROJECTS_MAX && self.projects.insert(key.to_owned()) {
+            dirty.mark(format!("state/{key}"));
+        }
+        self.writes(dirty)
+    }
+
+    /// The projects that come after this one, so many at most.
+    pub fn projects(&self, after: &str, most: usize) -> Vec<String> {
+        let after = (Bound::Excluded(after.to_owned()), Bound::Unbounded);
+        self.projects.range(after).take(most).cloned().collect()
+    }
+
+    /// Takes an environment out.
+    pub(super) fn remove(&mut self, id: &Name, now_ms: u64, dirty: &mut Dirty) {
+        let Some(entry) = self.entries.remove(id) else { return };
+        dirty.mark(entry_row(id));
+        if let Some(holder) = holder(id, &entry.report) {
+            self.gone.insert(id.clone(), Gone { holder, since_ms: now_ms });
+            dirty.mark(gone_row(id));
+        }
+        while self.gone.len() > GONE_KEPT {
+            let oldest = self.gone.iter().min_by_key(|(_, gone)| gone.since_ms);
+            let Some(id) = oldest.map(|(id, _)| id.clone()) else { return };
+            self.gone.remove(&id);
+            dirty.mark(gone_row(&id));
+        }
+    }
+
+    /// The environments whose lease nobody needs any more: taken out, or past their time, for
+    /// long enough that whoever is at it still has had time to renew.
+    pub fn gone(&self, now_ms: u64) -> Vec<Gone> {
+        let is_over = |since_ms: u64, grace_ms| since_ms.saturating_add(grace_ms) <= now_ms;
+        let removed = self.gone.values().filter(|it| is_over(it.since_ms, REMOVED_GRACE_MS));
+        let expired = self.entries.iter().filter_map(|(id, entry)| {
+            let since_ms = entry.expires_at_ms().filter(|at_ms| is_over(*at_ms, TTL_GRACE_MS))?;
+            Some(Gone { holder: holder(id, &entry.report)?, since_ms })
+        });
+        removed.cloned().chain(expired.take(GONE_KEPT)).collect()
+    }
+
     pub(super) fn report(
         &mut self,
         id: Name,
@@ -124,6 +189,9 @@ impl Registry {
             .map_or((now_ms, BTreeMap::new(), Vec::new()), |it| {
                 (it.created_at_ms, it.last, it.days)
             });
+        if self.gone.remove(&id).is_some() {
+            dirty.mark(gone_row(&id));
+        }
         last.retain(|url, _| report.urls.iter().any(|named| named.url == *url));
         dirty.mark(entry_row(&id));
         let entry =
@@ -206,7 +274,19 @@ impl Registry {
     }
 }
 
+/// The name that an environment leases under, if its ID is as it is by convention.
+fn holder(id: &Name, report: &EnvironmentReport) -> Option<Holder> {
+    let project = report.project.as_str();
+    let env = id.as_str().strip_prefix(project)?.strip_prefix('.')?;
+    Holder::parse(&format!("{project}/{env}")).ok()
+}
+
 impl Entry {
+    fn expires_at_ms(&self) -> Option<u64> {
+        let seconds = self.report.ttl_seconds?;
+        Some(self.reported_at_ms.saturating_add(u64::from(seconds) * 1_000))
+    }
+
     fn status(&self, id: &Name, policy: &ProbePolicy, now_ms: u64) -> EnvironmentStatus {
         let report = self.report.clone();
         let urls: Vec<UrlStatus> = report
@@ -223,9 +303,7 @@ impl Entry {
                 }
             })
             .collect();
-        let expires_at_ms = report
-            .ttl_seconds
-            .map(|seconds| self.reported_at_ms.saturating_add(u64::from(seconds) * 1_000));
+        let expires_at_ms = self.expires_at_ms();
         let today = u32::try_from(now_ms / DAY_MS).unwrap_or(u32::MAX);
         let days = self.days.iter().filter(|day| day.day.saturating_add(DAYS_KEPT) > today);
         EnvironmentStatus {

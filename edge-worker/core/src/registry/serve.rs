@@ -5,7 +5,7 @@ use envc_edge_api::limits::{
 };
 use envc_edge_api::{EnvironmentList, EnvironmentReport, ProbeSettings, Problem, ProblemType};
 
-use super::machine::{Registry, entry_row};
+use super::machine::Registry;
 use super::target::{is_zone, registrable};
 use crate::call::{Call, Served, invalid};
 use crate::http::{Method, Response};
@@ -50,9 +50,7 @@ fn answer(
             Ok(if is_new { Response::created(&status) } else { Response::json(&status) })
         }
         (RegistryResource::Environment(id), Method::Delete) => {
-            if registry.entries.remove(id).is_some() {
-                dirty.mark(entry_row(id));
-            }
+            registry.remove(id, now_ms, dirty);
             Ok(Response::no_content())
         }
         (RegistryResource::Environment(id), _) => {

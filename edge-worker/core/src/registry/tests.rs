@@ -183,3 +183,50 @@ fn what_is_malformed_is_refused() {
     }
     assert_eq!(server.rows, before);
 }
+
+#[test]
+fn an_environment_is_gone_when_it_was_taken_out_or_is_long_past_its_time() {
+    let mut server = Server::new();
+    let begun_ms = server.now_ms;
+    server.put("shop.pr-1", &report("")).body.clear();
+    server.put("shop.pr-2", &report(r#","ttl_seconds":3600"#)).body.clear();
+    server.put("another-name", &report(r#","ttl_seconds":1"#)).body.clear();
+    let removed = RegistryResource::Environment(name("shop.pr-1"));
+    assert_eq!(server.call(Method::Delete, &removed, "").status, 204);
+    let gone = |server: &Server| -> Vec<(String, u64)> {
+        let gone = server.registry.gone(server.now_ms).into_iter();
+        gone.map(|it| (it.holder.to_string(), it.since_ms - begun_ms)).collect()
+    };
+    server.now_ms += 599_999;
+    assert_eq!(gone(&server), [], "a destroy is still at it");
+    server.now_ms += 1;
+    assert_eq!(gone(&server), [("shop/pr-1".to_owned(), 0)]);
+    server.now_ms = begun_ms + 3_600_000 + DAY_MS;
+    let past = ("shop/pr-2".to_owned(), 3_600_000);
+    assert_eq!(gone(&server), [("shop/pr-1".to_owned(), 0), past]);
+    server.put("shop.pr-1", &report("")).body.clear();
+    server.put("shop.pr-2", &report(r#","ttl_seconds":3600"#)).body.clear();
+    assert_eq!(gone(&server), [], "they are back");
+    for number in 0..300 {
+        let id = format!("shop.x-{number}");
+        server.put(&id, &report("")).body.clear();
+        server.now_ms += 1;
+        server.call(Method::Delete, &RegistryResource::Environment(name(&id)), "").body.clear();
+    }
+    server.now_ms += DAY_MS / 2;
+    let kept = gone(&server);
+    assert_eq!(kept.len(), 200, "the newest ones");
+    assert!(kept.iter().any(|(holder, _)| holder == "shop/x-299"));
+}
+
+#[test]
+fn projects_are_listed_page_by_page() {
+    let mut server = Server::new();
+    for key in ["local/a/shop", "cloudflare/b/web", "local/a/shop", "cloudflare/b/api"] {
+        apply(&mut server.rows, &server.registry.know_project(key));
+    }
+    let registry = Registry::load(&server.rows).unwrap();
+    assert_eq!(registry.projects("", 2), ["cloudflare/b/api", "cloudflare/b/web"]);
+    assert_eq!(registry.projects("cloudflare/b/web", 2), ["local/a/shop"]);
+    assert_eq!(registry.projects("zzz", 2), Vec::<String>::new());
+}

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use envc_edge_api::{Reachability, Status};
+use envc_edge_api::{Reachability, Status, StatusCounts};
 
 use crate::http::Response;
 
@@ -11,6 +11,13 @@ pub fn metrics(status: &Status) -> Response {
     let mut text = String::new();
     family(&mut text, "envc_environments", "Environments that are registered.");
     line(&mut text, "envc_environments", &[], status.environments.len());
+    let StatusCounts { environments: _, up, down, unknown, expired } = status.counts;
+    family(&mut text, "envc_environments_by_health", "Environments by what probes found.");
+    for (health, count) in [("up", up), ("down", down), ("unknown", unknown)] {
+        line(&mut text, "envc_environments_by_health", &[("health", health)], count);
+    }
+    family(&mut text, "envc_environments_past_ttl", "Environments whose time is over.");
+    line(&mut text, "envc_environments_past_ttl", &[], expired);
     family(&mut text, "envc_environment_past_ttl", "1 if an environment's time is over.");
     for it in &status.environments {
         let labels = [("environment", it.id.as_str())];
@@ -38,6 +45,8 @@ pub fn metrics(status: &Status) -> Response {
         ("envc_pool_size", "Members of a pool."),
         ("envc_pool_free", "Members that can be leased now."),
         ("envc_pool_leased", "Members that are leased."),
+        ("envc_pool_cooling", "Members that rest after a lease."),
+        ("envc_pool_draining", "Members that leave once they are free."),
         ("envc_pool_queue", "Tickets that wait."),
     ] {
         family(&mut text, name, help);
@@ -46,6 +55,8 @@ pub fn metrics(status: &Status) -> Response {
                 "envc_pool_size" => pool.size,
                 "envc_pool_free" => pool.free,
                 "envc_pool_leased" => pool.leased,
+                "envc_pool_cooling" => pool.cooling,
+                "envc_pool_draining" => pool.draining,
                 _ => pool.queue,
             };
             line(&mut text, name, &[("pool", pool.pool.as_str())], value);

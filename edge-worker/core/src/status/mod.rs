@@ -10,7 +10,7 @@ mod page;
 #[cfg(test)]
 mod tests;
 
-use envc_edge_api::{PoolStats, Reachability, Status};
+use envc_edge_api::{PoolStats, Reachability, Status, StatusCounts};
 
 use crate::http::Response;
 use crate::registry::Snapshot;
@@ -23,7 +23,8 @@ pub use page::page;
 pub fn status(snapshot: Snapshot, pools: Vec<PoolStats>, at_ms: u64) -> Status {
     let Snapshot { environments, pools: _ } = snapshot;
     let health = Reachability::of(environments.iter().map(|environment| environment.health));
-    Status { health, at_ms, environments, pools }
+    let counts = StatusCounts::of(&environments);
+    Status { health, counts, at_ms, environments, pools }
 }
 
 /// `GET /v1/status`

@@ -22,7 +22,7 @@ pub fn page(status: &Status) -> Response {
     html.raw("<meta name=\"robots\" content=\"noindex\"><title>").text(headline(status));
     html.raw("</title><style>").raw(STYLE).raw("</style></head><body><main>");
     html.raw("<h1>Preview environments</h1><p role=\"status\" class=\"banner ");
-    html.raw(class(status.health)).raw("\">").text(headline(status)).raw("</p>");
+    html.raw(banner(status)).raw("\">").text(headline(status)).raw("</p>");
     html.raw("<h2>Environments</h2>");
     if status.environments.is_empty() {
         html.raw("<p>None is registered.</p>");
@@ -63,15 +63,25 @@ const fn class(health: Reachability) -> &'static str {
     }
 }
 
-fn headline(status: &Status) -> String {
-    let count = |health| status.environments.iter().filter(|it| it.health == health).count();
+/// What is worse shows.
+const fn banner(status: &Status) -> &'static str {
     match status.health {
-        Reachability::Up => "All probed environments answer".to_owned(),
-        Reachability::Down => match count(Reachability::Down) {
-            1 => "1 environment does not answer".to_owned(),
-            down => format!("{down} environments do not answer"),
-        },
-        Reachability::Unknown => "Nothing is probed yet".to_owned(),
+        Reachability::Up | Reachability::Unknown if status.counts.expired > 0 => "expired",
+        health => class(health),
+    }
+}
+
+fn headline(status: &Status) -> String {
+    let health = match (status.health, status.counts.down) {
+        (Reachability::Up, _) => "All probed environments answer".to_owned(),
+        (Reachability::Down, 1) => "1 environment does not answer".to_owned(),
+        (Reachability::Down, down) => format!("{down} environments do not answer"),
+        (Reachability::Unknown, _) => "Nothing is probed yet".to_owned(),
+    };
+    match status.counts.expired {
+        0 => health,
+        1 => format!("{health}, 1 is past its time"),
+        expired => format!("{health}, {expired} are past their time"),
     }
 }
 
@@ -106,8 +116,8 @@ fn write_environment(html: &mut Html, it: &EnvironmentStatus, now_ms: u64) {
     }
     html.raw(match it.outcome {
         Outcome::Applied => "",
-        Outcome::ApplyFailed => "<li>the last apply failed</li>",
-        Outcome::DestroyFailed => "<li>the last destroy failed</li>",
+        Outcome::ApplyFailed => "<li class=\"bad\">the last apply failed</li>",
+        Outcome::DestroyFailed => "<li class=\"bad\">the last destroy failed</li>",
     });
     html.raw("</ul>");
     if !it.urls.is_empty() {

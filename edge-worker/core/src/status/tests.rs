@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use envc_edge_api::{
     Day, EnvironmentStatus, Name, Outcome, PoolSettings, PoolStats, ProbeResult, Reachability,
-    Status, UrlStatus,
+    Status, StatusCounts, UrlStatus,
 };
 
 use super::page::date;
@@ -58,7 +58,8 @@ fn status(environments: Vec<EnvironmentStatus>) -> Status {
         settings: PoolSettings::default(),
     }];
     let health = Reachability::of(environments.iter().map(|it| it.health));
-    Status { health, at_ms: NOW, environments, pools }
+    let counts = StatusCounts::of(&environments);
+    Status { health, counts, at_ms: NOW, environments, pools }
 }
 
 fn text(response: crate::http::Response) -> String {
@@ -90,6 +91,38 @@ fn the_page_tells_what_there_is() {
         assert!(html.contains(part), "{part} is missing in {html}");
     }
     assert_eq!(html.matches("<rect y=").count(), 180);
+}
+
+#[test]
+fn what_is_past_its_time_shows_in_the_first_line_and_in_the_counts() {
+    let past =
+        |id: &str, health| EnvironmentStatus { is_past_ttl: true, ..environment(id, health) };
+    let up = || environment("shop.pr-1", Reachability::Up);
+    for (environments, line, banner) in [
+        (vec![up()], "All probed environments answer", "up"),
+        (
+            vec![up(), past("shop.pr-2", Reachability::Up)],
+            "All probed environments answer, 1 is past its time",
+            "expired",
+        ),
+        (
+            vec![
+                environment("shop.pr-1", Reachability::Down),
+                past("shop.pr-2", Reachability::Unknown),
+                past("shop.pr-3", Reachability::Down),
+            ],
+            "2 environments do not answer, 2 are past their time",
+            "down",
+        ),
+    ] {
+        let html = text(page(&status(environments)));
+        let expected = format!("<p role=\"status\" class=\"banner {banner}\">{line}</p>");
+        assert!(html.contains(&expected), "{expected} is missing in {html}");
+        assert!(html.contains(&format!("<title>{line}</title>")));
+    }
+    let status = status(vec![up(), past("shop.pr-2", Reachability::Down)]);
+    let StatusCounts { environments, up, down, unknown, expired } = status.counts;
+    assert_eq!([environments, up, down, unknown, expired], [2, 1, 1, 0, 1]);
 }
 
 #[test]
@@ -147,6 +180,9 @@ fn metrics_are_prometheus_text() {
     for line in [
         "# TYPE envc_pool_free gauge",
         "envc_environments 1",
+        "envc_environments_by_health{health=\"up\"} 1",
+        "envc_environments_by_health{health=\"down\"} 0",
+        "envc_environments_past_ttl 0",
         "envc_url_up{environment=\"shop.pr-1\",name=\"web\"} 1",
         "envc_url_latency_milliseconds{environment=\"shop.pr-1\",name=\"web\"} 42",
         "envc_pool_queue{pool=\"previews\"} 4",

@@ -3,6 +3,7 @@
 use envc_edge_api::{LeaseClass, MembersDiff};
 
 use super::*;
+use crate::call::{Alive, Gone};
 use crate::pool::ReclaimEvent;
 
 fn granted(id: &str) -> Outcome {
@@ -227,7 +228,7 @@ fn a_leased_member_is_drained_and_not_dropped() {
     assert!(!world.rows.contains_key("use/a") && !world.rows.contains_key("spec/a"));
 }
 
-fn reclaim(class: LeaseClass, alive: Option<Vec<Name>>) -> ReclaimEvent {
+fn reclaim(class: LeaseClass, alive: Option<Alive>) -> ReclaimEvent {
     ReclaimEvent {
         class,
         holders: None,
@@ -251,7 +252,8 @@ fn leases_are_reclaimed_by_class_with_a_record() {
     world.pass(49);
     world.lease("live/1", false);
     world.pass(1);
-    let alive = || Some(vec![name("live"), name("slow")]);
+    let subjects = vec![name("live"), name("slow")];
+    let alive = || Some(Alive { subjects: subjects.clone(), gone: Vec::new() });
     let dry = ReclaimEvent { dry_run: true, ..reclaim(LeaseClass::Idle, alive()) };
     assert_eq!(taken(world.step(Event::Reclaim(dry))), ["slow/1"]);
     assert_eq!(world.pool.held().count(), 3);
@@ -268,6 +270,27 @@ fn leases_are_reclaimed_by_class_with_a_record() {
     let Outcome::Gone(Some(record)) = world.renew(&stale, "slow") else { panic!() };
     assert_eq!((record.by, record.reason.as_str()), (name("root"), "needed"));
     assert!(matches!(world.lease("p/1", false), Outcome::Empty { .. }), "they rest");
+}
+
+#[test]
+fn the_lease_of_an_environment_that_is_gone_is_orphaned_until_it_is_renewed() {
+    let mut world = World::with(&["a", "b"], settings());
+    world.lease("shop/1", false);
+    world.lease("shop/2", false);
+    let gone = |env: &str, since_ms| Gone { holder: holder(env), since_ms };
+    let orphans = |world: &mut World, since_ms| {
+        let gone = vec![gone("shop/1", since_ms), gone("shop/9", since_ms)];
+        let alive = Some(Alive { subjects: vec![name("shop")], gone });
+        let dry = ReclaimEvent { dry_run: true, ..reclaim(LeaseClass::Orphaned, alive) };
+        taken(world.step(Event::Reclaim(dry)))
+    };
+    let granted_at_ms = world.now_ms;
+    assert_eq!(orphans(&mut world, granted_at_ms - 1), Vec::<String>::new(), "an earlier life");
+    assert_eq!(orphans(&mut world, granted_at_ms), ["shop/1"]);
+    world.pass(10);
+    let lease_id = world.lease_id("shop/1");
+    world.renew(&lease_id, "shop");
+    assert_eq!(orphans(&mut world, granted_at_ms), Vec::<String>::new());
 }
 
 #[test]
