@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use envc_edge_api::{Lease, Problem, ProblemType, TokenCreated};
+use envc_edge_api::{EnvironmentStatus, Lease, Problem, ProblemType, TokenCreated};
 
 use crate::http::{Answer, Ask, ask};
 use crate::workerd::BOOTSTRAP_TOKEN;
@@ -73,4 +73,23 @@ pub(crate) fn leased(address: SocketAddr, token: &str, pool: &str, holder: &str)
     let answer = lease(address, token, pool, holder);
     assert!(matches!(answer.status, 200 | 201), "{answer:?}");
     answer.json()
+}
+
+/// Reports an environment with one URL.
+#[track_caller]
+pub(crate) fn report(at: SocketAddr, token: &str, id: &str, url: &str) {
+    let body = serde_json::json!({
+        "project": "shop", "type": "preview", "owner": "alice", "outcome": "applied",
+        "branch": "feature/<b>x</b>", "urls": [{ "name": "web", "url": url }],
+        "resources": { "d1": 2 }, "ttl_seconds": 86_400,
+    });
+    let target = format!("/v1/environments/{id}");
+    let answer = call(at, token, "PUT", &target, &body.to_string());
+    assert!(matches!(answer.status, 200 | 201), "{answer:?}");
+}
+
+/// What is known of an environment.
+#[track_caller]
+pub(crate) fn environment(at: SocketAddr, id: &str) -> EnvironmentStatus {
+    admin(at, "GET", &format!("/v1/environments/{id}"), "").json()
 }

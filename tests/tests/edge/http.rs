@@ -99,7 +99,7 @@ fn exchange(stream: &mut TcpStream, ask: Ask<'_>) -> io::Result<Answer> {
 }
 
 /// Reads a whole answer; `None` if its end is missing.
-fn parse(text: &str, is_head: bool) -> Option<Answer> {
+pub(crate) fn parse(text: &str, is_head: bool) -> Option<Answer> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     let mut lines = head.split("\r\n");
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;

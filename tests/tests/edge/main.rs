@@ -7,7 +7,11 @@
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod common;
+#[cfg(test)]
+mod cron;
 #[cfg(test)]
 mod exclusive;
 #[cfg(test)]
@@ -17,11 +21,17 @@ mod http;
 #[cfg(test)]
 mod linear;
 #[cfg(test)]
+mod lists;
+#[cfg(test)]
 mod pools;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod reports;
-#[cfg(all(test, feature = "schemathesis"))]
+#[cfg(test)]
 mod schemathesis;
+#[cfg(test)]
+mod site;
 #[cfg(test)]
 mod states;
 #[cfg(test)]

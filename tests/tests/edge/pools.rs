@@ -1,9 +1,9 @@
 //! Pools over real HTTP: what the shell must carry, and what must survive a restart.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use envc_edge_api::{LeaseList, PoolEmpty, PoolStats, ProblemType, Ticket};
+use envc_edge_api::{LeaseList, PoolEmpty, PoolStats, ProblemType, ReclaimList, Ticket};
 use serde_json::json;
 
 use crate::common::{admin, call, check_problem, lease, leased, put_members, token};
@@ -196,4 +196,82 @@ fn head_is_get_without_the_body() {
     let head = admin(at, "HEAD", "/v1/pools/previews", "");
     assert_eq!((head.status, head.header("content-type")), (200, "application/json"));
     assert_eq!(head.body, "");
+}
+
+#[test]
+fn a_lease_ends_by_its_alarm_though_nobody_asks() {
+    let workerd = Workerd::start();
+    let at = workerd.address;
+    let settings = json!({ "ttl_seconds": 1, "cool_down_seconds": 7, "ticket_seconds": 1 });
+    put_members(at, "previews", 1, &settings);
+    let ci = token(at, "ci", "pool,read").token;
+    let first = leased(at, &ci, "previews", "shop/pr-1");
+    // What the pool writes when the lease is over; it is asked nothing meanwhile.
+    let (ended, ready) = (first.expires_at_ms, first.expires_at_ms + 7_000);
+    let row = format!(r#"{{"last_used_at_ms":{ended},"ready_at_ms":{ready},"held":null}}"#);
+    let begun = Instant::now();
+    while !String::from_utf8_lossy(&workerd.stored_bytes()).contains(&row) {
+        assert!(begun.elapsed() < Duration::from_secs(15), "the alarm never came");
+        thread::sleep(Duration::from_millis(50));
+    }
+    let stats: PoolStats = call(at, &ci, "GET", "/v1/pools/previews", "").json();
+    assert_eq!((stats.leased, stats.cooling, stats.free), (0, 1, 0));
+}
+
+#[test]
+fn a_ticket_that_is_not_asked_for_again_is_lost() {
+    let workerd = Workerd::start();
+    let at = workerd.address;
+    put_members(at, "previews", 1, &json!({ "ticket_seconds": 1 }));
+    let ci = token(at, "ci", "pool,read").token;
+    leased(at, &ci, "previews", "shop/pr-1");
+    let body = r#"{"holder":"shop/pr-2","wait":true}"#;
+    let ticket: Ticket = call(at, &ci, "POST", "/v1/pools/previews/leases", body).json();
+    let queue = || {
+        let list: LeaseList = call(at, &ci, "GET", "/v1/pools/previews/leases", "").json();
+        list.queue.len()
+    };
+    assert_eq!(queue(), 1);
+    thread::sleep(Duration::from_millis(1_100));
+    assert_eq!(queue(), 0);
+    let again: Ticket = call(at, &ci, "POST", "/v1/pools/previews/leases", body).json();
+    assert_ne!(again.ticket_id, ticket.ticket_id, "it stands at the end again");
+}
+
+#[test]
+fn a_lease_is_taken_away_by_class_with_a_reason_and_on_record() {
+    let workerd = Workerd::start();
+    let at = workerd.address;
+    put_members(at, "previews", 2, &json!({ "idle_seconds": 1, "cool_down_seconds": 0 }));
+    let ci = token(at, "ci", "pool,read").token;
+    let idle = leased(at, &ci, "previews", "shop/pr-1");
+    thread::sleep(Duration::from_millis(1_100));
+    leased(at, &ci, "previews", "shop/pr-2");
+    let reclaims = "/v1/pools/previews/reclaims";
+    let ask = |token: &str, body: &str| call(at, token, "POST", reclaims, body);
+    let body = r#"{"class":"idle","reason":"pool is short"}"#;
+    check_problem(&ask(&ci, body), ProblemType::Forbidden);
+    for bad in [
+        r#"{"class":"idle"}"#,
+        r#"{"class":"idle","reason":" "}"#,
+        r#"{"class":"active","reason":"I want it"}"#,
+        r#"{"class":"all","reason":"x"}"#,
+    ] {
+        check_problem(&admin(at, "POST", reclaims, bad), ProblemType::InvalidRequest);
+    }
+    let dry = r#"{"class":"idle","reason":"pool is short","dry_run":true}"#;
+    let would: ReclaimList = admin(at, "POST", reclaims, dry).json();
+    assert_eq!(would.reclaims[0].holder.as_str(), "shop/pr-1");
+    let list: ReclaimList = admin(at, "GET", reclaims, "").json();
+    assert_eq!(list.reclaims, [], "nothing happened");
+    let taken: ReclaimList = admin(at, "POST", reclaims, body).json();
+    assert_eq!(taken.reclaims.len(), 1, "the active one stays");
+    let list: ReclaimList = call(at, &ci, "GET", reclaims, "").json();
+    assert_eq!(list, taken);
+    let record = &list.reclaims[0];
+    assert_eq!((record.by.as_str(), record.reason.as_str()), ("bootstrap", "pool is short"));
+    let path = format!("/v1/pools/previews/leases/{}", idle.lease_id);
+    let told = call(at, &ci, "PUT", &path, "");
+    check_problem(&told, ProblemType::LeaseGone);
+    assert!(told.body.contains("`bootstrap` took it away: pool is short"), "{told:?}");
 }

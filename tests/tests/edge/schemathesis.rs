@@ -28,6 +28,7 @@ version = 1
 "#;
 
 #[test]
+#[ignore = "needs schemathesis, and takes minutes: run it with `cargo xtask api`"]
 fn schemathesis_finds_nothing() {
     let program = std::env::var_os("SCHEMATHESIS_BIN")
         .expect("SCHEMATHESIS_BIN is not set: run this test with `cargo xtask api`");
@@ -50,7 +51,9 @@ fn schemathesis_finds_nothing() {
         .arg(&settings)
         .args(["run", &format!("http://{at}/openapi.json"), "--max-examples", "40"])
         .args(["-H", &format!("Authorization: Bearer {BOOTSTRAP_TOKEN}")])
-        .args(["--request-timeout", "20", "--workers", "1", "--no-color"])
+        .args(["--request-timeout", "20", "--workers", "1", "--no-color", "--seed", "20261122"])
+        // It goes on until then; in CI everything has to fit.
+        .args(["--max-time", "100"])
         // It never ends by itself.
         .args(["--exclude-path", "/v1/events"])
         .args([

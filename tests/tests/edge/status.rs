@@ -1,90 +1,26 @@
 //! Registry, probes and the status in its forms, over real HTTP.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
-use std::thread;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use envc_edge_api::{EnvironmentStatus, ProbeRun, ProblemType, Reachability, Status};
+use envc_edge_api::{ProbeRun, ProblemType, Reachability, Status};
 use serde_json::json;
 
-use crate::common::{admin, call, check_problem, leased, put_members, token};
+use crate::common::{admin, call, check_problem, environment, leased, put_members, report, token};
 use crate::http::{Ask, ask, send};
+use crate::site::Site;
 use crate::workerd::Workerd;
-
-/// A server that answers every request with one status; 0 never answers.
-struct Site {
-    address: SocketAddr,
-    status: Arc<AtomicU16>,
-    hits: Arc<AtomicUsize>,
-}
-
-impl Site {
-    /// `extra` is put into the head of each answer.
-    fn start(status: u16, extra: &'static str) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = listener.local_addr().unwrap();
-        let (status, hits) = (Arc::new(AtomicU16::new(status)), Arc::new(AtomicUsize::new(0)));
-        let site = Self { address, status: Arc::clone(&status), hits: Arc::clone(&hits) };
-        // It ends with the test's process.
-        thread::spawn(move || {
-            let mut hung = Vec::new();
-            for stream in listener.incoming().map_while(Result::ok) {
-                hits.fetch_add(1, Ordering::Relaxed);
-                match status.load(Ordering::Relaxed) {
-                    0 => hung.push(stream),
-                    status => answer(stream, status, extra),
-                }
-            }
-        });
-        site
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}/", self.address)
-    }
-
-    fn hits(&self) -> usize {
-        self.hits.load(Ordering::Relaxed)
-    }
-}
-
-fn answer(mut stream: TcpStream, status: u16, extra: &str) {
-    let mut line = String::new();
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
-        line.clear();
-    }
-    let head =
-        format!("HTTP/1.1 {status} X\r\n{extra}Content-Length: 2\r\nConnection: close\r\n\r\nok");
-    drop(stream.write_all(head.as_bytes()));
-}
 
 fn start() -> Workerd {
     Workerd::start_with(&[("ALLOW_LOOPBACK_PROBES", "1")])
-}
-
-fn report(at: SocketAddr, token: &str, id: &str, url: &str) {
-    let body = json!({
-        "project": "shop", "type": "preview", "owner": "alice", "outcome": "applied",
-        "branch": "feature/<b>x</b>", "urls": [{ "name": "web", "url": url }],
-        "resources": { "d1": 2 }, "ttl_seconds": 86_400,
-    });
-    let target = format!("/v1/environments/{id}");
-    let answer = call(at, token, "PUT", &target, &body.to_string());
-    assert!(matches!(answer.status, 200 | 201), "{answer:?}");
 }
 
 fn probe(at: SocketAddr) -> u32 {
     let answer = admin(at, "POST", "/v1/probes", "");
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.json::<ProbeRun>().probed
-}
-
-fn environment(at: SocketAddr, id: &str) -> EnvironmentStatus {
-    admin(at, "GET", &format!("/v1/environments/{id}"), "").json()
 }
 
 #[test]

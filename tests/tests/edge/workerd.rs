@@ -1,5 +1,6 @@
 //! A workerd of one's own, on a free port, with what it keeps in a folder of its own.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -22,21 +23,34 @@ pub(crate) const SEAL_KEY: &str = "c2VhbC1rZXktb2YtdGhlLWVkZ2UtdGVzdHMtMzJieXQ="
 pub(crate) struct Workerd {
     child: Child,
     pub(crate) address: SocketAddr,
+    /// Where a request runs the cron, if it was started with one.
+    pub(crate) cron: Option<SocketAddr>,
     disk: TempDir,
 }
 
+/// What `workerd serve` is given: the Worker alone.
+const ALONE: &[&str] = &["workerd.capnp"];
+/// The Worker, and beside it one whose every request runs the cron. Handlers of other Workers
+/// may be called with an experimental flag alone.
+const WITH_CRON: &[&str] = &["../../tests/tests/edge/cron/cron.capnp", "--experimental"];
+
 impl Workerd {
     pub(crate) fn start() -> Self {
-        let disk = TempDir::new().expect("a folder can be made");
-        let (child, address) = serve(disk.path(), &[]);
-        Self { child, address, disk }
+        Self::start_with(&[])
     }
 
     /// Starts it with other values in its environment; an empty one takes the value away.
     pub(crate) fn start_with(environment: &[(&str, &str)]) -> Self {
         let disk = TempDir::new().expect("a folder can be made");
-        let (child, address) = serve(disk.path(), environment);
-        Self { child, address, disk }
+        let (child, sockets) = serve(ALONE, disk.path(), environment);
+        Self { child, address: sockets["http"], cron: None, disk }
+    }
+
+    /// Starts it with a cron.
+    pub(crate) fn start_with_cron(environment: &[(&str, &str)]) -> Self {
+        let disk = TempDir::new().expect("a folder can be made");
+        let (child, sockets) = serve(WITH_CRON, disk.path(), environment);
+        Self { child, address: sockets["http"], cron: Some(sockets["cron"]), disk }
     }
 
     /// Ends the process as a power cut would; what it kept stays.
@@ -52,7 +66,8 @@ impl Workerd {
 
     pub(crate) fn restart_with(&mut self, environment: &[(&str, &str)]) {
         self.kill();
-        (self.child, self.address) = serve(self.disk.path(), environment);
+        let (child, sockets) = serve(ALONE, self.disk.path(), environment);
+        (self.child, self.address, self.cron) = (child, sockets["http"], None);
     }
 
     /// Everything that is on its disk.
@@ -72,7 +87,10 @@ impl Workerd {
     }
 }
 
-fn serve(disk: &Path, environment: &[(&str, &str)]) -> (Child, SocketAddr) {
+/// By name.
+type Sockets = BTreeMap<String, SocketAddr>;
+
+fn serve(what: &[&str], disk: &Path, environment: &[(&str, &str)]) -> (Child, Sockets) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../edge-worker/worker");
     let program = std::env::var_os("WORKERD_BIN")
         .expect("WORKERD_BIN is not set: run this test with `cargo xtask test`");
@@ -81,7 +99,9 @@ fn serve(disk: &Path, environment: &[(&str, &str)]) -> (Child, SocketAddr) {
         "the Worker is not built: run `cargo xtask worker`"
     );
     let mut child = Command::new(program)
-        .args(["serve", "workerd.capnp", "--control-fd", "1"])
+        .arg("serve")
+        .args(what)
+        .args(["--control-fd", "1"])
         .arg(format!("--directory-path=disk={}", disk.display()))
         .current_dir(folder)
         .env("BOOTSTRAP_TOKEN", BOOTSTRAP_TOKEN)
@@ -92,8 +112,8 @@ fn serve(disk: &Path, environment: &[(&str, &str)]) -> (Child, SocketAddr) {
         .spawn()
         .expect("workerd can be started");
     let events = child.stdout.take().expect("standard output is piped");
-    let port = wait_for_port(BufReader::new(events));
-    (child, (Ipv4Addr::LOCALHOST, port).into())
+    let sockets = wait_for_sockets(BufReader::new(events), if what == ALONE { 1 } else { 2 });
+    (child, sockets)
 }
 
 impl Drop for Workerd {
@@ -105,19 +125,20 @@ impl Drop for Workerd {
     }
 }
 
-/// Reads the runtime's control channel until it tells the port: one JSON object a line,
+/// Reads the runtime's control channel until it told so many ports: one JSON object a line,
 /// `{"event":"listen","socket":"http","port":40123}`.
-fn wait_for_port(events: impl BufRead + Send + 'static) -> u16 {
+fn wait_for_sockets(events: impl BufRead + Send + 'static, count: usize) -> Sockets {
     let (sender, receiver) = mpsc::channel();
     // The thread ends with the process whose output it reads.
     let _reader = thread::spawn(move || {
         for line in events.lines().map_while(Result::ok) {
             let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-            let port = event.get("port").and_then(serde_json::Value::as_u64);
-            if let Some(port) = port.and_then(|port| u16::try_from(port).ok()) {
-                let _ = sender.send(port);
+            let port = event["port"].as_u64().and_then(|port| u16::try_from(port).ok());
+            if let (Some(socket), Some(port)) = (event["socket"].as_str(), port) {
+                drop(sender.send((socket.to_owned(), (Ipv4Addr::LOCALHOST, port).into())));
             }
         }
     });
-    receiver.recv_timeout(START_MAX).expect("workerd listens within half a minute")
+    let wait = || receiver.recv_timeout(START_MAX).expect("workerd listens within half a minute");
+    (0..count).map(|_| wait()).collect()
 }

@@ -4,6 +4,7 @@
 //! nothing but `std`: the tools it drives are processes.
 #![forbid(unsafe_code)]
 
+mod edge;
 mod fuzz;
 mod run;
 mod tasks;
@@ -24,6 +25,8 @@ TASK
             more than 1 MB gzipped is an error.
     api     Build the edge Worker and let schemathesis send it whatever openapi.json allows, and
             what it does not; installs schemathesis from PyPI, needs python3 with venv.
+    browser Build the edge Worker and look at its status page in headless Chromium, which is
+            installed with apt-get where there is none; screenshots go to target/tmp/status-page.
     pure    Build the pure crates for wasm32-unknown-unknown, which is how they prove that
             they touch no file, socket, clock or environment variable.
     deny    Check licences, sources and who may depend on what, as deny.toml says.
@@ -59,13 +62,14 @@ fn main() -> ExitCode {
             Err(_) => Err(run::Failure::usage(format!("`{seconds}` is no number of seconds"))),
         },
         (Some("worker"), []) => tasks::worker(),
-        (Some("api"), []) => tasks::api(),
+        (Some("api"), []) => edge::api(),
+        (Some("browser"), []) => edge::browser(),
         (Some("pure"), []) => tasks::pure_crates(),
         (Some("deny"), []) => tasks::deny(),
         (Some("reference"), []) => tasks::reference(),
         (Some("ci"), []) => tasks::ci(),
         (
-            Some(task @ ("worker" | "api" | "pure" | "deny" | "reference" | "ci")),
+            Some(task @ ("worker" | "api" | "browser" | "pure" | "deny" | "reference" | "ci")),
             [argument, ..],
         ) => Err(run::Failure::usage(format!("`{task}` takes no arguments, not `{argument}`"))),
         (Some(unknown), _) => Err(run::Failure::usage(format!("there is no task `{unknown}`"))),

@@ -1,6 +1,7 @@
 //! One function per task.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::run::{Done, Failure, command, command_with_tools, output, root, run, say};
 
@@ -15,15 +16,15 @@ const PURE: [&str; 7] = [
     "envc-edge-core",
 ];
 
+/// The crates that run as Workers alone.
+const WASM_ONLY: [&str; 2] = ["envc-edge", "envc-yardstick"];
+
 /// What the Worker may weigh, gzipped. Cloudflare refuses more than 3 MB on the free plan; this
 /// is our own, so that the Worker starts fast.
 const WORKER_GZIP_BYTES_MAX: usize = 1_000_000;
 
 /// The version of cargo-deny that is installed where there is none.
 const CARGO_DENY: &str = "0.20.2";
-
-/// The version of schemathesis that is installed where there is none.
-const SCHEMATHESIS: &str = "4.32.5";
 
 /// What the benchmark measures the Worker by.
 const YARDSTICK: &str = "tests/yardstick";
@@ -44,40 +45,18 @@ const WORKER_PROFILE: [&str; 4] = [
 pub(crate) fn test(arguments: &[String]) -> Done {
     worker()?;
     worker_build(YARDSTICK)?;
-    let mut cargo = command_with_tools(
-        "--node",
-        &[
-            "cargo",
-            "test",
-            "--workspace",
-            "--exclude",
-            "envc-edge",
-            "--exclude",
-            "envc-yardstick",
-            "--features",
-            "envc-tests/edge,envc-tests/conformance",
-        ],
-    )?;
-    run(cargo.args(arguments))
+    run(cargo_test()?.args(arguments))
 }
 
-/// Builds the Worker and lets schemathesis at it.
-pub(crate) fn api() -> Done {
-    worker()?;
-    let home = tools_folder()?.join(format!("schemathesis-{SCHEMATHESIS}"));
-    let program = home.join("bin/schemathesis");
-    if !program.is_file() {
-        run(command("python3", &["-m", "venv"])?.arg(&home))?;
-        let wanted = format!("schemathesis=={SCHEMATHESIS}");
-        let pip = home.join("bin/pip").display().to_string();
-        run(&mut command(&pip, &["install", "--quiet", &wanted])?)?;
+/// `cargo test` of everything, inside the environment that serves the Worker. Whoever wants only
+/// some of it filters: with other packages or features most of it would be compiled anew.
+pub(crate) fn cargo_test() -> Result<Command, Failure> {
+    let mut cargo = command_with_tools("--node", &["cargo", "test", "--workspace"])?;
+    for name in WASM_ONLY {
+        cargo.args(["--exclude", name]);
     }
-    let mut cargo = command_with_tools(
-        "--node",
-        &["cargo", "test", "--package", "envc-tests", "--features", "edge,schemathesis"],
-    )?;
-    cargo.env("SCHEMATHESIS_BIN", program);
-    run(cargo.args(["--test", "edge", "schemathesis", "--", "--nocapture"]))
+    cargo.args(["--features", "envc-tests/edge,envc-tests/conformance"]);
+    Ok(cargo)
 }
 
 /// Builds the Worker and weighs it.
@@ -195,7 +174,7 @@ fn cargo_deny() -> Result<String, Failure> {
 }
 
 /// Where tools are kept that are compiled once for all checkouts.
-fn tools_folder() -> Result<PathBuf, Failure> {
+pub(crate) fn tools_folder() -> Result<PathBuf, Failure> {
     let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     from("XDG_DATA_HOME")
         .map(PathBuf::from)
