@@ -23,7 +23,7 @@ pub struct CloudView {
 /// One object of a cloud.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Object {
-    /// `d1`, `kv`, `r2`, `queue`, `tunnel` or `dns`.
+    /// `d1`, `kv`, `r2`, `queue`, `tunnel`, `dns`, `worker` and what hangs on it.
     pub kind: &'static str,
     /// Its name: of a DNS record `CNAME host`.
     pub name: String,
@@ -74,12 +74,50 @@ impl CloudView {
             .header("content-type", "application/json")
             .body(body.map_or_else(Body::empty, |json| Body::from(json.to_string())))
             .expect("the request can be built");
+        let (status, _, bytes) = self.ask(request);
+        (status, serde_json::from_slice(&bytes).unwrap_or(Json::Null))
+    }
+
+    /// Sends a form below the account; gives the status and the whole envelope.
+    pub fn form_of_account(
+        &self,
+        method: &Method,
+        path: &str,
+        boundary: &str,
+        body: Vec<u8>,
+    ) -> (u16, Json) {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/client/v4/accounts/{}{path}", self.account()))
+            .header("authorization", format!("Bearer {}", self.cloud.token()))
+            .header("content-type", format!("multipart/form-data; boundary={boundary}"))
+            .body(Body::from(body))
+            .expect("the request can be built");
+        let (status, _, bytes) = self.ask(request);
+        (status, serde_json::from_slice(&bytes).unwrap_or(Json::Null))
+    }
+
+    /// Reads something below the account that is no envelope: its content type, and its bytes.
+    pub fn bytes_of_account(&self, path: &str) -> (String, Vec<u8>) {
+        let request = Request::builder()
+            .uri(format!("/client/v4/accounts/{}{path}", self.account()))
+            .header("authorization", format!("Bearer {}", self.cloud.token()))
+            .body(Body::empty())
+            .expect("the request can be built");
+        let (status, content_type, bytes) = self.ask(request);
+        assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&bytes));
+        (content_type, bytes)
+    }
+
+    fn ask(&self, request: Request<Body>) -> (u16, String, Vec<u8>) {
         self.runtime.block_on(async {
             let Ok(response) = self.cloud.router().oneshot(request).await;
             let status = response.status().as_u16();
+            let content_type = response.headers().get("content-type");
+            let content_type = content_type.and_then(|value| value.to_str().ok());
+            let content_type = content_type.unwrap_or_default().to_owned();
             let bytes = to_bytes(response.into_body(), ANSWER_BYTES_MAX).await;
-            let bytes = bytes.expect("the answer can be read");
-            (status, serde_json::from_slice(&bytes).unwrap_or(Json::Null))
+            (status, content_type, bytes.expect("the answer can be read").to_vec())
         })
     }
 
@@ -127,6 +165,24 @@ impl CloudView {
         all
     }
 
+    /// A list that is one page.
+    fn whole(&self, path: &str) -> Vec<Json> {
+        let (status, answer) = self.call(&Method::GET, path, None);
+        assert_eq!(status, 200, "{path}: {answer}");
+        answer.get("result").and_then(Json::as_array).cloned().unwrap_or_default()
+    }
+
+    /// The scripts that have cron triggers.
+    fn scheduled(&self, scripts: &[Json]) -> Vec<Json> {
+        let has_crons = |script: &&Json| {
+            let id = script.get("id").and_then(Json::as_str).unwrap_or_default();
+            let path = format!("/workers/scripts/{id}/schedules");
+            let found = self.of_account(&Method::GET, &path, None);
+            found.get("schedules").and_then(Json::as_array).is_some_and(|all| !all.is_empty())
+        };
+        scripts.iter().filter(has_crons).cloned().collect()
+    }
+
     fn buckets(&self) -> Vec<Json> {
         let mut all = Vec::new();
         let mut cursor = String::new();
@@ -143,8 +199,9 @@ impl CloudView {
         }
     }
 
-    /// Everything that the cloud holds: databases, namespaces, buckets, queues, tunnels that are
-    /// not deleted, and the records of all zones.
+    /// Everything that the cloud holds: databases, namespaces, buckets, queues and their consumers,
+    /// tunnels that are not deleted, scripts with their crons and domains, and the records and
+    /// routes of all zones.
     pub fn listing(&self) -> Listing {
         let account = format!("/accounts/{}", self.account());
         let mut objects = Vec::new();
@@ -163,12 +220,23 @@ impl CloudView {
         add("d1", self.list(&format!("{account}/d1/database")), "name", "uuid");
         add("kv", self.list(&format!("{account}/storage/kv/namespaces")), "title", "id");
         add("r2", self.buckets(), "name", "name");
-        add("queue", self.list(&format!("{account}/queues")), "queue_name", "queue_id");
+        let queues = self.list(&format!("{account}/queues"));
+        let consumers = queues.iter().filter_map(|queue| queue.get("consumers")?.as_array());
+        let consumers = consumers.flatten().cloned().collect();
+        add("queue-consumer", consumers, "queue_name", "consumer_id");
+        add("queue", queues, "queue_name", "queue_id");
+        let scripts = self.whole(&format!("{account}/workers/scripts"));
+        add("worker-crons", self.scheduled(&scripts), "id", "id");
+        add("worker", scripts, "id", "id");
+        let domains = format!("{account}/workers/domains");
+        add("worker-domain", self.whole(&domains), "hostname", "id");
         let tunnels = format!("{account}/cfd_tunnel?is_deleted=false");
         add("tunnel", self.list(&tunnels), "name", "id");
         for zone in self.list("/zones") {
             let id = zone.get("id").and_then(Json::as_str).unwrap_or_default();
             add("dns", self.list(&format!("/zones/{id}/dns_records")), "name", "id");
+            let routes = format!("/zones/{id}/workers/routes");
+            add("worker-route", self.whole(&routes), "pattern", "id");
         }
         objects.sort();
         Listing { objects }

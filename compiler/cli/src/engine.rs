@@ -19,6 +19,7 @@ use envc_plan::{
 use envc_spec::Environment;
 
 use crate::{
+    bundle::Uploads,
     connect::{Connection, interrupted, what_failed},
     error::CommandError,
     fsio,
@@ -76,6 +77,8 @@ pub(crate) struct Request<'r> {
 pub(crate) struct Running<'r> {
     /// The texts of the migrations that the plan names.
     pub(crate) migrations: &'r BTreeMap<Address, Vec<MigrationFile>>,
+    /// What is uploaded besides what stands in the plan.
+    pub(crate) uploads: &'r Uploads,
     /// Steps at once.
     pub(crate) parallelism: usize,
     /// The leases that stay, by pool.
@@ -282,6 +285,7 @@ impl<'a, 'u> Engine<'a, 'u> {
                 store: &self.store,
                 plan,
                 migrations: running.migrations,
+                uploads: running.uploads,
                 parallelism: running.parallelism,
                 news: loaded.news,
                 names_are_proof: self.ownership.registered || self.ownership.per_pr,

@@ -235,6 +235,11 @@ pub fn names_if_there(folder: &Path) -> Result<Option<Vec<String>>, FsError> {
     Ok(Some(names))
 }
 
+/// True for a folder.
+pub fn is_folder(path: &Path) -> bool {
+    path.is_dir()
+}
+
 /// A file's permission bits; `None` when there is no such file.
 pub fn mode(path: &Path) -> Option<u32> {
     let metadata = fs::metadata(path).ok()?;

@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use envc_core::{Address, Digest, Input, Output, Part, Secret};
+use envc_core::{Address, Digest, Input, Output, Part, Secret, Text};
 use envc_exec::{Client, Scope, fetch_token};
 use envc_plan::{FileInputs, needed_parts, render_files, template_paths};
 use serde_json::json;
@@ -98,6 +98,20 @@ impl Sources {
         let secrets =
             Secrets::new(&environment.secrets, &session.root, session.env).resolve(&names)?;
         Ok(Self { templates, secrets, tokens_needed, lease_secrets })
+    }
+
+    /// The value of a text that is made of secrets and variables; `None` when a piece is not known.
+    pub(crate) fn private_text(&self, session: &Session<'_>, text: &Text) -> Option<Secret> {
+        let value = text.resolve(|part| match part {
+            Part::Lit(text) => Some(text.clone()),
+            // Into an upload's body, and nowhere else.
+            Part::In(Input::Secret(name)) => {
+                self.secrets.get(name).map(|secret| secret.expose().to_owned())
+            }
+            Part::In(Input::Env(name)) => session.env.var(name).map(str::to_owned),
+            Part::In(Input::Lease { .. }) | Part::Out(_) => None,
+        });
+        value.map(Secret::new)
     }
 
     /// Renders all files.

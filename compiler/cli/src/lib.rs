@@ -9,6 +9,7 @@
 
 pub mod app;
 pub mod args;
+mod bundle;
 pub mod clock;
 pub mod cloud_choice;
 pub mod command_line;

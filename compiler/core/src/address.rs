@@ -21,12 +21,34 @@ pub enum KindId {
     TunnelConfig,
     /// A DNS record.
     Dns,
+    /// The script of a Worker that envc uploads.
+    Worker,
+    /// The cron triggers of a Worker: one document per script.
+    WorkerCrons,
+    /// A pattern of addresses that goes to a Worker.
+    WorkerRoute,
+    /// A host of a Worker's own.
+    WorkerDomain,
+    /// The Worker that reads a queue.
+    QueueConsumer,
 }
 
 impl KindId {
     /// All kinds, in the order in which people read them.
-    pub const ALL: [Self; 7] =
-        [Self::D1, Self::Kv, Self::R2, Self::Queue, Self::Tunnel, Self::TunnelConfig, Self::Dns];
+    pub const ALL: [Self; 12] = [
+        Self::D1,
+        Self::Kv,
+        Self::R2,
+        Self::Queue,
+        Self::Tunnel,
+        Self::TunnelConfig,
+        Self::Dns,
+        Self::Worker,
+        Self::WorkerCrons,
+        Self::WorkerRoute,
+        Self::WorkerDomain,
+        Self::QueueConsumer,
+    ];
 
     /// The stable word used in addresses, state and plans.
     pub fn as_str(self) -> &'static str {
@@ -38,6 +60,11 @@ impl KindId {
             Self::Tunnel => "tunnel",
             Self::TunnelConfig => "tunnel-config",
             Self::Dns => "dns",
+            Self::Worker => "worker",
+            Self::WorkerCrons => "worker-crons",
+            Self::WorkerRoute => "worker-route",
+            Self::WorkerDomain => "worker-domain",
+            Self::QueueConsumer => "queue-consumer",
         }
     }
 

@@ -38,6 +38,12 @@ pub const DNS_COMMENT_CHARS_MAX: usize = 100;
 pub const DNS_BATCH_OPS_MAX: usize = 200;
 /// Bytes of an API answer that are read at the most.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of all modules of a Worker: Cloudflare's limit before compression.
+pub const WORKER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of a Worker compressed: Cloudflare's limit on paid plans.
+pub const WORKER_GZIP_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// Modules of a Worker; more means that the folder is another than the one meant.
+pub const WORKER_MODULES_MAX: usize = 2_000;
 /// Tries of one request, the first included.
 pub const ATTEMPTS_MAX: u32 = 6;
 /// Requests in flight by default.

@@ -249,10 +249,10 @@ impl<'a> Client<'a> {
         for (name, value) in &call.headers {
             builder = builder.header(*name, value);
         }
-        let body = match &call.body {
-            Some(body) => {
-                builder = builder.header("content-type", "application/json");
-                Bytes::from(body.to_string())
+        let body = match call.content() {
+            Some((content_type, body)) => {
+                builder = builder.header("content-type", content_type);
+                Bytes::from(body)
             }
             None => Bytes::new(),
         };
@@ -288,13 +288,22 @@ impl<'a> Client<'a> {
         listing: &Listing,
         kind: &dyn Kind,
     ) -> Result<Vec<Observed>, CallError> {
-        let items = match listing.paging {
-            Paging::Numbered { per_page } => self.numbered(listing, per_page, kind).await?,
-            Paging::Cursor { per_page, field } => {
-                self.by_cursor(listing, per_page, field, kind).await?
-            }
-        };
+        let items = self.items(listing, kind).await?;
         Ok(items.iter().filter_map(|item| kind.observe(item)).collect())
+    }
+
+    /// The same, as the API gives them.
+    pub async fn items(&self, listing: &Listing, kind: &dyn Kind) -> Result<Vec<Json>, CallError> {
+        match listing.paging {
+            Paging::Numbered { per_page } => self.numbered(listing, per_page, kind).await,
+            Paging::Cursor { per_page, field } => {
+                self.by_cursor(listing, per_page, field, kind).await
+            }
+            Paging::Whole => {
+                let answer = self.call(&listing.call, Some(kind)).await?;
+                items_of(&listing.call, answer.result, answer.page.total_count)
+            }
+        }
     }
 
     /// Both stop rules: an empty page, or the total is reached. A page past the end is empty.
@@ -426,6 +435,7 @@ fn retry_after_ms(failure: &ApiFailure, meaning: Meaning) -> Option<u64> {
         | Meaning::Exists
         | Meaning::NotEmpty
         | Meaning::InUse
+        | Meaning::Moved
         | Meaning::Auth
         | Meaning::Refused => None,
     }

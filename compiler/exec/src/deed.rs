@@ -2,11 +2,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Mutex,
+    sync::{Arc, Mutex},
 };
 
 use envc_core::{Address, Input, KindId, Output, Part, Secret};
-use envc_kinds::{BatchItem, Kind, Meaning, Observed, Wanted, kind};
+use envc_kinds::{BatchItem, Kind, Meaning, Mutability, Observed, Upload, Wanted, kind};
 use envc_plan::{BatchWork, Doomed, State, Target};
 use serde_json::Value as Json;
 
@@ -31,6 +31,8 @@ pub(crate) struct Context<'a> {
     pub(crate) begun: BTreeSet<(KindId, String)>,
     /// Names of this environment are proof enough.
     pub(crate) names_are_proof: bool,
+    /// What is uploaded besides what stands in the plan.
+    pub(crate) uploads: &'a BTreeMap<Address, Arc<Upload>>,
     /// API identifiers by address; grows as steps succeed.
     pub(crate) ids: Mutex<BTreeMap<Address, String>>,
     /// Physical names by address.
@@ -144,14 +146,26 @@ impl Context<'_> {
             }
             None => String::new(),
         };
-        Ok(Wanted { name: target.name.clone(), fields, parent_id })
+        Ok(Wanted {
+            name: target.name.clone(),
+            fields,
+            parent_id,
+            before: target.before.clone(),
+            upload: self.uploads.get(&target.address).cloned(),
+        })
     }
 
     fn made(&self, target: &Target, wanted: Wanted, observed: &Observed) -> Outcome {
         self.learn(&target.address, observed);
+        let mut fields = wanted.fields;
+        let attrs = kind(target.address.kind()).attrs().iter();
+        for attr in attrs.filter(|attr| attr.mutability == Mutability::Witness) {
+            let told = observed.fields.get(attr.name);
+            fields.extend(told.map(|value| (attr.name.to_owned(), value.clone())));
+        }
         Outcome::Made {
             address: target.address.clone(),
-            record: record_of(target, &observed.id, wanted.fields),
+            record: record_of(target, &observed.id, fields),
         }
     }
 
@@ -165,7 +179,7 @@ impl Context<'_> {
         if kind.listing(&place).is_none() {
             // Writes the whole of something that lives with its parent: may be repeated.
             let answer = self.client.call_repeatable(&call, Some(kind)).await?;
-            let observed = kind.observe(&answer.result).unwrap_or_else(|| Observed {
+            let observed = kind.made(&wanted, &answer.result).unwrap_or_else(|| Observed {
                 id: wanted.parent_id.clone(),
                 ..Observed::default()
             });
@@ -176,7 +190,7 @@ impl Context<'_> {
         let mut attempt = 1;
         loop {
             let error = match self.client.call(&call, Some(kind)).await {
-                Ok(answer) => match kind.observe(&answer.result) {
+                Ok(answer) => match kind.made(&wanted, &answer.result) {
                     Some(observed) => return Ok(vec![self.made(target, wanted, &observed)]),
                     None => CallError {
                         call: crate::client::name_of(&call),
@@ -222,10 +236,19 @@ impl Context<'_> {
         let place = self.scope.place(target.zone.as_deref());
         let wanted = self.wanted(target)?;
         let call = kind.update(&place, id, &wanted, changed);
-        let answer = self.client.call_repeatable(&call, Some(kind)).await?;
-        let observed = kind
-            .observe(&answer.result)
-            .unwrap_or_else(|| Observed { id: id.to_owned(), ..Observed::default() });
+        let observed = match self.client.call_repeatable(&call, Some(kind)).await {
+            Ok(answer) => kind.made(&wanted, &answer.result),
+            // An earlier try may have had its effect, and moved what this one starts from.
+            Err(error) if error.means(Meaning::Moved) => {
+                let found = self.find(kind, target).await?;
+                let done =
+                    found.filter(|seen| changed.iter().all(|field| is_set(&wanted, seen, field)));
+                Some(done.ok_or(StepError { error, open: false, pool: None })?)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let observed =
+            observed.unwrap_or_else(|| Observed { id: id.to_owned(), ..Observed::default() });
         Ok(vec![self.made(target, wanted, &observed)])
     }
 
@@ -420,6 +443,14 @@ impl Context<'_> {
             wait_ms: self.client.backoff_ms(attempt),
             attempt,
         });
+    }
+}
+
+/// False for a field that is told to be another than what is wanted.
+fn is_set(wanted: &Wanted, seen: &Observed, field: &str) -> bool {
+    match (wanted.fields.get(field), seen.fields.get(field)) {
+        (Some(wanted), Some(seen)) => wanted == seen,
+        _ => true,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Address, Desired};
-use envc_kinds::{Meaning, kind};
+use envc_core::{Address, Desired, KindId};
+use envc_kinds::{Listing, Meaning, Observed, kind};
 use envc_plan::{Observation, Questions, State, parents_to_read};
 use futures::future::join_all;
 
@@ -11,6 +11,9 @@ use crate::{
     client::{CallError, Client},
     scope::Scope,
 };
+
+/// The kinds that a list tells of, each with its zone.
+type Askers<'q> = Vec<(KindId, Option<&'q str>)>;
 
 /// Observes. Two round trips at the most: all lists at once, then all children at once. Costs
 /// pages, never a request per resource.
@@ -21,20 +24,28 @@ pub async fn observe(
     state: Option<&State>,
 ) -> Result<Observation, CallError> {
     let questions = Questions::of(desired.values(), state);
-    let lists = join_all(questions.lists.iter().map(|(id, zone)| async move {
-        let kind = kind(*id);
-        let place = scope.place(zone.as_deref());
-        let items = match kind.listing(&place) {
-            Some(listing) => client.list(&listing, kind).await?,
-            None => Vec::new(),
-        };
-        Ok::<_, CallError>((*id, zone.as_deref(), items))
+    // Kinds that one list tells of share its call.
+    let mut lists: Vec<(Listing, Askers<'_>)> = Vec::new();
+    for (id, zone) in &questions.lists {
+        let Some(listing) = kind(*id).listing(&scope.place(zone.as_deref())) else { continue };
+        match lists.iter_mut().find(|(known, _)| *known == listing) {
+            Some((_, askers)) => askers.push((*id, zone.as_deref())),
+            None => lists.push((listing, vec![(*id, zone.as_deref())])),
+        }
+    }
+    let told = join_all(lists.iter().map(|(listing, askers)| async move {
+        let first = askers.first().map_or(KindId::ALL[0], |(id, _)| *id);
+        client.items(listing, kind(first)).await
     }))
     .await;
     let mut observation = Observation::default();
-    for list in lists {
-        let (id, zone, items) = list?;
-        observation.add(id, zone, items);
+    for ((_, askers), items) in lists.iter().zip(told) {
+        let items = items?;
+        for (id, zone) in askers {
+            let kind = kind(*id);
+            let seen = items.iter().filter_map(|item| kind.observe(item)).collect();
+            observation.add(*id, *zone, seen);
+        }
     }
     let children = parents_to_read(desired, state, &observation);
     let reads = join_all(children.iter().map(|(id, parent_id)| async move {
@@ -43,7 +54,10 @@ pub async fn observe(
             return Ok(None);
         };
         match client.call(&call, Some(kind)).await {
-            Ok(answer) => Ok(kind.observe(&answer.result).map(|seen| (*id, seen))),
+            // What lives with its parent has its identifier; not every answer repeats it.
+            Ok(answer) => Ok(kind
+                .observe(&answer.result)
+                .map(|seen| (*id, Observed { id: parent_id.clone(), ..seen }))),
             Err(error) if error.means(Meaning::NotFound) => Ok(None),
             Err(error) => Err(error),
         }

@@ -5,11 +5,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Mutex,
+    sync::{Arc, Mutex},
 };
 
 use envc_core::{Address, KeyedDigest, Secret};
-use envc_kinds::{Meaning, kind};
+use envc_kinds::{Meaning, Upload, kind};
 use envc_plan::{Action, CheckedPlan, LeaseWork, MigrationFile, Plan, ReleaseWork, State, Work};
 use futures::{
     StreamExt as _,
@@ -41,6 +41,8 @@ pub struct Run<'a> {
     pub plan: &'a CheckedPlan,
     /// The texts of the migrations that the plan names.
     pub migrations: &'a BTreeMap<Address, Vec<MigrationFile>>,
+    /// What is uploaded besides what stands in the plan, by the address of its resource.
+    pub uploads: &'a BTreeMap<Address, Arc<Upload>>,
     /// Steps at once.
     pub parallelism: usize,
     /// The state knows more than is stored: it is stored even when there is nothing to do.
@@ -206,6 +208,7 @@ fn context<'a>(run: &Run<'a>, plan: &Plan, state: &State) -> Context<'a> {
         scope: run.scope,
         begun: Context::begun_before(state),
         names_are_proof: run.names_are_proof,
+        uploads: run.uploads,
         ids: Mutex::new(ids),
         names,
         tokens: Mutex::new(BTreeMap::new()),
@@ -499,6 +502,11 @@ pub fn help_for_call(error: &CallError, permission: &str, open: bool) -> Option<
         CallClass::Api(Meaning::InUse) => {
             "something outside this environment still uses it; remove that use, then run the \
              command again"
+                .to_owned()
+        }
+        CallClass::Api(Meaning::Moved) => {
+            "it was changed meanwhile, and this call had no effect; run the command again: it looks \
+             at what is there first"
                 .to_owned()
         }
         CallClass::Unknown | CallClass::Api(Meaning::Transient) if open => {

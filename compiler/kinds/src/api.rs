@@ -7,6 +7,8 @@ use envc_core::Secret;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value as Json;
 
+use crate::form::{self, FormPart};
+
 /// Characters that may stand in a path segment as they are.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -23,6 +25,8 @@ pub struct Call {
     pub headers: Vec<(&'static str, String)>,
     /// The JSON body.
     pub body: Option<Json>,
+    /// The parts of a form, in place of a JSON body.
+    pub form: Vec<FormPart>,
 }
 
 impl Call {
@@ -37,7 +41,7 @@ impl Call {
             }
             path.extend(utf8_percent_encode(segment, SEGMENT));
         }
-        Self { method, path, query: Vec::new(), headers: Vec::new(), body: None }
+        Self { method, path, query: Vec::new(), headers: Vec::new(), body: None, form: Vec::new() }
     }
 
     /// `GET`
@@ -53,6 +57,20 @@ impl Call {
     /// `PUT` with a body.
     pub fn put(segments: &[&str], body: Json) -> Self {
         Self { body: Some(body), ..Self::new(http::Method::PUT, segments) }
+    }
+
+    /// `PUT` with a form.
+    pub fn put_form(segments: &[&str], form: Vec<FormPart>) -> Self {
+        Self { form, ..Self::new(http::Method::PUT, segments) }
+    }
+
+    /// The content type and the bytes of the body, if there is one.
+    pub fn content(&self) -> Option<(String, Vec<u8>)> {
+        if !self.form.is_empty() {
+            return Some(form::encode(&self.form));
+        }
+        let body = self.body.as_ref()?;
+        Some(("application/json".to_owned(), body.to_string().into_bytes()))
     }
 
     /// `PATCH` with a body.

@@ -1,12 +1,12 @@
 //! What every kind of resource can do: the one trait between the engine and the products.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use envc_core::{Desired, Diagnostic, KindId, Output, Secret};
+use envc_core::{Desired, Diagnostic, KindId, Output, Secret, Value};
 use envc_syntax::{Node, rule::NodeRule};
 use serde_json::Value as Json;
 
-use crate::{Answer, ApiFailure, Call, Lower, NameRule};
+use crate::{Answer, ApiFailure, Call, Lower, NameRule, Upload};
 
 /// Where a call goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,9 @@ pub struct Place {
     pub zone: String,
 }
 
+/// Fields by the names of a kind's attribute table.
+pub type Fields<T> = BTreeMap<String, T>;
+
 /// A resource to make or change, every reference replaced.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wanted {
@@ -26,6 +29,10 @@ pub struct Wanted {
     pub fields: BTreeMap<String, Json>,
     /// The API's identifier of the resource it lives and dies with; empty without one.
     pub parent_id: String,
+    /// What was there when the plan was made, of the fields that [`Kind::changes_from`] names.
+    pub before: BTreeMap<String, Json>,
+    /// What goes with the call and stands in no plan: code and the values of secrets.
+    pub upload: Option<Arc<Upload>>,
 }
 
 /// A resource as the API tells of it.
@@ -58,6 +65,8 @@ pub enum Paging {
         /// The field of `result` that holds the items.
         field: &'static str,
     },
+    /// One page with everything on it; the items are `result`.
+    Whole,
 }
 
 /// A list that tells of all resources of a kind in one place.
@@ -78,6 +87,11 @@ pub enum Mutability {
     Replace,
     /// Counts at creation only; never a diff (the API does not promise to keep it).
     CreateOnly,
+    /// Changed in place; the values are digests of secrets by name, of which only names are shown.
+    Digested,
+    /// Given by the server and recorded from its answer. No spec sets it; another value than the
+    /// recorded one says that somebody else changed what no list shows.
+    Witness,
 }
 
 /// One attribute of a kind. Diff, reference and generators of tests read this table.
@@ -121,6 +135,8 @@ pub enum Meaning {
     NotEmpty,
     /// Something else still uses it; it may be let go of soon.
     InUse,
+    /// It is another than the one that the call was made for: look again.
+    Moved,
     /// The token is wrong or lacks a permission.
     Auth,
     /// Too many requests.
@@ -129,6 +145,17 @@ pub enum Meaning {
     Transient,
     /// The request itself is wrong: trying again will not help.
     Refused,
+}
+
+/// Why something that is there cannot become what the spec wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Objection {
+    /// Stable code.
+    pub code: &'static str,
+    /// What is wrong, as a clause after the address.
+    pub what: String,
+    /// What to do.
+    pub help: String,
 }
 
 /// A kind of resource. Sans I/O: it builds calls and reads answers.
@@ -145,6 +172,27 @@ pub trait Kind: Sync + fmt::Debug {
     /// True when deleting it loses data: deletes and replaces are approved.
     fn holds_data(&self) -> bool {
         false
+    }
+
+    /// What of data is lost, each in words, when what was seen becomes what is wanted; without
+    /// `wanted` it is deleted. For kinds where it depends; approved like what `holds_data`.
+    fn loses(&self, _seen: &Fields<Json>, _wanted: Option<&Fields<Value>>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Why what was seen cannot become what is wanted: refused before any call.
+    fn objection(&self, _seen: &Fields<Json>, _wanted: &Fields<Value>) -> Option<Objection> {
+        None
+    }
+
+    /// The fields of which an update has to name what was there: see [`Wanted::before`].
+    fn changes_from(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// True for what goes by itself when its parent goes.
+    fn dies_with_parent(&self) -> bool {
+        self.delete(&Place::default(), "x").is_none()
     }
 
     /// True for what lives in a zone rather than in the account.
@@ -199,7 +247,8 @@ pub trait Kind: Sync + fmt::Debug {
     /// The list that tells of all of them; none for what is read per parent.
     fn listing(&self, place: &Place) -> Option<Listing>;
 
-    /// Reads the one that lives with this parent; for kinds without a list.
+    /// Reads the one that lives with this parent, whose identifier becomes its own; for kinds
+    /// without a list.
     fn read_of_parent(&self, _place: &Place, _parent_id: &str) -> Option<Call> {
         None
     }
@@ -207,6 +256,11 @@ pub trait Kind: Sync + fmt::Debug {
     /// Reads one item of a list, or the result of a create or an update. `None`: the item does
     /// not count (a deleted tunnel), or lacks its identifier.
     fn observe(&self, item: &Json) -> Option<Observed>;
+
+    /// Reads the result of a create or an update, where the request tells what the answer may not.
+    fn made(&self, _wanted: &Wanted, result: &Json) -> Option<Observed> {
+        self.observe(result)
+    }
 
     /// True when a namesake with this natural key stands in the way of the wanted one.
     fn collides(&self, wanted: &str, found: &str) -> bool {

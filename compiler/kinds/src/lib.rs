@@ -10,29 +10,45 @@ mod api;
 mod d1;
 mod dns;
 mod dns_rules;
+mod form;
 mod kind;
 mod kv;
 mod lower;
 mod parts;
 mod queue;
+mod queue_consumer;
 mod r2;
 mod registry;
 mod tunnel;
 mod tunnel_config;
 mod tunnel_service;
+mod upload;
+mod worker;
+pub mod worker_bindings;
+mod worker_crons;
+mod worker_domain;
+mod worker_objects;
+mod worker_route;
 
 pub use api::{Answer, ApiFailure, ApiMessage, Call, PageInfo, read_answer};
 pub use d1::{D1, query as d1_query};
 pub use dns::Dns;
+pub use form::FormPart;
 pub use kind::{
-    Attr, BatchItem, Kind, Listing, Meaning, Mutability, Observed, Paging, Place, Wanted, classify,
-    general,
+    Attr, BatchItem, Fields, Kind, Listing, Meaning, Mutability, Objection, Observed, Paging,
+    Place, Wanted, classify, general,
 };
 pub use kv::Kv;
 pub use lower::Lower;
 pub use parts::{NameProblem, NameRule, SCRIPT_NAME};
 pub use queue::Queue;
+pub use queue_consumer::QueueConsumer;
 pub use r2::R2;
 pub use registry::{kind, registry};
 pub use tunnel::Tunnel;
 pub use tunnel_config::TunnelConfig;
+pub use upload::{Module, Upload, size_text};
+pub use worker::Worker;
+pub use worker_crons::WorkerCrons;
+pub use worker_domain::WorkerDomain;
+pub use worker_route::WorkerRoute;

@@ -2,9 +2,25 @@
 
 use envc_core::KindId;
 
-use crate::{D1, Dns, Kind, Kv, Queue, R2, Tunnel, TunnelConfig};
+use crate::{
+    D1, Dns, Kind, Kv, Queue, QueueConsumer, R2, Tunnel, TunnelConfig, Worker, WorkerCrons,
+    WorkerDomain, WorkerRoute,
+};
 
-static KINDS: &[&dyn Kind] = &[&D1, &Kv, &R2, &Queue, &Tunnel, &TunnelConfig, &Dns];
+static KINDS: &[&dyn Kind] = &[
+    &D1,
+    &Kv,
+    &R2,
+    &Queue,
+    &Tunnel,
+    &TunnelConfig,
+    &Dns,
+    &Worker,
+    &WorkerCrons,
+    &WorkerRoute,
+    &WorkerDomain,
+    &QueueConsumer,
+];
 
 /// All kinds, in the order in which people read them.
 pub fn registry() -> &'static [&'static dyn Kind] {
@@ -21,6 +37,11 @@ pub fn kind(id: KindId) -> &'static dyn Kind {
         KindId::Tunnel => &Tunnel,
         KindId::TunnelConfig => &TunnelConfig,
         KindId::Dns => &Dns,
+        KindId::Worker => &Worker,
+        KindId::WorkerCrons => &WorkerCrons,
+        KindId::WorkerRoute => &WorkerRoute,
+        KindId::WorkerDomain => &WorkerDomain,
+        KindId::QueueConsumer => &QueueConsumer,
     }
 }
 

@@ -330,11 +330,12 @@ pub fn needs_approval(plan: &Plan) -> Vec<&Change> {
         .iter()
         .filter(|change| {
             let holds_data = envc_kinds::kind(change.address.kind()).holds_data();
+            let loses = !change.loses.is_empty();
             match change.action {
                 Action::Delete | Action::ReplaceCreateFirst | Action::ReplaceDeleteFirst => {
-                    holds_data || plan.basis.protected
+                    holds_data || loses || plan.basis.protected
                 }
-                Action::Create | Action::Adopt | Action::Update => plan.basis.protected,
+                Action::Create | Action::Adopt | Action::Update => loses || plan.basis.protected,
                 Action::Forget | Action::Keep => false,
             }
         })

@@ -87,6 +87,9 @@ pub struct Change {
     /// Refuses delete and replace.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub protect: bool,
+    /// What of data is lost by it, each in words, where the kind alone does not say so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loses: Vec<String>,
     /// What to record at once, before any call: `adopt` and `keep`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<Record>,
@@ -263,6 +266,9 @@ pub struct Target {
     pub name: String,
     /// Its fields.
     pub fields: BTreeMap<String, Value>,
+    /// What was there of the fields from which the call has to change.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub before: BTreeMap<String, Json>,
     /// Its zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,

@@ -129,6 +129,15 @@ pub fn parents_to_read(
             wanted.insert((address.kind(), parent));
         }
     }
+    // What the spec dropped is read too, where it does not go by itself while its parent stays.
+    for (address, child) in state.iter().flat_map(|state| &state.resources) {
+        let kind = kind(address.kind());
+        let place = envc_kinds::Place::default();
+        let alone = kind.listing(&place).is_none() && kind.delete(&place, "x").is_some();
+        if let (true, Some(parent)) = (alone, &child.parent) {
+            wanted.insert((address.kind(), parent));
+        }
+    }
     let mut found = Vec::new();
     for (child, parent) in wanted {
         let recorded = state.and_then(|state| state.resources.get(parent));

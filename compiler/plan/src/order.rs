@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, Desired, KindId};
 use envc_kinds::kind;
+use serde_json::Value as Json;
 
 use crate::leases::Leasing;
 use crate::model::{Action, BatchWork, Change, Doomed, MigrationRef, Step, Target, Work};
@@ -122,7 +123,8 @@ impl Builder {
 
     fn update(&mut self, change: &Change, wanted: &Desired) {
         let needs: Vec<Address> = wanted.needs().into_iter().cloned().collect();
-        let target = target(wanted);
+        let mut target = target(wanted);
+        target.before = before(change);
         let id = change.id.clone().unwrap_or_default();
         if kind(wanted.address.kind()).batch_items_max() > 1 {
             self.batched(wanted.zone.clone(), BatchWork::Update { target, id }, needs, Touch::Made);
@@ -271,9 +273,17 @@ fn target(wanted: &Desired) -> Target {
         address: wanted.address.clone(),
         name: wanted.name.clone(),
         fields: wanted.fields.clone(),
+        before: BTreeMap::new(),
         zone: wanted.zone.clone(),
         parent: wanted.parent.clone(),
     }
+}
+
+/// What an update has to say that it changes from.
+fn before(change: &Change) -> BTreeMap<String, Json> {
+    let named = kind(change.address.kind()).changes_from();
+    let fields = change.fields.iter().filter(|field| named.contains(&field.field.as_str()));
+    fields.map(|field| (field.field.clone(), field.before.clone().unwrap_or_default())).collect()
 }
 
 /// Numbers the steps so that needs are always lower; `None` when they go round in a circle.

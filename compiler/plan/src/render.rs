@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use envc_kinds::Mutability;
 use serde_json::Value as Json;
 use similar::{ChangeTag, TextDiff};
 
@@ -141,8 +142,17 @@ impl Page<'_> {
             let dim = self.palette.dim;
             self.line(6, format_args!("{dim}{}{reset}", shown_text(reason)));
         }
+        for lost in &change.loses {
+            let (delete, reset) = (self.palette.delete, self.palette.reset);
+            self.line(6, format_args!("{delete}loses {}{reset}", shown_text(lost)));
+        }
         for field in change.fields.iter().filter(|_| !terse) {
-            self.field(field, is_new(change.action));
+            if is_digested(change, &field.field) {
+                let names = digested(field);
+                self.line(6, format_args!("{}: {names}", field.field));
+            } else {
+                self.field(field, is_new(change.action));
+            }
         }
     }
 
@@ -183,11 +193,22 @@ impl Page<'_> {
     fn terse_fields(&self, change: &Change) -> String {
         let mut text = String::new();
         for FieldChange { field, after, .. } in &change.fields {
-            let Some(after) = after.as_ref().filter(|after| !is_wide(after)) else { continue };
-            let said = after.as_str().is_some_and(|after| {
-                after == self.marker || change.name.split(' ').any(|word| word == after)
-            });
-            if !said {
+            let digested = is_digested(change, field);
+            let Some(after) = after.as_ref().filter(|it| digested || !is_wide(it)) else {
+                continue;
+            };
+            let said = match after {
+                Json::String(after) => {
+                    *after == self.marker || change.name.split(' ').any(|word| word == after)
+                }
+                Json::Array(items) => items.is_empty(),
+                Json::Object(items) => items.is_empty(),
+                Json::Null | Json::Bool(_) | Json::Number(_) => false,
+            };
+            if digested && !said {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "  {field}={}", names_of(after).join(","));
+            } else if !said {
                 // Writing to a String cannot fail.
                 let _ = write!(text, "  {field}={}", shown_json(after, false));
             }
@@ -254,6 +275,10 @@ impl Page<'_> {
             let name = shown_text(&change.name);
             self.line(2, format_args!("{}  {name}", change.address));
             for field in &change.drift {
+                if is_digested(change, &field.field) {
+                    self.line(6, format_args!("{}: {}", field.field, digested(field)));
+                    continue;
+                }
                 // Drift has no "after apply": what is not there was taken away.
                 let one = |value: &Option<Json>| {
                     value
@@ -361,6 +386,36 @@ fn summary(plan: &Plan) -> String {
 
 fn plural(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// True for a field whose values are digests of secrets.
+fn is_digested(change: &Change, field: &str) -> bool {
+    let attrs = envc_kinds::kind(change.address.kind()).attrs();
+    attrs.iter().any(|attr| attr.name == field && attr.mutability == Mutability::Digested)
+}
+
+/// Which secrets differ, by name: their digests tell nobody anything.
+fn digested(change: &FieldChange) -> String {
+    let value =
+        |side: &Option<Json>, name: &str| side.as_ref().and_then(|it| it.get(name).cloned());
+    let sides = change.before.iter().chain(&change.after);
+    let mut names: Vec<&str> = sides.flat_map(names_of).collect();
+    names.sort_unstable();
+    names.dedup();
+    let told = names.into_iter().filter_map(|name| {
+        let word = match (value(&change.before, name), value(&change.after, name)) {
+            (before, after) if before == after => return None,
+            (None, _) => "set",
+            (_, None) => "removed",
+            _ => "changed",
+        };
+        Some(format!("{} {word}", shown_text(name)))
+    });
+    told.collect::<Vec<_>>().join(", ")
+}
+
+fn names_of(map: &Json) -> Vec<&str> {
+    map.as_object().into_iter().flat_map(|map| map.keys().map(String::as_str)).collect()
 }
 
 /// True for a list or a map that is too long for a line.

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use envc_core::{Address, KindId};
-use envc_spec::{Consumer, DoMigration, Worker};
+use envc_spec::{Consumer, Deploy, DoMigration, Worker};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -16,7 +16,8 @@ use crate::known::Known;
 mod sections;
 
 use sections::{
-    D1, Dev, Kv, Migration, Object, Objects, Producer, QueueConsumer, Queues, R2, Renamed, Triggers,
+    D1, Dev, Kv, Migration, Object, Objects, Producer, QueueConsumer, Queues, R2, Renamed, Route,
+    Triggers,
 };
 
 const HEADER: &str =
@@ -48,6 +49,11 @@ pub(crate) struct Config<'a> {
     migrations: Vec<Migration<'a>>,
     #[serde(skip_serializing_if = "Triggers::is_empty")]
     triggers: Triggers<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    routes: Vec<Route<'a>>,
+    /// The code is built already.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    no_bundle: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     dev: Option<Dev>,
     /// All bindings as the spec has them, for templates.
@@ -68,7 +74,7 @@ impl<'a> Config<'a> {
     /// What stands in the spec of this Worker, with names and IDs; or all that is wrong.
     pub(crate) fn of(
         worker: &'a Worker,
-        known: &Known<'_>,
+        known: &Known<'a>,
         remote: bool,
     ) -> Result<Self, Vec<Problem>> {
         let mut config = Self {
@@ -84,6 +90,8 @@ impl<'a> Config<'a> {
             durable_objects: Objects { bindings: objects(worker) },
             migrations: worker.migrations.iter().map(migration).collect(),
             triggers: Triggers { crons: &worker.crons },
+            routes: routes(worker, known.env.zone.as_deref()),
+            no_bundle: matches!(worker.deploy, Deploy::Bundle(_)),
             dev: worker.port.map(|port| Dev { port }),
             bindings: Vec::new(),
         };
@@ -186,6 +194,8 @@ impl<'a> Config<'a> {
             "durable_objects": self.durable_objects,
             "migrations": self.migrations,
             "triggers": self.triggers,
+            "routes": self.routes,
+            "no_bundle": self.no_bundle,
             "port": self.dev.as_ref().map(|dev| dev.port),
         })
     }
@@ -208,6 +218,7 @@ fn consume(consumer: &Consumer, known: &Known<'_>) -> Result<QueueConsumer, Stri
         max_concurrency,
         retry_delay_s,
         dead_letter,
+        span: _,
     } = consumer;
     Ok(QueueConsumer {
         queue: name_of(queue, known)?,
@@ -221,6 +232,19 @@ fn consume(consumer: &Consumer, known: &Known<'_>) -> Result<QueueConsumer, Stri
             .map(|address| name_of(address, known))
             .transpose()?,
     })
+}
+
+/// Routes and custom domains of a worker that wrangler deploys; those of the others go through the
+/// API.
+fn routes<'a>(worker: &'a Worker, zone: Option<&'a str>) -> Vec<Route<'a>> {
+    if worker.deploy != Deploy::External {
+        return Vec::new();
+    }
+    let routes = worker.routes.iter();
+    let routes = routes.map(|pattern| Route { pattern, zone_name: zone, custom_domain: false });
+    let domains = worker.domains.iter();
+    let domains = domains.map(|pattern| Route { pattern, zone_name: None, custom_domain: true });
+    routes.chain(domains).collect()
 }
 
 fn objects(worker: &Worker) -> Vec<Object<'_>> {

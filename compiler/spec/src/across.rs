@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Diagnostic, Diagnostics, KindId, Span};
 use envc_syntax::Document;
 
-use crate::{Environment, Identity, TypeHead, codes, collisions::group};
+use crate::{
+    Environment, Identity, TypeHead, codes,
+    collisions::{declared, group},
+};
 
 /// A made-up ID that is shorter might be part of a word.
 const MADE_UP_CHARS_MIN: usize = 8;
@@ -55,7 +58,7 @@ impl Fixed {
         if *per_pr {
             return;
         }
-        for desired in environment.resources.values().filter(|desired| desired.is_managed()) {
+        for desired in declared(environment.resources.values()).filter(|it| it.is_managed()) {
             if desired.name.is_empty() || desired.parent.is_some() {
                 continue;
             }

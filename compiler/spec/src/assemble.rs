@@ -7,8 +7,8 @@ use envc_kinds::kind;
 use envc_syntax::{Node, Scalar};
 
 use crate::{
-    Dotenv, Endpoint, Environment, FileSpec, Later, MigrateMode, MigrationDir, TypeHead, codes,
-    existing::Existing, merge::Merged, names::Lowering, refs::Place, scope::Scope, settings,
+    Dotenv, Endpoint, Environment, FileSpec, Later, MigrateMode, MigrationDir, TypeHead, Worker,
+    codes, existing::Existing, merge::Merged, names::Lowering, refs::Place, scope::Scope, settings,
 };
 
 /// Permission bits of a file when `mode=` is left out.
@@ -24,12 +24,14 @@ impl<'a> Scope<'a> {
         self.check_settings();
         self.check_consumers();
         let lets = self.all_lets();
-        let resources = self.resources(&existing);
-        let workers = merged
+        let mut resources = self.resources(&existing);
+        let workers: Vec<Worker> = merged
             .nodes()
             .filter(|node| node.name.value == "worker")
             .map(|node| self.worker(node, &mut later))
             .collect();
+        let deployed = self.deployed(&workers, &resources, &mut later);
+        resources.extend(deployed.into_iter().map(|wanted| (wanted.address.clone(), wanted)));
         let text = |kind: &str| merged.single(kind).and_then(Node::label);
         let mut environment = Environment {
             project: given.project.to_owned(),

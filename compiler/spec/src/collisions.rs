@@ -11,7 +11,7 @@ impl Scope<'_> {
     /// Reports all collisions inside one environment.
     pub(crate) fn check_collisions(&mut self, environment: &Environment) {
         self.check_hosts();
-        names(environment.resources.values(), &mut self.found);
+        names(declared(environment.resources.values()), &mut self.found);
         self.check_scripts(environment);
         self.check_files(environment);
     }
@@ -161,6 +161,13 @@ const SPEC_FILE: &str = "environment.kdl";
 fn clean(path: &str) -> String {
     let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     parts.join("/")
+}
+
+/// The resources whose own nodes name them; what a worker makes is checked with the worker.
+pub(crate) fn declared<'d>(
+    all: impl Iterator<Item = &'d Desired>,
+) -> impl Iterator<Item = &'d Desired> {
+    all.filter(|desired| kind(desired.address.kind()).grammar().is_some())
 }
 
 /// Reports resources of one kind that have one physical name.

@@ -261,7 +261,8 @@ pub enum Deploy {
     External,
     /// Created empty once; not there yet.
     Placeholder,
-    /// Uploaded whole by envc; not there yet.
+    /// Uploaded whole by envc, with what stands before it: the folder of the built script, relative
+    /// to the worker's.
     Bundle(String),
 }
 
@@ -293,6 +294,8 @@ pub struct Consumer {
     pub retry_delay_s: Option<i64>,
     /// Where messages go that failed.
     pub dead_letter: Option<Address>,
+    /// Where it is written.
+    pub span: Span,
 }
 
 /// A Durable Object binding.

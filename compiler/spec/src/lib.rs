@@ -14,6 +14,7 @@ mod check;
 mod classes;
 pub mod codes;
 mod collisions;
+mod deployed;
 mod environment;
 mod existing;
 mod grammar;

@@ -156,6 +156,7 @@ impl Scope<'_> {
             max_concurrency: number("max-concurrency"),
             retry_delay_s: number("retry-delay"),
             dead_letter,
+            span: node.span,
         })
     }
 
@@ -218,18 +219,13 @@ fn deploy(node: &Node) -> Deploy {
 
 /// What of a worker is not done yet.
 fn later_of(node: &Node, deploy: &Deploy, later: &mut Vec<Later>) {
-    let name = node.label().unwrap_or_default();
-    let what = match deploy {
-        Deploy::External => None,
-        Deploy::Placeholder => Some("placeholder"),
-        Deploy::Bundle(_) => Some("bundle"),
-    };
-    if let Some(what) = what {
-        let span = node.prop("deploy").map_or(node.span, |scalar| scalar.span);
-        later.push(Later { what: format!("`deploy=\"{what}\"` of worker \"{name}\""), span });
+    if *deploy != Deploy::Placeholder {
+        return;
     }
-    let through_api =
-        |child: &&Node| is_route(child) || (what.is_some() && child.name.value == "cron");
+    let name = node.label().unwrap_or_default();
+    let span = node.prop("deploy").map_or(node.span, |scalar| scalar.span);
+    later.push(Later { what: format!("`deploy=\"placeholder\"` of worker \"{name}\""), span });
+    let through_api = |child: &&Node| is_route(child) || child.name.value == "cron";
     for child in node.children.iter().filter(through_api) {
         let what = format!("the `{}` of worker \"{name}\"", child.name.value);
         later.push(Later { what, span: child.span });

@@ -22,3 +22,4 @@ mod migrations;
 mod secrets;
 mod show;
 mod warnings;
+mod workers;

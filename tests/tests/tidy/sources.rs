@@ -7,7 +7,19 @@ use crate::imports::PURE;
 const LINES_MAX: usize = 1_000;
 
 /// Kinds, as the language spells them. The engine treats them all alike.
-const KINDS: [&str; 6] = ["d1", "dns", "kv", "queue", "r2", "tunnel"];
+const KINDS: [&str; 11] = [
+    "d1",
+    "dns",
+    "kv",
+    "queue",
+    "queue-consumer",
+    "r2",
+    "tunnel",
+    "tunnel-config",
+    "worker-crons",
+    "worker-domain",
+    "worker-route",
+];
 
 /// The standard library's ways out of the process.
 const WAYS_OUT: [&str; 7] = [

@@ -22,6 +22,7 @@ use super::shared::{
 use crate::{
     app::{App, block_on},
     args::ApplyArgs,
+    bundle,
     connect::Connection,
     edge,
     engine::{self, Databases, Engine, Hold, Loaded, Request, Running},
@@ -74,10 +75,11 @@ struct Apply<'a> {
 }
 
 impl Apply<'_> {
-    async fn run(self) -> Result<ExitCode, CommandError> {
+    async fn run(mut self) -> Result<ExitCode, CommandError> {
         let started_ms = self.session.clock.monotonic_ms();
+        let sources = Sources::read(&self.session)?;
+        let uploads = bundle::read(&mut self.session, Some(&sources))?;
         let session = &self.session;
-        let sources = Sources::read(session)?;
         let migrations = match session.environment.migrate {
             MigrateMode::Auto => {
                 engine::read_migrations(&session.root, &session.environment, Databases::Managed)?
@@ -119,8 +121,12 @@ impl Apply<'_> {
             self.precheck(&sources, plan.plan(), known)?;
         }
         self.approve(plan.plan())?;
-        let parallelism = usize::from(self.args.calls.parallelism);
-        let running = Running { migrations: &migrations, parallelism, held: &leases.renewed };
+        let running = Running {
+            migrations: &migrations,
+            uploads: &uploads,
+            parallelism: usize::from(self.args.calls.parallelism),
+            held: &leases.renewed,
+        };
         self.note_cloud()?;
         let mut counts = reports::counts(loaded.state.as_ref());
         let ran = engine.run(&plan, loaded, running).await;

@@ -217,7 +217,8 @@ impl Destroy<'_> {
             released += round.plan.plan().counts().release;
             let (none, held) = (BTreeMap::new(), BTreeMap::new());
             let parallelism = usize::from(self.args.calls.parallelism);
-            let running = Running { migrations: &none, parallelism, held: &held };
+            let running =
+                Running { migrations: &none, uploads: &BTreeMap::new(), parallelism, held: &held };
             let report = engine.run(&round.plan, round.loaded, running).await?;
             *left = reports::counts(Some(&report.state));
             let _report = engine.finished(report)?;

@@ -187,6 +187,7 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
     let no_leases = BTreeMap::new();
     let running = Running {
         migrations: &files,
+        uploads: &BTreeMap::new(),
         parallelism: envc_core::limits::PARALLELISM,
         held: &no_leases,
     };

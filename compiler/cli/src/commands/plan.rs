@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use envc_exec::LeaseQuestion;
 use envc_plan::Goal;
-use envc_spec::MigrateMode;
+use envc_spec::{Deploy, MigrateMode};
 use serde_json::json;
 
 use super::shared::{say_warnings, selection_of, show_plan, stand_ins};
 use crate::{
     app::{App, block_on},
     args::PlanArgs,
+    bundle,
     connect::Connection,
     edge,
     engine::{self, Databases, Engine, Hold, Request},
@@ -28,15 +29,41 @@ use crate::{
 pub(super) fn run(app: &App, args: &PlanArgs) -> Result<ExitCode, CommandError> {
     let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
     let selection = selection_of(&args.target);
-    let Some(session) = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Mint)? else {
+    let Some(mut session) = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Mint)?
+    else {
         return Err(CommandError::failed("BUG: no ID was minted"));
     };
     session.ui.say(&session.heading());
     say_warnings(&session);
-    block_on(plan(app, &session, args))?
+    let sources = sources(&session)?;
+    bundle::read(&mut session, sources.as_ref())?;
+    block_on(plan(app, &session, args, sources.as_ref()))?
 }
 
-async fn plan(app: &App, session: &Session<'_>, args: &PlanArgs) -> Result<ExitCode, CommandError> {
+/// What files and uploads are made from. A secret that is missing is said and is no error of a
+/// plan.
+fn sources(session: &Session<'_>) -> Result<Option<Sources>, CommandError> {
+    let mut workers = session.environment.workers.iter();
+    let uploads = workers.any(|worker| matches!(worker.deploy, Deploy::Bundle(_)));
+    if !uploads && session.bound_elsewhere().is_some() {
+        return Ok(None);
+    }
+    match Sources::read(session) {
+        Ok(sources) => Ok(Some(sources)),
+        Err(error) if error.code == Some("envc::cli::missing_secret") => {
+            session.ui.warn(&format!("apply will refuse: {}", error.message));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn plan(
+    app: &App,
+    session: &Session<'_>,
+    args: &PlanArgs,
+    sources: Option<&Sources>,
+) -> Result<ExitCode, CommandError> {
     let stop = Interrupt::listen();
     let reporter = Reporter::new(session.ui);
     let migrations = match session.environment.migrate {
@@ -69,7 +96,10 @@ async fn plan(app: &App, session: &Session<'_>, args: &PlanArgs) -> Result<ExitC
         session.ui.warn(&format!("apply will refuse: {} cannot be done yet", later.what));
     }
     show_plan(session.ui, plan, true);
-    let files = files_to_write(session, plan, known)?;
+    let files = match sources {
+        Some(sources) => files_to_write(session, sources, plan, known)?,
+        None => Vec::new(),
+    };
     if !files.is_empty() {
         session.ui.result(&format!("Files to write: {}", files.join(", ")));
     }
@@ -94,25 +124,17 @@ async fn plan(app: &App, session: &Session<'_>, args: &PlanArgs) -> Result<ExitC
     Ok(if changes && args.detailed_exitcode { ExitCode::Changes } else { ExitCode::Done })
 }
 
-/// The files that apply would write. Secrets are looked up for that; one that is missing is said
-/// and is no error of a plan.
+/// The files that apply would write.
 fn files_to_write(
     session: &Session<'_>,
+    sources: &Sources,
     plan: &envc_plan::Plan,
     leases: BTreeMap<String, LeaseFacts>,
 ) -> Result<Vec<String>, CommandError> {
     if session.bound_elsewhere().is_some() {
         return Ok(Vec::new());
     }
-    let sources = match Sources::read(session) {
-        Ok(sources) => sources,
-        Err(error) if error.code == Some("envc::cli::missing_secret") => {
-            session.ui.warn(&format!("apply will refuse: {}", error.message));
-            return Ok(Vec::new());
-        }
-        Err(error) => return Err(error),
-    };
-    let files = sources.render(session, &stand_ins(session, &sources, plan, leases))?;
+    let files = sources.render(session, &stand_ins(session, sources, plan, leases))?;
     Ok(files
         .into_iter()
         .filter(|file| !generated::up_to_date(session, std::slice::from_ref(file)))

@@ -302,6 +302,7 @@ impl Fake {
             store: self,
             plan: &plan,
             migrations: &BTreeMap::new(),
+            uploads: &BTreeMap::new(),
             parallelism: 1,
             news: false,
             names_are_proof: false,

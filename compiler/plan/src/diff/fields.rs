@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use envc_core::{Desired, Output, Part};
-use envc_kinds::{Kind, Mutability};
+use envc_kinds::{Attr, Kind, Mutability, kind};
 use serde_json::Value as Json;
 
 use super::Differ;
@@ -23,8 +23,11 @@ impl Differ<'_> {
         seen: &Seen,
         recorded: Option<&Recorded>,
     ) -> (Vec<FieldChange>, bool) {
-        let mut changes = Vec::new();
+        let mut changes = witnessed(kind, seen, recorded);
         let mut replace = false;
+        // What an interrupted run may have changed is not what is recorded: without a word of the
+        // API it is set again.
+        let recorded = recorded.filter(|_| !self.updates.contains(&wanted.address));
         for (field, value) in &wanted.fields {
             let mutability = kind
                 .attrs()
@@ -57,6 +60,7 @@ impl Differ<'_> {
 
     /// What to record of a resource that is there: the fields the spec sets, as they are now.
     pub(super) fn record(&self, wanted: &Desired, seen: &Seen, changed: &[FieldChange]) -> Record {
+        let kind = kind(wanted.address.kind());
         let mut fields = BTreeMap::new();
         for (field, value) in &wanted.fields {
             let differs = changed.iter().find(|change| &change.field == field);
@@ -65,6 +69,10 @@ impl Differ<'_> {
                 None => value.resolve(&mut |part| self.known(part)),
             };
             fields.extend(value.map(|value| (field.clone(), value)));
+        }
+        for attr in witnesses(kind) {
+            let told = seen.observed.fields.get(attr.name);
+            fields.extend(told.map(|value| (attr.name.to_owned(), value.clone())));
         }
         let mut record = record_of(wanted, &seen.observed.id, fields);
         if wanted.parent.is_none() {
@@ -88,6 +96,27 @@ impl Differ<'_> {
             Part::In(_) => value_of(self.leases, part),
         }
     }
+}
+
+fn witnesses(kind: &dyn Kind) -> impl Iterator<Item = &'static Attr> {
+    kind.attrs().iter().filter(|attr| attr.mutability == Mutability::Witness)
+}
+
+/// What the server gave and has changed since: somebody else changed what no list shows.
+fn witnessed(kind: &dyn Kind, seen: &Seen, recorded: Option<&Recorded>) -> Vec<FieldChange> {
+    let Some(recorded) = recorded else { return Vec::new() };
+    witnesses(kind)
+        .filter_map(|attr| {
+            let (now, was) =
+                (seen.observed.fields.get(attr.name)?, recorded.fields.get(attr.name)?);
+            (now != was).then(|| FieldChange {
+                field: attr.name.to_owned(),
+                before: Some(now.clone()),
+                after: Some(was.clone()),
+                forces_replace: false,
+            })
+        })
+        .collect()
 }
 
 /// A record of a desired resource.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use envc_core::{Address, Desired};
-use envc_kinds::kind;
+use envc_kinds::{Place, kind};
 
 use super::{Differ, ownership::has_marker};
 use crate::{
@@ -27,8 +27,11 @@ impl<'a> Differ<'a> {
             let seen = self.index.by_id(address.kind(), &recorded.id);
             let bound = self.bound.contains(&(address.kind(), recorded.id.as_str()));
             let moved = !self.claimed.insert((address.kind(), &recorded.id));
-            let dies_with_parent =
-                kind(address.kind()).delete(&envc_kinds::Place::default(), "x").is_none();
+            let parent_stays =
+                recorded.parent.as_ref().is_some_and(|parent| desired.contains_key(parent));
+            let kind = kind(address.kind());
+            let dies_with_parent = kind.dies_with_parent()
+                && (!parent_stays || kind.delete(&Place::default(), "x").is_none());
             let (action, reason) = match seen {
                 _ if dies_with_parent => (Action::Forget, "goes with the resource it belongs to"),
                 // Invariant: what is `existing` stays, also where envc made it once.
@@ -41,7 +44,11 @@ impl<'a> Differ<'a> {
                 None => (Action::Forget, "gone already: it was deleted outside envc"),
                 Some(_) => (Action::Delete, why),
             };
-            self.out.changes.push(doomed(address, recorded, action, reason));
+            let mut change = doomed(address, recorded, action, reason);
+            if let (Action::Delete, Some(seen)) = (action, seen) {
+                change.loses = kind.loses(&seen.observed.fields, None);
+            }
+            self.out.changes.push(change);
         }
     }
 
@@ -103,6 +110,7 @@ impl<'a> Differ<'a> {
         };
         let mut change = doomed(address, &recorded, Action::Delete, reason);
         change.deposed = true;
+        change.loses = kind(address.kind()).loses(&seen.observed.fields, None);
         self.out.changes.push(change);
     }
 }
@@ -120,6 +128,7 @@ fn doomed(address: &Address, recorded: &Recorded, action: Action, reason: &str) 
         deposed: false,
         existing: false,
         protect: false,
+        loses: Vec::new(),
         record: Some(Record {
             name: recorded.name.clone(),
             id: recorded.id.clone(),

@@ -54,6 +54,8 @@ struct Differ<'a> {
     /// What an interrupted run was about to create, and to delete.
     creates: BTreeSet<(KindId, &'a str)>,
     deletes: BTreeSet<&'a str>,
+    /// What an interrupted run was about to change: what is recorded of it may be past.
+    updates: BTreeSet<&'a Address>,
     /// Identifiers of what is `existing`: nothing of it is ever ours to change.
     bound: BTreeSet<(KindId, &'a str)>,
     /// Identifiers that belong to a resource of the plan already.
@@ -125,6 +127,7 @@ impl<'a> Differ<'a> {
             deletes: intents(IntentAction::Delete)
                 .filter_map(|intent| intent.id.as_deref())
                 .collect(),
+            updates: intents(IntentAction::Update).map(|intent| &intent.address).collect(),
             bound: BTreeSet::new(),
             claimed: BTreeSet::new(),
             out: Diff { changes: Vec::with_capacity(inputs.desired.len()), refusals: Vec::new() },
@@ -330,10 +333,12 @@ impl<'a> Differ<'a> {
             self.ids.insert(&wanted.address, &seen.observed.id);
         }
         self.claim(wanted.address.kind(), seen);
+        self.refuse_impossible(wanted, kind, seen);
         let (fields, replace) = self.field_changes(wanted, kind, seen, None);
         let mut change = change(wanted, Action::Adopt, proof);
         change.id = Some(seen.observed.id.clone());
         change.record = Some(self.record(wanted, seen, &fields));
+        change.loses = loses(kind, wanted, seen, replace || !same);
         change.fields = fields;
         if replace || !same {
             change.action = Action::ReplaceDeleteFirst;
@@ -353,6 +358,7 @@ impl<'a> Differ<'a> {
     ) {
         self.ids.insert(&wanted.address, &seen.observed.id);
         self.claim(wanted.address.kind(), seen);
+        self.refuse_impossible(wanted, kind, seen);
         let (mut fields, mut replace) = self.field_changes(wanted, kind, seen, recorded);
         // Kinds whose natural key is made of fields have a `name` attribute of their own.
         let own_name = kind.attrs().iter().any(|attr| attr.name == "name");
@@ -388,6 +394,7 @@ impl<'a> Differ<'a> {
         let mut change = change(wanted, action, &reason);
         change.id = Some(seen.observed.id.clone());
         change.drift = recorded.map(|recorded| drift(kind, seen, recorded)).unwrap_or_default();
+        change.loses = loses(kind, wanted, seen, replace);
         // What a replace removes has its own name and zone, so it is told too.
         change.record = match action {
             Action::Keep => Some(self.record(wanted, seen, &[])),
@@ -400,6 +407,17 @@ impl<'a> Differ<'a> {
             self.refuse_if_protected(wanted, "replaced", &reason);
         }
         self.out.changes.push(change);
+    }
+
+    /// Invariant: what the API would refuse, or do wrong, is refused in the plan.
+    fn refuse_impossible(&mut self, wanted: &Desired, kind: &dyn Kind, seen: &Seen) {
+        let objection = kind.objection(&seen.observed.fields, &wanted.fields);
+        self.out.refusals.extend(objection.map(|objection| Refusal {
+            code: objection.code,
+            address: wanted.address.clone(),
+            message: format!("{} cannot be changed: {}", wanted.address, objection.what),
+            help: objection.help,
+        }));
     }
 
     /// Invariant: `protect` refuses delete and replace, before any call.
@@ -421,6 +439,11 @@ impl<'a> Differ<'a> {
     }
 }
 
+/// What of data is lost when what was seen becomes what is wanted, or goes.
+fn loses(kind: &dyn Kind, wanted: &Desired, seen: &Seen, goes: bool) -> Vec<String> {
+    kind.loses(&seen.observed.fields, (!goes).then_some(&wanted.fields))
+}
+
 fn change(wanted: &Desired, action: Action, reason: &str) -> Change {
     Change {
         address: wanted.address.clone(),
@@ -433,6 +456,7 @@ fn change(wanted: &Desired, action: Action, reason: &str) -> Change {
         deposed: false,
         existing: false,
         protect: wanted.protect,
+        loses: Vec::new(),
         record: None,
     }
 }

@@ -19,6 +19,7 @@ fn change(address: &str, action: Action, reason: &str) -> Change {
         deposed: false,
         existing: false,
         protect: false,
+        loses: Vec::new(),
         record: None,
     }
 }
@@ -56,6 +57,7 @@ fn create(address: &str) -> Work {
         address: address.parse().unwrap(),
         name: "n".into(),
         fields: BTreeMap::new(),
+        before: BTreeMap::new(),
         zone: None,
         parent: None,
     })
@@ -196,4 +198,37 @@ fn something_new_takes_one_line_unless_more_is_asked_for() {
     );
     let verbose = render_plan(&plan, &Palette::plain(), RenderOptions { verbose: true });
     assert!(verbose.contains("      content: (known after apply)\n"), "{verbose}");
+}
+
+/// Invariant: of secrets a plan shows names, and what is lost stands in it.
+#[test]
+fn secrets_are_told_by_name_and_losses_in_words() {
+    let digests = |pairs: &[(&str, &str)]| {
+        let pairs = pairs.iter().map(|(name, digest)| ((*name).to_owned(), json!(digest)));
+        Some(Json::Object(pairs.collect()))
+    };
+    let mut made = change("worker.new", Action::Create, "");
+    made.fields = vec![
+        field("code", None, Some(json!("3f9a"))),
+        field("compatibility-flags", None, Some(json!([]))),
+        field("secrets", None, digests(&[("KEY", "d1"), ("TOKEN", "d2")])),
+    ];
+    let mut changed = change("worker.web", Action::Update, "the spec changed");
+    changed.loses = vec!["all Durable Objects of the class Room".to_owned()];
+    changed.fields = vec![field(
+        "secrets",
+        digests(&[("GONE", "d0"), ("KEY", "d1"), ("SAME", "d3")]),
+        digests(&[("KEY", "d2"), ("NEW", "d4"), ("SAME", "d3")]),
+    )];
+    let plan = plan(vec![made, changed], vec![create("worker.new")]);
+    check(
+        &plan,
+        false,
+        "+ create worker.new  shop-new-main  code=\"3f9a\"  secrets=KEY,TOKEN\n\
+         ~ update worker.web  shop-web-main\n\
+         \x20     the spec changed\n\
+         \x20     loses all Durable Objects of the class Room\n\
+         \x20     secrets: GONE removed, KEY changed, NEW set\n\n\
+         Plan: 1 to create, 1 to update; 1 request.\n",
+    );
 }

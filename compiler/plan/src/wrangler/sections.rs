@@ -126,6 +126,16 @@ impl Triggers<'_> {
     }
 }
 
+/// A route or a custom domain.
+#[derive(Debug, Serialize)]
+pub(super) struct Route<'a> {
+    pub(super) pattern: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) zone_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) custom_domain: bool,
+}
+
 /// `dev`: what `wrangler dev` listens on.
 #[derive(Debug, Serialize)]
 pub(super) struct Dev {

@@ -75,9 +75,11 @@ impl Account {
     /// Adds an object behind envc's back.
     pub(crate) fn add(&mut self, id: KindId, object: Object) -> String {
         self.made += 1;
-        // A bucket's name is its identifier.
-        let api_id =
-            if id == KindId::R2 { object.name.clone() } else { format!("id{}", self.made) };
+        // The name of a bucket or of a script is its identifier.
+        let api_id = match id {
+            KindId::R2 | KindId::Worker => object.name.clone(),
+            _ => format!("id{}", self.made),
+        };
         self.objects.insert((id, api_id.clone()), object);
         api_id
     }
@@ -131,7 +133,8 @@ fn seen(id: KindId, api_id: &str, object: &Object) -> Observed {
         }
     }
     fields.extend(object.fields.clone());
-    let comment = object.fields.get("comment").and_then(Json::as_str).map(str::to_owned);
+    let comment = object.fields.get("comment").or(object.fields.get("marker"));
+    let comment = comment.and_then(Json::as_str).map(str::to_owned);
     if id == KindId::Dns {
         fields.insert("comment".into(), comment.clone().into());
     }

@@ -227,7 +227,15 @@ impl World {
             intent.id.as_deref() == Some(api_id)
                 || (intent.address.kind() == id && kind(id).collides(&intent.name, &object.name))
         });
-        !object.foreign || (by_name && namesake) || intended
+        // Where the name is the identifier, nothing tells another one from the one recorded.
+        let recorded = matches!(id, KindId::R2 | KindId::Worker)
+            && self
+                .account
+                .state
+                .iter()
+                .flat_map(|state| state.resources.values())
+                .any(|recorded| recorded.id == api_id);
+        !object.foreign || (by_name && namesake) || intended || recorded
     }
 
     /// Identifiers of what is `existing`.

@@ -20,6 +20,16 @@ pub(crate) struct Spec {
     simple: Vec<Simple>,
     tunnels: Vec<(u8, bool, Option<u8>)>,
     records: Vec<Record>,
+    workers: Vec<Worker>,
+}
+
+#[derive(Clone, Debug)]
+struct Worker {
+    label: u8,
+    renamed: bool,
+    values: u16,
+    /// Cron triggers, a route, a domain, the queue that it reads.
+    triggers: (Option<u8>, Option<u8>, Option<u8>, Option<u8>),
 }
 
 #[derive(Clone, Debug)]
@@ -57,8 +67,11 @@ pub(crate) fn spec() -> impl Strategy<Value = Spec> {
                 proxied,
                 words,
             });
-    (vec(simple, 0..6), vec(tunnel, 0..3), vec(record, 0..5))
-        .prop_map(|(simple, tunnels, records)| Spec { simple, tunnels, records })
+    let some = || prop::option::of(0..2_u8);
+    let worker = (0..2_u8, any::<bool>(), any::<u16>(), (some(), some(), some(), some()))
+        .prop_map(|(label, renamed, values, triggers)| Worker { label, renamed, values, triggers });
+    (vec(simple, 0..6), vec(tunnel, 0..3), vec(record, 0..5), vec(worker, 0..3))
+        .prop_map(|(simple, tunnels, records, workers)| Spec { simple, tunnels, records, workers })
 }
 
 /// A value of the spec that is this JSON.
@@ -147,10 +160,81 @@ impl Spec {
             wanted.protect = protect;
             add(wanted);
         }
+        for worker in &self.workers {
+            for mut wanted in worker.desired(&graph) {
+                wanted.protect = protect;
+                let id = wanted.address.kind();
+                let taken = wanted.parent.is_none()
+                    && graph
+                        .values()
+                        .any(|other| other.address.kind() == id && other.name == wanted.name);
+                if !taken && !graph.contains_key(&wanted.address) {
+                    graph.insert(wanted.address.clone(), wanted);
+                }
+            }
+        }
         // A configuration whose tunnel was left out goes with it.
         let known: Vec<Address> = graph.keys().cloned().collect();
         graph.retain(|_, wanted| wanted.parent.as_ref().is_none_or(|it| known.contains(it)));
         graph
+    }
+}
+
+/// Sets some of the attributes to one of their samples each.
+fn set(wanted: &mut Desired, values: u16) {
+    let (id, mut choice) = (wanted.address.kind(), usize::from(values));
+    for attr in kind(id).attrs() {
+        if choice % 3 > 0 && !attr.samples.is_empty() {
+            let json = sample(id, attr.name, choice % 3 - 1);
+            wanted.fields.insert(attr.name.to_owned(), value(&json));
+        }
+        choice /= 3;
+    }
+}
+
+impl Worker {
+    /// The script, and what stands behind it.
+    fn desired(&self, graph: &BTreeMap<Address, Desired>) -> Vec<Desired> {
+        let label = format!("w{}", self.label);
+        let name = format!("p-{label}{}-e", if self.renamed { "x" } else { "" });
+        let address = Address::new(KindId::Worker, &label);
+        let mut script = desired(address.clone(), name.clone());
+        set(&mut script, self.values);
+        script.fields.insert("marker".into(), Value::text(MARKER));
+        let mut all = vec![script];
+        let (crons, route, domain, queue) = self.triggers;
+        if let Some(n) = crons {
+            let mut wanted = desired(Address::new(KindId::WorkerCrons, &label), name);
+            let crons = sample(KindId::WorkerCrons, "crons", usize::from(n));
+            wanted.fields.insert("crons".into(), value(&crons));
+            wanted.parent = Some(address.clone());
+            all.push(wanted);
+        }
+        let script = Value::Text(Text::output(address, Output::Name));
+        let places = [
+            (KindId::WorkerRoute, route, "/*", Some(ZONE.to_owned())),
+            (KindId::WorkerDomain, domain, "", Some(ZONE.to_owned())),
+        ];
+        for (id, n, path, zone) in places {
+            let Some(n) = n else { continue };
+            let host = format!("w{n}.{ZONE}{path}");
+            let mut wanted = desired(Address::new(id, format!("{label}.{host}")), host);
+            wanted.fields.insert("script".into(), script.clone());
+            wanted.zone = zone;
+            all.push(wanted);
+        }
+        let queues = graph.values().filter(|wanted| wanted.address.kind() == KindId::Queue);
+        if let Some(queue) = queue.and_then(|n| queues.filter(|it| it.is_managed()).nth(n.into())) {
+            let label = format!("{label}.{}", queue.address.name());
+            let address = Address::new(KindId::QueueConsumer, label);
+            let mut wanted = desired(address, queue.name.clone());
+            set(&mut wanted, self.values);
+            let id = Text::output(queue.address.clone(), Output::Id);
+            wanted.fields.insert("queue".into(), Value::Text(id));
+            wanted.fields.insert("script".into(), script);
+            all.push(wanted);
+        }
+        all
     }
 }
 
@@ -169,16 +253,7 @@ impl Simple {
                 let found = pick.map_or_else(|| "none".to_owned(), |id| (*id).clone());
                 wanted.mode = Mode::ExistingId(found);
             }
-            _ => {
-                let mut choice = usize::from(self.values);
-                for attr in kind(id).attrs() {
-                    if choice % 3 > 0 && !attr.samples.is_empty() {
-                        let json = sample(id, attr.name, choice % 3 - 1);
-                        wanted.fields.insert(attr.name.to_owned(), value(&json));
-                    }
-                    choice /= 3;
-                }
-            }
+            _ => set(&mut wanted, self.values),
         }
         wanted
     }

@@ -8,7 +8,9 @@ pub(super) const WORKER: NodeRule = NodeRule {
     doc: "A Worker: its bindings, variables and configuration.",
     notes: &[
         "envc writes `wrangler.jsonc` into its folder and, where it has secrets, `.dev.vars`.",
-        "`deploy=\"placeholder\"`, `deploy=\"bundle\"`, `route` and `domain` are checked, and refused by apply: they are not there yet.",
+        "With `deploy=\"bundle\"` envc owns the script: one upload carries the modules, bindings, variables, secrets and Durable Object migrations from the deployed tag on; crons, routes, domains and queue consumers follow. A deployment by somebody else is a difference.",
+        "Otherwise `route`, `domain`, `cron` and `consume` stand in `wrangler.jsonc`, and wrangler deploys them.",
+        "`deploy=\"placeholder\"` is checked, and refused by apply: it is not there yet.",
     ],
     example: "worker \"webapp\" path=\"apps/webapp\" { bind \"DB\" d1=\"webapp\" }",
     args: &[LABEL],
@@ -20,8 +22,8 @@ pub(super) const WORKER: NodeRule = NodeRule {
             "The script's name in the account.",
         )
         .otherwise("`{project}-NAME-{env}`"),
-        optional("main", Type::Path, "The entry point, relative to the folder.")
-            .otherwise("left out of the configuration"),
+        optional("main", Type::Path, "The entry point, relative to the folder; of a bundle, its main module.")
+            .otherwise("left out of the configuration; of a bundle `index.js`, `worker.js` or `shim.mjs`"),
         optional("compatibility-date", Type::Date, "The compatibility date.")
             .otherwise("left out of the configuration"),
         optional(
@@ -30,8 +32,12 @@ pub(super) const WORKER: NodeRule = NodeRule {
             "Who brings the script to the account: you with wrangler (`external`), you after envc made an empty one (`placeholder`), or envc (`bundle`).",
         )
         .default("\"external\""),
-        optional("bundle", Type::Path, "The built script, for `deploy=\"bundle\"`.")
-            .otherwise("nothing is uploaded"),
+        optional(
+            "bundle",
+            Type::Path,
+            "The folder of the built script, relative to `path`, for `deploy=\"bundle\"`: each file in it is a module, but hidden ones.",
+        )
+        .otherwise("nothing is uploaded"),
     ],
     children: &[
         &WORKER_PORT,
@@ -121,7 +127,7 @@ const VAR: NodeRule = NodeRule {
 
 const SECRET: NodeRule = NodeRule {
     name: "secret",
-    doc: "A secret of the Worker; for local work it goes to `.dev.vars`.",
+    doc: "A secret of the Worker: uploaded with a bundle, and for local work in `.dev.vars`.",
     example: "secret \"AUTH_SECRET\"",
     args: &[
         NAME,

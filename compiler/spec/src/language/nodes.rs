@@ -298,7 +298,7 @@ fn property(prop: &PropRule, kind: Option<&dyn Kind>) -> PropertyDoc {
         default,
         otherwise,
         change: attr.map(|mutability| match mutability {
-            Mutability::InPlace => "in_place",
+            Mutability::InPlace | Mutability::Digested | Mutability::Witness => "in_place",
             Mutability::Replace => "replace",
             Mutability::CreateOnly => "create_only",
         }),

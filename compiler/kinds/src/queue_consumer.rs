@@ -1,0 +1,195 @@
+//! The Worker that reads a queue.
+//!
+//! Endpoints: `POST /accounts/{a}/queues/{q}/consumers`, `PUT|DELETE …/{id}`. A queue has at most
+//! one consumer (11004), so the queue's name is its natural key, and the list of queues tells of
+//! all of them. A PUT replaces all settings. The script needs a `queue` handler (11001), and cannot
+//! be deleted before its consumers (10064).
+//! Source: Cloudflare's OpenAPI document and wrangler's source, checked November 2026.
+
+use std::collections::BTreeMap;
+
+use envc_core::{Desired, KindId};
+use envc_syntax::Node;
+use serde_json::{Value as Json, json};
+
+use crate::{
+    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Observed, Place, Queue,
+    Wanted, api,
+};
+
+/// The kind.
+#[derive(Debug)]
+pub struct QueueConsumer;
+
+/// The spec's fields and the API's settings.
+const SETTINGS: [(&str, &str); 5] = [
+    ("batch-size", "batch_size"),
+    ("max-batch-timeout-ms", "max_wait_time_ms"),
+    ("max-retries", "max_retries"),
+    ("max-concurrency", "max_concurrency"),
+    ("retry-delay", "retry_delay"),
+];
+
+const fn in_place(name: &'static str, samples: &'static [&'static str]) -> Attr {
+    Attr { name, mutability: Mutability::InPlace, samples }
+}
+
+static ATTRS: &[Attr] = &[
+    Attr { name: "queue", mutability: Mutability::Replace, samples: &[] },
+    in_place("script", &["\"shop-a\"", "\"shop-b\""]),
+    in_place("dead-letter", &["\"dlq\""]),
+    in_place("batch-size", &["10", "20"]),
+    in_place("max-batch-timeout-ms", &["5000", "1000"]),
+    in_place("max-retries", &["3", "0"]),
+    in_place("max-concurrency", &["1", "2"]),
+    in_place("retry-delay", &["0", "60"]),
+];
+
+impl Kind for QueueConsumer {
+    fn id(&self) -> KindId {
+        KindId::QueueConsumer
+    }
+
+    fn noun(&self) -> &'static str {
+        "queue consumer"
+    }
+
+    fn permission(&self) -> &'static str {
+        "Queues Write"
+    }
+
+    fn lower(&self, _node: &Node, _cx: &mut dyn Lower) -> Vec<Desired> {
+        Vec::new() // the worker makes it
+    }
+
+    fn attrs(&self) -> &'static [Attr] {
+        ATTRS
+    }
+
+    fn renames(&self) -> bool {
+        true
+    }
+
+    /// The list of queues, which holds their consumers.
+    fn listing(&self, place: &Place) -> Option<Listing> {
+        Queue.listing(place)
+    }
+
+    fn observe(&self, queue: &Json) -> Option<Observed> {
+        let queue_id = api::text(queue, "queue_id")?;
+        let consumer = queue.get("consumers")?.as_array()?.first()?;
+        Some(Observed { name: api::text(queue, "queue_name")?, ..read(&queue_id, consumer)? })
+    }
+
+    fn made(&self, wanted: &Wanted, result: &Json) -> Option<Observed> {
+        let queue_id = wanted.fields.get("queue").and_then(Json::as_str)?;
+        Some(Observed { name: wanted.name.clone(), ..read(queue_id, result)? })
+    }
+
+    fn create(&self, place: &Place, wanted: &Wanted) -> Call {
+        let queue_id = wanted.fields.get("queue").and_then(Json::as_str).unwrap_or_default();
+        Call::post(&consumers(&place.account, queue_id, &[]), body(wanted))
+    }
+
+    fn update(&self, place: &Place, id: &str, wanted: &Wanted, _changed: &[String]) -> Call {
+        let (queue_id, id) = id.split_once('/').unwrap_or((id, ""));
+        Call::put(&consumers(&place.account, queue_id, &[id]), body(wanted))
+    }
+
+    fn delete(&self, place: &Place, id: &str) -> Option<Call> {
+        let (queue_id, id) = id.split_once('/').unwrap_or((id, ""));
+        Some(Call::delete(&consumers(&place.account, queue_id, &[id])))
+    }
+
+    fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
+        if failure.has(&[11004]) {
+            return Some(Meaning::Exists);
+        }
+        let missing = failure.status == 404 && failure.has(&[11000, 11006, 10105, 10013]);
+        missing.then_some(Meaning::NotFound)
+    }
+}
+
+fn consumers<'a>(account: &'a str, queue: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
+    [&["accounts", account, "queues", queue, "consumers"], rest].concat()
+}
+
+/// A consumer. Its identifier is only good together with its queue's.
+fn read(queue_id: &str, consumer: &Json) -> Option<Observed> {
+    let script =
+        ["script", "script_name", "service"].iter().find_map(|key| api::text(consumer, key));
+    let mut fields = BTreeMap::from([
+        ("queue".to_owned(), json!(queue_id)),
+        ("script".to_owned(), json!(script)),
+    ]);
+    // Not every answer tells it.
+    if let Some(dead_letter) = api::text(consumer, "dead_letter_queue") {
+        fields.insert("dead-letter".to_owned(), json!(dead_letter));
+    }
+    for (field, setting) in SETTINGS {
+        if let Some(value) = consumer.get("settings").and_then(|settings| settings.get(setting)) {
+            fields.insert(field.to_owned(), value.clone());
+        }
+    }
+    let id = format!("{queue_id}/{}", api::text(consumer, "consumer_id")?);
+    Some(Observed { id, fields, ..Observed::default() })
+}
+
+fn body(wanted: &Wanted) -> Json {
+    let mut settings = serde_json::Map::new();
+    for (field, setting) in SETTINGS {
+        if let Some(value) = wanted.fields.get(field) {
+            settings.insert(setting.to_owned(), value.clone());
+        }
+    }
+    let mut body = json!({
+        "type": "worker", "script_name": wanted.fields.get("script"), "settings": settings,
+    });
+    if let Some(dead_letter) = wanted.fields.get("dead-letter") {
+        api::set(&mut body, "dead_letter_queue", dead_letter.clone());
+    }
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_consumer_is_read_out_of_the_list_of_queues_under_whatever_name_its_script_has() {
+        for key in ["script", "script_name", "service"] {
+            let queue = json!({
+                "queue_id": "q1", "queue_name": "jobs",
+                "consumers": [{ "consumer_id": "c1", key: "shop", "settings": { "batch_size": 5 } }],
+            });
+            let seen = QueueConsumer.observe(&queue).unwrap();
+            assert_eq!((&*seen.id, &*seen.name), ("q1/c1", "jobs"));
+            assert_eq!(seen.fields["script"], json!("shop"));
+            assert_eq!(seen.fields["batch-size"], json!(5));
+        }
+        let none = json!({ "queue_id": "q1", "queue_name": "jobs", "consumers": [] });
+        assert_eq!(QueueConsumer.observe(&none), None);
+    }
+
+    #[test]
+    fn what_a_create_returns_is_found_again_for_update_and_delete() {
+        let wanted = Wanted {
+            name: "jobs".into(),
+            fields: [
+                ("queue".to_owned(), json!("q1")),
+                ("script".to_owned(), json!("shop")),
+                ("max-retries".to_owned(), json!(2)),
+            ]
+            .into(),
+            ..Wanted::default()
+        };
+        let place = Place { account: "a".into(), ..Place::default() };
+        let call = QueueConsumer.create(&place, &wanted);
+        assert_eq!(call.target(), "/accounts/a/queues/q1/consumers");
+        assert_eq!(call.body.unwrap()["settings"], json!({ "max_retries": 2 }));
+        let seen = QueueConsumer.made(&wanted, &json!({ "consumer_id": "c1" })).unwrap();
+        let path = "/accounts/a/queues/q1/consumers/c1";
+        assert_eq!(QueueConsumer.delete(&place, &seen.id).unwrap().target(), path);
+        assert_eq!(QueueConsumer.update(&place, &seen.id, &wanted, &[]).target(), path);
+    }
+}

@@ -1,0 +1,316 @@
+//! Scripts of Workers that envc uploads whole.
+//!
+//! Endpoints: `GET /accounts/{a}/workers/scripts` (one page), `PUT …/{name}` (multipart: metadata
+//! and one part for each module; an upsert that replaces everything but cron triggers, routes,
+//! domains and consumers), `DELETE …/{name}`. The name is the identifier. Secrets that an upload
+//! does not carry are lost, so it carries all of them.
+//!
+//! No code is ever read back: the upload puts two tags on the script, the marker of its
+//! environment and the digest of its code. A deployment by somebody else loses the tags, or leaves
+//! them and changes the `etag`, which is recorded.
+//! Source: Cloudflare's OpenAPI document and Workers documentation, checked November 2026. At most
+//! eight tags, of which none may hold a comma or an ampersand.
+
+use std::collections::BTreeMap;
+
+use envc_core::{Desired, KindId, Value};
+use envc_syntax::Node;
+use serde_json::{Value as Json, json};
+
+use crate::{
+    ApiFailure, Attr, Call, Fields, FormPart, Kind, Listing, Lower, Meaning, Mutability, Objection,
+    Observed, Paging, Place, Wanted, api, worker_objects as objects,
+};
+
+/// The kind.
+#[derive(Debug)]
+pub struct Worker;
+
+/// Begins the tag that says what code the script has.
+const CODE_TAG: &str = "envc-code:";
+/// Begins the tag that says whose the script is.
+const MARKER_TAG: &str = "envc:";
+/// The field that holds the marker.
+const MARKER: &str = "marker";
+
+const fn in_place(name: &'static str, samples: &'static [&'static str]) -> Attr {
+    Attr { name, mutability: Mutability::InPlace, samples }
+}
+
+static ATTRS: &[Attr] = &[
+    in_place("code", &["\"0a\"", "\"0b\""]),
+    in_place("bundle", &["\"1 module, 9 bytes\""]),
+    in_place("main", &["\"index.js\"", "\"worker.js\""]),
+    in_place("compatibility-date", &["\"2026-01-01\"", "\"2026-09-01\""]),
+    in_place("compatibility-flags", &["[]", "[\"nodejs_compat\"]"]),
+    in_place("bindings", &["[]", "[{\"name\":\"A\",\"type\":\"plain_text\",\"text\":\"a\"}]"]),
+    Attr {
+        name: "secrets",
+        mutability: Mutability::Digested,
+        samples: &["{}", "{\"KEY\":\"0a\"}"],
+    },
+    in_place("migrations", &[]),
+    in_place("migration-tag", &[]),
+    in_place(MARKER, &[]),
+    Attr { name: "etag", mutability: Mutability::Witness, samples: &[] },
+];
+
+impl Kind for Worker {
+    fn id(&self) -> KindId {
+        KindId::Worker
+    }
+
+    fn noun(&self) -> &'static str {
+        "Worker"
+    }
+
+    fn permission(&self) -> &'static str {
+        "Workers Scripts Write"
+    }
+
+    fn loses(&self, seen: &Fields<Json>, wanted: Option<&Fields<Value>>) -> Vec<String> {
+        objects::loses(seen, wanted)
+    }
+
+    fn objection(&self, seen: &Fields<Json>, wanted: &Fields<Value>) -> Option<Objection> {
+        objects::objection(seen, wanted)
+    }
+
+    fn changes_from(&self) -> &'static [&'static str] {
+        &[objects::TAG]
+    }
+
+    fn stands_alone(&self, _node: &Node) -> bool {
+        true
+    }
+
+    fn lower(&self, _node: &Node, _cx: &mut dyn Lower) -> Vec<Desired> {
+        Vec::new() // only some are deployed by envc: the spec's own code knows which
+    }
+
+    fn attrs(&self) -> &'static [Attr] {
+        ATTRS
+    }
+
+    fn listing(&self, place: &Place) -> Option<Listing> {
+        Some(Listing { call: Call::get(&scripts(&place.account, &[])), paging: Paging::Whole })
+    }
+
+    fn observe(&self, item: &Json) -> Option<Observed> {
+        let id = api::text(item, "id")?;
+        let mut fields = BTreeMap::new();
+        for (field, key) in [
+            ("compatibility-date", "compatibility_date"),
+            ("compatibility-flags", "compatibility_flags"),
+            ("etag", "etag"),
+        ] {
+            if let Some(value) = item.get(key).filter(|value| !value.is_null()) {
+                fields.insert(field.to_owned(), value.clone());
+            }
+        }
+        fields.insert(objects::TAG.to_owned(), json!(api::text(item, "migration_tag")));
+        let mut comment = None;
+        if let Some(tags) = item.get("tags") {
+            let tags: Vec<&str> =
+                tags.as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+            let code = tags.iter().find_map(|tag| tag.strip_prefix(CODE_TAG));
+            fields.insert("code".to_owned(), json!(code));
+            let marker = tags.iter().find(|tag| tag.starts_with(MARKER_TAG));
+            fields.insert(MARKER.to_owned(), json!(marker));
+            comment = marker.map(|marker| (*marker).to_owned());
+        }
+        Some(Observed { name: id.clone(), id, fields, comment, token: None })
+    }
+
+    fn create(&self, place: &Place, wanted: &Wanted) -> Call {
+        put(place, wanted, Some(&Json::Null))
+    }
+
+    fn update(&self, place: &Place, _id: &str, wanted: &Wanted, _changed: &[String]) -> Call {
+        put(place, wanted, wanted.before.get(objects::TAG))
+    }
+
+    fn delete(&self, place: &Place, id: &str) -> Option<Call> {
+        Some(Call::delete(&scripts(&place.account, &[id])))
+    }
+
+    fn meaning(&self, call: &Call, failure: &ApiFailure) -> Option<Meaning> {
+        if failure.has(&[10079]) {
+            return Some(Meaning::Moved);
+        }
+        if failure.has(&[10064, 10142]) {
+            return Some(Meaning::InUse);
+        }
+        let missing = failure.has(&[10007, 10090, 10092]);
+        if call.method == http::Method::PUT {
+            // The first upload of a script may not find it for a moment.
+            return missing.then_some(Meaning::Transient);
+        }
+        missing.then_some(Meaning::NotFound)
+    }
+}
+
+/// The path of the scripts, or of one.
+pub(crate) fn scripts<'a>(account: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
+    [&["accounts", account, "workers", "scripts"], rest].concat()
+}
+
+/// The upload. `from` is the deployed migration, where migrations are to be sent.
+fn put(place: &Place, wanted: &Wanted, from: Option<&Json>) -> Call {
+    let fields = &wanted.fields;
+    let field = |name: &str| fields.get(name).cloned().unwrap_or(Json::Null);
+    let mut bindings = field("bindings").as_array().cloned().unwrap_or_default();
+    let mut tags: Vec<Json> = fields.get(MARKER).cloned().into_iter().collect();
+    if let Some(code) = fields.get("code").and_then(Json::as_str) {
+        tags.push(json!(format!("{CODE_TAG}{code}")));
+    }
+    let mut modules = Vec::new();
+    if let Some(upload) = &wanted.upload {
+        for (name, value) in &upload.secrets {
+            // The secret's place: the body of the upload, and nowhere else.
+            bindings.push(json!({ "name": name, "type": "secret_text", "text": value.expose() }));
+        }
+        modules.extend(upload.modules.iter().map(|module| FormPart {
+            name: module.name.clone(),
+            file_name: Some(module.name.clone()),
+            content_type: module.content_type(),
+            bytes: module.bytes.clone(),
+        }));
+    }
+    let mut metadata = json!({
+        "main_module": field("main"), "bindings": bindings, "tags": tags,
+        "compatibility_flags": field("compatibility-flags"),
+    });
+    if let Some(date) = fields.get("compatibility-date") {
+        api::set(&mut metadata, "compatibility_date", date.clone());
+    }
+    if let Some(migrations) = from.and_then(|from| objects::to_send(&field("migrations"), from)) {
+        api::set(&mut metadata, "migrations", migrations);
+    }
+    let mut form = vec![FormPart {
+        name: "metadata".to_owned(),
+        file_name: None,
+        content_type: "application/json",
+        bytes: metadata.to_string().into_bytes(),
+    }];
+    form.append(&mut modules);
+    Call::put_form(&scripts(&place.account, &[&wanted.name]), form)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use envc_core::Secret;
+
+    use super::*;
+    use crate::{Module, Upload};
+
+    fn wanted() -> Wanted {
+        let migrations = json!([
+            { "tag": "v1", "new-sqlite-classes": ["Room"] },
+            { "tag": "v2", "renamed-classes": [["Room", "Hall"]], "deleted-classes": ["Old"] },
+        ]);
+        Wanted {
+            name: "shop-edge".into(),
+            fields: [
+                ("code".to_owned(), json!("0a")),
+                ("main".to_owned(), json!("index.js")),
+                ("compatibility-date".to_owned(), json!("2026-01-01")),
+                ("compatibility-flags".to_owned(), json!(["nodejs_compat"])),
+                ("bindings".to_owned(), json!([{ "name": "DB", "type": "d1", "id": "1" }])),
+                (MARKER.to_owned(), json!("envc:shop/e")),
+                ("migrations".to_owned(), migrations),
+                ("migration-tag".to_owned(), json!("v2")),
+            ]
+            .into(),
+            upload: Some(Arc::new(Upload {
+                modules: vec![
+                    Module { name: "index.js".into(), bytes: b"export default {}".to_vec() },
+                    Module { name: "lib/a.wasm".into(), bytes: vec![0, 255] },
+                ],
+                secrets: [("KEY".to_owned(), Secret::new("s3cret"))].into(),
+            })),
+            ..Wanted::default()
+        }
+    }
+
+    fn metadata(call: &Call) -> Json {
+        serde_json::from_slice(&call.form[0].bytes).unwrap()
+    }
+
+    #[test]
+    fn one_call_carries_code_bindings_secrets_tags_and_all_migrations() {
+        let place = Place { account: "a".into(), ..Place::default() };
+        let call = Worker.create(&place, &wanted());
+        assert_eq!(call.target(), "/accounts/a/workers/scripts/shop-edge");
+        assert_eq!(
+            metadata(&call),
+            json!({
+                "main_module": "index.js",
+                "bindings": [
+                    { "name": "DB", "type": "d1", "id": "1" },
+                    { "name": "KEY", "type": "secret_text", "text": "s3cret" },
+                ],
+                "compatibility_date": "2026-01-01",
+                "compatibility_flags": ["nodejs_compat"],
+                "tags": ["envc:shop/e", "envc-code:0a"],
+                "migrations": {
+                    "new_tag": "v2",
+                    "steps": [
+                        { "new_sqlite_classes": ["Room"] },
+                        {
+                            "deleted_classes": ["Old"],
+                            "renamed_classes": [{ "from": "Room", "to": "Hall" }],
+                        },
+                    ],
+                },
+            })
+        );
+        let parts: Vec<_> = call
+            .form
+            .iter()
+            .map(|part| (part.name.as_str(), part.file_name.as_deref(), part.content_type))
+            .collect();
+        assert_eq!(
+            parts,
+            [
+                ("metadata", None, "application/json"),
+                ("index.js", Some("index.js"), "application/javascript+module"),
+                ("lib/a.wasm", Some("lib/a.wasm"), "application/wasm"),
+            ]
+        );
+        assert_eq!(call.form[2].bytes, [0, 255]);
+        assert!(!format!("{call:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn an_update_sends_what_follows_the_deployed_migration() {
+        let place = Place::default();
+        let mut wanted = wanted();
+        assert_eq!(metadata(&Worker.update(&place, "x", &wanted, &[])).get("migrations"), None);
+        wanted.before.insert("migration-tag".into(), json!("v1"));
+        let sent = metadata(&Worker.update(&place, "x", &wanted, &[]));
+        assert_eq!(sent["migrations"]["old_tag"], json!("v1"));
+        assert_eq!(sent["migrations"]["new_tag"], json!("v2"));
+        assert_eq!(sent["migrations"]["steps"].as_array().map(Vec::len), Some(1));
+    }
+
+    #[test]
+    fn a_deployment_by_somebody_else_shows_in_the_list() {
+        let item = json!({
+            "id": "shop-edge", "etag": "e1", "compatibility_date": "2026-01-01",
+            "tags": ["cf:service=x", "envc:shop/e", "envc-code:0a"], "migration_tag": "v2",
+        });
+        let seen = Worker.observe(&item).unwrap();
+        assert_eq!(seen.comment.as_deref(), Some("envc:shop/e"));
+        assert_eq!(seen.fields["code"], json!("0a"));
+        assert_eq!(seen.fields["etag"], json!("e1"));
+        for tags in [json!(null), json!([]), json!(["other"])] {
+            let seen = Worker.observe(&json!({ "id": "x", "tags": tags })).unwrap();
+            assert_eq!((seen.comment, &seen.fields["code"]), (None, &Json::Null));
+        }
+        let bare = Worker.observe(&json!({ "id": "x" })).unwrap();
+        assert!(!bare.fields.contains_key("code"), "a list that tells no tags says nothing");
+    }
+}

@@ -1,0 +1,117 @@
+//! Cron triggers of a Worker: one document for each script.
+//!
+//! Endpoint: `GET|PUT /accounts/{a}/workers/scripts/{name}/schedules`. A PUT takes the bare list and
+//! replaces the whole; an empty list takes all triggers away. They go with the script.
+//! Source: Cloudflare's OpenAPI document, checked November 2026.
+
+use envc_core::{Desired, KindId};
+use envc_syntax::Node;
+use serde_json::{Value as Json, json};
+
+use crate::{
+    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Observed, Place, Wanted,
+    api, worker::scripts,
+};
+
+/// The kind.
+#[derive(Debug)]
+pub struct WorkerCrons;
+
+static ATTRS: &[Attr] = &[Attr {
+    name: "crons",
+    mutability: Mutability::InPlace,
+    samples: &["[\"*/5 * * * *\"]", "[\"0 6 * * *\",\"30 18 * * 6\"]"],
+}];
+
+impl Kind for WorkerCrons {
+    fn id(&self) -> KindId {
+        KindId::WorkerCrons
+    }
+
+    fn noun(&self) -> &'static str {
+        "list of cron triggers"
+    }
+
+    fn permission(&self) -> &'static str {
+        "Workers Scripts Write"
+    }
+
+    fn dies_with_parent(&self) -> bool {
+        true
+    }
+
+    fn lower(&self, _node: &Node, _cx: &mut dyn Lower) -> Vec<Desired> {
+        Vec::new() // the worker makes it
+    }
+
+    fn attrs(&self) -> &'static [Attr] {
+        ATTRS
+    }
+
+    fn listing(&self, _place: &Place) -> Option<Listing> {
+        None
+    }
+
+    fn read_of_parent(&self, place: &Place, parent_id: &str) -> Option<Call> {
+        Some(Call::get(&scripts(&place.account, &[parent_id, "schedules"])))
+    }
+
+    fn observe(&self, item: &Json) -> Option<Observed> {
+        let schedules = item.get("schedules")?.as_array()?;
+        if schedules.is_empty() {
+            return None; // every script has an empty list
+        }
+        let mut crons: Vec<String> =
+            schedules.iter().filter_map(|schedule| api::text(schedule, "cron")).collect();
+        crons.sort();
+        Some(Observed {
+            fields: [("crons".to_owned(), json!(crons))].into(),
+            ..Observed::default()
+        })
+    }
+
+    fn made(&self, wanted: &Wanted, _result: &Json) -> Option<Observed> {
+        Some(Observed { id: wanted.parent_id.clone(), ..Observed::default() })
+    }
+
+    fn create(&self, place: &Place, wanted: &Wanted) -> Call {
+        let crons = wanted.fields.get("crons").and_then(Json::as_array);
+        let body = crons.into_iter().flatten().map(|cron| json!({ "cron": cron })).collect();
+        Call::put(&scripts(&place.account, &[&wanted.parent_id, "schedules"]), body)
+    }
+
+    fn update(&self, place: &Place, id: &str, wanted: &Wanted, _changed: &[String]) -> Call {
+        self.create(place, &Wanted { parent_id: id.to_owned(), ..wanted.clone() })
+    }
+
+    fn delete(&self, place: &Place, id: &str) -> Option<Call> {
+        Some(Call::put(&scripts(&place.account, &[id, "schedules"]), json!([])))
+    }
+
+    fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
+        failure.has(&[10007, 10090, 10092]).then_some(Meaning::NotFound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_is_what_is_read_whatever_the_order() {
+        let wanted = Wanted {
+            fields: [("crons".to_owned(), json!(["*/5 * * * *", "0 6 * * *"]))].into(),
+            parent_id: "shop-edge".into(),
+            ..Wanted::default()
+        };
+        let place = Place { account: "a".into(), ..Place::default() };
+        let call = WorkerCrons.create(&place, &wanted);
+        assert_eq!(call.target(), "/accounts/a/workers/scripts/shop-edge/schedules");
+        let mut schedules = call.body.unwrap();
+        assert_eq!(schedules, json!([{ "cron": "*/5 * * * *" }, { "cron": "0 6 * * *" }]));
+        schedules.as_array_mut().unwrap().reverse();
+        let seen = WorkerCrons.observe(&json!({ "schedules": schedules })).unwrap();
+        assert_eq!(seen.fields, wanted.fields);
+        assert_eq!(WorkerCrons.observe(&json!({ "schedules": [] })), None);
+    }
+}

@@ -1,0 +1,93 @@
+//! Custom domains: hosts of a Worker's own, with a DNS record and a certificate that Cloudflare
+//! makes and removes.
+//!
+//! Endpoints: `GET /accounts/{a}/workers/domains` (one page, `zone_id` filters), `PUT` the same path
+//! (an upsert by host name), `DELETE …/{id}`. The host name of another Worker (100116) and one with
+//! DNS records of the user's (100117) are refused.
+//! Source: Cloudflare's OpenAPI document and Workers documentation, checked November 2026.
+
+use envc_core::{Desired, KindId};
+use envc_syntax::Node;
+use serde_json::{Value as Json, json};
+
+use crate::{
+    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Observed, Paging, Place,
+    Wanted, api,
+};
+
+/// The kind.
+#[derive(Debug)]
+pub struct WorkerDomain;
+
+static ATTRS: &[Attr] = &[Attr {
+    name: "script",
+    mutability: Mutability::InPlace,
+    samples: &["\"shop-a\"", "\"shop-b\""],
+}];
+
+impl Kind for WorkerDomain {
+    fn id(&self) -> KindId {
+        KindId::WorkerDomain
+    }
+
+    fn noun(&self) -> &'static str {
+        "Worker domain"
+    }
+
+    fn permission(&self) -> &'static str {
+        "Workers Scripts Write"
+    }
+
+    fn in_zone(&self) -> bool {
+        true
+    }
+
+    fn lower(&self, _node: &Node, _cx: &mut dyn Lower) -> Vec<Desired> {
+        Vec::new() // the worker makes it
+    }
+
+    fn attrs(&self) -> &'static [Attr] {
+        ATTRS
+    }
+
+    fn listing(&self, place: &Place) -> Option<Listing> {
+        let call = Call::get(&domains(&place.account, &[])).query("zone_id", &place.zone);
+        Some(Listing { call, paging: Paging::Whole })
+    }
+
+    fn observe(&self, item: &Json) -> Option<Observed> {
+        Some(Observed {
+            id: api::text(item, "id")?,
+            name: api::text(item, "hostname")?,
+            fields: [("script".to_owned(), json!(api::text(item, "service")))].into(),
+            ..Observed::default()
+        })
+    }
+
+    fn create(&self, place: &Place, wanted: &Wanted) -> Call {
+        let body = json!({
+            "hostname": wanted.name, "service": wanted.fields.get("script"),
+            "zone_id": place.zone, "environment": "production",
+        });
+        Call::put(&domains(&place.account, &[]), body)
+    }
+
+    fn update(&self, place: &Place, _id: &str, wanted: &Wanted, _changed: &[String]) -> Call {
+        self.create(place, wanted)
+    }
+
+    fn delete(&self, place: &Place, id: &str) -> Option<Call> {
+        Some(Call::delete(&domains(&place.account, &[id])))
+    }
+
+    fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
+        if failure.has(&[100_116, 100_117]) {
+            return Some(Meaning::Refused);
+        }
+        failure.has(&[100_114]).then_some(Meaning::NotFound)
+    }
+}
+
+fn domains<'a>(account: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
+    [&["accounts", account, "workers", "domains"], rest].concat()
+}

@@ -1,0 +1,189 @@
+//! Workers that envc deploys, from the first upload to the destroy.
+
+use envc_tests::{Object, Ran, TestEnv};
+use http::Method;
+use serde_json::{Value as Json, json};
+
+use crate::common::{check, edit, id, says};
+
+/// One step after the other, so that the lines of a transcript have one order.
+const APPLY: [&str; 4] = ["apply", "--parallelism", "1", "--yes"];
+
+fn fresh() -> TestEnv {
+    let mut env = TestEnv::new("../tests/fixtures/bundle");
+    env.set("KEY", "the-planted-secret");
+    env
+}
+
+fn applied() -> TestEnv {
+    let env = fresh();
+    let _first = env.envc(&APPLY).exits(0);
+    env
+}
+
+fn script(env: &TestEnv) -> String {
+    format!("shop-web-{}", id(env))
+}
+
+fn settings(env: &TestEnv) -> Json {
+    let path = format!("/workers/scripts/{}/settings", script(env));
+    env.cloud().of_account(&Method::GET, &path, None)
+}
+
+/// The one update that a run announces, and nothing else.
+fn updates_only(ran: &Ran, address: &str) {
+    let plan = ran.event("plan").expect("a plan is told");
+    let all = plan.get("changes").and_then(Json::as_array).expect("a plan has changes").iter();
+    let deeds: Vec<_> = all
+        .map(|change| (change.get("address"), change.get("action")))
+        .filter(|(_, action)| *action != Some(&json!("keep")))
+        .collect();
+    assert_eq!(deeds, [(Some(&json!(address)), Some(&json!("update")))], "{ran}");
+}
+
+#[test]
+fn a_bundle_is_deployed_with_all_that_stands_before_it_and_the_next_apply_has_nothing_to_do() {
+    let env = fresh();
+    check("worker_plan", &env, &env.envc(&["plan"]));
+    check("worker_apply", &env, &env.envc(&APPLY));
+    check("worker_again", &env, &env.envc(&APPLY));
+
+    let settings = settings(&env);
+    let bindings = settings["bindings"].as_array().unwrap();
+    let names: Vec<&str> = bindings.iter().filter_map(|it| it["name"].as_str()).collect();
+    assert_eq!(names, ["CACHE", "DB", "GREETING", "JOBS", "ROOM", "KEY"], "{settings}");
+    assert!(!settings.to_string().contains("the-planted-secret"));
+    assert_eq!(settings["migration_tag"], json!("v1"));
+    for (name, state) in env.states() {
+        assert!(!state.to_string().contains("the-planted-secret"), "{name}");
+    }
+    let path = format!("/workers/scripts/{}/schedules", script(&env));
+    let schedules = env.cloud().of_account(&Method::GET, &path, None);
+    assert_eq!(schedules["schedules"][0]["cron"], json!("0 6 * * *"));
+
+    let _gone = env.envc(&["destroy"]).exits(0);
+    assert_eq!(env.cloud_listing().objects, Vec::<Object>::new());
+}
+
+#[test]
+fn only_the_script_is_uploaded_when_code_a_binding_or_a_secret_changes() {
+    let mut env = applied();
+    env.write("dist/lib/answer.js", "export const answer = \"43\";\n");
+    updates_only(&env.envc(&["plan", "--json"]), "worker.web");
+    let _code = env.envc(&APPLY).exits(0);
+    edit(&env, "hello {env}", "good morning");
+    updates_only(&env.envc(&["plan", "--json"]), "worker.web");
+    let _bindings = env.envc(&APPLY).exits(0);
+    env.set("KEY", "another");
+    let ran = env.envc(&APPLY).exits(0);
+    says(&ran, &["secrets: KEY changed"]);
+    let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+}
+
+#[test]
+fn crons_routes_domains_and_consumers_go_when_the_spec_drops_them() {
+    let env = applied();
+    let dropped = ["    cron \"0 6 * * *\"\n", "    route \"{env}.{zone}/*\"\n"];
+    for line in dropped.into_iter().chain([
+        "    domain \"{env}-web\" name=\"own\"\n",
+        "    consume \"jobs\" batch-size=5 max-batch-timeout=2 dead-letter=\"dead\"\n",
+    ]) {
+        edit(&env, line, "");
+    }
+    let ran = env.envc(&APPLY).exits(0);
+    says(&ran, &["4 to delete"]);
+    let listing = env.cloud_listing();
+    for kind in ["worker-crons", "worker-route", "worker-domain", "queue-consumer"] {
+        assert_eq!(listing.names(kind), Vec::<&str>::new(), "{listing}");
+    }
+    assert_eq!(listing.names("worker"), [script(&env)]);
+    let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+}
+
+#[test]
+fn a_deployment_by_somebody_else_is_a_difference_and_is_put_right() {
+    let env = applied();
+    let path = format!("/workers/scripts/{}/content", script(&env));
+    let module = |text: &str| {
+        format!(
+            "--x\r\nContent-Disposition: form-data; name=\"metadata\"\r\n\r\n\
+             {{\"main_module\":\"index.js\"}}\r\n--x\r\nContent-Disposition: form-data; \
+             name=\"index.js\"; filename=\"index.js\"\r\nContent-Type: \
+             application/javascript+module\r\n\r\n{text}\r\n--x--\r\n"
+        )
+    };
+    let theirs = module("export class Room {}\nexport default { fetch() {}, queue() {} };");
+    let answer = env.cloud().form_of_account(&Method::PUT, &path, "x", theirs.into());
+    assert_eq!(answer.0, 200, "{answer:?}");
+    let plan = env.envc(&["plan"]).exits(0);
+    says(&plan, &["Changed outside envc", "~ update worker.web", "etag:"]);
+    let _mended = env.envc(&APPLY).exits(0);
+    let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+}
+
+#[test]
+fn the_deployed_tag_decides_which_migrations_run_and_losing_objects_is_asked_for() {
+    let env = applied();
+    edit(
+        &env,
+        "    migration tag=\"v1\" { new-sqlite-classes \"Room\" }\n",
+        "    migration tag=\"v1\" { new-sqlite-classes \"Room\" }\n    \
+         migration tag=\"v2\" { new-sqlite-classes \"Hall\" }\n    \
+         migration tag=\"v3\" { deleted-classes \"Room\" }\n",
+    );
+    edit(&env, "durable-object \"ROOM\" class=\"Room\"", "durable-object \"HALL\" class=\"Hall\"");
+    env.write(
+        "dist/index.js",
+        "export class Hall {}\nexport default { fetch() {}, queue() {} };\n",
+    );
+    check("worker_loses_objects", &env, &env.envc(&["apply"]));
+    assert_eq!(settings(&env)["migration_tag"], json!("v1"), "nothing was changed");
+    let _approved = env.envc(&APPLY).exits(0);
+    assert_eq!(settings(&env)["migration_tag"], json!("v3"));
+    let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+
+    edit(&env, "tag=\"v3\"", "tag=\"v4\"");
+    check("worker_unknown_tag", &env, &env.envc(&["apply"]));
+}
+
+#[test]
+fn a_script_of_somebody_elses_is_never_uploaded_over() {
+    let mut env = fresh();
+    edit(&env, "identity branch max-length=20 unique", "identity \"main\"");
+    env.set("ENVC_CLOUD", "local");
+    let body = "--x\r\nContent-Disposition: form-data; name=\"metadata\"\r\n\r\n\
+                {\"main_module\":\"a.js\"}\r\n--x\r\nContent-Disposition: form-data; \
+                name=\"a.js\"; filename=\"a.js\"\r\nContent-Type: \
+                application/javascript+module\r\n\r\nexport default { fetch() {} };\r\n--x--\r\n";
+    let path = "/workers/scripts/shop-web-main";
+    let answer = env.cloud().form_of_account(&Method::PUT, path, "x", body.into());
+    assert_eq!(answer.0, 200, "{answer:?}");
+    let refused = env.envc(&APPLY).exits(1);
+    says(&refused, &["already has a Worker named `shop-web-main`", "--adopt"]);
+    assert_eq!(env.cloud_listing().counts().len(), 1, "nothing was made");
+    let adopted: Vec<&str> = APPLY.into_iter().chain(["--adopt"]).collect();
+    let _taken = env.envc(&adopted).exits(0);
+    let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+}
+
+#[test]
+fn a_bundle_that_cannot_be_uploaded_is_told_before_any_call() {
+    let env = fresh();
+    std::fs::rename(env.root().join("dist/index.js"), env.root().join("dist/entry.js")).unwrap();
+    check("worker_no_main_module", &env, &env.envc(&APPLY));
+    edit(&env, "bundle=\"dist\"", "bundle=\"dist\" main=\"dist/entry.js\"");
+    let _named = env.envc(&["plan"]).exits(0);
+    // Noise that no compressor makes small.
+    let mut seed = 1_u32;
+    let noise = std::iter::repeat_with(|| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 24) as u8
+    });
+    let noise: Vec<u8> = noise.take(12 * 1024 * 1024).collect();
+    std::fs::write(env.root().join("dist/data.bin"), noise).unwrap();
+    let large = env.envc(&APPLY).exits(1);
+    says(&large, &["worker \"web\" is too large: 3 modules, 12.5 MB, 12.5 MB compressed"]);
+    std::fs::remove_dir_all(env.root().join("dist")).unwrap();
+    check("worker_no_bundle", &env, &env.envc(&APPLY));
+    assert!(env.cloud_listing().is_empty());
+}
