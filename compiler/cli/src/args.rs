@@ -1,5 +1,7 @@
 //! The command line's grammar. Doc comments here are the help texts.
 
+mod pool;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{
@@ -8,6 +10,10 @@ use clap::{
 };
 use envc_core::{Address, limits};
 use envc_spec::lint;
+
+pub use pool::{
+    PoolClaimArgs, PoolLsArgs, PoolMembersArgs, PoolReleaseArgs, PoolTargetArgs, PoolVerb,
+};
 
 /// Requests in flight that anybody may ask for.
 const PARALLELISM_MAX: i64 = 256;
@@ -150,6 +156,9 @@ pub enum Verb {
     /// Look at, check and run database migrations.
     #[command(subcommand)]
     Migrate(MigrateVerb),
+    /// Preview IDs: who holds which, and holding one by hand.
+    #[command(subcommand)]
+    Pool(PoolVerb),
     /// The local cloud: Cloudflare's API on this machine.
     #[command(subcommand)]
     Cloud(CloudVerb),

@@ -118,7 +118,13 @@ impl<'a> SessionPools<'a> {
         self.open.as_ref().map_or(0, |open| open.client().budget().sent)
     }
 
-    fn open(&self) -> Result<&EdgePools<'a>, PoolError> {
+    /// True on the local cloud.
+    pub(crate) fn is_local(&self) -> bool {
+        self.access.is_local
+    }
+
+    /// The pools themselves.
+    pub(crate) fn open(&self) -> Result<&EdgePools<'a>, PoolError> {
         self.open.as_ref().ok_or_else(|| {
             let why = self.access.edge().err().map(|error| error.message);
             PoolError::Closed(why.unwrap_or_default())

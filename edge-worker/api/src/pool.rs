@@ -41,7 +41,8 @@ pub struct RenewRequest {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Lease {
-    /// Names this grant and no other; whoever knows it may renew and release. A secret.
+    /// Names this grant and no other. It renews and releases only with a token of the subject that
+    /// it was granted to.
     pub lease_id: String,
     /// The preview ID that is leased.
     pub id: Name,

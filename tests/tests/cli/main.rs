@@ -19,6 +19,7 @@ mod identity;
 mod leases;
 mod life;
 mod migrations;
+mod pool;
 mod secrets;
 mod show;
 mod warnings;

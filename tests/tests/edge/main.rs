@@ -19,6 +19,8 @@ mod health;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod leases;
+#[cfg(test)]
 mod linear;
 #[cfg(test)]
 mod lists;

@@ -8,6 +8,7 @@ mod destroy;
 mod fmt;
 mod migrate;
 mod plan;
+mod pool;
 mod schema;
 mod shared;
 mod show;
@@ -32,6 +33,7 @@ pub(crate) fn run(app: &App, verb: Verb) -> Result<ExitCode, CommandError> {
         Verb::Destroy(args) => destroy::run(app, &args),
         Verb::Show(args) => show::show(app, &args),
         Verb::Output(args) => show::output(app, &args),
+        Verb::Pool(verb) => pool::run(app, &verb),
         Verb::Migrate(verb) => migrate::run(app, &verb),
     }
 }
