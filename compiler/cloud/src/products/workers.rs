@@ -4,7 +4,7 @@
 //!
 //! | path | file |
 //! |---|---|
-//! | `scripts`, `scripts/{n}` (list, upload, content, delete), `scripts/{n}/references`, `services/{n}`, `tails/by-consumer/{n}` | `scripts.rs`, `publish.rs` |
+//! | `scripts`, `scripts-search`, `scripts/{n}` (list, upload, content, delete), `scripts/{n}/references`, `services/{n}`, `tails/by-consumer/{n}` | `scripts.rs`, `publish.rs` |
 //! | `durable_objects/namespaces` | `classes.rs` |
 //! | `scripts/{n}/settings`, `scripts/{n}/script-settings` | `settings.rs` |
 //! | `scripts/{n}/versions`, `scripts/{n}/deployments` | `versions.rs`, `deployments.rs` |
@@ -58,6 +58,7 @@ const LEAVES: [&str; 7] =
 pub(super) fn handle(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, Problem> {
     match (req.method.as_str(), rest) {
         ("GET", ["scripts"]) => scripts::list(ctx, req),
+        ("GET", ["scripts-search"]) => scripts::search(ctx, req),
         ("GET", ["services", name]) => scripts::service(ctx, name),
         ("DELETE", ["services", name]) => scripts::delete(ctx, req, Named::Service, name),
         ("DELETE", ["scripts", name]) => scripts::delete(ctx, req, Named::Script, name),
@@ -74,7 +75,9 @@ pub(super) fn handle(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, 
         (_, ["subdomain"]) => subdomain::account(ctx, req),
         ("GET", ["subdomains", name]) => subdomain::probe(ctx, name),
         (_, ["scripts", name, rest @ ..]) => script(ctx, req, name, rest),
-        (_, ["scripts"] | ["services", _] | ["tails", "by-consumer", _]) => Err(req.bad_method()),
+        (_, ["scripts" | "scripts-search"] | ["services", _] | ["tails", "by-consumer", _]) => {
+            Err(req.bad_method())
+        }
         _ => Err(req.no_route()),
     }
 }

@@ -26,6 +26,8 @@ mod tunnels;
 #[cfg(test)]
 mod worker_assets;
 #[cfg(test)]
+mod worker_hostile;
+#[cfg(test)]
 mod worker_settings;
 #[cfg(test)]
 mod worker_triggers;

@@ -117,6 +117,9 @@ async fn scripts_are_listed_by_their_tags() {
             found.as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap()).collect();
         assert_eq!(ids, expected, "{query}");
     }
+    let found = served.get("workers/scripts-search?name=t&per_page=1").await;
+    assert_eq!(found.body["result"][0]["script_name"], "three");
+    assert_eq!(found.body["result_info"]["total_count"], 2);
     let service = served.get("workers/services/one").await.ok();
     let environment = &service["default_environment"];
     assert_eq!(environment["environment"], "production");
@@ -310,4 +313,29 @@ async fn migrations_go_by_tag() {
     let gone = json!({"old_tag": "m1", "new_tag": "m2", "deleted_classes": ["Room"]});
     upload(&served, "next", json!({"migrations": gone})).await.ok();
     assert_eq!(served.get("workers/durable_objects/namespaces").await.ok(), json!([]));
+}
+
+#[tokio::test]
+async fn exports_stand_in_place_of_migrations() {
+    let served = Served::new().await;
+    let listed = async || served.get("workers/durable_objects/namespaces").await.ok();
+    let object =
+        |state: &str| json!({"type": "durable-object", "storage": "sqlite", "state": state});
+    let room = json!([{"name": "ROOM", "type": "durable_object_namespace", "class_name": "Room"}]);
+    let exports = json!({"Room": object("created"), "Api": {"type": "worker"}});
+    let both = json!({"exports": exports, "migrations": {"new_classes": ["Room"]}});
+    upload(&served, "chat", both).await.fails(400, 10021);
+    let metadata = json!({"exports": exports, "bindings": room});
+    upload(&served, "chat", metadata.clone()).await.ok();
+    upload(&served, "chat", metadata).await.ok();
+    assert_eq!(listed().await[0]["use_sqlite"], true);
+    upload(&served, "chat", json!({"exports": {}})).await.fails(400, 100_402);
+    upload(&served, "chat", json!({"exports": {"Room": object("odd")}})).await.fails(400, 10021);
+    let renamed = json!({"Room": {"type": "durable-object", "state": "renamed", "renamed_to": "Hall"},
+                         "Hall": object("created")});
+    let code = "export class Hall {}\nexport default {}";
+    upload_code(&served, "chat", json!({"exports": renamed}), code).await.ok();
+    assert_eq!(listed().await[0]["class"], "Hall");
+    upload(&served, "chat", json!({"exports": {"Hall": object("deleted")}})).await.ok();
+    assert_eq!(listed().await, json!([]));
 }

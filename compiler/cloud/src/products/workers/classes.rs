@@ -4,12 +4,12 @@
 //! the last. The server's tag must be `old_tag`, else 10079 with HTTP 412; a script without a tag
 //! wants none. A class that is made twice, or that is deleted or renamed without being there, is
 //! 10074. A class that is to be made must be exported (10070); one that has a namespace must stay
-//! so (10064 with HTTP 403). The HTTP status of 10070 is not published.
+//! so (10064 with HTTP 403). `exports` declare the classes instead; both at once are refused. The HTTP status of 10070 is not published.
 
 use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::code::{self, Module};
 use super::rows::Script;
@@ -162,6 +162,60 @@ pub(super) fn of_script(db: &Connection, script: &str) -> rusqlite::Result<BTree
     db.prepare_cached("SELECT class FROM worker_namespaces WHERE script = ?")?
         .query_map([script], |row| row.get(0))?
         .collect()
+}
+
+/// Brings the classes to what an upload declares, which stands in place of migrations.
+///
+/// Classes that are there and not declared are 100402. Transfers between scripts are not modelled:
+/// what gives a class away or waits for one changes nothing here.
+pub(super) fn reconcile(
+    db: &Connection,
+    script: &str,
+    declared: &Map<String, Value>,
+) -> Result<(), Problem> {
+    let mut there = of_script(db, script)?;
+    let objects: Vec<(&String, &Value, &str)> = declared
+        .iter()
+        .filter(|(_, export)| text(export, "type") == Some("durable-object"))
+        .map(|(class, export)| (class, export, text(export, "state").unwrap_or("created")))
+        .collect();
+    // What was is told before what is: a new class may have the name of an old one.
+    for (class, export, state) in &objects {
+        let is_there = there.contains(*class);
+        match *state {
+            "deleted" if is_there => {
+                db.execute(
+                    "DELETE FROM worker_namespaces WHERE script = ? AND class = ?",
+                    [script, class.as_str()],
+                )?;
+                there.remove(*class);
+            }
+            "renamed" if is_there => {
+                let to = text(export, "renamed_to").unwrap_or_default();
+                move_class(db, (script, class), (script, to), "rename-class")?;
+                there.remove(*class);
+                there.insert(to.to_owned());
+            }
+            "created" | "deleted" | "renamed" | "transferred" | "expecting-transfer" => {}
+            other => return Err(invalid(format!("exports: there is no state {other}"))),
+        }
+    }
+    for (class, export, state) in objects {
+        let is_there = there.remove(class);
+        if state == "created" && !is_there {
+            create(db, script, class, text(export, "storage") != Some("legacy-kv"))?;
+        }
+    }
+    match there.first() {
+        None => Ok(()),
+        Some(class) => {
+            let text = format!(
+                "The exports of this upload say nothing of class '{class}', which is depended on by \
+                 existing Durable Objects."
+            );
+            Err(Problem::new(400, 100_402, text))
+        }
+    }
 }
 
 /// Refuses code that does not export a class with a namespace. `before` are the classes that had

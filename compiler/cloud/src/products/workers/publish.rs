@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::bindings::{self, Scope};
 use super::rows::{Script, Version, no_versions};
-use super::upload::{self, Upload};
+use super::upload::{self, Upload, invalid};
 use super::{assets, classes, code};
 use crate::clock;
 use crate::cloud::Inner;
@@ -62,8 +62,14 @@ pub(super) fn put(ctx: &Ctx<'_>, req: &Req, name: &str) -> Result<Answer, Proble
         };
         script.write(db)?;
         let before = classes::of_script(db, name)?;
-        if let Some(migrations) = upload.metadata.get("migrations").filter(|it| !it.is_null()) {
-            classes::migrate(db, &mut script, migrations)?;
+        let given = |key: &str| upload.metadata.get(key).filter(|value| !value.is_null());
+        match (given("migrations"), given("exports").and_then(Value::as_object)) {
+            (Some(_), Some(_)) => {
+                return Err(invalid("an upload has migrations or exports, not both"));
+            }
+            (Some(migrations), None) => classes::migrate(db, &mut script, migrations)?,
+            (None, Some(exports)) => classes::reconcile(db, name, exports)?,
+            (None, None) => {}
         }
         classes::check_exports(db, name, &upload.modules, &before)?;
         let version = add_version(ctx.cloud, db, maker, &script, &upload, strict)?;

@@ -15,9 +15,12 @@ use super::rows::{Script, no_script};
 use super::{code, resource};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
+use crate::paging::{Bounds, Page};
 use crate::products::Ctx;
 use crate::request::{Req, text};
 
+/// Of the search alone; they are not published.
+const BOUNDS: Bounds = Bounds { default: 10, min: 1, max: 100, code: 10021 };
 /// The one environment that a script has.
 const PRODUCTION: &str = "production";
 
@@ -61,6 +64,31 @@ pub(super) fn list(ctx: &Ctx<'_>, req: &Req) -> Result<Answer, Problem> {
         Ok(rows)
     })?;
     Ok(Answer::ok(&json!(rows)))
+}
+
+/// `GET scripts-search`: by a part of the name, or by the tag that stands for an ID.
+pub(super) fn search(ctx: &Ctx<'_>, req: &Req) -> Result<Answer, Problem> {
+    let page = Page::parse(&req.query, BOUNDS)?;
+    let mut scripts = ctx.cloud.store.read(|db| Script::all(db, ctx.visible_us()))?;
+    scripts.retain(|script| {
+        req.query.get("name").is_none_or(|part| script.name.contains(part))
+            && req.query.get("id").is_none_or(|id| script.tag == id)
+    });
+    match req.query.get("order_by") {
+        Some("created_on") => scripts.sort_by_key(|script| std::cmp::Reverse(script.created_us)),
+        Some("modified_on") => scripts.sort_by_key(|script| std::cmp::Reverse(script.modified_us)),
+        _ => {}
+    }
+    let total = i64::try_from(scripts.len()).unwrap_or(i64::MAX);
+    let show = |script: &Script| {
+        json!({
+            "id": script.tag, "script_name": script.name, "environment_is_default": true,
+            "created_on": clock::micros(script.created_us),
+            "modified_on": clock::micros(script.modified_us),
+        })
+    };
+    let rows: Vec<Value> = page.cut(scripts).iter().map(show).collect();
+    Ok(Answer::page(&json!(rows), page.info(rows.len(), total)))
 }
 
 /// `GET services/{n}`.

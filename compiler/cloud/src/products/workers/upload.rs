@@ -160,7 +160,7 @@ pub(super) fn check_metadata(metadata: &Map<String, Value>) -> Result<(), Proble
             return Err(invalid(format!("{key} must be an array")));
         }
     }
-    for key in ["migrations", "observability", "placement", "limits", "annotations"] {
+    for key in ["migrations", "exports", "observability", "placement", "limits", "annotations"] {
         if given(key).is_some_and(|value| !value.is_object()) {
             return Err(invalid(format!("{key} must be an object")));
         }
