@@ -24,6 +24,20 @@
 //! | `POST /__local/tunnels/{id}/disconnect` | all its connections close: the tunnel is `down` |
 //! | `POST /__local/pools/ahead/{ms}` | the clock of all pools goes so far ahead of what it is now |
 //!
+//! What is emulated; each file tells its facts, its limits, and what is invented for want of a
+//! source:
+//!
+//! | product | file |
+//! |---|---|
+//! | accounts, tokens' verification, memberships | `products/accounts.rs` |
+//! | zones, DNS records | `products/zones.rs`, `products/dns.rs` |
+//! | D1: databases, queries on real SQLite | `products/d1.rs` |
+//! | Workers KV | `products/kv.rs` |
+//! | R2: buckets, objects over REST | `products/r2.rs` |
+//! | queues, consumers, messages | `products/queues.rs` |
+//! | tunnels and their configuration | `products/tunnels.rs` |
+//! | Workers: scripts, versions, secrets, triggers, assets | `products/workers.rs` |
+//!
 //! Absent: of Workers, running them, tails and builds (`products/workers.rs` lists what there is);
 //! the S3 API of R2; D1 export, import and restore; quotas of the account's plan.
 //!

@@ -4,7 +4,8 @@
 //!
 //! | path | file |
 //! |---|---|
-//! | `scripts`, `scripts-search`, `scripts/{n}` (list, upload, content, delete), `scripts/{n}/references`, `services/{n}`, `tails/by-consumer/{n}` | `scripts.rs`, `publish.rs` |
+//! | `scripts`, `scripts-search`, `scripts/{n}` (list, upload, content, delete), `scripts/{n}/references`, `tails/by-consumer/{n}` | `scripts.rs`, `publish.rs` |
+//! | `services/{n}`, `services/{n}/environments/production` | `service.rs` |
 //! | `durable_objects/namespaces` | `classes.rs` |
 //! | `scripts/{n}/settings`, `scripts/{n}/script-settings` | `settings.rs` |
 //! | `scripts/{n}/versions`, `scripts/{n}/deployments` | `versions.rs`, `deployments.rs` |
@@ -36,6 +37,7 @@ mod rows;
 mod schedules;
 mod scripts;
 mod secrets;
+mod service;
 mod settings;
 mod subdomain;
 mod upload;
@@ -59,14 +61,10 @@ pub(super) fn handle(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, 
     match (req.method.as_str(), rest) {
         ("GET", ["scripts"]) => scripts::list(ctx, req),
         ("GET", ["scripts-search"]) => scripts::search(ctx, req),
-        ("GET", ["services", name]) => scripts::service(ctx, name),
         ("DELETE", ["services", name]) => scripts::delete(ctx, req, Named::Service, name),
         ("DELETE", ["scripts", name]) => scripts::delete(ctx, req, Named::Script, name),
         ("DELETE", ["workers", id]) => scripts::delete(ctx, req, Named::Resource, id),
         (_, ["workers", rest @ ..]) => resource::handle(ctx, req, rest),
-        ("GET", ["services", name, "environments", environment, "content", "v2"]) => {
-            scripts::content(ctx, scripts::in_production(name, environment)?)
-        }
         ("GET", ["durable_objects", "namespaces"]) => classes::namespaces(ctx, req),
         ("GET", ["tails", "by-consumer", name]) => scripts::producers_of(ctx, name),
         ("POST", ["assets", "upload"]) => assets::upload(ctx, req, None),
@@ -75,9 +73,8 @@ pub(super) fn handle(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, 
         (_, ["subdomain"]) => subdomain::account(ctx, req),
         ("GET", ["subdomains", name]) => subdomain::probe(ctx, name),
         (_, ["scripts", name, rest @ ..]) => script(ctx, req, name, rest),
-        (_, ["scripts" | "scripts-search"] | ["services", _] | ["tails", "by-consumer", _]) => {
-            Err(req.bad_method())
-        }
+        (_, ["services", rest @ ..]) => service::handle(ctx, req, rest),
+        (_, ["scripts" | "scripts-search"] | ["tails", "by-consumer", _]) => Err(req.bad_method()),
         _ => Err(req.no_route()),
     }
 }

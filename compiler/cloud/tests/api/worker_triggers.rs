@@ -150,6 +150,18 @@ async fn routes_are_unique_in_their_zone() {
     served.put("workers/scripts/other/routes", json!(["example.com/a"])).await.fails(409, 10020);
     served.put("workers/scripts/other/routes", json!(["elsewhere.com/a"])).await.fails(400, 10022);
 
+    let service = "workers/services/api/environments/production";
+    let of_script = served.get(&format!("{service}/routes?show_zonename=true")).await.ok();
+    assert_eq!(
+        (&of_script[0]["pattern"], &of_script[0]["zone_name"]),
+        (&json!("example.com/a"), &json!(ZONE))
+    );
+    assert_eq!(served.get(&format!("{service}/bindings")).await.ok(), json!([]));
+    assert_eq!(served.get(&format!("{service}/subdomain")).await.ok()["enabled"], false);
+    assert_eq!(served.get(service).await.ok()["script"]["id"], "api");
+    served.get("workers/services/api/environments/staging").await.fails(404, 10092);
+    served.get("workers/services/no/environments/production/routes").await.fails(404, 10090);
+
     // A deleted script leaves its routes without one.
     served.delete("workers/scripts/api").await.ok();
     let left = call(Method::GET, "", None).await.ok();

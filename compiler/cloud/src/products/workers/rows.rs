@@ -14,6 +14,14 @@ const VERSION_SELECT: &str = "SELECT v.id, v.number, v.script, v.content, v.meta
 /// A script keeps this many versions beside those that are deployed.
 const VERSIONS_MAX: i64 = 100;
 
+/// The one environment that a script has.
+pub(super) const PRODUCTION: &str = "production";
+
+/// No such service, which is a script in older calls.
+pub(super) fn no_service() -> Problem {
+    Problem::new(404, 10090, "workers.api.error.service_not_found")
+}
+
 /// No such script.
 pub(super) fn no_script() -> Problem {
     Problem::new(404, 10007, "This Worker does not exist on your account.")

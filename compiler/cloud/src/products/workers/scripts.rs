@@ -4,14 +4,13 @@
 //! ES modules come back as the multipart body that they came in, a service worker as its text.
 //! A Worker that consumes a queue is not deleted, `force` or not (10064); one that others refer to
 //! is with `force` alone (10142). Deletion takes along secrets, cron triggers, custom domains with
-//! their DNS records, and Durable Objects; routes stay and lose their script. A missing service is
-//! 10090 where a missing script is 10007.
+//! their DNS records, and Durable Objects; routes stay and lose their script.
 
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 
 use super::publish::script_json;
-use super::rows::{Script, no_script};
+use super::rows::{PRODUCTION, Script, no_script, no_service};
 use super::{code, resource};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
@@ -21,21 +20,6 @@ use crate::request::{Req, text};
 
 /// Of the search alone; they are not published.
 const BOUNDS: Bounds = Bounds { default: 10, min: 1, max: 100, code: 10021 };
-/// The one environment that a script has.
-const PRODUCTION: &str = "production";
-
-fn no_service() -> Problem {
-    Problem::new(404, 10090, "workers.api.error.service_not_found")
-}
-
-/// The script of a service; 10092 for any environment but the one there is.
-pub(super) fn in_production<'a>(name: &'a str, environment: &str) -> Result<&'a str, Problem> {
-    if environment == PRODUCTION {
-        return Ok(name);
-    }
-    Err(Problem::new(404, 10092, "workers.api.error.environment_not_found"))
-}
-
 /// `GET scripts`.
 pub(super) fn list(ctx: &Ctx<'_>, req: &Req) -> Result<Answer, Problem> {
     let wanted: Vec<(&str, bool)> = req
@@ -89,28 +73,6 @@ pub(super) fn search(ctx: &Ctx<'_>, req: &Req) -> Result<Answer, Problem> {
     };
     let rows: Vec<Value> = page.cut(scripts).iter().map(show).collect();
     Ok(Answer::page(&json!(rows), page.info(rows.len(), total)))
-}
-
-/// `GET services/{n}`.
-pub(super) fn service(ctx: &Ctx<'_>, name: &str) -> Result<Answer, Problem> {
-    let found = ctx.cloud.store.read(|db| -> Result<_, Problem> {
-        let script = Script::look_up(db, name)?.ok_or_else(no_service)?;
-        let live = script.live_version(db)?;
-        let (created, modified) =
-            (clock::micros(script.created_us), clock::micros(script.modified_us));
-        let environment = json!({
-            "environment": PRODUCTION, "created_on": created, "modified_on": modified,
-            "script_tag": script.tag, "script": script_json(&script, live.as_ref()),
-        });
-        Ok(json!({
-            "id": name, "created_on": created, "modified_on": modified, "usage_model": "standard",
-            "default_environment": environment,
-            "environments": [{
-                "environment": PRODUCTION, "created_on": created, "modified_on": modified,
-            }],
-        }))
-    })?;
-    Ok(Answer::ok(&found))
 }
 
 /// `GET scripts/{n}` and `GET scripts/{n}/content/v2`.
