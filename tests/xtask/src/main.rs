@@ -33,7 +33,8 @@ TASK
     reference
             Write the generated parts of specs/LANGUAGE.md from the compiler's tables.
     bench   Run the benchmarks in release mode; arguments go to the benchmark program. `bench edge`
-            builds the edge Worker and measures its calls beside trivial ones.
+            builds the edge Worker and measures its calls beside trivial ones, with a client
+            that is not in release mode.
     fuzz    Look for texts that break what must hold of every text, for 60 seconds or as many as
             the argument says; `keep` takes what was found interesting into tests/fuzz/corpus.
     ci      Run everything that continuous integration runs, in the same order.
