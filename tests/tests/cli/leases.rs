@@ -293,6 +293,37 @@ fn a_preview_id_without_what_the_spec_asks_of_it_is_told_before_anything_is_crea
     says(&env.envc(&["destroy"]).exits(0), &["1 preview ID given back"]);
 }
 
+#[test]
+fn a_public_attribute_may_stand_in_a_resource() {
+    let env = env(&members(1, "k", 0));
+    edit(&env, "project \"shop\"", "project \"shop\" { zone \"shop.example\" }");
+    let record = "dns \"room\" type=\"TXT\" name=\"{env}\" content=\"{lease.preview.livekit}\"\n";
+    edit(&env, "kv \"cache\"\n", &format!("kv \"cache\"\n{record}"));
+    says(&env.envc(&["plan"]).exits(0), &["+ create dns.room"]);
+    let _applied = env.envc(&["apply"]).exits(0);
+    says(&env.envc(&["plan", "--detailed-exitcode"]).exits(0), &["No changes."]);
+    let moved = json!({"members": [
+        {"id": "preview-1", "attributes": {"livekit": "p_9"}, "secrets": {"api-key": "k-1"}},
+    ]});
+    put(&env.cloud(), &moved);
+    says(&env.envc(&["apply"]).exits(0), &["updated dns.room", "p_1", "p_9", "wrote .env"]);
+    says(&env.envc(&["plan", "--detailed-exitcode"]).exits(0), &["No changes."]);
+    let _gone = env.envc(&["destroy"]).exits(0);
+    assert!(env.cloud_listing().is_empty());
+}
+
+#[test]
+fn the_example_of_worktrees_applies_without_an_account() {
+    let env = TestEnv::new("eventuall");
+    let folder = env.worktree("fix/login");
+    says(&run_in(&env, &folder, &["apply"]).exits(0), &["type `worktree`", "leased lease.preview"]);
+    let text = dotenv(&folder);
+    assert!(text.contains("PREVIEW_ID=local-01"), "{text}");
+    assert!(text.contains("LIVEKIT_API_SECRET=stand-in-livekit-api-secret-local-01"), "{text}");
+    says(&run_in(&env, &folder, &["plan", "--detailed-exitcode"]).exits(0), &["No changes."]);
+    says(&run_in(&env, &folder, &["destroy"]).exits(0), &["none left, 1 preview ID given back"]);
+}
+
 /// On Cloudflare the pools are the edge's; here both are one served cloud.
 fn on_cloudflare() -> (TestEnv, ServedCloud) {
     let mut env = TestEnv::of_text(SPEC);

@@ -3,7 +3,7 @@
 use envc_cloud::RequestLog;
 use envc_tests::{ServedCloud, TestEnv, run_all};
 
-use crate::common::{QUICKSTART, System, requests};
+use crate::common::{LEASED, QUICKSTART, System, requests};
 
 /// Scenarios at once: most of the time they wait before they try again.
 const THREADS: usize = 12;
@@ -78,6 +78,37 @@ fn a_destroy_heals_any_one_failed_request_by_itself() {
         let fault = format!("{}={}", case.fault, case.request);
         env.envc_with_faults(&fault, &["destroy"]).exits(0);
         QUICKSTART.check_gone(&env);
+    });
+}
+
+/// Invariant: an answer of a pool that is lost, a request that never arrives and a server that fails
+/// are healed by asking again: never a second preview ID, never one that stays.
+#[test]
+fn leases_survive_any_one_lost_or_failed_request() {
+    let count = |command: &str, event: &str| {
+        let env = LEASED.env();
+        let before = if command == "destroy" { &["apply"][..] } else { &["check"] };
+        env.envc(before).exits(0);
+        requests(&env.envc(&[command, "--json"]).exits(0), event)
+    };
+    let of_pools =
+        |case: &Case| matches!(case.fault, "lose-response-on" | "error-on" | "drop-request-on");
+    let mut applies = cases(count("apply", "applied") + 1);
+    applies.retain(of_pools);
+    run_all(THREADS, &applies, |case| {
+        let env = LEASED.env();
+        let fault = format!("{}={}", case.fault, case.request);
+        env.envc_with_faults(&fault, &["apply"]).exits(0);
+        LEASED.check_settled(&env);
+    });
+    let mut destroys = cases(count("destroy", "destroyed"));
+    destroys.retain(of_pools);
+    run_all(THREADS, &destroys, |case| {
+        let env = LEASED.env();
+        env.envc(&["apply"]).exits(0);
+        let fault = format!("{}={}", case.fault, case.request);
+        env.envc_with_faults(&fault, &["destroy"]).exits(0);
+        LEASED.check_gone(&env);
     });
 }
 

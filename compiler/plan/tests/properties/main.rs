@@ -6,4 +6,6 @@ mod account;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod leases;
+#[cfg(test)]
 mod specs;
