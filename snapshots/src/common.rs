@@ -13,7 +13,7 @@ use envc_spec::{Environment, Instance, Spec, TypeHead, load};
 const LINES_MAX: usize = 90;
 
 /// The examples of `specs/`, each with all of its types.
-pub(crate) const EXAMPLES: [&str; 3] = ["quickstart", "eventuall", "vibechecc"];
+pub(crate) const EXAMPLES: [&str; 4] = ["quickstart", "eventuall", "vibechecc", "edge"];
 
 /// An example.
 pub(crate) struct Example {

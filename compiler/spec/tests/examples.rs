@@ -30,7 +30,7 @@ fn instance(id: &str, local_cloud: bool) -> Instance {
 
 #[test]
 fn every_example_resolves_for_every_type() {
-    for name in ["quickstart", "eventuall", "vibechecc"] {
+    for name in ["quickstart", "eventuall", "vibechecc", "edge"] {
         let spec = example(name);
         for head in spec.types() {
             for local_cloud in [false, true] {
@@ -116,7 +116,7 @@ fn meaning(spec: &Spec, type_name: &str) -> String {
 
 #[test]
 fn a_resolved_type_loads_again_to_the_same_environment() {
-    for name in ["quickstart", "eventuall", "vibechecc"] {
+    for name in ["quickstart", "eventuall", "vibechecc", "edge"] {
         let spec = example(name);
         for head in spec.types() {
             let text = spec.resolved_kdl(&head.name).unwrap();

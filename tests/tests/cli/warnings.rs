@@ -126,7 +126,7 @@ fn replace(env: &TestEnv, path: &str, from: &str, to: &str) {
 
 #[test]
 fn the_examples_have_no_warning() {
-    for name in ["quickstart", "eventuall", "vibechecc"] {
+    for name in ["quickstart", "eventuall", "vibechecc", "edge"] {
         let ran = TestEnv::new(name).envc(&["check", "--deny", "warnings"]).exits(0);
         assert_eq!(ran.stderr, "", "{name}");
     }

@@ -13,6 +13,8 @@ mod common;
 #[cfg(test)]
 mod cron;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod exclusive;
 #[cfg(test)]
 mod health;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -37,6 +37,13 @@ const WITH_CRON: &[&str] = &["../../tests/tests/edge/cron/cron.capnp", "--experi
 impl Workerd {
     pub(crate) fn start() -> Self {
         Self::start_with(&[])
+    }
+
+    /// Serves what stands in another folder than the build's, with a `workerd.capnp` of its own.
+    pub(crate) fn start_in(folder: &Path) -> Self {
+        let disk = TempDir::new().expect("a folder can be made");
+        let (child, sockets) = serve_in(folder, ALONE, disk.path(), &[]);
+        Self { child, address: sockets["http"], cron: None, disk }
     }
 
     /// Starts it with other values in its environment; an empty one takes the value away.
@@ -90,8 +97,21 @@ impl Workerd {
 /// By name.
 type Sockets = BTreeMap<String, SocketAddr>;
 
+/// The Worker's folder.
+pub(crate) fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../edge-worker/worker")
+}
+
 fn serve(what: &[&str], disk: &Path, environment: &[(&str, &str)]) -> (Child, Sockets) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../edge-worker/worker");
+    serve_in(&folder(), what, disk, environment)
+}
+
+fn serve_in(
+    folder: &Path,
+    what: &[&str],
+    disk: &Path,
+    environment: &[(&str, &str)],
+) -> (Child, Sockets) {
     let program = std::env::var_os("WORKERD_BIN")
         .expect("WORKERD_BIN is not set: run this test with `cargo xtask test`");
     assert!(

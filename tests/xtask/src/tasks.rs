@@ -23,6 +23,9 @@ const WASM_ONLY: [&str; 2] = ["envc-edge", "envc-yardstick"];
 /// is our own, so that the Worker starts fast.
 const WORKER_GZIP_BYTES_MAX: usize = 1_000_000;
 
+/// What the Worker is made of.
+const WORKER_MODULES: [&str; 2] = ["index.js", "index_bg.wasm"];
+
 /// The version of cargo-deny that is installed where there is none.
 const CARGO_DENY: &str = "0.20.2";
 
@@ -64,7 +67,7 @@ pub(crate) fn worker() -> Done {
     let folder = root()?.join("edge-worker/worker");
     worker_build("edge-worker/worker")?;
     let mut gzip_sum = 0;
-    for name in ["index.js", "index_bg.wasm"] {
+    for name in WORKER_MODULES {
         let file = folder.join("build").join(name);
         let raw = std::fs::metadata(&file)
             .map_err(|error| Failure::task(format!("failed to read {}: {error}", file.display())))?
@@ -74,6 +77,7 @@ pub(crate) fn worker() -> Done {
         say(&format!("{name:14} {raw:>9} bytes, {gzip:>9} gzipped"))?;
     }
     say(&format!("{:14} {:>9}        {gzip_sum:>9} gzipped", "together", ""))?;
+    bundle(&folder)?;
     if gzip_sum > WORKER_GZIP_BYTES_MAX {
         return Err(Failure::task(format!(
             "the Worker weighs {gzip_sum} bytes gzipped, more than {WORKER_GZIP_BYTES_MAX}: look \
@@ -89,6 +93,24 @@ fn worker_build(folder: &str) -> Done {
     let mut build = command_with_tools("--rust", &["env", &wasm_target_dir()?])?;
     build.args(WORKER_PROFILE);
     run(build.args(["worker-build", "--release", folder, "--locked"]))
+}
+
+/// Puts the modules where `specs/edge` deploys them from: those that workerd.capnp loads, byte for
+/// byte, and nothing else.
+fn bundle(folder: &Path) -> Done {
+    let dist = root()?.join("specs/edge/dist");
+    let wrong = |what: &str, error: std::io::Error| {
+        Failure::task(format!("failed to {what} {}: {error}", dist.display()))
+    };
+    if dist.is_dir() {
+        std::fs::remove_dir_all(&dist).map_err(|error| wrong("empty", error))?;
+    }
+    std::fs::create_dir_all(&dist).map_err(|error| wrong("make", error))?;
+    for name in WORKER_MODULES {
+        let from = folder.join("build").join(name);
+        std::fs::copy(from, dist.join(name)).map_err(|error| wrong("fill", error))?;
+    }
+    say("copied to specs/edge/dist: deploy it with `envc apply` in specs/edge")
 }
 
 /// Builds the pure crates for wasm.
