@@ -106,6 +106,10 @@ fn secrets() {
     served.wrangler(&["secret", "delete", "TWO"]).exits(0);
     let listed = served.wrangler_json(&["secret", "list"]);
     assert_eq!(listed, json!([{"name": "THREE", "type": "secret_text"}]));
+    served.env.write("one.json", r#"{"ONE": "1"}"#);
+    served.wrangler(&["versions", "secret", "bulk", "one.json"]).exits(0);
+    let ran = served.wrangler(&["secret", "delete", "THREE"]).exits(1);
+    says(&ran.stderr, &["[code: 10215]"]);
     let ran = served.wrangler(&["secret", "delete", "TWO"]).exits(1);
     says(&ran.stderr, &["[code: 10056]"]);
 }

@@ -10,7 +10,7 @@
 //! | `scripts/{n}/settings`, `scripts/{n}/script-settings` | `settings.rs` |
 //! | `scripts/{n}/versions`, `scripts/{n}/deployments` | `versions.rs`, `deployments.rs` |
 //! | `workers`, `workers/{id}` | `resource.rs` |
-//! | `scripts/{n}/secrets`, `scripts/{n}/secrets-bulk` | `secrets.rs` |
+//! | `scripts/{n}/secrets`, `scripts/{n}/secrets-bulk`, `workers/{id}/versions/latest` | `secrets.rs` |
 //! | `scripts/{n}/schedules` | `schedules.rs` |
 //! | `subdomain`, `subdomains/{n}`, `scripts/{n}/subdomain` | `subdomain.rs` |
 //! | `zones/{z}/workers/routes`, `scripts/{n}/routes` | `routes.rs` |
@@ -64,6 +64,7 @@ pub(super) fn handle(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, 
         ("DELETE", ["services", name]) => scripts::delete(ctx, req, Named::Service, name),
         ("DELETE", ["scripts", name]) => scripts::delete(ctx, req, Named::Script, name),
         ("DELETE", ["workers", id]) => scripts::delete(ctx, req, Named::Resource, id),
+        ("PATCH", ["workers", id, "versions", "latest"]) => secrets::patch_latest(ctx, req, id),
         (_, ["workers", rest @ ..]) => resource::handle(ctx, req, rest),
         ("GET", ["durable_objects", "namespaces"]) => classes::namespaces(ctx, req),
         ("GET", ["tails", "by-consumer", name]) => scripts::producers_of(ctx, name),

@@ -139,3 +139,23 @@ async fn a_worker_may_be_there_before_its_code() {
     served.delete(&by_id).await.ok();
     served.get(&by_id).await.fails(404, 10007);
 }
+
+#[tokio::test]
+async fn a_secret_may_wait_in_a_version() {
+    let served = Served::new().await;
+    let path = "workers/workers/api/versions/latest";
+    let body = json!({"env": {"KEY": {"type": "secret_text", "text": "x"}},
+                      "annotations": {"workers/message": "with a key"}});
+    served.patch(path, body.clone()).await.fails(404, 10007);
+    served.post("workers/workers", json!({"name": "api"})).await.ok();
+    served.patch(path, body.clone()).await.fails(404, 10222);
+    upload(&served, "api", json!({})).await.ok();
+    let made = served.patch(path, body).await.ok();
+    assert_eq!(made["annotations"]["workers/message"], "with a key");
+    assert_eq!(served.get("workers/scripts/api/secrets").await.ok(), json!([]));
+    served.post("workers/scripts/api/deployments", all_of(&made["id"])).await.ok();
+    assert_eq!(names(&served, "api").await, ["KEY"]);
+    let gone = served.patch(path, json!({"env": {"KEY": null}})).await.ok();
+    assert_eq!(gone["number"], 3);
+    served.patch(path, json!({"env": []})).await.fails(400, 10021);
+}

@@ -7,13 +7,17 @@
 //!
 //! Source: Cloudflare's OpenAPI document, wrangler's source (bulk), published live error bodies.
 
+use std::collections::BTreeSet;
+
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
 use super::bindings::shown;
 use super::publish::{Draft, Maker, changeable, deploy};
-use super::rows::{Script, Version};
+use super::resource;
+use super::rows::{Script, Version, no_versions};
 use super::upload::invalid;
+use crate::clock;
 use crate::envelope::{Answer, Problem};
 use crate::products::Ctx;
 use crate::request::{Req, text};
@@ -66,9 +70,20 @@ pub(super) fn handle(
 /// `PATCH secrets-bulk`.
 pub(super) fn bulk(ctx: &Ctx<'_>, req: &Req, script: &str) -> Result<Answer, Problem> {
     let body = req.json(malformed)?;
-    let Some(given) = body.get("secrets").and_then(Value::as_object) else {
-        return Err(malformed("secrets must be an object"));
-    };
+    let changes = changes_of(body.get("secrets").and_then(Value::as_object))?;
+    let secrets = change(ctx, req, script, "secret", &changes)?;
+    let by_name: Map<String, Value> = shown(&secrets)
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|secret| Some((text(secret, "name")?.to_owned(), secret.clone())))
+        .collect();
+    Ok(Answer::ok(&Value::Object(by_name)))
+}
+
+/// The changes of a merge: `null` removes.
+fn changes_of(given: Option<&Map<String, Value>>) -> Result<Vec<(String, Option<Value>)>, Problem> {
+    let given = given.ok_or_else(|| malformed("the secrets must be an object"))?;
     let mut changes = Vec::new();
     for (name, secret) in given {
         let secret = match secret {
@@ -82,14 +97,7 @@ pub(super) fn bulk(ctx: &Ctx<'_>, req: &Req, script: &str) -> Result<Answer, Pro
         };
         changes.push((name.clone(), secret));
     }
-    let secrets = change(ctx, req, script, "secret", &changes)?;
-    let by_name: Map<String, Value> = shown(&secrets)
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|secret| Some((text(secret, "name")?.to_owned(), secret.clone())))
-        .collect();
-    Ok(Answer::ok(&Value::Object(by_name)))
+    Ok(changes)
 }
 
 fn malformed(detail: impl std::fmt::Display) -> Problem {
@@ -144,22 +152,49 @@ fn change(
         let mut script = Script::find(db, script)?;
         let last: Version = changeable(db, &script)?;
         let mut draft = Draft::like(&last, trigger);
-        for (name, secret) in changes {
-            let taken =
-                draft.bindings.iter().any(|it| text(it, "name") == Some(name) && !is_secret(it));
-            if taken {
-                let text = format!(
-                    "Binding name '{name}' already in use. Please use a different name and try \
-                     again."
-                );
-                return Err(Problem::new(400, 10053, text));
-            }
-            draft.bindings.retain(|it| text(it, "name") != Some(name));
-            draft.bindings.extend(secret.clone());
-        }
+        edit(&mut draft.bindings, changes)?;
         let version = draft.add(db, maker, &script.name)?;
         let triggered = json!({"workers/triggered_by": trigger});
         deploy(db, maker, &mut script, &[(version.id.clone(), json!(100))], &triggered)?;
         Ok(version.bindings.into_iter().filter(is_secret).collect())
     })
+}
+
+/// Sets and removes secrets among bindings.
+fn edit(bindings: &mut Vec<Value>, changes: &[(String, Option<Value>)]) -> Result<(), Problem> {
+    let names: BTreeSet<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
+    let is_meant = |binding: &Value| text(binding, "name").is_some_and(|name| names.contains(name));
+    if let Some(taken) = bindings.iter().find(|binding| is_meant(binding) && !is_secret(binding)) {
+        let text = format!(
+            "Binding name '{}' already in use. Please use a different name and try again.",
+            text(taken, "name").unwrap_or_default()
+        );
+        return Err(Problem::new(400, 10053, text));
+    }
+    bindings.retain(|binding| !is_meant(binding));
+    bindings.extend(changes.iter().filter_map(|(_, secret)| secret.clone()));
+    Ok(())
+}
+
+/// `PATCH workers/{id}/versions/latest`: wrangler's `versions secret`. The new version is not
+/// deployed, and what it starts from need not be.
+pub(super) fn patch_latest(ctx: &Ctx<'_>, req: &Req, id: &str) -> Result<Answer, Problem> {
+    let body = req.json(malformed)?;
+    let changes = changes_of(body.get("env").and_then(Value::as_object))?;
+    let maker = Maker::of(ctx, req);
+    let version = ctx.cloud.store.write(|db| -> Result<_, Problem> {
+        let script = resource::find(db, id)?;
+        let last = script.last_version(db)?.ok_or_else(|| no_versions(&script.name))?;
+        let mut draft = Draft::like(&last, "secret");
+        edit(&mut draft.bindings, &changes)?;
+        if let Some(Value::Object(given)) = body.get("annotations") {
+            draft.annotations.extend(given.clone());
+        }
+        draft.add(db, maker, &script.name)
+    })?;
+    let created = clock::micros(version.created_us);
+    Ok(Answer::ok(&json!({
+        "id": version.id, "number": version.number, "created_on": created,
+        "annotations": version.annotations, "source": version.source,
+    })))
 }
