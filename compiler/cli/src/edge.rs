@@ -10,6 +10,7 @@ use envc_edge_api::ProblemType;
 use envc_exec::{
     Progress, World,
     edge::{EdgeClass, EdgeClient, EdgeEndpoint, EdgeError},
+    ports::{Clock, Entropy},
 };
 use envc_spec::Edge;
 
@@ -52,6 +53,14 @@ pub(crate) fn local(connection: &Connection) -> Option<EdgeConnection> {
     let credential = "the local cloud".to_owned();
     let transport = connection.transport();
     connection.local_edge().map(|endpoint| EdgeConnection { endpoint, transport, credential })
+}
+
+/// The same for commands that ask the edge for the state alone.
+pub(crate) fn open_for_state(
+    session: &Session<'_>,
+    connection: &Connection,
+) -> Result<Option<EdgeConnection>, CommandError> {
+    if session.shares_state() { open(session, connection) } else { Ok(None) }
 }
 
 /// The token, and what holds it.
@@ -98,14 +107,19 @@ impl EdgeConnection {
         progress: &'a dyn Progress,
         stop: &'a AtomicBool,
     ) -> EdgeClient<'a> {
-        let world = World {
-            transport: &*self.transport,
-            clock: &session.clock,
-            entropy: &session.entropy,
-            progress,
-            stop,
-        };
-        EdgeClient::new(self.endpoint.clone(), world)
+        self.client_of(&session.clock, &session.entropy, progress, stop)
+    }
+
+    /// The same for what lives longer than a command's session.
+    pub(crate) fn client_of<'a>(
+        &'a self,
+        clock: &'a dyn Clock,
+        entropy: &'a dyn Entropy,
+        progress: &'a dyn Progress,
+        stop: &'a AtomicBool,
+    ) -> EdgeClient<'a> {
+        let transport = &*self.transport;
+        EdgeClient::new(self.endpoint.clone(), World { transport, clock, entropy, progress, stop })
     }
 
     /// Where it is, for people.

@@ -9,7 +9,7 @@ use envc_core::{Address, Desired};
 use envc_exec::{
     CallClass, CallError, Client, LeaseAnswers, LeaseQuestion, Leasing, Report, Run, Scope,
     ask_leases, help_for_call, lacking, observe,
-    ports::{Clock as _, Entropy as _, Leased, Pools, StateStore as _, Version},
+    ports::{Clock as _, Entropy as _, Leased, Pools, Version},
     read_ledger,
 };
 use envc_plan::{
@@ -21,14 +21,18 @@ use envc_spec::Environment;
 use crate::{
     bundle::Uploads,
     connect::{Connection, interrupted, what_failed},
+    edge::EdgeConnection,
+    edge_lock::{EdgeLock, NEVER, Wanted},
     error::CommandError,
     fsio,
+    held::HeldStore,
     interrupt::Interrupt,
     lock::{Holder, Lock},
-    outcome::{finished, recorded, state_error},
+    outcome::{finished, recorded},
     pools::{SessionPools, pools_of},
     reporter::Reporter,
     session::Session,
+    state_edge::{self, EdgeStore},
     state_local::LocalStore,
 };
 
@@ -93,7 +97,7 @@ pub(crate) struct Engine<'a, 'u> {
     pub(crate) client: Client<'a>,
     /// Account and zones.
     pub(crate) scope: Scope,
-    store: LocalStore,
+    store: Box<dyn HeldStore + 'a>,
     /// Where preview IDs come from.
     pools: Option<&'a SessionPools<'a>>,
     /// What proves a namesake ours.
@@ -106,6 +110,7 @@ impl<'a, 'u> Engine<'a, 'u> {
     pub(crate) async fn open(
         session: &'a Session<'u>,
         connection: &'a Connection,
+        edge: Option<&'a EdgeConnection>,
         reporter: &'a Reporter<'u>,
         stop: &'a Interrupt,
         hold: Hold,
@@ -113,15 +118,11 @@ impl<'a, 'u> Engine<'a, 'u> {
         let client = connection.client(session, reporter, stop.flag());
         let mut scope = connection.account(&client).await?;
         let key = session.state_key(&scope.account);
-        let store = match hold {
-            Hold::Read => LocalStore::read_only(&session.state_dir, key),
-            Hold::Lock { purpose, wait } => {
-                let lock = lock(session, &key, stop, purpose, wait).await?;
-                session.catch_up()?;
-                LocalStore::locked(&session.state_dir, key, lock)
-            }
-        };
-        let loaded = load(&store).await?;
+        let store = open_store(session, edge, reporter, key, stop, hold).await?;
+        if matches!(hold, Hold::Lock { .. }) {
+            session.catch_up()?;
+        }
+        let loaded = load(&*store).await?;
         let desired = session.environment.resources.values().filter_map(|want| want.zone.clone());
         let recorded = loaded.state.iter().flat_map(|state| state.resources.values());
         let zones = desired.chain(recorded.filter_map(|recorded| recorded.zone.clone())).collect();
@@ -198,7 +199,7 @@ impl<'a, 'u> Engine<'a, 'u> {
 
     /// Loads the state again.
     pub(crate) async fn load(&self) -> Result<Loaded, CommandError> {
-        load(&self.store).await
+        load(&*self.store).await
     }
 
     /// Observes what the environment and the state name.
@@ -282,7 +283,7 @@ impl<'a, 'u> Engine<'a, 'u> {
             &Run {
                 client: &self.client,
                 scope: &self.scope,
-                store: &self.store,
+                store: &*self.store,
                 plan,
                 migrations: running.migrations,
                 uploads: running.uploads,
@@ -301,7 +302,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         )
         .await;
         self.reporter.end();
-        recorded(outcome)
+        recorded(outcome, self.store.lock_lost())
     }
 
     /// A report of a run that did all, or everything that failed as one error.
@@ -315,15 +316,12 @@ impl<'a, 'u> Engine<'a, 'u> {
 
     /// Releases the lock and takes its file away: nothing is left that it guards.
     pub(crate) fn release(self) -> Result<(), CommandError> {
-        match self.store.into_lock() {
-            Some(lock) => lock.release_and_remove(),
-            None => Ok(()),
-        }
+        self.store.release()
     }
 }
 
-async fn load(store: &LocalStore) -> Result<Loaded, CommandError> {
-    Ok(match store.load().await.map_err(|error| state_error(&error, store.path()))? {
+async fn load(store: &dyn HeldStore) -> Result<Loaded, CommandError> {
+    Ok(match store.load().await.map_err(|error| store.explain(&error))? {
         Some((state, version)) => {
             Loaded { state: Some(state), version: Some(version), news: false }
         }
@@ -331,7 +329,73 @@ async fn load(store: &LocalStore) -> Result<Loaded, CommandError> {
     })
 }
 
-/// Takes the lock of an environment; waits, and says for whom.
+/// What is recorded of the session's environment, read without a lock.
+pub(crate) async fn recorded_state(
+    session: &Session<'_>,
+    connection: &Connection,
+    edge: Option<&EdgeConnection>,
+    reporter: &Reporter<'_>,
+    stop: &Interrupt,
+) -> Result<Option<State>, CommandError> {
+    let client = connection.client(session, reporter, stop.flag());
+    let account = connection.account(&client).await?.account;
+    let store = open_store(session, edge, reporter, session.state_key(&account), stop, Hold::Read);
+    Ok(load(&*store.await?).await?.state)
+}
+
+/// The state's store, where the session keeps it.
+async fn open_store<'a>(
+    session: &'a Session<'_>,
+    edge: Option<&'a EdgeConnection>,
+    reporter: &'a Reporter<'_>,
+    key: StateKey,
+    stop: &Interrupt,
+    hold: Hold,
+) -> Result<Box<dyn HeldStore + 'a>, CommandError> {
+    match edge.filter(|_| session.shares_state()) {
+        Some(edge) => shared(session, edge, reporter, key, stop, hold).await,
+        None => local(session, key, stop, hold).await,
+    }
+}
+
+/// The state in the user's state directory.
+async fn local<'a>(
+    session: &Session<'_>,
+    key: StateKey,
+    stop: &Interrupt,
+    hold: Hold,
+) -> Result<Box<dyn HeldStore + 'a>, CommandError> {
+    Ok(Box::new(match hold {
+        Hold::Read => LocalStore::read_only(&session.state_dir, key),
+        Hold::Lock { purpose, wait } => {
+            let lock = lock(session, &key, stop, purpose, wait).await?;
+            LocalStore::locked(&session.state_dir, key, lock)
+        }
+    }))
+}
+
+/// The state at the edge.
+async fn shared<'a>(
+    session: &'a Session<'_>,
+    edge: &'a EdgeConnection,
+    reporter: &'a Reporter<'_>,
+    key: StateKey,
+    stop: &Interrupt,
+    hold: Hold,
+) -> Result<Box<dyn HeldStore + 'a>, CommandError> {
+    let lock = match hold {
+        Hold::Read => None,
+        Hold::Lock { purpose, wait } => {
+            let client = edge.client(session, reporter, stop.flag());
+            let wanted = Wanted { path: &state_edge::path_of(&key), purpose, wait };
+            Some(EdgeLock::acquire(session, edge, &client, stop, &wanted).await?)
+        }
+    };
+    let client = edge.client(session, reporter, &NEVER);
+    Ok(Box::new(EdgeStore::new(key, edge, client, lock)))
+}
+
+/// Takes the lock of an environment on this machine; waits, and says for whom.
 async fn lock(
     session: &Session<'_>,
     key: &StateKey,

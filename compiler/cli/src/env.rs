@@ -40,12 +40,18 @@ pub mod names {
     pub const USER: &str = "USER";
     /// The user's name, on Windows.
     pub const USERNAME: &str = "USERNAME";
+    /// The machine's name, where it is exported.
+    pub const HOSTNAME: &str = "HOSTNAME";
+    /// The machine's name, on Windows.
+    pub const COMPUTERNAME: &str = "COMPUTERNAME";
     /// The base of state directories in the XDG scheme.
     pub const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
     /// For tests: seconds since 1970 that the clock stands at.
     pub const ENVC_TEST_NOW: &str = "ENVC_TEST_NOW";
     /// For tests: the seed of all chance.
     pub const ENVC_TEST_SEED: &str = "ENVC_TEST_SEED";
+    /// For tests: seconds that a lock at the edge lives without a heartbeat.
+    pub const ENVC_TEST_LOCK_TTL: &str = "ENVC_TEST_LOCK_TTL";
 
     /// Every variable with what it does, for the documentation; the ones for tests are left out.
     pub const DOCUMENTED: [(&str, &str); 10] = [
@@ -91,6 +97,8 @@ pub struct ProcessEnv {
     pub test_now_s: Option<u64>,
     /// For tests: the seed of all chance.
     pub test_seed: Option<u64>,
+    /// For tests: seconds that a lock at the edge lives without a heartbeat.
+    pub test_lock_ttl_s: Option<u32>,
 }
 
 impl ProcessEnv {
@@ -129,6 +137,7 @@ impl ProcessEnv {
             term_dumb: get(names::TERM).is_some_and(|value| value == "dumb"),
             test_now_s: get(names::ENVC_TEST_NOW).and_then(|value| value.parse().ok()),
             test_seed: get(names::ENVC_TEST_SEED).and_then(|value| value.parse().ok()),
+            test_lock_ttl_s: get(names::ENVC_TEST_LOCK_TTL).and_then(|value| value.parse().ok()),
             vars,
         }
     }

@@ -26,19 +26,25 @@ pub(crate) fn state_error(error: &StoreError, place: &Path) -> CommandError {
         StoreError::State(envc_plan::StateError::Foreign { .. }) => {
             failed.hint("move it to its own place, or away")
         }
-        StoreError::Conflict { .. } => failed.hint("run the command again"),
+        StoreError::Conflict { .. } | StoreError::LockLost { .. } | StoreError::Edge(_) => {
+            failed.hint("run the command again")
+        }
         StoreError::Io { .. } => failed.hint("check the disk and the permissions of that place"),
     }
 }
 
 /// What came of a run whose record could be kept; what failed stands in the report.
-pub(crate) fn recorded(outcome: Result<Report, RunError>) -> Result<Report, CommandError> {
+/// `lost` says what may have happened to a lock that was lost.
+pub(crate) fn recorded(
+    outcome: Result<Report, RunError>,
+    lost: &str,
+) -> Result<Report, CommandError> {
     outcome.map_err(|error| {
         CommandError::failed(error.to_string())
-            .because_text(std::error::Error::source(&error).map_or_else(
-                || "the lock's file was removed or replaced".to_owned(),
-                ToString::to_string,
-            ))
+            .because_text(
+                std::error::Error::source(&error)
+                    .map_or_else(|| lost.to_owned(), ToString::to_string),
+            )
             .hint("run the command again: it looks at what is there and carries on")
             .code("envc::cli::record")
     })

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use envc_core::Address;
 use envc_edge_api::{
     EnvironmentReport, EnvironmentStatus, Name, NamedUrl, Outcome,
-    limits::{TEXT_CHARS_MAX, URL_BYTES_MAX, URLS_MAX},
+    limits::{URL_BYTES_MAX, URLS_MAX},
 };
 use envc_exec::{
     Silent,
@@ -18,8 +18,8 @@ use envc_exec::{
 use envc_plan::State;
 
 use crate::{
-    cloud_choice::CloudName, edge::EdgeConnection, env::names, error::CommandError, git,
-    interrupt::Interrupt, session::Session,
+    cloud_choice::CloudName, edge::EdgeConnection, error::CommandError, interrupt::Interrupt,
+    session::Session, who,
 };
 
 /// How many resources there are of each kind.
@@ -128,29 +128,14 @@ fn report(
     let report = EnvironmentReport {
         project: name(&session.project)?,
         environment_type: name(&session.head.name)?,
-        owner: owner(session),
-        branch: environment.instance.branch.as_deref().map(short),
+        owner: who::user(session),
+        branch: environment.instance.branch.as_deref().map(who::short),
         urls: urls.take(URLS_MAX).collect(),
         resources,
         ttl_seconds: environment.ttl_s.map(|s| u32::try_from(s).unwrap_or(u32::MAX)),
         outcome,
     };
     Ok((id_of(session)?, report))
-}
-
-/// Who git says that they are, else whom the system says.
-fn owner(session: &Session<'_>) -> String {
-    let from = |name: &str| session.env.var(name).map(str::to_owned);
-    [git::user(&session.root, session.env), from(names::USER), from(names::USERNAME)]
-        .into_iter()
-        .flatten()
-        .map(|name| short(name.trim()))
-        .find(|name| !name.is_empty())
-        .unwrap_or_else(|| "unknown".to_owned())
-}
-
-fn short(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(TEXT_CHARS_MAX).collect()
 }
 
 fn unreportable(name: &str) -> CommandError {

@@ -9,7 +9,9 @@ use std::{
 
 use envc_core::{Digest, KeyedDigest};
 use envc_plan::{Ownership, StateKey};
-use envc_spec::{Environment, Identity, Instance, Spec, TypeHead, identity_from_branch};
+use envc_spec::{
+    Environment, Identity, Instance, Spec, StateStoreKind, TypeHead, identity_from_branch,
+};
 
 use crate::{
     clock::{SystemClock, SystemEntropy},
@@ -253,6 +255,12 @@ impl<'a> Session<'a> {
             cloud,
             environment,
         }))
+    }
+
+    /// True where the state is kept by the edge Worker. The local cloud's never leaves the machine.
+    pub(crate) fn shares_state(&self) -> bool {
+        self.environment.state_store == StateStoreKind::Edge
+            && self.cloud.value == CloudName::Cloudflare
     }
 
     /// The key of the state in this account.

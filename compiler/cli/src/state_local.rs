@@ -17,7 +17,9 @@ use crate::{
     dirs::StateDir,
     error::CommandError,
     fsio::{self, FsError},
+    held::HeldStore,
     lock::Lock,
+    outcome::state_error,
 };
 
 /// Bytes of a state: ten thousand resources take a tenth of it.
@@ -89,7 +91,7 @@ impl LocalStore {
     }
 
     /// Gives the lock back, to release it or to take its file away.
-    pub fn into_lock(self) -> Option<Lock> {
+    fn into_lock(self) -> Option<Lock> {
         // Nothing is being written any more: every save was waited for.
         Arc::into_inner(self.0)?.lock
     }
@@ -197,6 +199,23 @@ impl StateStore for LocalStore {
 
     fn lock_held(&self) -> bool {
         self.0.lock_held()
+    }
+}
+
+impl HeldStore for LocalStore {
+    fn explain(&self, error: &StoreError) -> CommandError {
+        state_error(error, self.path())
+    }
+
+    fn lock_lost(&self) -> &'static str {
+        "the lock's file was removed or replaced"
+    }
+
+    fn release(self: Box<Self>) -> Result<(), CommandError> {
+        match self.into_lock() {
+            Some(lock) => lock.release_and_remove(),
+            None => Ok(()),
+        }
     }
 }
 

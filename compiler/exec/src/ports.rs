@@ -83,6 +83,15 @@ pub enum StoreError {
         /// Where.
         place: String,
     },
+    /// The lock that a write needs is not held any more.
+    #[error("the lock on the state at {place} is not held any more")]
+    LockLost {
+        /// Where.
+        place: String,
+    },
+    /// The edge Worker that keeps it did not do its work.
+    #[error(transparent)]
+    Edge(#[from] EdgeError),
     /// The disk or the server said no.
     #[error("{action} {place}: {reason}")]
     Io {

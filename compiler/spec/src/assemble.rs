@@ -55,7 +55,7 @@ impl<'a> Scope<'a> {
             endpoints: self.endpoints(),
             lets,
             secrets: settings::providers(merged),
-            edge: self.edge(),
+            edge: self.edge(project),
             requires: settings::requires(merged),
             // After all texts: what they refer to is known by now.
             leases: BTreeMap::new(),

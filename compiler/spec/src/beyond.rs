@@ -13,10 +13,11 @@ use crate::codes;
 const UNREAD: [&str; 3] = [codes::UNKNOWN_NODE, codes::MISSING_ARGUMENT, codes::MISSING_PROJECT];
 
 /// Mistakes that a missing declaration brings about.
-const DEPENDENT: [&str; 9] = [
+const DEPENDENT: [&str; 10] = [
     codes::UNKNOWN_REFERENCE,
     codes::UNKNOWN_POOL,
     codes::UNKNOWN_TYPE,
+    codes::NO_EDGE,
     codes::NO_ZONE,
     codes::HOST_OUTSIDE_ZONE,
     codes::MISSING_IDENTITY,

@@ -44,6 +44,7 @@ codes! {
     TOO_MANY_TYPES "too_many_types" "The spec has more environments, or more nodes for all of them together, than are resolved."
     SECRET_IN_PUBLIC "secret_in_public" "A secret would flow into a place that others can see."
     NAME_WITHOUT_ENV "name_without_env" "A name or host must contain `{env}` where the ID is not fixed."
+    NO_EDGE "no_edge" "State on the edge needs an `edge` node that says where it is."
     NO_ZONE "no_zone" "A host needs the project's zone."
     HOST_OUTSIDE_ZONE "host_outside_zone" "A host lies outside the project's zone."
     INVALID_HOST "invalid_host" "The text is not a host name."

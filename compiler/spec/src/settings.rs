@@ -114,18 +114,20 @@ pub(crate) fn later(merged: &Merged<'_>, project: &Node) -> Vec<Later> {
             Some(Later { what, span: node.span })
         })
         .collect();
-    if let Some(state) = project.child("state").filter(|state| state.label() != Some("local")) {
-        let store = state.label().unwrap_or_default();
-        out.push(Later { what: format!("the state store \"{store}\""), span: state.span });
+    if let Some(state) = project.child("state").filter(|state| state.label() == Some("r2")) {
+        out.push(Later { what: "the state store \"r2\"".to_owned(), span: state.span });
     }
     out
 }
 
 impl Scope<'_> {
     /// The edge Worker, when there is one.
-    pub(crate) fn edge(&mut self) -> Option<Edge> {
+    pub(crate) fn edge(&mut self, project: &Node) -> Option<Edge> {
         let merged = self.given.merged;
-        let node = merged.single("edge")?;
+        let Some(node) = merged.single("edge") else {
+            self.no_state_at_edge(project);
+            return None;
+        };
         let pool = |pool: &Node| {
             let public = text(pool.prop("public")).unwrap_or_default();
             let public = public.split_whitespace().map(str::to_owned).collect();
@@ -137,6 +139,17 @@ impl Scope<'_> {
             pools: node.children_named("pool").map(pool).collect(),
             span: node.span,
         })
+    }
+
+    fn no_state_at_edge(&mut self, project: &Node) {
+        let state = project.child("state").filter(|state| state.label() == Some("edge"));
+        let Some(scalar) = state.and_then(|state| state.args.first()) else { return };
+        let message = "the state is to be kept at the edge, and there is no `edge`";
+        self.error(
+            Diagnostic::error(codes::NO_EDGE, scalar.span, message)
+                .at("needs an `edge` node")
+                .help("declare it: edge \"https://…\" token=(secret)\"EDGE_TOKEN\""),
+        );
     }
 
     /// Checks the settings that hold references or refer to one another.

@@ -29,11 +29,15 @@ mod lists;
 #[cfg(test)]
 mod pools;
 #[cfg(test)]
+mod proxy;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod reports;
 #[cfg(test)]
 mod schemathesis;
+#[cfg(test)]
+mod shared;
 #[cfg(test)]
 mod site;
 #[cfg(test)]

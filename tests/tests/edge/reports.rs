@@ -5,10 +5,14 @@ use serde_json::json;
 
 use crate::common::{admin, check_problem, token};
 use crate::http::Answer;
-use crate::team::{Developer, PLANTED, Spec, spec};
+use crate::team::{Developer, PLANTED, spec};
 use crate::workerd::Workerd;
 
 const AT: &str = "/v1/environments/shop.staging";
+
+fn alice(edge: &Workerd, faults: &str) -> Developer {
+    Developer::of(edge.address, &spec(&format!("http://{}", edge.address), "", "staging"), faults)
+}
 
 fn registered(edge: &Workerd) -> Answer {
     admin(edge.address, "GET", AT, "")
@@ -17,7 +21,7 @@ fn registered(edge: &Workerd) -> Answer {
 #[test]
 fn an_apply_is_reported_and_a_destroy_takes_it_away() {
     let edge = Workerd::start();
-    let alice = Developer::of(edge.address, Spec::default(), "");
+    let alice = alice(&edge, "");
     let applied = alice.envc(&["apply", "--json"]).exits(0);
     assert_eq!(applied.event("warning"), None, "{applied}");
     let status: EnvironmentStatus = registered(&edge).json();
@@ -49,7 +53,7 @@ fn an_apply_is_reported_and_a_destroy_takes_it_away() {
 fn what_failed_is_reported_as_failed_and_what_was_kept_stays() {
     let edge = Workerd::start();
     let faults = "fail=POST:queues:403:10000:no";
-    let alice = Developer::of(edge.address, Spec::default(), faults);
+    let alice = alice(&edge, faults);
     alice.envc(&["apply"]).exits(1);
     let status: EnvironmentStatus = registered(&edge).json();
     assert_eq!(status.outcome, Outcome::ApplyFailed);
@@ -76,7 +80,7 @@ fn what_failed_is_reported_as_failed_and_what_was_kept_stays() {
 #[test]
 fn a_report_that_fails_is_a_warning_that_says_what_to_do() {
     let edge = Workerd::start();
-    let mut alice = Developer::of(edge.address, Spec::default(), "");
+    let mut alice = alice(&edge, "");
     let read_only = token(edge.address, "ci", "read").token;
     let good = alice.env.var("EDGE_TOKEN");
     let warned = |alice: &Developer, code: &str, says: &str| {
@@ -93,11 +97,11 @@ fn a_report_that_fails_is_a_warning_that_says_what_to_do() {
     warned(&alice, "envc::cli::edge_scope", "scope report");
     alice.env.set("EDGE_TOKEN", &good);
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    alice.env.write("environment.kdl", &spec(&format!("http://{closed}"), Spec::default()));
+    alice.env.write("environment.kdl", &spec(&format!("http://{closed}"), "", "staging"));
     warned(&alice, "envc::cli::edge_unreachable", &closed.to_string());
     // Somebody else: a server that knows nothing of environments.
     let other = alice.cloud.base_url().to_owned();
-    alice.env.write("environment.kdl", &spec(&other, Spec::default()));
+    alice.env.write("environment.kdl", &spec(&other, "", "staging"));
     warned(&alice, "envc::cli::not_the_edge", "is not the edge Worker");
     let text = alice.envc(&["apply"]).exits(0);
     assert!(text.stderr.contains("warning: the edge was not told of this"), "{text}");
@@ -107,7 +111,7 @@ fn a_report_that_fails_is_a_warning_that_says_what_to_do() {
 #[test]
 fn without_its_token_nothing_is_applied_and_everything_is_destroyed() {
     let edge = Workerd::start();
-    let mut alice = Developer::of(edge.address, Spec::default(), "");
+    let mut alice = alice(&edge, "");
     let good = alice.env.var("EDGE_TOKEN");
     alice.env.unset("EDGE_TOKEN");
     let refused = alice.envc(&["apply"]).exits(1);
@@ -124,7 +128,7 @@ fn without_its_token_nothing_is_applied_and_everything_is_destroyed() {
 #[test]
 fn on_the_local_cloud_nothing_is_reported_and_no_token_is_asked_for() {
     let edge = Workerd::start();
-    let mut alice = Developer::of(edge.address, Spec::default(), "");
+    let mut alice = alice(&edge, "");
     alice.env.unset("EDGE_TOKEN").set("ENVC_CLOUD", "local");
     let applied = alice.envc(&["apply", "--json"]).exits(0);
     assert_eq!(applied.event("warning"), None, "{applied}");

@@ -8,33 +8,24 @@ use crate::common::token;
 
 /// A secret of the spec that must be seen nowhere.
 pub(crate) const PLANTED: &str = "planted-secret-of-the-spec";
-
 /// The zone of the spec.
 pub(crate) const ZONE: &str = "shop.example";
 
-/// One developer: a machine with a checkout, and a token of the edge.
+/// One developer: a machine with a checkout, a token of the edge, and an account.
 #[derive(Debug)]
 pub(crate) struct Developer {
     pub(crate) env: TestEnv,
     pub(crate) cloud: ServedCloud,
 }
 
-/// What the spec says beside its resources.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Spec<'a> {
-    /// Below `project`.
-    pub(crate) project: &'a str,
-    /// At the end.
-    pub(crate) more: &'a str,
-}
-
-/// A spec of two namespaces, a queue and a tunnel, with this edge.
-pub(crate) fn spec(edge: &str, Spec { project, more }: Spec<'_>) -> String {
+/// A spec of two namespaces, a queue and a tunnel, with this edge; `project` stands below
+/// `project`, `env` is the ID.
+pub(crate) fn spec(edge: &str, project: &str, env: &str) -> String {
     format!(
         r#"project "shop" {{ zone "{ZONE}"; {project} }}
 edge "{edge}" token=(secret)"EDGE_TOKEN"
-environment "staging" default {{
-    identity "staging"
+environment "{env}" default {{
+    identity "{env}"
     ttl "14d"
 }}
 kv "flags"
@@ -44,25 +35,42 @@ tunnel "dev" {{
     ingress "web" host="{{env}}" service="http://localhost:3000"
 }}
 dotenv ".env" {{ FLAGS "{{kv.flags.id}}"; KEY (secret)"APP_KEY" }}
-{more}
 "#
     )
 }
 
 impl Developer {
-    /// On a machine of their own, with the account of these faults.
+    /// On a machine of their own, with an account with these faults.
     pub(crate) fn new(text: &str, faults: &str) -> Self {
         let mut env = TestEnv::of_text(text);
         let cloud = ServedCloud::start(&mut env, faults, &[ZONE]);
         env.set("ENVC_CLOUD", "cloudflare").set("USER", "alice").set("APP_KEY", PLANTED);
+        env.set("HOSTNAME", "laptop");
         Self { env, cloud }
     }
 
     /// With a token of this edge.
-    pub(crate) fn of(edge: SocketAddr, spec_: Spec<'_>, faults: &str) -> Self {
-        let mut developer = Self::new(&spec(&format!("http://{edge}"), spec_), faults);
+    pub(crate) fn of(edge: SocketAddr, text: &str, faults: &str) -> Self {
+        let mut developer = Self::new(text, faults);
         developer.env.set("EDGE_TOKEN", &token(edge, "ci", "report,state").token);
         developer
+    }
+
+    /// Another machine with the same checkout, account and token.
+    pub(crate) fn other_machine(&self) -> TestEnv {
+        let mut other = TestEnv::of_text(&self.env.read("environment.kdl").unwrap());
+        for name in [
+            "CLOUDFLARE_API_BASE_URL",
+            "CLOUDFLARE_API_TOKEN",
+            "CLOUDFLARE_ACCOUNT_ID",
+            "ENVC_CLOUD",
+            "EDGE_TOKEN",
+            "APP_KEY",
+        ] {
+            other.set(name, &self.env.var(name));
+        }
+        other.set("USER", "bob").set("HOSTNAME", "desktop");
+        other
     }
 
     pub(crate) fn envc(&self, args: &[&str]) -> Ran {

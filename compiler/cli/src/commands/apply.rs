@@ -12,7 +12,7 @@ use envc_plan::{
     Action, CheckedPlan, Goal, LeaseWork, MigrationFile, Observation, Plan, State, Work,
     needs_approval,
 };
-use envc_spec::MigrateMode;
+use envc_spec::{MigrateMode, StateStoreKind};
 use serde_json::json;
 
 use super::shared::{
@@ -23,6 +23,7 @@ use crate::{
     app::{App, block_on},
     args::ApplyArgs,
     bundle,
+    cloud_choice::CloudName,
     connect::Connection,
     edge,
     engine::{self, Databases, Engine, Hold, Loaded, Request, Running},
@@ -80,24 +81,20 @@ impl Apply<'_> {
         let sources = Sources::read(&self.session)?;
         let uploads = bundle::read(&mut self.session, Some(&sources))?;
         let session = &self.session;
-        let migrations = match session.environment.migrate {
-            MigrateMode::Auto => {
-                engine::read_migrations(&session.root, &session.environment, Databases::Managed)?
-            }
-            MigrateMode::Manual => BTreeMap::new(),
-        };
+        let migrations = self.migrations()?;
         let reporter = Reporter::new(session.ui);
         let connection = Connection::open(session).await?;
         let edge = edge::open(session, &connection)?;
-        let hold = Hold::Lock { purpose: "envc apply", wait: !self.args.no_wait };
-        let (mut engine, mut loaded) =
-            Engine::open(session, &connection, &reporter, &self.stop, hold).await?;
         let access = Access::new(&connection, Ok(edge.clone()));
         let pools = access.pools(session, &reporter, &self.stop, self.args.wait);
+        let hold = Hold::Lock { purpose: "envc apply", wait: !self.args.no_wait };
+        let (mut engine, mut loaded) =
+            Engine::open(session, &connection, edge.as_ref(), &reporter, &self.stop, hold).await?;
         engine.lease_from(&pools);
         if !session.environment.leases.is_empty() {
             pools.demand()?;
         }
+        self.say_where_state_stays(&loaded);
         if !session.is_known() {
             return Err(destroyed_meanwhile(&session.id));
         }
@@ -147,6 +144,17 @@ impl Apply<'_> {
         Ok(ExitCode::Done)
     }
 
+    /// The migrations that an apply runs.
+    fn migrations(&self) -> Result<BTreeMap<Address, Vec<MigrationFile>>, CommandError> {
+        let environment = &self.session.environment;
+        match environment.migrate {
+            MigrateMode::Auto => {
+                engine::read_migrations(&self.session.root, environment, Databases::Managed)
+            }
+            MigrateMode::Manual => Ok(BTreeMap::new()),
+        }
+    }
+
     /// What follows the last change in the account: files, and whose folder it is.
     async fn finish(
         &self,
@@ -188,6 +196,16 @@ impl Apply<'_> {
                 let now = &leased.id;
                 self.session.ui.say(&format!("the preview ID changed from {was} to {now}"));
             }
+        }
+    }
+
+    /// Said when an environment begins: what the spec asks for holds on Cloudflare alone.
+    fn say_where_state_stays(&self, loaded: &Loaded) {
+        let session = &self.session;
+        let stays = session.environment.state_store == StateStoreKind::Edge
+            && session.cloud.value == CloudName::Local;
+        if stays && loaded.state.is_none() {
+            session.ui.say("its state stays on this machine: the local cloud's is never shared");
         }
     }
 

@@ -97,19 +97,23 @@ impl Destroy<'_> {
         let session = &self.session;
         let reporter = Reporter::new(session.ui);
         let connection = Connection::open(session).await?;
-        // A destroy needs none of the spec's secrets.
+        // A destroy needs none of the spec's secrets, but for the one that leads to its state.
         let opened = edge::open(session, &connection);
         let access = Access::new(&connection, opened.clone());
-        let edge = opened.unwrap_or_else(|error| {
-            session.ui.caution(&error);
-            None
-        });
-        let edge = reports::listener(session, edge.as_ref());
+        let pools = access.pools(session, &reporter, &self.stop, false);
+        let edge = match opened {
+            Err(error) if !session.shares_state() => {
+                session.ui.caution(&error);
+                None
+            }
+            opened => opened?,
+        };
         let hold = Hold::Lock { purpose: "envc destroy", wait: !self.args.no_wait };
         let (mut engine, loaded) =
-            Engine::open(session, &connection, &reporter, &self.stop, hold).await?;
-        let pools = access.pools(session, &reporter, &self.stop, false);
+            Engine::open(session, &connection, edge.as_ref(), &reporter, &self.stop, hold).await?;
         engine.lease_from(&pools);
+        let edge = reports::listener(session, edge.as_ref());
+        self.is_recorded(&loaded)?;
         self.knows_what_to_keep(&loaded)?;
         let first = self.first(&engine, loaded).await?;
         let over = first.is_over();
@@ -154,6 +158,21 @@ impl Destroy<'_> {
             counted(deleted, "resource")
         ));
         Ok(ExitCode::Done)
+    }
+
+    /// A spec with mistakes does not tell where a state is kept that is not here.
+    fn is_recorded(&self, loaded: &Loaded) -> Result<(), CommandError> {
+        let session = &self.session;
+        let is_here = session.spec.is_some() || session.cloud.value == CloudName::Local;
+        if is_here || loaded.state.is_some() {
+            return Ok(());
+        }
+        Err(CommandError::new(
+            ExitCode::Spec,
+            format!("nothing is recorded here of `{}`, and the spec has mistakes", session.id),
+        )
+        .hint("mend environment.kdl first: envc check")
+        .code("envc::cli::nothing_recorded"))
     }
 
     /// An environment of which something was kept is there with that, so that nobody takes it for

@@ -13,6 +13,7 @@ use crate::{
     app::{App, block_on},
     args::{MigrateApplyArgs, MigrateVerb, TargetArgs},
     connect::Connection,
+    edge,
     engine::{self, Databases, Engine, Hold, Loaded, Request, Running},
     error::CommandError,
     exit_code::ExitCode,
@@ -83,8 +84,9 @@ async fn statuses(session: &Session<'_>) -> Result<Vec<Status>, CommandError> {
     let reporter = Reporter::new(session.ui);
     let files = engine::read_migrations(&session.root, &session.environment, Databases::All)?;
     let connection = Connection::open(session).await?;
+    let edge = edge::open_for_state(session, &connection)?;
     let (engine, mut loaded) =
-        Engine::open(session, &connection, &reporter, &stop, Hold::Read).await?;
+        Engine::open(session, &connection, edge.as_ref(), &reporter, &stop, Hold::Read).await?;
     let plan = plan(&engine, &mut loaded, &files).await?;
     let reads = files.iter().map(|(address, files)| status(&engine, &plan, address, files));
     futures::future::join_all(reads).await.into_iter().collect()
@@ -168,8 +170,10 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
     let reporter = Reporter::new(session.ui);
     let files = engine::read_migrations(&session.root, &session.environment, Databases::All)?;
     let connection = Connection::open(session).await?;
+    let edge = edge::open_for_state(session, &connection)?;
     let hold = Hold::Lock { purpose: "envc migrate apply", wait: !args.no_wait };
-    let (engine, mut loaded) = Engine::open(session, &connection, &reporter, &stop, hold).await?;
+    let (engine, mut loaded) =
+        Engine::open(session, &connection, edge.as_ref(), &reporter, &stop, hold).await?;
     let whole = plan(&engine, &mut loaded, &files).await?;
     let plan = engine::checked(migrations_alone(whole, &files)?)?;
     if plan.plan().steps.is_empty() {

@@ -73,13 +73,14 @@ async fn plan(
         MigrateMode::Manual => BTreeMap::new(),
     };
     let connection = Connection::open(session).await?;
+    let edge = edge::open_for_state(session, &connection)?;
+    let access = Access::new(&connection, edge::open(session, &connection));
+    let pools = access.pools(session, &reporter, &stop, false);
     let (mut engine, mut loaded) =
-        Engine::open(session, &connection, &reporter, &stop, Hold::Read).await?;
+        Engine::open(session, &connection, edge.as_ref(), &reporter, &stop, Hold::Read).await?;
     if args.adopt {
         engine.adopt();
     }
-    let access = Access::new(&connection, edge::open(session, &connection));
-    let pools = access.pools(session, &reporter, &stop, false);
     engine.lease_from(&pools);
     let (observation, leases) =
         engine.observe_with_leases(loaded.state.as_ref(), LeaseQuestion::Look).await?;

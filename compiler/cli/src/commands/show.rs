@@ -1,4 +1,5 @@
-//! `envc show` and `envc output`: what is recorded of the environment. No request is made.
+//! `envc show` and `envc output`: what is recorded of the environment. No request is made, but for
+//! a state that the edge keeps.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +11,14 @@ use super::shared::selection_of;
 use crate::{
     app::{App, block_on},
     args::{OutputArgs, ShowArgs, TargetArgs},
+    connect::Connection,
+    edge, engine,
     error::CommandError,
     exit_code::ExitCode,
+    interrupt::Interrupt,
     outcome::state_error,
     project::SpecFile,
+    reporter::Reporter,
     session::{OnNewId, Session},
     state_local::LocalStore,
 };
@@ -181,6 +186,10 @@ fn open<'a>(
         .hint("make it: envc apply")
         .code("envc::cli::nothing_known"));
     };
+    if session.shares_state() {
+        let state = block_on(shared(&session))??;
+        return Ok((session, state));
+    }
     let keys = LocalStore::list(&session.state_dir, &session.project)?;
     let cloud = session.cloud.value.as_str();
     let key = keys.into_iter().find(|key| {
@@ -193,4 +202,12 @@ fn open<'a>(
     let store = LocalStore::read_only(&session.state_dir, key);
     let loaded = block_on(store.load())?.map_err(|error| state_error(&error, store.path()))?;
     Ok((session, loaded.map(|(state, _)| state)))
+}
+
+/// The state at the edge: the only request that is made, but for one that finds the account.
+async fn shared(session: &Session<'_>) -> Result<Option<State>, CommandError> {
+    let (stop, reporter) = (Interrupt::listen(), Reporter::new(session.ui));
+    let connection = Connection::open(session).await?;
+    let edge = edge::open_for_state(session, &connection)?;
+    engine::recorded_state(session, &connection, edge.as_ref(), &reporter, &stop).await
 }

@@ -52,6 +52,7 @@ pages! {
     "missing_value"
     "name_collision"
     "name_without_env"
+    "no_edge"
     "no_pull_request"
     "no_zone"
     "node_name"

@@ -118,11 +118,15 @@ pub struct EdgeAnswer {
 }
 
 impl EdgeAnswer {
+    /// An answer that is no edge Worker's, because of this.
+    pub fn stranger(&self, message: impl Into<String>) -> EdgeError {
+        EdgeError::new(self.call.clone(), EdgeClass::Stranger, message)
+    }
+
     /// Reads the body. One that is not what was asked for is no edge Worker's.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, EdgeError> {
         serde_json::from_slice(&self.body).map_err(|error| {
-            let message = format!("the answer does not say what it should: {error}");
-            EdgeError::new(self.call.clone(), EdgeClass::Stranger, message)
+            self.stranger(format!("the answer does not say what it should: {error}"))
         })
     }
 }

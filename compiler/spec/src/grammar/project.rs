@@ -34,7 +34,11 @@ const ZONE: NodeRule = NodeRule {
 const STATE: NodeRule = NodeRule {
     name: "state",
     doc: "Where the record of what was created is kept.",
-    notes: &["`r2` and `edge` are checked, and refused by apply: they are not there yet."],
+    notes: &[
+        "`edge` needs an `edge` node, and a token with the scope `state`: machines then share what is recorded, one apply works at a time, and the lock of one that was killed runs out within a minute.",
+        "On the local cloud the state stays in the user's state directory.",
+        "`r2` is checked, and refused by apply: it is not there yet.",
+    ],
     absent: "`local`",
     example: "state \"r2\" bucket=\"vibechecc-state\"",
     args: &[ArgRule {
