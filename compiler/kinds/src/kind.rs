@@ -350,7 +350,9 @@ pub fn general(call: &Call, failure: &ApiFailure) -> Option<Meaning> {
     {
         return Some(Meaning::Transient);
     }
-    let auth = failure.has(&[6003, 9103, 9106]) || matches!(failure.status, 401 | 403);
+    // 10064 says that something is still in use, of Workers with 403 as well.
+    let refused = matches!(failure.status, 401 | 403) && !failure.has(&[10064]);
+    let auth = failure.has(&[6003, 9103, 9106]) || refused;
     if auth || (failure.has(&[10000]) && call.mutates() && failure.status == 400) {
         return Some(Meaning::Auth);
     }

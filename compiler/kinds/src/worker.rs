@@ -139,7 +139,9 @@ impl Kind for Worker {
             return Some(Meaning::Moved);
         }
         if failure.has(&[10064, 10142]) {
-            return Some(Meaning::InUse);
+            // Of an upload it says that a class with objects is not exported any more.
+            let upload = call.method == http::Method::PUT;
+            return Some(if upload { Meaning::Refused } else { Meaning::InUse });
         }
         let missing = failure.has(&[10007, 10090, 10092]);
         if call.method == http::Method::PUT {

@@ -63,9 +63,31 @@ pub(crate) const EVENTUALL: System = System {
     ],
 };
 
+/// A Worker that envc deploys, with everything that can stand before one. Its domain has a DNS
+/// record that the cloud makes.
+pub(crate) const BUNDLE: System = System {
+    spec: "../tests/fixtures/bundle",
+    more: "",
+    leases: 0,
+    objects: &[
+        ("d1", 1),
+        ("dns", 1),
+        ("kv", 1),
+        ("queue", 2),
+        ("queue-consumer", 1),
+        ("worker", 1),
+        ("worker-crons", 1),
+        ("worker-domain", 1),
+        ("worker-route", 1),
+    ],
+    migrations: &[("main", &["0001_orders.sql"])],
+    files: &[".dev.vars", "wrangler.jsonc"],
+};
+
 impl System {
     pub(crate) fn env(&self) -> TestEnv {
-        let env = TestEnv::new(self.spec);
+        let mut env = TestEnv::new(self.spec);
+        env.set("KEY", "a secret");
         if !self.more.is_empty() {
             let spec = env.read("environment.kdl").expect("there is a spec");
             env.write("environment.kdl", &format!("{spec}\n{}", self.more));

@@ -2,7 +2,7 @@
 
 use envc_tests::run_all;
 
-use crate::common::{EVENTUALL, LEASED, QUICKSTART, System, THREADS, requests};
+use crate::common::{BUNDLE, EVENTUALL, LEASED, QUICKSTART, System, THREADS, requests};
 
 /// What happens after the crash.
 #[derive(Clone, Copy, Debug)]
@@ -130,4 +130,16 @@ fn an_apply_with_a_tunnel_killed_at_some_requests_is_completed_or_taken_away() {
 fn a_destroy_with_a_tunnel_killed_at_some_requests_is_completed_or_undone() {
     let all = some_crashes(destroy_requests(&EVENTUALL));
     run_all(THREADS, &all, |crash| survives_destroy(&EVENTUALL, crash));
+}
+
+#[test]
+fn an_apply_that_deploys_a_worker_killed_at_some_requests_is_completed_or_taken_away() {
+    let all = some_crashes(fresh_apply_requests(&BUNDLE));
+    run_all(THREADS, &all, |crash| survives_apply(&BUNDLE, crash));
+}
+
+#[test]
+fn a_destroy_of_a_deployed_worker_killed_at_some_requests_is_completed_or_undone() {
+    let all = some_crashes(destroy_requests(&BUNDLE));
+    run_all(THREADS, &all, |crash| survives_destroy(&BUNDLE, crash));
 }
