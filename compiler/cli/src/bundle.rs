@@ -64,7 +64,8 @@ fn complete(
     upload: &Upload,
     main: &str,
 ) -> Result<(), CommandError> {
-    let digest = |secret: &Secret| Value::text(session.digest.of(secret.expose()).as_str());
+    let key = session.state_digest();
+    let digest = |secret: &Secret| Value::text(key.of(secret.expose()).as_str());
     let secrets = upload.secrets.iter().map(|(name, value)| (name.clone(), digest(value)));
     let fields = [
         ("code", Value::text(upload.code())),

@@ -294,7 +294,7 @@ impl<'a, 'u> Engine<'a, 'u> {
                     pools: self.pools.map(|pools| pools as &dyn Pools),
                     held: running.held,
                     pool_of: &pool_of,
-                    digest: &session.digest,
+                    digest: &session.state_digest(),
                 },
             },
             state,

@@ -357,9 +357,10 @@ pub(crate) fn facts(
     held: &BTreeMap<String, Leased>,
     state: Option<&envc_plan::State>,
 ) -> BTreeMap<String, LeaseFacts> {
+    let digest = session.state_digest();
     let of_pool = |Lease { pool, .. }: &Lease| {
         if let Some(leased) = held.get(pool) {
-            let grant = envc_exec::grant_of(leased, &session.digest);
+            let grant = envc_exec::grant_of(leased, &digest);
             let public = envc_plan::lease_values(&leased.id, &leased.attributes);
             let secrets = leased.secrets.clone();
             return Some(LeaseFacts { public, secrets, digests: grant.secrets });

@@ -57,7 +57,7 @@ pub(crate) struct Session<'a> {
     pub(crate) env: &'a ProcessEnv,
     /// The user's state directory.
     pub(crate) state_dir: StateDir,
-    /// Digests of secrets.
+    /// Digests of secrets, for what stays on this machine.
     pub(crate) digest: KeyedDigest,
     /// Time.
     pub(crate) clock: SystemClock,
@@ -261,6 +261,16 @@ impl<'a> Session<'a> {
     pub(crate) fn shares_state(&self) -> bool {
         self.environment.state_store == StateStoreKind::Edge
             && self.cloud.value == CloudName::Cloudflare
+    }
+
+    /// Digests of secrets, for the state. One that machines share takes a key that all of them
+    /// have, or each would find every secret changed by the others; so only who reads the state
+    /// can try what a secret may be.
+    pub(crate) fn state_digest(&self) -> KeyedDigest {
+        if !self.shares_state() {
+            return self.digest.clone();
+        }
+        KeyedDigest::new(format!("envc state {}/{}", self.project, self.id))
     }
 
     /// The key of the state in this account.

@@ -34,7 +34,7 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// Makes digests of secrets under a key that never leaves the user's state directory, so that a
+/// Makes digests of secrets under a key, in general one that never leaves the user's state directory, so that a
 /// state file tells that a secret changed without telling anything of the secret.
 #[derive(Clone)]
 pub struct KeyedDigest {

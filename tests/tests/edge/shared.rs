@@ -85,6 +85,28 @@ fn two_machines_share_what_is_recorded() {
     alice.envc(&["plan", "--detailed-exitcode"]).exits(2);
 }
 
+/// A digest of a secret says the same on every machine: in CI each run is on a new one.
+#[test]
+fn another_machine_finds_no_secret_of_a_worker_changed() {
+    let edge = Workerd::start();
+    let worker = "worker \"api\" path=\".\" deploy=\"bundle\" bundle=\"dist\" \
+                  compatibility-date=\"2026-01-01\" { secret \"APP_KEY\" }\n";
+    let text = shared_spec(edge.address, "worker") + worker;
+    let alice = Developer::of(edge.address, &text, "");
+    let bob = alice.other_machine();
+    for env in [&alice.env, &bob] {
+        env.write("dist/index.js", "export default { fetch: () => new Response('ok') };");
+    }
+    alice.envc(&["apply"]).exits(0);
+    let same = bob.envc(&["plan"]).exits(0);
+    assert!(same.stdout.contains("No changes."), "{same}");
+    let stored = at_edge(&edge, &alice, "worker", "GET", "");
+    assert!(stored.body.contains("APP_KEY") && !stored.body.contains(PLANTED), "{stored:?}");
+    let mut bob = bob;
+    let changed = bob.set("APP_KEY", "another").envc(&["plan"]).exits(0);
+    assert!(changed.stdout.contains("secrets: APP_KEY changed"), "{changed}");
+}
+
 #[test]
 fn two_applies_at_once_make_one_set_and_no_wait_is_exit_75() {
     let edge = Workerd::start();
@@ -149,7 +171,8 @@ fn any_lost_answer_of_the_edge_is_healed_by_itself() {
     run_all(THREADS, &lost, |nth| {
         let (alice, proxy) = through(*nth, &format!("lost-{nth}"));
         let ran = alice.envc(&["apply", "--json"]).exits(0);
-        assert!(proxy.seen() >= *nth, "{ran}");
+        // Outcomes that come together are saved together, so the last ones may not be reached.
+        assert!(proxy.seen() >= (*nth).min(4), "{ran}");
         check_one_set(&alice);
         alice.envc(&["destroy", "--yes"]).exits(0);
         assert!(alice.cloud.view().listing().is_empty());
