@@ -118,7 +118,7 @@ impl Files<'_> {
             let as_wanted = fsio::mode(&path) == Some(file.mode());
             return Ok(if as_wanted { Decision::Unchanged } else { Decision::Update });
         }
-        if record.is_some_and(|record| record.digest == self.digest.of(&there)) {
+        if record.is_some_and(|record| record.is_of(&self.digest.of(&there))) {
             return Ok(Decision::Update);
         }
         let diff = if file.private { None } else { diff(&file.path, &there, &file.bytes) };
@@ -142,14 +142,36 @@ impl Files<'_> {
             digest: self.digest.of(&file.bytes),
             fingerprint: file.fingerprint.clone(),
             mode: file.mode(),
+            pending: None,
         }
+    }
+
+    /// What is recorded before a file is written.
+    pub fn announce(&self, file: &GeneratedFile, env: &str, old: Option<FileRecord>) -> FileRecord {
+        let new = self.record(file, env);
+        match old {
+            Some(old) => FileRecord { env: new.env, pending: Some(new.digest), ..old },
+            None => new,
+        }
+    }
+
+    /// Removes what a killed run left half written beside these files.
+    pub fn sweep<'p>(&self, paths: impl Iterator<Item = &'p str>) -> Result<(), CommandError> {
+        let mut folders = BTreeSet::new();
+        for path in paths {
+            folders.extend(self.path(path)?.parent().map(Path::to_owned));
+        }
+        for folder in folders {
+            fsio::remove_stale(&folder)?;
+        }
+        Ok(())
     }
 
     /// Removes a file that envc wrote, unless a person edited it since.
     pub fn remove(&self, path: &str, record: &FileRecord) -> Result<Removal, CommandError> {
         let path = self.path(path)?;
         let Some(there) = fsio::read(&path, FILE_BYTES_MAX)? else { return Ok(Removal::Absent) };
-        if record.digest != self.digest.of(&there) {
+        if !record.is_of(&self.digest.of(&there)) {
             return Ok(Removal::Kept);
         }
         Ok(if fsio::remove(&path)? { Removal::Removed } else { Removal::Absent })

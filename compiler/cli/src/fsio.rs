@@ -9,6 +9,11 @@ use std::{
 
 use crate::error::CommandError;
 
+/// Begins the name of a temporary file; six letters and digits follow.
+const TEMPORARY: &str = ".envc-";
+/// A temporary file lives for milliseconds.
+const STALE: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Permission bits of a file that only its owner may read.
 pub const PRIVATE: u32 = 0o600;
 /// Permission bits of a file that everybody may read.
@@ -133,7 +138,7 @@ pub fn write_cache(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> 
 pub fn keep_as(path: &Path, kept: &Path) -> Result<(), FsError> {
     let wrong = |source| FsError::new("write", kept, source);
     let link = tempfile::Builder::new()
-        .prefix(".envc-")
+        .prefix(TEMPORARY)
         .make_in(folder_of(path), |beside| fs::hard_link(path, beside))
         .map_err(wrong)?;
     let beside = link.path().to_owned();
@@ -168,6 +173,22 @@ pub fn remove(path: &Path) -> Result<bool, FsError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(FsError::new("remove", path, error)),
     }
+}
+
+/// Removes temporary files of ours that a killed process left in a folder. Young ones may be
+/// somebody's at work.
+pub fn remove_stale(folder: &Path) -> Result<(), FsError> {
+    for name in names_in(folder)? {
+        let Some(rest) = name.strip_prefix(TEMPORARY) else { continue };
+        let path = folder.join(&name);
+        let Ok(there) = path.symlink_metadata() else { continue };
+        let age = there.modified().ok().and_then(|time| time.elapsed().ok());
+        let ours = there.is_file() && rest.len() == 6 && rest.chars().all(char::is_alphanumeric);
+        if ours && age.is_some_and(|age| age >= STALE) {
+            remove(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a folder and its parents.
@@ -296,7 +317,7 @@ fn folder_of(path: &Path) -> &Path {
 
 fn fill_temporary(folder: &Path, bytes: &[u8], mode: u32) -> io::Result<tempfile::NamedTempFile> {
     // The temporary file is private from its first instant; its mode is set before its content.
-    let mut temporary = tempfile::Builder::new().prefix(".envc-").tempfile_in(folder)?;
+    let mut temporary = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
     #[cfg(unix)]
     {
         let bits = std::os::unix::fs::PermissionsExt::from_mode(mode);
@@ -322,6 +343,23 @@ mod tests {
 
     fn folder() -> tempfile::TempDir {
         tempfile::tempdir().unwrap()
+    }
+
+    #[test]
+    fn only_old_temporary_files_of_ours_are_swept() {
+        let folder = folder();
+        let old = std::time::SystemTime::now() - STALE * 2;
+        for name in [".envc-aB3xYz", ".envc-notours", ".envc-1234.6", "other", ".envc-young1"] {
+            let file = File::create(folder.path().join(name)).unwrap();
+            if name != ".envc-young1" {
+                file.set_modified(old).unwrap();
+            }
+        }
+        fs::create_dir(folder.path().join(".envc-folder")).unwrap();
+        remove_stale(folder.path()).unwrap();
+        let left = names_in(folder.path()).unwrap();
+        let kept = [".envc-1234.6", ".envc-folder", ".envc-notours", ".envc-young1", "other"];
+        assert_eq!(left, kept);
     }
 
     #[test]

@@ -269,6 +269,34 @@ pub(crate) fn up_to_date(session: &Session<'_>, stand_ins: &[GeneratedFile]) -> 
     })
 }
 
+/// Invariant: what will be written is recorded before any of it is. Killed in between, the next
+/// command knows each file for its own: apply goes on, and destroy leaves no secret behind.
+fn announce(
+    session: &Session<'_>,
+    handler: &Files<'_>,
+    files: &[GeneratedFile],
+    force: bool,
+) -> Result<(), CommandError> {
+    handler.sweep(files.iter().map(|file| file.path.as_str()))?;
+    let mut records = BTreeMap::new();
+    for file in files {
+        let old = session.record().files.get(&file.path).cloned();
+        match handler.decide(file, old.as_ref())? {
+            Decision::Edited { ours, diff } if !force => {
+                return Err(files::edited(&[(file, ours, diff)]));
+            }
+            Decision::Unchanged => {}
+            Decision::Create | Decision::Update | Decision::Edited { .. } => {
+                records.insert(file.path.clone(), Some(handler.announce(file, &session.id, old)));
+            }
+        }
+    }
+    if records.is_empty() {
+        return Ok(());
+    }
+    session.change_record(|copy| copy.note_files(records, session.clock.unix_s()))
+}
+
 /// Writes the files, last of all and each atomically; unchanged ones are not touched.
 pub(crate) fn write(
     session: &Session<'_>,
@@ -284,6 +312,9 @@ pub(crate) fn write(
         None => session.root.clone(),
     };
     let handler = Files { root: &root, digest: &session.digest };
+    if writing.out_dir.is_none() {
+        announce(session, &handler, files, writing.force)?;
+    }
     let mut written = Written::default();
     let mut records = BTreeMap::new();
     for file in files {

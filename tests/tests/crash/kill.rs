@@ -143,3 +143,30 @@ fn a_destroy_of_a_deployed_worker_killed_at_some_requests_is_completed_or_undone
     let all = some_crashes(destroy_requests(&BUNDLE));
     run_all(THREADS, &all, |crash| survives_destroy(&BUNDLE, crash));
 }
+
+/// Invariant: killed while it writes files, the next apply knows them for its own, and destroy leaves
+/// none: they hold secrets.
+#[test]
+fn an_apply_killed_while_it_writes_files_is_completed_or_taken_away() {
+    const FILES: [&str; 4] = [".env", ".env.ports", "apps/webapp/.dev.vars", "start-dev.sh"];
+    let kills: Vec<(&str, bool)> =
+        FILES.iter().flat_map(|file| [(*file, false), (*file, true)]).collect();
+    run_all(THREADS, &kills, |(file, destroys)| {
+        let env = EVENTUALL.env();
+        let mut running = env.start(&["apply"]);
+        while !running.has_ended() && env.read(file).is_none() {
+            std::thread::yield_now();
+        }
+        running.kill();
+        if *destroys {
+            env.envc(&["destroy", "--yes"]).exits(0);
+            let left: Vec<&str> =
+                FILES.into_iter().filter(|file| env.read(file).is_some()).collect();
+            assert_eq!(left, Vec::<&str>::new(), "killed at {file}");
+        } else {
+            env.envc(&["apply"]).exits(0);
+            let again = env.envc(&["apply"]).exits(0);
+            assert!(again.stdout.contains("Nothing to do"), "killed at {file}: {again}");
+        }
+    });
+}

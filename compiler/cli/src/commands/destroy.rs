@@ -349,6 +349,7 @@ impl Destroy<'_> {
             .filter(|(_, record)| record.env == session.id)
             .map(|(path, record)| (path.clone(), record.clone()))
             .collect();
+        handler.sweep(own.iter().map(|(path, _)| path.as_str()))?;
         let gone = own.iter().map(|(path, _)| (path.clone(), None)).collect();
         for (path, record) in own {
             match handler.remove(&path, &record)? {

@@ -79,6 +79,16 @@ pub struct FileRecord {
     pub fingerprint: Digest,
     /// Its permission bits.
     pub mode: u32,
+    /// Digest of the content that was about to replace it: after a kill either stands there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Digest>,
+}
+
+impl FileRecord {
+    /// True for a content that envc wrote, or was about to write.
+    pub fn is_of(&self, digest: &Digest) -> bool {
+        self.digest == *digest || self.pending.as_ref() == Some(digest)
+    }
 }
 
 impl Default for Document {

@@ -417,6 +417,7 @@ mod tests {
             digest: envc_core::Digest::of("x"),
             fingerprint: envc_core::Digest::of("y"),
             mode: 0o600,
+            pending: None,
         };
         copy.note_files(BTreeMap::from([(".env".to_owned(), Some(file))]), 1).unwrap();
         let (mut copy, _) = machine.open("a");
