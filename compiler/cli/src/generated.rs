@@ -274,23 +274,18 @@ pub(crate) fn up_to_date(session: &Session<'_>, stand_ins: &[GeneratedFile]) -> 
 fn announce(
     session: &Session<'_>,
     handler: &Files<'_>,
-    files: &[GeneratedFile],
-    force: bool,
+    decided: &[(&GeneratedFile, Decision)],
 ) -> Result<(), CommandError> {
-    handler.sweep(files.iter().map(|file| file.path.as_str()))?;
-    let mut records = BTreeMap::new();
-    for file in files {
-        let old = session.record().files.get(&file.path).cloned();
-        match handler.decide(file, old.as_ref())? {
-            Decision::Edited { ours, diff } if !force => {
-                return Err(files::edited(&[(file, ours, diff)]));
-            }
-            Decision::Unchanged => {}
-            Decision::Create | Decision::Update | Decision::Edited { .. } => {
-                records.insert(file.path.clone(), Some(handler.announce(file, &session.id, old)));
-            }
-        }
-    }
+    handler.sweep(decided.iter().map(|(file, _)| file.path.as_str()))?;
+    let known = session.record().files.clone();
+    let records: BTreeMap<_, _> = decided
+        .iter()
+        .filter(|(_, decision)| *decision != Decision::Unchanged)
+        .map(|(file, _)| {
+            let old = known.get(&file.path).cloned();
+            (file.path.clone(), Some(handler.announce(file, &session.id, old)))
+        })
+        .collect();
     if records.is_empty() {
         return Ok(());
     }
@@ -312,19 +307,26 @@ pub(crate) fn write(
         None => session.root.clone(),
     };
     let handler = Files { root: &root, digest: &session.digest };
-    if writing.out_dir.is_none() {
-        announce(session, &handler, files, writing.force)?;
-    }
-    let mut written = Written::default();
-    let mut records = BTreeMap::new();
+    let known = session.record().files.clone();
+    let record_of =
+        |file: &GeneratedFile| known.get(&file.path).filter(|_| writing.out_dir.is_none());
+    let mut decided = Vec::new();
     for file in files {
-        let record = session.record().files.get(&file.path).cloned();
-        let record = record.filter(|_| writing.out_dir.is_none());
-        let decision = handler.decide(file, record.as_ref())?;
-        let mut noted = match decision {
+        match handler.decide(file, record_of(file))? {
             Decision::Edited { ours, diff } if !writing.force => {
                 return Err(files::edited(&[(file, ours, diff)]));
             }
+            decision => decided.push((file, decision)),
+        }
+    }
+    if writing.out_dir.is_none() {
+        announce(session, &handler, &decided)?;
+    }
+    let mut written = Written::default();
+    let mut records = BTreeMap::new();
+    for (file, decision) in decided {
+        let wrote = decision != Decision::Unchanged;
+        let mut noted = match decision {
             Decision::Unchanged => {
                 written.unchanged.push(file.path.clone());
                 handler.record(file, &session.id)
@@ -341,7 +343,8 @@ pub(crate) fn write(
         if let Some(fingerprint) = fingerprints.get(&file.path) {
             noted.fingerprint = fingerprint.clone();
         }
-        if record.as_ref() != Some(&noted) {
+        // What was announced is replaced; what was not written may be recorded as it is already.
+        if wrote || record_of(file) != Some(&noted) {
             records.insert(file.path.clone(), Some(noted));
         }
     }
