@@ -9,12 +9,14 @@
     reason = "a test fails by panicking"
 )]
 
+mod cases;
 mod env;
 mod listing;
 mod parallel;
 mod process;
 mod served;
 
+pub use cases::some_of;
 pub use env::{Ran, TestEnv};
 pub use listing::{CloudView, Listing, Object};
 pub use parallel::run_all;

@@ -11,6 +11,8 @@ use std::{
     thread,
 };
 
+use crate::cases;
+
 /// Runs every scenario, `threads` at a time, and fails with the names of those that failed.
 #[track_caller]
 pub fn run_all<S: Sync + std::fmt::Debug>(
@@ -39,7 +41,13 @@ pub fn run_all<S: Sync + std::fmt::Debug>(
         // Writing to a String cannot fail.
         let _ = writeln!(report, "--- {name}\n{why}");
     }
-    assert!(failed.is_empty(), "{} of {} failed\n{report}", failed.len(), scenarios.len());
+    let again = cases::repeat();
+    assert!(
+        failed.is_empty(),
+        "{} of {} failed; the same again: {again}cargo xtask test -- NAME\n{report}",
+        failed.len(),
+        scenarios.len()
+    );
 }
 
 fn words(panic: &(dyn Any + Send)) -> String {

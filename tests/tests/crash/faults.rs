@@ -1,7 +1,7 @@
 //! The API loses answers, fails, throttles and talks nonsense, at every request.
 
 use envc_cloud::RequestLog;
-use envc_tests::{ServedCloud, TestEnv, run_all};
+use envc_tests::{ServedCloud, TestEnv, run_all, some_of};
 
 use crate::common::{BUNDLE, LEASED, QUICKSTART, System, requests};
 
@@ -58,7 +58,7 @@ fn an_apply_heals_any_one_failed_request_by_itself() {
     let env = QUICKSTART.env();
     let count = requests(&env.envc(&["apply", "--json"]).exits(0), "applied");
     // One more: a request that fails may be sent again as the last one.
-    run_all(THREADS, &cases(count + 1), |case| {
+    run_all(THREADS, &some_of(cases(count + 1)), |case| {
         let mut env = QUICKSTART.env();
         let fault = format!("{}={}", case.fault, case.request);
         let cloud = ServedCloud::start(&mut env, &fault, &[]);
@@ -74,8 +74,7 @@ fn an_apply_heals_any_one_failed_request_by_itself() {
 fn an_upload_heals_a_lost_answer_and_a_failure_by_itself() {
     let env = BUNDLE.env();
     let count = requests(&env.envc(&["apply", "--json"]).exits(0), "applied");
-    let some: Vec<Case> = cases(count + 1).into_iter().step_by(5).collect();
-    run_all(THREADS, &some, |case| {
+    run_all(THREADS, &some_of(cases(count + 1)), |case| {
         let mut env = BUNDLE.env();
         let fault = format!("{}={}", case.fault, case.request);
         let cloud = ServedCloud::start(&mut env, &fault, &["shop.example"]);
@@ -92,7 +91,7 @@ fn a_destroy_heals_any_one_failed_request_by_itself() {
     let env = QUICKSTART.env();
     env.envc(&["apply"]).exits(0);
     let count = requests(&env.envc(&["destroy", "--json"]).exits(0), "destroyed");
-    run_all(THREADS, &cases(count), |case| {
+    run_all(THREADS, &some_of(cases(count)), |case| {
         let env = QUICKSTART.env();
         env.envc(&["apply"]).exits(0);
         let fault = format!("{}={}", case.fault, case.request);
@@ -115,7 +114,7 @@ fn leases_survive_any_one_lost_or_failed_request() {
         |case: &Case| matches!(case.fault, "lose-response-on" | "error-on" | "drop-request-on");
     let mut applies = cases(count("apply", "applied") + 1);
     applies.retain(of_pools);
-    run_all(THREADS, &applies, |case| {
+    run_all(THREADS, &some_of(applies), |case| {
         let env = LEASED.env();
         let fault = format!("{}={}", case.fault, case.request);
         env.envc_with_faults(&fault, &["apply"]).exits(0);
@@ -123,7 +122,7 @@ fn leases_survive_any_one_lost_or_failed_request() {
     });
     let mut destroys = cases(count("destroy", "destroyed"));
     destroys.retain(of_pools);
-    run_all(THREADS, &destroys, |case| {
+    run_all(THREADS, &some_of(destroys), |case| {
         let env = LEASED.env();
         env.envc(&["apply"]).exits(0);
         let fault = format!("{}={}", case.fault, case.request);

@@ -1,6 +1,6 @@
 //! The process dies, at every request and at instants of chance.
 
-use envc_tests::run_all;
+use envc_tests::{run_all, some_of};
 
 use crate::common::{BUNDLE, EVENTUALL, LEASED, QUICKSTART, System, THREADS, requests};
 
@@ -20,7 +20,8 @@ struct Crash {
     then: Then,
 }
 
-/// All crashes at every request.
+/// Crashes at every request, of which a run tries its share.
+#[track_caller]
 fn crashes(requests: u64) -> Vec<Crash> {
     let mut all = Vec::new();
     for request in 1..=requests {
@@ -32,12 +33,7 @@ fn crashes(requests: u64) -> Vec<Crash> {
             }
         }
     }
-    all
-}
-
-/// Some of them, evenly: 11 and 8 have no common divisor, so every combination comes.
-fn some_crashes(requests: u64) -> Vec<Crash> {
-    crashes(requests).into_iter().step_by(11).collect()
+    some_of(all)
 }
 
 fn fresh_apply_requests(system: &System) -> u64 {
@@ -121,26 +117,26 @@ fn a_destroy_with_a_lease_killed_at_any_request_is_completed_or_undone() {
 }
 
 #[test]
-fn an_apply_with_a_tunnel_killed_at_some_requests_is_completed_or_taken_away() {
-    let all = some_crashes(fresh_apply_requests(&EVENTUALL));
+fn an_apply_with_a_tunnel_killed_at_any_request_is_completed_or_taken_away() {
+    let all = crashes(fresh_apply_requests(&EVENTUALL));
     run_all(THREADS, &all, |crash| survives_apply(&EVENTUALL, crash));
 }
 
 #[test]
-fn a_destroy_with_a_tunnel_killed_at_some_requests_is_completed_or_undone() {
-    let all = some_crashes(destroy_requests(&EVENTUALL));
+fn a_destroy_with_a_tunnel_killed_at_any_request_is_completed_or_undone() {
+    let all = crashes(destroy_requests(&EVENTUALL));
     run_all(THREADS, &all, |crash| survives_destroy(&EVENTUALL, crash));
 }
 
 #[test]
-fn an_apply_that_deploys_a_worker_killed_at_some_requests_is_completed_or_taken_away() {
-    let all = some_crashes(fresh_apply_requests(&BUNDLE));
+fn an_apply_that_deploys_a_worker_killed_at_any_request_is_completed_or_taken_away() {
+    let all = crashes(fresh_apply_requests(&BUNDLE));
     run_all(THREADS, &all, |crash| survives_apply(&BUNDLE, crash));
 }
 
 #[test]
-fn a_destroy_of_a_deployed_worker_killed_at_some_requests_is_completed_or_undone() {
-    let all = some_crashes(destroy_requests(&BUNDLE));
+fn a_destroy_of_a_deployed_worker_killed_at_any_request_is_completed_or_undone() {
+    let all = crashes(destroy_requests(&BUNDLE));
     run_all(THREADS, &all, |crash| survives_destroy(&BUNDLE, crash));
 }
 

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use envc_edge_api::{LockSummary, ProblemType, StateWritten};
-use envc_tests::{Ran, Running, TestEnv, run_all};
+use envc_tests::{Ran, Running, TestEnv, run_all, some_of};
 use serde_json::{Value as Json, json};
 
 use crate::common::{admin, check_problem, token};
@@ -134,7 +134,7 @@ fn an_apply_killed_at_any_request_is_completed_or_taken_away() {
     let requests = whole.cloud.requests().len();
     let kills: Vec<(usize, bool)> =
         (1..=requests).flat_map(|at| [(at, false), (at, true)]).collect();
-    run_all(THREADS, &kills, |&(at, destroys)| {
+    run_all(THREADS, &some_of(kills), |&(at, destroys)| {
         let env = format!("kill-{at}-{destroys}");
         let alice = developer(edge.address, &env, "latency=60");
         let mut running = start(&alice.env, &["apply"]);
@@ -168,7 +168,7 @@ fn any_lost_answer_of_the_edge_is_healed_by_itself() {
     let requests = proxy.seen();
     assert!(requests > 4, "{requests}");
     let lost: Vec<u64> = (1..=requests).collect();
-    run_all(THREADS, &lost, |nth| {
+    run_all(THREADS, &some_of(lost), |nth| {
         let (alice, proxy) = through(*nth, &format!("lost-{nth}"));
         let ran = alice.envc(&["apply", "--json"]).exits(0);
         // Outcomes that come together are saved together, so the last ones may not be reached.

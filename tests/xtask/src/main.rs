@@ -1,12 +1,14 @@
 //! The project's tasks, run as `cargo xtask TASK`.
 //!
-//! Invariants: a task says each command before it runs it, fails when one fails, and needs
-//! nothing but `std`: the tools it drives are processes.
+//! Invariants: a task says each command before it runs it, and fails when one fails. The tools it
+//! drives are processes, so that it is built in seconds.
 #![forbid(unsafe_code)]
 
 mod edge;
 mod fuzz;
+mod nightly;
 mod run;
+mod suite;
 mod tasks;
 
 use std::process::ExitCode;
@@ -19,8 +21,12 @@ The project's tasks.
 TASK
     test    Install what is missing, build the edge Worker, run every test: the workspace's
             natively, the Worker's in the real runtime (workerd), the local cloud's with
-            wrangler and the official SDK. Arguments go to `cargo test`:
-            `cargo xtask test -- lease` runs the tests whose name contains `lease`.
+            wrangler and the official SDK. Test binaries run side by side. Arguments go to
+            `cargo test`: `cargo xtask test -- lease` runs the tests whose name contains `lease`.
+            Of sweeps, such as a kill at every request, a share is tried: ENVC_CASES=N/M says
+            how large it is (else 1/8), ENVC_SEED which cases (else the commit).
+    nightly Everything that is too long for each change: every case of every sweep, ten minutes
+            of fuzzing, the benchmarks, the browser and schemathesis. Takes about an hour.
     worker  Build the edge Worker into edge-worker/worker/build and print its size;
             more than 1 MB gzipped is an error.
     api     Build the edge Worker and let schemathesis send it whatever openapi.json allows, and
@@ -55,6 +61,8 @@ fn main() -> ExitCode {
         (None | Some("help" | "-h" | "--help"), _) => run::say(HELP.trim_end()),
         (Some(_), [flag]) if flag == "-h" || flag == "--help" => run::say(HELP.trim_end()),
         (Some("test"), arguments) => tasks::test(arguments),
+        (Some("suite"), []) => tasks::suite(),
+        (Some("nightly"), []) => nightly::nightly(),
         (Some("bench"), arguments) => tasks::bench(arguments),
         (Some("fuzz"), []) => fuzz::fuzz(60),
         (Some("fuzz"), [what]) if what == "keep" => fuzz::keep(),
@@ -70,7 +78,10 @@ fn main() -> ExitCode {
         (Some("reference"), []) => tasks::reference(),
         (Some("ci"), []) => tasks::ci(),
         (
-            Some(task @ ("worker" | "api" | "browser" | "pure" | "deny" | "reference" | "ci")),
+            Some(
+                task @ ("worker" | "api" | "browser" | "pure" | "deny" | "reference" | "ci"
+                | "nightly"),
+            ),
             [argument, ..],
         ) => Err(run::Failure::usage(format!("`{task}` takes no arguments, not `{argument}`"))),
         (Some(unknown), _) => Err(run::Failure::usage(format!("there is no task `{unknown}`"))),

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::nightly::cases;
 use crate::run::{Done, Failure, command, command_with_tools, output, root, run, say};
+use crate::suite;
 
 /// The crates that do no I/O, in the order of the import law.
 const PURE: [&str; 7] = [
@@ -46,20 +48,53 @@ const WORKER_PROFILE: [&str; 4] = [
 
 /// Builds the Worker and runs every test.
 pub(crate) fn test(arguments: &[String]) -> Done {
+    let [(_, share), _] = cases()?;
+    test_cases(&share, arguments)
+}
+
+/// The same, with this share of the sweeps' cases.
+pub(crate) fn test_cases(share: &str, arguments: &[String]) -> Done {
     worker()?;
     worker_build(YARDSTICK)?;
-    run(cargo_test()?.args(arguments))
+    let [_, (_, seed)] = cases()?;
+    say(&format!("sweeps: ENVC_CASES={share} ENVC_SEED={seed}"))?;
+    if arguments.is_empty() {
+        // The binaries need the tools as cargo's own run of them would.
+        let this = std::env::current_exe()
+            .map_err(|error| Failure::task(format!("this program does not know itself: {error}")))?;
+        let this = this.display().to_string();
+        let mut inside = command_with_tools("--node", &[&this, "suite"])?;
+        return run(inside.env("ENVC_CASES", share).env("ENVC_SEED", seed));
+    }
+    let mut cargo = cargo_test()?;
+    run(cargo.args(arguments).env("ENVC_CASES", share).env("ENVC_SEED", seed))
+}
+
+/// Every test binary, inside the environment that `test` makes.
+pub(crate) fn suite() -> Done {
+    suite::run_all(|| {
+        let mut cargo = command("cargo", &["test"])?;
+        cargo.args(test_arguments());
+        Ok(cargo)
+    })
 }
 
 /// `cargo test` of everything, inside the environment that serves the Worker. Whoever wants only
 /// some of it filters: with other packages or features most of it would be compiled anew.
 pub(crate) fn cargo_test() -> Result<Command, Failure> {
-    let mut cargo = command_with_tools("--node", &["cargo", "test", "--workspace"])?;
-    for name in WASM_ONLY {
-        cargo.args(["--exclude", name]);
-    }
-    cargo.args(["--features", "envc-tests/edge,envc-tests/conformance"]);
+    let mut cargo = command_with_tools("--node", &["cargo", "test"])?;
+    cargo.args(test_arguments());
     Ok(cargo)
+}
+
+/// The packages and features of all tests.
+fn test_arguments() -> Vec<&'static str> {
+    let mut arguments = vec!["--workspace"];
+    for name in WASM_ONLY {
+        arguments.extend(["--exclude", name]);
+    }
+    arguments.extend(["--features", "envc-tests/edge,envc-tests/conformance"]);
+    arguments
 }
 
 /// Builds the Worker and weighs it.
