@@ -16,7 +16,7 @@ pub trait Lower {
     /// Interpolates a text that may refer only to what is known before anything exists.
     fn name_text(&mut self, value: &Scalar) -> String;
 
-    /// The physical name of a resource: its `name=` property, else `{project}-{label}-{env}`.
+    /// The physical name of a resource: its `name=` property, else `{project}--{label}--{env}`.
     fn physical_name(&mut self, node: &Node) -> String;
 
     /// A host inside the zone: the value, interpolated, with the zone appended where it is not

@@ -10,10 +10,10 @@ use envc_syntax::{
 
 use crate::Lower;
 
-/// `name=`: another physical name than `{project}-{name}-{env}`.
+/// `name=`: another physical name than `{project}--{name}--{env}`.
 pub(crate) const NAME_PROP: PropRule =
     optional("name", Type::NameText, "The physical name in the account.")
-        .otherwise("`{project}-NAME-{env}`");
+        .otherwise("`{project}--NAME--{env}`");
 
 /// `id=`: the identifier of an existing resource.
 pub(crate) const ID_PROP: PropRule =

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use envc_core::{Diagnostic, Span, Text};
+use envc_core::{Diagnostic, PhysicalName, Span, Text};
 use envc_kinds::Lower;
 use envc_syntax::{Node, Scalar, ScalarValue};
 
@@ -20,12 +20,12 @@ impl Scope<'_> {
         resolved.text.as_literal().filter(|_| !resolved.broken).map(str::to_owned)
     }
 
-    /// The physical name of a node: `name=`, else `{project}-{label}-{env}`.
+    /// The physical name of a node: `name=`, else `{project}--{label}--{env}`.
     pub(crate) fn named(&mut self, node: &Node) -> Option<String> {
         let label = node.label().unwrap_or_default();
         let Some(scalar) = node.prop("name") else {
-            let given = self.given;
-            return Some(format!("{}-{label}-{}", given.project, given.instance.id));
+            let (project, env) = (self.given.project, self.given.instance.id.as_str());
+            return Some(PhysicalName { project, label, env }.to_string());
         };
         let name = self.name(scalar)?;
         let what = format!("the name of {} \"{label}\"", node.name.value);

@@ -68,7 +68,10 @@ fn references_resolve_to_what_is_known() {
     );
     assert_eq!(variable(&environment, "A"), "shop/shop.example/x1/local/topic/7/abc!");
     assert_eq!(variable(&environment, "B"), "{literal} 3000 4000");
-    assert_eq!(variable(&environment, "C"), "x1.shop.example https://x1.shop.example shop-api-x1");
+    assert_eq!(
+        variable(&environment, "C"),
+        "x1.shop.example https://x1.shop.example shop--api--x1"
+    );
     assert_eq!(variable(&environment, "D"), "{env}");
     assert_eq!(
         (variable(&environment, "E"), variable(&environment, "F")),
