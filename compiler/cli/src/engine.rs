@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use envc_core::{Address, Desired};
+use envc_core::{Address, Desired, limits::PARALLELISM};
 use envc_exec::{
     CallClass, CallError, Client, LeaseAnswers, LeaseQuestion, Leasing, Report, Run, Scope,
     ask_leases, help_for_call, lacking, observe,
@@ -17,6 +17,7 @@ use envc_plan::{
     Refusal, State, StateKey, Work, check, plan_apply, plan_destroy, sort_migrations,
 };
 use envc_spec::Environment;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::{
     bundle::Uploads,
@@ -219,12 +220,29 @@ impl<'a, 'u> Engine<'a, 'u> {
     ) -> Result<CheckedPlan, CommandError> {
         let plan = self.plan_from(loaded, request)?;
         let Some(state) = &mut loaded.state else { return Ok(plan) };
-        for step in &plan.plan().steps {
-            let Work::Migrate { address, fresh: false, .. } = &step.work else { continue };
-            let Some(recorded) = state.resources.get_mut(address) else { continue };
-            let ledger = read_ledger(&self.client, &self.scope, address, &recorded.id).await;
-            let ledger =
-                ledger.map_err(|error| call_failed(&error, &self.session.environment.resources))?;
+        // Side by side: one after the other, each database would be a round trip more.
+        let asked: Vec<(&Address, &str)> = plan
+            .plan()
+            .steps
+            .iter()
+            .filter_map(|step| match &step.work {
+                Work::Migrate { address, fresh: false, .. } => {
+                    Some((address, state.resources.get(address)?.id.as_str()))
+                }
+                _ => None,
+            })
+            .collect();
+        let ledgers = stream::iter(asked.into_iter().map(|(address, id)| async move {
+            let ledger = read_ledger(&self.client, &self.scope, address, id).await;
+            ledger.map(|names| (address.clone(), names))
+        }));
+        let ledgers: Vec<(Address, Vec<String>)> = ledgers
+            .buffered(PARALLELISM)
+            .try_collect()
+            .await
+            .map_err(|error| call_failed(&error, &self.session.environment.resources))?;
+        for (address, ledger) in ledgers {
+            let Some(recorded) = state.resources.get_mut(&address) else { continue };
             for name in ledger {
                 if !recorded.migrations.iter().any(|known| known.name == name) {
                     recorded.migrations.push(AppliedMigration { name, digest: None });
