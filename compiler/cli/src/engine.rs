@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use envc_core::{Address, Desired, limits::PARALLELISM};
@@ -21,7 +22,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::{
     bundle::Uploads,
-    connect::{Connection, interrupted, what_failed},
+    connect::{Connection, interrupted, is_about_ids, what_failed},
     edge::EdgeConnection,
     edge_lock::{EdgeLock, NEVER, Wanted},
     error::CommandError,
@@ -93,6 +94,9 @@ pub(crate) struct Running<'r> {
 /// A session at work in its cloud: the account and the zones are known, and the state is held.
 pub(crate) struct Engine<'a, 'u> {
     session: &'a Session<'u>,
+    connection: &'a Connection,
+    /// The API answered for account and zones.
+    proven: AtomicBool,
     reporter: &'a Reporter<'u>,
     /// The client.
     pub(crate) client: Client<'a>,
@@ -129,8 +133,18 @@ impl<'a, 'u> Engine<'a, 'u> {
         let zones = desired.chain(recorded.filter_map(|recorded| recorded.zone.clone())).collect();
         connection.zones(&client, &mut scope, &zones).await?;
         let ownership = session.ownership(false)?;
-        let pools = None;
-        Ok((Self { session, reporter, client, scope, store, pools, ownership }, loaded))
+        let engine = Self {
+            session,
+            connection,
+            proven: AtomicBool::new(false),
+            reporter,
+            client,
+            scope,
+            store,
+            pools: None,
+            ownership,
+        };
+        Ok((engine, loaded))
     }
 
     /// Takes over namesakes that nothing proves ours: the user said so.
@@ -206,9 +220,21 @@ impl<'a, 'u> Engine<'a, 'u> {
     /// Observes what the environment and the state name.
     pub(crate) async fn observe(&self, state: Option<&State>) -> Result<Observation, CommandError> {
         let desired = &self.session.environment.resources;
-        observe(&self.client, &self.scope, desired, state)
-            .await
-            .map_err(|error| call_failed(&error, desired))
+        let sent_before = self.client.budget().sent;
+        match observe(&self.client, &self.scope, desired, state).await {
+            Ok(observation) => {
+                // Where nothing was asked, nothing was answered.
+                if self.client.budget().sent > sent_before {
+                    self.proven.store(true, Ordering::Relaxed);
+                    self.connection.remember(&self.scope);
+                }
+                Ok(observation)
+            }
+            Err(error) => {
+                let failed = call_failed(&error, desired);
+                Err(self.connection.doubted(failed, &error.message, &self.scope))
+            }
+        }
     }
 
     /// Makes a plan and has it checked. A recorded database with migrations to run may have been
@@ -326,9 +352,23 @@ impl<'a, 'u> Engine<'a, 'u> {
     /// A report of a run that did all, or everything that failed as one error.
     pub(crate) fn finished(&self, report: Report) -> Result<Report, CommandError> {
         let now_ms = self.session.clock.unix_ms();
-        finished(report, &|what, pool, error| match self.pools {
+        // Of a lease's failure the edge is the cause, which has no part in these IDs.
+        let calls = report.failures.iter().filter(|failure| failure.pool.is_none());
+        let doubted = calls.map(|it| it.message.clone()).find(|message| is_about_ids(message));
+        let finished = finished(report, &|what, pool, error| match self.pools {
             Some(pools) => pools.explain(what, pool, error, now_ms),
             None => CommandError::failed(what).because(error),
+        });
+        finished.map_err(|error| match doubted {
+            Some(said) if !self.proven.load(Ordering::Relaxed) => {
+                self.connection.doubted(error, &said, &self.scope)
+            }
+            Some(_) => {
+                // Not every call names its zone where a list of it was read: the next command asks.
+                self.connection.forget_all();
+                error
+            }
+            None => error,
         })
     }
 

@@ -22,5 +22,6 @@ mod migrations;
 mod pool;
 mod secrets;
 mod show;
+mod stale_ids;
 mod warnings;
 mod workers;
