@@ -19,6 +19,7 @@ mod identity;
 mod leases;
 mod life;
 mod migrations;
+mod out_dir;
 mod pool;
 mod secrets;
 mod show;
