@@ -32,7 +32,7 @@ pub fn run(arguments: &[OsString], env: ProcessEnv) -> ExitCode {
         }
     };
     let app = App { env, ui, cwd, common: cli.common };
-    let exit = commands::run(&app, cli.verb).unwrap_or_else(|error| {
+    let exit = commands::run(&app, &cli.verb).unwrap_or_else(|error| {
         app.ui.error(&error);
         error.exit
     });

@@ -25,6 +25,11 @@ use crate::{
 const CLOUDFLARE: &str = "https://api.cloudflare.com/client/v4";
 /// Bytes of the cache of account and zone IDs.
 const CACHE_BYTES_MAX: usize = 1024 * 1024;
+/// The version of that cache that this build writes and reads.
+const CACHE_SCHEMA: u32 = 1;
+/// The code of a command that failed with remembered IDs, which are forgotten by then: it is worth
+/// a second try.
+pub(crate) const STALE_IDS: &str = "envc::cli::stale_ids";
 
 /// A connection to a cloud.
 pub(crate) struct Connection {
@@ -150,22 +155,74 @@ impl Connection {
         Ok(Scope { account, zones })
     }
 
-    /// Finds the zones that are not known yet, and remembers all that was found.
+    /// Finds the zones that are not known yet.
     pub(crate) async fn zones(
         &self,
         client: &Client<'_>,
         scope: &mut Scope,
         names: &BTreeSet<String>,
     ) -> Result<(), CommandError> {
-        let before = scope.zones.len();
-        find_zones(client, scope, names).await.map_err(|error| self.explain(&error))?;
-        if scope.zones.len() != before || self.cache.account.as_ref() != Some(&scope.account) {
-            let mut cache = self.cache.clone();
+        let Err(error) = find_zones(client, scope, names).await else { return Ok(()) };
+        let failed = self.explain(&error);
+        Err(match &error {
+            // Of an account that is another by now, no zone is seen.
+            ScopeError::NoZone { .. } => self.forget(failed, scope),
+            ScopeError::Call(call) => self.doubted(failed, &call.message, scope),
+            ScopeError::NoAccount | ScopeError::ManyAccounts { .. } => failed,
+        })
+    }
+
+    /// Remembers account and zones: the API answered for them. An account that was given is not
+    /// remembered: who gives none asks for the token's own.
+    pub(crate) fn remember(&self, scope: &Scope) {
+        let mut cache = self.cache.clone();
+        if self.account.is_none() {
             cache.account = Some(scope.account.clone());
+        }
+        if !scope.zones.is_empty() {
             cache.zones.insert(scope.account.clone(), scope.zones.clone());
+        }
+        if cache != self.cache {
             cache.write();
         }
-        Ok(())
+    }
+
+    /// The error of a call that was refused with these words, with what is done about the IDs that
+    /// it was made with, where they may be why.
+    pub(crate) fn doubted(&self, failed: CommandError, said: &str, scope: &Scope) -> CommandError {
+        if is_about_ids(said) { self.forget(failed, scope) } else { failed }
+    }
+
+    fn forget(&self, failed: CommandError, scope: &Scope) -> CommandError {
+        if self.remembers(scope) {
+            self.cache.remove();
+            let path = self.cache.path.display();
+            return failed
+                .hint(format!(
+                    "the IDs of account and zones were remembered in {path}, which is removed: the \
+                     next command looks them up"
+                ))
+                .code(STALE_IDS);
+        }
+        match &self.account {
+            Some(account) if self.local.is_none() => failed.hint(format!(
+                "the account is {account}, as CLOUDFLARE_ACCOUNT_ID says: is it the one you mean?"
+            )),
+            _ => failed,
+        }
+    }
+
+    /// Forgets what is remembered; it only costs the next command its look-ups.
+    pub(crate) fn forget_all(&self) {
+        self.cache.remove();
+    }
+
+    /// True when any of these IDs comes from an earlier command.
+    fn remembers(&self, scope: &Scope) -> bool {
+        let account = self.account.is_none() && self.cache.account.as_ref() == Some(&scope.account);
+        let zones = self.cache.zones.get(&scope.account);
+        let known = |(name, id)| scope.zones.get(name) == Some(id);
+        account || zones.is_some_and(|zones| zones.iter().any(known))
     }
 
     /// A failed look-up of account or zone, for people.
@@ -218,11 +275,23 @@ pub(crate) fn what_failed(call: &CallError) -> &'static str {
     }
 }
 
-/// Account and zone IDs of one token, kept for good: they never change.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// True for the words of a refusal that may mean that there is no such account or zone, or not for
+/// this token: the API does not tell these apart.
+pub(crate) fn is_about_ids(message: &str) -> bool {
+    const SIGNS: [&str; 4] = ["HTTP 403", "HTTP 404", "(code 7003)", "(code 9109)"];
+    // There the API is closed for a while, and each further try prolongs it.
+    let closed = message.contains("Max auth failures");
+    !closed && SIGNS.iter().any(|sign| message.contains(sign))
+}
+
+/// Account and zone IDs of one token. They hold until the API says otherwise: a zone that was
+/// removed and added again has another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct ScopeCache {
     #[serde(skip)]
     path: PathBuf,
+    schema: u32,
+    /// The account that was found for the token.
     account: Option<String>,
     zones: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -232,12 +301,19 @@ impl ScopeCache {
     fn read(session: &Session<'_>, key: &str) -> Self {
         let name = Digest::of(key).as_str().get(..32).unwrap_or_default().to_owned();
         let path = session.state_dir.path().join("scopes").join(format!("{name}.json"));
-        let cache: Self = fsio::read(&path, CACHE_BYTES_MAX)
+        let cache: Option<Self> = fsio::read(&path, CACHE_BYTES_MAX)
             .ok()
             .flatten()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default();
-        Self { path, ..cache }
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        match cache.filter(|cache| cache.schema == CACHE_SCHEMA) {
+            Some(cache) => Self { path, ..cache },
+            None => Self { path, schema: CACHE_SCHEMA, account: None, zones: BTreeMap::new() },
+        }
+    }
+
+    /// One that cannot be removed is named in the error that asks for it.
+    fn remove(&self) {
+        let _removed = fsio::remove(&self.path);
     }
 
     fn write(&self) {

@@ -3,9 +3,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
-use envc_core::{Address, Desired};
+use envc_core::{Address, Desired, limits::PARALLELISM};
 use envc_exec::{
     CallClass, CallError, Client, LeaseAnswers, LeaseQuestion, Leasing, Report, Run, Scope,
     ask_leases, help_for_call, lacking, observe,
@@ -17,10 +18,11 @@ use envc_plan::{
     Refusal, State, StateKey, Work, check, plan_apply, plan_destroy, sort_migrations,
 };
 use envc_spec::Environment;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::{
     bundle::Uploads,
-    connect::{Connection, interrupted, what_failed},
+    connect::{Connection, interrupted, is_about_ids, what_failed},
     edge::EdgeConnection,
     edge_lock::{EdgeLock, NEVER, Wanted},
     error::CommandError,
@@ -92,6 +94,9 @@ pub(crate) struct Running<'r> {
 /// A session at work in its cloud: the account and the zones are known, and the state is held.
 pub(crate) struct Engine<'a, 'u> {
     session: &'a Session<'u>,
+    connection: &'a Connection,
+    /// The API answered for account and zones.
+    proven: AtomicBool,
     reporter: &'a Reporter<'u>,
     /// The client.
     pub(crate) client: Client<'a>,
@@ -128,8 +133,18 @@ impl<'a, 'u> Engine<'a, 'u> {
         let zones = desired.chain(recorded.filter_map(|recorded| recorded.zone.clone())).collect();
         connection.zones(&client, &mut scope, &zones).await?;
         let ownership = session.ownership(false)?;
-        let pools = None;
-        Ok((Self { session, reporter, client, scope, store, pools, ownership }, loaded))
+        let engine = Self {
+            session,
+            connection,
+            proven: AtomicBool::new(false),
+            reporter,
+            client,
+            scope,
+            store,
+            pools: None,
+            ownership,
+        };
+        Ok((engine, loaded))
     }
 
     /// Takes over namesakes that nothing proves ours: the user said so.
@@ -205,9 +220,21 @@ impl<'a, 'u> Engine<'a, 'u> {
     /// Observes what the environment and the state name.
     pub(crate) async fn observe(&self, state: Option<&State>) -> Result<Observation, CommandError> {
         let desired = &self.session.environment.resources;
-        observe(&self.client, &self.scope, desired, state)
-            .await
-            .map_err(|error| call_failed(&error, desired))
+        let sent_before = self.client.budget().sent;
+        match observe(&self.client, &self.scope, desired, state).await {
+            Ok(observation) => {
+                // Where nothing was asked, nothing was answered.
+                if self.client.budget().sent > sent_before {
+                    self.proven.store(true, Ordering::Relaxed);
+                    self.connection.remember(&self.scope);
+                }
+                Ok(observation)
+            }
+            Err(error) => {
+                let failed = call_failed(&error, desired);
+                Err(self.connection.doubted(failed, &error.message, &self.scope))
+            }
+        }
     }
 
     /// Makes a plan and has it checked. A recorded database with migrations to run may have been
@@ -219,12 +246,29 @@ impl<'a, 'u> Engine<'a, 'u> {
     ) -> Result<CheckedPlan, CommandError> {
         let plan = self.plan_from(loaded, request)?;
         let Some(state) = &mut loaded.state else { return Ok(plan) };
-        for step in &plan.plan().steps {
-            let Work::Migrate { address, fresh: false, .. } = &step.work else { continue };
-            let Some(recorded) = state.resources.get_mut(address) else { continue };
-            let ledger = read_ledger(&self.client, &self.scope, address, &recorded.id).await;
-            let ledger =
-                ledger.map_err(|error| call_failed(&error, &self.session.environment.resources))?;
+        // Side by side: one after the other, each database would be a round trip more.
+        let asked: Vec<(&Address, &str)> = plan
+            .plan()
+            .steps
+            .iter()
+            .filter_map(|step| match &step.work {
+                Work::Migrate { address, fresh: false, .. } => {
+                    Some((address, state.resources.get(address)?.id.as_str()))
+                }
+                _ => None,
+            })
+            .collect();
+        let ledgers = stream::iter(asked.into_iter().map(|(address, id)| async move {
+            let ledger = read_ledger(&self.client, &self.scope, address, id).await;
+            ledger.map(|names| (address.clone(), names))
+        }));
+        let ledgers: Vec<(Address, Vec<String>)> = ledgers
+            .buffered(PARALLELISM)
+            .try_collect()
+            .await
+            .map_err(|error| call_failed(&error, &self.session.environment.resources))?;
+        for (address, ledger) in ledgers {
+            let Some(recorded) = state.resources.get_mut(&address) else { continue };
             for name in ledger {
                 if !recorded.migrations.iter().any(|known| known.name == name) {
                     recorded.migrations.push(AppliedMigration { name, digest: None });
@@ -308,9 +352,23 @@ impl<'a, 'u> Engine<'a, 'u> {
     /// A report of a run that did all, or everything that failed as one error.
     pub(crate) fn finished(&self, report: Report) -> Result<Report, CommandError> {
         let now_ms = self.session.clock.unix_ms();
-        finished(report, &|what, pool, error| match self.pools {
+        // Of a lease's failure the edge is the cause, which has no part in these IDs.
+        let calls = report.failures.iter().filter(|failure| failure.pool.is_none());
+        let doubted = calls.map(|it| it.message.clone()).find(|message| is_about_ids(message));
+        let finished = finished(report, &|what, pool, error| match self.pools {
             Some(pools) => pools.explain(what, pool, error, now_ms),
             None => CommandError::failed(what).because(error),
+        });
+        finished.map_err(|error| match doubted {
+            Some(said) if !self.proven.load(Ordering::Relaxed) => {
+                self.connection.doubted(error, &said, &self.scope)
+            }
+            Some(_) => {
+                // Not every call names its zone where a list of it was read: the next command asks.
+                self.connection.forget_all();
+                error
+            }
+            None => error,
         })
     }
 

@@ -23,6 +23,8 @@ use crate::{
 const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Lines around a change in a diff.
 const DIFF_CONTEXT_LINES: usize = 3;
+/// Digits of a temporary file's name.
+const TEMPORARY_DIGITS: usize = 24;
 
 /// A file that a spec asks for, with its content.
 #[derive(Clone, PartialEq, Eq)]
@@ -131,8 +133,21 @@ impl Files<'_> {
         if let Some(folder) = path.parent() {
             fsio::create_dirs(folder)?;
         }
-        fsio::write_atomic(&path, &file.bytes, file.mode())?;
-        Ok(self.record(file, env))
+        let record = self.record(file, env);
+        let temporary = self.temporary(&file.path, env, &record.digest);
+        fsio::write_atomic_by(&temporary, &path, &file.bytes, file.mode())?;
+        Ok(record)
+    }
+
+    /// The name under which a content of a file is written first, before it is put in its place.
+    ///
+    /// It follows from what is recorded before anything is written, so that what a killed process
+    /// left is known by its name; and from the user's key, so that nobody else has a file of that
+    /// name. Two environments have two names, and one environment is worked on by one process.
+    fn temporary(&self, path: &str, env: &str, content: &Digest) -> String {
+        let digest = self.digest.of(format!("temporary\n{env}\n{path}\n{content}"));
+        let digits = digest.as_str().get(..TEMPORARY_DIGITS).unwrap_or(digest.as_str());
+        format!("{}{digits}", fsio::TEMPORARY)
     }
 
     /// What is to be recorded of a file that is as wanted.
@@ -155,14 +170,12 @@ impl Files<'_> {
         }
     }
 
-    /// Removes what a killed run left half written beside these files.
-    pub fn sweep<'p>(&self, paths: impl Iterator<Item = &'p str>) -> Result<(), CommandError> {
-        let mut folders = BTreeSet::new();
-        for path in paths {
-            folders.extend(self.path(path)?.parent().map(Path::to_owned));
-        }
-        for folder in folders {
-            fsio::remove_stale(&folder)?;
+    /// Removes what a killed run left half written of a file that is recorded.
+    pub fn sweep(&self, path: &str, record: &FileRecord) -> Result<(), CommandError> {
+        let target = self.path(path)?;
+        for content in std::iter::once(&record.digest).chain(&record.pending) {
+            let name = self.temporary(path, &record.env, content);
+            fsio::remove_temporary(&target.with_file_name(name))?;
         }
         Ok(())
     }
@@ -342,6 +355,38 @@ mod tests {
         fs::write(project.root.join("y"), "theirs").unwrap();
         let decision = files.decide(&file("y", "ours", false), None).unwrap();
         assert!(matches!(decision, Decision::Edited { ours: false, .. }));
+    }
+
+    #[test]
+    fn what_a_kill_left_half_written_is_known_by_the_record_alone() {
+        let project = Project::new();
+        let files = project.files();
+        let (old, new) = (file("apps/.env", "A=1\n", true), file("apps/.env", "A=2\n", true));
+        let written = files.write(&old, "e").unwrap();
+        let folder = project.root.join("apps");
+        let names = || fsio::names_in(&folder).unwrap();
+        // A person's files, one of a former version, another environment's at this moment.
+        let others = [".envc-config", ".envc-tmp-0123456789ab", ".envc-aB3xYz"];
+        let other_env = files.temporary("apps/.env", "f", &written.digest);
+        for name in others.into_iter().chain([other_env.as_str()]) {
+            fs::write(folder.join(name), "").unwrap();
+        }
+        let before = names();
+        let announced = files.announce(&new, "e", Some(written.clone()));
+        for (record, content) in [(&written, "A=1\n"), (&announced, "A=1\n"), (&announced, "A=2\n")]
+        {
+            let left = files.temporary("apps/.env", "e", &project.digest.of(content));
+            fs::write(folder.join(&left), content).unwrap();
+            files.sweep("apps/.env", record).unwrap();
+            assert_eq!(names(), before, "{content:?}");
+        }
+        // Another file, or another user, has another name for the same content.
+        let mut all = BTreeSet::new();
+        for (path, key) in [(".env", "k"), (".env.local", "k"), (".env", "l")] {
+            let files = Files { root: &project.root, digest: &KeyedDigest::new(key) };
+            all.insert(files.temporary(path, "e", &written.digest));
+        }
+        assert_eq!(all.len(), 3);
     }
 
     #[test]

@@ -9,10 +9,11 @@ use std::{
 
 use crate::error::CommandError;
 
-/// Begins the name of a temporary file; six letters and digits follow.
-const TEMPORARY: &str = ".envc-";
-/// A temporary file lives for milliseconds.
-const STALE: std::time::Duration = std::time::Duration::from_secs(5);
+/// Begins the name of a temporary file. What a killed process left is never looked for by this: a
+/// person may have a file of such a name.
+pub const TEMPORARY: &str = ".envc-tmp-";
+/// Letters and digits of chance that follow, where nobody has to find the file again.
+const TEMPORARY_CHANCE: usize = 16;
 
 /// Permission bits of a file that only its owner may read.
 pub const PRIVATE: u32 = 0o600;
@@ -125,6 +126,31 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError>
     sync_folder(folder).map_err(wrong)
 }
 
+/// As [`write_atomic`], with a name for the new file that whoever knows it can take away with
+/// [`remove_temporary`], should this process be killed before it is in its place.
+pub fn write_atomic_by(
+    temporary: &str,
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+) -> Result<(), FsError> {
+    let wrong = |source| FsError::new("write", path, source);
+    let folder = folder_of(path);
+    let fill =
+        || fill(tempfile::Builder::new().prefix(temporary).rand_bytes(0), folder, bytes, mode);
+    let temporary = match fill() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            remove_temporary(&folder.join(temporary))?;
+            fill()
+        }
+        filled => filled,
+    };
+    let temporary = temporary.map_err(wrong)?;
+    temporary.as_file().sync_all().map_err(wrong)?;
+    temporary.persist(path).map_err(|error| wrong(error.error))?;
+    sync_folder(folder).map_err(wrong)
+}
+
 /// As [`write_atomic`], for what can be made again: a power loss may leave it empty.
 pub fn write_cache(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
     let wrong = |source| FsError::new("write", path, source);
@@ -139,6 +165,7 @@ pub fn keep_as(path: &Path, kept: &Path) -> Result<(), FsError> {
     let wrong = |source| FsError::new("write", kept, source);
     let link = tempfile::Builder::new()
         .prefix(TEMPORARY)
+        .rand_bytes(TEMPORARY_CHANCE)
         .make_in(folder_of(path), |beside| fs::hard_link(path, beside))
         .map_err(wrong)?;
     let beside = link.path().to_owned();
@@ -175,20 +202,12 @@ pub fn remove(path: &Path) -> Result<bool, FsError> {
     }
 }
 
-/// Removes temporary files of ours that a killed process left in a folder. Young ones may be
-/// somebody's at work.
-pub fn remove_stale(folder: &Path) -> Result<(), FsError> {
-    for name in names_in(folder)? {
-        let Some(rest) = name.strip_prefix(TEMPORARY) else { continue };
-        let path = folder.join(&name);
-        let Ok(there) = path.symlink_metadata() else { continue };
-        let age = there.modified().ok().and_then(|time| time.elapsed().ok());
-        let ours = there.is_file() && rest.len() == 6 && rest.chars().all(char::is_alphanumeric);
-        if ours && age.is_some_and(|age| age >= STALE) {
-            remove(&path)?;
-        }
+/// Removes what a killed [`write_atomic_by`] left; a link or a folder of that name is none of it.
+pub fn remove_temporary(path: &Path) -> Result<bool, FsError> {
+    match path.symlink_metadata() {
+        Ok(there) if there.is_file() => remove(path),
+        _ => Ok(false),
     }
-    Ok(())
 }
 
 /// Makes a folder and its parents.
@@ -311,13 +330,55 @@ pub fn inside(root: &Path, relative: &str) -> Result<PathBuf, FsError> {
     Ok(path)
 }
 
+/// The real path of a folder that may not be there yet: links followed as far as it is there.
+pub fn resolve_folder(path: &Path) -> Result<PathBuf, FsError> {
+    let mut real = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => continue,
+            Component::ParentDir => {
+                real.pop();
+                continue;
+            }
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => {
+                real.push(component)
+            }
+        }
+        match fs::symlink_metadata(&real) {
+            Ok(there) if there.is_symlink() => {
+                real = fs::canonicalize(&real)
+                    .map_err(|error| FsError::new("follow the link", &real, error))?;
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(FsError::new("use", &real, error)),
+        }
+    }
+    match fs::metadata(&real) {
+        Ok(there) if !there.is_dir() => {
+            Err(FsError::new("use", &real, io::ErrorKind::NotADirectory.into()))
+        }
+        _ => Ok(real),
+    }
+}
+
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn fill_temporary(folder: &Path, bytes: &[u8], mode: u32) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    fill(builder.prefix(TEMPORARY).rand_bytes(TEMPORARY_CHANCE), folder, bytes, mode)
+}
+
+fn fill(
+    builder: &tempfile::Builder<'_, '_>,
+    folder: &Path,
+    bytes: &[u8],
+    mode: u32,
+) -> io::Result<tempfile::NamedTempFile> {
     // The temporary file is private from its first instant; its mode is set before its content.
-    let mut temporary = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
+    let mut temporary = builder.tempfile_in(folder)?;
     #[cfg(unix)]
     {
         let bits = std::os::unix::fs::PermissionsExt::from_mode(mode);
@@ -346,20 +407,30 @@ mod tests {
     }
 
     #[test]
-    fn only_old_temporary_files_of_ours_are_swept() {
+    fn what_a_kill_left_is_taken_away_by_its_name_alone() {
         let folder = folder();
-        let old = std::time::SystemTime::now() - STALE * 2;
-        for name in [".envc-aB3xYz", ".envc-notours", ".envc-1234.6", "other", ".envc-young1"] {
-            let file = File::create(folder.path().join(name)).unwrap();
-            if name != ".envc-young1" {
-                file.set_modified(old).unwrap();
-            }
+        let path = folder.path().join(".env");
+        let left = folder.path().join(".envc-tmp-1");
+        for name in [".envc-config", ".envc-tmp-2", ".envc-aB3xYz"] {
+            fs::write(folder.path().join(name), "mine").unwrap();
         }
-        fs::create_dir(folder.path().join(".envc-folder")).unwrap();
-        remove_stale(folder.path()).unwrap();
-        let left = names_in(folder.path()).unwrap();
-        let kept = [".envc-1234.6", ".envc-folder", ".envc-notours", ".envc-young1", "other"];
-        assert_eq!(left, kept);
+        fs::write(&left, "half").unwrap();
+        assert!(remove_temporary(&left).unwrap());
+        assert!(!remove_temporary(&left).unwrap());
+        // Left in the way of the same content, it is taken away as well.
+        fs::write(&left, "half").unwrap();
+        write_atomic_by(".envc-tmp-1", &path, b"whole", PRIVATE).unwrap();
+        assert_eq!(
+            (read(&path, 5).unwrap().as_deref(), mode(&path)),
+            (Some(&b"whole"[..]), Some(0o600))
+        );
+        let names = names_in(folder.path()).unwrap();
+        assert_eq!(names, [".env", ".envc-aB3xYz", ".envc-config", ".envc-tmp-2"]);
+        // What is none of it stays, and the write says so.
+        fs::create_dir(&left).unwrap();
+        assert!(!remove_temporary(&left).unwrap());
+        assert!(write_atomic_by(".envc-tmp-1", &path, b"again", PRIVATE).is_err());
+        assert!(left.is_dir());
     }
 
     #[test]
@@ -442,6 +513,30 @@ mod tests {
         assert_eq!(inside(&root, "good/.env").unwrap(), root.join("real/.env"));
         assert!(inside(&root, "bad/.env").unwrap_err().source.to_string().contains("leads out"));
         assert!(inside(&root, "dangling").is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_is_to_be_made_has_a_real_path_already() {
+        use std::os::unix::fs::symlink;
+        let folder = folder();
+        let root = canonical(folder.path()).unwrap();
+        fs::create_dir(root.join("real")).unwrap();
+        fs::write(root.join("file"), "").unwrap();
+        symlink(root.join("real"), root.join("link")).unwrap();
+        symlink(root.join("nothing"), root.join("dangling")).unwrap();
+        for (path, real) in [
+            ("link", "real"),
+            ("link/new/deep", "real/new/deep"),
+            ("new/../link/./x", "real/x"),
+            ("link/../y", "y"),
+        ] {
+            assert_eq!(resolve_folder(&root.join(path)).unwrap(), root.join(real), "{path}");
+        }
+        for wrong in ["file", "file/x", "dangling", "dangling/x"] {
+            assert!(resolve_folder(&root.join(wrong)).is_err(), "{wrong}");
+        }
+        assert_eq!(names_in(&root).unwrap(), ["dangling", "file", "link", "real"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::Path,
 };
 
 use envc_core::{Address, Digest, Input, Output, Part, Secret, Text};
@@ -15,7 +15,9 @@ use crate::{
     error::CommandError,
     files::{self, Decision, Files, GeneratedFile},
     fsio,
+    out_dir::OutDir,
     pools::LeaseFacts,
+    registry::FileRecord,
     secrets::Secrets,
     session::Session,
 };
@@ -54,9 +56,38 @@ pub(crate) struct Resources {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Writing {
     /// Another folder than the spec's.
-    pub(crate) out_dir: Option<PathBuf>,
+    pub(crate) out_dir: Option<OutDir>,
     /// Overwrite what a person edited.
     pub(crate) force: bool,
+}
+
+impl Writing {
+    /// The folder that the files' paths are relative to.
+    fn root<'a>(&'a self, session: &'a Session<'_>) -> &'a Path {
+        self.out_dir.as_ref().map_or(&session.root, |out_dir| out_dir.path())
+    }
+
+    /// Under what a file is recorded.
+    fn key(&self, path: &str) -> String {
+        self.out_dir.as_ref().map_or_else(|| path.to_owned(), |out_dir| out_dir.key(path))
+    }
+
+    /// The path of a file that is recorded as one of this folder's.
+    fn path_of<'k>(&self, key: &'k str) -> Option<&'k str> {
+        match (&self.out_dir, OutDir::of_key(key)) {
+            (None, None) => Some(key),
+            (Some(out_dir), Some((other, path))) if *out_dir == other => Some(path),
+            _ => None,
+        }
+    }
+
+    /// How people are told of a file.
+    fn shown(&self, path: &str) -> String {
+        match &self.out_dir {
+            None => path.to_owned(),
+            Some(out_dir) => out_dir.path().join(path).display().to_string(),
+        }
+    }
 }
 
 /// What became of the files.
@@ -232,21 +263,30 @@ pub(crate) fn precheck(
     final_content: bool,
     writing: &Writing,
 ) -> Result<(), CommandError> {
-    if writing.out_dir.is_some() {
-        return Ok(());
-    }
-    let conflicts =
-        files::git_conflicts(&session.root, session.git.repository.as_ref(), session.env, files)?;
+    let conflicts = match &writing.out_dir {
+        Some(out_dir) => out_dir.git_conflicts(session.env, files)?,
+        None => files::git_conflicts(
+            &session.root,
+            session.git.repository.as_ref(),
+            session.env,
+            files,
+        )?,
+    };
     if !conflicts.is_empty() {
         return Err(files::not_for_git(&conflicts));
     }
     if writing.force {
         return Ok(());
     }
-    let handler = Files { root: &session.root, digest: &session.digest };
+    not_another_environments(session, files, writing)?;
+    let root = writing.root(session);
+    if !fsio::is_folder(root) {
+        return Ok(());
+    }
+    let handler = Files { root, digest: &session.digest };
     let mut edited = Vec::new();
     for file in files {
-        let record = session.record().files.get(&file.path).cloned();
+        let record = session.record().files.get(&writing.key(&file.path)).cloned();
         if let Decision::Edited { ours, diff } = handler.decide(file, record.as_ref())? {
             // With stand-ins for what is not known yet a diff would tell nonsense.
             edited.push((file, ours, diff.filter(|_| final_content)));
@@ -255,13 +295,41 @@ pub(crate) fn precheck(
     if edited.is_empty() { Ok(()) } else { Err(files::edited(&edited)) }
 }
 
+/// The spec's folder is bound to one environment; another folder is whose files lie in it.
+fn not_another_environments(
+    session: &Session<'_>,
+    files: &[GeneratedFile],
+    writing: &Writing,
+) -> Result<(), CommandError> {
+    let Some(out_dir) = &writing.out_dir else { return Ok(()) };
+    let known = &session.record().files;
+    let other = files.iter().find_map(|file| {
+        let record = known.get(&writing.key(&file.path))?;
+        let is_there = out_dir.path().join(&file.path).exists();
+        (record.env != session.id && is_there).then(|| (file, record.env.clone()))
+    });
+    let Some((file, env)) = other else { return Ok(()) };
+    Err(CommandError::failed(format!(
+        "{} is a file of the environment `{env}`",
+        writing.shown(&file.path)
+    ))
+    .hint(format!("name another folder for `{}` with --out-dir", session.id))
+    .hint("or pass --force: the files are for this environment from then on")
+    .code("envc::cli::out_dir_taken"))
+}
+
 /// True when every file is on disk as recorded, and recorded with the fingerprint that rendering
 /// with stand-ins gives: nothing has to be fetched or written.
-pub(crate) fn up_to_date(session: &Session<'_>, stand_ins: &[GeneratedFile]) -> bool {
+pub(crate) fn up_to_date(
+    session: &Session<'_>,
+    stand_ins: &[GeneratedFile],
+    writing: &Writing,
+) -> bool {
     let records = &session.record().files;
+    let root = writing.root(session);
     stand_ins.iter().all(|file| {
-        let Some(record) = records.get(&file.path) else { return false };
-        let on_disk = fsio::inside(&session.root, &file.path)
+        let Some(record) = records.get(&writing.key(&file.path)) else { return false };
+        let on_disk = fsio::inside(root, &file.path)
             .ok()
             .and_then(|path| fsio::read(&path, TEMPLATE_BYTES_MAX).ok().flatten());
         let same = on_disk.is_some_and(|bytes| session.digest.of(bytes) == record.digest);
@@ -270,22 +338,27 @@ pub(crate) fn up_to_date(session: &Session<'_>, stand_ins: &[GeneratedFile]) -> 
 }
 
 /// Invariant: what will be written is recorded before any of it is. Killed in between, the next
-/// command knows each file for its own: apply goes on, and destroy leaves no secret behind.
+/// command knows each file for its own, and what is half written by its name: apply goes on, and
+/// destroy leaves no secret behind.
 fn announce(
     session: &Session<'_>,
     handler: &Files<'_>,
     decided: &[(&GeneratedFile, Decision)],
+    writing: &Writing,
 ) -> Result<(), CommandError> {
-    handler.sweep(decided.iter().map(|(file, _)| file.path.as_str()))?;
     let known = session.record().files.clone();
-    let records: BTreeMap<_, _> = decided
-        .iter()
-        .filter(|(_, decision)| *decision != Decision::Unchanged)
-        .map(|(file, _)| {
-            let old = known.get(&file.path).cloned();
-            (file.path.clone(), Some(handler.announce(file, &session.id, old)))
-        })
-        .collect();
+    let mut records = BTreeMap::new();
+    for (file, decision) in decided {
+        let key = writing.key(&file.path);
+        let old = known.get(&key).cloned();
+        // Before it is recorded anew: the name follows from the record.
+        if let Some(old) = &old {
+            handler.sweep(&file.path, old)?;
+        }
+        if *decision != Decision::Unchanged {
+            records.insert(key, Some(handler.announce(file, &session.id, old)));
+        }
+    }
     if records.is_empty() {
         return Ok(());
     }
@@ -299,44 +372,35 @@ pub(crate) fn write(
     fingerprints: &BTreeMap<String, Digest>,
     writing: &Writing,
 ) -> Result<Written, CommandError> {
-    let root = match &writing.out_dir {
-        Some(dir) => {
-            fsio::create_dirs(dir)?;
-            fsio::canonical(dir)?
-        }
-        None => session.root.clone(),
-    };
-    let handler = Files { root: &root, digest: &session.digest };
+    let root = writing.root(session);
+    fsio::create_dirs(root)?;
+    let handler = Files { root, digest: &session.digest };
     let known = session.record().files.clone();
-    let record_of =
-        |file: &GeneratedFile| known.get(&file.path).filter(|_| writing.out_dir.is_none());
     let mut decided = Vec::new();
     for file in files {
-        match handler.decide(file, record_of(file))? {
+        match handler.decide(file, known.get(&writing.key(&file.path)))? {
             Decision::Edited { ours, diff } if !writing.force => {
                 return Err(files::edited(&[(file, ours, diff)]));
             }
             decision => decided.push((file, decision)),
         }
     }
-    if writing.out_dir.is_none() {
-        announce(session, &handler, &decided)?;
-    }
+    announce(session, &handler, &decided, writing)?;
     let mut written = Written::default();
     let mut records = BTreeMap::new();
     for (file, decision) in decided {
+        let (key, shown) = (writing.key(&file.path), writing.shown(&file.path));
         let wrote = decision != Decision::Unchanged;
         let mut noted = match decision {
             Decision::Unchanged => {
-                written.unchanged.push(file.path.clone());
+                written.unchanged.push(shown);
                 handler.record(file, &session.id)
             }
             Decision::Create | Decision::Update | Decision::Edited { .. } => {
                 let noted = handler.write(file, &session.id)?;
-                written.written.push(file.path.clone());
-                session
-                    .ui
-                    .event("file_written", json!({ "path": file.path, "private": file.private }));
+                let private = file.private;
+                session.ui.event("file_written", json!({ "path": shown, "private": private }));
+                written.written.push(shown);
                 noted
             }
         };
@@ -344,26 +408,39 @@ pub(crate) fn write(
             noted.fingerprint = fingerprint.clone();
         }
         // What was announced is replaced; what was not written may be recorded as it is already.
-        if wrote || record_of(file) != Some(&noted) {
-            records.insert(file.path.clone(), Some(noted));
+        if wrote || known.get(&key) != Some(&noted) {
+            records.insert(key, Some(noted));
         }
     }
-    if writing.out_dir.is_none() {
-        // Files that the spec does not ask for any more.
-        let wanted: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
-        let known = session.record().files.clone();
-        let own = known.iter().filter(|(_, record)| record.env == session.id);
-        for (path, record) in own.filter(|(path, _)| !wanted.contains(path.as_str())) {
-            if handler.remove(path, record)? == files::Removal::Kept {
-                session
-                    .ui
-                    .warn(&format!("{path} is not generated any more; it was edited, so it stays"));
-            }
-            records.insert(path.clone(), None);
-        }
-        if !records.is_empty() {
-            session.change_record(|copy| copy.note_files(records, session.clock.unix_s()))?;
-        }
+    remove_unwanted(session, &handler, files, writing, &mut records)?;
+    if !records.is_empty() {
+        session.change_record(|copy| copy.note_files(records, session.clock.unix_s()))?;
     }
     Ok(written)
+}
+
+/// Removes the files that the spec does not ask for any more.
+fn remove_unwanted(
+    session: &Session<'_>,
+    handler: &Files<'_>,
+    files: &[GeneratedFile],
+    writing: &Writing,
+    records: &mut BTreeMap<String, Option<FileRecord>>,
+) -> Result<(), CommandError> {
+    let wanted: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    let known = session.record().files.clone();
+    for (key, record) in known.iter().filter(|(_, record)| record.env == session.id) {
+        let Some(path) = writing.path_of(key).filter(|path| !wanted.contains(path)) else {
+            continue;
+        };
+        handler.sweep(path, record)?;
+        if handler.remove(path, record)? == files::Removal::Kept {
+            let shown = writing.shown(path);
+            session
+                .ui
+                .warn(&format!("{shown} is not generated any more; it was edited, so it stays"));
+        }
+        records.insert(key.clone(), None);
+    }
+    Ok(())
 }

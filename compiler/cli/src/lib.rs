@@ -31,6 +31,7 @@ mod held;
 pub mod interrupt;
 pub mod lint;
 pub mod lock;
+mod out_dir;
 mod outcome;
 mod pools;
 pub mod ports;

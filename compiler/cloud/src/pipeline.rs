@@ -66,8 +66,10 @@ async fn respond(State(cloud): State<Cloud>, request: Request<Body>) -> Response
     }
 }
 
-/// Runs the product on a blocking thread.
+/// Runs the product on a blocking thread, which learns from `gone` that nobody waits for it: a
+/// thread cannot be stopped from outside, and would hold its locks to its end.
 async fn handle(cloud: Arc<Inner>, req: Req) -> Response<Body> {
+    let _waiting = req.gone.when_dropped();
     let work = move || {
         if pools::is_edge(&req.path) {
             return pools::answer(&cloud, &req);

@@ -3,6 +3,9 @@
 //! Facts: ids and names inside a path are percent-encoded; dotted query keys are flat; JSON is
 //! parsed whatever the content type says, because wrangler often leaves the type out.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart};
 use bytes::Bytes;
@@ -72,6 +75,35 @@ pub(crate) struct Req {
     pub(crate) body: Bytes,
     /// The parts, when the body is `multipart/form-data`.
     pub(crate) parts: Option<Vec<Part>>,
+    /// Whether anybody still waits for the answer.
+    pub(crate) gone: Gone,
+}
+
+/// Says whether the client gave a request up: it closed the connection before its answer.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Gone(Arc<AtomicBool>);
+
+impl Gone {
+    /// True once nobody waits any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// What says so when it is dropped, as all is that waits for an answer when its connection
+    /// closes.
+    pub(crate) fn when_dropped(&self) -> Waiting {
+        Waiting(self.clone())
+    }
+}
+
+/// Somebody waits for an answer.
+#[derive(Debug)]
+pub(crate) struct Waiting(Gone);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Req {
@@ -88,7 +120,8 @@ impl Req {
             .is_some_and(|kind| kind.starts_with("multipart/form-data"));
         let parts =
             if is_form { Some(read_parts(&head.headers, body.clone()).await?) } else { None };
-        Ok(Self { method: head.method, path, segments, query, headers: head.headers, body, parts })
+        let (method, headers) = (head.method, head.headers);
+        Ok(Self { method, path, segments, query, headers, body, parts, gone: Gone::default() })
     }
 
     /// A header as text.

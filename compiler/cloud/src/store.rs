@@ -22,7 +22,7 @@ use crate::error::CloudError;
 use crate::schema::STEPS;
 
 /// A lock is waited for this long.
-const BUSY_MS: u64 = 20_000;
+pub(crate) const BUSY_MS: u64 = 20_000;
 /// Idle connections kept to the control plane.
 const IDLE_MAX: usize = 8;
 /// Idle connections kept to D1 files, one a file.

@@ -3,10 +3,10 @@
 //! A file's statements and its row in the ledger go in one request, which the API runs as one
 //! transaction: applied and recorded, or neither. After an unknown outcome the ledger is read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::Address;
-use envc_kinds::{Call, Meaning, d1_query, kind};
+use envc_kinds::{Call, Database, Meaning, kind};
 use envc_plan::{MigrationFile, MigrationRef};
 use serde_json::Value as Json;
 
@@ -18,13 +18,6 @@ use crate::{
     scope::Scope,
 };
 
-/// Source: wrangler's `d1 migrations apply`, version 4.
-const LEDGER: &str = "CREATE TABLE IF NOT EXISTS \"d1_migrations\"(\n\
-    \tid INTEGER PRIMARY KEY AUTOINCREMENT,\n\
-    \tname TEXT UNIQUE,\n\
-    \tapplied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL\n);";
-const READ_LEDGER: &str = "SELECT name FROM \"d1_migrations\" ORDER BY id;";
-
 /// What to do on one database.
 pub(crate) struct Migrations<'a> {
     pub(crate) address: &'a Address,
@@ -32,6 +25,13 @@ pub(crate) struct Migrations<'a> {
     pub(crate) fresh: bool,
     /// The texts, by name.
     pub(crate) texts: &'a BTreeMap<Address, Vec<MigrationFile>>,
+}
+
+/// A database, and how it is asked.
+struct On<'a> {
+    address: &'a Address,
+    database: &'static Database,
+    query: &'a (dyn Fn(&str) -> Call + Sync),
 }
 
 /// Migrations that were applied before something went wrong, and what went wrong.
@@ -55,8 +55,14 @@ impl Context<'_> {
         let address = work.address;
         let id =
             self.id_of(address).ok_or_else(|| refused(address, "BUG: it has no identifier"))?;
-        let call = |sql: &str| d1_query(&self.scope.place(None), &id, sql);
-        let mut ledger = if work.fresh { None } else { Some(self.ledger(address, &call).await?) };
+        let database =
+            database(address).ok_or_else(|| refused(address, "BUG: it runs no migrations"))?;
+        let place = self.scope.place(None);
+        let on = On { address, database, query: &|sql| (database.query)(&place, &id, sql) };
+        let texts = work.texts.get(address).map(Vec::as_slice).unwrap_or_default();
+        let texts: BTreeMap<&str, &str> =
+            texts.iter().map(|file| (file.name.as_str(), file.text.as_str())).collect();
+        let mut ledger = if work.fresh { None } else { Some(self.ledger(&on).await?) };
         for file in work.files {
             if self.client.stopped() {
                 return Err(CallError {
@@ -68,9 +74,10 @@ impl Context<'_> {
             }
             let already = ledger.as_ref().is_some_and(|ledger| ledger.contains(&file.name));
             if !already {
-                let text = text_of(work, file)
+                let text = texts
+                    .get(file.name.as_str())
                     .ok_or_else(|| refused(address, "BUG: a migration's text is missing"))?;
-                self.run_file(&call, work, file, text, &mut ledger).await?;
+                self.run_file(&on, file, text, &mut ledger).await?;
             }
             self.client.progress().event(Event::Migrated { address, file: &file.name, already });
             outcomes.push(Outcome::Migrated {
@@ -82,43 +89,35 @@ impl Context<'_> {
         Ok(())
     }
 
-    async fn ledger(
-        &self,
-        address: &Address,
-        call: &(dyn Fn(&str) -> Call + Sync),
-    ) -> Result<Vec<String>, StepError> {
-        let kind = kind(address.kind());
-        let sql = format!("{LEDGER}\n{READ_LEDGER}");
-        let answer = self.client.call_repeatable(&call(&sql), Some(kind)).await?;
-        Ok(names_in(&answer.result))
+    async fn ledger(&self, on: &On<'_>) -> Result<BTreeSet<String>, StepError> {
+        let sql = format!("{}\n{}", on.database.ledger, on.database.read);
+        let kind = kind(on.address.kind());
+        let answer = self.client.call_repeatable(&(on.query)(&sql), Some(kind)).await?;
+        Ok(names_in(&answer.result).collect())
     }
 
     async fn run_file(
         &self,
-        call: &(dyn Fn(&str) -> Call + Sync),
-        work: &Migrations<'_>,
+        on: &On<'_>,
         file: &MigrationRef,
         text: &str,
-        ledger: &mut Option<Vec<String>>,
+        ledger: &mut Option<BTreeSet<String>>,
     ) -> Result<(), StepError> {
-        let kind = kind(work.address.kind());
-        let create = if ledger.is_none() { LEDGER } else { "" };
-        let sql = format!("{create}\n{}", with_ledger_row(text, &file.name));
+        let kind = kind(on.address.kind());
+        let create = if ledger.is_none() { on.database.ledger } else { "" };
+        let call = (on.query)(&whole_text(create, text, &(on.database.row)(&file.name)));
         let mut attempt = 1;
         loop {
-            let Err(error) = self.client.call(&call(&sql), Some(kind)).await else {
-                ledger.get_or_insert_with(Vec::new);
+            let Err(error) = self.client.call(&call, Some(kind)).await else {
+                ledger.get_or_insert_default();
                 return Ok(());
             };
             if !error.is_unknown() {
-                return Err(explain(error, work.address, file, text));
+                return Err(explain(error, on, file, text));
             }
             self.tell_retry(&error, attempt);
             self.client.pause(self.client.backoff_ms(attempt)).await;
-            let found = self
-                .ledger(work.address, call)
-                .await
-                .map_err(|error| StepError { open: true, ..error })?;
+            let found = self.ledger(on).await.map_err(|error| StepError { open: true, ..error })?;
             let done = found.contains(&file.name);
             *ledger = Some(found);
             if done {
@@ -139,16 +138,17 @@ pub async fn read_ledger(
     address: &Address,
     id: &str,
 ) -> Result<Vec<String>, CallError> {
-    let call = d1_query(&scope.place(None), id, READ_LEDGER);
+    let Some(database) = database(address) else { return Ok(Vec::new()) };
+    let call = (database.query)(&scope.place(None), id, database.read);
     match client.call_repeatable(&call, Some(kind(address.kind()))).await {
-        Ok(answer) => Ok(names_in(&answer.result)),
+        Ok(answer) => Ok(names_in(&answer.result).collect()),
         Err(error) if error.message.contains("no such table") => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }
 
 /// The `name` column of the last statement's rows.
-fn names_in(result: &Json) -> Vec<String> {
+fn names_in(result: &Json) -> impl Iterator<Item = String> {
     let rows = result
         .as_array()
         .and_then(|results| results.last())
@@ -157,25 +157,24 @@ fn names_in(result: &Json) -> Vec<String> {
     rows.into_iter()
         .flatten()
         .filter_map(|row| row.get("name").and_then(Json::as_str).map(str::to_owned))
-        .collect()
 }
 
-/// Names the file and, where the API's words tell, the line.
-fn explain(error: CallError, address: &Address, file: &MigrationRef, text: &str) -> StepError {
-    let place = match line_of(text, &error.message) {
+/// Names the file and, where the API's words or the text tell, the line.
+fn explain(error: CallError, on: &On<'_>, file: &MigrationRef, text: &str) -> StepError {
+    let (line, more) = match (on.database.mistake)(text, &error.message) {
+        Some(mistake) => (Some(mistake.line), format!("; {}", mistake.what)),
+        None => (line_of(text, &error.message), String::new()),
+    };
+    let place = match line {
         Some(line) => format!("{}:{line}", file.name),
         None => file.name.clone(),
     };
-    let message = format!("{address}: migration {place} failed: {}", error.message);
+    let message = format!("{}: migration {place} failed: {}{more}", on.address, error.message);
     StepError { error: CallError { message, ..error }, open: false, pool: None }
 }
 
-fn text_of<'a>(work: &Migrations<'a>, file: &MigrationRef) -> Option<&'a str> {
-    work.texts
-        .get(work.address)?
-        .iter()
-        .find(|text| text.name == file.name)
-        .map(|file| file.text.as_str())
+fn database(address: &Address) -> Option<&'static Database> {
+    kind(address.kind()).database()
 }
 
 fn refused(address: &Address, message: &str) -> StepError {
@@ -190,15 +189,12 @@ fn refused(address: &Address, message: &str) -> StepError {
     }
 }
 
-/// The file's statements, then its row in the ledger.
-fn with_ledger_row(text: &str, name: &str) -> String {
+/// The ledger where it is to be made, the file's statements, then its row in the ledger.
+fn whole_text(ledger: &str, text: &str, row: &str) -> String {
     let text = text.trim_end();
     // A last statement without `;` would swallow the row; a comment at the end may hide one.
     let end = if text.ends_with(';') || text.is_empty() { "" } else { "\n;" };
-    format!(
-        "{text}{end}\nINSERT INTO \"d1_migrations\" (name) VALUES ('{}');",
-        name.replace('\'', "''")
-    )
+    format!("{ledger}\n{text}{end}\n{row}")
 }
 
 /// The line that an SQL error is about, when its words are found on exactly one line.
@@ -242,12 +238,13 @@ mod tests {
 
     #[test]
     fn a_file_and_its_ledger_row_are_one_text() {
+        let row = (database(&"d1.app".parse().unwrap()).unwrap().row)("0001_it's.sql");
         assert_eq!(
-            with_ledger_row("SELECT 1 -- done\n", "0001_it's.sql"),
-            "SELECT 1 -- done\n;\nINSERT INTO \"d1_migrations\" (name) VALUES ('0001_it''s.sql');"
+            whole_text("", "SELECT 1 -- done\n", &row),
+            "\nSELECT 1 -- done\n;\nINSERT INTO \"d1_migrations\" (name) VALUES ('0001_it''s.sql');"
         );
-        assert!(with_ledger_row("SELECT 1;\n\n", "a.sql").starts_with("SELECT 1;\nINSERT"));
-        assert!(with_ledger_row("", "a.sql").starts_with("\nINSERT"));
+        assert!(whole_text("L", "SELECT 1;\n\n", "INSERT").starts_with("L\nSELECT 1;\nINSERT"));
+        assert!(whole_text("", "", "INSERT").starts_with("\n\nINSERT"));
     }
 
     #[test]

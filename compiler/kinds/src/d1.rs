@@ -12,9 +12,10 @@ use envc_syntax::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Observed, Paging, Place,
-    Wanted, api,
+    ApiFailure, Attr, Call, Database, Kind, Listing, Lower, Meaning, Mutability, Observed, Paging,
+    Place, SqlMistake, Wanted, api,
     parts::{self, ID_PROP, NAME_PROP, NameRule, managed, set_text},
+    sql,
 };
 
 /// The kind.
@@ -194,6 +195,10 @@ impl Kind for D1 {
         Some(Call::delete(&["accounts", &place.account, "d1", "database", id]))
     }
 
+    fn database(&self) -> Option<&'static Database> {
+        Some(&DATABASE)
+    }
+
     fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
         if failure.has(&[7502]) {
             return Some(Meaning::Exists);
@@ -202,10 +207,59 @@ impl Kind for D1 {
     }
 }
 
-/// Runs SQL: statements separated by `;`, all or nothing.
-pub fn query(place: &Place, database_id: &str, sql: &str) -> Call {
+/// What is on D1's side of a migration.
+static DATABASE: Database = Database { query, ledger: LEDGER, read: READ_LEDGER, row, mistake };
+
+/// Source: wrangler's `d1 migrations apply`, version 4.
+const LEDGER: &str = "CREATE TABLE IF NOT EXISTS \"d1_migrations\"(\n\
+    \tid INTEGER PRIMARY KEY AUTOINCREMENT,\n\
+    \tname TEXT UNIQUE,\n\
+    \tapplied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL\n);";
+const READ_LEDGER: &str = "SELECT name FROM \"d1_migrations\" ORDER BY id;";
+/// Bytes of a statement. Source: D1's limits, checked November 2026.
+const STATEMENT_BYTES_MAX: usize = 100_000;
+
+fn query(place: &Place, database_id: &str, sql: &str) -> Call {
     Call::post(
         &["accounts", &place.account, "d1", "database", database_id, "query"],
         json!({ "sql": sql }),
     )
+}
+
+fn row(name: &str) -> String {
+    format!("INSERT INTO \"d1_migrations\" (name) VALUES ('{}');", name.replace('\'', "''"))
+}
+
+/// D1 says that a statement is too long, and not which.
+fn mistake(text: &str, answer: &str) -> Option<SqlMistake> {
+    if !answer.contains("statement too long") {
+        return None;
+    }
+    let longest = sql::statements(text).into_iter().max_by_key(|statement| statement.bytes)?;
+    let sql::Statement { line, bytes } = longest;
+    (bytes > STATEMENT_BYTES_MAX).then(|| SqlMistake {
+        line,
+        what: format!(
+            "this statement has {bytes} bytes, and D1 takes {STATEMENT_BYTES_MAX}: split it, an \
+             INSERT of many rows into several"
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_that_is_too_long_is_told_by_its_line() {
+        let long = format!("INSERT INTO t VALUES ('{}');", "x;\n".repeat(40_000));
+        let text = format!("CREATE TABLE t (x);\n\n-- rows\n{long}\nSELECT 1;\n");
+        let found = mistake(&text, "HTTP 400: statement too long: SQLITE_TOOBIG (code 7500)");
+        let found = found.unwrap();
+        assert_eq!(found.line, 4);
+        assert!(found.what.contains("has 120026 bytes"), "{}", found.what);
+        assert_eq!(mistake(&text, "no such table: t: SQLITE_ERROR"), None);
+        // None of them is: what the API means is something else.
+        assert_eq!(mistake("SELECT 1;", "statement too long: SQLITE_TOOBIG"), None);
+    }
 }

@@ -158,6 +158,31 @@ pub struct Objection {
     pub help: String,
 }
 
+/// How SQL runs on a kind, and where its migrations are written down.
+#[derive(Debug)]
+pub struct Database {
+    /// Runs a text on the one with this identifier: statements separated by `;`, all or nothing.
+    pub query: fn(&Place, &str, &str) -> Call,
+    /// Makes the table of applied migrations where there is none.
+    pub ledger: &'static str,
+    /// Reads their names from it, in order.
+    pub read: &'static str,
+    /// Writes the name of one into it.
+    pub row: fn(&str) -> String,
+    /// Finds the mistake in a text that was refused, from the answer: where the answer alone does
+    /// not tell.
+    pub mistake: fn(&str, &str) -> Option<SqlMistake>,
+}
+
+/// A mistake in a text of SQL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqlMistake {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong there, and what to write.
+    pub what: String,
+}
+
 /// A kind of resource. Sans I/O: it builds calls and reads answers.
 pub trait Kind: Sync + fmt::Debug {
     /// Which kind it is.
@@ -308,6 +333,11 @@ pub trait Kind: Sync + fmt::Debug {
 
     /// Fetches the secret output (a tunnel's token).
     fn token(&self, _place: &Place, _id: &str) -> Option<Call> {
+        None
+    }
+
+    /// How SQL runs on it; none where none does.
+    fn database(&self) -> Option<&'static Database> {
         None
     }
 

@@ -19,6 +19,7 @@ mod queue;
 mod queue_consumer;
 mod r2;
 mod registry;
+mod sql;
 mod tunnel;
 mod tunnel_config;
 mod tunnel_service;
@@ -31,12 +32,12 @@ mod worker_objects;
 mod worker_route;
 
 pub use api::{Answer, ApiFailure, ApiMessage, Call, PageInfo, read_answer};
-pub use d1::{D1, query as d1_query};
+pub use d1::D1;
 pub use dns::Dns;
 pub use form::FormPart;
 pub use kind::{
-    Attr, BatchItem, Fields, Kind, Listing, Meaning, Mutability, Objection, Observed, Paging,
-    Place, Wanted, classify, general,
+    Attr, BatchItem, Database, Fields, Kind, Listing, Meaning, Mutability, Objection, Observed,
+    Paging, Place, SqlMistake, Wanted, classify, general,
 };
 pub use kv::Kv;
 pub use lower::Lower;

@@ -95,6 +95,29 @@ fn nothing_of_one_environment_gets_into_git() {
     assert!(env.cloud_listing().is_empty());
 }
 
+/// Names that begin as those of envc's own temporary files do and did.
+#[test]
+fn nothing_of_the_users_is_swept() {
+    let env = TestEnv::new("quickstart");
+    let names = [".envc-config", ".envc-tokens", ".envc-aB3xYz", ".envc-tmp-0123456789ab"];
+    let path = |name: &str| env.root().join(name);
+    let hour = std::time::Duration::from_secs(3_600);
+    for name in names {
+        env.write(name, "mine\n");
+        let file = fs::File::options().append(true).open(path(name)).unwrap();
+        file.set_modified(SystemTime::now() - hour).unwrap();
+    }
+    fs::create_dir(path(".envc-folder")).unwrap();
+    std::os::unix::fs::symlink("environment.kdl", path(".envc-linked")).unwrap();
+    for args in [&["apply"][..], &["apply", "--force"], &["destroy", "--yes"]] {
+        let _ran = env.envc(args).exits(0);
+        for name in names {
+            assert_eq!(env.read(name).as_deref(), Some("mine\n"), "{name} after {args:?}");
+        }
+        assert!(path(".envc-folder").is_dir() && path(".envc-linked").is_symlink(), "{args:?}");
+    }
+}
+
 #[test]
 fn another_type_in_a_bound_folder_writes_no_files() {
     let env = applied();

@@ -1,10 +1,10 @@
 //! Migrations, and the ledger that they share with wrangler.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use envc_tests::TestEnv;
 
-use crate::common::{check, says};
+use crate::common::{ONE_KV, check, says};
 
 const ARGS: [&str; 3] = ["apply", "--parallelism", "1"];
 
@@ -77,4 +77,40 @@ fn an_edited_a_missing_and_a_late_migration_are_reported() {
     env.write("migrations/0001_notes.sql", &first);
     std::fs::remove_file(env.root().join("migrations/0002_history.sql")).unwrap();
     says(&env.envc(&["migrate", "status"]).exits(0), &["its file is missing"]);
+}
+
+/// Each database that has something to migrate is asked for its ledger: side by side.
+#[test]
+fn the_ledgers_of_many_databases_cost_one_round_trip() {
+    const LATENCY_MS: u64 = 800;
+    let plan_of = |databases: u32| {
+        let mut spec = ONE_KV.replace("kv \"cache\"\n", "");
+        for number in 0..databases {
+            spec.push_str(&format!("d1 \"db{number}\" {{ migrations \"sql\" }}\n"));
+        }
+        let env = TestEnv::of_text(&spec);
+        env.write("sql/0001_a.sql", "CREATE TABLE a (x);\n");
+        let _applied = env.envc(&["apply"]).exits(0);
+        env.write("sql/0002_b.sql", "CREATE TABLE b (x);\n");
+        let planned = env.envc_with_faults(&format!("latency={LATENCY_MS}"), &["plan"]).exits(0);
+        planned.took
+    };
+    let (one, five) = (plan_of(1), plan_of(5));
+    // One after the other, they would be four round trips more.
+    assert!(five < one + Duration::from_millis(2 * LATENCY_MS), "{five:?} and {one:?}");
+}
+
+#[test]
+fn a_statement_that_is_too_long_is_told_by_its_line() {
+    let env = TestEnv::new("quickstart");
+    let rows = "('x'),\n".repeat(20_000);
+    let text = format!("CREATE TABLE tags (name TEXT);\n\nINSERT INTO tags VALUES\n{rows}('y');\n");
+    env.write("migrations/0003_tags.sql", &text);
+    check("migrate_too_long", &env, &env.envc(&ARGS));
+    assert_eq!(ledger(&env), ["0001_notes.sql", "0002_history.sql"]);
+    // As many rows in statements of their own.
+    let rows = "INSERT INTO tags VALUES ('x;');\n".repeat(4_000);
+    env.write("migrations/0003_tags.sql", &format!("CREATE TABLE tags (name TEXT);\n{rows}"));
+    let _carries_on = env.envc(&ARGS).exits(0);
+    assert_eq!(ledger(&env).len(), 3);
 }

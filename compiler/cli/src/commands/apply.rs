@@ -32,6 +32,7 @@ use crate::{
     fsio,
     generated::{self, Resources, Sources, Writing, Written},
     interrupt::Interrupt,
+    out_dir::OutDir,
     outcome::counted,
     pools::{self, Access, LeaseFacts},
     project::SpecFile,
@@ -59,7 +60,10 @@ pub(super) fn run(app: &App, args: &ApplyArgs) -> Result<ExitCode, CommandError>
     session.ui.say(&session.heading());
     say_warnings(&session);
     refuse_later(&session)?;
-    let out_dir = args.out_dir.as_ref().map(|dir| app.cwd.join(dir));
+    let out_dir = match &args.out_dir {
+        Some(dir) => OutDir::named(&session, &app.cwd.join(dir))?,
+        None => None,
+    };
     block_on(async {
         let stop = Interrupt::listen();
         let writing = Writing { out_dir, force: args.force };
@@ -289,7 +293,7 @@ impl Apply<'_> {
         let stand_ins = sources.render(&self.session, &sources.with_stand_ins(resources))?;
         let fingerprints: BTreeMap<String, Digest> =
             stand_ins.iter().map(|file| (file.path.clone(), file.fingerprint.clone())).collect();
-        if self.writing.out_dir.is_none() && generated::up_to_date(&self.session, &stand_ins) {
+        if generated::up_to_date(&self.session, &stand_ins, &self.writing) {
             let unchanged = stand_ins.into_iter().map(|file| file.path).collect();
             return Ok(Written { unchanged, ..Written::default() });
         }

@@ -18,8 +18,9 @@ use crate::{
     engine::{Engine, Hold, Loaded, Request, Running},
     error::CommandError,
     exit_code::ExitCode,
-    files::{Files, Removal},
+    files::Removal,
     interrupt::Interrupt,
+    out_dir::{self, OutDir},
     outcome::counted,
     pools::Access,
     project::SpecFile,
@@ -338,21 +339,20 @@ impl Destroy<'_> {
         applied || record.files.values().any(|file| file.env == *id)
     }
 
-    /// Files that envc wrote for it, its ports, its ID.
+    /// Files that envc wrote for it from this folder, wherever they lie, its ports, its ID.
     fn clean_up(&self) -> Result<(), CommandError> {
         let session = &self.session;
-        let handler = Files { root: &session.root, digest: &session.digest };
         let own: Vec<_> = session
             .record()
             .files
             .iter()
             .filter(|(_, record)| record.env == session.id)
-            .map(|(path, record)| (path.clone(), record.clone()))
+            .map(|(key, record)| (key.clone(), record.clone()))
             .collect();
-        handler.sweep(own.iter().map(|(path, _)| path.as_str()))?;
-        let gone = own.iter().map(|(path, _)| (path.clone(), None)).collect();
-        for (path, record) in own {
-            match handler.remove(&path, &record)? {
+        let gone = own.iter().map(|(key, _)| (key.clone(), None)).collect();
+        for (key, record) in own {
+            let path = OutDir::shown(&key);
+            match out_dir::remove_recorded(session, &key, &record)? {
                 Removal::Removed => session.ui.say(&format!("removed {path}")),
                 Removal::Absent => {}
                 Removal::Kept => session.ui.warn(&format!("{path} was edited, so it stays")),

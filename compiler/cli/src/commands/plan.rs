@@ -18,7 +18,7 @@ use crate::{
     error::CommandError,
     exit_code::ExitCode,
     fsio,
-    generated::{self, Sources},
+    generated::{self, Sources, Writing},
     interrupt::Interrupt,
     pools::{self, Access, LeaseFacts},
     project::SpecFile,
@@ -138,7 +138,9 @@ fn files_to_write(
     let files = sources.render(session, &stand_ins(session, sources, plan, leases))?;
     Ok(files
         .into_iter()
-        .filter(|file| !generated::up_to_date(session, std::slice::from_ref(file)))
+        .filter(|file| {
+            !generated::up_to_date(session, std::slice::from_ref(file), &Writing::default())
+        })
         .map(|file| file.path)
         .collect())
 }

@@ -16,6 +16,7 @@ use crate::{
     error::CommandError,
     exit_code::ExitCode,
     interrupt::Interrupt,
+    out_dir::OutDir,
     outcome::state_error,
     project::SpecFile,
     reporter::Reporter,
@@ -63,7 +64,9 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
     let own: Vec<_> = files.iter().filter(|(_, file)| file.env == session.id).collect();
     if !own.is_empty() {
         lines.push("files:".to_owned());
-        lines.extend(own.iter().map(|(path, file)| format!("  {path} ({:04o})", file.mode)));
+        lines.extend(
+            own.iter().map(|(key, file)| format!("  {} ({:04o})", OutDir::shown(key), file.mode)),
+        );
     }
     session.ui.result(&lines.join("\n"));
     let recorded: BTreeMap<String, Json> = resources
@@ -78,7 +81,7 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
             "cloud": session.cloud.value.as_str(), "applied": state.is_some(),
             "account": state.as_ref().map(|state| &state.key.account),
             "resources": recorded, "ports": session.environment.instance.ports,
-            "files": own.iter().map(|(path, _)| path).collect::<Vec<_>>(),
+            "files": own.iter().map(|(key, _)| OutDir::shown(key)).collect::<Vec<_>>(),
         }),
     );
     Ok(ExitCode::Done)

@@ -112,7 +112,7 @@ fn zone_product(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, Probl
         }
         [id] => {
             auth::permit(ctx.cloud, "zones", Realm::Zone)?;
-            zones::get(ctx, req, id)
+            zones::one(ctx, req, id)
         }
         [id, "dns_records", rest @ ..] => {
             auth::permit(ctx.cloud, "dns", Realm::Zone)?;

@@ -1,6 +1,6 @@
-//! Zones: read only, made by the cloud's owner.
+//! Zones: made by the cloud's owner. Who adds a removed one again gives it another identifier.
 //!
-//! Endpoints: `GET zones`, `GET zones/{id}`.
+//! Endpoints: `GET zones`, `GET|DELETE zones/{id}`.
 //!
 //! Facts: `name` takes an operator as a prefix (`equal:` is the default, `not_equal:`,
 //! `starts_with:`, `ends_with:`, `contains:`, each also with `_case_sensitive`); `per_page` 5–50,
@@ -95,12 +95,20 @@ pub(super) fn list(ctx: &Ctx<'_>, req: &Req) -> Result<Answer, Problem> {
     Ok(Answer::page(&json!(rows), page.info(rows.len(), total)))
 }
 
-/// `GET zones/{id}`.
-pub(super) fn get(ctx: &Ctx<'_>, req: &Req, id: &str) -> Result<Answer, Problem> {
-    if req.method != http::Method::GET {
-        return Err(req.bad_method());
+/// `GET|DELETE zones/{id}`.
+pub(super) fn one(ctx: &Ctx<'_>, req: &Req, id: &str) -> Result<Answer, Problem> {
+    match req.method {
+        http::Method::GET => Ok(Answer::ok(&find(ctx, req, id)?.json(ctx))),
+        http::Method::DELETE => {
+            let zone = find(ctx, req, id)?;
+            // What is in it goes with it.
+            ctx.cloud.store.write(|db| -> Result<_, Problem> {
+                Ok(db.execute("DELETE FROM zones WHERE id = ?", [&zone.id])?)
+            })?;
+            Ok(Answer::ok(&json!({"id": zone.id})))
+        }
+        _ => Err(req.bad_method()),
     }
-    Ok(Answer::ok(&find(ctx, req, id)?.json(ctx)))
 }
 
 /// The zone of a path.

@@ -1,5 +1,7 @@
 //! D1: databases and statements.
 
+use std::time::Duration;
+
 use crate::support::{Reply, Served};
 use serde_json::{Value, json};
 
@@ -220,4 +222,30 @@ async fn bookmarks_grow_with_writes_alone() {
     assert_eq!(bookmark().await, first);
     sql(&served, &id, "CREATE TABLE t (x)").await.ok();
     assert!(bookmark().await > first);
+}
+
+/// Invariant: a text that its client gave up stops wherever it is, nothing of it is kept, and the
+/// database is free for the next one.
+#[tokio::test]
+async fn a_request_that_its_client_gave_up_lets_go() {
+    let served = Served::new().await;
+    let id = create(&served, "db").await;
+    let count = |limit: u64| {
+        format!(
+            "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < {limit}) \
+             SELECT count(*) FROM c"
+        )
+    };
+    let view = format!("CREATE TABLE t (x); CREATE VIEW v AS {}", count(2_000));
+    sql(&served, &id, &view).await.ok();
+    // One statement that never ends, and statements without end, of which each is short.
+    for endless in [count(u64::MAX / 4), "SELECT * FROM v;".repeat(300_000)] {
+        let text = format!("INSERT INTO t VALUES ('given up'); {endless}");
+        let given_up = tokio::time::timeout(Duration::from_millis(700), sql(&served, &id, &text));
+        assert!(given_up.await.is_err(), "it was answered");
+        // Sooner than a lock that is held is waited for.
+        sql(&served, &id, "INSERT INTO t VALUES ('next')").await.ok();
+    }
+    let left = sql(&served, &id, "SELECT DISTINCT x FROM t").await.ok();
+    assert_eq!(left[0]["results"], json!([{"x": "next"}]));
 }

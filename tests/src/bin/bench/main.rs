@@ -9,6 +9,7 @@ mod check;
 mod commands;
 mod edge;
 mod scale;
+mod sql;
 mod start;
 mod stats;
 mod table;
@@ -56,5 +57,6 @@ fn bench(json: bool) -> Result<String> {
     start::measure(binary, &mut table)?;
     check::measure(binary, &mut table)?;
     scale::measure(&mut table)?;
+    sql::measure(&mut table)?;
     Ok(if json { table.to_json() } else { table.to_text() })
 }

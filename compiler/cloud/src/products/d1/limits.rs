@@ -3,7 +3,8 @@
 //! Facts: explicit transactions, savepoints and `ATTACH` are refused; `PRAGMA` has an allow-list;
 //! tables named `_cf_…` belong to the platform and cannot be touched. A statement may have 100 KB,
 //! 100 parameters, 100 columns; a row or value 2 MB; a `LIKE` pattern 50 bytes; a function 32
-//! arguments. `foreign_keys` is always on. A call that runs for 30 seconds is interrupted.
+//! arguments. `foreign_keys` is always on. A call that runs for 30 seconds is interrupted, and so
+//! is one whose client gave up.
 //!
 //! Source: Cloudflare's D1 documentation (limits, SQL statements) and the text of workerd's
 //! refusals.
@@ -16,8 +17,7 @@ use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 
-/// A statement may have this many bytes.
-pub(super) const STATEMENT_BYTES_MAX: usize = 100_000;
+use crate::request::Gone;
 
 /// A call may run this long.
 const CALL_MAX: Duration = Duration::from_secs(30);
@@ -25,8 +25,10 @@ const CALL_MAX: Duration = Duration::from_secs(30);
 const CLOCK_STEPS: i32 = 100_000;
 
 /// SQLite's own limits, set to D1's.
-const LIMITS: [(Limit, i32); 5] = [
+const LIMITS: [(Limit, i32); 6] = [
     (Limit::SQLITE_LIMIT_LENGTH, 2_000_000),
+    // Of each statement, not of the text that it stands in.
+    (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
     (Limit::SQLITE_LIMIT_COLUMN, 100),
     (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
     (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50),
@@ -55,26 +57,40 @@ const PRAGMAS: [&str; 18] = [
     "table_xinfo",
 ];
 
-/// What the watched statements were refused for.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Refusal(Arc<AtomicBool>);
+/// A call that is watched.
+#[derive(Debug)]
+pub(super) struct Watch {
+    started: Instant,
+    gone: Gone,
+    steered: Arc<AtomicBool>,
+}
 
-impl Refusal {
+impl Watch {
     /// Says whether a statement tried to steer the transaction.
     pub(super) fn was_transaction(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.steered.load(Ordering::SeqCst)
+    }
+
+    /// Says whether the call took too long, or for nobody.
+    pub(super) fn is_over(&self) -> bool {
+        is_over(self.started, &self.gone)
     }
 }
 
+fn is_over(started: Instant, gone: &Gone) -> bool {
+    gone.is_gone() || started.elapsed() >= CALL_MAX
+}
+
 /// Sets the limits and watches every statement prepared from now on.
-pub(super) fn watch(db: &mut Connection) -> rusqlite::Result<Refusal> {
+pub(super) fn watch(db: &mut Connection, gone: &Gone) -> rusqlite::Result<Watch> {
     for (limit, value) in LIMITS {
         db.set_limit(limit, value)?;
     }
     let started = Instant::now();
-    db.progress_handler(CLOCK_STEPS, Some(move || started.elapsed() >= CALL_MAX))?;
-    let refusal = Refusal::default();
-    let seen = Arc::clone(&refusal.0);
+    let client = gone.clone();
+    db.progress_handler(CLOCK_STEPS, Some(move || is_over(started, &client)))?;
+    let watch = Watch { started, gone: gone.clone(), steered: Arc::default() };
+    let seen = Arc::clone(&watch.steered);
     db.authorizer(Some(move |context: AuthContext<'_>| {
         let steers =
             matches!(context.action, AuthAction::Transaction { .. } | AuthAction::Savepoint { .. });
@@ -87,7 +103,7 @@ pub(super) fn watch(db: &mut Connection) -> rusqlite::Result<Refusal> {
             Authorization::Allow
         }
     }))?;
-    Ok(refusal)
+    Ok(watch)
 }
 
 /// Stops watching, so that the transaction can be ended.

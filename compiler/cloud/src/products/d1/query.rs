@@ -25,7 +25,7 @@ pub(super) fn answer(
     shape: Shape,
 ) -> Result<Answer, Problem> {
     let batch = parse(&req.json(malformed)?)?;
-    let result = ctx.cloud.store.with_d1(uuid, |db| run::run(db, &batch, shape))??;
+    let result = ctx.cloud.store.with_d1(uuid, |db| run::run(db, &batch, shape, &req.gone))??;
     Ok(Answer::json_text(result))
 }
 
@@ -47,5 +47,5 @@ fn parse_one(body: &Value) -> Result<Sql, Problem> {
         Some(Value::Array(params)) => params.clone(),
         Some(_) => return Err(malformed("params: Expected array")),
     };
-    Ok(Sql { text: sql.to_owned(), params })
+    Ok(Sql::new(sql, params))
 }

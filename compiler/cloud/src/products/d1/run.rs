@@ -4,17 +4,27 @@
 //! that one has run, so that a statement sees what earlier ones created. Values become JSON as in
 //! JavaScript: integers beyond 2^53 lose precision, whole floats have no point, blobs are arrays
 //! of bytes. `rows_read` and `rows_written` are estimates from SQLite's own counters.
+//!
+//! Invariants:
+//! - A text of twice as many statements takes twice as long.
+//! - A client that gave up gets nothing done: its text stops, and is rolled back.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 use rusqlite::fallible_iterator::FallibleIterator as _;
 use rusqlite::types::{ToSqlOutput, Value as Cell, ValueRef};
 use rusqlite::{Batch, Connection, ErrorCode, Statement, StatementStatus};
 use serde_json::{Value, json};
 
-use super::limits::{self, STATEMENT_BYTES_MAX};
+use super::limits::{self, Watch};
 use crate::envelope::Problem;
+use crate::request::Gone;
+use crate::store::BUSY_MS;
 
 /// The shape of a statement's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,14 +38,30 @@ pub(super) enum Shape {
 /// One text of SQL with its parameters.
 #[derive(Debug)]
 pub(super) struct Sql {
-    pub(super) text: String,
-    pub(super) params: Vec<Value>,
+    /// Ends with NUL. Without it SQLite would copy the whole rest of the text for each statement,
+    /// and a text of ten times as many would take a hundred times as long.
+    text: String,
+    params: Vec<Value>,
+}
+
+impl Sql {
+    /// A text and what its parameters are.
+    pub(super) fn new(text: &str, params: Vec<Value>) -> Self {
+        let mut ended = String::with_capacity(text.len() + 1);
+        ended.push_str(text);
+        ended.push('\0');
+        Self { text: ended, params }
+    }
 }
 
 /// The largest integer that a JavaScript number holds exactly.
 const EXACT_MAX: i64 = 1 << 53;
 /// The same as a float.
 const EXACT_MAX_F64: f64 = 9_007_199_254_740_992.0;
+/// While the file is locked, the client is looked at this often.
+const LOCK_LOOK: Duration = Duration::from_millis(100);
+/// D1's words for a call that was stopped.
+const TIMED_OUT: &str = "D1 DB storage operation exceeded timeout which caused object to be reset.";
 /// workerd's refusal of explicit transactions.
 const TRANSACTION_REFUSED: &str = "To execute a transaction, please use the \
     state.storage.transaction() or state.storage.transactionSync() APIs instead of the SQL BEGIN \
@@ -51,12 +77,19 @@ pub(super) fn run(
     db: &mut Connection,
     batch: &[Sql],
     shape: Shape,
+    gone: &Gone,
 ) -> Result<Result<String, Problem>, Problem> {
-    db.execute_batch("BEGIN IMMEDIATE")?;
-    let refusal = limits::watch(db)?;
-    let outcome = statements(db, batch, shape);
+    match begin(db, gone) {
+        Err(_) if gone.is_gone() => return Ok(Err(Problem::new(400, 7500, TIMED_OUT))),
+        begun => begun?,
+    }
+    let watch = limits::watch(db, gone)?;
+    let outcome = statements(db, batch, shape, &watch);
     limits::unwatch(db)?;
     let outcome = outcome.and_then(|ran| {
+        if gone.is_gone() {
+            return Err(timed_out());
+        }
         if ran.changed {
             db.execute("UPDATE _cf_KV SET value = value + 1 WHERE key = 'bookmark'", [])?;
         }
@@ -70,13 +103,35 @@ pub(super) fn run(
     let size = file_bytes(db)?;
     Ok(match outcome {
         Ok(elements) => {
-            let elements: Vec<String> = elements.into_iter().map(|e| e.json(size)).collect();
-            Ok(format!("[{}]", elements.join(",")))
+            let mut text = String::with_capacity(elements.len() * ELEMENT_BYTES);
+            for element in elements {
+                text.push(if text.is_empty() { '[' } else { ',' });
+                element.write_to(&mut text, size);
+            }
+            text.push(']');
+            Ok(text)
         }
-        Err(_) if refusal.was_transaction() => Err(Problem::new(400, 7500, TRANSACTION_REFUSED)),
+        Err(_) if watch.was_transaction() => Err(Problem::new(400, 7500, TRANSACTION_REFUSED)),
         Err(Failed::Sqlite(error)) => Err(Problem::new(400, 7500, error_text(&error))),
         Err(Failed::Text(text)) => Err(Problem::new(400, 7500, text)),
     })
+}
+
+/// Takes the file's lock. Who waits for it without a client leaves the place to the next one.
+fn begin(db: &Connection, gone: &Gone) -> rusqlite::Result<()> {
+    let started = Instant::now();
+    db.busy_timeout(LOCK_LOOK)?;
+    let begun = loop {
+        match db.execute_batch("BEGIN IMMEDIATE") {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && started.elapsed() < Duration::from_millis(BUSY_MS)
+                    && !gone.is_gone() => {}
+            begun => break begun,
+        }
+    };
+    db.busy_timeout(Duration::from_millis(BUSY_MS))?;
+    begun
 }
 
 /// The size of a database's file.
@@ -111,30 +166,45 @@ struct Ran {
 struct Element {
     /// JSON text.
     results: String,
-    meta: Value,
+    duration_ms: f64,
+    changes: u64,
+    last_row_id: i64,
+    wrote: bool,
+    rows_read: i64,
+    rows_written: u64,
 }
 
+/// About what an element takes as JSON, beside its rows.
+const ELEMENT_BYTES: usize = 384;
+
 impl Element {
-    fn json(self, size_after: i64) -> String {
-        let Self { results, mut meta } = self;
-        if let Some(map) = meta.as_object_mut() {
-            map.insert("size_after".to_owned(), json!(size_after));
-        }
-        format!("{{\"results\":{results},\"success\":true,\"meta\":{meta}}}")
+    /// As JSON; `size_after` is known when all have run.
+    fn write_to(&self, out: &mut String, size_after: i64) {
+        let Self { results, duration_ms, changes, last_row_id, wrote, rows_read, rows_written } =
+            self;
+        // A string takes everything.
+        let _written = write!(
+            out,
+            "{{\"results\":{results},\"success\":true,\"meta\":{{\"served_by\":\"local\",\
+             \"served_by_region\":\"WEUR\",\"served_by_colo\":\"LOC\",\"served_by_primary\":true,\
+             \"timings\":{{\"sql_duration_ms\":{duration_ms}}},\"duration\":{duration_ms},\
+             \"changes\":{changes},\"last_row_id\":{last_row_id},\"changed_db\":{wrote},\
+             \"size_after\":{size_after},\"rows_read\":{rows_read},\
+             \"rows_written\":{rows_written}}}}}"
+        );
     }
 }
 
-fn statements(db: &Connection, batch: &[Sql], shape: Shape) -> Result<Ran, Failed> {
+fn statements(db: &Connection, batch: &[Sql], shape: Shape, watch: &Watch) -> Result<Ran, Failed> {
     let mut ran = Ran::default();
     for sql in batch {
         let before = ran.elements.len();
         let mut params = sql.params.iter();
         let mut split = Batch::new(db, &sql.text);
-        while let Some(mut statement) = split.next()? {
-            if sql.text.len() > STATEMENT_BYTES_MAX
-                && statement.expanded_sql().is_none_or(|sql| sql.len() > STATEMENT_BYTES_MAX)
-            {
-                return Err(Failed::Text("statement too long: SQLITE_TOOBIG".to_owned()));
+        while let Some(mut statement) = split.next().map_err(too_long)? {
+            // SQLite looks only while a statement runs, and many are over too soon for that.
+            if watch.is_over() {
+                return Err(timed_out());
             }
             bind(&mut statement, &mut params)?;
             ran.changed |= !statement.readonly();
@@ -148,6 +218,18 @@ fn statements(db: &Connection, batch: &[Sql], shape: Shape) -> Result<Ran, Faile
         }
     }
     Ok(ran)
+}
+
+/// D1's words for a statement that SQLite will not prepare for its length.
+fn too_long(error: rusqlite::Error) -> Failed {
+    if error.sqlite_error_code() == Some(ErrorCode::TooBig) {
+        return Failed::Text("statement too long: SQLITE_TOOBIG".to_owned());
+    }
+    Failed::Sqlite(error)
+}
+
+fn timed_out() -> Failed {
+    Failed::Text(TIMED_OUT.to_owned())
 }
 
 fn wrong_params() -> Failed {
@@ -191,7 +273,7 @@ fn element(
 ) -> Result<Element, Failed> {
     let started = Instant::now();
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
-    let changes_before = total_changes(db)?;
+    let changes_before = db.total_changes();
     let mut rows = Vec::new();
     let mut cursor = statement.raw_query();
     while let Some(row) = cursor.next()? {
@@ -206,30 +288,26 @@ fn element(
     drop(cursor);
     let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
     let scanned = i64::from(statement.get_status(StatementStatus::FullscanStep));
-    let written = total_changes(db)? - changes_before;
     // What triggers changed counts as written, but not as changed.
+    let written = db.total_changes().saturating_sub(changes_before);
     let changes = if written == 0 { 0 } else { db.changes() };
     let wrote = !statement.readonly();
-    let elapsed_ms = started.elapsed().as_secs_f64() * 1000.0;
-    let meta = json!({
-        "served_by": "local", "served_by_region": "WEUR", "served_by_colo": "LOC",
-        "served_by_primary": true, "timings": {"sql_duration_ms": elapsed_ms},
-        "duration": elapsed_ms, "changes": changes, "last_row_id": db.last_insert_rowid(),
-        "changed_db": wrote, "rows_read": count.max(scanned),
-        "rows_written": if wrote { written.max(1) } else { 0 },
-    });
+    let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
     let results = match shape {
         Shape::Rows => format!("[{}]", rows.join(",")),
         Shape::Raw => {
             format!("{{\"columns\":{},\"rows\":[{}]}}", json!(columns), rows.join(","))
         }
     };
-    Ok(Element { results, meta })
-}
-
-/// Rows changed since the connection was opened, triggers included.
-fn total_changes(db: &Connection) -> rusqlite::Result<i64> {
-    db.query_row("SELECT total_changes()", [], |row| row.get(0))
+    Ok(Element {
+        results,
+        duration_ms,
+        changes,
+        last_row_id: db.last_insert_rowid(),
+        wrote,
+        rows_read: count.max(scanned),
+        rows_written: if wrote { written.max(1) } else { 0 },
+    })
 }
 
 /// An object with the columns in order; of two with one name the last wins, as in JavaScript.
@@ -275,8 +353,7 @@ fn float(real: f64) -> Value {
 /// An error as D1 words it: `near "x": syntax error at offset 0: SQLITE_ERROR`.
 fn error_text(error: &rusqlite::Error) -> String {
     if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) {
-        return "D1 DB storage operation exceeded timeout which caused object to be reset."
-            .to_owned();
+        return TIMED_OUT.to_owned();
     }
     let code = code_name(error);
     match error {
