@@ -32,6 +32,7 @@ pub mod interrupt;
 pub mod lint;
 pub mod lock;
 mod outcome;
+mod outside;
 mod pools;
 pub mod ports;
 pub mod progress;

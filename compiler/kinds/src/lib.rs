@@ -7,10 +7,13 @@
 
 pub mod account;
 mod api;
+mod connection_url;
 mod d1;
 mod dns;
 mod dns_rules;
 mod form;
+mod hyperdrive;
+mod hyperdrive_grammar;
 mod kind;
 mod kv;
 mod lower;
@@ -34,6 +37,7 @@ pub use api::{Answer, ApiFailure, ApiMessage, Call, PageInfo, read_answer};
 pub use d1::{D1, query as d1_query};
 pub use dns::Dns;
 pub use form::FormPart;
+pub use hyperdrive::Hyperdrive;
 pub use kind::{
     Attr, BatchItem, Fields, Kind, Listing, Meaning, Mutability, Objection, Observed, Paging,
     Place, Wanted, classify, general,

@@ -7,9 +7,10 @@ use crate::imports::PURE;
 const LINES_MAX: usize = 1_000;
 
 /// Kinds, as the language spells them. The engine treats them all alike.
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 12] = [
     "d1",
     "dns",
+    "hyperdrive",
     "kv",
     "queue",
     "queue-consumer",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Address, Desired, KindId, Mode, Output, Span, Text, Value};
+use envc_core::{Address, Desired, KindId, Mode, Output, Sealed, Span, Text, Value};
 use envc_kinds::kind;
 use proptest::{collection::vec, prelude::*};
 use serde_json::Value as Json;
@@ -83,6 +83,9 @@ pub(crate) fn value(json: &Json) -> Value {
         Json::String(text) => Value::text(text.clone()),
         Json::Array(items) => Value::List(items.iter().map(value).collect()),
         Json::Object(map) => {
+            if let Some(sealed) = Sealed::from_json(json) {
+                return Value::Sealed(sealed);
+            }
             Value::Map(map.iter().map(|(name, item)| (name.clone(), value(item))).collect())
         }
     }

@@ -241,6 +241,7 @@ fn references_may_stand_where_the_table_says() {
         kv \"x\"
         r2 \"x\"
         queue \"x\"
+        hyperdrive \"x\" {{ origin (secret)\"U\" }}
         tunnel \"x\" {{ ingress \"x\" host=\"{{env}}\" service=\"http://localhost\" }}
         worker \"x\" path=\"x\"
         lease \"x\" pool=\"previews\"\n"
