@@ -76,8 +76,8 @@ fn all_that_is_missing_or_empty_is_one_error_with_its_places_before_anything_is_
 fn bundle() -> TestEnv {
     let mut env = TestEnv::new("../tests/fixtures/bundle");
     env.set("KEY", "the-planted-secret");
-    env.set("DATABASE_URL", "postgres://u:planted-password@db.example.com/app");
-    env.set("LOCAL_DATABASE_URL", "postgres://u:p@localhost/app");
+    env.set("DATABASE_URL", "postgres://web:planted-password@db.example.com/app");
+    env.set("LOCAL_DATABASE_URL", "postgres://web:web@localhost/app");
     let _first = env.envc(&["apply"]).exits(0);
     env
 }
