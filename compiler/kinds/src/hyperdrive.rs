@@ -350,7 +350,7 @@ fn lower_origin(node: &Node, cx: &mut dyn Lower, set: &mut Set<'_>) {
         let message = format!("this origin has no {}", names.join(", "));
         cx.report(
             Diagnostic::error("envc::spec::missing_property", node.name.span, message)
-                .at("says not where the database is")
+                .at("not a whole origin")
                 .help("add it, or give it all as one connection string: origin (secret)\"DATABASE_URL\""),
         );
     }

@@ -39,7 +39,7 @@ pub(crate) static ORIGIN: NodeRule = NodeRule {
 pub(crate) static CACHING: NodeRule = NodeRule {
     name: "caching",
     doc: "How answers to queries are cached.",
-    absent: "Not managed; Cloudflare caches for 60 seconds.",
+    absent: "Not managed; Cloudflare caches for 60 seconds, and serves for 15 more while it asks again.",
     example: "caching max-age=30",
     flags: &[FlagRule { name: "disabled", doc: "Nothing is cached." }],
     props: &[
@@ -49,13 +49,13 @@ pub(crate) static CACHING: NodeRule = NodeRule {
             Type::Int(0, 86_400),
             "Seconds that an answer is served from the cache.",
         )
-        .otherwise("not managed; 60"),
+        .otherwise("not managed"),
         optional(
             "stale-while-revalidate",
             Type::Int(0, 86_400),
             "Seconds more, while a new answer is fetched.",
         )
-        .otherwise("not managed; 15"),
+        .otherwise("not managed"),
     ],
     repeat: Repeat::Once,
     ..EMPTY

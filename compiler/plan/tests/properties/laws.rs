@@ -189,7 +189,7 @@ impl World {
                 }
             }
             6 => {
-                let id = crate::specs::SIMPLE[which % 4];
+                let id = crate::specs::SIMPLE[which % crate::specs::SIMPLE.len()];
                 self.stranger(id, &format!("theirs-{how}"), how);
             }
             7 => self.stranger(KindId::Dns, &format!("CNAME h{}.{ZONE}", which % 3), how),

@@ -1,11 +1,13 @@
 //! Values from outside reach every field of every kind that takes a text: what comes from outside
 //! gives the same resource as what stands in the spec. A kind to come is covered by its grammar.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Desired, Input, Inputs, KeyedDigest, Part, Sealer, Secret, Value, Vault};
+use envc_core::{
+    Address, Desired, Digest, Input, Inputs, KeyedDigest, Part, Sealer, Secret, Text, Value, Vault,
+};
 use envc_kinds::registry;
-use envc_plan::{needed_inputs, settle};
+use envc_plan::{Observation, Ownership, Plan, Work, check, needed_inputs, plan_apply, settle};
 use envc_spec::{Instance, load};
 use envc_syntax::rule::{NodeRule, Type};
 use serde_json::{Value as Json, json};
@@ -182,4 +184,53 @@ fn variables_and_secrets_of_a_worker_that_envc_deploys_are_put_in() {
     assert_eq!(opened(&script.fields["secrets"], &vault), json!({ "K": "y-me" }));
     assert!(format!("{:?}", script.fields["bindings"]).contains("x-me"));
     assert!(!format!("{script:?}").contains("y-me"));
+}
+
+/// The plan that makes a database of this spec in an empty account.
+fn first_plan(spec: &str) -> Plan {
+    let (graph, _vault) = resources(spec, "postgres://u:p@h.example.com/d").expect("it compiles");
+    let inputs = envc_plan::Inputs {
+        key: crate::account::key(),
+        env_type: "local".into(),
+        spec: Digest::of("spec"),
+        protect: false,
+        leases: &BTreeMap::new(),
+        sealer: &Sealer::new(KeyedDigest::new([1; 32]), "shop", "main"),
+        desired: &graph,
+        state: None,
+        observation: &Observation::default(),
+        ownership: &Ownership::default(),
+        keep: &BTreeSet::new(),
+        migrations: &BTreeMap::new(),
+    };
+    plan_apply(&inputs).expect("it can be planned")
+}
+
+#[test]
+fn a_plan_with_a_secret_in_a_field_is_refused() {
+    let plan = first_plan("hyperdrive \"pg\" { origin (secret)\"WHO\" }\n");
+    assert!(check(plan.clone()).is_ok());
+    assert!(!String::from_utf8_lossy(&plan.to_bytes()).contains("h.example.com"));
+    let secret = Part::In(Input::Secret("WHO".into()));
+    for wrong in [
+        Value::text("plain"),
+        Value::Private(Text::literal("plain")),
+        Value::Text(Text { parts: vec![secret] }),
+        Value::Map([("inside".to_owned(), Value::text("plain"))].into()),
+    ] {
+        let mut plan = plan.clone();
+        for step in &mut plan.steps {
+            let Work::Create(target) = &mut step.work else { panic!("{:?}", step.work) };
+            target.fields.insert("password".into(), wrong.clone());
+        }
+        let unsound = check(plan).expect_err("a password in a plan");
+        assert!(unsound.to_string().contains("has a secret in a field"), "{unsound}");
+    }
+    let mut told = plan;
+    told.changes[0].fields.iter_mut().for_each(|field| {
+        if field.field == "password" {
+            field.after = Some(json!("plain"));
+        }
+    });
+    assert!(check(told).expect_err("it is told").to_string().contains("tells a secret"));
 }
