@@ -11,7 +11,7 @@ const INNER: [&str; 7] = ["identity", "when", "ttl", "protect", "migrate", "exis
 
 /// What documents mention without declaring it: the node that is missing then, what it begins with
 /// where it is declared after all, and how it is mentioned.
-const MENTIONED: [(&str, &str, &[&str]); 14] = [
+const MENTIONED: [(&str, &str, &[&str]); 15] = [
     ("d1 \"webapp\"", "d1 \"webapp\"", &["d1=\"webapp\"", "{d1.webapp.", " d1 \"webapp\""]),
     ("d1 \"orders\"", "d1 \"orders\"", &["d1=\"orders\"", "{d1.orders.", " d1 \"orders\""]),
     ("kv \"cache\"", "kv \"cache\"", &["kv=\"cache\"", "{kv.cache.", " kv \"cache\""]),
@@ -20,6 +20,11 @@ const MENTIONED: [(&str, &str, &[&str]); 14] = [
         "queue \"jobs\"",
         "queue \"jobs\"",
         &["consume \"jobs\"", "queue=\"jobs\"", " queue \"jobs\""],
+    ),
+    (
+        "hyperdrive \"pg\" { origin (secret)\"DATABASE_URL\" }",
+        "hyperdrive \"pg\"",
+        &["hyperdrive=\"pg\"", "{hyperdrive.pg.", " hyperdrive \"pg\""],
     ),
     ("queue \"jobs-dlq\"", "queue \"jobs-dlq\"", &["dead-letter=\"jobs-dlq\""]),
     (

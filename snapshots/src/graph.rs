@@ -70,6 +70,8 @@ fn value_shown(value: &Value) -> String {
         Value::Bool(flag) => flag.to_string(),
         Value::Int(number) => number.to_string(),
         Value::Text(text) => text_shown(text),
+        Value::Private(text) => format!("(private) {}", text_shown(text)),
+        Value::Sealed(sealed) => format!("(sealed) {}", sealed.name),
         Value::List(items) => items.iter().map(value_shown).collect::<Vec<_>>().join(", "),
         Value::Map(items) => {
             let pairs = items.iter().map(|(name, item)| format!("{name} {}", value_shown(item)));

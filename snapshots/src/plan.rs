@@ -6,11 +6,12 @@ use std::{
     fs,
 };
 
-use envc_core::{Address, Digest};
+use envc_core::{Address, Digest, Input, Inputs as Outside, KeyedDigest, Sealer, Secret};
 use envc_kinds::Observed;
 use envc_plan::{
     BatchWork, Inputs, MigrationFile, Observation, Ownership, Palette, Plan, RenderOptions,
-    StateKey, Work, check, plan_apply, plan_json, render_plan, sort_migrations,
+    StateKey, Work, check, needed_inputs, plan_apply, plan_json, render_plan, settle,
+    sort_migrations,
 };
 use envc_spec::{Environment, MigrateMode};
 
@@ -43,6 +44,9 @@ fn every_type_of_every_example_as_a_first_plan() {
 
 /// The plan of an environment of which nothing is there but what `existing` names.
 pub(crate) fn first_plan(example: &Example, environment: &Environment) -> Plan {
+    let outside = outside(environment);
+    let mut resources = environment.resources.clone();
+    let _vault = settle(&mut resources, &outside).unwrap();
     let inputs = Inputs {
         key: StateKey {
             cloud: "cloudflare".into(),
@@ -54,7 +58,8 @@ pub(crate) fn first_plan(example: &Example, environment: &Environment) -> Plan {
         spec: Digest::of(&example.text),
         protect: environment.protect,
         leases: &environment.leases,
-        desired: &environment.resources,
+        sealer: &outside.sealer,
+        desired: &resources,
         state: None,
         observation: &existing_only(environment),
         ownership: &Ownership { marker: environment.marker.clone(), ..Ownership::default() },
@@ -62,6 +67,26 @@ pub(crate) fn first_plan(example: &Example, environment: &Environment) -> Plan {
         migrations: &migrations(example, environment),
     };
     plan_apply(&inputs).unwrap_or_else(|refusals| panic!("{refusals:#?}"))
+}
+
+/// Values that nobody takes for real ones; a secret is a connection string, which does for any.
+fn outside(environment: &Environment) -> Outside {
+    let (mut variables, mut secrets) = (BTreeMap::new(), BTreeMap::new());
+    for input in needed_inputs(environment).into_keys() {
+        match input {
+            Input::Env(name) => {
+                variables.insert(name.clone(), format!("fake-variable-{name}"));
+            }
+            Input::Secret(name) => {
+                let text = format!("postgres://user:fake-secret-{name}@db.example.com:5432/app");
+                secrets.insert(name, Secret::new(text));
+            }
+            Input::Lease { .. } => {}
+        }
+    }
+    let key = KeyedDigest::new("fake-key");
+    let sealer = Sealer::new(key, &environment.project, &environment.instance.id);
+    Outside::new(variables, secrets, sealer)
 }
 
 fn existing_only(environment: &Environment) -> Observation {

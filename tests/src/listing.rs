@@ -225,6 +225,7 @@ impl CloudView {
         let consumers = consumers.flatten().cloned().collect();
         add("queue-consumer", consumers, "queue_name", "consumer_id");
         add("queue", queues, "queue_name", "queue_id");
+        add("hyperdrive", self.list(&format!("{account}/hyperdrive/configs")), "name", "id");
         let scripts = self.whole(&format!("{account}/workers/scripts"));
         add("worker-crons", self.scheduled(&scripts), "id", "id");
         add("worker", scripts, "id", "id");

@@ -1,5 +1,5 @@
 //! The bundles of workers that envc deploys: read from their folders, held against Cloudflare's
-//! limits, and written into the desired graph as digests. The plan holds no code and no secret.
+//! limits, and written into the desired graph as digests. The plan holds no code.
 //!
 //! Every file below a bundle's folder is a module, but hidden ones; a link may not lead out of the
 //! project.
@@ -12,24 +12,20 @@ use std::{
 };
 
 use envc_core::{
-    Address, Input, KindId, Part, Secret, Text, Value,
+    Address, KindId, Value,
     limits::{WORKER_BYTES_MAX, WORKER_GZIP_BYTES_MAX, WORKER_MODULES_MAX},
 };
 use envc_kinds::{Module, Upload, size_text};
 use envc_spec::{Deploy, Worker};
 use flate2::{Compression, write::GzEncoder};
 
-use crate::{error::CommandError, fsio, generated::Sources, session::Session};
+use crate::{error::CommandError, fsio, session::Session};
 
 /// What is uploaded, by the address of its script.
 pub(crate) type Uploads = BTreeMap<Address, Arc<Upload>>;
 
-/// Reads all bundles and completes the scripts in the session's graph. Without `sources` a secret
-/// is missing, which is said elsewhere: the graph then tells of none of them.
-pub(crate) fn read(
-    session: &mut Session<'_>,
-    sources: Option<&Sources>,
-) -> Result<Uploads, CommandError> {
+/// Reads all bundles and completes the scripts in the session's graph.
+pub(crate) fn read(session: &mut Session<'_>) -> Result<Uploads, CommandError> {
     let mut uploads = Uploads::new();
     let bundled = session.environment.workers.iter().enumerate();
     let bundled: Vec<(usize, Worker)> = bundled
@@ -40,13 +36,10 @@ pub(crate) fn read(
         let Deploy::Bundle(folder) = &worker.deploy else { continue };
         let folder = join(&worker.path, folder);
         let modules = modules(&session.root, &worker.name, &folder)?;
-        let mut upload = Upload { modules, secrets: BTreeMap::new() };
+        let upload = Upload { modules };
         refuse_too_large(&worker.name, &upload)?;
         let main = main_module(&worker, &folder, &upload)?;
-        if let Some(sources) = sources {
-            upload.secrets = secrets(session, sources, &worker)?;
-        }
-        complete(session, &worker, &upload, &main)?;
+        complete(session, &worker, &upload, &main);
         let local = relative(&worker.path, &join(&folder, &main));
         if let Some(known) = session.environment.workers.get_mut(at) {
             // For `wrangler dev`, which runs the same file.
@@ -58,77 +51,15 @@ pub(crate) fn read(
 }
 
 /// Writes what was read into the desired graph.
-fn complete(
-    session: &mut Session<'_>,
-    worker: &Worker,
-    upload: &Upload,
-    main: &str,
-) -> Result<(), CommandError> {
-    let key = session.state_digest();
-    let digest = |secret: &Secret| Value::text(key.of(secret.expose()).as_str());
-    let secrets = upload.secrets.iter().map(|(name, value)| (name.clone(), digest(value)));
+fn complete(session: &mut Session<'_>, worker: &Worker, upload: &Upload, main: &str) {
+    let address = Address::new(KindId::Worker, &worker.name);
+    let Some(script) = session.environment.resources.get_mut(&address) else { return };
     let fields = [
         ("code", Value::text(upload.code())),
         ("bundle", Value::text(upload.size())),
         ("main", Value::text(main)),
-        ("secrets", Value::Map(secrets.collect())),
     ];
-    let address = Address::new(KindId::Worker, &worker.name);
-    let env = session.env;
-    let Some(script) = session.environment.resources.get_mut(&address) else { return Ok(()) };
     script.fields.extend(fields.map(|(field, value)| (field.to_owned(), value)));
-    if let Some(bindings) = script.fields.get_mut("bindings") {
-        let mut missing = None;
-        fill(bindings, &|name| env.var(name).map(str::to_owned), &mut missing);
-        if let Some(name) = missing {
-            let what = format!("worker \"{}\" needs the environment variable {name}", worker.name);
-            return Err(CommandError::failed(what)
-                .hint(format!("set it for one run: {name}=… envc apply"))
-                .code("envc::cli::missing_variable"));
-        }
-    }
-    Ok(())
-}
-
-/// Puts the values of variables into texts: an upload is compared and sent whole.
-fn fill(value: &mut Value, lookup: &dyn Fn(&str) -> Option<String>, missing: &mut Option<String>) {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Int(_) => {}
-        Value::List(items) => items.iter_mut().for_each(|item| fill(item, lookup, missing)),
-        Value::Map(items) => items.values_mut().for_each(|item| fill(item, lookup, missing)),
-        Value::Text(text) => {
-            let mut filled = Text::default();
-            for part in std::mem::take(&mut text.parts) {
-                filled.push(match &part {
-                    Part::In(Input::Env(name)) => {
-                        let value = lookup(name);
-                        if value.is_none() {
-                            missing.get_or_insert_with(|| name.clone());
-                        }
-                        value.map_or(part, Part::Lit)
-                    }
-                    _ => part,
-                });
-            }
-            *text = filled;
-        }
-    }
-}
-
-fn secrets(
-    session: &Session<'_>,
-    sources: &Sources,
-    worker: &Worker,
-) -> Result<BTreeMap<String, Secret>, CommandError> {
-    let mut out = BTreeMap::new();
-    for (name, text) in &worker.secrets {
-        let Some(value) = sources.private_text(session, text) else {
-            let what = format!("the secret {name} of worker \"{}\" is not known", worker.name);
-            return Err(CommandError::failed(what).code("envc::cli::missing_secret"));
-        };
-        out.insert(name.clone(), value);
-    }
-    Ok(out)
 }
 
 fn modules(root: &Path, worker: &str, folder: &str) -> Result<Vec<Module>, CommandError> {

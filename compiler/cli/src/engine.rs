@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use envc_core::{Address, Desired, limits::PARALLELISM};
+use envc_core::{Address, Desired, Vault, limits::PARALLELISM};
 use envc_exec::{
     CallClass, CallError, Client, LeaseAnswers, LeaseQuestion, Leasing, Report, Run, Scope,
     ask_leases, help_for_call, lacking, observe,
@@ -83,6 +83,8 @@ pub(crate) struct Request<'r> {
 pub(crate) struct Running<'r> {
     /// The texts of the migrations that the plan names.
     pub(crate) migrations: &'r BTreeMap<Address, Vec<MigrationFile>>,
+    /// The texts of what is sealed in the plan.
+    pub(crate) vault: &'r Vault,
     /// What is uploaded besides what stands in the plan.
     pub(crate) uploads: &'r Uploads,
     /// Steps at once.
@@ -291,6 +293,7 @@ impl<'a, 'u> Engine<'a, 'u> {
             spec: session.spec_digest(),
             leases: &session.environment.leases,
             protect: session.environment.protect,
+            sealer: &session.sealer(),
             desired: &session.environment.resources,
             state: loaded.state.as_ref(),
             observation: request.observation,
@@ -330,6 +333,7 @@ impl<'a, 'u> Engine<'a, 'u> {
                 store: &*self.store,
                 plan,
                 migrations: running.migrations,
+                vault: running.vault,
                 uploads: running.uploads,
                 parallelism: running.parallelism,
                 news: loaded.news,

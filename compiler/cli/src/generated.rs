@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use envc_core::{Address, Digest, Input, Output, Part, Secret, Text};
+use envc_core::{Address, Digest, Input, Inputs, Output, Part, Secret};
 use envc_exec::{Client, Scope, fetch_token};
 use envc_plan::{FileInputs, needed_parts, render_files, template_paths};
 use serde_json::json;
@@ -18,7 +18,6 @@ use crate::{
     out_dir::OutDir,
     pools::LeaseFacts,
     registry::FileRecord,
-    secrets::Secrets,
     session::Session,
 };
 
@@ -28,7 +27,7 @@ pub(crate) const TEMPLATE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What the files are made from, read before anything is changed.
 pub(crate) struct Sources {
     templates: BTreeMap<String, String>,
-    secrets: BTreeMap<String, Secret>,
+    inputs: Inputs,
     tokens_needed: BTreeSet<Address>,
     lease_secrets: bool,
 }
@@ -100,8 +99,8 @@ pub(crate) struct Written {
 }
 
 impl Sources {
-    /// Reads templates and secrets. All that is missing is told before anything is changed.
-    pub(crate) fn read(session: &Session<'_>) -> Result<Self, CommandError> {
+    /// Reads templates.
+    pub(crate) fn read(session: &Session<'_>, inputs: Inputs) -> Result<Self, CommandError> {
         let environment = &session.environment;
         let mut templates = BTreeMap::new();
         for path in template_paths(environment) {
@@ -111,38 +110,18 @@ impl Sources {
                 templates.insert(path, text);
             }
         }
-        let mut names = BTreeSet::new();
         let mut tokens_needed = BTreeSet::new();
         let mut lease_secrets = false;
         for part in needed_parts(environment) {
             match part {
-                Part::In(Input::Secret(name)) => {
-                    names.insert(name);
-                }
                 Part::Out(reference) if reference.output == Output::Token => {
                     tokens_needed.insert(reference.address);
                 }
                 Part::In(Input::Lease { secret: true, .. }) => lease_secrets = true,
-                Part::In(Input::Env(_) | Input::Lease { .. }) | Part::Out(_) | Part::Lit(_) => {}
+                Part::In(_) | Part::Out(_) | Part::Lit(_) => {}
             }
         }
-        let secrets =
-            Secrets::new(&environment.secrets, &session.root, session.env).resolve(&names)?;
-        Ok(Self { templates, secrets, tokens_needed, lease_secrets })
-    }
-
-    /// The value of a text that is made of secrets and variables; `None` when a piece is not known.
-    pub(crate) fn private_text(&self, session: &Session<'_>, text: &Text) -> Option<Secret> {
-        let value = text.resolve(|part| match part {
-            Part::Lit(text) => Some(text.clone()),
-            // Into an upload's body, and nowhere else.
-            Part::In(Input::Secret(name)) => {
-                self.secrets.get(name).map(|secret| secret.expose().to_owned())
-            }
-            Part::In(Input::Env(name)) => session.env.var(name).map(str::to_owned),
-            Part::In(Input::Lease { .. }) | Part::Out(_) => None,
-        });
-        value.map(Secret::new)
+        Ok(Self { templates, inputs, tokens_needed, lease_secrets })
     }
 
     /// Renders all files.
@@ -155,9 +134,9 @@ impl Sources {
             Part::Lit(text) => Some(text.clone()),
             // Into the files: `render_files` keeps secrets in private ones.
             Part::In(Input::Secret(name)) => {
-                self.secrets.get(name).map(|secret| secret.expose().to_owned())
+                self.inputs.secret(name).map(|secret| secret.expose().to_owned())
             }
-            Part::In(Input::Env(name)) => session.env.var(name).map(str::to_owned),
+            Part::In(Input::Env(name)) => self.inputs.variable(name).map(str::to_owned),
             Part::In(Input::Lease { lease, attribute, .. }) => {
                 resources.leases.get(lease).and_then(|facts| facts.value(attribute))
             }

@@ -33,6 +33,7 @@ pub mod lint;
 pub mod lock;
 mod out_dir;
 mod outcome;
+mod outside;
 mod pools;
 pub mod ports;
 pub mod progress;

@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
 };
 
-use envc_core::{Digest, KeyedDigest};
+use envc_core::{Digest, KeyedDigest, Sealer};
 use envc_plan::{Ownership, StateKey};
 use envc_spec::{
     Environment, Identity, Instance, Spec, StateStoreKind, TypeHead, identity_from_branch,
@@ -271,6 +271,11 @@ impl<'a> Session<'a> {
             return self.digest.clone();
         }
         KeyedDigest::new(format!("envc state {}/{}", self.project, self.id))
+    }
+
+    /// Seals what is private in plans and in the state.
+    pub(crate) fn sealer(&self) -> Sealer {
+        Sealer::new(self.state_digest(), &self.project, &self.id)
     }
 
     /// The key of the state in this account.

@@ -21,8 +21,8 @@ const RATE_LIMIT_DEFAULT: u32 = 1200;
 /// The window of the rate limit.
 const WINDOW: Duration = Duration::from_mins(5);
 /// Products whose permission can be denied.
-const PRODUCTS: [&str; 9] =
-    ["d1", "kv", "r2", "queues", "tunnel", "dns", "zones", "workers", "routes"];
+const PRODUCTS: [&str; 10] =
+    ["d1", "kv", "r2", "queues", "hyperdrive", "tunnel", "dns", "zones", "workers", "routes"];
 
 /// When a crash comes, seen from the call's effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +66,8 @@ pub struct Faults {
     pub list_lag_ms: u64,
     /// R2's "not empty" comes without its code, as some live answers have it.
     pub bare_conflict: bool,
+    /// The databases of Hyperdrive configs cannot be reached.
+    pub unreachable_origin: bool,
 }
 
 impl Faults {
@@ -85,11 +87,12 @@ impl Faults {
     /// | `html-on` | n+n | 200 with an HTML challenge page (`cf-mitigated: challenge`) |
     /// | `crash-on` | n:before, n:after | the process aborts before or after the call's effect |
     /// | `fail` (or `fail-path`) | METHOD:part of the path:status:code:text | every such call fails so |
-    /// | `deny` | d1+kv+r2+queues+tunnel+dns+zones+workers+routes | the token lacks these permissions |
+    /// | `deny` | d1+kv+r2+queues+hyperdrive+tunnel+dns+zones+workers+routes | the token lacks these permissions |
     /// | `rate-limit` | n | more than n calls in 5 minutes: refused for 5 minutes |
     /// | `seed` | n | of `error-rate` |
     /// | `list-lag` | ms | new objects appear in lists only after this |
     /// | `bare-conflict` | true, false | R2's "not empty" comes without its code |
+    /// | `unreachable-origin` | true, false | making or changing a Hyperdrive config: 2015 |
     pub fn parse(spec: &str) -> Result<Self, String> {
         let mut faults = Self::default();
         for pair in spec.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
@@ -117,6 +120,7 @@ impl Faults {
             "seed" => self.seed = number(key, value)?,
             "list-lag" => self.list_lag_ms = number(key, value)?,
             "bare-conflict" => self.bare_conflict = number(key, value)?,
+            "unreachable-origin" => self.unreachable_origin = number(key, value)?,
             _ => return Err(format!("unknown fault `{key}`")),
         }
         Ok(())
@@ -345,7 +349,7 @@ mod tests {
         let spec = "latency=100, error-rate=0.5,error-on=3,lose-response-on=5+9,drop-request-on=1,\
                     throttle-on=2,null-body-on=4,html-on=6,crash-on=7:after,\
                     fail=post:/d1/database:500:7500:internal error,deny=d1+dns,rate-limit=10,\
-                    seed=42,list-lag=250,bare-conflict=true";
+                    seed=42,list-lag=250,bare-conflict=true,unreachable-origin=true";
         let expected = Faults {
             latency_ms: 100,
             error_rate: 0.5,
@@ -368,6 +372,7 @@ mod tests {
             seed: 42,
             list_lag_ms: 250,
             bare_conflict: true,
+            unreachable_origin: true,
         };
         assert_eq!(Faults::parse(spec), Ok(expected));
         assert_eq!(Faults::parse(" "), Ok(Faults::default()));

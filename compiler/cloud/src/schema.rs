@@ -5,7 +5,7 @@
 //! `user_version`, and a file from a newer program is refused.
 
 /// Schema steps, oldest first.
-pub(crate) const STEPS: &[&str] = &[STEP_1, STEP_2, STEP_3, STEP_4];
+pub(crate) const STEPS: &[&str] = &[STEP_1, STEP_2, STEP_3, STEP_4, STEP_5];
 
 const STEP_1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -165,5 +165,13 @@ CREATE TABLE worker_assets (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE worker_asset_sessions (
     id TEXT PRIMARY KEY, script TEXT NOT NULL, manifest TEXT NOT NULL, created_us INTEGER NOT NULL
+) STRICT;
+";
+
+const STEP_5: &str = r"
+CREATE TABLE hyperdrive_configs (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, origin TEXT NOT NULL, caching TEXT NOT NULL,
+    mtls TEXT NOT NULL, connection_limit INTEGER, created_us INTEGER NOT NULL,
+    modified_us INTEGER NOT NULL, restarted_us INTEGER
 ) STRICT;
 ";

@@ -15,6 +15,8 @@ pub enum KindId {
     R2,
     /// A queue.
     Queue,
+    /// A Hyperdrive config.
+    Hyperdrive,
     /// A Cloudflare Tunnel.
     Tunnel,
     /// The ingress rules of a tunnel: one document per tunnel.
@@ -35,11 +37,12 @@ pub enum KindId {
 
 impl KindId {
     /// All kinds, in the order in which people read them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::D1,
         Self::Kv,
         Self::R2,
         Self::Queue,
+        Self::Hyperdrive,
         Self::Tunnel,
         Self::TunnelConfig,
         Self::Dns,
@@ -57,6 +60,7 @@ impl KindId {
             Self::Kv => "kv",
             Self::R2 => "r2",
             Self::Queue => "queue",
+            Self::Hyperdrive => "hyperdrive",
             Self::Tunnel => "tunnel",
             Self::TunnelConfig => "tunnel-config",
             Self::Dns => "dns",

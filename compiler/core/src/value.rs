@@ -1,10 +1,16 @@
 //! Values of fields, which may refer to what exists only after apply.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 
-use crate::Address;
+use crate::{
+    Address,
+    inputs::{self, Sealed},
+};
 
 /// What a resource offers to others once it exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -141,7 +147,7 @@ impl Part {
 }
 
 /// The value of a field of a desired resource.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Value {
     /// Nothing.
@@ -152,6 +158,11 @@ pub enum Value {
     Int(i64),
     /// Text, perhaps with references.
     Text(Text),
+    /// Text that only the account may see, before it is sealed. It has no form on disk.
+    #[serde(skip)]
+    Private(Text),
+    /// Text that only the account may see: its name, and a digest.
+    Sealed(Sealed),
     /// A list, in order.
     List(Vec<Self>),
     /// Named values.
@@ -167,10 +178,53 @@ impl Value {
     /// Calls `f` for every text inside.
     pub fn each_text<'a>(&'a self, f: &mut dyn FnMut(&'a Text)) {
         match self {
-            Self::Null | Self::Bool(_) | Self::Int(_) => {}
-            Self::Text(text) => f(text),
+            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Sealed(_) => {}
+            Self::Text(text) | Self::Private(text) => f(text),
             Self::List(items) => items.iter().for_each(|item| item.each_text(f)),
             Self::Map(items) => items.values().for_each(|item| item.each_text(f)),
+        }
+    }
+
+    /// True when any piece of it is for the account alone.
+    pub fn is_private(&self) -> bool {
+        match self {
+            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Text(_) => false,
+            Self::Private(_) | Self::Sealed(_) => true,
+            Self::List(items) => items.iter().any(Self::is_private),
+            Self::Map(items) => items.values().any(Self::is_private),
+        }
+    }
+
+    /// True when nothing in it may be said: what there is of texts is sealed.
+    pub fn is_sealed(&self) -> bool {
+        match self {
+            Self::Null | Self::Sealed(_) => true,
+            Self::Bool(_) | Self::Int(_) | Self::Text(_) | Self::Private(_) => false,
+            Self::List(items) => items.iter().all(Self::is_sealed),
+            Self::Map(items) => items.values().all(Self::is_sealed),
+        }
+    }
+
+    /// The variables and secrets in it whose values are not known.
+    pub fn unknown(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        self.find_unknown(&mut found);
+        found
+    }
+
+    fn find_unknown(&self, found: &mut BTreeSet<String>) {
+        match self {
+            Self::Null | Self::Bool(_) | Self::Int(_) => {}
+            Self::Text(text) | Self::Private(text) => {
+                let from_outside =
+                    |part: &&Part| matches!(part, Part::In(Input::Env(_) | Input::Secret(_)));
+                found.extend(text.parts.iter().filter(from_outside).filter_map(inputs::name_of));
+            }
+            Self::Sealed(sealed) => {
+                found.extend(sealed.digest.is_none().then(|| sealed.name.clone()));
+            }
+            Self::List(items) => items.iter().for_each(|item| item.find_unknown(found)),
+            Self::Map(items) => items.values().for_each(|item| item.find_unknown(found)),
         }
     }
 
@@ -184,6 +238,8 @@ impl Value {
             Self::Bool(flag) => (*flag).into(),
             Self::Int(number) => (*number).into(),
             Self::Text(text) => text.resolve(&mut *known)?.into(),
+            Self::Private(_) => return None,
+            Self::Sealed(sealed) => sealed.to_json(),
             Self::List(items) => {
                 items.iter().map(|item| item.resolve(known)).collect::<Option<Vec<_>>>()?.into()
             }
@@ -202,6 +258,22 @@ impl Value {
         let mut found = Vec::new();
         self.each_text(&mut |text| found.extend(text.refs().map(|reference| &reference.address)));
         found
+    }
+}
+
+impl fmt::Debug for Value {
+    /// Of a private text the names that it is made of.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("Null"),
+            Self::Bool(flag) => f.debug_tuple("Bool").field(flag).finish(),
+            Self::Int(number) => f.debug_tuple("Int").field(number).finish(),
+            Self::Text(text) => f.debug_tuple("Text").field(text).finish(),
+            Self::Private(text) => write!(f, "Private({})", inputs::names_of(text)),
+            Self::Sealed(sealed) => f.debug_tuple("Sealed").field(sealed).finish(),
+            Self::List(items) => f.debug_tuple("List").field(items).finish(),
+            Self::Map(items) => f.debug_tuple("Map").field(items).finish(),
+        }
     }
 }
 

@@ -236,7 +236,7 @@ impl<'a> Client<'a> {
         if let (Some(ray), true) = (&failure.ray, status >= 500) {
             message = format!("{message} (cf-ray {ray})");
         }
-        Err(Failed { class: CallClass::Api(meaning), message, retry_after_ms })
+        Err(Failed { class: CallClass::Api(meaning), message: call.hide(message), retry_after_ms })
     }
 
     fn request(&self, call: &Call) -> Result<http::Request<Bytes>, String> {

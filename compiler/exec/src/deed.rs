@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use envc_core::{Address, Input, KindId, Output, Part, Secret};
+use envc_core::{Address, Input, KindId, Output, Part, Secret, Value, Vault};
 use envc_kinds::{BatchItem, Kind, Meaning, Mutability, Observed, Upload, Wanted, kind};
 use envc_plan::{BatchWork, Doomed, State, Target};
 use serde_json::Value as Json;
@@ -31,6 +31,8 @@ pub(crate) struct Context<'a> {
     pub(crate) begun: BTreeSet<(KindId, String)>,
     /// Names of this environment are proof enough.
     pub(crate) names_are_proof: bool,
+    /// The texts of the plan's sealed values.
+    pub(crate) vault: &'a Vault,
     /// What is uploaded besides what stands in the plan.
     pub(crate) uploads: &'a BTreeMap<Address, Arc<Upload>>,
     /// API identifiers by address; grows as steps succeed.
@@ -133,12 +135,15 @@ impl Context<'_> {
             open: false,
             pool: None,
         };
-        let mut fields = BTreeMap::new();
+        let unknown = |field: &str| bug(format!("`{field}` refers to something that is not known"));
+        let (mut fields, mut secrets) = (BTreeMap::new(), BTreeMap::new());
         for (field, value) in &target.fields {
-            let value = value
-                .resolve(&mut |part| self.resolve(part))
-                .ok_or_else(|| bug(format!("`{field}` refers to something that is not known")))?;
-            fields.insert(field.clone(), value);
+            if value.is_private() {
+                self.open(field, value, &mut secrets).ok_or_else(|| unknown(field))?;
+                continue;
+            }
+            let value = value.resolve(&mut |part| self.resolve(part));
+            fields.insert(field.clone(), value.ok_or_else(|| unknown(field))?);
         }
         let parent_id = match &target.parent {
             Some(parent) => {
@@ -151,13 +156,38 @@ impl Context<'_> {
             fields,
             parent_id,
             before: target.before.clone(),
+            secrets,
             upload: self.uploads.get(&target.address).cloned(),
         })
+    }
+
+    /// The texts of a sealed field, or of a map of them.
+    fn open(
+        &self,
+        field: &str,
+        value: &Value,
+        secrets: &mut BTreeMap<String, Secret>,
+    ) -> Option<()> {
+        match value {
+            Value::Sealed(sealed) => {
+                secrets.insert(field.to_owned(), self.vault.open(sealed)?.clone());
+                Some(())
+            }
+            Value::Map(items) => items
+                .iter()
+                .try_for_each(|(key, item)| self.open(&format!("{field}.{key}"), item, secrets)),
+            _ => None,
+        }
     }
 
     fn made(&self, target: &Target, wanted: Wanted, observed: &Observed) -> Outcome {
         self.learn(&target.address, observed);
         let mut fields = wanted.fields;
+        for (field, value) in target.fields.iter().filter(|(_, value)| value.is_private()) {
+            // As it is sealed: what is recorded is what the plan says.
+            let sealed = value.resolve(&mut |_| None);
+            fields.extend(sealed.map(|sealed| (field.clone(), sealed)));
+        }
         let attrs = kind(target.address.kind()).attrs().iter();
         for attr in attrs.filter(|attr| attr.mutability == Mutability::Witness) {
             let told = observed.fields.get(attr.name);
@@ -175,7 +205,7 @@ impl Context<'_> {
         let kind = kind(target.address.kind());
         let place = self.scope.place(target.zone.as_deref());
         let wanted = self.wanted(target)?;
-        let call = kind.create(&place, &wanted);
+        let call = kind.create(&place, &wanted).hiding(wanted.secrets.values());
         if kind.listing(&place).is_none() {
             // Writes the whole of something that lives with its parent: may be repeated.
             let answer = self.client.call_repeatable(&call, Some(kind)).await?;
@@ -235,7 +265,7 @@ impl Context<'_> {
         let kind = kind(target.address.kind());
         let place = self.scope.place(target.zone.as_deref());
         let wanted = self.wanted(target)?;
-        let call = kind.update(&place, id, &wanted, changed);
+        let call = kind.update(&place, id, &wanted, changed).hiding(wanted.secrets.values());
         let observed = match self.client.call_repeatable(&call, Some(kind)).await {
             Ok(answer) => kind.made(&wanted, &answer.result),
             // An earlier try may have had its effect, and moved what this one starts from.

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use envc_core::{Address, KeyedDigest, Secret};
+use envc_core::{Address, KeyedDigest, Secret, Vault};
 use envc_kinds::{Meaning, Upload, kind};
 use envc_plan::{Action, CheckedPlan, LeaseWork, MigrationFile, Plan, ReleaseWork, State, Work};
 use futures::{
@@ -41,6 +41,8 @@ pub struct Run<'a> {
     pub plan: &'a CheckedPlan,
     /// The texts of the migrations that the plan names.
     pub migrations: &'a BTreeMap<Address, Vec<MigrationFile>>,
+    /// The texts of the plan's sealed values: they are put in at the call.
+    pub vault: &'a Vault,
     /// What is uploaded besides what stands in the plan, by the address of its resource.
     pub uploads: &'a BTreeMap<Address, Arc<Upload>>,
     /// Steps at once.
@@ -208,6 +210,7 @@ fn context<'a>(run: &Run<'a>, plan: &Plan, state: &State) -> Context<'a> {
         scope: run.scope,
         begun: Context::begun_before(state),
         names_are_proof: run.names_are_proof,
+        vault: run.vault,
         uploads: run.uploads,
         ids: Mutex::new(ids),
         names,

@@ -3,6 +3,8 @@
 //! Unknown fields never matter, arrays may be null, codes may be missing: the API grows without
 //! notice. Source of the envelope: Cloudflare's OpenAPI document and its official SDKs.
 
+use std::fmt;
+
 use envc_core::Secret;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value as Json;
@@ -13,7 +15,7 @@ use crate::form::{self, FormPart};
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// One request, relative to the base URL (`…/client/v4`).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Call {
     /// The method.
     pub method: http::Method,
@@ -23,10 +25,28 @@ pub struct Call {
     pub query: Vec<(String, String)>,
     /// Extra headers.
     pub headers: Vec<(&'static str, String)>,
-    /// The JSON body.
+    /// The JSON body; it may hold secrets, so it is never printed.
     pub body: Option<Json>,
     /// The parts of a form, in place of a JSON body.
     pub form: Vec<FormPart>,
+    /// Texts of the body that no message may repeat, whatever the API answers.
+    pub secrets: Vec<Secret>,
+}
+
+/// Fewest characters of a secret that is looked for in messages: shorter ones stand in any word.
+const HIDDEN_CHARS_MIN: usize = 4;
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let body = self.body.as_ref().map(|body| format!("{} bytes", body.to_string().len()));
+        f.debug_struct("Call")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("query", &self.query)
+            .field("body", &body)
+            .field("form", &self.form)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Call {
@@ -41,7 +61,15 @@ impl Call {
             }
             path.extend(utf8_percent_encode(segment, SEGMENT));
         }
-        Self { method, path, query: Vec::new(), headers: Vec::new(), body: None, form: Vec::new() }
+        Self {
+            method,
+            path,
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+            form: Vec::new(),
+            secrets: Vec::new(),
+        }
     }
 
     /// `GET`
@@ -95,6 +123,25 @@ impl Call {
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// The call with texts that no message about it may repeat.
+    #[must_use]
+    pub fn hiding<'s>(mut self, secrets: impl IntoIterator<Item = &'s Secret>) -> Self {
+        self.secrets.extend(secrets.into_iter().cloned());
+        self
+    }
+
+    /// A message about the call, without what is hidden.
+    pub fn hide(&self, message: String) -> String {
+        let mut secrets: Vec<&str> = self.secrets.iter().map(Secret::expose).collect();
+        secrets.retain(|secret| secret.chars().count() >= HIDDEN_CHARS_MIN);
+        // A longer one may hold a shorter one.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.into_iter().fold(message, |message, secret| {
+            let escaped = utf8_percent_encode(secret, SEGMENT).to_string();
+            message.replace(secret, "(hidden)").replace(&escaped, "(hidden)")
+        })
     }
 
     /// True when the call may change something.

@@ -31,7 +31,10 @@ pub struct Wanted {
     pub parent_id: String,
     /// What was there when the plan was made, of the fields that [`Kind::changes_from`] names.
     pub before: BTreeMap<String, Json>,
-    /// What goes with the call and stands in no plan: code and the values of secrets.
+    /// The texts of sealed fields, by field; of a map's by `field.key`. They go into the call, and
+    /// nowhere else.
+    pub secrets: BTreeMap<String, Secret>,
+    /// The code that goes with the call and stands in no plan.
     pub upload: Option<Arc<Upload>>,
 }
 
@@ -87,8 +90,9 @@ pub enum Mutability {
     Replace,
     /// Counts at creation only; never a diff (the API does not promise to keep it).
     CreateOnly,
-    /// Changed in place; the values are digests of secrets by name, of which only names are shown.
-    Digested,
+    /// Changed in place, and never told by the API: a sealed value, or a map of them. What is
+    /// recorded is compared, and only names are shown.
+    WriteOnly,
     /// Given by the server and recorded from its answer. No spec sets it; another value than the
     /// recorded one says that somebody else changed what no list shows.
     Witness,
@@ -260,6 +264,13 @@ pub trait Kind: Sync + fmt::Debug {
 
     /// Turns its node into desired resources: its own and those that live with it.
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired>;
+
+    /// The fields that a private text comes to, where the spec gives several in one: a connection
+    /// string. They take the place of the field. The error says what is wrong with the text as a
+    /// clause after "it", and repeats none of it.
+    fn split(&self, _field: &str, _text: &Secret) -> Option<Result<Fields<Secret>, String>> {
+        None
+    }
 
     /// Its attributes, besides the physical name.
     fn attrs(&self) -> &'static [Attr];

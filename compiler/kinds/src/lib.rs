@@ -7,10 +7,13 @@
 
 pub mod account;
 mod api;
+mod connection_url;
 mod d1;
 mod dns;
 mod dns_rules;
 mod form;
+mod hyperdrive;
+mod hyperdrive_grammar;
 mod kind;
 mod kv;
 mod lower;
@@ -35,6 +38,7 @@ pub use api::{Answer, ApiFailure, ApiMessage, Call, PageInfo, read_answer};
 pub use d1::D1;
 pub use dns::Dns;
 pub use form::FormPart;
+pub use hyperdrive::Hyperdrive;
 pub use kind::{
     Attr, BatchItem, Database, Fields, Kind, Listing, Meaning, Mutability, Objection, Observed,
     Paging, Place, SqlMistake, Wanted, classify, general,

@@ -9,6 +9,9 @@ pub trait Lower {
     /// the text without its references.
     fn text(&mut self, value: &Scalar) -> Text;
 
+    /// Interpolates a text that the account alone may see: secrets may stand in it.
+    fn private_text(&mut self, value: &Scalar) -> Text;
+
     /// The text that a value comes to, where all of it is known before apply and nothing in it is
     /// a mistake: for checks that a mistake would only mislead.
     fn literal(&mut self, value: &Scalar) -> Option<String>;
@@ -28,6 +31,9 @@ pub trait Lower {
 
     /// `envc:{project}/{env}`: the marker in comments.
     fn marker(&self) -> &str;
+
+    /// True for what exists already in this type: nothing of it is made or changed.
+    fn is_existing(&self, node: &Node) -> bool;
 
     /// True when the environment is protected.
     fn protected(&self) -> bool;

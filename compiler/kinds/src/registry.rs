@@ -3,8 +3,8 @@
 use envc_core::KindId;
 
 use crate::{
-    D1, Dns, Kind, Kv, Queue, QueueConsumer, R2, Tunnel, TunnelConfig, Worker, WorkerCrons,
-    WorkerDomain, WorkerRoute,
+    D1, Dns, Hyperdrive, Kind, Kv, Queue, QueueConsumer, R2, Tunnel, TunnelConfig, Worker,
+    WorkerCrons, WorkerDomain, WorkerRoute,
 };
 
 static KINDS: &[&dyn Kind] = &[
@@ -12,6 +12,7 @@ static KINDS: &[&dyn Kind] = &[
     &Kv,
     &R2,
     &Queue,
+    &Hyperdrive,
     &Tunnel,
     &TunnelConfig,
     &Dns,
@@ -34,6 +35,7 @@ pub fn kind(id: KindId) -> &'static dyn Kind {
         KindId::Kv => &Kv,
         KindId::R2 => &R2,
         KindId::Queue => &Queue,
+        KindId::Hyperdrive => &Hyperdrive,
         KindId::Tunnel => &Tunnel,
         KindId::TunnelConfig => &TunnelConfig,
         KindId::Dns => &Dns,

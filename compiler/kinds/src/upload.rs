@@ -1,12 +1,12 @@
-//! What is uploaded of a Worker besides what stands in the plan: its modules, and its secrets.
+//! What is uploaded of a Worker besides what stands in the plan: its modules.
 //!
 //! Pure: the folder is read by the caller. A module's name is its path inside the bundle's folder,
 //! and its type follows from the name's ending, as wrangler's default rules have it.
 //! Source: Cloudflare's documentation of multipart upload metadata, checked November 2026.
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
-use envc_core::{Digest, Secret};
+use envc_core::Digest;
 
 /// Hex digits of the digest of the code: it travels in a tag, which has to be short.
 const CODE_DIGITS: usize = 32;
@@ -15,13 +15,11 @@ const CODE_DIGITS: usize = 32;
 const MAIN_NAMES: [&str; 6] =
     ["index.js", "index.mjs", "worker.js", "worker.mjs", "shim.js", "shim.mjs"];
 
-/// A built Worker and the values of its secrets.
-#[derive(Clone, PartialEq, Eq)]
+/// A built Worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upload {
     /// The modules, by name.
     pub modules: Vec<Module>,
-    /// The secrets, by the name that the Worker sees.
-    pub secrets: BTreeMap<String, Secret>,
 }
 
 /// A file of a bundle.
@@ -31,15 +29,6 @@ pub struct Module {
     pub name: String,
     /// Its content.
     pub bytes: Vec<u8>,
-}
-
-impl fmt::Debug for Upload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upload")
-            .field("modules", &self.modules)
-            .field("secrets", &self.secrets.keys())
-            .finish()
-    }
 }
 
 impl fmt::Debug for Module {
@@ -122,7 +111,7 @@ mod tests {
     fn upload(modules: &[(&str, &[u8])]) -> Upload {
         let module =
             |(name, bytes): &(&str, &[u8])| Module { name: (*name).into(), bytes: bytes.to_vec() };
-        Upload { modules: modules.iter().map(module).collect(), secrets: BTreeMap::new() }
+        Upload { modules: modules.iter().map(module).collect() }
     }
 
     #[test]

@@ -46,8 +46,8 @@ static ATTRS: &[Attr] = &[
     in_place("bindings", &["[]", "[{\"name\":\"A\",\"type\":\"plain_text\",\"text\":\"a\"}]"]),
     Attr {
         name: "secrets",
-        mutability: Mutability::Digested,
-        samples: &["{}", "{\"KEY\":\"0a\"}"],
+        mutability: Mutability::WriteOnly,
+        samples: &["{}", "{\"KEY\":{\"sealed\":\"KEY\",\"digest\":\"0a\"}}"],
     },
     in_place("migrations", &[]),
     in_place("migration-tag", &[]),
@@ -166,12 +166,13 @@ fn put(place: &Place, wanted: &Wanted, from: Option<&Json>) -> Call {
     if let Some(code) = fields.get("code").and_then(Json::as_str) {
         tags.push(json!(format!("{CODE_TAG}{code}")));
     }
+    for (path, value) in &wanted.secrets {
+        let Some(name) = path.strip_prefix("secrets.") else { continue };
+        // The secret's place: the body of the upload, and nowhere else.
+        bindings.push(json!({ "name": name, "type": "secret_text", "text": value.expose() }));
+    }
     let mut modules = Vec::new();
     if let Some(upload) = &wanted.upload {
-        for (name, value) in &upload.secrets {
-            // The secret's place: the body of the upload, and nowhere else.
-            bindings.push(json!({ "name": name, "type": "secret_text", "text": value.expose() }));
-        }
         modules.extend(upload.modules.iter().map(|module| FormPart {
             name: module.name.clone(),
             file_name: Some(module.name.clone()),
@@ -231,8 +232,8 @@ mod tests {
                     Module { name: "index.js".into(), bytes: b"export default {}".to_vec() },
                     Module { name: "lib/a.wasm".into(), bytes: vec![0, 255] },
                 ],
-                secrets: [("KEY".to_owned(), Secret::new("s3cret"))].into(),
             })),
+            secrets: [("secrets.KEY".to_owned(), Secret::new("s3cret"))].into(),
             ..Wanted::default()
         }
     }
@@ -283,7 +284,7 @@ mod tests {
             ]
         );
         assert_eq!(call.form[2].bytes, [0, 255]);
-        assert!(!format!("{call:?}").contains("s3cret"));
+        assert!(!format!("{call:?} {:?}", wanted()).contains("s3cret"));
     }
 
     #[test]

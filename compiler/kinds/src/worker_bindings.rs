@@ -19,6 +19,7 @@ pub fn to_resource(name: &str, target: &Address) -> Option<Value> {
         KindId::Kv => ("kv_namespace", "namespace_id", Output::Id),
         KindId::R2 => ("r2_bucket", "bucket_name", Output::Name),
         KindId::Queue => ("queue", "queue_name", Output::Name),
+        KindId::Hyperdrive => ("hyperdrive", "id", Output::Id),
         KindId::Tunnel
         | KindId::TunnelConfig
         | KindId::Dns

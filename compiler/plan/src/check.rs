@@ -9,7 +9,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, KindId, Output, Value};
+use envc_core::{Address, KindId, Output, Sealed, Value};
+use envc_kinds::{Mutability, kind};
+use serde_json::Value as Json;
 
 use crate::model::{Action, BatchWork, Change, Goal, Plan, Target, Work};
 
@@ -40,6 +42,7 @@ pub fn check(plan: Plan) -> Result<CheckedPlan, Unsound> {
     checker.coverage();
     checker.references();
     checker.forbidden();
+    checker.secrets();
     checker.leases();
     let findings = checker.findings;
     if findings.is_empty() { Ok(CheckedPlan(plan)) } else { Err(Unsound { findings }) }
@@ -254,13 +257,33 @@ impl<'a> Checker<'a> {
                 findings.push(format!("{} would be made by a destroy", change.address));
             }
         }
-        for (_, target) in targets(self.plan) {
-            let mut secret = false;
-            for value in target.fields.values() {
+        self.findings.extend(findings);
+    }
+
+    /// No secret stands in a field: what is private is sealed, and of what the API never tells there
+    /// is nothing else.
+    fn secrets(&mut self) {
+        let mut findings = BTreeSet::new();
+        let write_only = |address: &Address, field: &str| {
+            let mut attrs = kind(address.kind()).attrs().iter();
+            attrs.any(|attr| attr.name == field && attr.mutability == Mutability::WriteOnly)
+        };
+        for (_, Target { address, fields, .. }) in targets(self.plan) {
+            for (field, value) in fields {
+                let mut secret = write_only(address, field) && !value.is_sealed();
+                // A private text is there before it is sealed, and never after.
+                secret |=
+                    value.is_private() && value.resolve(&mut |_| Some(String::new())).is_none();
                 value.each_text(&mut |text| secret |= text.is_secret());
+                if secret {
+                    findings.insert(format!("{address} has a secret in a field"));
+                }
             }
-            if secret {
-                findings.push(format!("{} has a secret in a field", target.address));
+        }
+        for Change { address, fields, .. } in &self.plan.changes {
+            let shown = fields.iter().filter(|it| write_only(address, &it.field));
+            if shown.filter_map(|it| it.after.as_ref()).any(|after| !is_sealed(after)) {
+                findings.insert(format!("{address} tells a secret"));
             }
         }
         self.findings.extend(findings);
@@ -286,6 +309,17 @@ fn targets(plan: &Plan) -> impl Iterator<Item = (usize, &Target)> {
         };
         targets.into_iter().map(move |target| (index, target))
     })
+}
+
+/// True for what holds nothing but sealed values.
+fn is_sealed(json: &Json) -> bool {
+    Sealed::from_json(json).is_some()
+        || match json {
+            Json::Null => true,
+            Json::Object(items) => items.values().all(is_sealed),
+            Json::Array(items) => items.iter().all(is_sealed),
+            Json::Bool(_) | Json::Number(_) | Json::String(_) => false,
+        }
 }
 
 fn id_refs(value: &Value) -> Vec<&Address> {
@@ -329,7 +363,7 @@ pub fn needs_approval(plan: &Plan) -> Vec<&Change> {
     plan.changes
         .iter()
         .filter(|change| {
-            let holds_data = envc_kinds::kind(change.address.kind()).holds_data();
+            let holds_data = kind(change.address.kind()).holds_data();
             let loses = !change.loses.is_empty();
             match change.action {
                 Action::Delete | Action::ReplaceCreateFirst | Action::ReplaceDeleteFirst => {

@@ -27,6 +27,8 @@ use crate::{
 
 /// Permissions of a file that may hold a secret.
 const PRIVATE: u32 = 0o600;
+/// The file of a Worker's folder that wrangler reads its own variables from.
+const LOCAL_ENV: &str = ".env.local";
 /// Permissions of a file that may not.
 const PUBLIC: u32 = 0o644;
 
@@ -143,17 +145,10 @@ pub fn template_paths(env: &Environment) -> Vec<String> {
     all.into_iter().cloned().collect()
 }
 
-/// Everything from outside that a file may need: inputs and tunnel tokens, sorted. Which `let`s a
-/// template reads shows only when it is rendered, so where there are templates all are listed.
+/// Everything from outside that a file may need: inputs and tunnel tokens, sorted.
 pub fn needed_parts(env: &Environment) -> Vec<Part> {
-    let of_workers =
-        env.workers.iter().flat_map(|worker| worker.secrets.values().chain(worker.vars.values()));
-    let of_dotenvs = env.dotenvs.iter().flat_map(|dotenv| dotenv.vars.iter().map(|(_, text)| text));
-    let all_lets = !env.files.is_empty();
-    let public_lets = env.workers.iter().any(|worker| worker.template.is_some());
-    let of_lets = env.lets.values().filter(|text| all_lets || (public_lets && !text.is_secret()));
     let (mut inputs, mut tokens) = (BTreeSet::<&Input>::new(), BTreeSet::<&Ref>::new());
-    for part in of_workers.chain(of_dotenvs).chain(of_lets).flat_map(|text| &text.parts) {
+    for part in file_texts(env).into_iter().flat_map(|(_, text)| &text.parts) {
         match part {
             Part::Lit(_) => {}
             Part::In(input) => {
@@ -168,6 +163,31 @@ pub fn needed_parts(env: &Environment) -> Vec<Part> {
     }
     let tokens = tokens.into_iter().cloned().map(Part::Out);
     inputs.into_iter().cloned().map(Part::In).chain(tokens).collect()
+}
+
+/// The texts that files are made of, each with the place that it stands in. Which `let`s a template
+/// reads shows only when it is rendered, so where there are templates all are listed.
+pub(crate) fn file_texts(env: &Environment) -> Vec<(String, &Text)> {
+    let mut out = Vec::new();
+    for worker in &env.workers {
+        let place =
+            |node: &str, name: &str| format!("{node} `{name}` of worker \"{}\"", worker.name);
+        out.extend(worker.secrets.iter().map(|(name, text)| (place("secret", name), text)));
+        out.extend(worker.vars.iter().map(|(name, text)| (place("var", name), text)));
+        out.extend(worker.bindings.iter().filter_map(|bind| {
+            let text = env.local_connections.get(&bind.target)?;
+            Some((format!("`local` of {}", bind.target), text))
+        }));
+    }
+    for dotenv in &env.dotenvs {
+        let vars = dotenv.vars.iter();
+        out.extend(vars.map(|(name, text)| (format!("`{name}` of {}", dotenv.path), text)));
+    }
+    let all_lets = !env.files.is_empty();
+    let public_lets = env.workers.iter().any(|worker| worker.template.is_some());
+    let lets = env.lets.iter().filter(|(_, text)| all_lets || (public_lets && !text.is_secret()));
+    out.extend(lets.map(|(name, text)| (format!("let \"{name}\""), text)));
+    out
 }
 
 /// All files, ordered by path; or everything that is wrong with any.
@@ -202,6 +222,9 @@ pub(crate) fn make_files(inputs: &FileInputs<'_>) -> Made {
         if !worker.secrets.is_empty() {
             let path = join(&worker.path, ".dev.vars");
             take(maker.variables(&path, worker.secrets.iter()));
+        }
+        if env.has_local_connection(worker) {
+            take(maker.local_connections(worker));
         }
     }
     for Dotenv { path, vars, span: _ } in &env.dotenvs {
@@ -335,6 +358,39 @@ impl Maker<'_> {
         };
         let specific = outside || self.is_specific(&content);
         Ok(GeneratedFile { path: path.to_owned(), mode: PRIVATE, content, private, specific })
+    }
+
+    /// What `wrangler dev` connects to. It reads these variables from its own environment and from
+    /// `.env.local` in the folder where it runs, and not from `.dev.vars`. Source: wrangler 4.164,
+    /// `applyHyperdriveEnvVars` and the loading of `.env` files in its main program.
+    fn local_connections(&self, worker: &Worker) -> Result<GeneratedFile, Vec<FileError>> {
+        const PREFIX: &str = "CLOUDFLARE_HYPERDRIVE_LOCAL_CONNECTION_STRING_";
+        let path = join(&worker.path, LOCAL_ENV);
+        let (mut values, mut errors) = (Vec::new(), Vec::new());
+        for binding in &worker.bindings {
+            let Some(text) = self.known.env.local_connections.get(&binding.target) else {
+                continue;
+            };
+            let name = format!("{PREFIX}{}", binding.name);
+            match self.known.text(text) {
+                // wrangler expands `$NAME` in whatever quotes; in a connection string this is the same.
+                Ok(value) => values.push((name, value.replace('$', "%24"))),
+                Err(unknown) => {
+                    errors.push(FileError::unresolved(&path, format!("`{name}`: {unknown}")));
+                }
+            }
+        }
+        let content = dotenv_text(&values).map_err(|problems| {
+            let help = "write the character as % and its code, such as %27";
+            let texts = problems.into_iter().map(|problem| problem.to_string());
+            errors.extend(texts.map(|text| FileError::new(codes::UNQUOTABLE, &path, text, help)));
+        });
+        match content {
+            Ok(content) if errors.is_empty() => {
+                Ok(GeneratedFile { path, mode: PRIVATE, content, private: true, specific: true })
+            }
+            _ => Err(errors),
+        }
     }
 
     fn is_specific(&self, text: &str) -> bool {

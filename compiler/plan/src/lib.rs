@@ -22,6 +22,7 @@ mod migrations;
 mod model;
 mod observe;
 mod order;
+mod outside;
 mod planner;
 mod render;
 mod state;
@@ -43,6 +44,7 @@ pub use model::{
     PLAN_FORMAT, Plan, Record, ReleaseWork, Step, Target, Work,
 };
 pub use observe::{LeaseSeen, Observation, Questions, Seen, parents_to_read};
+pub use outside::{Unusable, needed_inputs, settle};
 pub use planner::{Inputs, plan_apply, plan_destroy};
 pub use render::{Palette, RenderOptions, plan_json, render_plan, render_summary};
 pub use state::{

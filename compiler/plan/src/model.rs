@@ -1,6 +1,6 @@
 //! The plan: what will be done, why, and in which order. Immutable data, written to a file whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, Digest, Value};
 use serde::{Deserialize, Serialize};
@@ -87,6 +87,10 @@ pub struct Change {
     /// Refuses delete and replace.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub protect: bool,
+    /// The variables and secrets whose values are not known, where they decide of it: it cannot be
+    /// told whether what they stand in changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
     /// What of data is lost by it, each in words, where the kind alone does not say so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub loses: Vec<String>,
@@ -369,6 +373,11 @@ impl Plan {
     /// True when apply would find nothing to do.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.changes.iter().all(|change| change.action == Action::Keep)
+    }
+
+    /// The variables and secrets that are not known and that some of it depends on.
+    pub fn unknown(&self) -> BTreeSet<&str> {
+        self.changes.iter().flat_map(|change| &change.unknown).map(String::as_str).collect()
     }
 
     /// How many of what.

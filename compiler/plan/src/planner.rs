@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Desired, Digest};
+use envc_core::{Address, Desired, Digest, Sealer};
 use envc_spec::Lease;
 
 use crate::{
@@ -28,6 +28,8 @@ pub struct Inputs<'a> {
     pub protect: bool,
     /// The preview IDs that the spec asks for, by name; for a destroy it may be empty.
     pub leases: &'a BTreeMap<String, Lease>,
+    /// Seals what is seen where the wanted is sealed.
+    pub sealer: &'a Sealer,
     /// The desired graph; for a destroy it may be empty.
     pub desired: &'a BTreeMap<Address, Desired>,
     /// What is recorded.
@@ -57,6 +59,7 @@ fn make(inputs: &Inputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
         leases::decide(goal, &inputs.key, inputs.leases, inputs.state, inputs.observation);
     let diff_inputs = DiffInputs {
         leases: &leasing.values,
+        sealer: inputs.sealer,
         desired: inputs.desired,
         state: inputs.state,
         observation: inputs.observation,

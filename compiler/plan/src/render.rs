@@ -3,8 +3,9 @@
 //! Every sign stands beside a word, so nothing is lost without colour. What comes from the
 //! account is shown with its control characters spelled out.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
+use envc_core::Sealed;
 use envc_kinds::Mutability;
 use serde_json::Value as Json;
 use similar::{ChangeTag, TextDiff};
@@ -92,6 +93,7 @@ pub fn render_plan(plan: &Plan, palette: &Palette, options: RenderOptions) -> St
         }
         page.text.push('\n');
     }
+    page.unknown(plan);
     page.line(0, format_args!("{}", render_summary(plan, palette)));
     page.text
 }
@@ -147,9 +149,8 @@ impl Page<'_> {
             self.line(6, format_args!("{delete}loses {}{reset}", shown_text(lost)));
         }
         for field in change.fields.iter().filter(|_| !terse) {
-            if is_digested(change, &field.field) {
-                let names = digested(field);
-                self.line(6, format_args!("{}: {names}", field.field));
+            if let Some(told) = sealed_change(change, field) {
+                self.line(6, format_args!("{}: {told}", field.field));
             } else {
                 self.field(field, is_new(change.action));
             }
@@ -191,9 +192,15 @@ impl Page<'_> {
     /// The short fields of something new as the spec writes them, without those that the name
     /// says already.
     fn terse_fields(&self, change: &Change) -> String {
-        let mut text = String::new();
+        let (mut text, mut parts) = (String::new(), BTreeSet::new());
         for FieldChange { field, after, .. } in &change.fields {
-            let digested = is_digested(change, field);
+            if let Some(sealed) = after.as_ref().and_then(Sealed::from_json) {
+                // Many parts of one text are said once.
+                let field = if sealed.part.is_empty() { field } else { "from" };
+                parts.insert(format!("  {field}={}", shown_text(&sealed.name)));
+                continue;
+            }
+            let digested = is_write_only(change, field);
             let Some(after) = after.as_ref().filter(|it| digested || !is_wide(it)) else {
                 continue;
             };
@@ -213,6 +220,7 @@ impl Page<'_> {
                 let _ = write!(text, "  {field}={}", shown_json(after, false));
             }
         }
+        text.extend(parts);
         text
     }
 
@@ -275,8 +283,8 @@ impl Page<'_> {
             let name = shown_text(&change.name);
             self.line(2, format_args!("{}  {name}", change.address));
             for field in &change.drift {
-                if is_digested(change, &field.field) {
-                    self.line(6, format_args!("{}: {}", field.field, digested(field)));
+                if let Some(told) = sealed_change(change, field) {
+                    self.line(6, format_args!("{}: {told}", field.field));
                     continue;
                 }
                 // Drift has no "after apply": what is not there was taken away.
@@ -290,6 +298,27 @@ impl Page<'_> {
             }
         }
         self.text.push('\n');
+    }
+
+    /// What cannot be told, because something from outside is not known.
+    fn unknown(&mut self, plan: &Plan) {
+        let there = plan.changes.iter().filter(|change| change.action != Action::Create);
+        let mut any = false;
+        for change in there.filter(|change| !change.unknown.is_empty()) {
+            any = true;
+            let names = shown_text(&change.unknown.join(", "));
+            let is = if change.unknown.len() == 1 { "is" } else { "are" };
+            self.line(
+                0,
+                format_args!(
+                    "whether {} changed cannot be told: {names} {is} not known here",
+                    change.address
+                ),
+            );
+        }
+        if any {
+            self.text.push('\n');
+        }
     }
 
     fn migrations(&mut self, plan: &Plan) {
@@ -358,6 +387,12 @@ fn summary(plan: &Plan) -> String {
         release,
         requests,
     } = plan.counts();
+    let unknown = plan.unknown();
+    if plan.is_empty() && !unknown.is_empty() {
+        let is = if unknown.len() == 1 { "is" } else { "are" };
+        let names: Vec<&str> = unknown.into_iter().collect();
+        return format!("No changes that can be told: {} {is} not known here.", names.join(", "));
+    }
     if plan.is_empty() {
         return match plan.basis.goal {
             Goal::Apply => "No changes.".to_owned(),
@@ -388,30 +423,52 @@ fn plural(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// True for a field whose values are digests of secrets.
-fn is_digested(change: &Change, field: &str) -> bool {
+/// True for a field that the API never tells.
+fn is_write_only(change: &Change, field: &str) -> bool {
     let attrs = envc_kinds::kind(change.address.kind()).attrs();
-    attrs.iter().any(|attr| attr.name == field && attr.mutability == Mutability::Digested)
+    attrs.iter().any(|attr| attr.name == field && attr.mutability == Mutability::WriteOnly)
 }
 
-/// Which secrets differ, by name: their digests tell nobody anything.
-fn digested(change: &FieldChange) -> String {
-    let value =
-        |side: &Option<Json>, name: &str| side.as_ref().and_then(|it| it.get(name).cloned());
+/// Of sealed values, which differ, by name: their digests tell nobody anything.
+fn sealed_change(change: &Change, field: &FieldChange) -> Option<String> {
+    let sealed = |side: &Option<Json>| side.as_ref().and_then(Sealed::from_json);
+    let (before, after) = (sealed(&field.before), sealed(&field.after));
+    if before.is_none() && after.is_none() {
+        return is_write_only(change, &field.field).then(|| sealed_map_change(field));
+    }
+    let word = word_of(field.before.as_ref(), field.after.as_ref());
+    let name = after.or(before).map(|it| it.name).unwrap_or_default();
+    Some(format!("{} {word}", shown_text(&name)).trim_start().to_owned())
+}
+
+fn sealed_map_change(change: &FieldChange) -> String {
+    let value = |side: &Option<Json>, name: &str| side.as_ref()?.get(name).cloned();
     let sides = change.before.iter().chain(&change.after);
     let mut names: Vec<&str> = sides.flat_map(names_of).collect();
     names.sort_unstable();
     names.dedup();
     let told = names.into_iter().filter_map(|name| {
-        let word = match (value(&change.before, name), value(&change.after, name)) {
-            (before, after) if before == after => return None,
-            (None, _) => "set",
-            (_, None) => "removed",
-            _ => "changed",
-        };
-        Some(format!("{} {word}", shown_text(name)))
+        let (before, after) = (value(&change.before, name), value(&change.after, name));
+        // What is not known here may be what is there.
+        let maybe = before.is_some() && after.as_ref().is_some_and(is_unknown);
+        let differs = before != after && !maybe;
+        let word = word_of(before.as_ref(), after.as_ref());
+        differs.then(|| format!("{} {word}", shown_text(name)))
     });
     told.collect::<Vec<_>>().join(", ")
+}
+
+fn word_of(before: Option<&Json>, after: Option<&Json>) -> &'static str {
+    match (before, after) {
+        (_, Some(after)) if is_unknown(after) => "set, and not known here",
+        (None, _) => "set",
+        (_, None) => "removed",
+        _ => "changed",
+    }
+}
+
+fn is_unknown(value: &Json) -> bool {
+    Sealed::from_json(value).is_some_and(|sealed| sealed.digest.is_none())
 }
 
 fn names_of(map: &Json) -> Vec<&str> {
@@ -423,7 +480,23 @@ fn is_wide(value: &Json) -> bool {
     (value.is_array() || value.is_object()) && value.to_string().chars().count() > INLINE_CHARS_MAX
 }
 
+/// The value with the names of what is sealed in it.
+fn unsealed(value: &Json) -> Json {
+    match value {
+        Json::Object(items) => match Sealed::from_json(value) {
+            Some(sealed) if sealed.digest.is_none() => {
+                format!("({}: not known)", sealed.name).into()
+            }
+            Some(sealed) => format!("({})", sealed.name).into(),
+            None => items.iter().map(|(key, item)| (key.clone(), unsealed(item))).collect(),
+        },
+        Json::Array(items) => items.iter().map(unsealed).collect(),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => value.clone(),
+    }
+}
+
 fn shown_json(value: &Json, pretty: bool) -> String {
+    let value = &unsealed(value);
     // Values of JSON always print.
     let text = if pretty { format!("{value:#}") } else { value.to_string() };
     text.split('\n').map(shown_text).collect::<Vec<_>>().join("\n")

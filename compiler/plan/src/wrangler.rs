@@ -16,8 +16,8 @@ use crate::known::Known;
 mod sections;
 
 use sections::{
-    D1, Dev, Kv, Migration, Object, Objects, Producer, QueueConsumer, Queues, R2, Renamed, Route,
-    Triggers,
+    D1, Dev, Hyperdrive, Kv, Migration, Object, Objects, Producer, QueueConsumer, Queues, R2,
+    Renamed, Route, Triggers,
 };
 
 const HEADER: &str =
@@ -43,6 +43,8 @@ pub(crate) struct Config<'a> {
     r2_buckets: Vec<R2<'a>>,
     #[serde(skip_serializing_if = "Queues::is_empty")]
     queues: Queues<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hyperdrive: Vec<Hyperdrive<'a>>,
     #[serde(skip_serializing_if = "Objects::is_empty")]
     durable_objects: Objects<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -87,6 +89,7 @@ impl<'a> Config<'a> {
             kv_namespaces: Vec::new(),
             r2_buckets: Vec::new(),
             queues: Queues::default(),
+            hyperdrive: Vec::new(),
             durable_objects: Objects { bindings: objects(worker) },
             migrations: worker.migrations.iter().map(migration).collect(),
             triggers: Triggers { crons: &worker.crons },
@@ -160,6 +163,12 @@ impl<'a> Config<'a> {
                 let queue = name_of(target, known)?;
                 self.queues.producers.push(Producer { binding, queue });
             }
+            KindId::Hyperdrive => {
+                let id = id_of(target, known)?;
+                // One that has a local connection is local: wrangler does not read it of a remote one.
+                let remote = remote && !known.env.local_connections.contains_key(target);
+                self.hyperdrive.push(Hyperdrive { binding, id, remote });
+            }
             // The grammar of `bind` names the kinds above; nothing else gets here.
             _ => {
                 return Err(format!("{target} cannot be bound to a Worker"));
@@ -191,6 +200,7 @@ impl<'a> Config<'a> {
                 "producers": self.queues.producers,
                 "consumers": self.queues.consumers,
             },
+            "hyperdrive": self.hyperdrive,
             "durable_objects": self.durable_objects,
             "migrations": self.migrations,
             "triggers": self.triggers,

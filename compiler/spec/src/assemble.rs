@@ -8,7 +8,8 @@ use envc_syntax::{Node, Scalar};
 
 use crate::{
     Dotenv, Endpoint, Environment, FileSpec, Later, MigrateMode, MigrationDir, TypeHead, Worker,
-    codes, existing::Existing, merge::Merged, names::Lowering, refs::Place, scope::Scope, settings,
+    codes, deployed::late_texts, existing::Existing, merge::Merged, names::Lowering, refs::Place,
+    scope::Scope, settings,
 };
 
 /// Permission bits of a file when `mode=` is left out.
@@ -30,6 +31,7 @@ impl<'a> Scope<'a> {
             .filter(|node| node.name.value == "worker")
             .map(|node| self.worker(node, &mut later))
             .collect();
+        later.extend(late_texts(&resources));
         let deployed = self.deployed(&workers, &resources, &mut later);
         resources.extend(deployed.into_iter().map(|wanted| (wanted.address.clone(), wanted)));
         let text = |kind: &str| merged.single(kind).and_then(Node::label);
@@ -48,6 +50,7 @@ impl<'a> Scope<'a> {
             marker: self.marker.clone(),
             state_store: settings::state_store(project),
             migrations: migrations(merged),
+            local_connections: self.local_connections(),
             resources,
             workers,
             dotenvs: self.dotenvs(),
@@ -102,6 +105,18 @@ impl<'a> Scope<'a> {
             }
         }
         by_address(out)
+    }
+
+    fn local_connections(&mut self) -> BTreeMap<Address, Text> {
+        let merged = self.given.merged;
+        let mut out = BTreeMap::new();
+        for node in merged.nodes() {
+            let kind = KindId::parse(&node.name.value);
+            let (Some(kind), Some(local)) = (kind, node.prop("local")) else { continue };
+            let text = self.resolve(local, Place::Private).text;
+            out.insert(Address::new(kind, node.label().unwrap_or_default()), text);
+        }
+        out
     }
 
     /// `id=` stands in `existing` only.

@@ -413,6 +413,7 @@ fn foreign(word: &str) -> Option<&'static str> {
         "namespace" | "kv_namespace" | "cloudflare_workers_kv_namespace" => "kv",
         "bucket" | "r2_bucket" | "cloudflare_r2_bucket" => "r2",
         "cloudflare_queue" => "queue",
+        "hyperdrive_config" | "cloudflare_hyperdrive_config" => "hyperdrive",
         "record" | "dns_record" | "cname" | "cloudflare_dns_record" => "dns",
         "cloudflared" | "cloudflare_zero_trust_tunnel_cloudflared" => "tunnel",
         "script" | "cloudflare_workers_script" => "worker",

@@ -65,6 +65,9 @@ impl Scope<'_> {
             if !worker.secrets.is_empty() {
                 paths.push((clean(&format!("{}/.dev.vars", worker.path)), worker.span));
             }
+            if environment.has_local_connection(worker) {
+                paths.push((clean(&format!("{}/.env.local", worker.path)), worker.span));
+            }
         }
         paths.extend(environment.dotenvs.iter().map(|file| (clean(&file.path), file.span)));
         paths.extend(environment.files.iter().map(|file| (clean(&file.path), file.span)));

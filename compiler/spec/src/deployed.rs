@@ -1,7 +1,7 @@
 //! The resources of workers that envc deploys: the script, and what stands before it.
 //!
-//! Code, its size, its main module and the digests of secrets are not known here: whoever reads the
-//! bundle's folder adds these fields.
+//! Code, its size and its main module are not known here: whoever reads the bundle's folder adds
+//! these fields.
 
 use std::collections::BTreeMap;
 
@@ -71,10 +71,13 @@ impl Scope<'_> {
 
     fn script_of(&self, worker: &Worker, workers: &[Worker]) -> Desired {
         let flags = worker.compatibility_flags.iter().map(Value::text).collect();
+        let secrets = worker.secrets.iter();
+        let secrets = secrets.map(|(name, text)| (name.clone(), Value::Private(text.clone())));
         let mut fields = BTreeMap::from([
             ("marker".to_owned(), Value::text(&self.marker)),
             ("compatibility-flags".to_owned(), Value::List(flags)),
             ("bindings".to_owned(), Value::List(bindings_of(worker, workers))),
+            ("secrets".to_owned(), Value::Map(secrets.collect())),
         ]);
         if let Some(date) = &worker.compatibility_date {
             fields.insert("compatibility-date".to_owned(), Value::text(date));
@@ -191,13 +194,33 @@ fn consumer_fields(
     fields
 }
 
-/// Values that are known only while an apply runs: a secret of an upload is digested before.
-fn not_yet(worker: &Worker) -> Option<Later> {
-    let late = |part: &Part| match part {
+/// A private text that is known only while an apply runs: what is sealed is sealed before.
+fn is_late(text: &Text) -> bool {
+    text.parts.iter().any(|part| match part {
         Part::Out(_) | Part::In(Input::Lease { .. }) => true,
         Part::Lit(_) | Part::In(Input::Secret(_) | Input::Env(_)) => false,
-    };
-    let secret = worker.secrets.iter().find(|(_, text)| text.parts.iter().any(late));
+    })
+}
+
+/// What resources ask of private texts that is not done yet.
+pub(crate) fn late_texts(resources: &BTreeMap<Address, Desired>) -> Vec<Later> {
+    let mut out = Vec::new();
+    for desired in resources.values() {
+        for (field, value) in desired.fields.iter().filter(|(_, value)| value.is_private()) {
+            let mut late = false;
+            value.each_text(&mut |text| late |= is_late(text));
+            let what = format!(
+                "a lease, a tunnel's token or an ID in the private `{field}` of {}",
+                desired.address
+            );
+            out.extend(late.then_some(Later { what, span: desired.span }));
+        }
+    }
+    out
+}
+
+fn not_yet(worker: &Worker) -> Option<Later> {
+    let secret = worker.secrets.iter().find(|(_, text)| is_late(text));
     let (name, _) = secret?;
     let what = format!(
         "a lease, a tunnel's token or an ID in the secret `{name}` of worker \"{}\", which envc deploys",

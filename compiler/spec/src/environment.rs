@@ -127,6 +127,8 @@ pub struct Environment {
     pub resources: BTreeMap<Address, Desired>,
     /// The migration folder of each database that has one, relative to the spec's folder.
     pub migrations: BTreeMap<Address, MigrationDir>,
+    /// What `wrangler dev` connects to in place of a resource, by its address. Secrets, mostly.
+    pub local_connections: BTreeMap<Address, Text>,
     /// The Workers and their configuration.
     pub workers: Vec<Worker>,
     /// The dotenv files, by path; values merged.
@@ -173,6 +175,7 @@ impl Environment {
             state_store: StateStoreKind::Local,
             resources: BTreeMap::new(),
             migrations: BTreeMap::new(),
+            local_connections: BTreeMap::new(),
             workers: Vec::new(),
             dotenvs: Vec::new(),
             files: Vec::new(),
@@ -185,6 +188,13 @@ impl Environment {
             dev_remote: false,
             later: Vec::new(),
         }
+    }
+}
+
+impl Environment {
+    /// True when a Worker is bound to something that `wrangler dev` has another connection to.
+    pub fn has_local_connection(&self, worker: &Worker) -> bool {
+        worker.bindings.iter().any(|bind| self.local_connections.contains_key(&bind.target))
     }
 }
 

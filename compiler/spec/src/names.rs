@@ -253,6 +253,10 @@ impl Lower for Lowering<'_, '_> {
         self.scope.resolve(value, Place::Public("the account")).text
     }
 
+    fn private_text(&mut self, value: &Scalar) -> Text {
+        self.scope.resolve(value, Place::Private).text
+    }
+
     fn literal(&mut self, value: &Scalar) -> Option<String> {
         let resolved = self.scope.resolve(value, Place::Public("the account"));
         resolved.text.as_literal().filter(|_| !resolved.broken).map(str::to_owned)
@@ -280,6 +284,10 @@ impl Lower for Lowering<'_, '_> {
 
     fn marker(&self) -> &str {
         &self.scope.marker
+    }
+
+    fn is_existing(&self, node: &Node) -> bool {
+        self.existing.get(&node.name.value, node.label().unwrap_or_default()).is_some()
     }
 
     fn protected(&self) -> bool {

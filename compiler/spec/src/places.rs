@@ -21,7 +21,7 @@ fn look(node: &Node, path: &str, found: &mut Vec<Span>) {
             let folder = node.prop("path").and_then(Scalar::as_text).unwrap_or_default();
             let (above, name) = path.rsplit_once('/').unwrap_or((".", path));
             let same = folder.trim_end_matches('/') == above;
-            if same && matches!(name, "wrangler.jsonc" | ".dev.vars") {
+            if same && matches!(name, "wrangler.jsonc" | ".dev.vars" | ".env.local") {
                 found.push(node.label_span());
             }
         }

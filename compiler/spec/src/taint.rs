@@ -61,7 +61,7 @@ impl Scope<'_> {
                 "give it to the command in its environment: run … { env NAME (secret)\"NAME\" }",
             ),
             Place::Public(_) | Place::Local | Place::Name | Place::Private => error.help(
-                "a secret may stand in a `dotenv`, in a worker's `secret`, and in the `env` of a `run`",
+                "a secret may stand in a `dotenv`, in a worker's `secret`, in a hyperdrive's `origin`, and in the `env` of a `run`",
             ),
         });
     }

@@ -12,6 +12,8 @@ const APPLY: [&str; 4] = ["apply", "--parallelism", "1", "--yes"];
 fn fresh() -> TestEnv {
     let mut env = TestEnv::new("../tests/fixtures/bundle");
     env.set("KEY", "the-planted-secret");
+    env.set("DATABASE_URL", "postgres://web:planted-password@db.example.com/app");
+    env.set("LOCAL_DATABASE_URL", "postgres://web:web@localhost/app");
     env
 }
 
@@ -51,7 +53,7 @@ fn a_bundle_is_deployed_with_all_that_stands_before_it_and_the_next_apply_has_no
     let settings = settings(&env);
     let bindings = settings["bindings"].as_array().unwrap();
     let names: Vec<&str> = bindings.iter().filter_map(|it| it["name"].as_str()).collect();
-    assert_eq!(names, ["CACHE", "DB", "GREETING", "JOBS", "ROOM", "KEY"], "{settings}");
+    assert_eq!(names, ["CACHE", "DB", "GREETING", "JOBS", "PG", "ROOM", "KEY"], "{settings}");
     assert!(!settings.to_string().contains("the-planted-secret"));
     assert_eq!(settings["migration_tag"], json!("v1"));
     for (name, state) in env.states() {

@@ -9,6 +9,8 @@ mod defaults;
 #[cfg(test)]
 mod deploy;
 #[cfg(test)]
+mod hyperdrive;
+#[cfg(test)]
 mod sdk;
 #[cfg(test)]
 mod served;

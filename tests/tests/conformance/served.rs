@@ -82,7 +82,16 @@ impl Served {
         self.run("node", ".", &all)
     }
 
+    /// Starts wrangler in the checkout.
+    pub(crate) fn start_wrangler(&self, args: &[&str]) -> Running {
+        self.begin("wrangler", ".", args)
+    }
+
     fn run(&self, program: &str, folder: &str, args: &[&str]) -> Ran {
+        self.begin(program, folder, args).end()
+    }
+
+    fn begin(&self, program: &str, folder: &str, args: &[&str]) -> Running {
         let home = self.env.path().join("home");
         let mut command = Command::new(program);
         command
@@ -97,7 +106,7 @@ impl Served {
             .env("NODE_PATH", node_modules())
             // Compiling wrangler takes half of its time.
             .env("NODE_COMPILE_CACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("node"));
-        Running::start(command).end()
+        Running::start(command)
     }
 }
 

@@ -72,6 +72,7 @@ pub(crate) const BUNDLE: System = System {
     objects: &[
         ("d1", 1),
         ("dns", 1),
+        ("hyperdrive", 1),
         ("kv", 1),
         ("queue", 2),
         ("queue-consumer", 1),
@@ -81,13 +82,15 @@ pub(crate) const BUNDLE: System = System {
         ("worker-route", 1),
     ],
     migrations: &[("main", &["0001_orders.sql"])],
-    files: &[".dev.vars", "wrangler.jsonc"],
+    files: &[".dev.vars", ".env.local", "wrangler.jsonc"],
 };
 
 impl System {
     pub(crate) fn env(&self) -> TestEnv {
         let mut env = TestEnv::new(self.spec);
         env.set("KEY", "a secret");
+        env.set("DATABASE_URL", "postgres://web:a-password@db.example.com/app");
+        env.set("LOCAL_DATABASE_URL", "postgres://web:web@localhost/app");
         if !self.more.is_empty() {
             let spec = env.read("environment.kdl").expect("there is a spec");
             env.write("environment.kdl", &format!("{spec}\n{}", self.more));

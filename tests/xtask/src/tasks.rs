@@ -60,8 +60,9 @@ pub(crate) fn test_cases(share: &str, arguments: &[String]) -> Done {
     say(&format!("sweeps: ENVC_CASES={share} ENVC_SEED={seed}"))?;
     if arguments.is_empty() {
         // The binaries need the tools as cargo's own run of them would.
-        let this = std::env::current_exe()
-            .map_err(|error| Failure::task(format!("this program does not know itself: {error}")))?;
+        let this = std::env::current_exe().map_err(|error| {
+            Failure::task(format!("this program does not know itself: {error}"))
+        })?;
         let this = this.display().to_string();
         let mut inside = command_with_tools("--node", &[&this, "suite"])?;
         return run(inside.env("ENVC_CASES", share).env("ENVC_SEED", seed));

@@ -34,6 +34,7 @@ use crate::{
     interrupt::Interrupt,
     out_dir::OutDir,
     outcome::counted,
+    outside,
     pools::{self, Access, LeaseFacts},
     project::SpecFile,
     reporter::Reporter,
@@ -82,8 +83,11 @@ struct Apply<'a> {
 impl Apply<'_> {
     async fn run(mut self) -> Result<ExitCode, CommandError> {
         let started_ms = self.session.clock.monotonic_ms();
-        let sources = Sources::read(&self.session)?;
-        let uploads = bundle::read(&mut self.session, Some(&sources))?;
+        let (inputs, missing) = outside::look_up(&self.session)?;
+        missing.refuse()?;
+        let vault = outside::put_in(&mut self.session, &inputs)?;
+        let sources = Sources::read(&self.session, inputs)?;
+        let uploads = bundle::read(&mut self.session)?;
         let session = &self.session;
         let migrations = self.migrations()?;
         let reporter = Reporter::new(session.ui);
@@ -124,6 +128,7 @@ impl Apply<'_> {
         self.approve(plan.plan())?;
         let running = Running {
             migrations: &migrations,
+            vault: &vault,
             uploads: &uploads,
             parallelism: usize::from(self.args.calls.parallelism),
             held: &leases.renewed,

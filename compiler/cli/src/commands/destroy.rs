@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::Address;
+use envc_core::{Address, Vault};
 use envc_edge_api::Outcome;
 use envc_exec::LeaseQuestion;
 use envc_plan::{Action, CheckedPlan, Goal, Observation, Plan, State};
@@ -237,8 +237,13 @@ impl Destroy<'_> {
             released += round.plan.plan().counts().release;
             let (none, held) = (BTreeMap::new(), BTreeMap::new());
             let parallelism = usize::from(self.args.calls.parallelism);
-            let running =
-                Running { migrations: &none, uploads: &BTreeMap::new(), parallelism, held: &held };
+            let running = Running {
+                migrations: &none,
+                vault: &Vault::default(),
+                uploads: &BTreeMap::new(),
+                parallelism,
+                held: &held,
+            };
             let report = engine.run(&round.plan, round.loaded, running).await?;
             *left = reports::counts(Some(&report.state));
             let _report = engine.finished(report)?;

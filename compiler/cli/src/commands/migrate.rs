@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::Address;
+use envc_core::{Address, Vault};
 use envc_exec::{help_for_call, read_ledger};
 use envc_plan::{Action, Goal, MigrationFile, Plan, Step, Work};
 use envc_spec::MigrateMode;
@@ -191,6 +191,7 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
     let no_leases = BTreeMap::new();
     let running = Running {
         migrations: &files,
+        vault: &Vault::default(),
         uploads: &BTreeMap::new(),
         parallelism: envc_core::limits::PARALLELISM,
         held: &no_leases,
@@ -223,6 +224,7 @@ fn migrations_alone(
     for change in &mut changes {
         change.action = Action::Keep;
         change.fields.clear();
+        change.unknown.clear();
         // What is recorded of it stays as it is.
         change.record = None;
     }

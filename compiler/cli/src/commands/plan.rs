@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use envc_exec::LeaseQuestion;
 use envc_plan::Goal;
-use envc_spec::{Deploy, MigrateMode};
+use envc_spec::MigrateMode;
 use serde_json::json;
 
 use super::shared::{say_warnings, selection_of, show_plan, stand_ins};
@@ -20,6 +20,7 @@ use crate::{
     fsio,
     generated::{self, Sources, Writing},
     interrupt::Interrupt,
+    outside,
     pools::{self, Access, LeaseFacts},
     project::SpecFile,
     reporter::Reporter,
@@ -35,27 +36,15 @@ pub(super) fn run(app: &App, args: &PlanArgs) -> Result<ExitCode, CommandError> 
     };
     session.ui.say(&session.heading());
     say_warnings(&session);
-    let sources = sources(&session)?;
-    bundle::read(&mut session, sources.as_ref())?;
-    block_on(plan(app, &session, args, sources.as_ref()))?
-}
-
-/// What files and uploads are made from. A secret that is missing is said and is no error of a
-/// plan.
-fn sources(session: &Session<'_>) -> Result<Option<Sources>, CommandError> {
-    let mut workers = session.environment.workers.iter();
-    let uploads = workers.any(|worker| matches!(worker.deploy, Deploy::Bundle(_)));
-    if !uploads && session.bound_elsewhere().is_some() {
-        return Ok(None);
+    let (inputs, missing) = outside::look_up(&session)?;
+    if !missing.is_empty() {
+        session.ui.warn(&format!("apply will refuse: {}", missing.message()));
     }
-    match Sources::read(session) {
-        Ok(sources) => Ok(Some(sources)),
-        Err(error) if error.code == Some("envc::cli::missing_secret") => {
-            session.ui.warn(&format!("apply will refuse: {}", error.message));
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
+    let _vault = outside::put_in(&mut session, &inputs)?;
+    let sources = Sources::read(&session, inputs)?;
+    bundle::read(&mut session)?;
+    // Files are not told where something that they hold is not known.
+    block_on(plan(app, &session, args, missing.is_empty().then_some(&sources)))?
 }
 
 async fn plan(
@@ -113,6 +102,7 @@ async fn plan(
         ));
     }
     if let Some(path) = &args.out {
+        refuse_unknown(plan)?;
         let path = app.cwd.join(path);
         fsio::write_atomic(&path, &plan.to_bytes(), fsio::PRIVATE)?;
         session.ui.say(&format!(
@@ -123,6 +113,19 @@ async fn plan(
     }
     let changes = !plan.is_empty() || !files.is_empty();
     Ok(if changes && args.detailed_exitcode { ExitCode::Changes } else { ExitCode::Done })
+}
+
+/// A saved plan is done exactly, so it cannot leave open what it does.
+fn refuse_unknown(plan: &envc_plan::Plan) -> Result<(), CommandError> {
+    let unknown: Vec<&str> = plan.unknown().into_iter().collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let message = format!("this plan cannot be saved: {} is not known here", unknown.join(", "));
+    Err(CommandError::failed(message)
+        .because_text("apply does exactly what a saved plan says, and it cannot say all of it")
+        .hint("plan where the values are known, as apply needs them")
+        .code("envc::cli::unknown_in_plan"))
 }
 
 /// The files that apply would write.

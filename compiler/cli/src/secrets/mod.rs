@@ -17,6 +17,9 @@ use crate::{env::ProcessEnv, error::CommandError, fsio};
 /// Bytes of a dotenv file.
 const DOTENV_BYTES_MAX: usize = 1024 * 1024;
 
+/// Secrets that were found; and of those that were not, where they were looked for.
+pub(crate) type Found = (BTreeMap<String, Secret>, BTreeMap<String, Vec<String>>);
+
 /// The providers of a spec. A file is read when a lookup reaches it, and once.
 #[derive(Debug)]
 pub struct Secrets<'a> {
@@ -37,17 +40,40 @@ impl<'a> Secrets<'a> {
         &mut self,
         names: &BTreeSet<String>,
     ) -> Result<BTreeMap<String, Secret>, CommandError> {
-        let mut found = BTreeMap::new();
-        let mut missing = Vec::new();
+        let (found, missing) = self.find(names)?;
+        if missing.is_empty() { Ok(found) } else { Err(self.missing(&missing)) }
+    }
+
+    /// Looks all of these up. Of the missing ones it tells where they were looked for.
+    pub(crate) fn find(&mut self, names: &BTreeSet<String>) -> Result<Found, CommandError> {
+        let (mut found, mut missing) = (BTreeMap::new(), BTreeMap::new());
         for name in names {
             match self.lookup(name)? {
                 Ok(secret) => {
                     found.insert(name.clone(), secret);
                 }
-                Err(places) => missing.push((name.as_str(), places)),
+                Err(places) => {
+                    missing.insert(name.clone(), places);
+                }
             }
         }
-        if missing.is_empty() { Ok(found) } else { Err(self.missing(&missing)) }
+        Ok((found, missing))
+    }
+
+    /// What to do so that a secret is found.
+    pub(crate) fn way_out(&self, name: &str) -> String {
+        for provider in self.providers {
+            match provider {
+                SecretProvider::Env { prefix } => {
+                    return format!("set it for one run: {prefix}{name}=… envc apply");
+                }
+                SecretProvider::Dotenv { path, .. } => {
+                    return format!("add a line to {path}: {name}=…");
+                }
+                SecretProvider::Later { .. } => {}
+            }
+        }
+        "say where secrets come from: secrets { env }".to_owned()
     }
 
     /// The secret, or the places where it was looked for.
@@ -57,13 +83,18 @@ impl<'a> Secrets<'a> {
             match provider {
                 SecretProvider::Env { prefix } => {
                     let variable = format!("{prefix}{name}");
-                    if let Some(value) = self.env.var(&variable) {
+                    let value = self.env.var(&variable);
+                    if let Some(value) = value.filter(|value| !value.is_empty()) {
                         return Ok(Ok(Secret::new(value)));
                     }
-                    places.push(format!("the variable {variable} is not set"));
+                    let is = if value.is_some() { "empty" } else { "not set" };
+                    places.push(format!("the variable {variable} is {is}"));
                 }
                 SecretProvider::Dotenv { path, .. } => match self.file(path)? {
                     Some(values) => match values.get(name) {
+                        Some(value) if value.expose().is_empty() => {
+                            places.push(format!("its line in {path} is empty"));
+                        }
                         Some(value) => return Ok(Ok(value.clone())),
                         None => places.push(format!("{path} has no line for it")),
                     },
@@ -93,8 +124,8 @@ impl<'a> Secrets<'a> {
         Ok(self.files.get(path).and_then(Option::as_ref))
     }
 
-    fn missing(&self, missing: &[(&str, Vec<String>)]) -> CommandError {
-        let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
+    fn missing(&self, missing: &BTreeMap<String, Vec<String>>) -> CommandError {
+        let names: Vec<&str> = missing.keys().map(String::as_str).collect();
         let message = match names.as_slice() {
             [name] => format!("the secret {name} is not found"),
             _ => format!("{} secrets are not found: {}", names.len(), names.join(", ")),
@@ -106,19 +137,7 @@ impl<'a> Secrets<'a> {
                 _ => error.because_text(format!("{name}: {}", places.join("; "))),
             };
         }
-        let name = names.first().copied().unwrap_or_default();
-        for provider in self.providers {
-            match provider {
-                SecretProvider::Env { prefix } => {
-                    return error.hint(format!("set it for one run: {prefix}{name}=… envc apply"));
-                }
-                SecretProvider::Dotenv { path, .. } => {
-                    return error.hint(format!("add a line to {path}: {name}=…"));
-                }
-                SecretProvider::Later { .. } => {}
-            }
-        }
-        error.hint("say where secrets come from: secrets { env }")
+        error.hint(self.way_out(names.first().copied().unwrap_or_default()))
     }
 }
 
@@ -188,6 +207,23 @@ mod tests {
         );
         let error = resolve(&[], None, &["B"]).unwrap_err().to_text();
         assert!(error.contains("hint: say where secrets come from: secrets { env }"), "{error}");
+    }
+
+    #[test]
+    fn an_empty_secret_is_none() {
+        let env = ProcessEnv::from_pairs([("SHOP_A", "")]);
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(".secrets"), "A=\nB=\n").unwrap();
+        let providers = [env_provider(), file_provider()];
+        let names = BTreeSet::from(["A".to_owned(), "B".to_owned()]);
+        let error = Secrets::new(&providers, folder.path(), &env).resolve(&names).unwrap_err();
+        assert_eq!(
+            error.chain,
+            [
+                "A: the variable SHOP_A is empty; its line in .secrets is empty",
+                "B: the variable SHOP_B is not set; its line in .secrets is empty",
+            ]
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod accounts;
 mod d1;
 mod dns;
+mod hyperdrive;
 mod kv;
 mod queues;
 mod r2;
@@ -95,6 +96,10 @@ fn account_product(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, Pr
         ["queues", rest @ ..] => {
             permit("queues")?;
             queues::handle(ctx, req, rest)
+        }
+        ["hyperdrive", "configs", rest @ ..] => {
+            permit("hyperdrive")?;
+            hyperdrive::handle(ctx, req, rest)
         }
         ["cfd_tunnel", rest @ ..] => {
             permit("tunnel")?;

@@ -12,6 +12,8 @@ mod faults;
 #[cfg(test)]
 mod folder;
 #[cfg(test)]
+mod hyperdrive;
+#[cfg(test)]
 mod kv;
 #[cfg(test)]
 mod pools;

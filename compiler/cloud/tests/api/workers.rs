@@ -210,6 +210,7 @@ async fn bindings_need_their_targets() {
     for (binding, code) in [
         (json!({"type": "kv_namespace", "namespace_id": nobody}), 10041),
         (json!({"type": "r2_bucket", "bucket_name": "files"}), 10085),
+        (json!({"type": "hyperdrive", "id": nobody}), 10157),
         (json!({"type": "d1", "id": uuid}), 10181),
         (json!({"type": "d1"}), 10021),
         (json!({"type": "queue", "queue_name": "jobs"}), 11000),

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use envc_core::{Address, Desired, Digest, KeyedDigest, KindId, Mode, Secret, Span};
+use envc_core::{Address, Desired, Digest, KeyedDigest, KindId, Mode, Sealer, Secret, Span, Vault};
 use envc_exec::{
     Client, Endpoint, Event, Leasing, Progress, Report, Run, RunError, Scope, World,
     ports::{Clock, Entropy, StateStore, StoreError, Transport, TransportError, Version},
@@ -270,6 +270,7 @@ fn plan() -> CheckedPlan {
         spec: Digest::of("spec"),
         protect: false,
         leases: &BTreeMap::new(),
+        sealer: &Sealer::new(KeyedDigest::new([0; 32]), "p", "e"),
         desired: &desired(),
         state: None,
         observation: &Observation::default(),
@@ -302,6 +303,7 @@ impl Fake {
             store: self,
             plan: &plan,
             migrations: &BTreeMap::new(),
+            vault: &Vault::default(),
             uploads: &BTreeMap::new(),
             parallelism: 1,
             news: false,

@@ -1,8 +1,11 @@
 //! Field by field: what differs, and what is recorded.
 
-use std::collections::BTreeMap;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
-use envc_core::{Desired, Output, Part};
+use envc_core::{Desired, Output, Part, Sealed, Sealer, Value};
 use envc_kinds::{Attr, Kind, Mutability, kind};
 use serde_json::Value as Json;
 
@@ -38,24 +41,41 @@ impl Differ<'_> {
                 continue;
             }
             let after = value.resolve(&mut |part| self.known(part));
-            let before = seen
-                .observed
-                .fields
-                .get(field)
-                .or_else(|| recorded.and_then(|recorded| recorded.fields.get(field)));
-            if after.is_some() && after.as_ref() == before {
+            let before = self.before(field, value, after.as_ref(), seen, recorded);
+            if after.as_ref().zip(before.as_deref()).is_some_and(|(after, it)| agrees(after, it)) {
                 continue;
             }
             let forces_replace = mutability == Mutability::Replace;
             replace |= forces_replace;
             changes.push(FieldChange {
                 field: field.clone(),
-                before: before.cloned(),
+                before: before.map(Cow::into_owned),
                 after,
                 forces_replace,
             });
         }
         (changes, replace)
+    }
+
+    /// What a field has now: what the API tells of it, else what is recorded. Where the wanted one
+    /// is sealed, so is what is seen.
+    fn before<'s>(
+        &self,
+        field: &str,
+        value: &Value,
+        after: Option<&Json>,
+        seen: &'s Seen,
+        recorded: Option<&'s Recorded>,
+    ) -> Option<Cow<'s, Json>> {
+        match (seen.observed.fields.get(field), after) {
+            (Some(seen), Some(after)) if value.is_private() => {
+                Some(Cow::Owned(self.sealer.like(after, seen)))
+            }
+            (Some(seen), _) => Some(Cow::Borrowed(seen)),
+            (None, _) => {
+                recorded.and_then(|recorded| recorded.fields.get(field)).map(Cow::Borrowed)
+            }
+        }
     }
 
     /// What to record of a resource that is there: the fields the spec sets, as they are now.
@@ -66,6 +86,8 @@ impl Differ<'_> {
             let differs = changed.iter().find(|change| &change.field == field);
             let value = match differs {
                 Some(change) => change.before.clone(),
+                // What is not known is not what is there.
+                None if !value.unknown().is_empty() => None,
                 None => value.resolve(&mut |part| self.known(part)),
             };
             fields.extend(value.map(|value| (field.clone(), value)));
@@ -141,8 +163,39 @@ pub(super) fn drifted(fields: &[FieldChange], recorded: &Recorded) -> bool {
     })
 }
 
+/// True when what is wanted is there, as far as it is known what is wanted.
+fn agrees(wanted: &Json, there: &Json) -> bool {
+    if wanted == there || Sealed::from_json(wanted).is_some_and(|it| it.digest.is_none()) {
+        return true;
+    }
+    match (wanted, there) {
+        (Json::Object(wanted), Json::Object(there)) => {
+            let same = |(key, item): (&String, &Json)| {
+                there.get(key).is_some_and(|there| agrees(item, there))
+            };
+            wanted.len() == there.len() && wanted.iter().all(same)
+        }
+        (Json::Array(wanted), Json::Array(there)) => {
+            let mut pairs = wanted.iter().zip(there);
+            wanted.len() == there.len() && pairs.all(|(wanted, there)| agrees(wanted, there))
+        }
+        _ => false,
+    }
+}
+
+/// The variables and secrets that are not known and that a resource depends on.
+pub(super) fn unknown(wanted: &Desired) -> Vec<String> {
+    let all: BTreeSet<String> = wanted.fields.values().flat_map(Value::unknown).collect();
+    all.into_iter().collect()
+}
+
 /// What was recorded and is different now, for fields that a list tells of.
-pub(super) fn drift(kind: &dyn Kind, seen: &Seen, recorded: &Recorded) -> Vec<FieldChange> {
+pub(super) fn drift(
+    kind: &dyn Kind,
+    seen: &Seen,
+    recorded: &Recorded,
+    sealer: &Sealer,
+) -> Vec<FieldChange> {
     let create_only = |field: &str| {
         kind.attrs()
             .iter()
@@ -154,10 +207,14 @@ pub(super) fn drift(kind: &dyn Kind, seen: &Seen, recorded: &Recorded) -> Vec<Fi
         .filter(|(field, _)| !create_only(field))
         .filter_map(|(field, before)| {
             let now = seen.observed.fields.get(field)?;
-            (now != before).then(|| FieldChange {
+            if now == before {
+                return None;
+            }
+            let now = sealer.like(before, now);
+            (now != *before).then(|| FieldChange {
                 field: field.clone(),
                 before: Some(before.clone()),
-                after: Some(now.clone()),
+                after: Some(now),
                 forces_replace: false,
             })
         })

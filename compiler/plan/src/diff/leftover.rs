@@ -128,6 +128,7 @@ fn doomed(address: &Address, recorded: &Recorded, action: Action, reason: &str) 
         deposed: false,
         existing: false,
         protect: false,
+        unknown: Vec::new(),
         loses: Vec::new(),
         record: Some(Record {
             name: recorded.name.clone(),

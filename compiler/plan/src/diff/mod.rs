@@ -15,7 +15,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use envc_core::{Address, Desired, KindId, Mode};
+use envc_core::{Address, Desired, KindId, Mode, Sealer};
 use envc_kinds::{Kind, kind};
 
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
 
 pub use ownership::{Ownership, Refusal};
 
-use fields::{drift, drifted};
+use fields::{drift, drifted, unknown};
 use ownership::protected;
 
 /// Changes and refusals, by address.
@@ -49,6 +49,7 @@ struct Differ<'a> {
     names: BTreeMap<&'a Address, &'a str>,
     desired: &'a BTreeMap<Address, Desired>,
     leases: &'a LeaseValues,
+    sealer: &'a Sealer,
     /// Identifiers that the state holds, under whatever address; made when one is asked for.
     recorded_ids: OnceCell<BTreeSet<(KindId, &'a str)>>,
     /// What an interrupted run was about to create, and to delete.
@@ -67,6 +68,8 @@ struct Differ<'a> {
 pub(crate) struct DiffInputs<'a> {
     /// Public values of the leases that stay.
     pub(crate) leases: &'a LeaseValues,
+    /// Seals what is seen where the wanted is sealed.
+    pub(crate) sealer: &'a Sealer,
     pub(crate) desired: &'a BTreeMap<Address, Desired>,
     pub(crate) state: Option<&'a State>,
     pub(crate) observation: &'a Observation,
@@ -120,6 +123,7 @@ impl<'a> Differ<'a> {
             names: BTreeMap::new(),
             desired: inputs.desired,
             leases: inputs.leases,
+            sealer: inputs.sealer,
             recorded_ids: OnceCell::new(),
             creates: intents(IntentAction::Create)
                 .map(|intent| (intent.address.kind(), intent.name.as_str()))
@@ -393,7 +397,8 @@ impl<'a> Differ<'a> {
         };
         let mut change = change(wanted, action, &reason);
         change.id = Some(seen.observed.id.clone());
-        change.drift = recorded.map(|recorded| drift(kind, seen, recorded)).unwrap_or_default();
+        let outside = recorded.map(|recorded| drift(kind, seen, recorded, self.sealer));
+        change.drift = outside.unwrap_or_default();
         change.loses = loses(kind, wanted, seen, replace);
         // What a replace removes has its own name and zone, so it is told too.
         change.record = match action {
@@ -456,6 +461,7 @@ fn change(wanted: &Desired, action: Action, reason: &str) -> Change {
         deposed: false,
         existing: false,
         protect: wanted.protect,
+        unknown: if wanted.is_managed() { unknown(wanted) } else { Vec::new() },
         loses: Vec::new(),
         record: None,
     }

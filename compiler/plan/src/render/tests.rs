@@ -19,6 +19,7 @@ fn change(address: &str, action: Action, reason: &str) -> Change {
         deposed: false,
         existing: false,
         protect: false,
+        unknown: Vec::new(),
         loses: Vec::new(),
         record: None,
     }

@@ -47,6 +47,15 @@ impl Queues<'_> {
     }
 }
 
+/// One of `hyperdrive`. Its local connection string is a secret, and no file like this one's.
+#[derive(Debug, Serialize)]
+pub(super) struct Hyperdrive<'a> {
+    pub(super) binding: &'a str,
+    pub(super) id: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) remote: bool,
+}
+
 /// A queue that the Worker sends to.
 #[derive(Debug, Serialize)]
 pub(super) struct Producer<'a> {

@@ -133,6 +133,11 @@ fn seen(id: KindId, api_id: &str, object: &Object) -> Observed {
         }
     }
     fields.extend(object.fields.clone());
+    // What is write-only is in no answer.
+    let attrs = kind(id).attrs().iter();
+    attrs.filter(|attr| attr.mutability == Mutability::WriteOnly).for_each(|attr| {
+        fields.remove(attr.name);
+    });
     let comment = object.fields.get("comment").or(object.fields.get("marker"));
     let comment = comment.and_then(Json::as_str).map(str::to_owned);
     if id == KindId::Dns {

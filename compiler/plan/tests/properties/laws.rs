@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Desired, Digest, KindId, Mode};
+use envc_core::{Address, Desired, Digest, KeyedDigest, KindId, Mode, Sealer};
 use envc_kinds::{Mutability, kind};
 use envc_plan::{
     Action, BatchWork, Inputs, Observation, Ownership, Plan, Refusal, Work, check, plan_apply,
@@ -59,6 +59,7 @@ struct World {
     desired: BTreeMap<Address, Desired>,
     leases: BTreeMap<String, Lease>,
     ownership: Ownership,
+    sealer: Sealer,
     protect: bool,
 }
 
@@ -80,8 +81,9 @@ impl History {
         let desired = self.first.graph(false, &[]);
         let leases_before = leases(self.leases.0);
         let account = Account::default();
+        let sealer = Sealer::new(KeyedDigest::new([0; 32]), "p", "e");
         let mut world =
-            World { account, desired, leases: leases_before, ownership, protect: false };
+            World { account, desired, leases: leases_before, ownership, sealer, protect: false };
         if let Ok(plan) = world.plan_apply() {
             let (steps, lost) = self.killed.unwrap_or((usize::MAX, false));
             world.account.apply(&plan, &world.desired.clone(), steps, lost);
@@ -113,6 +115,7 @@ impl World {
             env_type: "local".into(),
             spec: Digest::of("spec"),
             protect: self.protect,
+            sealer: &self.sealer,
             desired: &self.desired,
             leases: &self.leases,
             state: self.account.state.as_ref(),
@@ -186,7 +189,7 @@ impl World {
                 }
             }
             6 => {
-                let id = crate::specs::SIMPLE[which % 4];
+                let id = crate::specs::SIMPLE[which % crate::specs::SIMPLE.len()];
                 self.stranger(id, &format!("theirs-{how}"), how);
             }
             7 => self.stranger(KindId::Dns, &format!("CNAME h{}.{ZONE}", which % 3), how),

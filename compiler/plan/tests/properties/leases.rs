@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Digest, Span};
+use envc_core::{Digest, KeyedDigest, Sealer, Span};
 use envc_plan::{
     Goal, Grant, Inputs, LeaseSeen, Observation, Ownership, Plan, RecordedLease, State, Work,
     check, plan_apply, plan_destroy,
@@ -35,6 +35,7 @@ fn plan(goal: Goal, state: Option<&State>, observation: &Observation) -> Plan {
         spec: Digest::of("spec"),
         protect: false,
         leases: &leases(),
+        sealer: &Sealer::new(KeyedDigest::new([0; 32]), "p", "e"),
         desired: &[(address, wanted)].into(),
         state,
         observation,

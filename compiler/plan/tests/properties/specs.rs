@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Address, Desired, KindId, Mode, Output, Span, Text, Value};
+use envc_core::{Address, Desired, KindId, Mode, Output, Sealed, Span, Text, Value};
 use envc_kinds::kind;
 use proptest::{collection::vec, prelude::*};
 use serde_json::Value as Json;
@@ -12,7 +12,8 @@ pub(crate) const ZONE: &str = "example.com";
 /// The marker of the environment under test.
 pub(crate) const MARKER: &str = "envc:p/e";
 /// Kinds that need nothing else.
-pub(crate) const SIMPLE: [KindId; 4] = [KindId::D1, KindId::Kv, KindId::R2, KindId::Queue];
+pub(crate) const SIMPLE: [KindId; 5] =
+    [KindId::D1, KindId::Kv, KindId::R2, KindId::Queue, KindId::Hyperdrive];
 
 /// A spec, in numbers that shrink.
 #[derive(Clone, Debug)]
@@ -53,7 +54,7 @@ struct Record {
 }
 
 pub(crate) fn spec() -> impl Strategy<Value = Spec> {
-    let simple = (0..4_usize, 0..3_u8, any::<bool>(), any::<u16>(), 0..8_u8).prop_map(
+    let simple = (0..SIMPLE.len(), 0..3_u8, any::<bool>(), any::<u16>(), 0..8_u8).prop_map(
         |(kind, label, renamed, values, mode)| Simple { kind, label, renamed, values, mode },
     );
     let tunnel = (0..2_u8, any::<bool>(), prop::option::of(0..2_u8));
@@ -83,6 +84,9 @@ pub(crate) fn value(json: &Json) -> Value {
         Json::String(text) => Value::text(text.clone()),
         Json::Array(items) => Value::List(items.iter().map(value).collect()),
         Json::Object(map) => {
+            if let Some(sealed) = Sealed::from_json(json) {
+                return Value::Sealed(sealed);
+            }
             Value::Map(map.iter().map(|(name, item)| (name.clone(), value(item))).collect())
         }
     }

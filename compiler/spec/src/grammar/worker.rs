@@ -113,6 +113,8 @@ pub(crate) const BIND: NodeRule = NodeRule {
         optional("kv", Type::Resource("kv"), "A KV namespace.").otherwise(ANOTHER),
         optional("r2", Type::Resource("r2"), "An R2 bucket.").otherwise(ANOTHER),
         optional("queue", Type::Resource("queue"), "A queue to send to.").otherwise(ANOTHER),
+        optional("hyperdrive", Type::Resource("hyperdrive"), "A Hyperdrive config.")
+            .otherwise(ANOTHER),
     ],
     ..EMPTY
 };

@@ -209,10 +209,16 @@ fn node(language: &Language, node: &NodeDoc, out: &mut String) {
 /// Comes before an example that works on what an earlier migration made.
 const EARLIER: &str = "migration tag=\"v0\" {\n    new-sqlite-classes \"Room\"\n}\n";
 
+/// Stands beside an example: its node is whole only with it.
+const ORIGIN: &str = "origin (secret)\"DATABASE_URL\"\n";
+
 /// The example of a node, inside the heads of the nodes that it stands in.
 fn example(language: &Language, node: &NodeDoc) -> String {
     let Some((parent, _)) = node.id.rsplit_once('/') else { return node.example.to_owned() };
     let mut text = node.example.to_owned();
+    if parent == "hyperdrive" && node.name != "origin" {
+        text.insert_str(0, ORIGIN);
+    }
     let mut above = Some(parent);
     while let Some(parent) = above.and_then(|id| language.node(id)) {
         let head = parent.example.split(" {").next().unwrap_or_default();

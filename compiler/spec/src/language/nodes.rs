@@ -125,7 +125,7 @@ const CHAPTERS: &[(&str, &[&str])] = &[
         &["environment", "identity", "when", "ttl", "protect", "migrate", "existing", "without"],
     ),
     ("Values", &["let", "lease", "port"]),
-    ("Resources", &["d1", "kv", "r2", "queue", "tunnel", "dns"]),
+    ("Resources", &["d1", "kv", "r2", "queue", "hyperdrive", "tunnel", "dns"]),
     ("Workers", &["worker", "dev"]),
     ("Files and commands", &["dotenv", "file", "run"]),
     ("Warnings", &["allow"]),
@@ -298,7 +298,7 @@ fn property(prop: &PropRule, kind: Option<&dyn Kind>) -> PropertyDoc {
         default,
         otherwise,
         change: attr.map(|mutability| match mutability {
-            Mutability::InPlace | Mutability::Digested | Mutability::Witness => "in_place",
+            Mutability::InPlace | Mutability::WriteOnly | Mutability::Witness => "in_place",
             Mutability::Replace => "replace",
             Mutability::CreateOnly => "create_only",
         }),

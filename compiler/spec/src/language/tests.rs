@@ -198,6 +198,12 @@ fn a_default_means_the_same_as_to_leave_it_out() {
     let specs = BTreeMap::from([
         ("identity max-length", "environment \"local\" { identity branch unique PROP }".to_owned()),
         ("file mode", format!("{LOCAL}file \"x\" template=\"t\" PROP")),
+        (
+            "hyperdrive/origin scheme",
+            format!(
+                "{LOCAL}hyperdrive \"x\" {{ origin host=\"h\" database=\"d\" user=\"u\" password=(secret)\"P\" PROP }}"
+            ),
+        ),
         ("secrets/env prefix", format!("{LOCAL}secrets {{ env PROP }}")),
         ("worker deploy", format!("{LOCAL}worker \"w\" path=\"w\" PROP")),
         ("run after", format!("{LOCAL}run \"r\" command=\"c\" PROP")),
@@ -241,6 +247,7 @@ fn references_may_stand_where_the_table_says() {
         kv \"x\"
         r2 \"x\"
         queue \"x\"
+        hyperdrive \"x\" {{ origin (secret)\"U\" }}
         tunnel \"x\" {{ ingress \"x\" host=\"{{env}}\" service=\"http://localhost\" }}
         worker \"x\" path=\"x\"
         lease \"x\" pool=\"previews\"\n"

@@ -31,6 +31,7 @@ pub(super) fn unused<'v>(view: &'v View<'_>) -> Found<'v> {
             (_, Some("d1")) => "{{ worker.d1_databases | json }}",
             (_, Some("kv")) => "{{ worker.kv_namespaces | json }}",
             (_, Some("r2")) => "{{ worker.r2_buckets | json }}",
+            (_, Some("hyperdrive")) => "{{ worker.hyperdrive | json }}",
             (_, _) => "{{ worker.queues | json }}",
         };
         let mut found = warning(codes::UNUSED_BINDING, node.label_span(), message)

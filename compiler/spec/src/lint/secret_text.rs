@@ -90,7 +90,7 @@ fn secret(span: Span, what: &str, name: &str, rule: &NodeRule) -> Diagnostic {
     let instead = match rule.name {
         "var" => format!("write secret \"{variable}\" instead of the var"),
         "secret" => "leave the value out".to_owned(),
-        name if name == ANY.name || matches!(name, "let" | "env") => {
+        name if name == ANY.name || matches!(name, "let" | "env" | "origin" | "hyperdrive") => {
             format!("write (secret)\"{variable}\"")
         }
         _ => format!("write it into a `dotenv` as {variable} (secret)\"{variable}\""),

@@ -74,7 +74,7 @@ fn providers(view: &View<'_>) -> Option<Diagnostic> {
 }
 
 fn resource(node: &Node, (kind, name): Key<'_>) -> Diagnostic {
-    let bind = matches!(kind, "d1" | "kv" | "r2" | "queue");
+    let bind = matches!(kind, "d1" | "kv" | "r2" | "queue" | "hyperdrive");
     let binding = name.to_uppercase().replace('-', "_");
     let (message, help) = match kind {
         "let" | "port" => (

@@ -292,8 +292,20 @@ enum Meant {
 }
 
 /// The first words of references with a declared name in them.
-const HEADS: [&str; 11] =
-    ["let", "port", "lease", "d1", "kv", "r2", "queue", "tunnel", "host", "url", "worker"];
+const HEADS: [&str; 12] = [
+    "let",
+    "port",
+    "lease",
+    "d1",
+    "kv",
+    "r2",
+    "queue",
+    "hyperdrive",
+    "tunnel",
+    "host",
+    "url",
+    "worker",
+];
 
 /// The last words that may follow a declared name.
 fn outputs(head: &str) -> Vec<&'static str> {

@@ -8,7 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use envc_core::{Address, Desired, Digest, KindId, Mode, Output, Part, Span, Text, Value};
+use envc_core::{
+    Address, Desired, Digest, KeyedDigest, KindId, Mode, Output, Part, Sealer, Span, Text, Value,
+};
 use envc_plan::{
     Inputs, Observation, Ownership, Plan, Recorded, State, StateKey, check, plan_apply,
 };
@@ -242,6 +244,7 @@ fn plan(
         spec: Digest::of("spec"),
         protect: false,
         leases: &BTreeMap::new(),
+        sealer: &Sealer::new(KeyedDigest::new([0; 32]), "p", "e"),
         desired: resources,
         state,
         observation,

@@ -1,0 +1,120 @@
+//! Values from outside, for all kinds of resources and all files: looked up once, before anything is
+//! planned. From here on a variable is a literal and a secret is sealed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use envc_core::{Input, Inputs, Vault};
+use envc_plan::{Unusable, needed_inputs, settle};
+
+use crate::{error::CommandError, secrets::Secrets, session::Session};
+
+/// What was not found.
+#[derive(Debug, Default)]
+pub(crate) struct Missing {
+    /// In words: what it is, where it is used, where it was looked for.
+    lines: Vec<String>,
+    names: Vec<String>,
+    secrets: bool,
+    hint: String,
+}
+
+/// Looks up all that the environment needs.
+pub(crate) fn look_up(session: &Session<'_>) -> Result<(Inputs, Missing), CommandError> {
+    let environment = &session.environment;
+    let needed = needed_inputs(environment);
+    let names: BTreeSet<String> = needed
+        .keys()
+        .filter_map(|input| match input {
+            Input::Secret(name) => Some(name.clone()),
+            Input::Env(_) | Input::Lease { .. } => None,
+        })
+        .collect();
+    let mut providers = Secrets::new(&environment.secrets, &session.root, session.env);
+    let (secrets, not_found) = providers.find(&names)?;
+    let mut missing = Missing::default();
+    let mut variables = BTreeMap::new();
+    for (input, uses) in &needed {
+        let uses: Vec<&str> = uses.iter().map(String::as_str).collect();
+        let uses = uses.join(", ");
+        match input {
+            Input::Secret(name) => {
+                let Some(places) = not_found.get(name) else { continue };
+                let places = match places.as_slice() {
+                    [] => "the spec names no provider of secrets".to_owned(),
+                    places => places.join("; "),
+                };
+                let line = format!("{name}, for {uses}: {places}");
+                missing.add(name, line, true, || providers.way_out(name));
+            }
+            Input::Env(name) => {
+                let value = session.env.var(name);
+                if let Some(value) = value.filter(|value| !value.is_empty()) {
+                    variables.insert(name.clone(), value.to_owned());
+                    continue;
+                }
+                let is = if value.is_some() { "empty" } else { "not set" };
+                let line = format!("{name}, for {uses}: the variable is {is}");
+                missing
+                    .add(name, line, false, || format!("set it for one run: {name}=… envc apply"));
+            }
+            Input::Lease { .. } => {}
+        }
+    }
+    Ok((Inputs::new(variables, secrets, session.sealer()), missing))
+}
+
+/// Puts the values into the desired graph; what was sealed is in the vault.
+pub(crate) fn put_in(session: &mut Session<'_>, inputs: &Inputs) -> Result<Vault, CommandError> {
+    settle(&mut session.environment.resources, inputs).map_err(|unusable| {
+        let says = |Unusable { names, address, field, what }: &Unusable| {
+            let of = if names.is_empty() { "the text".to_owned() } else { names.clone() };
+            format!("{of}, for `{field}` of {address}: it {what}")
+        };
+        let message = match unusable.as_slice() {
+            [_] => "a secret cannot be used".to_owned(),
+            many => format!("{} secrets cannot be used", many.len()),
+        };
+        let error = CommandError::failed(message).code("envc::cli::bad_secret");
+        let error = unusable.iter().fold(error, |error, one| error.because_text(says(one)));
+        error.hint("nothing was changed; correct it where it comes from, and run the command again")
+    })
+}
+
+impl Missing {
+    fn add(&mut self, name: &str, line: String, secret: bool, hint: impl Fn() -> String) {
+        if self.names.is_empty() || (secret && !self.secrets) {
+            self.hint = hint();
+        }
+        self.secrets |= secret;
+        self.names.push(name.to_owned());
+        self.lines.push(line);
+    }
+
+    /// True when everything was found.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// What is missing, in a line.
+    pub(crate) fn message(&self) -> String {
+        match (self.names.as_slice(), self.secrets) {
+            ([name], true) => format!("the secret {name} is not found"),
+            ([name], false) => format!("the environment variable {name} is not set"),
+            (names, _) => {
+                format!("{} values from outside are not found: {}", names.len(), names.join(", "))
+            }
+        }
+    }
+
+    /// Refuses to go on without what is missing: one error for all of it.
+    pub(crate) fn refuse(self) -> Result<(), CommandError> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let code =
+            if self.secrets { "envc::cli::missing_secret" } else { "envc::cli::missing_variable" };
+        let error = CommandError::failed(self.message()).code(code);
+        let error = self.lines.into_iter().fold(error, CommandError::because_text);
+        Err(error.hint(self.hint))
+    }
+}

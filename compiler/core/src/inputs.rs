@@ -1,0 +1,335 @@
+//! Values from outside the spec: looked up once, before anything is planned.
+//!
+//! A variable becomes a literal. A private text becomes a [`Sealed`] value: the names that it is
+//! made of and a keyed digest, which is all that plans, states, events and logs can hold of it. Its
+//! text stays in the [`Vault`], which has no form on disk, until the call that needs it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::{Digest, Input, KeyedDigest, Output, Part, Secret, Text, Value};
+
+/// A private text as a plan and a state hold it, or any text that is not known. There is no way
+/// from here to the text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sealed {
+    /// The secrets and variables that it is made of; empty where the spec says it word for word.
+    #[serde(rename = "sealed")]
+    pub name: String,
+    /// Which part of the text it is; empty for the whole.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub part: String,
+    /// Over environment, name, part and text; none where the text is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+}
+
+impl Sealed {
+    /// A text that is not known, because something that it is made of is not.
+    pub fn unknown(name: impl Into<String>) -> Self {
+        Self { name: name.into(), part: String::new(), digest: None }
+    }
+
+    /// The sealed value that this JSON is the form of.
+    pub fn from_json(json: &Json) -> Option<Self> {
+        json.get("sealed")?;
+        Self::deserialize(json).ok()
+    }
+
+    /// Its form in a plan and a state.
+    pub fn to_json(&self) -> Json {
+        // Only texts: serialising cannot fail.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+/// Makes sealed values for one environment: the same text gives another digest in another
+/// environment or under another name, so that digests cannot be compared with one another.
+#[derive(Clone, Debug)]
+pub struct Sealer {
+    key: KeyedDigest,
+    environment: String,
+}
+
+impl Sealer {
+    /// Seals for this environment of this project.
+    pub fn new(key: KeyedDigest, project: &str, env: &str) -> Self {
+        Self { key, environment: format!("{project}/{env}") }
+    }
+
+    /// Seals a text, or a part of one.
+    pub fn seal(&self, name: &str, part: &str, text: &Secret) -> Sealed {
+        let mut bytes = Vec::new();
+        for piece in [self.environment.as_str(), name, part, text.expose()] {
+            // Lengths keep the pieces apart, whatever they hold.
+            bytes.extend((piece.len() as u64).to_be_bytes());
+            bytes.extend(piece.as_bytes());
+        }
+        Sealed { name: name.to_owned(), part: part.to_owned(), digest: Some(self.key.of(bytes)) }
+    }
+
+    /// What was seen, with the same pieces sealed as in `model`: only so can a text that the API
+    /// tells be compared with one that no plan may hold, and kept from being shown.
+    #[must_use]
+    pub fn like(&self, model: &Json, seen: &Json) -> Json {
+        if let Some(Sealed { name, part, .. }) = Sealed::from_json(model) {
+            let text = match seen {
+                Json::String(text) => text.clone(),
+                Json::Number(number) => number.to_string(),
+                Json::Bool(flag) => flag.to_string(),
+                Json::Null | Json::Array(_) | Json::Object(_) => return seen.clone(),
+            };
+            return self.seal(&name, &part, &Secret::new(text)).to_json();
+        }
+        match (model, seen) {
+            (Json::Object(models), Json::Object(all)) => all
+                .iter()
+                .map(|(key, seen)| {
+                    let model = models.get(key).unwrap_or(&Json::Null);
+                    (key.clone(), self.like(model, seen))
+                })
+                .collect(),
+            (Json::Array(models), Json::Array(all)) => all
+                .iter()
+                .enumerate()
+                .map(|(at, seen)| self.like(models.get(at).unwrap_or(&Json::Null), seen))
+                .collect(),
+            _ => seen.clone(),
+        }
+    }
+}
+
+/// The texts of sealed values, for the calls that need them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Vault(BTreeMap<Sealed, Secret>);
+
+impl Vault {
+    /// Keeps a text.
+    pub fn put(&mut self, sealed: Sealed, text: Secret) {
+        self.0.insert(sealed, text);
+    }
+
+    /// The text of a sealed value; none for what is not known.
+    pub fn open(&self, sealed: &Sealed) -> Option<&Secret> {
+        self.0.get(sealed)
+    }
+}
+
+impl fmt::Debug for Vault {
+    /// Without the texts.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// The variables and secrets of an environment, as far as they are known.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    variables: BTreeMap<String, String>,
+    secrets: BTreeMap<String, Secret>,
+    /// Makes sealed values of them.
+    pub sealer: Sealer,
+}
+
+impl Inputs {
+    /// These values; what is missing or empty is not known.
+    pub fn new(
+        variables: BTreeMap<String, String>,
+        secrets: BTreeMap<String, Secret>,
+        sealer: Sealer,
+    ) -> Self {
+        Self { variables, secrets, sealer }
+    }
+
+    /// A variable's value.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
+    /// A secret's value.
+    pub fn secret(&self, name: &str) -> Option<&Secret> {
+        self.secrets.get(name)
+    }
+
+    /// The text, where all that it is made of is known by now.
+    pub fn open(&self, text: &Text) -> Option<Secret> {
+        let text = text.resolve(|part| match part {
+            Part::In(Input::Env(name)) => self.variable(name).map(str::to_owned),
+            Part::In(Input::Secret(name)) => Some(self.secret(name)?.expose().to_owned()),
+            Part::Lit(_) | Part::Out(_) | Part::In(Input::Lease { .. }) => None,
+        });
+        text.map(Secret::new)
+    }
+
+    /// Puts what is known into a value of a field: variables become literals, and private texts are
+    /// sealed. What is not known is sealed as that.
+    pub fn settle(&self, value: &mut Value, vault: &mut Vault) {
+        match value {
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Sealed(_) => {}
+            Value::List(items) => items.iter_mut().for_each(|item| self.settle(item, vault)),
+            Value::Map(items) => items.values_mut().for_each(|item| self.settle(item, vault)),
+            Value::Text(text) => {
+                let (mut filled, mut missing) = (Text::default(), Text::default());
+                for part in std::mem::take(&mut text.parts) {
+                    match &part {
+                        Part::In(Input::Env(name)) => match self.variable(name) {
+                            Some(value) => filled.push(Part::Lit(value.to_owned())),
+                            None => missing.push(part),
+                        },
+                        Part::Lit(_) | Part::Out(_) | Part::In(_) => filled.push(part),
+                    }
+                }
+                *value = match missing.parts.is_empty() {
+                    true => Value::Text(filled),
+                    false => Value::Sealed(Sealed::unknown(names_of(&missing))),
+                };
+            }
+            Value::Private(text) => {
+                let sealed = match self.open(text) {
+                    None => Sealed::unknown(names_of(text)),
+                    Some(secret) => {
+                        let sealed = self.sealer.seal(&names_of(text), "", &secret);
+                        vault.put(sealed.clone(), secret);
+                        sealed
+                    }
+                };
+                *value = Value::Sealed(sealed);
+            }
+        }
+    }
+}
+
+/// What a private text is made of, by name: "KEY", "HOST+KEY"; nothing where it is literal.
+pub fn names_of(text: &Text) -> String {
+    let names: BTreeSet<String> = text.parts.iter().filter_map(name_of).collect();
+    names.into_iter().collect::<Vec<_>>().join("+")
+}
+
+/// What a piece is called whose value may not be known.
+pub(crate) fn name_of(part: &Part) -> Option<String> {
+    Some(match part {
+        Part::Lit(_) => return None,
+        Part::In(Input::Env(name) | Input::Secret(name)) => name.clone(),
+        Part::In(Input::Lease { lease, attribute, .. }) => format!("lease.{lease}.{attribute}"),
+        Part::Out(reference) => {
+            let output = match reference.output {
+                Output::Id => "id",
+                Output::Name => "name",
+                Output::Token => "token",
+            };
+            format!("{}.{output}", reference.address)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn sealer(project: &str, env: &str) -> Sealer {
+        Sealer::new(KeyedDigest::new([7; 32]), project, env)
+    }
+
+    fn inputs() -> Inputs {
+        let secrets = BTreeMap::from([("KEY".to_owned(), Secret::new("wombat"))]);
+        let variables = BTreeMap::from([("WHO".to_owned(), "me".to_owned())]);
+        Inputs::new(variables, secrets, sealer("p", "e"))
+    }
+
+    fn text(parts: &[Part]) -> Text {
+        Text { parts: parts.to_vec() }
+    }
+
+    fn env(name: &str) -> Part {
+        Part::In(Input::Env(name.into()))
+    }
+
+    fn secret(name: &str) -> Part {
+        Part::In(Input::Secret(name.into()))
+    }
+
+    #[test]
+    fn variables_become_literals_wherever_they_stand_and_missing_ones_are_told() {
+        let inside =
+            Value::Text(text(&[Part::Lit("a ".into()), env("WHO"), Part::Lit("!".into())]));
+        let missing = Value::Text(text(&[env("WHO"), env("NOBODY")]));
+        let mut value = Value::List(vec![inside, Value::Map([("x".into(), missing)].into())]);
+        inputs().settle(&mut value, &mut Vault::default());
+        let unknown = Value::Sealed(Sealed::unknown("NOBODY"));
+        let filled = Value::text("a me!");
+        assert_eq!(value, Value::List(vec![filled, Value::Map([("x".into(), unknown)].into())]));
+        assert_eq!(value.unknown().into_iter().collect::<Vec<_>>(), ["NOBODY"]);
+    }
+
+    #[test]
+    fn a_sealed_value_tells_texts_names_parts_and_environments_apart_and_holds_no_text() {
+        let (mut vault, inputs) = (Vault::default(), inputs());
+        let mut value = Value::Private(text(&[Part::Lit("x-".into()), secret("KEY"), env("WHO")]));
+        inputs.settle(&mut value, &mut vault);
+        let Value::Sealed(sealed) = &value else { panic!("{value:?}") };
+        assert_eq!(sealed.name, "KEY+WHO");
+        assert_eq!(vault.open(sealed).unwrap().expose(), "x-wombatme");
+        let shown = format!("{value:?} {vault:?} {inputs:?} {}", sealed.to_json());
+        assert!(!shown.contains("wombat"), "{shown}");
+        assert_eq!(Sealed::from_json(&sealed.to_json()).as_ref(), Some(sealed));
+
+        let one = |sealer: &Sealer, name: &str, part: &str, text: &str| {
+            sealer.seal(name, part, &Secret::new(text)).digest.unwrap()
+        };
+        let here = sealer("p", "e");
+        let digest = one(&here, "K", "", "t");
+        assert_eq!(digest, one(&here, "K", "", "t"));
+        for other in [
+            one(&here, "L", "", "t"),
+            one(&here, "K", "host", "t"),
+            one(&here, "K", "", "u"),
+            one(&here, "", "K", "t"),
+            one(&sealer("p", "f"), "K", "", "t"),
+            one(&sealer("q", "e"), "K", "", "t"),
+            one(&Sealer::new(KeyedDigest::new([8; 32]), "p", "e"), "K", "", "t"),
+        ] {
+            assert_ne!(digest, other);
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_not_known_is_sealed_as_that() {
+        let (mut vault, inputs) = (Vault::default(), inputs());
+        let mut value = Value::Private(text(&[Part::Lit("literal".into()), secret("OTHER")]));
+        inputs.settle(&mut value, &mut vault);
+        assert_eq!(value, Value::Sealed(Sealed::unknown("OTHER")));
+        assert_eq!(vault, Vault::default());
+        assert_eq!(value.unknown().into_iter().collect::<Vec<_>>(), ["OTHER"]);
+    }
+
+    #[test]
+    fn what_is_seen_is_sealed_where_the_wanted_is() {
+        let here = sealer("p", "e");
+        let sealed = |part: &str, text: &str| here.seal("URL", part, &Secret::new(text)).to_json();
+        let model = json!({ "host": sealed("host", "db"), "port": sealed("port", "5432"), "a": 1 });
+        let seen = json!({ "host": "db", "port": 5432, "a": 1, "b": "more" });
+        let like = here.like(&model, &seen);
+        assert_eq!(like["host"], model["host"]);
+        assert_eq!(like["port"], model["port"]);
+        assert_eq!((&like["a"], &like["b"]), (&json!(1), &json!("more")));
+        let moved = here.like(&model, &json!({ "host": "elsewhere" }));
+        assert!(moved["host"] != model["host"] && !moved.to_string().contains("elsewhere"));
+        assert_eq!(here.like(&json!([model]), &json!([seen, 2]))[0]["host"], model["host"]);
+    }
+
+    #[test]
+    fn a_private_text_has_no_form_on_disk() {
+        let value = Value::Private(text(&[Part::Lit("wombat".into())]));
+        assert!(serde_json::to_string(&value).is_err());
+        assert_eq!(value.resolve(&mut |_| Some(String::new())), None);
+        assert!(!format!("{value:?}").contains("wombat"));
+    }
+}

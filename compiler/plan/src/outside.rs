@@ -1,0 +1,84 @@
+//! Values from outside in a desired graph: which it needs and where, and putting them in.
+//!
+//! Invariant: what [`settle`] leaves behind refers to no variable and holds no secret. What is there
+//! already is only bound to, so that nothing of it is asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use envc_core::{Address, Desired, Input, Inputs, Part, Text, Value, Vault, names_of};
+use envc_kinds::kind;
+use envc_spec::Environment;
+
+use crate::files::file_texts;
+
+/// A private text that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// The secrets and variables that it is made of.
+    pub names: String,
+    /// Where it stands.
+    pub address: Address,
+    /// The field.
+    pub field: String,
+    /// What is wrong, as a clause after "it"; nothing of the text.
+    pub what: String,
+}
+
+/// The variables and secrets that resources and files need, each with the places that use it.
+pub fn needed_inputs(env: &Environment) -> BTreeMap<Input, BTreeSet<String>> {
+    let mut needed: BTreeMap<Input, BTreeSet<String>> = BTreeMap::new();
+    let mut add = |text: &Text, place: &str, only_new: bool| {
+        for part in &text.parts {
+            let Part::In(input @ (Input::Env(_) | Input::Secret(_))) = part else { continue };
+            if !(only_new && needed.contains_key(input)) {
+                needed.entry(input.clone()).or_default().insert(place.to_owned());
+            }
+        }
+    };
+    for (place, text) in file_texts(env) {
+        add(text, &place, false);
+    }
+    for desired in env.resources.values().filter(|desired| desired.is_managed()) {
+        // What another node makes was told at that node.
+        let made = kind(desired.address.kind()).grammar().is_none();
+        for (field, value) in &desired.fields {
+            let place = format!("`{field}` of {}", desired.address);
+            value.each_text(&mut |text| add(text, &place, made));
+        }
+    }
+    needed
+}
+
+/// Puts the values into what envc makes. The texts that were sealed are in the vault.
+pub fn settle(
+    resources: &mut BTreeMap<Address, Desired>,
+    inputs: &Inputs,
+) -> Result<Vault, Vec<Unusable>> {
+    let mut vault = Vault::default();
+    let mut unusable = Vec::new();
+    for desired in resources.values_mut().filter(|desired| desired.is_managed()) {
+        for (field, mut value) in std::mem::take(&mut desired.fields) {
+            if let Value::Private(text) = &value
+                && let Some(whole) = inputs.open(text)
+                && let Some(parts) = kind(desired.address.kind()).split(&field, &whole)
+            {
+                let names = names_of(text);
+                match parts {
+                    Ok(parts) => desired.fields.extend(parts.into_iter().map(|(part, text)| {
+                        let sealed = inputs.sealer.seal(&names, &part, &text);
+                        vault.put(sealed.clone(), text);
+                        (part, Value::Sealed(sealed))
+                    })),
+                    Err(what) => {
+                        let address = desired.address.clone();
+                        unusable.push(Unusable { names, address, field, what });
+                    }
+                }
+                continue;
+            }
+            inputs.settle(&mut value, &mut vault);
+            desired.fields.insert(field, value);
+        }
+    }
+    if unusable.is_empty() { Ok(vault) } else { Err(unusable) }
+}

@@ -1,0 +1,140 @@
+//! Variables and secrets reach whatever takes them; what is not known is said, and nothing is made.
+
+use envc_tests::{Object, TestEnv};
+use http::Method;
+use serde_json::{Value as Json, json};
+
+use crate::common::says;
+
+const DNS: &str = "project \"shop\" { zone \"shop.example\" }\n\
+    environment \"local\" default { identity branch max-length=20 unique }\n\
+    let who (env)\"WHO\"\n\
+    dns \"a\" type=\"TXT\" name=\"{env}\" content=(env)\"WHO\"\n\
+    dns \"b\" type=\"TXT\" name=\"{env}-b\" content=\"{let.who}\"\n\
+    dns \"c\" type=\"TXT\" name=\"{env}-c\" content=\"by {let.who}.\" comment=(env)\"WHAT\"\n";
+
+fn records(env: &TestEnv) -> Vec<(String, String)> {
+    let cloud = env.cloud();
+    let (_, zones) = cloud.call(&Method::GET, "/zones", None);
+    let id = zones.pointer("/result/0/id").and_then(Json::as_str).unwrap();
+    let (_, all) = cloud.call(&Method::GET, &format!("/zones/{id}/dns_records"), None);
+    let text = |record: &Json, key: &str| record[key].as_str().unwrap_or_default().to_owned();
+    let all = all["result"].as_array().unwrap().iter();
+    let mut all: Vec<_> = all.map(|it| (text(it, "content"), text(it, "comment"))).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn a_variable_in_a_field_is_applied_and_the_next_plan_is_empty() {
+    let mut env = TestEnv::of_text(DNS);
+    env.set("WHO", "me").set("WHAT", "a robot");
+    let _applied = env.envc(&["apply"]).exits(0);
+    let found = records(&env);
+    let contents: Vec<&str> = found.iter().map(|(content, _)| content.trim_matches('"')).collect();
+    assert_eq!(contents, ["by me.", "me", "me"]);
+    assert!(found.iter().any(|(_, comment)| comment.ends_with(" a robot")), "{found:?}");
+    let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+
+    env.set("WHO", "you");
+    let plan = env.envc(&["plan", "--detailed-exitcode"]).exits(2);
+    says(&plan, &["3 to update"]);
+    let _applied = env.envc(&["apply"]).exits(0);
+    assert!(records(&env).iter().any(|(content, _)| content.trim_matches('"') == "by you."));
+    let _gone = env.envc(&["destroy"]).exits(0);
+    assert_eq!(env.cloud_listing().objects, Vec::<Object>::new());
+}
+
+#[test]
+fn all_that_is_missing_or_empty_is_one_error_with_its_places_before_anything_is_made() {
+    let spec = format!(
+        "{DNS}secrets {{ env prefix=\"SHOP_\" }}\n\
+         worker \"web\" path=\".\" main=\"a.js\" compatibility-date=\"2026-09-01\" {{ secret \"KEY\" }}\n\
+         dotenv \".env\" {{ TOKEN (secret)\"TOKEN\" ; WHO (env)\"WHO\" }}\n"
+    );
+    let mut env = TestEnv::of_text(&spec);
+    env.set("WHAT", "").set("SHOP_TOKEN", "");
+    let ran = env.envc(&["apply"]).exits(1);
+    says(
+        &ran,
+        &[
+            "error: 4 values from outside are not found: KEY, TOKEN, WHAT, WHO",
+            "KEY, for secret `KEY` of worker \"web\": the variable SHOP_KEY is not set",
+            "TOKEN, for `TOKEN` of .env: the variable SHOP_TOKEN is empty",
+            "WHAT, for `comment` of dns.c: the variable is empty",
+            "WHO, for `WHO` of .env, `content` of dns.a, `content` of dns.b, `content` of dns.c: \
+             the variable is not set",
+            "hint: set it for one run: SHOP_KEY=… envc apply",
+        ],
+    );
+    assert_eq!(env.cloud_listing().objects, Vec::<Object>::new());
+    // A plan says it, too, and goes on.
+    let ran = env.envc(&["plan"]).exits(0);
+    says(&ran, &["apply will refuse: 4 values from outside are not found", "3 to create"]);
+}
+
+fn bundle() -> TestEnv {
+    let mut env = TestEnv::new("../tests/fixtures/bundle");
+    env.set("KEY", "the-planted-secret");
+    env.set("DATABASE_URL", "postgres://web:planted-password@db.example.com/app");
+    env.set("LOCAL_DATABASE_URL", "postgres://web:web@localhost/app");
+    let _first = env.envc(&["apply"]).exits(0);
+    env
+}
+
+#[test]
+fn a_plan_without_a_secret_cannot_tell_and_never_says_removed() {
+    let mut env = bundle();
+    env.unset("KEY");
+    let ran = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+    says(
+        &ran,
+        &[
+            "apply will refuse: the secret KEY is not found",
+            "whether worker.web changed cannot be told: KEY is not known here",
+            "No changes that can be told: KEY is not known here.",
+        ],
+    );
+    assert!(!ran.stdout.contains("removed") && !ran.stdout.contains("\nNo changes.\n"), "{ran}");
+    let plan = env.envc(&["plan", "--json"]).exits(0).event("plan").unwrap();
+    let web = plan["changes"].as_array().unwrap().iter().find(|it| it["address"] == "worker.web");
+    assert_eq!(
+        web.map(|it| (&it["action"], &it["unknown"])),
+        Some((&json!("keep"), &json!(["KEY"])))
+    );
+    // A saved plan is done exactly, so it cannot be one that does not know.
+    let ran = env.envc(&["plan", "--out", "plan.json"]).exits(1);
+    says(&ran, &["this plan cannot be saved: KEY is not known here"]);
+    assert_eq!(env.read("plan.json"), None);
+
+    // What changed besides is told, and a new secret is not called a changed one.
+    let spec = env.read("environment.kdl").unwrap();
+    env.write(
+        "environment.kdl",
+        &spec.replace("secret \"KEY\"", "secret \"KEY\"; secret \"MORE\""),
+    );
+    let ran = env.envc(&["plan"]).exits(0);
+    says(&ran, &["secrets: MORE set, and not known here", "KEY, MORE are not known here"]);
+    assert!(!ran.stdout.contains("KEY changed") && !ran.stdout.contains("removed"), "{ran}");
+    env.write("environment.kdl", &spec.replace("secret \"KEY\"", ""));
+    let ran = env.envc(&["plan"]).exits(0);
+    says(&ran, &["secrets: KEY removed"]);
+}
+
+#[test]
+fn digests_of_one_secret_differ_between_names_and_between_environments() {
+    let mut env = bundle();
+    let spec = env.read("environment.kdl").unwrap();
+    env.write(
+        "environment.kdl",
+        &spec.replace("secret \"KEY\"", "secret \"KEY\"; secret \"MORE\""),
+    );
+    env.set("MORE", "the-planted-secret");
+    let _applied = env.envc(&["apply"]).exits(0);
+    let states = env.states();
+    let state = states.values().next().unwrap();
+    let secrets = &state["resources"]["worker.web"]["fields"]["secrets"];
+    let digest = |name: &str| secrets[name]["digest"].as_str().unwrap().to_owned();
+    assert_eq!(secrets["KEY"]["sealed"], json!("KEY"));
+    assert!(digest("KEY") != digest("MORE"), "{secrets}");
+}
