@@ -7,6 +7,7 @@
 
 pub mod account;
 mod api;
+pub mod cron;
 mod d1;
 mod dns;
 mod dns_rules;
@@ -14,6 +15,7 @@ mod form;
 mod kind;
 mod kv;
 mod lower;
+mod normal;
 mod parts;
 mod queue;
 mod queue_consumer;
@@ -40,6 +42,7 @@ pub use kind::{
 };
 pub use kv::Kv;
 pub use lower::Lower;
+pub use normal::{Form, Normal, Spelling, Writer, same, same_name};
 pub use parts::{NameProblem, NameRule, SCRIPT_NAME};
 pub use queue::Queue;
 pub use queue_consumer::QueueConsumer;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Desired, Output, Part};
-use envc_kinds::{Attr, Kind, Mutability, kind};
+use envc_core::{Desired, Output, Part, Value};
+use envc_kinds::{Attr, Fields, Kind, Mutability, kind, same, same_name};
 use serde_json::Value as Json;
 
 use super::Differ;
@@ -16,19 +16,20 @@ use crate::{
 
 impl Differ<'_> {
     /// The fields that differ, and whether any of them needs another resource.
-    pub(super) fn field_changes(
+    pub(super) fn field_changes<'s>(
         &self,
         wanted: &Desired,
         kind: &dyn Kind,
-        seen: &Seen,
-        recorded: Option<&Recorded>,
+        seen: &'s Seen,
+        recorded: Option<&'s Recorded>,
     ) -> (Vec<FieldChange>, bool) {
         let mut changes = witnessed(kind, seen, recorded);
         let mut replace = false;
         // What an interrupted run may have changed is not what is recorded: without a word of the
         // API it is set again.
         let recorded = recorded.filter(|_| !self.updates.contains(&wanted.address));
-        for (field, value) in &wanted.fields {
+        let known = self.known_fields(wanted);
+        for field in wanted.fields.keys() {
             let mutability = kind
                 .attrs()
                 .iter()
@@ -37,25 +38,35 @@ impl Differ<'_> {
             if mutability == Mutability::CreateOnly {
                 continue;
             }
-            let after = value.resolve(&mut |part| self.known(part));
-            let before = seen
-                .observed
-                .fields
-                .get(field)
-                .or_else(|| recorded.and_then(|recorded| recorded.fields.get(field)));
-            if after.is_some() && after.as_ref() == before {
+            let after = known.get(field);
+            let of = |fields: &'s Fields<Json>| Some((fields.get(field)?, fields));
+            let before = of(&seen.observed.fields).or_else(|| of(&recorded?.fields));
+            // Invariant: another spelling of what is there is no difference.
+            if let (Some(after), Some(before)) = (after, before)
+                && same(kind, field, (after, &known), before)
+            {
                 continue;
             }
             let forces_replace = mutability == Mutability::Replace;
             replace |= forces_replace;
             changes.push(FieldChange {
                 field: field.clone(),
-                before: before.cloned(),
-                after,
+                // A server's null says that nothing is there.
+                before: before
+                    .filter(|(value, _)| !value.is_null())
+                    .map(|(value, _)| value.clone()),
+                after: after.cloned(),
                 forces_replace,
             });
         }
         (changes, replace)
+    }
+
+    /// The fields that the spec sets and whose references are known.
+    pub(super) fn known_fields(&self, wanted: &Desired) -> Fields<Json> {
+        let resolve = |value: &Value| value.resolve(&mut |part| self.known(part));
+        let fields = wanted.fields.iter();
+        fields.filter_map(|(field, value)| Some((field.clone(), resolve(value)?))).collect()
     }
 
     /// What to record of a resource that is there: the fields the spec sets, as they are now.
@@ -107,9 +118,9 @@ fn witnessed(kind: &dyn Kind, seen: &Seen, recorded: Option<&Recorded>) -> Vec<F
     let Some(recorded) = recorded else { return Vec::new() };
     witnesses(kind)
         .filter_map(|attr| {
-            let (now, was) =
-                (seen.observed.fields.get(attr.name)?, recorded.fields.get(attr.name)?);
-            (now != was).then(|| FieldChange {
+            let (told, kept) = (&seen.observed.fields, &recorded.fields);
+            let (now, was) = (told.get(attr.name)?, kept.get(attr.name)?);
+            (!same(kind, attr.name, (now, told), (was, kept))).then(|| FieldChange {
                 field: attr.name.to_owned(),
                 before: Some(now.clone()),
                 after: Some(was.clone()),
@@ -131,14 +142,44 @@ fn record_of(wanted: &Desired, id: &str, fields: BTreeMap<String, Json>) -> Reco
     }
 }
 
-pub(super) fn drifted(fields: &[FieldChange], recorded: &Recorded) -> bool {
-    fields.iter().all(|field| match field.field.as_str() {
-        "name" => {
-            field.after.as_ref().and_then(Json::as_str) == Some(&recorded.name)
-                || field.after.as_ref() == recorded.fields.get("name")
-        }
-        name => field.after.is_some() && field.after.as_ref() == recorded.fields.get(name),
+/// True when all that differs is what was recorded: it changed outside. `known` is what is wanted.
+pub(super) fn drifted(
+    kind: &dyn Kind,
+    fields: &[FieldChange],
+    known: &Fields<Json>,
+    recorded: &Recorded,
+) -> bool {
+    fields.iter().all(|field| {
+        let (name, after) = (field.field.as_str(), field.after.as_ref());
+        let of_name = |after: &Json| {
+            let after = after.as_str().filter(|_| name == "name");
+            after.is_some_and(|after| same_name(kind, after, &recorded.name))
+        };
+        let as_recorded = |after: &Json| {
+            let was = recorded.fields.get(name);
+            was.is_some_and(|was| same(kind, name, (after, known), (was, &recorded.fields)))
+        };
+        after.is_some_and(|after| of_name(after) || as_recorded(after))
     })
+}
+
+/// What was seen and the spec does not set, for an update that writes the whole. What envc set once,
+/// and the spec sets no more, goes back to what it is by itself.
+pub(super) fn kept(
+    kind: &dyn Kind,
+    wanted: &Desired,
+    seen: &Seen,
+    recorded: Option<&Recorded>,
+) -> Fields<Json> {
+    if !kind.writes_whole() {
+        return Fields::new();
+    }
+    let witness = |field: &str| witnesses(kind).any(|attr| attr.name == field);
+    let ours = |field: &str| recorded.is_some_and(|recorded| recorded.fields.contains_key(field));
+    let all = seen.observed.fields.iter();
+    all.filter(|(field, _)| !wanted.fields.contains_key(*field) && !witness(field) && !ours(field))
+        .map(|(field, value)| (field.clone(), value.clone()))
+        .collect()
 }
 
 /// What was recorded and is different now, for fields that a list tells of.
@@ -153,8 +194,9 @@ pub(super) fn drift(kind: &dyn Kind, seen: &Seen, recorded: &Recorded) -> Vec<Fi
         .iter()
         .filter(|(field, _)| !create_only(field))
         .filter_map(|(field, before)| {
-            let now = seen.observed.fields.get(field)?;
-            (now != before).then(|| FieldChange {
+            let (told, kept) = (&seen.observed.fields, &recorded.fields);
+            let now = told.get(field)?;
+            (!same(kind, field, (now, told), (before, kept))).then(|| FieldChange {
                 field: field.clone(),
                 before: Some(before.clone()),
                 after: Some(now.clone()),
