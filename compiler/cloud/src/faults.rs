@@ -66,6 +66,8 @@ pub struct Faults {
     pub list_lag_ms: u64,
     /// R2's "not empty" comes without its code, as some live answers have it.
     pub bare_conflict: bool,
+    /// Names of zones and DNS records come in Unicode where they have letters beyond ASCII.
+    pub unicode_zones: bool,
 }
 
 impl Faults {
@@ -90,6 +92,7 @@ impl Faults {
     /// | `seed` | n | of `error-rate` |
     /// | `list-lag` | ms | new objects appear in lists only after this |
     /// | `bare-conflict` | true, false | R2's "not empty" comes without its code |
+    /// | `unicode-zones` | true, false | names of zones and records come in Unicode |
     pub fn parse(spec: &str) -> Result<Self, String> {
         let mut faults = Self::default();
         for pair in spec.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
@@ -117,6 +120,7 @@ impl Faults {
             "seed" => self.seed = number(key, value)?,
             "list-lag" => self.list_lag_ms = number(key, value)?,
             "bare-conflict" => self.bare_conflict = number(key, value)?,
+            "unicode-zones" => self.unicode_zones = number(key, value)?,
             _ => return Err(format!("unknown fault `{key}`")),
         }
         Ok(())
@@ -345,7 +349,7 @@ mod tests {
         let spec = "latency=100, error-rate=0.5,error-on=3,lose-response-on=5+9,drop-request-on=1,\
                     throttle-on=2,null-body-on=4,html-on=6,crash-on=7:after,\
                     fail=post:/d1/database:500:7500:internal error,deny=d1+dns,rate-limit=10,\
-                    seed=42,list-lag=250,bare-conflict=true";
+                    seed=42,list-lag=250,bare-conflict=true,unicode-zones=true";
         let expected = Faults {
             latency_ms: 100,
             error_rate: 0.5,
@@ -368,6 +372,7 @@ mod tests {
             seed: 42,
             list_lag_ms: 250,
             bare_conflict: true,
+            unicode_zones: true,
         };
         assert_eq!(Faults::parse(spec), Ok(expected));
         assert_eq!(Faults::parse(" "), Ok(Faults::default()));

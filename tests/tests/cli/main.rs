@@ -22,5 +22,6 @@ mod migrations;
 mod pool;
 mod secrets;
 mod show;
+mod spellings;
 mod warnings;
 mod workers;
