@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use envc_core::{Digest, KeyedDigest};
+use envc_core::{Digest, KeyedDigest, limits::FILE_BYTES_MAX};
 use similar::TextDiff;
 
 use crate::{
@@ -19,8 +19,6 @@ use crate::{
     registry::FileRecord,
 };
 
-/// Bytes of a generated file, and of what stands in its place.
-const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Lines around a change in a diff.
 const DIFF_CONTEXT_LINES: usize = 3;
 /// Digits of a temporary file's name.
@@ -114,10 +112,13 @@ impl Files<'_> {
         record: Option<&FileRecord>,
     ) -> Result<Decision, CommandError> {
         let path = self.path(&file.path)?;
+        if file.bytes.len() > FILE_BYTES_MAX {
+            return Err(too_large(file));
+        }
         let Some(there) = fsio::read(&path, FILE_BYTES_MAX)? else { return Ok(Decision::Create) };
         if there == file.bytes {
             // Wrong permission bits are put right without asking: nothing is lost by it.
-            let as_wanted = fsio::mode(&path) == Some(file.mode());
+            let as_wanted = is_mode(fsio::mode(&path), file.mode());
             return Ok(if as_wanted { Decision::Unchanged } else { Decision::Update });
         }
         if record.is_some_and(|record| record.is_of(&self.digest.of(&there))) {
@@ -197,6 +198,22 @@ impl Files<'_> {
                 .code("envc::cli::path_outside")
         })
     }
+}
+
+/// False for permission bits that are not the wanted ones; not every system has them.
+fn is_mode(there: Option<u32>, wanted: u32) -> bool {
+    there.is_none_or(|there| there == wanted)
+}
+
+fn too_large(file: &GeneratedFile) -> CommandError {
+    let path = &file.path;
+    CommandError::failed(format!("{path} would be too large"))
+        .because_text(format!(
+            "it would have {} bytes, and envc reads and writes at most {FILE_BYTES_MAX}",
+            file.bytes.len()
+        ))
+        .hint("let its template repeat less, or write several files")
+        .code("envc::cli::file_too_large")
 }
 
 /// The error for files that a person edited, with what would change.
@@ -399,6 +416,25 @@ mod tests {
         assert_eq!(files.decide(&script, Some(&record)).unwrap(), Decision::Update);
         files.write(&script, "e").unwrap();
         assert!(fsio::is_executable(&project.root.join("start.sh")));
+    }
+
+    #[test]
+    fn permissions_count_where_the_system_has_them() {
+        assert!(is_mode(Some(0o600), 0o600) && !is_mode(Some(0o644), 0o600));
+        // Elsewhere a private file would be written again by every apply.
+        assert!(is_mode(None, 0o600) && is_mode(None, 0o755));
+    }
+
+    #[test]
+    fn what_would_be_too_large_to_be_read_again_is_not_written() {
+        let project = Project::new();
+        let files = project.files();
+        let most = file("most", &"a".repeat(FILE_BYTES_MAX), false);
+        let record = files.write(&most, "e").unwrap();
+        assert_eq!(files.decide(&most, Some(&record)).unwrap(), Decision::Unchanged);
+        let more = file("more", &"a".repeat(FILE_BYTES_MAX + 1), false);
+        let error = files.decide(&more, None).unwrap_err().to_text();
+        assert!(error.contains("more would be too large"), "{error}");
     }
 
     #[test]

@@ -280,14 +280,18 @@ pub fn is_folder(path: &Path) -> bool {
     path.is_dir()
 }
 
-/// A file's permission bits; `None` when there is no such file.
+/// A file's permission bits; `None` when there is no such file, and where files have none.
 pub fn mode(path: &Path) -> Option<u32> {
-    let metadata = fs::metadata(path).ok()?;
     #[cfg(unix)]
-    let bits = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777;
+    {
+        let metadata = fs::metadata(path).ok()?;
+        Some(std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777)
+    }
     #[cfg(not(unix))]
-    let bits = if metadata.permissions().readonly() { 0o444 } else { PUBLIC };
-    Some(bits)
+    {
+        let _none = path;
+        None
+    }
 }
 
 /// True for a file that may be run.

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use envc_core::{Address, Digest, Input, Inputs, Output, Part, Secret};
+use envc_core::{Address, Digest, Input, Inputs, Output, Part, Secret, limits::FILE_BYTES_MAX};
 use envc_exec::{Client, Scope, fetch_token};
 use envc_plan::{FileInputs, needed_parts, render_files, template_paths};
 use serde_json::json;
@@ -20,9 +20,6 @@ use crate::{
     registry::FileRecord,
     session::Session,
 };
-
-/// Bytes of a template.
-pub(crate) const TEMPLATE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What the files are made from, read before anything is changed.
 pub(crate) struct Sources {
@@ -106,7 +103,7 @@ impl Sources {
         for path in template_paths(environment) {
             // Templates cannot read outside of the project: `inside` refuses.
             let file = fsio::inside(&session.root, &path)?;
-            if let Some(text) = fsio::read_text(&file, TEMPLATE_BYTES_MAX)? {
+            if let Some(text) = fsio::read_text(&file, FILE_BYTES_MAX)? {
                 templates.insert(path, text);
             }
         }
@@ -310,7 +307,7 @@ pub(crate) fn up_to_date(
         let Some(record) = records.get(&writing.key(&file.path)) else { return false };
         let on_disk = fsio::inside(root, &file.path)
             .ok()
-            .and_then(|path| fsio::read(&path, TEMPLATE_BYTES_MAX).ok().flatten());
+            .and_then(|path| fsio::read(&path, FILE_BYTES_MAX).ok().flatten());
         let same = on_disk.is_some_and(|bytes| session.digest.of(bytes) == record.digest);
         same && record.env == session.id && record.fingerprint == file.fingerprint
     })

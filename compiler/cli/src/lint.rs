@@ -5,16 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::Diagnostics;
+use envc_core::{Diagnostics, limits::FILE_BYTES_MAX};
 use envc_plan::{Template, inspect, template_paths};
 use envc_spec::{
     Environment, Identity, Instance, Spec, TypeHead, When,
     lint::{Day, Facts},
 };
 
-use crate::{
-    clock::SystemClock, env::ProcessEnv, fsio, generated::TEMPLATE_BYTES_MAX, project::SpecFile,
-};
+use crate::{clock::SystemClock, env::ProcessEnv, fsio, project::SpecFile};
 
 /// What a look at a spec without mistakes found.
 #[derive(Debug, Default)]
@@ -81,7 +79,7 @@ fn templates(file: &SpecFile, environments: &[&Environment]) -> BTreeMap<String,
     let paths: BTreeSet<String> = environments.iter().flat_map(|one| template_paths(one)).collect();
     let read = |path: &str| {
         let place = fsio::inside(&file.root, path)?;
-        fsio::read_text(&place, TEMPLATE_BYTES_MAX)
+        fsio::read_text(&place, FILE_BYTES_MAX)
     };
     paths
         .into_iter()

@@ -68,6 +68,8 @@ pub struct Faults {
     pub bare_conflict: bool,
     /// The databases of Hyperdrive configs cannot be reached.
     pub unreachable_origin: bool,
+    /// Names of zones and DNS records come in Unicode where they have letters beyond ASCII.
+    pub unicode_zones: bool,
 }
 
 impl Faults {
@@ -93,6 +95,7 @@ impl Faults {
     /// | `list-lag` | ms | new objects appear in lists only after this |
     /// | `bare-conflict` | true, false | R2's "not empty" comes without its code |
     /// | `unreachable-origin` | true, false | making or changing a Hyperdrive config: 2015 |
+    /// | `unicode-zones` | true, false | names of zones and records come in Unicode |
     pub fn parse(spec: &str) -> Result<Self, String> {
         let mut faults = Self::default();
         for pair in spec.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
@@ -121,6 +124,7 @@ impl Faults {
             "list-lag" => self.list_lag_ms = number(key, value)?,
             "bare-conflict" => self.bare_conflict = number(key, value)?,
             "unreachable-origin" => self.unreachable_origin = number(key, value)?,
+            "unicode-zones" => self.unicode_zones = number(key, value)?,
             _ => return Err(format!("unknown fault `{key}`")),
         }
         Ok(())
@@ -349,7 +353,8 @@ mod tests {
         let spec = "latency=100, error-rate=0.5,error-on=3,lose-response-on=5+9,drop-request-on=1,\
                     throttle-on=2,null-body-on=4,html-on=6,crash-on=7:after,\
                     fail=post:/d1/database:500:7500:internal error,deny=d1+dns,rate-limit=10,\
-                    seed=42,list-lag=250,bare-conflict=true,unreachable-origin=true";
+                    seed=42,list-lag=250,bare-conflict=true,unreachable-origin=true,\
+                    unicode-zones=true";
         let expected = Faults {
             latency_ms: 100,
             error_rate: 0.5,
@@ -373,6 +378,7 @@ mod tests {
             list_lag_ms: 250,
             bare_conflict: true,
             unreachable_origin: true,
+            unicode_zones: true,
         };
         assert_eq!(Faults::parse(spec), Ok(expected));
         assert_eq!(Faults::parse(" "), Ok(Faults::default()));

@@ -44,6 +44,9 @@ pub const WORKER_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const WORKER_GZIP_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// Modules of a Worker; more means that the folder is another than the one meant.
 pub const WORKER_MODULES_MAX: usize = 2_000;
+/// Bytes of a template, of a file that is made from it, and of what stands in the file's place:
+/// what is written can be read again.
+pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Tries of one request, the first included.
 pub const ATTEMPTS_MAX: u32 = 6;
 /// Requests in flight by default.

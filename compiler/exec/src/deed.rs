@@ -6,7 +6,9 @@ use std::{
 };
 
 use envc_core::{Address, Input, KindId, Output, Part, Secret, Value, Vault};
-use envc_kinds::{BatchItem, Kind, Meaning, Mutability, Observed, Upload, Wanted, kind};
+use envc_kinds::{
+    BatchItem, Kind, Meaning, Mutability, Observed, Upload, Wanted, kind, same, same_name,
+};
 use envc_plan::{BatchWork, Doomed, State, Target};
 use serde_json::Value as Json;
 
@@ -89,7 +91,7 @@ impl Context<'_> {
             .intents
             .iter()
             .filter(|intent| intent.action == envc_plan::IntentAction::Create)
-            .map(|intent| (intent.address.kind(), intent.name.clone()))
+            .map(|intent| key_of(&intent.address, &intent.name))
             .collect()
     }
 
@@ -215,7 +217,7 @@ impl Context<'_> {
             });
             return Ok(vec![self.made(target, wanted, &observed)]);
         }
-        let key = (target.address.kind(), target.name.clone());
+        let key = key_of(&target.address, &target.name);
         let mut ours = self.names_are_proof || self.begun.contains(&key);
         let mut attempt = 1;
         loop {
@@ -254,7 +256,9 @@ impl Context<'_> {
         let place = self.scope.place(target.zone.as_deref());
         let Some(listing) = kind.listing(&place) else { return Ok(None) };
         match self.client.list(&listing, kind).await {
-            Ok(items) => Ok(items.into_iter().find(|seen| seen.name == target.name)),
+            Ok(items) => {
+                Ok(items.into_iter().find(|seen| same_name(kind, &seen.name, &target.name)))
+            }
             // The create's outcome stays open.
             Err(error) => Err(StepError { error, open: true, pool: None }),
         }
@@ -271,8 +275,8 @@ impl Context<'_> {
             // An earlier try may have had its effect, and moved what this one starts from.
             Err(error) if error.means(Meaning::Moved) => {
                 let found = self.find(kind, target).await?;
-                let done =
-                    found.filter(|seen| changed.iter().all(|field| is_set(&wanted, seen, field)));
+                let done = found
+                    .filter(|seen| changed.iter().all(|field| is_set(kind, &wanted, seen, field)));
                 Some(done.ok_or(StepError { error, open: false, pool: None })?)
             }
             Err(error) => return Err(error.into()),
@@ -424,14 +428,20 @@ impl Context<'_> {
         let Some(listing) = kind.listing(&self.scope.place(zone)) else { return Ok(Vec::new()) };
         let items = self.client.list(&listing, kind).await.map_err(open)?;
         let matches = |wanted: &Wanted, seen: &Observed| {
-            wanted.fields.iter().all(|(field, value)| seen.fields.get(field) == Some(value))
+            wanted.fields.iter().all(|(field, value)| {
+                let told = seen.fields.get(field);
+                told.is_some_and(|told| {
+                    same(kind, field, (value, &wanted.fields), (told, &seen.fields))
+                })
+            })
         };
         Ok(sent
             .iter()
             .map(|item| match item {
                 BatchItem::Create(wanted) => {
-                    let seen =
-                        items.iter().find(|seen| seen.name == wanted.name && matches(wanted, seen));
+                    let seen = items.iter().find(|seen| {
+                        same_name(kind, &seen.name, &wanted.name) && matches(wanted, seen)
+                    });
                     (seen.is_some(), seen.cloned())
                 }
                 BatchItem::Update { id, wanted } => {
@@ -476,10 +486,18 @@ impl Context<'_> {
     }
 }
 
+/// What a resource of this name is found by.
+fn key_of(address: &Address, name: &str) -> (KindId, String) {
+    let id = address.kind();
+    (id, kind(id).key(name).into_owned())
+}
+
 /// False for a field that is told to be another than what is wanted.
-fn is_set(wanted: &Wanted, seen: &Observed, field: &str) -> bool {
+fn is_set(kind: &dyn Kind, wanted: &Wanted, seen: &Observed, field: &str) -> bool {
     match (wanted.fields.get(field), seen.fields.get(field)) {
-        (Some(wanted), Some(seen)) => wanted == seen,
+        (Some(value), Some(told)) => {
+            same(kind, field, (value, &wanted.fields), (told, &seen.fields))
+        }
         _ => true,
     }
 }

@@ -87,7 +87,7 @@ pub async fn find_zones(
             .into_iter()
             .flatten()
             .filter_map(account::read_zone)
-            .find(|(_, found, _)| found == name)
+            .find(|(_, found, _)| account::same_zone(found, name))
             .map(|(id, _, _)| id)
             .ok_or_else(missing)?;
         scope.zones.insert(name.clone(), id);

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::{Call, api};
+use crate::{Call, api, normal};
 
 /// The accounts that the token can see.
 pub fn accounts() -> Call {
@@ -26,6 +26,11 @@ pub fn read_zone(item: &Json) -> Option<(String, String, String)> {
         api::text(item, "name")?,
         api::text(item, "status").unwrap_or_default(),
     ))
+}
+
+/// True when two names are those of one zone, however they are written.
+pub fn same_zone(one: &str, other: &str) -> bool {
+    normal::host(one) == normal::host(other)
 }
 
 /// Is the token good? For user tokens; an account's token answers code 1000 here.

@@ -12,8 +12,9 @@ use envc_syntax::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, Call, Database, Kind, Listing, Lower, Meaning, Mutability, Observed, Paging,
-    Place, SqlMistake, Wanted, api,
+    ApiFailure, Attr, Call, Database, Kind, Listing, Lower, Meaning, Mutability, Normal, Observed,
+    Paging, Place, SqlMistake, Wanted, api,
+    normal::{any_case, told},
     parts::{self, ID_PROP, NAME_PROP, NameRule, managed, set_text},
     sql,
 };
@@ -71,16 +72,23 @@ static GRAMMAR: NodeRule = NodeRule {
 };
 
 static ATTRS: &[Attr] = &[
-    Attr { name: "location", mutability: Mutability::CreateOnly, samples: &["\"weur\""] },
+    Attr {
+        name: "location",
+        mutability: Mutability::CreateOnly,
+        samples: &["\"weur\""],
+        normal: Normal::Form { form: any_case, spellings: &[told("\"WEUR\"", "\"weur\"")] },
+    },
     Attr {
         name: "jurisdiction",
         mutability: Mutability::Replace,
         samples: &["\"eu\"", "\"fedramp\""],
+        normal: Normal::Form { form: any_case, spellings: &[told("\"EU\"", "\"eu\"")] },
     },
     Attr {
         name: "read-replication",
         mutability: Mutability::InPlace,
         samples: &["\"auto\"", "\"disabled\""],
+        normal: Normal::Form { form: any_case, spellings: &[told("\"Auto\"", "\"auto\"")] },
     },
 ];
 

@@ -5,7 +5,7 @@
 //! marker, because tags are not on every plan. A CNAME excludes A, AAAA and CNAME of its name.
 //! Source: Cloudflare's OpenAPI document and DNS documentation, checked November 2026.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use envc_core::{Address, Desired, Diagnostic, KindId, Mode, Part, Span, Text, Value, limits};
 use envc_syntax::{
@@ -15,8 +15,10 @@ use envc_syntax::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, BatchItem, Call, Kind, Listing, Lower, Meaning, Mutability, Observed, Paging,
-    Place, Wanted, api, dns_rules,
+    ApiFailure, Attr, BatchItem, Call, Fields, Kind, Listing, Lower, Meaning, Mutability, Normal,
+    Observed, Paging, Place, Spelling, Wanted, Writer, api, dns_rules,
+    normal::{self, spelt, told},
+    same, same_name,
 };
 
 /// The kind.
@@ -55,19 +57,95 @@ static GRAMMAR: NodeRule = NodeRule {
     ..EMPTY
 };
 
-static ATTRS: &[Attr] = &[
-    Attr { name: "type", mutability: Mutability::Replace, samples: &["\"A\""] },
-    Attr { name: "name", mutability: Mutability::InPlace, samples: &["\"a.example.com\""] },
-    Attr {
-        name: "content",
-        mutability: Mutability::InPlace,
-        samples: &["\"192.0.2.1\"", "\"192.0.2.2\""],
+const fn in_place(name: &'static str, samples: &'static [&'static str], normal: Normal) -> Attr {
+    Attr { name, mutability: Mutability::InPlace, samples, normal }
+}
+
+/// Another spelling of the content of a type.
+const fn of_type(
+    beside: &'static [(&'static str, &'static str)],
+    written: &'static str,
+    means: &'static str,
+) -> Spelling {
+    Spelling { by: Writer::Anyone, beside, written, means }
+}
+
+const AAAA: &[(&str, &str)] = &[("type", "\"AAAA\"")];
+const CNAME: &[(&str, &str)] = &[("type", "\"CNAME\"")];
+const NS: &[(&str, &str)] = &[("type", "\"NS\"")];
+const MX: &[(&str, &str)] = &[("type", "\"MX\""), ("priority", "10")];
+const TXT: &[(&str, &str)] = &[("type", "\"TXT\"")];
+
+static CONTENTS: &[Spelling] = &[
+    of_type(AAAA, "\"2001:DB8:0:0:0:0:0:1\"", "\"2001:db8::1\""),
+    of_type(AAAA, "\"2001:0db8::0001\"", "\"2001:db8::1\""),
+    of_type(AAAA, "\"::FFFF:C000:0201\"", "\"::ffff:192.0.2.1\""),
+    of_type(CNAME, "\"abc.example.\"", "\"abc.example\""),
+    of_type(CNAME, "\"Abc.Example.Com.\"", "\"abc.example.com\""),
+    of_type(NS, "\"NS1.Example.Com.\"", "\"ns1.example.com\""),
+    of_type(MX, "\"Mail.Example.Com.\"", "\"mail.example.com\""),
+    of_type(TXT, "\"\\\"v=spf1 -all\\\"\"", "\"v=spf1 -all\""),
+    of_type(TXT, "\"\\\"v=spf1\\\" \\\" -all\\\"\"", "\"v=spf1 -all\""),
+    of_type(TXT, "\"\\\"say \\\\\\\"hi\\\\\\\"\\\"\"", "\"say \\\"hi\\\"\""),
+    Spelling {
+        by: Writer::Server,
+        beside: CNAME,
+        written: "\"b\u{fc}cher.example\"",
+        means: "\"xn--bcher-kva.example\"",
     },
-    Attr { name: "proxied", mutability: Mutability::InPlace, samples: &["true", "false"] },
-    Attr { name: "ttl", mutability: Mutability::InPlace, samples: &["1"] },
-    Attr { name: "priority", mutability: Mutability::InPlace, samples: &[] },
-    Attr { name: "comment", mutability: Mutability::InPlace, samples: &["\"envc:p/e\""] },
 ];
+
+static ATTRS: &[Attr] = &[
+    Attr {
+        name: "type",
+        mutability: Mutability::Replace,
+        samples: &["\"A\""],
+        normal: Normal::Form { form: record_type, spellings: &[told("\"cname\"", "\"CNAME\"")] },
+    },
+    in_place(
+        "name",
+        &["\"a.example.com\""],
+        Normal::Form {
+            form: host,
+            spellings: &[
+                spelt("\"A.Example.Com\"", "\"a.example.com\""),
+                spelt("\"a.example.com.\"", "\"a.example.com\""),
+                told("\"a.b\u{fc}cher.example\"", "\"a.xn--bcher-kva.example\""),
+            ],
+        },
+    ),
+    in_place(
+        "content",
+        &["\"192.0.2.1\"", "\"192.0.2.2\""],
+        Normal::Form { form: content, spellings: CONTENTS },
+    ),
+    in_place("proxied", &["true", "false"], Normal::One("true or false")),
+    in_place(
+        "ttl",
+        &["1", "300"],
+        Normal::One("a whole number of seconds; 1 is the automatic one"),
+    ),
+    in_place("priority", &[], Normal::One("a whole number")),
+    in_place(
+        "comment",
+        &["\"envc:p/e\""],
+        Normal::Form { form: normal::empty_is_none, spellings: &[told("\"\"", "null")] },
+    ),
+];
+
+fn record_type(value: &Json, _beside: &Fields<Json>) -> Json {
+    normal::text(value, str::to_ascii_uppercase)
+}
+
+fn host(value: &Json, _beside: &Fields<Json>) -> Json {
+    normal::text(value, normal::host)
+}
+
+/// What a content means depends on the record's type.
+fn content(value: &Json, beside: &Fields<Json>) -> Json {
+    let record_type = beside.get("type").and_then(Json::as_str).unwrap_or_default();
+    normal::text(value, |text| normal::content(&record_type.to_ascii_uppercase(), text))
+}
 
 /// The natural key of a record.
 pub(crate) fn key(record_type: &str, host: &str) -> String {
@@ -210,11 +288,6 @@ impl Kind for Dns {
                 fields.insert(field.to_owned(), value.clone());
             }
         }
-        if record_type == "TXT"
-            && let Some(text) = item.get("content").and_then(Json::as_str)
-        {
-            fields.insert("content".to_owned(), json!(unquoted(text)));
-        }
         Some(Observed {
             id: api::text(item, "id")?,
             name: key(&record_type, &host),
@@ -224,7 +297,17 @@ impl Kind for Dns {
         })
     }
 
+    fn key<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        match name.split_once(' ') {
+            Some((record_type, host)) => {
+                key(&record_type.to_ascii_uppercase(), &normal::host(host)).into()
+            }
+            None => name.into(),
+        }
+    }
+
     fn collides(&self, wanted: &str, found: &str) -> bool {
+        let (wanted, found) = (self.key(wanted), self.key(found));
         let (Some((a, host)), Some((b, other))) = (wanted.split_once(' '), found.split_once(' '))
         else {
             return wanted == found;
@@ -234,11 +317,11 @@ impl Kind for Dns {
     }
 
     fn create(&self, place: &Place, wanted: &Wanted) -> Call {
-        Call::post(&["zones", &place.zone, "dns_records"], body(wanted))
+        Call::post(&["zones", &place.zone, "dns_records"], whole(wanted))
     }
 
     fn update(&self, place: &Place, id: &str, wanted: &Wanted, _changed: &[String]) -> Call {
-        Call::patch(&["zones", &place.zone, "dns_records", id], body(wanted))
+        Call::patch(&["zones", &place.zone, "dns_records", id], set(wanted))
     }
 
     fn delete(&self, place: &Place, id: &str) -> Option<Call> {
@@ -249,9 +332,9 @@ impl Kind for Dns {
         let mut groups = json!({});
         for item in items {
             let (group, entry) = match item {
-                BatchItem::Create(wanted) => ("posts", body(wanted)),
+                BatchItem::Create(wanted) => ("posts", whole(wanted)),
                 BatchItem::Update { id, wanted } => {
-                    let mut entry = body(wanted);
+                    let mut entry = set(wanted);
                     api::set(&mut entry, "id", json!(id));
                     ("patches", entry)
                 }
@@ -269,16 +352,22 @@ impl Kind for Dns {
         limits::DNS_BATCH_OPS_MAX
     }
 
+    /// The order inside a group is documented nowhere: what was changed is known by its identifier,
+    /// what was made by its name, and among namesakes by its content.
     fn batch_answer(&self, items: &[BatchItem], result: &Json) -> Vec<Option<Observed>> {
-        let group = |name: &str| {
-            result.get(name).and_then(Json::as_array).cloned().unwrap_or_default().into_iter()
+        let group = |name: &str| -> Vec<Observed> {
+            let entries = result.get(name).and_then(Json::as_array).into_iter().flatten();
+            entries.filter_map(|entry| self.observe(entry)).collect()
         };
         let (mut posts, mut patches) = (group("posts"), group("patches"));
         items
             .iter()
             .map(|item| match item {
-                BatchItem::Create(_) => posts.next().and_then(|entry| self.observe(&entry)),
-                BatchItem::Update { .. } => patches.next().and_then(|entry| self.observe(&entry)),
+                BatchItem::Create(wanted) => take(&mut posts, |seen| made_of(wanted, seen))
+                    .or_else(|| {
+                        take(&mut posts, |seen| same_name(self, &name_of(wanted), &seen.name))
+                    }),
+                BatchItem::Update { id, .. } => take(&mut patches, |seen| seen.id == *id),
                 BatchItem::Delete { .. } => None,
             })
             .collect()
@@ -292,21 +381,36 @@ impl Kind for Dns {
     }
 }
 
-/// A whole record. Sending all of it is always fine, also in a patch.
-fn body(wanted: &Wanted) -> Json {
-    let mut body = json!({ "ttl": 1 });
-    for (name, value) in &wanted.fields {
-        api::set(&mut body, name, value.clone());
+/// What the spec sets. A patch leaves the rest as it is, such as a TTL set by somebody else.
+fn set(wanted: &Wanted) -> Json {
+    Json::Object(wanted.fields.iter().map(|(name, value)| (name.clone(), value.clone())).collect())
+}
+
+/// A new record: its TTL is required, and the automatic one unless the spec sets it.
+fn whole(wanted: &Wanted) -> Json {
+    let mut body = set(wanted);
+    if !wanted.fields.contains_key("ttl") {
+        api::set(&mut body, "ttl", json!(1));
     }
     body
 }
 
-/// TXT content as a person writes it: outer quotes removed, adjacent strings joined.
-fn unquoted(text: &str) -> String {
-    match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-        Some(inner) => inner.replace("\" \"", ""),
-        None => text.to_owned(),
-    }
+/// The natural key of a record that was sent.
+fn name_of(wanted: &Wanted) -> String {
+    let text = |field: &str| wanted.fields.get(field).and_then(Json::as_str).unwrap_or_default();
+    key(text("type"), text("name"))
+}
+
+fn made_of(wanted: &Wanted, seen: &Observed) -> bool {
+    let content = wanted.fields.get("content").zip(seen.fields.get("content"));
+    let alike = |(sent, told)| same(&Dns, "content", (sent, &wanted.fields), (told, &seen.fields));
+    same_name(&Dns, &name_of(wanted), &seen.name) && content.is_some_and(alike)
+}
+
+/// Takes the first that fits out of a list.
+fn take(all: &mut Vec<Observed>, fits: impl Fn(&Observed) -> bool) -> Option<Observed> {
+    let at = all.iter().position(fits)?;
+    Some(all.remove(at))
 }
 
 #[cfg(test)]
@@ -322,6 +426,8 @@ mod tests {
             ("A a.x", "AAAA a.x", false),
             ("CNAME a.x", "TXT a.x", false),
             ("CNAME a.x", "CNAME b.x", false),
+            ("CNAME a.x", "cname A.X.", true),
+            ("A xn--bcher-kva.x", "A b\u{fc}cher.x", true),
         ];
         for (wanted, found, collides) in table {
             assert_eq!(Dns.collides(wanted, found), collides, "{wanted} {found}");
@@ -329,31 +435,50 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_keeps_the_order_of_its_items_in_the_answer() {
-        let wanted = |name: &str| Wanted {
-            fields: [("name".to_owned(), json!(name)), ("type".to_owned(), json!("A"))].into(),
+    fn an_answer_is_matched_by_identifier_name_and_content_whatever_its_order() {
+        let wanted = |name: &str, content: &str| Wanted {
+            fields: [("name", name), ("type", "TXT"), ("content", content)]
+                .map(|(field, text)| (field.to_owned(), json!(text)))
+                .into(),
             ..Wanted::default()
         };
         let items = [
-            BatchItem::Create(wanted("a")),
+            BatchItem::Create(wanted("a", "one")),
             BatchItem::Delete { id: "gone".into() },
-            BatchItem::Update { id: "u".into(), wanted: wanted("b") },
-            BatchItem::Create(wanted("c")),
+            BatchItem::Update { id: "u".into(), wanted: wanted("b", "b") },
+            BatchItem::Create(wanted("a", "\"two\"")),
+            BatchItem::Create(wanted("c", "sent")),
         ];
         let call = Dns.batch(&Place { zone: "z".into(), ..Place::default() }, &items).unwrap();
         let mut body = call.body.unwrap();
         assert_eq!(body["deletes"], json!([{ "id": "gone" }]));
-        for entry in body["posts"].as_array_mut().unwrap() {
-            entry["id"] = json!(format!("new-{}", entry["name"].as_str().unwrap()));
-        }
+        body["posts"] = json!([
+            { "id": "new-c", "name": "C.", "type": "TXT", "content": "told otherwise" },
+            { "id": "new-two", "name": "A", "type": "TXT", "content": "two" },
+            { "id": "new-one", "name": "A", "type": "TXT", "content": "\"one\"" },
+        ]);
         let answer = Dns.batch_answer(&items, &body);
         let ids: Vec<_> = answer.iter().map(|seen| seen.as_ref().map(|seen| &*seen.id)).collect();
-        assert_eq!(ids, [Some("new-a"), None, Some("u"), Some("new-c")]);
+        assert_eq!(ids, [Some("new-one"), None, Some("u"), Some("new-two"), Some("new-c")]);
     }
 
     #[test]
-    fn text_content_is_compared_without_its_quotes() {
-        assert_eq!(unquoted("\"v=spf1\" \" -all\""), "v=spf1 -all");
-        assert_eq!(unquoted("plain"), "plain");
+    fn a_ttl_that_the_spec_does_not_set_is_sent_with_a_new_record_alone() {
+        let wanted = |ttl: Option<u64>| Wanted {
+            fields: ttl.map(|ttl| ("ttl".to_owned(), json!(ttl))).into_iter().collect(),
+            ..Wanted::default()
+        };
+        let place = Place { zone: "z".into(), ..Place::default() };
+        let ttl = |call: Call| call.body.unwrap().get("ttl").cloned();
+        for (set, created, updated) in
+            [(None, Some(json!(1)), None), (Some(300), Some(json!(300)), Some(json!(300)))]
+        {
+            let wanted = wanted(set);
+            assert_eq!(ttl(Dns.create(&place, &wanted)), created);
+            assert_eq!(ttl(Dns.update(&place, "id", &wanted, &["content".into()])), updated);
+            let item = BatchItem::Update { id: "id".into(), wanted };
+            let batch = Dns.batch(&place, &[item]).unwrap().body.unwrap();
+            assert_eq!(batch["patches"][0].get("ttl").cloned(), updated);
+        }
     }
 }

@@ -113,7 +113,10 @@ fn wrong_content(
             })
         }
         "CNAME" | "MX" | "NS" => {
-            let name = text.trim_end_matches('.');
+            let name = text.strip_suffix('.').unwrap_or(text);
+            if record_type == "MX" && text == "." {
+                return None; // no mail is taken: RFC 7505
+            }
             if record_type == "CNAME" && (v4 || v6) {
                 return Some(other_type(error("an address"), if v4 { "A" } else { "AAAA" }));
             }

@@ -26,9 +26,10 @@ use envc_syntax::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, Call, Fields, Kind, Listing, Lower, Meaning, Mutability, Observed, Paging,
-    Place, Wanted, api, connection_url,
+    ApiFailure, Attr, Call, Fields, Kind, Listing, Lower, Meaning, Mutability, Normal, Observed,
+    Paging, Place, Wanted, api, connection_url,
     hyperdrive_grammar::{CACHING, MTLS, ORIGIN},
+    normal::{self, spelt, told},
     parts::{self, ID_PROP, NAME_PROP, NameRule, managed},
 };
 
@@ -89,35 +90,58 @@ const MAX_AGE_S: u64 = 60;
 const STALE_S: u64 = 15;
 const LIMIT: &str = "connection-limit";
 
-const fn in_place(name: &'static str, samples: &'static [&'static str]) -> Attr {
-    Attr { name, mutability: Mutability::InPlace, samples }
+const fn in_place(name: &'static str, samples: &'static [&'static str], normal: Normal) -> Attr {
+    Attr { name, mutability: Mutability::InPlace, samples, normal }
 }
 
-const fn write_only(name: &'static str, samples: &'static [&'static str]) -> Attr {
-    Attr { name, mutability: Mutability::WriteOnly, samples }
+const fn write_only(name: &'static str, samples: &'static [&'static str], normal: Normal) -> Attr {
+    Attr { name, mutability: Mutability::WriteOnly, samples, normal }
 }
+
+const NUMBER: Normal = Normal::One("a number, in digits");
+const LETTERS: Normal = Normal::One("a name in the database, letter by letter");
+const IDENTIFIER: Normal = Normal::One("an identifier that the API makes");
+const DIGEST: Normal = Normal::One("a digest that envc makes");
 
 static ATTRS: &[Attr] = &[
-    write_only(WHOLE, &[]),
-    in_place("scheme", &["\"postgres\"", "\"mysql\""]),
-    in_place("host", &["\"db.example.com\"", "\"db2.example.com\""]),
-    in_place("port", &["5432", "5433"]),
-    in_place("database", &["\"app\"", "\"other\""]),
-    in_place("user", &["\"web\"", "\"admin\""]),
+    write_only(WHOLE, &[], DIGEST),
+    in_place(
+        "scheme",
+        &["\"postgres\"", "\"mysql\""],
+        Normal::Form {
+            form: |value, _| normal::text(value, connection_url::scheme),
+            spellings: &[told("\"postgresql\"", "\"postgres\"")],
+        },
+    ),
+    in_place(
+        "host",
+        &["\"db.example.com\"", "\"db2.example.com\""],
+        Normal::Form {
+            form: |value, _| normal::text(value, normal::host),
+            spellings: &[
+                spelt("\"DB.Example.com\"", "\"db.example.com\""),
+                spelt("\"db.example.com.\"", "\"db.example.com\""),
+            ],
+        },
+    ),
+    in_place("port", &["5432", "5433"], NUMBER),
+    in_place("database", &["\"app\"", "\"other\""], LETTERS),
+    in_place("user", &["\"web\"", "\"admin\""], LETTERS),
     write_only(
         "password",
         &[
             "{\"sealed\":\"DB_PASSWORD\",\"digest\":\"0a\"}",
             "{\"sealed\":\"DB_PASSWORD\",\"digest\":\"0b\"}",
         ],
+        DIGEST,
     ),
-    in_place("caching-disabled", &["false", "true"]),
-    in_place("max-age", &["60", "30"]),
-    in_place("stale-while-revalidate", &["15", "5"]),
-    in_place(LIMIT, &["20", "10"]),
-    in_place("ca", &[]),
-    in_place("certificate", &[]),
-    in_place("sslmode", &[]),
+    in_place("caching-disabled", &["false", "true"], Normal::One("true or false, nothing else")),
+    in_place("max-age", &["60", "30"], NUMBER),
+    in_place("stale-while-revalidate", &["15", "5"], NUMBER),
+    in_place(LIMIT, &["20", "10"], NUMBER),
+    in_place("ca", &[], IDENTIFIER),
+    in_place("certificate", &[], IDENTIFIER),
+    in_place("sslmode", &[], Normal::One("a word of a closed list")),
 ];
 
 static EXISTING: NodeRule = NodeRule {

@@ -1,12 +1,12 @@
 //! What every kind of resource can do: the one trait between the engine and the products.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
 use envc_core::{Desired, Diagnostic, KindId, Output, Secret, Value};
 use envc_syntax::{Node, rule::NodeRule};
 use serde_json::Value as Json;
 
-use crate::{Answer, ApiFailure, Call, Lower, NameRule, Upload};
+use crate::{Answer, ApiFailure, Call, Lower, NameRule, Normal, Upload};
 
 /// Where a call goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,7 +29,8 @@ pub struct Wanted {
     pub fields: BTreeMap<String, Json>,
     /// The API's identifier of the resource it lives and dies with; empty without one.
     pub parent_id: String,
-    /// What was there when the plan was made, of the fields that [`Kind::changes_from`] names.
+    /// What was there when the plan was made: of the fields that [`Kind::changes_from`] names, and,
+    /// where [`Kind::writes_whole`], all that the spec does not set.
     pub before: BTreeMap<String, Json>,
     /// The texts of sealed fields, by field; of a map's by `field.key`. They go into the call, and
     /// nowhere else.
@@ -45,7 +46,7 @@ pub struct Observed {
     pub id: String,
     /// The physical name (natural key).
     pub name: String,
-    /// The fields that the answer holds, normalised to the spec's forms.
+    /// The fields that the answer holds, under the spec's names, as the API writes them.
     pub fields: BTreeMap<String, Json>,
     /// The text that may hold an ownership marker.
     pub comment: Option<String>,
@@ -105,8 +106,10 @@ pub struct Attr {
     pub name: &'static str,
     /// What a change means.
     pub mutability: Mutability,
-    /// A value that the API takes, for generators: JSON.
+    /// Values that the API takes, for generators: JSON. The first is the server's default.
     pub samples: &'static [&'static str],
+    /// How values that mean the same are written: both sides of every comparison pass it.
+    pub normal: Normal,
 }
 
 /// One entry of a batch.
@@ -219,6 +222,12 @@ pub trait Kind: Sync + fmt::Debug {
         &[]
     }
 
+    /// True where an update writes the whole and resets what it leaves out: what the spec does not
+    /// set is sent again as it was seen. See [`Wanted::before`].
+    fn writes_whole(&self) -> bool {
+        false
+    }
+
     /// True for what goes by itself when its parent goes.
     fn dies_with_parent(&self) -> bool {
         self.delete(&Place::default(), "x").is_none()
@@ -298,9 +307,14 @@ pub trait Kind: Sync + fmt::Debug {
         self.observe(result)
     }
 
+    /// The one way to write a natural key: names that mean the same have one key.
+    fn key<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        Cow::Borrowed(name)
+    }
+
     /// True when a namesake with this natural key stands in the way of the wanted one.
     fn collides(&self, wanted: &str, found: &str) -> bool {
-        wanted == found
+        self.key(wanted) == self.key(found)
     }
 
     /// Makes it.

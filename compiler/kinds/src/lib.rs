@@ -8,6 +8,7 @@
 pub mod account;
 mod api;
 mod connection_url;
+pub mod cron;
 mod d1;
 mod dns;
 mod dns_rules;
@@ -17,6 +18,7 @@ mod hyperdrive_grammar;
 mod kind;
 mod kv;
 mod lower;
+mod normal;
 mod parts;
 mod queue;
 mod queue_consumer;
@@ -45,6 +47,7 @@ pub use kind::{
 };
 pub use kv::Kv;
 pub use lower::Lower;
+pub use normal::{Form, Normal, Spelling, Writer, same, same_name};
 pub use parts::{NameProblem, NameRule, SCRIPT_NAME};
 pub use queue::Queue;
 pub use queue_consumer::QueueConsumer;

@@ -13,8 +13,8 @@ use envc_syntax::Node;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Observed, Place, Queue,
-    Wanted, api,
+    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Normal, Observed, Place,
+    Queue, Wanted, api,
 };
 
 /// The kind.
@@ -30,19 +30,28 @@ const SETTINGS: [(&str, &str); 5] = [
     ("retry-delay", "retry_delay"),
 ];
 
-const fn in_place(name: &'static str, samples: &'static [&'static str]) -> Attr {
-    Attr { name, mutability: Mutability::InPlace, samples }
+const fn in_place(
+    name: &'static str,
+    samples: &'static [&'static str],
+    only: &'static str,
+) -> Attr {
+    Attr { name, mutability: Mutability::InPlace, samples, normal: Normal::One(only) }
 }
 
 static ATTRS: &[Attr] = &[
-    Attr { name: "queue", mutability: Mutability::Replace, samples: &[] },
-    in_place("script", &["\"shop-a\"", "\"shop-b\""]),
-    in_place("dead-letter", &["\"dlq\""]),
-    in_place("batch-size", &["10", "20"]),
-    in_place("max-batch-timeout-ms", &["5000", "1000"]),
-    in_place("max-retries", &["3", "0"]),
-    in_place("max-concurrency", &["1", "2"]),
-    in_place("retry-delay", &["0", "60"]),
+    Attr {
+        name: "queue",
+        mutability: Mutability::Replace,
+        samples: &[],
+        normal: Normal::One("an identifier, which the API gave"),
+    },
+    in_place("script", &["\"shop-a\"", "\"shop-b\""], "names of scripts have small letters only"),
+    in_place("dead-letter", &["\"dlq\"", "\"dead\""], "names of queues have small letters only"),
+    in_place("batch-size", &["10", "20"], "a whole number"),
+    in_place("max-batch-timeout-ms", &["5000", "1000"], "a whole number of milliseconds"),
+    in_place("max-retries", &["3", "0"], "a whole number"),
+    in_place("max-concurrency", &["1", "2"], "a whole number"),
+    in_place("retry-delay", &["0", "60"], "a whole number of seconds"),
 ];
 
 impl Kind for QueueConsumer {
@@ -67,6 +76,10 @@ impl Kind for QueueConsumer {
     }
 
     fn renames(&self) -> bool {
+        true
+    }
+
+    fn writes_whole(&self) -> bool {
         true
     }
 
@@ -138,14 +151,17 @@ fn read(queue_id: &str, consumer: &Json) -> Option<Observed> {
 fn body(wanted: &Wanted) -> Json {
     let mut settings = serde_json::Map::new();
     for (field, setting) in SETTINGS {
-        if let Some(value) = wanted.fields.get(field) {
+        // What the spec does not set stays as it was seen.
+        let seen = || wanted.before.get(field).filter(|value| !value.is_null());
+        if let Some(value) = wanted.fields.get(field).or_else(seen) {
             settings.insert(setting.to_owned(), value.clone());
         }
     }
     let mut body = json!({
         "type": "worker", "script_name": wanted.fields.get("script"), "settings": settings,
     });
-    if let Some(dead_letter) = wanted.fields.get("dead-letter") {
+    let seen = || wanted.before.get("dead-letter");
+    if let Some(dead_letter) = wanted.fields.get("dead-letter").or_else(seen) {
         api::set(&mut body, "dead_letter_queue", dead_letter.clone());
     }
     body

@@ -14,8 +14,9 @@ use envc_syntax::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    Answer, ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Observed, Paging,
-    Place, Wanted, api,
+    Answer, ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Normal, Observed,
+    Paging, Place, Wanted, api,
+    normal::{any_case, told},
     parts::{self, NAME_PROP, NameRule, managed, set_text},
 };
 
@@ -54,11 +55,17 @@ static GRAMMAR: NodeRule = NodeRule {
 };
 
 static ATTRS: &[Attr] = &[
-    Attr { name: "location", mutability: Mutability::CreateOnly, samples: &["\"weur\""] },
+    Attr {
+        name: "location",
+        mutability: Mutability::CreateOnly,
+        samples: &["\"weur\""],
+        normal: Normal::Form { form: any_case, spellings: &[told("\"WEUR\"", "\"weur\"")] },
+    },
     Attr {
         name: "storage-class",
         mutability: Mutability::InPlace,
         samples: &["\"Standard\"", "\"InfrequentAccess\""],
+        normal: Normal::Form { form: any_case, spellings: &[told("\"STANDARD\"", "\"Standard\"")] },
     },
 ];
 

@@ -119,7 +119,8 @@ impl Kind for Tunnel {
                 ("hostname".to_owned(), Value::text(hostname.clone())),
                 ("service".to_owned(), Value::Text(service_text)),
             ]);
-            if let Some(path) = ingress.prop("path").and_then(Scalar::as_text) {
+            let path = ingress.prop("path").and_then(Scalar::as_text);
+            if let Some(path) = path.filter(|path| !path.is_empty()) {
                 rule.insert("path".to_owned(), Value::text(path));
             }
             rules.push(Value::Map(rule));

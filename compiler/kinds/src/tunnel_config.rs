@@ -2,7 +2,8 @@
 //!
 //! Endpoint: `GET|PUT /accounts/{a}/cfd_tunnel/{id}/configurations`. A PUT replaces the whole; the
 //! last rule must match everything; there is no delete: it dies with the tunnel. The server may
-//! echo empty `originRequest` objects, which are dropped before comparing.
+//! echo empty `originRequest` objects, which are dropped before comparing. What the spec cannot set
+//! (`originRequest`, `warp-routing`, another last rule) is sent again as it was seen.
 //! Source: Cloudflare's OpenAPI document, checked November 2026.
 
 use envc_core::{Desired, KindId};
@@ -10,7 +11,9 @@ use envc_syntax::Node;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Observed, Place, Wanted, api,
+    ApiFailure, Attr, Call, Fields, Kind, Listing, Lower, Meaning, Mutability, Normal, Observed,
+    Place, Wanted, api,
+    normal::{self, spelt, told},
 };
 
 /// The kind.
@@ -26,7 +29,79 @@ static ATTRS: &[Attr] = &[Attr {
         "[{\"hostname\":\"a.example.com\",\"service\":\"http://localhost:1\"}]",
         "[{\"hostname\":\"b.example.com\",\"service\":\"http://localhost:2\"}]",
     ],
+    normal: Normal::Form {
+        form: ingress,
+        spellings: &[
+            spelt(
+                "[{\"hostname\":\"a.example.com\",\"path\":\"\",\"service\":\"http://localhost:1\"}]",
+                "[{\"hostname\":\"a.example.com\",\"service\":\"http://localhost:1\"}]",
+            ),
+            spelt(
+                "[{\"hostname\":\"A.Example.Com\",\"service\":\"http://LocalHost:1/\"}]",
+                "[{\"hostname\":\"a.example.com\",\"service\":\"http://localhost:1\"}]",
+            ),
+            told(
+                "[{\"hostname\":\"a.example.com.\",\"path\":null,\"originRequest\":{},\"service\":\"HTTP://localhost:1\"}]",
+                "[{\"hostname\":\"a.example.com\",\"service\":\"http://localhost:1\"}]",
+            ),
+            told(
+                "[{\"hostname\":\"a.example.com\",\"service\":\"hello-world\"}]",
+                "[{\"hostname\":\"a.example.com\",\"service\":\"hello_world\"}]",
+            ),
+        ],
+    },
 }];
+
+/// All that was seen, for the next update.
+const WHOLE: &str = "whole";
+
+/// Rules in order, each with what the spec can set.
+fn ingress(value: &Json, _beside: &Fields<Json>) -> Json {
+    let rule = |rule: &Json| {
+        let mut rule = managed(rule);
+        for (field, form) in
+            [("hostname", normal::host as fn(&str) -> String), ("service", service)]
+        {
+            if let Some(text) = rule.get(field).map(|text| normal::text(text, form)) {
+                api::set(&mut rule, field, text);
+            }
+        }
+        rule
+    };
+    match value.as_array() {
+        Some(rules) => rules.iter().map(rule).collect(),
+        None => value.clone(),
+    }
+}
+
+/// A rule without what the spec cannot set, and without what says nothing.
+fn managed(rule: &Json) -> Json {
+    let mut rule = rule.clone();
+    if let Some(fields) = rule.as_object_mut() {
+        fields.retain(|name, value| {
+            matches!(name.as_str(), "hostname" | "path" | "service") && !is_empty(value)
+        });
+    }
+    rule
+}
+
+/// An address in small letters up to its path, which is none where it is a lone `/`: cloudflared
+/// keeps the path of the request. A default port is told apart, because nothing says that Cloudflare
+/// takes it for none. Source: cloudflared's source, checked November 2026.
+fn service(text: &str) -> String {
+    let text = text.trim();
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return if text == "hello-world" { "hello_world".into() } else { text.into() };
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
+    let (user, host) = match authority.rsplit_once('@') {
+        Some((user, host)) => (format!("{user}@"), host),
+        None => (String::new(), authority),
+    };
+    let path = if path == "/" { "" } else { path };
+    format!("{}://{user}{}{path}", scheme.to_ascii_lowercase(), host.to_ascii_lowercase())
+}
 
 impl Kind for TunnelConfig {
     fn id(&self) -> KindId {
@@ -58,40 +133,35 @@ impl Kind for TunnelConfig {
     }
 
     fn observe(&self, item: &Json) -> Option<Observed> {
-        let rules = item.pointer("/config/ingress")?.as_array()?;
-        let rules: Vec<Json> = rules
-            .iter()
-            .filter(|rule| !is_catch_all(rule))
-            .map(|rule| {
-                let mut rule = rule.clone();
-                if let Some(fields) = rule.as_object_mut() {
-                    // What the spec cannot set is not managed, whatever the server adds.
-                    fields.retain(|name, value| {
-                        matches!(name.as_str(), "hostname" | "path" | "service") && !is_empty(value)
-                    });
-                }
-                rule
-            })
-            .collect();
+        let config = item.get("config")?;
+        let rules = config.get("ingress")?.as_array()?;
+        // What the spec cannot set is not managed, whatever the server adds.
+        let rules: Vec<Json> =
+            rules.iter().filter(|rule| !is_catch_all(rule)).map(managed).collect();
         Some(Observed {
             id: api::text(item, "tunnel_id")?,
-            fields: [("ingress".to_owned(), Json::Array(rules))].into(),
+            fields: [
+                ("ingress".to_owned(), Json::Array(rules)),
+                (WHOLE.to_owned(), config.clone()),
+            ]
+            .into(),
             ..Observed::default()
         })
     }
 
     fn create(&self, place: &Place, wanted: &Wanted) -> Call {
-        let mut rules =
-            wanted.fields.get("ingress").and_then(Json::as_array).cloned().unwrap_or_default();
-        rules.push(json!({ "service": CATCH_ALL }));
         Call::put(
             &path(&place.account, &wanted.parent_id),
-            json!({ "config": { "ingress": rules } }),
+            json!({ "config": config(&wanted.fields, wanted.before.get(WHOLE)) }),
         )
     }
 
     fn update(&self, place: &Place, id: &str, wanted: &Wanted, _changed: &[String]) -> Call {
         self.create(place, &Wanted { parent_id: id.to_owned(), ..wanted.clone() })
+    }
+
+    fn writes_whole(&self) -> bool {
+        true
     }
 
     fn delete(&self, _place: &Place, _id: &str) -> Option<Call> {
@@ -105,6 +175,37 @@ impl Kind for TunnelConfig {
 
 fn path<'a>(account: &'a str, tunnel_id: &'a str) -> [&'a str; 5] {
     ["accounts", account, "cfd_tunnel", tunnel_id, "configurations"]
+}
+
+/// The configuration to send: the wanted rules, with all that was seen and no spec can set.
+fn config(fields: &Fields<Json>, seen: Option<&Json>) -> Json {
+    let mut config = seen.filter(|seen| seen.is_object()).cloned().unwrap_or_else(|| json!({}));
+    let old = config.get("ingress").and_then(Json::as_array).cloned().unwrap_or_default();
+    let place = |rule: &Json| {
+        let rule = ingress(&json!([rule]), &Fields::new());
+        let part = |field: &str| rule.get(0).and_then(|rule| rule.get(field)).cloned();
+        (part("hostname"), part("path"))
+    };
+    let wanted = fields.get("ingress").and_then(Json::as_array).map(Vec::as_slice);
+    let mut rules: Vec<Json> = wanted
+        .unwrap_or_default()
+        .iter()
+        .map(|rule| {
+            let known = old.iter().find(|other| place(other) == place(rule));
+            let mut whole = known.cloned().unwrap_or_else(|| json!({}));
+            for field in ["hostname", "path", "service"] {
+                match rule.get(field).filter(|value| !is_empty(value)) {
+                    Some(value) => api::set(&mut whole, field, value.clone()),
+                    None => drop(whole.as_object_mut().and_then(|whole| whole.remove(field))),
+                }
+            }
+            whole
+        })
+        .collect();
+    let last = old.iter().find(|rule| is_catch_all(rule)).cloned();
+    rules.push(last.unwrap_or_else(|| json!({ "service": CATCH_ALL })));
+    api::set(&mut config, "ingress", Json::Array(rules));
+    config
 }
 
 /// The rule without host and path that every configuration ends with.
@@ -143,7 +244,57 @@ mod tests {
         echoed["config"]["ingress"][0]["originRequest"] = json!({ "connectTimeout": 30 });
         echoed["config"]["ingress"][0]["id"] = json!("1");
         echoed["config"]["ingress"][0]["path"] = json!("");
-        assert_eq!(TunnelConfig.observe(&echoed).unwrap().fields, wanted.fields);
+        let seen = TunnelConfig.observe(&echoed).unwrap().fields;
+        assert_eq!(seen["ingress"], wanted.fields["ingress"]);
         assert_eq!(TunnelConfig.observe(&json!({ "tunnel_id": "t", "config": null })), None);
+    }
+
+    #[test]
+    fn what_the_spec_cannot_set_is_sent_again_as_it_was_seen() {
+        let seen = json!({
+            "ingress": [
+                { "hostname": "B.example.com.", "service": "http://localhost:2", "originRequest": { "noTLSVerify": true } },
+                { "hostname": "gone.example.com", "service": "http://localhost:3" },
+                { "service": "http_status:503", "originRequest": {} },
+            ],
+            "originRequest": { "connectTimeout": 30 },
+            "warp-routing": { "enabled": true },
+        });
+        let rules = json!([
+            { "hostname": "a.example.com", "path": "", "service": "http://localhost:1" },
+            { "hostname": "b.example.com", "service": "http://localhost:22" },
+        ]);
+        let wanted = Wanted {
+            fields: [("ingress".to_owned(), rules)].into(),
+            before: [(WHOLE.to_owned(), seen)].into(),
+            ..Wanted::default()
+        };
+        let call = TunnelConfig.update(&Place::default(), "t", &wanted, &["ingress".into()]);
+        assert_eq!(
+            call.body.unwrap()["config"],
+            json!({
+                "ingress": [
+                    { "hostname": "a.example.com", "service": "http://localhost:1" },
+                    { "hostname": "b.example.com", "service": "http://localhost:22", "originRequest": { "noTLSVerify": true } },
+                    { "service": "http_status:503", "originRequest": {} },
+                ],
+                "originRequest": { "connectTimeout": 30 },
+                "warp-routing": { "enabled": true },
+            })
+        );
+    }
+
+    #[test]
+    fn services_are_small_up_to_their_path() {
+        for (written, means) in [
+            ("HTTP://LocalHost:3000/", "http://localhost:3000"),
+            ("https://User:Pass@Host/Path", "https://User:Pass@host/Path"),
+            ("http://[::1]:80?Q", "http://[::1]:80?Q"),
+            ("unix:/Run/X.sock", "unix:/Run/X.sock"),
+            ("hello-world", "hello_world"),
+            ("http://localhost:80", "http://localhost:80"),
+        ] {
+            assert_eq!(service(written), means, "{written}");
+        }
     }
 }

@@ -9,7 +9,8 @@
 //! environment and the digest of its code. A deployment by somebody else loses the tags, or leaves
 //! them and changes the `etag`, which is recorded.
 //! Source: Cloudflare's OpenAPI document and Workers documentation, checked November 2026. At most
-//! eight tags, of which none may hold a comma or an ampersand.
+//! eight tags, of which none may hold a comma or an ampersand. What somebody else set and a list does
+//! not tell does not survive an upload.
 
 use std::collections::BTreeMap;
 
@@ -18,8 +19,10 @@ use envc_syntax::Node;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, Call, Fields, FormPart, Kind, Listing, Lower, Meaning, Mutability, Objection,
-    Observed, Paging, Place, Wanted, api, worker_objects as objects,
+    ApiFailure, Attr, Call, Fields, FormPart, Kind, Listing, Lower, Meaning, Mutability, Normal,
+    Objection, Observed, Paging, Place, Wanted, api,
+    normal::{self, spelt, told},
+    worker_objects as objects,
 };
 
 /// The kind.
@@ -32,27 +35,74 @@ const CODE_TAG: &str = "envc-code:";
 const MARKER_TAG: &str = "envc:";
 /// The field that holds the marker.
 const MARKER: &str = "marker";
+/// Most tags of a script.
+const TAGS_MAX: usize = 8;
+/// Settings that no spec sets and that an upload resets: sent again as they were seen.
+const KEPT: [&str; 6] =
+    ["cache_options", "limits", "logpush", "observability", "placement", "tail_consumers"];
 
-const fn in_place(name: &'static str, samples: &'static [&'static str]) -> Attr {
-    Attr { name, mutability: Mutability::InPlace, samples }
+const fn in_place(name: &'static str, samples: &'static [&'static str], normal: Normal) -> Attr {
+    Attr { name, mutability: Mutability::InPlace, samples, normal }
 }
 
 static ATTRS: &[Attr] = &[
-    in_place("code", &["\"0a\"", "\"0b\""]),
-    in_place("bundle", &["\"1 module, 9 bytes\""]),
-    in_place("main", &["\"index.js\"", "\"worker.js\""]),
-    in_place("compatibility-date", &["\"2026-01-01\"", "\"2026-09-01\""]),
-    in_place("compatibility-flags", &["[]", "[\"nodejs_compat\"]"]),
-    in_place("bindings", &["[]", "[{\"name\":\"A\",\"type\":\"plain_text\",\"text\":\"a\"}]"]),
+    in_place("code", &["\"0a\"", "\"0b\""], Normal::One("a digest that envc makes")),
+    in_place("bundle", &["\"1 module, 9 bytes\""], Normal::One("a text that envc makes")),
+    in_place(
+        "main",
+        &["\"index.js\"", "\"worker.js\""],
+        Normal::One("a module's name, letter by letter"),
+    ),
+    in_place(
+        "compatibility-date",
+        &["\"2026-01-01\"", "\"2026-09-01\""],
+        Normal::One("a date is YYYY-MM-DD"),
+    ),
+    in_place(
+        "compatibility-flags",
+        &["[]", "[\"nodejs_compat\"]"],
+        Normal::Form {
+            form: normal::set,
+            spellings: &[
+                spelt("[\"nodejs_compat\",\"nodejs_compat\"]", "[\"nodejs_compat\"]"),
+                spelt(
+                    "[\"nodejs_compat\",\"global_navigator\"]",
+                    "[\"global_navigator\",\"nodejs_compat\"]",
+                ),
+                told("null", "[]"),
+            ],
+        },
+    ),
+    in_place(
+        "bindings",
+        &["[]", "[{\"name\":\"A\",\"type\":\"plain_text\",\"text\":\"a\"}]"],
+        Normal::Form {
+            form: normal::set,
+            spellings: &[spelt(
+                "[{\"name\":\"B\",\"type\":\"plain_text\",\"text\":\"b\"},{\"name\":\"A\",\"type\":\"plain_text\",\"text\":\"a\"}]",
+                "[{\"text\":\"a\",\"type\":\"plain_text\",\"name\":\"A\"},{\"name\":\"B\",\"type\":\"plain_text\",\"text\":\"b\"}]",
+            )],
+        },
+    ),
     Attr {
         name: "secrets",
         mutability: Mutability::WriteOnly,
         samples: &["{}", "{\"KEY\":{\"sealed\":\"KEY\",\"digest\":\"0a\"}}"],
+        normal: Normal::One("digests that envc makes"),
     },
-    in_place("migrations", &[]),
-    in_place("migration-tag", &[]),
-    in_place(MARKER, &[]),
-    Attr { name: "etag", mutability: Mutability::Witness, samples: &[] },
+    in_place(
+        "migrations",
+        &[],
+        Normal::Form { form: objects::form, spellings: objects::SPELLINGS },
+    ),
+    in_place("migration-tag", &[], Normal::One("a tag, letter by letter")),
+    in_place(MARKER, &[], Normal::One("a text that envc makes")),
+    Attr {
+        name: "etag",
+        mutability: Mutability::Witness,
+        samples: &[],
+        normal: Normal::One("a text that the API makes"),
+    },
 ];
 
 impl Kind for Worker {
@@ -78,6 +128,10 @@ impl Kind for Worker {
 
     fn changes_from(&self) -> &'static [&'static str] {
         &[objects::TAG]
+    }
+
+    fn writes_whole(&self) -> bool {
+        true
     }
 
     fn stands_alone(&self, _node: &Node) -> bool {
@@ -108,6 +162,12 @@ impl Kind for Worker {
                 fields.insert(field.to_owned(), value.clone());
             }
         }
+        // No flags are not told.
+        fields.entry("compatibility-flags".to_owned()).or_insert(Json::Null);
+        for key in KEPT {
+            let told = item.get(key).and_then(|value| set_of(key, value));
+            fields.extend(told.map(|value| (key.to_owned(), value)));
+        }
         fields.insert(objects::TAG.to_owned(), json!(api::text(item, "migration_tag")));
         let mut comment = None;
         if let Some(tags) = item.get("tags") {
@@ -118,6 +178,9 @@ impl Kind for Worker {
             let marker = tags.iter().find(|tag| tag.starts_with(MARKER_TAG));
             fields.insert(MARKER.to_owned(), json!(marker));
             comment = marker.map(|marker| (*marker).to_owned());
+            let ours = |tag: &&&str| tag.starts_with(MARKER_TAG) || tag.starts_with(CODE_TAG);
+            let others: Vec<&&str> = tags.iter().filter(|tag| !ours(tag)).collect();
+            fields.insert("tags".to_owned(), json!(others));
         }
         Some(Observed { name: id.clone(), id, fields, comment, token: None })
     }
@@ -171,6 +234,9 @@ fn put(place: &Place, wanted: &Wanted, from: Option<&Json>) -> Call {
         // The secret's place: the body of the upload, and nowhere else.
         bindings.push(json!({ "name": name, "type": "secret_text", "text": value.expose() }));
     }
+    let others = wanted.before.get("tags").and_then(Json::as_array).into_iter().flatten();
+    let room = TAGS_MAX.saturating_sub(tags.len());
+    tags.extend(others.take(room).cloned());
     let mut modules = Vec::new();
     if let Some(upload) = &wanted.upload {
         modules.extend(upload.modules.iter().map(|module| FormPart {
@@ -184,8 +250,14 @@ fn put(place: &Place, wanted: &Wanted, from: Option<&Json>) -> Call {
         "main_module": field("main"), "bindings": bindings, "tags": tags,
         "compatibility_flags": field("compatibility-flags"),
     });
-    if let Some(date) = fields.get("compatibility-date") {
+    let seen = || wanted.before.get("compatibility-date");
+    if let Some(date) = fields.get("compatibility-date").or_else(seen) {
         api::set(&mut metadata, "compatibility_date", date.clone());
+    }
+    for key in KEPT {
+        if let Some(value) = wanted.before.get(key) {
+            api::set(&mut metadata, key, value.clone());
+        }
     }
     if let Some(migrations) = from.and_then(|from| objects::to_send(&field("migrations"), from)) {
         api::set(&mut metadata, "migrations", migrations);
@@ -198,6 +270,27 @@ fn put(place: &Place, wanted: &Wanted, from: Option<&Json>) -> Call {
     }];
     form.append(&mut modules);
     Call::put_form(&scripts(&place.account, &[&wanted.name]), form)
+}
+
+/// What of a setting can be sent again: the API fills in nulls, and tells how far a placement is.
+fn set_of(key: &str, value: &Json) -> Option<Json> {
+    let mut kept = without_nulls(value);
+    if let Some(fields) = kept.as_object_mut().filter(|_| key == "placement") {
+        fields.retain(|name, _| !matches!(name.as_str(), "status" | "last_analyzed_at"));
+    }
+    let says_nothing = match &kept {
+        Json::Null | Json::Bool(false) => true,
+        Json::Object(fields) => fields.is_empty(),
+        Json::Array(items) => items.is_empty(),
+        Json::Bool(true) | Json::Number(_) | Json::String(_) => false,
+    };
+    (!says_nothing).then_some(kept)
+}
+
+fn without_nulls(value: &Json) -> Json {
+    let Some(fields) = value.as_object() else { return value.clone() };
+    let set = fields.iter().filter(|(_, value)| !value.is_null());
+    Json::Object(set.map(|(name, value)| (name.clone(), without_nulls(value))).collect())
 }
 
 #[cfg(test)]
@@ -297,6 +390,27 @@ mod tests {
         assert_eq!(sent["migrations"]["old_tag"], json!("v1"));
         assert_eq!(sent["migrations"]["new_tag"], json!("v2"));
         assert_eq!(sent["migrations"]["steps"].as_array().map(Vec::len), Some(1));
+    }
+
+    #[test]
+    fn what_the_spec_cannot_set_is_sent_again_as_it_was_seen() {
+        let item = json!({
+            "id": "shop-edge", "compatibility_date": "2025-05-05", "logpush": true,
+            "tags": ["cf:service=x", "envc:shop/e", "envc-code:0a"],
+            "observability": { "enabled": true, "logs": { "enabled": false, "persist": null } },
+            "placement": { "mode": "smart", "status": "SUCCESS" }, "tail_consumers": null,
+        });
+        let mut wanted = wanted();
+        wanted.fields.remove("compatibility-date");
+        wanted.before = Worker.observe(&item).unwrap().fields;
+        let sent = metadata(&Worker.update(&Place::default(), "x", &wanted, &[]));
+        assert_eq!(sent["compatibility_date"], json!("2025-05-05"));
+        assert_eq!(sent["tags"], json!(["envc:shop/e", "envc-code:0a", "cf:service=x"]));
+        assert_eq!(sent["logpush"], json!(true));
+        let observability = json!({ "enabled": true, "logs": { "enabled": false } });
+        assert_eq!(sent["observability"], observability);
+        assert_eq!(sent["placement"], json!({ "mode": "smart" }));
+        assert_eq!(sent.get("tail_consumers"), None);
     }
 
     #[test]

@@ -9,8 +9,8 @@ use envc_syntax::Node;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Observed, Place, Wanted,
-    api, worker::scripts,
+    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Normal, Observed, Place,
+    Wanted, api, cron, normal::spelt, worker::scripts,
 };
 
 /// The kind.
@@ -21,6 +21,17 @@ static ATTRS: &[Attr] = &[Attr {
     name: "crons",
     mutability: Mutability::InPlace,
     samples: &["[\"*/5 * * * *\"]", "[\"0 6 * * *\",\"30 18 * * 6\"]"],
+    normal: Normal::Form {
+        form: cron::forms,
+        spellings: &[
+            spelt("[\"*/5  *\\t* * *\"]", "[\"*/5 * * * *\"]"),
+            spelt("[\"30 18 * * 6\",\"0 6 * * *\"]", "[\"0 6 * * *\",\"30 18 * * 6\"]"),
+            spelt("[\"0 6 * * mon-fri\"]", "[\"0 6 * * 2-6\"]"),
+            spelt("[\"0 6 * * MON,Tue,wed,4-6\"]", "[\"0 6 * * MON-FRI\"]"),
+            spelt("[\"0 0 * jan-dec fri#2\"]", "[\"0 0 * * 6#2\"]"),
+            spelt("[\"0 0 15w */1 *\",\"0 0 15W * *\"]", "[\"0 0 15W * *\"]"),
+        ],
+    },
 }];
 
 impl Kind for WorkerCrons {
@@ -61,9 +72,8 @@ impl Kind for WorkerCrons {
         if schedules.is_empty() {
             return None; // every script has an empty list
         }
-        let mut crons: Vec<String> =
+        let crons: Vec<String> =
             schedules.iter().filter_map(|schedule| api::text(schedule, "cron")).collect();
-        crons.sort();
         Some(Observed {
             fields: [("crons".to_owned(), json!(crons))].into(),
             ..Observed::default()
@@ -76,7 +86,10 @@ impl Kind for WorkerCrons {
 
     fn create(&self, place: &Place, wanted: &Wanted) -> Call {
         let crons = wanted.fields.get("crons").and_then(Json::as_array);
-        let body = crons.into_iter().flatten().map(|cron| json!({ "cron": cron })).collect();
+        // Blanks are one of what the API may not take as a person writes them.
+        let words = |cron: &str| cron.split_whitespace().collect::<Vec<_>>().join(" ");
+        let crons = crons.into_iter().flatten().filter_map(Json::as_str);
+        let body = crons.map(|cron| json!({ "cron": words(cron) })).collect();
         Call::put(&scripts(&place.account, &[&wanted.parent_id, "schedules"]), body)
     }
 
@@ -96,6 +109,7 @@ impl Kind for WorkerCrons {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::same;
 
     #[test]
     fn what_is_sent_is_what_is_read_whatever_the_order() {
@@ -111,7 +125,8 @@ mod tests {
         assert_eq!(schedules, json!([{ "cron": "*/5 * * * *" }, { "cron": "0 6 * * *" }]));
         schedules.as_array_mut().unwrap().reverse();
         let seen = WorkerCrons.observe(&json!({ "schedules": schedules })).unwrap();
-        assert_eq!(seen.fields, wanted.fields);
+        let (sent, told) = (&wanted.fields["crons"], &seen.fields["crons"]);
+        assert!(same(&WorkerCrons, "crons", (sent, &wanted.fields), (told, &seen.fields)));
         assert_eq!(WorkerCrons.observe(&json!({ "schedules": [] })), None);
     }
 }

@@ -6,13 +6,15 @@
 //! DNS records of the user's (100117) are refused.
 //! Source: Cloudflare's OpenAPI document and Workers documentation, checked November 2026.
 
+use std::borrow::Cow;
+
 use envc_core::{Desired, KindId};
 use envc_syntax::Node;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Observed, Paging, Place,
-    Wanted, api,
+    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Normal, Observed, Paging,
+    Place, Wanted, api, normal,
 };
 
 /// The kind.
@@ -23,6 +25,7 @@ static ATTRS: &[Attr] = &[Attr {
     name: "script",
     mutability: Mutability::InPlace,
     samples: &["\"shop-a\"", "\"shop-b\""],
+    normal: Normal::One("names of scripts have small letters only"),
 }];
 
 impl Kind for WorkerDomain {
@@ -40,6 +43,10 @@ impl Kind for WorkerDomain {
 
     fn in_zone(&self) -> bool {
         true
+    }
+
+    fn key<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        normal::host(name).into()
     }
 
     fn lower(&self, _node: &Node, _cx: &mut dyn Lower) -> Vec<Desired> {

@@ -9,7 +9,10 @@
 use envc_core::Value;
 use serde_json::{Map, Value as Json, json};
 
-use crate::{Fields, Objection};
+use crate::{
+    Fields, Objection, Spelling,
+    normal::{set, spelt},
+};
 
 /// The field of the last migration's tag.
 pub(crate) const TAG: &str = "migration-tag";
@@ -22,6 +25,30 @@ const CLASSES: [(&str, &str); 3] = [
     ("new-classes", "new_classes"),
     ("deleted-classes", "deleted_classes"),
 ];
+
+/// Other spellings of the migrations.
+pub(crate) const SPELLINGS: &[Spelling] = &[Spelling {
+    beside: &[(TAG, "\"v1\"")],
+    ..spelt(
+        "[{\"tag\":\"v1\",\"new-sqlite-classes\":[\"Room\",\"Lobby\"],\"new-classes\":[]}]",
+        "[{\"new-sqlite-classes\":[\"Lobby\",\"Room\"],\"tag\":\"v1\"}]",
+    )
+}];
+
+/// Migrations run in order; the classes of one do not, and an empty list is none.
+pub(crate) fn form(value: &Json, beside: &Fields<Json>) -> Json {
+    let one = |migration: &Json| match migration.as_object() {
+        Some(fields) => {
+            let lists = fields.iter().map(|(field, list)| match list {
+                Json::Array(_) => (field.clone(), set(list, beside)),
+                other => (field.clone(), other.clone()),
+            });
+            Json::Object(lists.filter(|(_, list)| *list != json!([])).collect())
+        }
+        None => migration.clone(),
+    };
+    value.as_array().map_or_else(|| value.clone(), |all| all.iter().map(one).collect())
+}
 
 /// The migrations that come after a tag; none for a tag that is not among them. Without a tag
 /// that is all of them.

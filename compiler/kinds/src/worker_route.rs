@@ -4,13 +4,15 @@
 //! there once in a zone (409, 10020). A route goes before its script does.
 //! Source: Cloudflare's OpenAPI document and Workers documentation, checked November 2026.
 
+use std::borrow::Cow;
+
 use envc_core::{Desired, KindId};
 use envc_syntax::Node;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Observed, Paging, Place,
-    Wanted, api,
+    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Normal, Observed, Paging,
+    Place, Wanted, api, normal,
 };
 
 /// The kind.
@@ -21,6 +23,7 @@ static ATTRS: &[Attr] = &[Attr {
     name: "script",
     mutability: Mutability::InPlace,
     samples: &["\"shop-a\"", "\"shop-b\""],
+    normal: Normal::One("names of scripts have small letters only"),
 }];
 
 impl Kind for WorkerRoute {
@@ -38,6 +41,17 @@ impl Kind for WorkerRoute {
 
     fn in_zone(&self) -> bool {
         true
+    }
+
+    /// Of a pattern only the scheme and the host are written in several ways: paths are exact.
+    fn key<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        let (scheme, rest) = match name.split_once("://") {
+            Some((scheme, rest)) => (format!("{}://", scheme.to_ascii_lowercase()), rest),
+            None => (String::new(), name),
+        };
+        let (host, path) =
+            rest.split_at_checked(rest.find('/').unwrap_or(rest.len())).unwrap_or((rest, ""));
+        format!("{scheme}{}{path}", normal::host(host)).into()
     }
 
     fn lower(&self, _node: &Node, _cx: &mut dyn Lower) -> Vec<Desired> {
@@ -98,4 +112,19 @@ fn routes<'a>(zone: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
 
 fn body(wanted: &Wanted) -> Json {
     json!({ "pattern": wanted.name, "script": wanted.fields.get("script") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_patterns_are_written_in_several_ways_and_paths_in_one() {
+        let key = |pattern| WorkerRoute.key(pattern).into_owned();
+        assert_eq!(key("A.Example.Com./Path/*"), "a.example.com/Path/*");
+        assert_eq!(key("HTTPS://*.xn--bcher-kva.example"), "https://*.b\u{fc}cher.example");
+        assert_ne!(key("a.example/p"), key("a.example/P"));
+        assert_ne!(key("a.example"), key("a.example/"));
+        assert_ne!(key("https://a.example/*"), key("a.example/*"));
+    }
 }

@@ -1,12 +1,13 @@
 //! What the API says is there.
 
 use std::{
+    borrow::Cow,
     cell::OnceCell,
     collections::{BTreeMap, BTreeSet},
 };
 
 use envc_core::{Address, Desired, KindId};
-use envc_kinds::{Observed, kind};
+use envc_kinds::{Observed, kind, same_name};
 
 use crate::state::State;
 
@@ -156,7 +157,7 @@ pub(crate) struct Index<'a> {
     /// By kind and identifier, sorted.
     ids: Vec<(KindId, &'a str, &'a Seen)>,
     /// By kind and host, sorted; made when a name is looked for, which is seldom.
-    names: OnceCell<Vec<(KindId, &'a str, &'a Seen)>>,
+    names: OnceCell<Vec<(KindId, Cow<'a, str>, &'a Seen)>>,
 }
 
 impl<'a> Index<'a> {
@@ -191,33 +192,41 @@ impl<'a> Index<'a> {
     pub(crate) fn namesakes(&self, id: KindId, name: &str) -> Vec<&'a Seen> {
         let names = self.names.get_or_init(|| {
             let all = self.ids.iter();
-            let mut names: Vec<_> =
-                all.map(|(kind, _, seen)| (*kind, host_of(&seen.observed.name), *seen)).collect();
+            let mut names: Vec<_> = all
+                .map(|(kind, _, seen)| (*kind, host_of(*kind, &seen.observed.name), *seen))
+                .collect();
             sort(&mut names);
             names
         });
-        let host = host_of(name);
-        let from = names.partition_point(|(kind, near, _)| (*kind, *near) < (id, host));
+        let host = host_of(id, name);
+        let from = names.partition_point(|(kind, near, _)| (*kind, near) < (id, &host));
         let near =
-            names.iter().skip(from).take_while(|(kind, near, _)| (*kind, *near) == (id, host));
+            names.iter().skip(from).take_while(|(kind, near, _)| (*kind, near) == (id, &host));
         let mut found: Vec<&Seen> = near
             .map(|(_, _, seen)| *seen)
             .filter(|seen| kind(id).collides(name, &seen.observed.name))
             .collect();
-        found.sort_by_key(|seen| (seen.observed.name != name, &seen.observed.id));
+        found.sort_by_key(|seen| {
+            (!same_name(kind(id), &seen.observed.name, name), &seen.observed.id)
+        });
         found
     }
 
     pub(crate) fn by_name(&self, id: KindId, name: &str) -> Option<&'a Seen> {
-        self.namesakes(id, name).into_iter().find(|seen| seen.observed.name == name)
+        let mut namesakes = self.namesakes(id, name).into_iter();
+        namesakes.find(|seen| same_name(kind(id), &seen.observed.name, name))
     }
 }
 
-fn sort(all: &mut [(KindId, &str, &Seen)]) {
-    all.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+fn sort<T: Ord>(all: &mut [(KindId, T, &Seen)]) {
+    all.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
 }
 
 /// The part of a natural key that colliding keys share: what follows a record's type, else all.
-fn host_of(name: &str) -> &str {
-    name.rsplit(' ').next().unwrap_or(name)
+fn host_of(id: KindId, name: &str) -> Cow<'_, str> {
+    let last = |key: &str| key.rsplit(' ').next().map(str::len).unwrap_or_default();
+    match kind(id).key(name) {
+        Cow::Borrowed(key) => key.get(key.len() - last(key)..).unwrap_or(key).into(),
+        Cow::Owned(key) => key.get(key.len() - last(&key)..).unwrap_or(&key).to_owned().into(),
+    }
 }

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, Desired, Digest, Sealer};
+use envc_kinds::Fields;
 use envc_spec::Lease;
+use serde_json::Value as Json;
 
 use crate::{
     diff::{self, DiffInputs, Ownership, Refusal},
     leases,
     migrations::{self, MigrationFile},
-    model::{Action, Basis, Goal, PLAN_FORMAT, Plan},
+    model::{Action, Basis, Goal, PLAN_FORMAT, Plan, Step, Work},
     observe::Observation,
     order,
     state::{State, StateKey},
@@ -95,7 +97,7 @@ fn make(inputs: &Inputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
             ));
         }
     }
-    let Some(steps) = order::steps(&diff.changes, inputs.desired, work, leasing) else {
+    let Some(mut steps) = order::steps(&diff.changes, inputs.desired, work, leasing) else {
         return Err(vec![Refusal {
             code: "envc::plan::bug",
             address: diff.changes.first().map_or_else(
@@ -106,6 +108,7 @@ fn make(inputs: &Inputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
             help: "please report it with the spec and the output of `envc plan --json`".into(),
         }]);
     };
+    keep(&mut steps, diff.kept);
     Ok(Plan {
         format: PLAN_FORMAT,
         basis: Basis {
@@ -121,4 +124,13 @@ fn make(inputs: &Inputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
         steps,
         notes,
     })
+}
+
+/// Gives each update what it has to send besides what the spec sets.
+fn keep(steps: &mut [Step], mut kept: BTreeMap<Address, Fields<Json>>) {
+    for step in steps {
+        if let Work::Update { target, .. } = &mut step.work {
+            target.before.extend(kept.remove(&target.address).unwrap_or_default());
+        }
+    }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use envc_core::{Address, Desired, Diagnostic, Input, KindId, Mode, Output, Part, Text, Value};
-use envc_kinds::worker_bindings as bindings;
+use envc_kinds::{cron, worker_bindings as bindings};
 
 use crate::{Consumer, Deploy, DoMigration, Later, Worker, codes, scope::Scope};
 
@@ -93,8 +93,10 @@ impl Scope<'_> {
     /// Without a cron there is nothing to ask the API for.
     fn crons_of(&self, worker: &Worker) -> Option<Desired> {
         let mut crons: Vec<&String> = worker.crons.iter().collect();
+        // What runs at the same times is one trigger, however often and however it is written.
+        crons.sort_by_cached_key(|text| cron::form(text));
+        crons.dedup_by_key(|text| cron::form(text));
         crons.sort();
-        crons.dedup();
         if crons.is_empty() {
             return None;
         }

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use croner::parser::{CronParser, Seconds, Year};
 use envc_core::{Diagnostic, Span};
+use envc_kinds::cron;
 use envc_syntax::{Node, Scalar};
 
 use crate::{codes, scope::Scope};
@@ -90,20 +90,7 @@ impl Scope<'_> {
     /// Source: <https://developers.cloudflare.com/workers/configuration/cron-triggers/>
     fn check_cron(&mut self, scalar: &Scalar) {
         let text = scalar.as_text().unwrap_or_default();
-        let fields = text.split_whitespace().count();
-        let parser = CronParser::builder()
-            .seconds(Seconds::Disallowed)
-            .year(Year::Disallowed)
-            .alternative_weekdays(true)
-            .build();
-        let at = if fields == 5 {
-            match parser.parse(text) {
-                Ok(_) => return,
-                Err(_) => "one of its fields is not possible".to_owned(),
-            }
-        } else {
-            format!("{fields} of the 5 fields of a schedule")
-        };
+        let Err(at) = cron::form(text) else { return };
         let message = format!("`{text}` is not a schedule");
         self.error(Diagnostic::error(codes::INVALID_VALUE, scalar.span, message).at(at).help(
             "write minute, hour, day, month and weekday in UTC, such as \"*/5 * * * *\" or \"0 6 * * mon-fri\"; weekdays are 1 (Sunday) to 7, or sun to sat",

@@ -163,3 +163,23 @@ fn a_file_that_cannot_be_written_says_where_and_the_next_apply_carries_on() {
     assert_eq!(mode(&env, "config/.env"), 0o600);
     assert_eq!(env.cloud_listing().counts().values().sum::<usize>(), 5);
 }
+
+#[test]
+fn a_generated_file_as_large_as_a_template_may_be_is_up_to_date_at_once() {
+    let env = TestEnv::of_text(
+        r#"
+project "large" { zone "eventuall.live" }
+environment "local" default { identity branch max-length=20 unique }
+kv "cache"
+file ".env.large" template="large.txt"
+"#,
+    );
+    // Beyond what was read of a template once, and within what is read of a generated file.
+    let lines = "0123456789abcdef\n".repeat(330_000);
+    env.write("large.txt", &format!("{{{{ kv.cache.id }}}}\n{lines}"));
+    let _first = env.envc(&["apply"]).exits(0);
+    assert!(env.read(".env.large").unwrap().len() > 5 * 1024 * 1024);
+    let again = env.envc(&["apply", "--json"]).exits(0);
+    assert!(again.event("file_written").is_none(), "{again}");
+    says(&env.envc(&["apply"]).exits(0), &["Nothing to do"]);
+}

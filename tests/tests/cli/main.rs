@@ -24,6 +24,7 @@ mod out_dir;
 mod pool;
 mod secrets;
 mod show;
+mod spellings;
 mod stale_ids;
 mod values;
 mod warnings;

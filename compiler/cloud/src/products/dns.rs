@@ -3,6 +3,9 @@
 //! Endpoints below `zones/{z}/dns_records`: list, create, get, `PATCH` (partial), `PUT` (whole),
 //! delete, `POST batch`. Import, export and scan are absent.
 //!
+//! What is stored is not always what was sent: hosts come back in small letters without a final
+//! dot, addresses in their shortest form, long texts split; `rules` does it.
+//!
 //! Facts: names come back as lower-case FQDN; `@` is the apex; conflicts are 81053, 81054, 81058
 //! with HTTP 400, a missing record is 81044 with HTTP 404. The record of a Worker's custom domain
 //! is read only, and its host takes no other address (81062; for changes the code is not published). A batch runs deletes, patches, puts and
@@ -43,17 +46,20 @@ pub(super) fn handle(
         ("POST", []) => {
             let body = req.json(malformed)?;
             let record = store.write(|db| create(db, ctx.now_us, zone, &body))?;
-            Ok(Answer::ok(&record.json()))
+            Ok(Answer::ok(&shown(ctx, &record)))
         }
         ("POST", ["batch"]) => batch::run(ctx, req, zone),
         (_, [] | ["batch"]) => Err(req.bad_method()),
         (_, [id]) if !clock::is_hex_id(id) => Err(req.no_route()),
-        ("GET", [id]) => Ok(Answer::ok(&store.read(|db| Record::find(db, zone, id))?.json())),
+        ("GET", [id]) => {
+            let record = store.read(|db| Record::find(db, zone, id))?;
+            Ok(Answer::ok(&shown(ctx, &record)))
+        }
         ("PATCH" | "PUT", [id]) => {
             let body = req.json(malformed)?;
             let keep = req.method == http::Method::PATCH;
             let record = store.write(|db| change(db, ctx.now_us, zone, (id, &body, keep)))?;
-            Ok(Answer::ok(&record.json()))
+            Ok(Answer::ok(&shown(ctx, &record)))
         }
         ("DELETE", [id]) => {
             store.write(|db| delete(db, zone, id))?;
@@ -75,8 +81,17 @@ fn list(ctx: &Ctx<'_>, req: &Req, zone: &Zone) -> Result<Answer, Problem> {
     let mut records = ctx.cloud.store.read(|db| Record::all(db, zone, visible))?;
     filter::apply(&req.query, &mut records);
     let total = i64::try_from(records.len()).unwrap_or(i64::MAX);
-    let rows: Vec<Value> = page.cut(records).iter().map(Record::json).collect();
+    let rows: Vec<Value> = page.cut(records).iter().map(|record| shown(ctx, record)).collect();
     Ok(Answer::page(&json!(rows), page.info(rows.len(), total)))
+}
+
+/// The record as an answer shows it.
+fn shown(ctx: &Ctx<'_>, record: &Record) -> Value {
+    let mut out = record.json();
+    if let Some(map) = out.as_object_mut() {
+        map.insert("name".to_owned(), json!(ctx.shown_host(&record.name)));
+    }
+    out
 }
 
 fn create(db: &Connection, now_us: i64, zone: &Zone, body: &Value) -> Result<Record, Problem> {

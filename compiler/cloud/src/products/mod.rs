@@ -37,6 +37,15 @@ impl Ctx<'_> {
         let lag_us = self.cloud.injector.faults.list_lag_ms.saturating_mul(1000);
         self.now_us.saturating_sub(i64::try_from(lag_us).unwrap_or(i64::MAX))
     }
+
+    /// A stored host as answers show it.
+    pub(crate) fn shown_host(&self, host: &str) -> String {
+        if self.cloud.injector.faults.unicode_zones {
+            idna::domain_to_unicode(host).0
+        } else {
+            host.to_owned()
+        }
+    }
 }
 
 /// Answers one API call.

@@ -54,7 +54,8 @@ impl Zone {
     fn json(&self, ctx: &Ctx<'_>) -> Value {
         let created = clock::seconds(self.created_us);
         json!({
-            "id": self.id, "name": self.name, "status": "active", "paused": false, "type": "full",
+            "id": self.id, "name": ctx.shown_host(&self.name), "status": "active", "paused": false,
+            "type": "full",
             "development_mode": 0,
             "name_servers": ["art.ns.cloudflare.com", "zoe.ns.cloudflare.com"],
             "original_name_servers": null, "original_registrar": null, "original_dnshost": null,

@@ -71,8 +71,9 @@ async fn an_upload_is_an_upsert_and_comes_back_byte_for_byte() {
     assert_eq!((&again["tag"], &again["etag"]), (&first["tag"], &first["etag"]));
     // All but the tags fell back.
     assert_eq!(again["tags"], json!(["a", "b"]));
-    assert_eq!(again["compatibility_flags"], json!([]));
-    assert!(again.get("observability").is_none());
+    for unset in ["compatibility_flags", "observability", "placement"] {
+        assert!(again.get(unset).is_none(), "{unset}");
+    }
     let other = upload_code(&served, "api", json!({}), "export default {}").await.ok();
     assert_ne!(other["etag"], first["etag"]);
 

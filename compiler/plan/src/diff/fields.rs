@@ -6,7 +6,7 @@ use std::{
 };
 
 use envc_core::{Desired, Output, Part, Sealed, Sealer, Value};
-use envc_kinds::{Attr, Kind, Mutability, kind};
+use envc_kinds::{Attr, Fields, Kind, Mutability, kind, same, same_name};
 use serde_json::Value as Json;
 
 use super::Differ;
@@ -19,18 +19,19 @@ use crate::{
 
 impl Differ<'_> {
     /// The fields that differ, and whether any of them needs another resource.
-    pub(super) fn field_changes(
+    pub(super) fn field_changes<'s>(
         &self,
         wanted: &Desired,
         kind: &dyn Kind,
-        seen: &Seen,
-        recorded: Option<&Recorded>,
+        seen: &'s Seen,
+        recorded: Option<&'s Recorded>,
     ) -> (Vec<FieldChange>, bool) {
         let mut changes = witnessed(kind, seen, recorded);
         let mut replace = false;
         // What an interrupted run may have changed is not what is recorded: without a word of the
         // API it is set again.
         let recorded = recorded.filter(|_| !self.updates.contains(&wanted.address));
+        let known = self.known_fields(wanted);
         for (field, value) in &wanted.fields {
             let mutability = kind
                 .attrs()
@@ -40,25 +41,36 @@ impl Differ<'_> {
             if mutability == Mutability::CreateOnly {
                 continue;
             }
-            let after = value.resolve(&mut |part| self.known(part));
-            let before = self.before(field, value, after.as_ref(), seen, recorded);
-            if after.as_ref().zip(before.as_deref()).is_some_and(|(after, it)| agrees(after, it)) {
+            let after = known.get(field);
+            let before = self.before(field, value, after, seen, recorded);
+            // Invariant: another spelling of what is there is no difference.
+            if let (Some(after), Some((before, beside))) = (after, &before)
+                && agree(kind, field, (after, &known), (before, beside))
+            {
                 continue;
             }
             let forces_replace = mutability == Mutability::Replace;
             replace |= forces_replace;
             changes.push(FieldChange {
                 field: field.clone(),
-                before: before.map(Cow::into_owned),
-                after,
+                // A server's null says that nothing is there.
+                before: before.map(|(value, _)| value.into_owned()).filter(|it| !it.is_null()),
+                after: after.cloned(),
                 forces_replace,
             });
         }
         (changes, replace)
     }
 
-    /// What a field has now: what the API tells of it, else what is recorded. Where the wanted one
-    /// is sealed, so is what is seen.
+    /// The fields that the spec sets and whose references are known.
+    pub(super) fn known_fields(&self, wanted: &Desired) -> Fields<Json> {
+        let resolve = |value: &Value| value.resolve(&mut |part| self.known(part));
+        let fields = wanted.fields.iter();
+        fields.filter_map(|(field, value)| Some((field.clone(), resolve(value)?))).collect()
+    }
+
+    /// What a field has now, with the fields beside it: what the API tells of it, else what is
+    /// recorded. Where the wanted one is sealed, so is what is seen.
     fn before<'s>(
         &self,
         field: &str,
@@ -66,14 +78,16 @@ impl Differ<'_> {
         after: Option<&Json>,
         seen: &'s Seen,
         recorded: Option<&'s Recorded>,
-    ) -> Option<Cow<'s, Json>> {
-        match (seen.observed.fields.get(field), after) {
+    ) -> Option<(Cow<'s, Json>, &'s Fields<Json>)> {
+        let told = &seen.observed.fields;
+        match (told.get(field), after) {
             (Some(seen), Some(after)) if value.is_private() => {
-                Some(Cow::Owned(self.sealer.like(after, seen)))
+                Some((Cow::Owned(self.sealer.like(after, seen)), told))
             }
-            (Some(seen), _) => Some(Cow::Borrowed(seen)),
+            (Some(seen), _) => Some((Cow::Borrowed(seen), told)),
             (None, _) => {
-                recorded.and_then(|recorded| recorded.fields.get(field)).map(Cow::Borrowed)
+                let kept = &recorded?.fields;
+                Some((Cow::Borrowed(kept.get(field)?), kept))
             }
         }
     }
@@ -129,9 +143,9 @@ fn witnessed(kind: &dyn Kind, seen: &Seen, recorded: Option<&Recorded>) -> Vec<F
     let Some(recorded) = recorded else { return Vec::new() };
     witnesses(kind)
         .filter_map(|attr| {
-            let (now, was) =
-                (seen.observed.fields.get(attr.name)?, recorded.fields.get(attr.name)?);
-            (now != was).then(|| FieldChange {
+            let (told, kept) = (&seen.observed.fields, &recorded.fields);
+            let (now, was) = (told.get(attr.name)?, kept.get(attr.name)?);
+            (!same(kind, attr.name, (now, told), (was, kept))).then(|| FieldChange {
                 field: attr.name.to_owned(),
                 before: Some(now.clone()),
                 after: Some(was.clone()),
@@ -153,14 +167,40 @@ fn record_of(wanted: &Desired, id: &str, fields: BTreeMap<String, Json>) -> Reco
     }
 }
 
-pub(super) fn drifted(fields: &[FieldChange], recorded: &Recorded) -> bool {
-    fields.iter().all(|field| match field.field.as_str() {
-        "name" => {
-            field.after.as_ref().and_then(Json::as_str) == Some(&recorded.name)
-                || field.after.as_ref() == recorded.fields.get("name")
-        }
-        name => field.after.is_some() && field.after.as_ref() == recorded.fields.get(name),
+/// True when all that differs is what was recorded: it changed outside. `known` is what is wanted.
+pub(super) fn drifted(
+    kind: &dyn Kind,
+    fields: &[FieldChange],
+    known: &Fields<Json>,
+    recorded: &Recorded,
+) -> bool {
+    fields.iter().all(|field| {
+        let (name, after) = (field.field.as_str(), field.after.as_ref());
+        let of_name = |after: &Json| {
+            let after = after.as_str().filter(|_| name == "name");
+            after.is_some_and(|after| same_name(kind, after, &recorded.name))
+        };
+        let as_recorded = |after: &Json| {
+            let was = recorded.fields.get(name);
+            was.is_some_and(|was| same(kind, name, (after, known), (was, &recorded.fields)))
+        };
+        after.is_some_and(|after| of_name(after) || as_recorded(after))
     })
+}
+
+/// True when two values mean the same, as far as it is known what is wanted. Each comes with the
+/// fields beside it.
+fn agree(
+    kind: &dyn Kind,
+    field: &str,
+    wanted: (&Json, &Fields<Json>),
+    there: (&Json, &Fields<Json>),
+) -> bool {
+    agrees(wanted.0, there.0) || {
+        let attr = kind.attrs().iter().find(|attr| attr.name == field);
+        let form = |attr: &Attr, it: (&Json, &Fields<Json>)| attr.form(it.0, it.1);
+        attr.is_some_and(|attr| agrees(&form(attr, wanted), &form(attr, there)))
+    }
 }
 
 /// True when what is wanted is there, as far as it is known what is wanted.
@@ -189,6 +229,25 @@ pub(super) fn unknown(wanted: &Desired) -> Vec<String> {
     all.into_iter().collect()
 }
 
+/// What was seen and the spec does not set, for an update that writes the whole. What envc set once,
+/// and the spec sets no more, goes back to what it is by itself.
+pub(super) fn kept(
+    kind: &dyn Kind,
+    wanted: &Desired,
+    seen: &Seen,
+    recorded: Option<&Recorded>,
+) -> Fields<Json> {
+    if !kind.writes_whole() {
+        return Fields::new();
+    }
+    let witness = |field: &str| witnesses(kind).any(|attr| attr.name == field);
+    let ours = |field: &str| recorded.is_some_and(|recorded| recorded.fields.contains_key(field));
+    let all = seen.observed.fields.iter();
+    all.filter(|(field, _)| !wanted.fields.contains_key(*field) && !witness(field) && !ours(field))
+        .map(|(field, value)| (field.clone(), value.clone()))
+        .collect()
+}
+
 /// What was recorded and is different now, for fields that a list tells of.
 pub(super) fn drift(
     kind: &dyn Kind,
@@ -206,12 +265,9 @@ pub(super) fn drift(
         .iter()
         .filter(|(field, _)| !create_only(field))
         .filter_map(|(field, before)| {
-            let now = seen.observed.fields.get(field)?;
-            if now == before {
-                return None;
-            }
-            let now = sealer.like(before, now);
-            (now != *before).then(|| FieldChange {
+            let (told, kept) = (&seen.observed.fields, &recorded.fields);
+            let now = sealer.like(before, told.get(field)?);
+            (!same(kind, field, (&now, told), (before, kept))).then(|| FieldChange {
                 field: field.clone(),
                 before: Some(before.clone()),
                 after: Some(now),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Address, Desired};
+use envc_core::{Address, Desired, KindId};
 use envc_kinds::{Place, kind};
 
 use super::{Differ, ownership::has_marker};
@@ -83,7 +83,7 @@ impl<'a> Differ<'a> {
     pub(super) fn marked(&mut self) {
         for (kind, seen) in self.index.all() {
             if has_marker(seen, &self.ownership.marker) {
-                let address = Address::new(kind, &seen.observed.name);
+                let address = Address::new(kind, key(kind, &seen.observed.name));
                 let reason = "carries this environment's marker, and the spec does not know it";
                 self.leftover(&address, seen, Vec::new(), reason);
             }
@@ -113,6 +113,11 @@ impl<'a> Differ<'a> {
         change.loses = kind(address.kind()).loses(&seen.observed.fields, None);
         self.out.changes.push(change);
     }
+}
+
+/// The one way to write a natural key: what has no address is known by it.
+fn key(id: KindId, name: &str) -> String {
+    kind(id).key(name).into_owned()
 }
 
 /// The change that removes or forgets what is recorded.

@@ -11,12 +11,14 @@ mod leftover;
 mod ownership;
 
 use std::{
+    borrow::Cow,
     cell::OnceCell,
     collections::{BTreeMap, BTreeSet},
 };
 
 use envc_core::{Address, Desired, KindId, Mode, Sealer};
-use envc_kinds::{Kind, kind};
+use envc_kinds::{Fields, Kind, kind, same_name};
+use serde_json::Value as Json;
 
 use crate::{
     graph,
@@ -28,13 +30,15 @@ use crate::{
 
 pub use ownership::{Ownership, Refusal};
 
-use fields::{drift, drifted, unknown};
+use fields::{drift, drifted, kept, unknown};
 use ownership::protected;
 
 /// Changes and refusals, by address.
 pub(crate) struct Diff {
     pub(crate) changes: Vec<Change>,
     pub(crate) refusals: Vec<Refusal>,
+    /// What updates that write the whole have to send besides what the spec sets.
+    pub(crate) kept: BTreeMap<Address, Fields<Json>>,
 }
 
 struct Differ<'a> {
@@ -53,7 +57,7 @@ struct Differ<'a> {
     /// Identifiers that the state holds, under whatever address; made when one is asked for.
     recorded_ids: OnceCell<BTreeSet<(KindId, &'a str)>>,
     /// What an interrupted run was about to create, and to delete.
-    creates: BTreeSet<(KindId, &'a str)>,
+    creates: BTreeSet<(KindId, Cow<'a, str>)>,
     deletes: BTreeSet<&'a str>,
     /// What an interrupted run was about to change: what is recorded of it may be past.
     updates: BTreeSet<&'a Address>,
@@ -126,7 +130,10 @@ impl<'a> Differ<'a> {
             sealer: inputs.sealer,
             recorded_ids: OnceCell::new(),
             creates: intents(IntentAction::Create)
-                .map(|intent| (intent.address.kind(), intent.name.as_str()))
+                .map(|intent| {
+                    let id = intent.address.kind();
+                    (id, kind(id).key(&intent.name))
+                })
                 .collect(),
             deletes: intents(IntentAction::Delete)
                 .filter_map(|intent| intent.id.as_deref())
@@ -134,7 +141,11 @@ impl<'a> Differ<'a> {
             updates: intents(IntentAction::Update).map(|intent| &intent.address).collect(),
             bound: BTreeSet::new(),
             claimed: BTreeSet::new(),
-            out: Diff { changes: Vec::with_capacity(inputs.desired.len()), refusals: Vec::new() },
+            out: Diff {
+                changes: Vec::with_capacity(inputs.desired.len()),
+                refusals: Vec::new(),
+                kept: BTreeMap::new(),
+            },
         };
         for wanted in inputs.desired.values() {
             let id = wanted.address.kind();
@@ -277,8 +288,8 @@ impl<'a> Differ<'a> {
         recorded: &Seen,
     ) -> Option<&'a Seen> {
         let id = wanted.address.kind();
-        let replaced = recorded.observed.name != wanted.name && !kind.renames();
-        if !replaced || !self.creates.contains(&(id, wanted.name.as_str())) {
+        let replaced = !same_name(kind, &recorded.observed.name, &wanted.name) && !kind.renames();
+        if !replaced || !self.creates.contains(&(id, kind.key(&wanted.name))) {
             return None;
         }
         let made = self.index.by_name(id, &wanted.name)?;
@@ -307,7 +318,7 @@ impl<'a> Differ<'a> {
     /// Invariant: nothing unowned is ever changed or deleted. See [`Ownership`].
     fn adopt(&mut self, wanted: &'a Desired, kind: &dyn Kind, seen: &'a Seen) {
         let Some(proof) = self.proof(wanted, seen) else {
-            let is = if seen.observed.name == wanted.name {
+            let is = if same_name(kind, &seen.observed.name, &wanted.name) {
                 format!("a {} named `{}`", kind.noun(), wanted.name)
             } else {
                 format!(
@@ -332,7 +343,7 @@ impl<'a> Differ<'a> {
             return;
         };
         // What lives with a parent is found by the parent's identifier and has no name of its own.
-        let same = wanted.parent.is_some() || seen.observed.name == wanted.name;
+        let same = wanted.parent.is_some() || same_name(kind, &seen.observed.name, &wanted.name);
         if same {
             self.ids.insert(&wanted.address, &seen.observed.id);
         }
@@ -344,6 +355,9 @@ impl<'a> Differ<'a> {
         change.record = Some(self.record(wanted, seen, &fields));
         change.loses = loses(kind, wanted, seen, replace || !same);
         change.fields = fields;
+        if !change.fields.is_empty() {
+            self.out.kept.insert(wanted.address.clone(), kept(kind, wanted, seen, None));
+        }
         if replace || !same {
             change.action = Action::ReplaceDeleteFirst;
             change.reason = format!("{proof}, but it is `{}`", seen.observed.name);
@@ -366,7 +380,8 @@ impl<'a> Differ<'a> {
         let (mut fields, mut replace) = self.field_changes(wanted, kind, seen, recorded);
         // Kinds whose natural key is made of fields have a `name` attribute of their own.
         let own_name = kind.attrs().iter().any(|attr| attr.name == "name");
-        if seen.observed.name != wanted.name && wanted.parent.is_none() && !own_name {
+        let renamed = !same_name(kind, &seen.observed.name, &wanted.name);
+        if renamed && wanted.parent.is_none() && !own_name {
             let forces_replace = !kind.renames();
             replace |= forces_replace;
             fields.insert(
@@ -391,10 +406,15 @@ impl<'a> Differ<'a> {
             (Action::Keep, _) => "as the spec says".to_owned(),
             (_, Some(field)) => format!("`{}` cannot be changed in place", field.field),
             _ => match recorded {
-                Some(recorded) if drifted(&fields, recorded) => "changed outside envc".to_owned(),
+                Some(recorded) if drifted(kind, &fields, &self.known_fields(wanted), recorded) => {
+                    "changed outside envc".to_owned()
+                }
                 _ => "the spec changed".to_owned(),
             },
         };
+        if action == Action::Update {
+            self.out.kept.insert(wanted.address.clone(), kept(kind, wanted, seen, recorded));
+        }
         let mut change = change(wanted, action, &reason);
         change.id = Some(seen.observed.id.clone());
         let outside = recorded.map(|recorded| drift(kind, seen, recorded, self.sealer));

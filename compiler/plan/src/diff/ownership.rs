@@ -45,7 +45,8 @@ impl Differ<'_> {
         if wanted.parent.is_some() {
             return Some("it lives with a resource of ours");
         }
-        if self.creates.contains(&(kind, seen.observed.name.as_str())) {
+        let key = envc_kinds::kind(kind).key(&seen.observed.name);
+        if self.creates.contains(&(kind, key)) {
             return Some("an apply that was interrupted made it");
         }
         if self.deletes.contains(seen.observed.id.as_str()) {

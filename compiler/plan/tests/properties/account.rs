@@ -11,7 +11,7 @@ use envc_plan::{
 use envc_spec::Lease;
 use serde_json::Value as Json;
 
-use crate::specs::{ZONE, sample};
+use crate::specs::{ZONE, renamed, respelt, sample};
 
 /// One object.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,6 +144,13 @@ fn seen(id: KindId, api_id: &str, object: &Object) -> Observed {
         fields.insert("comment".into(), comment.clone().into());
     }
     let name = if object.parent.is_some() { String::new() } else { object.name.clone() };
+    // A server has its own way to write what it was sent.
+    let other: Vec<(String, Json)> = fields
+        .keys()
+        .filter_map(|field| Some((field.clone(), respelt(id, field, &fields)?)))
+        .collect();
+    fields.extend(other);
+    let name = renamed(id, &name).unwrap_or(name);
     Observed { id: api_id.to_owned(), name, fields, comment, token: None }
 }
 

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::{
     account::{Account, Object, key},
-    specs::{MARKER, Spec, ZONE, sample, spec},
+    specs::{MARKER, Spec, ZONE, graph_respelt, sample, spec},
 };
 
 /// One disturbance: what, of which, how.
@@ -329,6 +329,19 @@ proptest! {
                 let again = again.unwrap_or_else(|error| panic!("{error:#?}\n{plan:#?}"));
                 prop_assert!(again.is_empty(), "first {plan:#?}\nthen {again:#?}");
             }
+        }
+    }
+
+    /// Invariant: another spelling of what was applied is no difference.
+    #[test]
+    fn a_spec_written_differently_asks_for_the_same(history in history()) {
+        let mut world = history.play();
+        if let Ok(plan) = world.plan_apply() {
+            world.account.apply(&plan, &world.desired.clone(), usize::MAX, false);
+            world.desired = graph_respelt(&world.desired);
+            let again = world.plan_apply();
+            let again = again.unwrap_or_else(|error| panic!("{error:#?}\n{plan:#?}"));
+            prop_assert!(again.is_empty(), "first {plan:#?}\nthen {again:#?}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use envc_core::{Address, Desired, KindId, Mode, Output, Sealed, Span, Text, Value};
-use envc_kinds::kind;
+use envc_kinds::{Fields, Normal, Spelling, kind, same};
 use proptest::{collection::vec, prelude::*};
 use serde_json::Value as Json;
 
@@ -51,6 +51,8 @@ struct Record {
     content: u8,
     proxied: Option<bool>,
     words: bool,
+    /// Another type, by one of the other spellings of contents, and whether it is written so.
+    spelling: Option<(u8, bool)>,
 }
 
 pub(crate) fn spec() -> impl Strategy<Value = Spec> {
@@ -67,7 +69,10 @@ pub(crate) fn spec() -> impl Strategy<Value = Spec> {
                 content,
                 proxied,
                 words,
+                spelling: None,
             });
+    let spelling = prop::option::weighted(0.3, (any::<u8>(), any::<bool>()));
+    let record = (record, spelling).prop_map(|(record, spelling)| Record { spelling, ..record });
     let some = || prop::option::of(0..2_u8);
     let worker = (0..2_u8, any::<bool>(), any::<u16>(), (some(), some(), some(), some()))
         .prop_map(|(label, renamed, values, triggers)| Worker { label, renamed, values, triggers });
@@ -99,6 +104,57 @@ pub(crate) fn sample(id: KindId, attr: &str, n: usize) -> Json {
     samples.get(n % samples.len().max(1)).map_or(Json::Null, |text| {
         serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
     })
+}
+
+/// All other spellings of an attribute.
+pub(crate) fn spellings(id: KindId, attr: &str) -> &'static [Spelling] {
+    let attr = kind(id).attrs().iter().find(|it| it.name == attr);
+    match attr.map(|attr| attr.normal) {
+        Some(Normal::Form { spellings, .. }) => spellings,
+        _ => &[],
+    }
+}
+
+/// JSON as an attribute's table has it.
+fn json(text: &str) -> Json {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+/// The same value written in another way, where one is known.
+pub(crate) fn respelt(id: KindId, field: &str, fields: &Fields<Json>) -> Option<Json> {
+    let now = fields.get(field)?;
+    let all = spellings(id, field).iter();
+    let mut ways = all.flat_map(|spelling| [json(spelling.written), json(spelling.means)]);
+    ways.find(|other| other != now && same(kind(id), field, (other, fields), (now, fields)))
+}
+
+/// The same natural key written in another way, where there is one.
+pub(crate) fn renamed(id: KindId, name: &str) -> Option<String> {
+    let loud = name.to_uppercase();
+    let ways = [format!("{loud}."), loud];
+    ways.into_iter().find(|other| other != name && kind(id).key(other) == kind(id).key(name))
+}
+
+/// The same graph, every value and name written in another way that is known.
+pub(crate) fn graph_respelt(graph: &BTreeMap<Address, Desired>) -> BTreeMap<Address, Desired> {
+    let mut graph = graph.clone();
+    for wanted in graph.values_mut() {
+        let id = wanted.address.kind();
+        let known: Fields<Json> = wanted
+            .fields
+            .iter()
+            .filter_map(|(field, value)| Some((field.clone(), value.resolve(&mut |_| None)?)))
+            .collect();
+        for (field, now) in &mut wanted.fields {
+            if let Some(other) = respelt(id, field, &known) {
+                *now = value(&other);
+            }
+        }
+        if let Some(name) = renamed(id, &wanted.name) {
+            wanted.name = name;
+        }
+    }
+    graph
 }
 
 fn desired(address: Address, name: String) -> Desired {
@@ -265,11 +321,20 @@ impl Simple {
 
 impl Record {
     fn desired(&self, tunnels: &[Address]) -> Desired {
-        let (record_type, host) =
-            (if self.cname { "CNAME" } else { "A" }, format!("h{}.{ZONE}", self.host));
+        let odd = self.spelling.and_then(|(n, written)| {
+            let all = spellings(KindId::Dns, "content");
+            let spelling = all.get(usize::from(n) % all.len())?;
+            let text = if written { spelling.written } else { spelling.means };
+            let (_, record_type) = spelling.beside.iter().find(|(field, _)| *field == "type")?;
+            Some((json(record_type).as_str()?.to_owned(), json(text)))
+        });
+        let plain = if self.cname { "CNAME" } else { "A" };
+        let record_type = odd.as_ref().map_or(plain, |(record_type, _)| record_type);
+        let host = format!("h{}.{ZONE}", self.host);
         let address = Address::new(KindId::Dns, format!("d{}", self.label));
         let mut wanted = desired(address, format!("{record_type} {host}"));
         let content = match tunnels.get(usize::from(self.content)) {
+            _ if odd.is_some() => value(odd.as_ref().map_or(&Json::Null, |(_, content)| content)),
             Some(tunnel) if self.cname => {
                 let mut text = Text::output(tunnel.clone(), Output::Id);
                 text.append(Text::literal(".cfargotunnel.com"));

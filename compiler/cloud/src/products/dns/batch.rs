@@ -2,7 +2,7 @@
 //!
 //! Facts: deletes, patches, puts and posts run in this order; the first failure undoes all; at
 //! most 200 operations (free plan). The result has the same four keys, each with whole records,
-//! deleted ones included. The code of too many operations is not published (1004 with 9208 here).
+//! deleted ones included, in an order of its own. The code of too many operations is not published (1004 with 9208 here).
 //!
 //! Source: Cloudflare's OpenAPI document (dns-records) and documentation (batch changes).
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::super::Ctx;
 use super::super::zones::Zone;
 use super::record::Record;
-use super::{change, create, delete, malformed, rules};
+use super::{change, create, delete, malformed, rules, shown};
 use crate::envelope::{Answer, Problem};
 use crate::request::{Req, text};
 
@@ -33,22 +33,24 @@ pub(super) fn run(ctx: &Ctx<'_>, req: &Req, zone: &Zone) -> Result<Answer, Probl
         return Err(rules::invalid(9208, text));
     }
     let result = ctx.cloud.store.write(|db| {
-        let deletes = each(&deletes, |item| delete(db, zone, id(item)?))?;
-        let patches = each(&patches, |item| change(db, ctx.now_us, zone, (id(item)?, item, true)))?;
-        let puts = each(&puts, |item| change(db, ctx.now_us, zone, (id(item)?, item, false)))?;
-        let posts = each(&posts, |item| create(db, ctx.now_us, zone, item))?;
+        let each = |items: &[Value], f: &dyn Fn(&Value) -> Result<Record, Problem>| {
+            items
+                .iter()
+                .map(|item| f(item).map(|record| shown(ctx, &record)))
+                .collect::<Result<Vec<Value>, Problem>>()
+        };
+        let deletes = each(&deletes, &|item| delete(db, zone, id(item)?))?;
+        let rewrite = |item: &Value, keep| change(db, ctx.now_us, zone, (id(item)?, item, keep));
+        let patches = each(&patches, &|item| rewrite(item, true))?;
+        let puts = each(&puts, &|item| rewrite(item, false))?;
+        // The order of the answer is documented nowhere: here it is not that of the request.
+        let mut posts = each(&posts, &|item| create(db, ctx.now_us, zone, item))?;
+        posts.reverse();
         Ok::<_, Problem>(json!({
             "deletes": deletes, "patches": patches, "puts": puts, "posts": posts,
         }))
     })?;
     Ok(Answer::ok(&result))
-}
-
-fn each(
-    items: &[Value],
-    f: impl Fn(&Value) -> Result<Record, Problem>,
-) -> Result<Vec<Value>, Problem> {
-    items.iter().map(|item| f(item).map(|record| record.json())).collect()
 }
 
 fn id(item: &Value) -> Result<&str, Problem> {

@@ -6,6 +6,10 @@
 //! 100 characters, tags are not to be had on the free plan. Validation is 1004 with the detail in
 //! the chain.
 //!
+//! Contents come back respelt: hosts in small letters without a final dot, but for the null MX `.`;
+//! addresses in their shortest form; texts as sent, quoted or not, and split into quoted strings of
+//! 255 bytes where they are longer.
+//!
 //! Codes in the chain are known for A contents (9005), tags (9300) and comments (9313, not in a
 //! chain); the others follow the same range without a source. Names beyond ASCII must come as
 //! punycode.
@@ -43,6 +47,8 @@ const KINDS: [&str; 21] = [
     "URI",
 ];
 const CONTENT_BYTES_MAX: usize = 4096;
+/// Bytes of one string of a TXT record.
+const STRING_BYTES_MAX: usize = 255;
 const COMMENT_CHARS_MAX: usize = 100;
 const TTL_S: std::ops::RangeInclusive<i64> = 60..=86_400;
 
@@ -114,12 +120,32 @@ pub(super) fn content(
             .map(|ip| ip.to_string())
             .map_err(|_| invalid(9006, "Content for AAAA record must be a valid IPv6 address.")),
         "CNAME" => host(9007),
+        "MX" if given == "." => Ok(given),
         "MX" | "NS" | "PTR" => host(9008),
         _ if given.len() > CONTENT_BYTES_MAX => {
             Err(invalid(9003, format!("Content for {kind} record is too long.")))
         }
+        "TXT" => Ok(split(&given)),
         _ => Ok(given),
     }
+}
+
+/// A text as one string, or as several quoted ones where it is too long for one.
+fn split(given: &str) -> String {
+    let inner = given.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    let text = inner.unwrap_or(given);
+    if text.len() <= STRING_BYTES_MAX || inner.is_some_and(|text| text.contains('"')) {
+        return given.to_owned();
+    }
+    let mut strings = vec![String::new()];
+    for char in text.chars() {
+        match strings.last_mut() {
+            Some(last) if last.len() + char.len_utf8() <= STRING_BYTES_MAX => last.push(char),
+            _ => strings.push(char.to_string()),
+        }
+    }
+    let quoted: Vec<String> = strings.iter().map(|text| format!("\"{text}\"")).collect();
+    quoted.join(" ")
 }
 
 /// The content of a structured type, as a zone file would write it.
@@ -227,6 +253,14 @@ mod tests {
             content("CNAME", Some("Target.Example.com."), None).unwrap(),
             "target.example.com"
         );
+        assert_eq!(content("MX", Some("."), None).unwrap(), ".");
+        for kept in ["v=spf1 -all", "\"v=spf1\" \" -all\"", "\"quoted\""] {
+            assert_eq!(content("TXT", Some(kept), None).unwrap(), kept);
+        }
+        let (long, most) = ("a".repeat(300), "a".repeat(255));
+        let parts = format!("\"{most}\" \"{}\"", "a".repeat(45));
+        assert_eq!(content("TXT", Some(&long), None).unwrap(), parts);
+        assert_eq!(content("TXT", Some(&format!("\"{long}\"")), None).unwrap(), parts);
         let caa = json!({"flags": 0, "tag": "issue", "value": "letsencrypt.org"});
         assert_eq!(content("CAA", None, Some(&caa)).unwrap(), "0 issue \"letsencrypt.org\"");
         assert!(content("A", Some("256.1.1.1"), None).is_err());

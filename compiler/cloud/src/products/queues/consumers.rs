@@ -157,6 +157,8 @@ fn parse(body: &Value, id: String, created_us: i64) -> Result<Consumer, Problem>
     let mut settings = Map::new();
     for (key, low, high, default) in known {
         let value = match given.and_then(|settings| settings.get(*key)) {
+            // Automatic: not in the answer.
+            None | Some(Value::Null) if default.is_none() => continue,
             None | Some(Value::Null) => json!(default),
             Some(value) if value.as_i64().is_some_and(|n| (*low..=*high).contains(&n)) => {
                 value.clone()

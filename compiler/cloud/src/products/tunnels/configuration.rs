@@ -4,7 +4,8 @@
 //!
 //! Facts: each `PUT` raises the version; the last ingress rule must match everything (no
 //! `hostname`, no `path`) and no other may, else 400 with 1056; a service is a URL, a socket, a
-//! status or a built-in. Never configured: `config` is null. There is no `DELETE`.
+//! status or a built-in. Never configured: `config` is null. There is no `DELETE`. Rules come back
+//! as sent, and every answer has `warp-routing`, sent or not.
 //!
 //! Source: Cloudflare's OpenAPI document (tunnel configuration), cloudflared's validator and the
 //! wording of its refusals.
@@ -56,6 +57,10 @@ fn document(
     version: i64,
     (source, at_us): (&str, Option<i64>),
 ) -> Value {
+    let mut config = config.clone();
+    if let Some(map) = config.as_object_mut() {
+        map.entry("warp-routing").or_insert_with(|| json!({"enabled": false}));
+    }
     json!({
         "tunnel_id": id, "account_id": ctx.cloud.account_id, "version": version,
         "config": config, "source": source, "created_at": at_us.map(clock::micros),

@@ -266,11 +266,10 @@ pub(super) fn script_json(script: &Script, live: Option<&Version>) -> Value {
             ("has_assets", json!(version.metadata.contains_key("assets"))),
             ("has_modules", json!(version.has_modules())),
             ("compatibility_date", version.field("compatibility_date", json!("2021-11-02"))),
-            ("compatibility_flags", version.field("compatibility_flags", json!([]))),
-            ("placement", version.field("placement", json!({}))),
         ];
         map.extend(of_version.map(|(key, value)| (key.to_owned(), value)));
-        for key in ["limits", "cache_options", "exports"] {
+        // Absent where they are not set.
+        for key in ["compatibility_flags", "placement", "limits", "cache_options", "exports"] {
             if let Some(value) = version.metadata.get(key) {
                 map.insert(key.to_owned(), value.clone());
             }
