@@ -218,17 +218,22 @@ pub(crate) fn what_failed(call: &CallError) -> &'static str {
     }
 }
 
+/// The schema version of the cache that this build writes and reads. The first version wrote none.
+const CACHE_SCHEMA: u32 = 2;
+
 /// Account and zone IDs of one token, kept for good: they never change.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct ScopeCache {
     #[serde(skip)]
     path: PathBuf,
+    schema: u32,
     account: Option<String>,
     zones: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl ScopeCache {
-    /// A cache that is not there or not readable is an empty one: all it saves is requests.
+    /// A cache that is not there, not readable or of another version is an empty one: all it saves
+    /// is requests.
     fn read(session: &Session<'_>, key: &str) -> Self {
         let name = Digest::of(key).as_str().get(..32).unwrap_or_default().to_owned();
         let path = session.state_dir.path().join("scopes").join(format!("{name}.json"));
@@ -236,8 +241,9 @@ impl ScopeCache {
             .ok()
             .flatten()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .filter(|cache: &Self| cache.schema == CACHE_SCHEMA)
             .unwrap_or_default();
-        Self { path, ..cache }
+        Self { path, schema: CACHE_SCHEMA, ..cache }
     }
 
     fn write(&self) {

@@ -1,11 +1,12 @@
 //! Observe, plan, run: what all commands that reach the cloud have in common.
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, BTreeSet},
     path::Path,
 };
 
-use envc_core::{Address, Desired};
+use envc_core::{Address, Desired, KindId};
 use envc_exec::{
     CallClass, CallError, Client, LeaseAnswers, LeaseQuestion, Leasing, Report, Run, Scope,
     ask_leases, help_for_call, lacking, observe,
@@ -20,6 +21,7 @@ use envc_spec::Environment;
 
 use crate::{
     bundle::Uploads,
+    claim::{Claims, Made, Office},
     connect::{Connection, interrupted, what_failed},
     edge::EdgeConnection,
     edge_lock::{EdgeLock, NEVER, Wanted},
@@ -34,6 +36,7 @@ use crate::{
     session::Session,
     state_edge::{self, EdgeStore},
     state_local::LocalStore,
+    whose,
 };
 
 /// Bytes of a migration file that is read: the API takes 100 KB a statement.
@@ -102,6 +105,8 @@ pub(crate) struct Engine<'a, 'u> {
     pools: Option<&'a SessionPools<'a>>,
     /// What proves a namesake ours.
     ownership: Ownership,
+    /// The project is claimed for this repository, as far as the last plan saw.
+    claimed: Cell<bool>,
 }
 
 impl<'a, 'u> Engine<'a, 'u> {
@@ -122,14 +127,14 @@ impl<'a, 'u> Engine<'a, 'u> {
         if matches!(hold, Hold::Lock { .. }) {
             session.catch_up()?;
         }
-        let loaded = load(&*store).await?;
+        let loaded = load(session, &*store).await?;
         let desired = session.environment.resources.values().filter_map(|want| want.zone.clone());
         let recorded = loaded.state.iter().flat_map(|state| state.resources.values());
         let zones = desired.chain(recorded.filter_map(|recorded| recorded.zone.clone())).collect();
         connection.zones(&client, &mut scope, &zones).await?;
         let ownership = session.ownership(false)?;
-        let pools = None;
-        Ok((Self { session, reporter, client, scope, store, pools, ownership }, loaded))
+        let (pools, claimed) = (None, Cell::new(false));
+        Ok((Self { session, reporter, client, scope, store, pools, ownership, claimed }, loaded))
     }
 
     /// Takes over namesakes that nothing proves ours: the user said so.
@@ -199,15 +204,32 @@ impl<'a, 'u> Engine<'a, 'u> {
 
     /// Loads the state again.
     pub(crate) async fn load(&self) -> Result<Loaded, CommandError> {
-        load(&*self.store).await
+        load(self.session, &*self.store).await
+    }
+
+    /// The claims of the project among what was observed.
+    pub(crate) fn claims(&self, observation: &Observation) -> Claims {
+        Claims::of(self.session, observation)
+    }
+
+    /// Claims the project where that is needed and nobody did. Before anything is made.
+    pub(crate) async fn claim(&self, observation: &Observation) -> Result<Made, CommandError> {
+        if !self.session.needs_claim() {
+            return Ok(Made::Known);
+        }
+        let office = Office { session: self.session, client: &self.client, scope: &self.scope };
+        office.make(&self.claims(observation)).await
     }
 
     /// Observes what the environment and the state name.
     pub(crate) async fn observe(&self, state: Option<&State>) -> Result<Observation, CommandError> {
         let desired = &self.session.environment.resources;
-        observe(&self.client, &self.scope, desired, state)
+        // Claims are namespaces: where the spec has some, they come with their list.
+        let besides = [KindId::Kv].into_iter().filter(|_| self.session.needs_claim());
+        let besides: Vec<KindId> = besides.collect();
+        observe(&self.client, &self.scope, desired, state, &besides)
             .await
-            .map_err(|error| call_failed(&error, desired))
+            .map_err(|error| call_failed(&error, desired, &besides))
     }
 
     /// Makes a plan and has it checked. A recorded database with migrations to run may have been
@@ -223,8 +245,8 @@ impl<'a, 'u> Engine<'a, 'u> {
             let Work::Migrate { address, fresh: false, .. } = &step.work else { continue };
             let Some(recorded) = state.resources.get_mut(address) else { continue };
             let ledger = read_ledger(&self.client, &self.scope, address, &recorded.id).await;
-            let ledger =
-                ledger.map_err(|error| call_failed(&error, &self.session.environment.resources))?;
+            let ledger = ledger
+                .map_err(|error| call_failed(&error, &self.session.environment.resources, &[]))?;
             for name in ledger {
                 if !recorded.migrations.iter().any(|known| known.name == name) {
                     recorded.migrations.push(AppliedMigration { name, digest: None });
@@ -241,8 +263,18 @@ impl<'a, 'u> Engine<'a, 'u> {
         request: &Request<'_>,
     ) -> Result<CheckedPlan, CommandError> {
         let session = self.session;
+        if session.needs_claim() {
+            let claims = self.claims(request.observation);
+            // What is recorded is ours whoever claims, so a destroy goes on with it.
+            if request.goal == Goal::Apply || loaded.state.is_none() {
+                claims.refuse_others(session)?;
+            }
+            self.claimed.set(claims.are_ours());
+        }
+        let ownership = self.ownership();
         let inputs = Inputs {
             key: session.state_key(&self.scope.account),
+            repository: session.repository.clone(),
             env_type: session.head.name.clone(),
             spec: session.spec_digest(),
             leases: &session.environment.leases,
@@ -250,7 +282,7 @@ impl<'a, 'u> Engine<'a, 'u> {
             desired: &session.environment.resources,
             state: loaded.state.as_ref(),
             observation: request.observation,
-            ownership: &self.ownership,
+            ownership: &ownership,
             keep: request.keep,
             migrations: request.migrations,
         };
@@ -259,6 +291,17 @@ impl<'a, 'u> Engine<'a, 'u> {
             Goal::Destroy => plan_destroy(&inputs),
         };
         checked(plan.map_err(|refusals| refused(&refusals))?)
+    }
+
+    /// What proves a namesake ours. A pull request's name does where the project is claimed.
+    fn ownership(&self) -> Ownership {
+        let per_pr = self.ownership.per_pr && self.claimed.get();
+        Ownership { per_pr, ..self.ownership.clone() }
+    }
+
+    /// True when the project is claimed for this repository, as far as the last plan saw.
+    pub(crate) fn holds_claim(&self) -> bool {
+        self.claimed.get()
     }
 
     /// Runs a plan that was made from this state; what failed stands in the report.
@@ -274,8 +317,9 @@ impl<'a, 'u> Engine<'a, 'u> {
         let session = self.session;
         let state = loaded.state.unwrap_or_else(|| {
             let key = session.state_key(&self.scope.account);
-            State::new(key, &session.head.name, session.entropy.hex(8))
+            State::new(key, &session.repository, &session.head.name, session.entropy.hex(8))
         });
+        let ownership = self.ownership();
         self.reporter.begin(plan.plan());
         let leases = session.environment.leases.iter();
         let pool_of = leases.map(|(name, lease)| (name.clone(), lease.pool.clone())).collect();
@@ -289,7 +333,7 @@ impl<'a, 'u> Engine<'a, 'u> {
                 uploads: running.uploads,
                 parallelism: running.parallelism,
                 news: loaded.news,
-                names_are_proof: self.ownership.registered || self.ownership.per_pr,
+                names_are_proof: ownership.registered || ownership.per_pr,
                 leasing: Leasing {
                     pools: self.pools.map(|pools| pools as &dyn Pools),
                     held: running.held,
@@ -320,10 +364,12 @@ impl<'a, 'u> Engine<'a, 'u> {
     }
 }
 
-async fn load(store: &dyn HeldStore) -> Result<Loaded, CommandError> {
+/// Loads a state, and refuses another repository's.
+async fn load(session: &Session<'_>, store: &dyn HeldStore) -> Result<Loaded, CommandError> {
     Ok(match store.load().await.map_err(|error| store.explain(&error))? {
-        Some((state, version)) => {
-            Loaded { state: Some(state), version: Some(version), news: false }
+        Some((mut state, version)) => {
+            let news = whose::admit(session, &mut state)?;
+            Loaded { state: Some(state), version: Some(version), news }
         }
         None => Loaded::default(),
     })
@@ -340,7 +386,7 @@ pub(crate) async fn recorded_state(
     let client = connection.client(session, reporter, stop.flag());
     let account = connection.account(&client).await?.account;
     let store = open_store(session, edge, reporter, session.state_key(&account), stop, Hold::Read);
-    Ok(load(&*store.await?).await?.state)
+    Ok(load(session, &*store.await?).await?.state)
 }
 
 /// The state's store, where the session keeps it.
@@ -451,14 +497,20 @@ fn refused(refusals: &[Refusal]) -> CommandError {
 }
 
 /// A read that failed, for people.
-fn call_failed(error: &CallError, desired: &BTreeMap<Address, Desired>) -> CommandError {
+fn call_failed(
+    error: &CallError,
+    desired: &BTreeMap<Address, Desired>,
+    besides: &[KindId],
+) -> CommandError {
     if error.class == CallClass::Interrupted {
         return interrupted();
     }
     // Which permission is missing can be told from what was asked for.
     let permissions: BTreeSet<&str> = desired
         .keys()
-        .map(|address| envc_kinds::kind(address.kind()))
+        .map(|address| address.kind())
+        .chain(besides.iter().copied())
+        .map(envc_kinds::kind)
         .filter(|kind| asks_for(*kind, &error.call))
         .map(envc_kinds::Kind::permission)
         .collect();

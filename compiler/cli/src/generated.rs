@@ -235,8 +235,7 @@ pub(crate) fn precheck(
     if writing.out_dir.is_some() {
         return Ok(());
     }
-    let conflicts =
-        files::git_conflicts(&session.root, session.git.repository.as_ref(), session.env, files)?;
+    let conflicts = files::git_conflicts(&session.root, &session.git, session.env, files)?;
     if !conflicts.is_empty() {
         return Err(files::not_for_git(&conflicts));
     }

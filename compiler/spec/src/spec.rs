@@ -250,6 +250,11 @@ impl Spec {
         project_node(&self.document).and_then(Node::label).unwrap_or_default()
     }
 
+    /// The repository that the project says it is of.
+    pub fn project_id(&self) -> Option<&str> {
+        project_node(&self.document)?.prop("id")?.as_text()
+    }
+
     /// The project's zone.
     pub fn zone(&self) -> Option<&str> {
         project_node(&self.document).and_then(zone_of)

@@ -9,17 +9,20 @@
 
 mod api_errors;
 mod bad_input;
+mod ci;
 mod cloud_choice;
 mod common;
 mod exit_codes;
 mod files;
 mod fmt;
+mod formats;
 mod hostile;
 mod identity;
 mod leases;
 mod life;
 mod migrations;
 mod pool;
+mod repositories;
 mod secrets;
 mod show;
 mod warnings;

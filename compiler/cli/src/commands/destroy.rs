@@ -137,6 +137,7 @@ impl Destroy<'_> {
             deleted?
         };
         let requests = engine.requests();
+        let claim = engine.holds_claim();
         self.clean_up()?;
         engine.release()?;
         if let Some(edge) = edge {
@@ -157,6 +158,13 @@ impl Destroy<'_> {
             session.id,
             counted(deleted, "resource")
         ));
+        if claim {
+            session.ui.say(&format!(
+                "the claim of the project `{}` stays in the account for its other environments; \
+                 `envc state claim --release` takes it away",
+                session.project
+            ));
+        }
         Ok(ExitCode::Done)
     }
 

@@ -7,7 +7,7 @@ use envc_plan::Goal;
 use envc_spec::{Deploy, MigrateMode};
 use serde_json::json;
 
-use super::shared::{say_warnings, selection_of, show_plan, stand_ins};
+use super::shared::{opened_anew, say_warnings, selection_of, show_plan, stand_ins};
 use crate::{
     app::{App, block_on},
     args::PlanArgs,
@@ -27,17 +27,19 @@ use crate::{
 };
 
 pub(super) fn run(app: &App, args: &PlanArgs) -> Result<ExitCode, CommandError> {
-    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
     let selection = selection_of(&args.target);
-    let Some(mut session) = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Mint)?
-    else {
-        return Err(CommandError::failed("BUG: no ID was minted"));
-    };
-    session.ui.say(&session.heading());
-    say_warnings(&session);
-    let sources = sources(&session)?;
-    bundle::read(&mut session, sources.as_ref())?;
-    block_on(plan(app, &session, args, sources.as_ref()))?
+    opened_anew(|| {
+        let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
+        let session = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Mint)?;
+        let Some(mut session) = session else {
+            return Err(CommandError::failed("BUG: no ID was minted"));
+        };
+        session.ui.say(&session.heading());
+        say_warnings(&session);
+        let sources = sources(&session)?;
+        bundle::read(&mut session, sources.as_ref())?;
+        block_on(plan(app, &session, args, sources.as_ref()))?
+    })
 }
 
 /// What files and uploads are made from. A secret that is missing is said and is no error of a
@@ -63,7 +65,7 @@ async fn plan(
     session: &Session<'_>,
     args: &PlanArgs,
     sources: Option<&Sources>,
-) -> Result<ExitCode, CommandError> {
+) -> Result<Option<ExitCode>, CommandError> {
     let stop = Interrupt::listen();
     let reporter = Reporter::new(session.ui);
     let migrations = match session.environment.migrate {
@@ -72,6 +74,9 @@ async fn plan(
         }
         MigrateMode::Manual => BTreeMap::new(),
     };
+    if !session.record_environment()? {
+        return Ok(None);
+    }
     let connection = Connection::open(session).await?;
     let edge = edge::open_for_state(session, &connection)?;
     let access = Access::new(&connection, edge::open(session, &connection));
@@ -122,7 +127,8 @@ async fn plan(
         ));
     }
     let changes = !plan.is_empty() || !files.is_empty();
-    Ok(if changes && args.detailed_exitcode { ExitCode::Changes } else { ExitCode::Done })
+    let says = changes && args.detailed_exitcode;
+    Ok(Some(if says { ExitCode::Changes } else { ExitCode::Done }))
 }
 
 /// The files that apply would write.

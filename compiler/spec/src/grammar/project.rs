@@ -8,9 +8,18 @@ use envc_syntax::rule::{
 pub(super) const PROJECT: NodeRule = NodeRule {
     name: "project",
     doc: "Names the project. Its name is part of every physical name.",
-    notes: &["A spec has exactly one."],
+    notes: &[
+        "A spec has exactly one.",
+        "Two repositories may name a project alike: what one of them recorded, or claims in an account, is refused to the other. Without an `id` and without an `origin` on a host the folder stands for its repository.",
+    ],
     example: "project \"eventuall\" { zone \"eventuall.live\" }",
     args: &[LABEL],
+    props: &[optional(
+        "id",
+        Type::Plain,
+        "The repository that the project is of, for what is recorded and claimed. Of a repository that was renamed or moved it is the name that it had, such as \"github.com/acme/shop\".",
+    )
+    .otherwise("what git calls `origin`, as host/owner/name")],
     children: &[&ZONE, &STATE],
     repeat: Repeat::Once,
     ..EMPTY
