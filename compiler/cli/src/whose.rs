@@ -84,7 +84,9 @@ pub(crate) fn admit(session: &Session<'_>, state: &mut State) -> Result<bool, Co
             let error = other(&format!("the environment `{}`", session.id), theirs, ours);
             let document = session.registry_document()?;
             return Err(match document.folder_of(theirs) {
-                Some(folder) => error.hint(format!("theirs is worked on in {}", folder.display())),
+                Some(folder) => {
+                    error.hint(format!("that one is worked on in {}", folder.display()))
+                }
                 None => error,
             });
         }

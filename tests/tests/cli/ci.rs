@@ -54,7 +54,7 @@ fn without_a_branch_ci_is_refused_and_a_developer_is_told() {
     ];
     for (env, why) in cases {
         let refused = in_ci(env, &["apply", "--yes"]).exits(1);
-        says(&refused, &["envc::cli::no_branch", why, "--id ID"]);
+        says(&refused, &[why, "--id ID"]);
         assert_eq!(recorded_ids(env), Vec::<String>::new());
         assert!(env.cloud_listing().is_empty());
         let told = env.envc(&["apply"]).exits(0);
@@ -87,7 +87,7 @@ fn an_id_of_chance_is_for_no_job_on_an_account() {
     let cloud = ServedCloud::start(&mut env, "", &[]);
     for args in [&["apply", "--yes"][..], &["plan"]] {
         let refused = in_ci(&env, args).exits(1);
-        says(&refused, &["envc::cli::unique_in_ci", "pr-{env.pr}"]);
+        says(&refused, &["an ID of its own, and this is a CI job", "pr-{env.pr}"]);
         assert_eq!(recorded_ids(&env), Vec::<String>::new());
     }
     assert!(cloud.view().listing().is_empty());
@@ -107,7 +107,7 @@ fn a_pull_request_needs_a_type_for_it() {
         [&["apply", "--pr", "5"][..], &["apply", "local", "--pr", "5"], &["plan", "--pr", "5"]]
     {
         let refused = env.envc(args).exits(64);
-        says(&refused, &["envc::cli::no_type_for_pr", "type `local`", "when pr"]);
+        says(&refused, &["type `local`", "when pr"]);
     }
     assert!(env.cloud_listing().is_empty());
     edit(
@@ -126,7 +126,7 @@ fn a_job_without_a_repository_claims_nothing() {
          allow \"unused_resource\" \"pr_without_ttl\"\n",
     );
     let refused = in_ci(&env, &["apply", "--pr", "1", "--yes"]).exits(1);
-    says(&refused, &["envc::cli::no_repository", "project \"shop\" id="]);
+    says(&refused, &["project \"shop\" id="]);
     assert!(env.cloud_listing().is_empty());
     edit(&env, "project \"shop\"", "project \"shop\" id=\"acme/shop\"");
     in_ci(&env, &["apply", "--pr", "1", "--yes"]).exits(0);
@@ -140,7 +140,7 @@ fn where_git_gives_no_answer_nothing_of_one_environment_is_written() {
     let path = env.var("PATH");
     env.set("PATH", "/nonexistent");
     let refused = env.envc(&["apply"]).exits(1);
-    says(&refused, &["envc::cli::git_unknown", ".env", "safe.directory"]);
+    says(&refused, &[".env", "safe.directory"]);
     assert_eq!(env.read(".env"), None);
     env.set("PATH", &path);
     env.envc(&["apply"]).exits(0);

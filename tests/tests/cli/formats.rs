@@ -148,7 +148,7 @@ fn a_state_that_does_not_say_whose_it_is_goes_to_the_folder_that_applied_it() {
     let run = |args: &[&str]| Running::start(env.command_in(&other, args)).end();
     for args in [&["plan"][..], &["apply", "--yes"], &["destroy", "--yes"]] {
         let refused = run(args).exits(1);
-        says(&refused, &["envc::cli::repository_unknown", env.root().to_str().unwrap()]);
+        says(&refused, &[env.root().to_str().unwrap()]);
     }
     assert_eq!(env.cloud_listing().objects.len(), 1);
     says(&env.envc(&["apply"]).exits(0), &["Nothing to do"]);

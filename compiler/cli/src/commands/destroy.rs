@@ -83,6 +83,8 @@ struct Destroy<'a> {
 struct Round {
     plan: CheckedPlan,
     loaded: Loaded,
+    /// What has the name of something of this environment, and no proof that it is that.
+    unproven: Vec<String>,
 }
 
 impl Round {
@@ -117,6 +119,9 @@ impl Destroy<'_> {
         self.knows_what_to_keep(&loaded)?;
         let first = self.first(&engine, loaded).await?;
         let over = first.is_over();
+        if over && !first.unproven.is_empty() {
+            return Err(self.nothing_proves(&first.unproven));
+        }
         if over && !self.left_something() {
             if let Some(edge) = edge {
                 reports::tell_gone(session, edge, &self.stop).await;
@@ -323,7 +328,43 @@ impl Destroy<'_> {
             migrations: &BTreeMap::new(),
         };
         let plan = engine.plan(&mut loaded, &request).await?;
-        Ok(Round { plan, loaded })
+        let wanted = self.session.environment.resources.values();
+        let known: BTreeSet<&str> =
+            plan.plan().changes.iter().filter_map(|change| change.id.as_deref()).collect();
+        let unproven = wanted
+            .filter(|wanted| wanted.is_managed() && wanted.parent.is_none())
+            .filter(|wanted| !self.keep.contains(&wanted.address))
+            .filter(|wanted| {
+                let seen = observation.found.get(&wanted.address.kind());
+                seen.into_iter().flatten().any(|seen| {
+                    seen.observed.name == wanted.name && !known.contains(seen.observed.id.as_str())
+                })
+            })
+            .map(|wanted| format!("{} `{}`", wanted.address, wanted.name))
+            .collect();
+        Ok(Round { plan, loaded, unproven })
+    }
+
+    /// The error of a destroy that found names of its own, and no proof: "there is nothing" would
+    /// not be true.
+    fn nothing_proves(&self, unproven: &[String]) -> CommandError {
+        let session = &self.session;
+        let error = CommandError::failed(format!(
+            "nothing proves that what is named as `{}` is this environment's; nothing was deleted",
+            session.id
+        ))
+        .because_text(unproven.join(", "))
+        .code("envc::cli::unproven");
+        if session.needs_claim() {
+            return error.hint(format!(
+                "if it is, and the project `{}` is of this repository alone, claim it: envc state \
+                 claim; then destroy again",
+                session.project
+            ));
+        }
+        error
+            .hint("run the command on the machine that made it")
+            .hint("or take it over first: envc apply --adopt")
     }
 
     fn approve(&self, plan: &Plan) -> Result<(), CommandError> {

@@ -209,9 +209,15 @@ impl Document {
         Some(&place.folder)
     }
 
-    /// What the working copies of one clone were before: its worktrees share that.
+    /// What the working copies of one clone were before: its worktrees share that, also while one
+    /// of them still goes by the identity of the clone.
     pub(super) fn former(&self, place: &Place, key: &str) -> BTreeSet<String> {
-        self.of_clone(place, key).flat_map(|copy| copy.formerly.iter().cloned()).collect()
+        let own = |copy: &CopyRecord| {
+            copy.repository.clone().filter(|repository| repository::is_working_copy(repository))
+        };
+        self.of_clone(place, key)
+            .flat_map(|copy| copy.formerly.iter().cloned().chain(own(copy)))
+            .collect()
     }
 
     /// The identity that a clone without an origin has, from any of its worktrees.
