@@ -59,6 +59,9 @@ fn in_folder(env: &TestEnv, folder: &Path, args: &[&str]) -> Ran {
 fn on_two_fresh_runners_the_second_repository_is_refused_and_nothing_is_deleted() {
     let (owner, cloud) = served("");
     let first = runner(PR, A, &owner);
+    let planned = first.envc(&["plan", "--pr", "1"]).exits(0);
+    says(&planned, &["Apply will claim the project `shop`", "github.com/acme/shop"]);
+    assert!(cloud.view().listing().is_empty());
     says(
         &first.envc(&["apply", "--pr", "1", "--yes"]).exits(0),
         &["claimed the project `shop`", "github.com/acme/shop"],
@@ -191,6 +194,23 @@ fn a_lost_answer_to_a_claim_makes_no_second_one_and_a_kill_is_healed() {
                 env.envc(&["destroy", "--pr", "1", "--yes"]).exits(0);
                 assert_eq!(made(&env.cloud_listing()), 0, "{faults}");
             }
+        }
+    }
+}
+
+#[test]
+fn a_destroy_that_is_killed_is_completed_on_any_machine() {
+    for request in 1..=4 {
+        for when in ["before", "after"] {
+            let env = with_origin(TestEnv::of_text(PR), A);
+            env.envc(&["apply", "--pr", "1", "--yes"]).exits(0);
+            let faults = format!("crash-on={request}:{when}");
+            let killed = env.envc_with_faults(&faults, &["destroy", "--pr", "1", "--yes"]);
+            assert_eq!(killed.code, None, "{killed}");
+            env.lose_states();
+            env.envc(&["destroy", "--pr", "1", "--yes", "--if-exists"]).exits(0);
+            let listing = env.cloud_listing();
+            assert_eq!((claims(&listing).len(), made(&listing)), (1, 0), "{faults}: {listing}");
         }
     }
 }

@@ -102,6 +102,14 @@ async fn plan(
         session.ui.warn(&format!("apply will refuse: {} cannot be done yet", later.what));
     }
     show_plan(session.ui, plan, true);
+    let claims = session.needs_claim() && !engine.holds_claim();
+    if claims {
+        session.ui.event("claim_missing", json!({ "repository": session.repository }));
+        session.ui.result(&format!(
+            "Apply will claim the project `{}` in this account for {}.",
+            session.project, session.repository
+        ));
+    }
     let files = match sources {
         Some(sources) => files_to_write(session, sources, plan, known)?,
         None => Vec::new(),
@@ -126,7 +134,7 @@ async fn plan(
             path.display()
         ));
     }
-    let changes = !plan.is_empty() || !files.is_empty();
+    let changes = !plan.is_empty() || !files.is_empty() || claims;
     let says = changes && args.detailed_exitcode;
     Ok(Some(if says { ExitCode::Changes } else { ExitCode::Done }))
 }
