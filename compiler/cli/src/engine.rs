@@ -508,7 +508,7 @@ fn call_failed(
     // Which permission is missing can be told from what was asked for.
     let permissions: BTreeSet<&str> = desired
         .keys()
-        .map(|address| address.kind())
+        .map(Address::kind)
         .chain(besides.iter().copied())
         .map(envc_kinds::kind)
         .filter(|kind| asks_for(*kind, &error.call))

@@ -114,7 +114,7 @@ impl SpecFile {
         let text = fsio::read_text(&file, SPEC_BYTES_MAX).map_err(unreadable)?;
         let unusual = Some(named.to_string_lossy()).filter(|name| *name != SPEC_FILE);
         Ok(Self {
-            unusual: unusual.map(|name| name.into_owned()),
+            unusual: unusual.map(std::borrow::Cow::into_owned),
             root,
             path: Some(file),
             name: relative(&link, cwd),

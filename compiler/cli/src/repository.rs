@@ -120,15 +120,13 @@ fn decoded(path: &str) -> String {
     let mut rest = path;
     while let Some((plain, encoded)) = rest.split_once('%') {
         bytes.extend_from_slice(plain.as_bytes());
-        match encoded.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = encoded.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(b'%');
-                rest = encoded;
-            }
+        let hex = encoded.get(..2).filter(|hex| hex.bytes().all(|it| it.is_ascii_hexdigit()));
+        if let Some(byte) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            bytes.push(byte);
+            rest = encoded.get(2..).unwrap_or_default();
+        } else {
+            bytes.push(b'%');
+            rest = encoded;
         }
     }
     bytes.extend_from_slice(rest.as_bytes());
@@ -187,7 +185,7 @@ mod tests {
         check("https://git.example/a/My%20Shop", "git.example/a/My%20Shop");
         check("git@git.example:a/My Shop", "git.example/a/My%20Shop");
         check("https://git.example/größe/läden", "git.example/gr%C3%B6%C3%9Fe/l%C3%A4den");
-        check("https://git.example/a/%zz%", "git.example/a/%25zz%25");
+        check("https://git.example/a/%zz%+1%", "git.example/a/%25zz%25+1%25");
         check("ssh://[2001:DB8::1]:22/a/b", "2001:db8::1/a/b");
         check("git@[2001:db8::1]:a/b", "2001:db8::1/a/b");
         check("work:acme/shop", "work/acme/shop");

@@ -1,6 +1,8 @@
 //! What every command that works on one environment begins with: the spec, the folder, the type,
 //! the ID, the cloud, and the environment resolved for all of these.
 
+mod folder;
+
 use std::{
     cell::{Ref, RefCell},
     collections::{BTreeMap, BTreeSet},
@@ -11,18 +13,18 @@ use envc_core::{Digest, KeyedDigest};
 use envc_plan::{Ownership, StateKey};
 use envc_spec::{Environment, Identity, Instance, Spec, StateStoreKind, TypeHead};
 
+use folder::{Bare, Folder};
+
 use crate::{
     clock::{SystemClock, SystemEntropy},
     cloud_choice::{Choice, CloudInputs, CloudName, TypeInputs, choose_cloud, choose_type},
     dirs::StateDir,
     env::ProcessEnv,
     error::CommandError,
-    git::{self, GitView},
+    git::{self, GitView, Repository},
     identity::{self, Id, Source},
     project::SpecFile,
-    registry::{
-        Belongs, CopyRecord, Document, Drawn, Opening, Place, Registry, Whose, WorkingCopy,
-    },
+    registry::{Belongs, CopyRecord, Document, Drawn, Registry, Whose, WorkingCopy},
     ui::Ui,
     whose,
 };
@@ -107,12 +109,11 @@ impl<'a> Session<'a> {
         let copy = folder.copy(env, spec.project())?;
         whose::settle(ui, &copy, folder.named.as_deref())?;
         let repository = copy.repository().to_owned();
+        let Choice { value: head, why: type_why } = choose(&spec, env, &folder, &copy, selection)?;
         let Folder { state_dir, digest, clock, git, registry, .. } = folder;
         let document = registry.read()?;
         let entropy = SystemEntropy::new(env);
         let whose = Whose { project: spec.project(), repository: &repository };
-        let Choice { value: head, why: type_why } =
-            choose(&spec, env, &git, &document, &copy, &whose, selection)?;
         let head = head.clone();
         let known = identity::known(&head, &copy, selection)?;
         if let Some(Id { id, .. }) = &known {
@@ -209,10 +210,7 @@ impl<'a> Session<'a> {
     ) -> Result<Choice<String>, CommandError> {
         let folder = Folder::open(ui, env, file, Some(spec))?;
         let copy = folder.copy(env, spec.project())?;
-        let whose = Whose { project: spec.project(), repository: copy.repository() };
-        let document = folder.registry.read()?;
-        let Choice { value, why } =
-            choose(spec, env, &folder.git, &document, &copy, &whose, selection)?;
+        let Choice { value, why } = choose(spec, env, &folder, &copy, selection)?;
         Ok(Choice { value: value.name.clone(), why })
     }
 
@@ -400,143 +398,18 @@ impl<'a> Session<'a> {
     }
 }
 
-/// What is known of a folder before anything is chosen.
-#[derive(Clone, Debug)]
-struct Folder {
-    state_dir: StateDir,
-    digest: KeyedDigest,
-    clock: SystemClock,
-    git: GitView,
-    registry: Registry,
-    place: Place,
-    /// The repository, where the spec or `origin` names one.
-    named: Option<String>,
-}
-
-impl Folder {
-    fn open(
-        ui: &Ui,
-        env: &ProcessEnv,
-        file: &SpecFile,
-        spec: Option<&Spec>,
-    ) -> Result<Self, CommandError> {
-        let state_dir = StateDir::open(env, &file.root)?;
-        let git = git::look(&file.root, env);
-        if let Some(warning) = &git.warning {
-            ui.warn(&format!("git does not tell of this repository: {warning}"));
-        }
-        Ok(Self {
-            digest: state_dir.keyed_digest()?,
-            clock: SystemClock::new(env),
-            registry: Registry::new(&state_dir),
-            place: place(file, &git),
-            named: whose::named(spec, &file.root, &git, env),
-            state_dir,
-            git,
-        })
-    }
-
-    /// The working copy of a project.
-    fn copy(&self, env: &ProcessEnv, project: &str) -> Result<WorkingCopy, CommandError> {
-        let opening = Opening {
-            project,
-            repository: self.named.as_deref(),
-            user: &self.digest,
-            entropy: &SystemEntropy::new(env),
-            now_s: self.clock.unix_s(),
-        };
-        WorkingCopy::open(&self.registry, self.place.clone(), &opening)
-    }
-}
-
-fn place(file: &SpecFile, git: &GitView) -> Place {
-    let repository = git.repository.as_ref();
-    Place {
-        root: file.root.clone(),
-        spec: file.unusual.clone(),
-        top: repository.map_or_else(|| file.root.clone(), |it| it.toplevel.clone()),
-        git_dir: repository.map(|it| it.git_dir.clone()),
-        common_dir: repository.map(|it| it.common_dir.clone()),
-    }
-}
-
-/// A session that wants nothing of the spec.
-struct Bare {
-    project: String,
-    repository: String,
-    env_type: String,
-    id: String,
-    ports: BTreeMap<String, u16>,
-    cloud: Choice<CloudName>,
-    zone: Option<String>,
-    spec: Option<Spec>,
-}
-
-impl Bare {
-    fn session<'a>(
-        self,
-        ui: &'a Ui,
-        env: &'a ProcessEnv,
-        file: SpecFile,
-        folder: Folder,
-        copy: WorkingCopy,
-    ) -> Session<'a> {
-        let identity = Identity::Branch { max_length: self.id.len(), unique: true };
-        let head = TypeHead {
-            name: self.env_type,
-            default: false,
-            when: None,
-            identity: identity.clone(),
-            protect: false,
-            ports: BTreeMap::new(),
-            span: envc_core::Span::default(),
-        };
-        let instance = Instance {
-            id: self.id.clone(),
-            branch: None,
-            pr: None,
-            sha: None,
-            ports: self.ports,
-            local_cloud: self.cloud.value == CloudName::Local,
-        };
-        let environment = Environment::recorded(&self.project, &head.name, identity, instance);
-        Session {
-            ui,
-            env,
-            state_dir: folder.state_dir,
-            digest: folder.digest,
-            clock: folder.clock,
-            entropy: SystemEntropy::new(env),
-            root: file.root.clone(),
-            file,
-            spec: self.spec,
-            project: self.project,
-            repository: self.repository,
-            zone: self.zone,
-            git: folder.git,
-            copy: RefCell::new(copy),
-            head,
-            type_why: "this folder is bound to it".into(),
-            id: self.id,
-            minted: false,
-            cloud: self.cloud,
-            environment,
-        }
-    }
-}
-
 fn choose<'s>(
     spec: &'s Spec,
     env: &ProcessEnv,
-    git: &GitView,
-    document: &Document,
+    folder: &Folder,
     copy: &WorkingCopy,
-    whose: &Whose<'_>,
     selection: &Selection,
 ) -> Result<Choice<&'s TypeHead>, CommandError> {
     let by_id = match (&selection.env_type, &selection.id) {
-        (None, Some(id)) => document
-            .type_of(whose, id)
+        (None, Some(id)) => folder
+            .registry
+            .read()?
+            .type_of(&Whose { project: spec.project(), repository: copy.repository() }, id)
             .map(str::to_owned)
             .or_else(|| spec.could_be_fixed(id, "").map(|head| head.name.clone())),
         _ => None,
@@ -550,7 +423,11 @@ fn choose<'s>(
                 variable: env.env_type.as_deref(),
                 bound: copy.record().bound.as_ref().map(|bound| bound.env_type.as_str()),
                 pr: selection.pr.is_some(),
-                worktree: git.repository.as_ref().is_some_and(git::Repository::is_linked_worktree),
+                worktree: folder
+                    .git
+                    .repository
+                    .as_ref()
+                    .is_some_and(Repository::is_linked_worktree),
             },
         )?,
     };

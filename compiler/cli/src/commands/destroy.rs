@@ -154,21 +154,9 @@ impl Destroy<'_> {
                 "env": session.id, "deleted": deleted, "released": released, "requests": requests,
             }),
         );
-        let given_back = match released {
-            0 => String::new(),
-            some => format!(", {} given back", counted(some, "preview ID")),
-        };
-        session.ui.result(&format!(
-            "Destroyed `{}`: {} deleted, none left{given_back}; {requests} requests.",
-            session.id,
-            counted(deleted, "resource")
-        ));
+        self.tell(deleted, released, requests);
         if claim {
-            session.ui.say(&format!(
-                "the claim of the project `{}` stays in the account for its other environments; \
-                 `envc state claim --release` takes it away",
-                session.project
-            ));
+            self.tell_claim();
         }
         Ok(ExitCode::Done)
     }
@@ -343,6 +331,27 @@ impl Destroy<'_> {
             .map(|wanted| format!("{} `{}`", wanted.address, wanted.name))
             .collect();
         Ok(Round { plan, loaded, unproven })
+    }
+
+    fn tell(&self, deleted: usize, released: usize, requests: u64) {
+        let given_back = match released {
+            0 => String::new(),
+            some => format!(", {} given back", counted(some, "preview ID")),
+        };
+        self.session.ui.result(&format!(
+            "Destroyed `{}`: {} deleted, none left{given_back}; {requests} requests.",
+            self.session.id,
+            counted(deleted, "resource")
+        ));
+    }
+
+    /// The claim is the project's: other environments may need it.
+    fn tell_claim(&self) {
+        self.session.ui.say(&format!(
+            "the claim of the project `{}` stays in the account for its other environments; \
+             `envc state claim --release` takes it away",
+            self.session.project
+        ));
     }
 
     /// The error of a destroy that found names of its own, and no proof: "there is nothing" would

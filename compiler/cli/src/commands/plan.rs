@@ -102,14 +102,7 @@ async fn plan(
         session.ui.warn(&format!("apply will refuse: {} cannot be done yet", later.what));
     }
     show_plan(session.ui, plan, true);
-    let claims = session.needs_claim() && !engine.holds_claim();
-    if claims {
-        session.ui.event("claim_missing", json!({ "repository": session.repository }));
-        session.ui.result(&format!(
-            "Apply will claim the project `{}` in this account for {}.",
-            session.project, session.repository
-        ));
-    }
+    let claims = says_claim(&engine, session);
     let files = match sources {
         Some(sources) => files_to_write(session, sources, plan, known)?,
         None => Vec::new(),
@@ -137,6 +130,19 @@ async fn plan(
     let changes = !plan.is_empty() || !files.is_empty() || claims;
     let says = changes && args.detailed_exitcode;
     Ok(Some(if says { ExitCode::Changes } else { ExitCode::Done }))
+}
+
+/// Says that apply will claim the project. False: it has nothing to claim.
+fn says_claim(engine: &Engine<'_, '_>, session: &Session<'_>) -> bool {
+    let claims = session.needs_claim() && !engine.holds_claim();
+    if claims {
+        session.ui.event("claim_missing", json!({ "repository": session.repository }));
+        session.ui.result(&format!(
+            "Apply will claim the project `{}` in this account for {}.",
+            session.project, session.repository
+        ));
+    }
+    claims
 }
 
 /// The files that apply would write.
