@@ -8,9 +8,18 @@ use envc_syntax::rule::{
 pub(super) const PROJECT: NodeRule = NodeRule {
     name: "project",
     doc: "Names the project. Its name is part of every physical name.",
-    notes: &["A spec has exactly one."],
+    notes: &[
+        "A spec has exactly one.",
+        "Neither the name nor the short form holds `--`, and none is `xn`; of two characters none is where a Worker is on workers.dev.",
+    ],
     example: "project \"eventuall\" { zone \"eventuall.live\" }",
     args: &[LABEL],
+    props: &[optional(
+        "short",
+        Type::Label,
+        "Takes the project's place in names, where those get too long.",
+    )
+    .otherwise("the project's name")],
     children: &[&ZONE, &STATE],
     repeat: Repeat::Once,
     ..EMPTY
