@@ -1,6 +1,9 @@
 //! The claim: one KV namespace in the account for each project whose pull requests' names are to
 //! be a proof, titled `envc claim PROJECT REPOSITORY`.
 //!
+//! PROJECT is what stands for the project in names. Where that is a short form, the project's name
+//! follows the repository: two projects of one repository could have one short form.
+//!
 //! Two repositories may name a project alike, and both have a pull request 1. Nothing on a fresh
 //! runner tells their environments apart, so the account does. The claim is the project's and not
 //! an environment's: it is made before the first of them, and destroy leaves it.
@@ -37,8 +40,9 @@ const TRIES_MAX: u32 = 5;
 pub(crate) struct Claim {
     /// Its identifier.
     pub(crate) id: String,
-    /// The repository that claims, as it stands in the title.
-    pub(crate) repository: String,
+    /// Who claims, as it stands in the title: the repository, and the project's name where names
+    /// hold a short form.
+    pub(crate) by: String,
 }
 
 /// The claims of one project.
@@ -52,41 +56,62 @@ pub(crate) struct Claims {
     pub(crate) others: Vec<Claim>,
 }
 
-/// What stands in a title for a repository.
-fn claimant(project: &str, repository: &str) -> String {
-    let chars = TITLE.len() + project.len() + 1 + repository.len();
-    if chars <= TITLE_CHARS_MAX {
-        return repository.to_owned();
+/// What is claimed, and for whom.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'a> {
+    /// What stands for the project in names.
+    pub(crate) prefix: &'a str,
+    /// The project's name.
+    pub(crate) project: &'a str,
+    /// The repository.
+    pub(crate) repository: &'a str,
+}
+
+impl<'a> Subject<'a> {
+    /// The session's.
+    pub(crate) fn of(session: &'a Session<'_>) -> Self {
+        let Session { prefix, project, repository, .. } = session;
+        Self { prefix, project, repository }
     }
-    format!("{DIGEST}{}", Digest::of(repository))
-}
 
-/// The title of a project's claim. A project's name holds no blank, so it reads back.
-pub(crate) fn title(project: &str, repository: &str) -> String {
-    format!("{TITLE}{project} {}", claimant(project, repository))
-}
+    /// What stands in the title for who claims.
+    fn claimant(self) -> String {
+        let Self { prefix, project, repository } = self;
+        let of_project = if prefix == project { String::new() } else { format!(" {project}") };
+        let chars = TITLE.len() + prefix.len() + 1 + repository.len() + of_project.len();
+        if chars <= TITLE_CHARS_MAX {
+            return format!("{repository}{of_project}");
+        }
+        format!("{DIGEST}{}{of_project}", Digest::of(repository))
+    }
 
-/// Who claims the project by this title.
-fn read_title<'t>(project: &str, title: &'t str) -> Option<&'t str> {
-    title.strip_prefix(TITLE)?.strip_prefix(project)?.strip_prefix(' ')
+    /// The title of the claim. Nothing in it but what parts it holds a blank, so it reads back.
+    fn title(self) -> String {
+        format!("{TITLE}{} {}", self.prefix, self.claimant())
+    }
+
+    /// Who claims the same by this title.
+    fn read_title(self, title: &str) -> Option<&str> {
+        title.strip_prefix(TITLE)?.strip_prefix(self.prefix)?.strip_prefix(' ')
+    }
 }
 
 impl Claims {
     /// The claims among these namespaces. `was` tells what this repository was before.
     pub(crate) fn among<'n>(
         namespaces: impl Iterator<Item = &'n Observed>,
-        project: &str,
-        repository: &str,
+        subject: Subject<'_>,
         was: &dyn Fn(&str) -> bool,
     ) -> Self {
         let mut claims = Self::default();
-        let ours = claimant(project, repository);
+        let ours = subject.claimant();
         for seen in namespaces {
-            let Some(by) = read_title(project, &seen.name) else { continue };
-            let claim = Claim { id: seen.id.clone(), repository: by.to_owned() };
+            let Some(by) = subject.read_title(&seen.name) else { continue };
+            let claim = Claim { id: seen.id.clone(), by: by.to_owned() };
+            let (repository, project) = by.split_once(' ').unwrap_or((by, subject.prefix));
             if by == ours {
                 claims.ours = Some(claim);
-            } else if was(by) {
+            } else if project == subject.project && was(repository) {
                 claims.former.push(claim);
             } else {
                 claims.others.push(claim);
@@ -105,8 +130,7 @@ impl Claims {
         session: &Session<'_>,
         namespaces: impl Iterator<Item = &'n Observed>,
     ) -> Self {
-        let Session { project, repository, .. } = session;
-        Self::among(namespaces, project, repository, &|other| session.was(other))
+        Self::among(namespaces, Subject::of(session), &|other| session.was(other))
     }
 
     /// All of them.
@@ -115,9 +139,9 @@ impl Claims {
     }
 
     /// The claim of a repository: by its name, or as it stands in the title.
-    pub(crate) fn by(&self, project: &str, repository: &str) -> Option<&Claim> {
-        let short = claimant(project, repository);
-        self.all().find(|claim| claim.repository == repository || claim.repository == short)
+    pub(crate) fn by(&self, subject: Subject<'_>) -> Option<&Claim> {
+        let own = subject.claimant();
+        self.all().find(|claim| claim.by == subject.repository || claim.by == own)
     }
 
     /// The project is this repository's, and nobody else says that it is theirs.
@@ -128,12 +152,24 @@ impl Claims {
     /// Refuses a project that another repository claims.
     pub(crate) fn refuse_others(&self, session: &Session<'_>) -> Result<(), CommandError> {
         let Some(other) = self.others.first() else { return Ok(()) };
-        let Session { project, repository, .. } = session;
-        let what = format!("the project `{project}` in this account");
-        let error = whose::other(&what, &other.repository, repository).hint(format!(
+        let Session { prefix, repository, .. } = session;
+        let error = match other.by.split_once(' ') {
+            None => whose::other(
+                &format!("the project `{prefix}` in this account"),
+                &other.by,
+                repository,
+            ),
+            Some((theirs, project)) => CommandError::failed(format!(
+                "`{prefix}` stands for another project in this account; nothing was changed"
+            ))
+            .because_text(format!("it is the short form of `{project}` of {theirs}"))
+            .hint("give this project another name, or another short form")
+            .code("envc::cli::another_repository"),
+        };
+        let error = error.hint(format!(
             "if nobody works with that one any more, release its claim: \
-             envc state claim --release {}",
-            other.repository
+             envc state claim --release \"{}\"",
+            other.by
         ));
         Err(match &self.ours {
             Some(_) => error.because_text(
@@ -191,8 +227,7 @@ impl Office<'_> {
     }
 
     fn wanted(&self) -> Wanted {
-        let name = title(&self.session.project, &self.session.repository);
-        Wanted { name, ..Wanted::default() }
+        Wanted { name: Subject::of(self.session).title(), ..Wanted::default() }
     }
 
     /// All claims of the project: a list of its own.
@@ -263,7 +298,7 @@ impl Office<'_> {
         let Session { project, repository, ui, .. } = self.session;
         ui.say(&format!(
             "the claim of the project `{project}` was that of {}, and is that of {repository} now",
-            former.repository
+            former.by
         ));
         Ok(())
     }
@@ -301,7 +336,11 @@ mod tests {
             .iter()
             .map(|name| Observed { id: "i".into(), name: (*name).into(), ..Observed::default() })
             .collect();
-        Claims::among(seen.iter(), "shop", "git.example/a/shop", &|other| other == "working-copy:1")
+        Claims::among(seen.iter(), shop("git.example/a/shop"), &|other| other == "working-copy:1")
+    }
+
+    fn shop(repository: &str) -> Subject<'_> {
+        Subject { prefix: "shop", project: "shop", repository }
     }
 
     #[test]
@@ -320,20 +359,34 @@ mod tests {
         let both =
             claims(&["envc claim shop git.example/a/shop", "envc claim shop git.example/b/shop"]);
         assert!(!both.are_ours());
-        assert_eq!(
-            both.others.first().map(|it| it.repository.as_str()),
-            Some("git.example/b/shop")
-        );
+        assert_eq!(both.others.first().map(|it| it.by.as_str()), Some("git.example/b/shop"));
+    }
+
+    #[test]
+    fn a_short_form_is_one_projects() {
+        let repository = "git.example/a/shop";
+        let titles = [("shop", "shop"), ("shop", "shopping"), ("shop", "store")]
+            .map(|(prefix, project)| Subject { prefix, project, repository }.title());
+        for (index, title) in titles.iter().enumerate() {
+            let seen = Observed { name: title.clone(), ..Observed::default() };
+            for (other, project) in ["shop", "shopping", "store"].into_iter().enumerate() {
+                let subject = Subject { prefix: "shop", project, repository };
+                let claims = Claims::among([&seen].into_iter(), subject, &|_| true);
+                assert_eq!(claims.are_ours(), index == other, "{title} for {project}");
+                assert_eq!(claims.others.len(), usize::from(index != other));
+            }
+        }
     }
 
     #[test]
     fn a_title_fits_and_two_repositories_have_two() {
         let long = |end: &str| format!("git.example/{}/{end}", "group/".repeat(200));
-        let (one, two) = (title("shop", &long("a")), title("shop", &long("b")));
+        let (a, b) = (long("a"), long("b"));
+        let (one, two) = (shop(&a).title(), shop(&b).title());
         assert!(one != two && one.len() <= TITLE_CHARS_MAX, "{one} {two}");
-        assert_eq!(read_title("shop", &one), Some(claimant("shop", &long("a")).as_str()));
+        assert_eq!(shop("").read_title(&one), Some(shop(&a).claimant().as_str()));
         let longest = "r".repeat(TITLE_CHARS_MAX - TITLE.len() - "shop ".len());
-        assert_eq!(title("shop", &longest).len(), TITLE_CHARS_MAX);
-        assert!(title("shop", &longest).ends_with(&longest));
+        assert_eq!(shop(&longest).title().len(), TITLE_CHARS_MAX);
+        assert!(shop(&longest).title().ends_with(&longest));
     }
 }

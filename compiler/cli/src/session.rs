@@ -74,6 +74,8 @@ pub(crate) struct Session<'a> {
     pub(crate) spec: Option<Spec>,
     /// The project's name.
     pub(crate) project: String,
+    /// What stands for the project in names.
+    pub(crate) prefix: String,
     /// The repository whose project it is.
     pub(crate) repository: String,
     /// The project's zone.
@@ -156,6 +158,7 @@ impl<'a> Session<'a> {
             root: file.root.clone(),
             file,
             project: spec.project().to_owned(),
+            prefix: spec.prefix().to_owned(),
             repository,
             zone: spec.zone().map(str::to_owned),
             spec: Some(spec),
@@ -189,6 +192,7 @@ impl<'a> Session<'a> {
         })?;
         let bare = Bare {
             project: spec.project().to_owned(),
+            prefix: spec.prefix().to_owned(),
             repository: folder.named.clone().unwrap_or_else(|| copy.repository().to_owned()),
             env_type: String::new(),
             id: "project".to_owned(),
@@ -244,6 +248,7 @@ impl<'a> Session<'a> {
             ..CloudInputs::default()
         })?;
         let bare = Bare {
+            prefix: project.clone(),
             project,
             repository: copy.repository().to_owned(),
             env_type: record.env_type,

@@ -54,7 +54,7 @@ fn a_worktree_extends_the_local_type() {
     assert!(environment.endpoints.iter().any(|one| one.url == "https://topic.eventuall.live"));
     assert_eq!(
         environment.resources[&Address::new(KindId::D1, "webapp")].name,
-        "eventuall-webapp-topic"
+        "eventuall--webapp--topic"
     );
     assert!(environment.later.is_empty(), "{:?}", environment.later);
     let lease = &environment.leases["preview"];

@@ -106,7 +106,7 @@ fn a_zone_that_the_account_lacks_is_named() {
 #[test]
 fn a_namesake_under_a_fixed_name_is_taken_over_only_when_asked() {
     let env = TestEnv::of_text(FIXED);
-    let body = json!({"title": "shop-cache-production"});
+    let body = json!({"title": "shop--cache--production"});
     let _theirs = env.cloud().of_account(&Method::POST, "/storage/kv/namespaces", Some(&body));
     let before = env.cloud_listing();
     check("namesake", &env, &env.envc(&["apply"]));

@@ -70,7 +70,7 @@ fn a_damaged_newer_or_foreign_state_is_never_overwritten() {
         check(name, &env, &env.envc(&["apply"]));
         let _refused = env.envc(&["destroy"]).exits(1);
         assert_eq!(fs::read_to_string(path).unwrap(), text, "{name}");
-        assert_eq!(env.cloud_listing().names("kv"), ["shop-cache-production"]);
+        assert_eq!(env.cloud_listing().names("kv"), ["shop--cache--production"]);
     }
     fs::write(path, good).unwrap();
     says(&env.envc(&["apply"]).exits(0), &["Nothing to do"]);

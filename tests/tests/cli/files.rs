@@ -31,12 +31,16 @@ fn secrets_are_private_and_the_configuration_names_what_was_made() {
     let listing = env.cloud_listing();
     let id = id(&env);
     let at = |path: &str| config.pointer(path).and_then(Json::as_str).map(str::to_owned);
-    let of =
-        |kind, name: &str| listing.id(kind, &format!("quickstart-{name}-{id}")).map(str::to_owned);
+    let of = |kind, name: &str| {
+        listing.id(kind, &format!("quickstart--{name}--{id}")).map(str::to_owned)
+    };
     assert_eq!(at("/d1_databases/0/database_id"), of("d1", "app"));
     assert_eq!(at("/kv_namespaces/0/id"), of("kv", "sessions"));
     assert_eq!(at("/r2_buckets/0/bucket_name"), of("r2", "uploads"));
-    assert_eq!(at("/queues/producers/0/queue").as_deref(), Some(&*format!("quickstart-jobs-{id}")));
+    assert_eq!(
+        at("/queues/producers/0/queue").as_deref(),
+        Some(&*format!("quickstart--jobs--{id}"))
+    );
     // Nobody is asked to commit anything.
     assert_eq!(env.git(&["status", "--porcelain"]), "");
 }
@@ -105,11 +109,11 @@ fn another_type_in_a_bound_folder_writes_no_files() {
 
     let _elsewhere = env.envc(&["apply", "production", "--out-dir", "../dist"]).exits(0);
     assert_eq!(mode(&env, "../dist/.env"), 0o600);
-    assert!(env.read("../dist/wrangler.jsonc").unwrap().contains("quickstart-app-production"));
+    assert!(env.read("../dist/wrangler.jsonc").unwrap().contains("quickstart--app--production"));
     assert_eq!(times(&env), before);
 
     let _rebound = env.envc(&["apply", "production", "--rebind"]).exits(0);
-    assert!(env.read("wrangler.jsonc").unwrap().contains("quickstart-app-production"));
+    assert!(env.read("wrangler.jsonc").unwrap().contains("quickstart--app--production"));
     says(&env.envc(&["show"]).exits(0), &["environment `production`"]);
 }
 

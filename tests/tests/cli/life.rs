@@ -35,7 +35,7 @@ fn a_fresh_apply_tells_each_resource_and_file_and_the_next_has_nothing_to_do() {
 fn one_value_alone_is_for_scripts() {
     let env = applied();
     let ran = env.envc(&["output", "--only", "d1.app.id"]).exits(0);
-    let name = format!("quickstart-app-{}", id(&env));
+    let name = format!("quickstart--app--{}", id(&env));
     assert_eq!(Some(ran.stdout.trim()), env.cloud_listing().id("d1", &name));
     check("output_unknown", &env, &env.envc(&["output", "--only", "d1.nope"]));
 }
@@ -52,8 +52,8 @@ fn a_changed_field_is_updated_in_place() {
 
     edit(&env, "kv \"sessions\"", "kv \"sessions\" name=\"renamed-{env}\"");
     let ran = env.envc(&APPLY).exits(0);
-    says(&ran, &["~ update kv.sessions", "name: \"quickstart-sessions-"]);
-    let name = format!("quickstart-sessions-{}", id(&env));
+    says(&ran, &["~ update kv.sessions", "name: \"quickstart--sessions--"]);
+    let name = format!("quickstart--sessions--{}", id(&env));
     let renamed = format!("renamed-{}", id(&env));
     assert_eq!(env.cloud_listing().id("kv", &renamed), before.id("kv", &name));
 }
@@ -195,11 +195,11 @@ fn pull_requests_have_environments_of_their_own() {
         listing.objects.retain(|object| !object.name.starts_with("envc claim shop "));
         listing.names("kv").into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(names(), ["shop-cache-pr-42", "shop-cache-pr-7"]);
+    assert_eq!(names(), ["shop--cache--pr-42", "shop--cache--pr-7"]);
     // Another machine knows nothing of it but its name.
     env.lose_states();
     let _gone = env.envc(&["destroy", "ephemeral", "--pr", "42", "--if-exists"]).exits(0);
-    assert_eq!(names(), ["shop-cache-pr-7"]);
+    assert_eq!(names(), ["shop--cache--pr-7"]);
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn on_two_fresh_runners_the_second_repository_is_refused_and_nothing_is_deleted(
             &[
                 "github.com/acme/shop",
                 "gitlab.com/other/group/shop",
-                "envc state claim --release github.com/acme/shop",
+                "envc state claim --release \"github.com/acme/shop\"",
             ],
         );
         assert_eq!(cloud.view().listing(), whole, "{args:?}");
@@ -161,7 +161,7 @@ fn two_claims_of_a_project_are_refused_with_the_way_to_release_one() {
     let fresh = runner(PR, A, &owner);
     for env in [&env, &fresh] {
         let refused = env.envc(&["apply", "--pr", "1", "--yes"]).exits(1);
-        says(&refused, &["both claim it", "--release gitlab.com/other/group/shop"]);
+        says(&refused, &["both claim it", "--release \"gitlab.com/other/group/shop\""]);
     }
     assert_eq!(cloud.view().listing(), whole);
     let release = ["state", "claim", "--release", "gitlab.com/other/group/shop"];
@@ -356,6 +356,29 @@ fn two_projects_in_one_account_share_nothing() {
     other.envc(&["destroy", "--pr", "1", "--yes"]).exits(0);
     says(&one.envc(&["apply", "--pr", "1"]).exits(0), &["Nothing to do"]);
     assert_eq!(made(&cloud.view().listing()), 2);
+}
+
+#[test]
+fn a_short_form_is_one_projects_of_one_repository_too() {
+    let (owner, cloud) = served("");
+    let short = |project: &str, short: &str| {
+        let spec = PR.replace("\"shop\"", &format!("\"{project}\"{short}"));
+        runner(&spec, A, &owner)
+    };
+    short("shop", " short=\"shp\"").envc(&["apply", "--pr", "1", "--yes"]).exits(0);
+    let whole = cloud.view().listing();
+    assert_eq!(claims(&whole), ["envc claim shp github.com/acme/shop shop"]);
+    for other in [short("store", " short=\"shp\""), short("shp", "")] {
+        for args in [["apply", "--pr", "1", "--yes"], ["destroy", "--pr", "1", "--yes"]] {
+            let refused = other.envc(&args).exits(1);
+            says(&refused, &["stands for another project", "`shop` of github.com/acme/shop"]);
+        }
+        assert_eq!(cloud.view().listing(), whole);
+    }
+    let own = short("shop", " short=\"shp\"");
+    says(&own.envc(&["destroy", "--pr", "1", "--yes"]).exits(0), &["none left"]);
+    own.envc(&["state", "claim", "--release"]).exits(0);
+    assert!(cloud.view().listing().is_empty());
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn applied() -> TestEnv {
 }
 
 fn script(env: &TestEnv) -> String {
-    format!("shop-web-{}", id(env))
+    format!("shop--web--{}", id(env))
 }
 
 fn settings(env: &TestEnv) -> Json {
@@ -155,11 +155,11 @@ fn a_script_of_somebody_elses_is_never_uploaded_over() {
                 {\"main_module\":\"a.js\"}\r\n--x\r\nContent-Disposition: form-data; \
                 name=\"a.js\"; filename=\"a.js\"\r\nContent-Type: \
                 application/javascript+module\r\n\r\nexport default { fetch() {} };\r\n--x--\r\n";
-    let path = "/workers/scripts/shop-web-main";
+    let path = "/workers/scripts/shop--web--main";
     let answer = env.cloud().form_of_account(&Method::PUT, path, "x", body.into());
     assert_eq!(answer.0, 200, "{answer:?}");
     let refused = env.envc(&APPLY).exits(1);
-    says(&refused, &["already has a Worker named `shop-web-main`", "--adopt"]);
+    says(&refused, &["already has a Worker named `shop--web--main`", "--adopt"]);
     assert_eq!(env.cloud_listing().counts().len(), 1, "nothing was made");
     let adopted: Vec<&str> = APPLY.into_iter().chain(["--adopt"]).collect();
     let _taken = env.envc(&adopted).exits(0);

@@ -70,7 +70,7 @@ fn two_machines_share_what_is_recorded() {
     assert_eq!(alice.env.states().len(), 0, "nothing is recorded on the machine itself");
     let bob = alice.other_machine();
     let shown = bob.envc(&["show"]).exits(0);
-    assert!(shown.stdout.contains("shop-flags-staging"), "{shown}");
+    assert!(shown.stdout.contains("shop--flags--staging"), "{shown}");
     assert_eq!(steps(&bob.envc(&["apply", "--json"]).exits(0)), 0);
     check_one_set(&alice);
     let stored = at_edge(&edge, &alice, "staging", "GET", "");

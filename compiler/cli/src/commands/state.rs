@@ -6,7 +6,7 @@ use super::shared::not_approved;
 use crate::{
     app::{App, block_on},
     args::{StateClaimArgs, StateVerb},
-    claim::{Claim, Claims, Made, Office},
+    claim::{Claim, Claims, Made, Office, Subject},
     cloud_choice::CloudName,
     connect::Connection,
     error::CommandError,
@@ -85,8 +85,9 @@ async fn release(office: &Office<'_>, whose: Option<&str>) -> Result<ExitCode, C
     let Session { project, ui, .. } = session;
     let claims = office.look().await?;
     let named = whose.unwrap_or(&session.repository);
-    let Some(claim) = claims.by(project, named) else {
-        let all: Vec<&str> = claims.all().map(|claim| claim.repository.as_str()).collect();
+    let subject = Subject { repository: named, ..Subject::of(session) };
+    let Some(claim) = claims.by(subject) else {
+        let all: Vec<&str> = claims.all().map(|claim| claim.by.as_str()).collect();
         if all.is_empty() {
             ui.event("released", json!({ "project": project, "released": false }));
             ui.result(&format!("Nobody claims the project `{project}` {}.", place(office)));
@@ -96,14 +97,14 @@ async fn release(office: &Office<'_>, whose: Option<&str>) -> Result<ExitCode, C
             "{named} does not claim the project `{project}`"
         ))
         .because_text(format!("it is claimed by {}", all.join(" and ")))
-        .hint(format!("release that: envc state claim --release {}", all.join(" or ")))
+        .hint(format!("release that: envc state claim --release \"{}\"", all.join("\" or \"")))
         .code("envc::cli::another_repository"));
     };
-    let Claim { repository, .. } = claim;
+    let Claim { by, .. } = claim;
     office.release(claim).await?;
-    ui.event("released", json!({ "project": project, "repository": repository, "released": true }));
+    ui.event("released", json!({ "project": project, "repository": by, "released": true }));
     ui.result(&format!(
-        "Released the project `{project}` {}: {repository} claimed it. Names of pull requests' \
+        "Released the project `{project}` {}: {by} claimed it. Names of pull requests' \
          environments prove nothing there until it is claimed again.",
         place(office)
     ));

@@ -86,6 +86,7 @@ fn place(file: &SpecFile, git: &GitView) -> Place {
 /// A session that wants nothing of the spec.
 pub(super) struct Bare {
     pub(super) project: String,
+    pub(super) prefix: String,
     pub(super) repository: String,
     pub(super) env_type: String,
     pub(super) id: String,
@@ -134,6 +135,7 @@ impl Bare {
             file,
             spec: self.spec,
             project: self.project,
+            prefix: self.prefix,
             repository: self.repository,
             zone: self.zone,
             git: folder.git,

@@ -255,6 +255,7 @@ pub(crate) fn desired() -> BTreeMap<Address, Desired> {
     let wanted = |name: &str| Desired {
         address: Address::new(KindId::Kv, name),
         name: format!("p-{name}-e"),
+        default_name: false,
         mode: Mode::Managed,
         protect: false,
         fields: BTreeMap::new(),

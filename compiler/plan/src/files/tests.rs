@@ -88,7 +88,7 @@ fn templated(node: &str, source: &str) -> Result<GeneratedFile, String> {
 const FILE: &str = "file \"out\" template=\"t.jsonc\" mode=\"0755\"\n";
 
 const WHOLE: &str = r#"{
-  "name": "shop-web-topic",
+  "name": "shop--web--topic",
   "main": "src/index.ts",
   "compatibility_date": "2026-09-01",
   "vars": {
@@ -98,7 +98,7 @@ const WHOLE: &str = r#"{
   "d1_databases": [
     {
       "binding": "DB",
-      "database_name": "shop-web-topic",
+      "database_name": "shop--web--topic",
       "database_id": "77aa55c0-1b2c-4d3e-8f4a-5b6c7d8e9f01",
       "migrations_dir": "drizzle",
       "remote": true
@@ -114,7 +114,7 @@ const WHOLE: &str = r#"{
   "r2_buckets": [
     {
       "binding": "IMAGES",
-      "bucket_name": "shop-images-topic",
+      "bucket_name": "shop--images--topic",
       "remote": true
     }
   ],
@@ -122,15 +122,15 @@ const WHOLE: &str = r#"{
     "producers": [
       {
         "binding": "JOBS",
-        "queue": "shop-jobs-topic"
+        "queue": "shop--jobs--topic"
       }
     ],
     "consumers": [
       {
-        "queue": "shop-jobs-topic",
+        "queue": "shop--jobs--topic",
         "max_batch_size": 10,
         "max_retries": 3,
-        "dead_letter_queue": "shop-dead-topic"
+        "dead_letter_queue": "shop--dead--topic"
       }
     ]
   },
@@ -192,7 +192,7 @@ fn a_template_gets_the_parts_ready() {
     let file = templated("worker", source).unwrap();
     assert_eq!(
         file.content,
-        "{\n  // shop-web-topic shop-event-cache-topic 3001\n  \"name\": \"shop-web-topic\",\n  \
+        "{\n  // shop--web--topic shop--event-cache--topic 3001\n  \"name\": \"shop--web--topic\",\n  \
          \"kv\": [{\"binding\":\"EVENTS\",\"id\":\"9c2e4a6b8d0f41a3b5c7d9e1f3a5b7c9\",\"remote\":true}],\n  \
          \"account_id\": \"11111111111111111111111111111111\",\n}\n"
     );

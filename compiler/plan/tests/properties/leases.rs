@@ -22,6 +22,7 @@ fn plan(goal: Goal, state: Option<&State>, observation: &Observation) -> Plan {
     let wanted = envc_core::Desired {
         address: address.clone(),
         name: "p-cache-e".into(),
+        default_name: false,
         mode: envc_core::Mode::Managed,
         protect: false,
         fields: BTreeMap::new(),

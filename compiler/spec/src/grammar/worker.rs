@@ -21,7 +21,7 @@ pub(super) const WORKER: NodeRule = NodeRule {
             Type::NameText,
             "The script's name in the account.",
         )
-        .otherwise("`{project}-NAME-{env}`"),
+        .otherwise("`{project}--NAME--{env}`"),
         optional("main", Type::Path, "The entry point, relative to the folder; of a bundle, its main module.")
             .otherwise("left out of the configuration; of a bundle `index.js`, `worker.js` or `shim.mjs`"),
         optional("compatibility-date", Type::Date, "The compatibility date.")

@@ -180,6 +180,7 @@ fn chain(size: u32) -> BTreeMap<Address, Desired> {
             let wanted = Desired {
                 address: address(number),
                 name: format!("chain-n{number}"),
+                default_name: false,
                 mode: Mode::Managed,
                 protect: false,
                 fields: [("content".to_owned(), Value::Text(content))].into(),
