@@ -54,6 +54,7 @@ pub(crate) fn first_plan(example: &Example, environment: &Environment) -> Plan {
             project: environment.project.clone(),
             env: environment.instance.id.clone(),
         },
+        repository: "git.example/a/shop".into(),
         env_type: environment.type_name.clone(),
         spec: Digest::of(&example.text),
         protect: environment.protect,

@@ -1,6 +1,7 @@
 //! The command line's grammar. Doc comments here are the help texts.
 
 mod pool;
+mod state;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -14,6 +15,7 @@ use envc_spec::lint;
 pub use pool::{
     PoolClaimArgs, PoolLsArgs, PoolMembersArgs, PoolReleaseArgs, PoolTargetArgs, PoolVerb,
 };
+pub use state::{StateClaimArgs, StateVerb};
 
 /// Requests in flight that anybody may ask for.
 const PARALLELISM_MAX: i64 = 256;
@@ -160,6 +162,9 @@ pub enum Verb {
     /// Preview IDs: who holds which, and holding one by hand.
     #[command(subcommand)]
     Pool(PoolVerb),
+    /// Whose the project is in the account.
+    #[command(subcommand)]
+    State(StateVerb),
     /// The local cloud: Cloudflare's API on this machine.
     #[command(subcommand)]
     Cloud(CloudVerb),
@@ -473,6 +478,9 @@ mod tests {
             "envc migrate apply production --yes --no-wait",
             "envc apply --no-wait",
             "envc cloud serve --listen 127.0.0.1:0 --zone a.com --zone b.com --faults latency=5",
+            "envc state claim",
+            "envc state claim --release",
+            "envc state claim --release github.com/acme/shop --cloud local",
             "envc schema",
             "envc completions fish",
         ] {
@@ -492,6 +500,8 @@ mod tests {
             "envc apply --plan p.json production",
             "envc apply --rebind --out-dir x",
             "envc plan --parallelism 0",
+            "envc state",
+            "envc state claim x",
             "envc destroy --keep webapp",
             "envc check -q -v",
             "envc check --deny unused",

@@ -297,7 +297,8 @@ struct ScopeCache {
 }
 
 impl ScopeCache {
-    /// A cache that is not there or not readable is an empty one: all it saves is requests.
+    /// A cache that is not there, not readable or of another version is an empty one: all it saves
+    /// is requests.
     fn read(session: &Session<'_>, key: &str) -> Self {
         let name = Digest::of(key).as_str().get(..32).unwrap_or_default().to_owned();
         let path = session.state_dir.path().join("scopes").join(format!("{name}.json"));

@@ -1,12 +1,13 @@
 //! Observe, plan, run: what all commands that reach the cloud have in common.
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use envc_core::{Address, Desired, Vault, limits::PARALLELISM};
+use envc_core::{Address, Desired, KindId, Vault, limits::PARALLELISM};
 use envc_exec::{
     CallClass, CallError, Client, LeaseAnswers, LeaseQuestion, Leasing, Report, Run, Scope,
     ask_leases, help_for_call, lacking, observe,
@@ -22,6 +23,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::{
     bundle::Uploads,
+    claim::{Claims, Made, Office},
     connect::{Connection, interrupted, is_about_ids, what_failed},
     edge::EdgeConnection,
     edge_lock::{EdgeLock, NEVER, Wanted},
@@ -36,6 +38,7 @@ use crate::{
     session::Session,
     state_edge::{self, EdgeStore},
     state_local::LocalStore,
+    whose,
 };
 
 /// Bytes of a migration file that is read: the API takes 100 KB a statement.
@@ -109,6 +112,8 @@ pub(crate) struct Engine<'a, 'u> {
     pools: Option<&'a SessionPools<'a>>,
     /// What proves a namesake ours.
     ownership: Ownership,
+    /// The project is claimed for this repository, as far as the last plan saw.
+    claimed: Cell<bool>,
 }
 
 impl<'a, 'u> Engine<'a, 'u> {
@@ -129,7 +134,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         if matches!(hold, Hold::Lock { .. }) {
             session.catch_up()?;
         }
-        let loaded = load(&*store).await?;
+        let loaded = load(session, &*store).await?;
         let desired = session.environment.resources.values().filter_map(|want| want.zone.clone());
         let recorded = loaded.state.iter().flat_map(|state| state.resources.values());
         let zones = desired.chain(recorded.filter_map(|recorded| recorded.zone.clone())).collect();
@@ -145,6 +150,7 @@ impl<'a, 'u> Engine<'a, 'u> {
             store,
             pools: None,
             ownership,
+            claimed: Cell::new(false),
         };
         Ok((engine, loaded))
     }
@@ -216,14 +222,31 @@ impl<'a, 'u> Engine<'a, 'u> {
 
     /// Loads the state again.
     pub(crate) async fn load(&self) -> Result<Loaded, CommandError> {
-        load(&*self.store).await
+        load(self.session, &*self.store).await
+    }
+
+    /// The claims of the project among what was observed.
+    pub(crate) fn claims(&self, observation: &Observation) -> Claims {
+        Claims::of(self.session, observation)
+    }
+
+    /// Claims the project where that is needed and nobody did. Before anything is made.
+    pub(crate) async fn claim(&self, observation: &Observation) -> Result<Made, CommandError> {
+        if !self.session.needs_claim() {
+            return Ok(Made::Known);
+        }
+        let office = Office { session: self.session, client: &self.client, scope: &self.scope };
+        office.make(&self.claims(observation)).await
     }
 
     /// Observes what the environment and the state name.
     pub(crate) async fn observe(&self, state: Option<&State>) -> Result<Observation, CommandError> {
         let desired = &self.session.environment.resources;
+        // Claims are namespaces: where the spec has some, they come with their list.
+        let besides = [KindId::Kv].into_iter().filter(|_| self.session.needs_claim());
+        let besides: Vec<KindId> = besides.collect();
         let sent_before = self.client.budget().sent;
-        match observe(&self.client, &self.scope, desired, state).await {
+        match observe(&self.client, &self.scope, desired, state, &besides).await {
             Ok(observation) => {
                 // Where nothing was asked, nothing was answered.
                 if self.client.budget().sent > sent_before {
@@ -233,7 +256,7 @@ impl<'a, 'u> Engine<'a, 'u> {
                 Ok(observation)
             }
             Err(error) => {
-                let failed = call_failed(&error, desired);
+                let failed = call_failed(&error, desired, &besides);
                 Err(self.connection.doubted(failed, &error.message, &self.scope))
             }
         }
@@ -268,7 +291,7 @@ impl<'a, 'u> Engine<'a, 'u> {
             .buffered(PARALLELISM)
             .try_collect()
             .await
-            .map_err(|error| call_failed(&error, &self.session.environment.resources))?;
+            .map_err(|error| call_failed(&error, &self.session.environment.resources, &[]))?;
         for (address, ledger) in ledgers {
             let Some(recorded) = state.resources.get_mut(&address) else { continue };
             for name in ledger {
@@ -287,8 +310,18 @@ impl<'a, 'u> Engine<'a, 'u> {
         request: &Request<'_>,
     ) -> Result<CheckedPlan, CommandError> {
         let session = self.session;
+        if session.needs_claim() {
+            let claims = self.claims(request.observation);
+            // What is recorded is ours whoever claims, so a destroy goes on with it.
+            if request.goal == Goal::Apply || loaded.state.is_none() {
+                claims.refuse_others(session)?;
+            }
+            self.claimed.set(claims.are_ours());
+        }
+        let ownership = self.ownership();
         let inputs = Inputs {
             key: session.state_key(&self.scope.account),
+            repository: session.repository.clone(),
             env_type: session.head.name.clone(),
             spec: session.spec_digest(),
             leases: &session.environment.leases,
@@ -297,7 +330,7 @@ impl<'a, 'u> Engine<'a, 'u> {
             desired: &session.environment.resources,
             state: loaded.state.as_ref(),
             observation: request.observation,
-            ownership: &self.ownership,
+            ownership: &ownership,
             keep: request.keep,
             migrations: request.migrations,
         };
@@ -306,6 +339,17 @@ impl<'a, 'u> Engine<'a, 'u> {
             Goal::Destroy => plan_destroy(&inputs),
         };
         checked(plan.map_err(|refusals| refused(&refusals))?)
+    }
+
+    /// What proves a namesake ours. A pull request's name does where the project is claimed.
+    fn ownership(&self) -> Ownership {
+        let per_pr = self.ownership.per_pr && self.claimed.get();
+        Ownership { per_pr, ..self.ownership.clone() }
+    }
+
+    /// True when the project is claimed for this repository, as far as the last plan saw.
+    pub(crate) fn holds_claim(&self) -> bool {
+        self.claimed.get()
     }
 
     /// Runs a plan that was made from this state; what failed stands in the report.
@@ -321,8 +365,9 @@ impl<'a, 'u> Engine<'a, 'u> {
         let session = self.session;
         let state = loaded.state.unwrap_or_else(|| {
             let key = session.state_key(&self.scope.account);
-            State::new(key, &session.head.name, session.entropy.hex(8))
+            State::new(key, &session.repository, &session.head.name, session.entropy.hex(8))
         });
+        let ownership = self.ownership();
         self.reporter.begin(plan.plan());
         let leases = session.environment.leases.iter();
         let pool_of = leases.map(|(name, lease)| (name.clone(), lease.pool.clone())).collect();
@@ -337,7 +382,7 @@ impl<'a, 'u> Engine<'a, 'u> {
                 uploads: running.uploads,
                 parallelism: running.parallelism,
                 news: loaded.news,
-                names_are_proof: self.ownership.registered || self.ownership.per_pr,
+                names_are_proof: ownership.registered || ownership.per_pr,
                 leasing: Leasing {
                     pools: self.pools.map(|pools| pools as &dyn Pools),
                     held: running.held,
@@ -382,10 +427,12 @@ impl<'a, 'u> Engine<'a, 'u> {
     }
 }
 
-async fn load(store: &dyn HeldStore) -> Result<Loaded, CommandError> {
+/// Loads a state, and refuses another repository's.
+async fn load(session: &Session<'_>, store: &dyn HeldStore) -> Result<Loaded, CommandError> {
     Ok(match store.load().await.map_err(|error| store.explain(&error))? {
-        Some((state, version)) => {
-            Loaded { state: Some(state), version: Some(version), news: false }
+        Some((mut state, version)) => {
+            let news = whose::admit(session, &mut state)?;
+            Loaded { state: Some(state), version: Some(version), news }
         }
         None => Loaded::default(),
     })
@@ -402,7 +449,7 @@ pub(crate) async fn recorded_state(
     let client = connection.client(session, reporter, stop.flag());
     let account = connection.account(&client).await?.account;
     let store = open_store(session, edge, reporter, session.state_key(&account), stop, Hold::Read);
-    Ok(load(&*store.await?).await?.state)
+    Ok(load(session, &*store.await?).await?.state)
 }
 
 /// The state's store, where the session keeps it.
@@ -513,14 +560,20 @@ fn refused(refusals: &[Refusal]) -> CommandError {
 }
 
 /// A read that failed, for people.
-fn call_failed(error: &CallError, desired: &BTreeMap<Address, Desired>) -> CommandError {
+fn call_failed(
+    error: &CallError,
+    desired: &BTreeMap<Address, Desired>,
+    besides: &[KindId],
+) -> CommandError {
     if error.class == CallClass::Interrupted {
         return interrupted();
     }
     // Which permission is missing can be told from what was asked for.
     let permissions: BTreeSet<&str> = desired
         .keys()
-        .map(|address| envc_kinds::kind(address.kind()))
+        .map(Address::kind)
+        .chain(besides.iter().copied())
+        .map(envc_kinds::kind)
         .filter(|kind| asks_for(*kind, &error.call))
         .map(envc_kinds::Kind::permission)
         .collect();

@@ -30,6 +30,16 @@ pub mod names {
     pub const NO_COLOR: &str = "NO_COLOR";
     /// Any text but `false` and `0`: nobody sits at a terminal.
     pub const CI: &str = "CI";
+    /// GitHub: the branch of a pull request.
+    pub const GITHUB_HEAD_REF: &str = "GITHUB_HEAD_REF";
+    /// GitHub: the branch or tag that a job is for.
+    pub const GITHUB_REF_NAME: &str = "GITHUB_REF_NAME";
+    /// GitHub: `branch` or `tag`.
+    pub const GITHUB_REF_TYPE: &str = "GITHUB_REF_TYPE";
+    /// GitLab: the branch or tag that a job is for.
+    pub const CI_COMMIT_REF_NAME: &str = "CI_COMMIT_REF_NAME";
+    /// GitLab: the tag, where a job is for one.
+    pub const CI_COMMIT_TAG: &str = "CI_COMMIT_TAG";
     /// The kind of terminal; `dumb` has neither colour nor a moving cursor.
     pub const TERM: &str = "TERM";
     /// Where commands are looked for.
@@ -54,7 +64,7 @@ pub mod names {
     pub const ENVC_TEST_LOCK_TTL: &str = "ENVC_TEST_LOCK_TTL";
 
     /// Every variable with what it does, for the documentation; the ones for tests are left out.
-    pub const DOCUMENTED: [(&str, &str); 10] = [
+    pub const DOCUMENTED: [(&str, &str); 13] = [
         (CLOUDFLARE_API_TOKEN, "the API token that envc works with on Cloudflare"),
         (CLOUDFLARE_ACCOUNT_ID, "the account, where the token can see several"),
         (CLOUDFLARE_API_BASE_URL, "the API's base with /client/v4, as wrangler reads it"),
@@ -65,6 +75,9 @@ pub mod names {
         (ENVC_STATE_DIR, "the user's state directory, in place of ~/.local/state/envc"),
         (NO_COLOR, "set to anything: no colour"),
         (CI, "set: nobody sits at a terminal, and no cloud is guessed"),
+        (GITHUB_HEAD_REF, "the branch, where git has checked out a commit: of a pull request"),
+        (GITHUB_REF_NAME, "the same, of a push; not of a tag"),
+        (CI_COMMIT_REF_NAME, "the same, on GitLab"),
     ];
 }
 

@@ -15,7 +15,7 @@ use crate::{
     env::ProcessEnv,
     error::CommandError,
     fsio,
-    git::{self, Repository},
+    git::{self, GitView},
     registry::FileRecord,
 };
 
@@ -236,17 +236,23 @@ pub fn edited(edited: &[(&GeneratedFile, bool, Option<String>)]) -> CommandError
         .code("envc::cli::file_edited")
 }
 
-/// Which of the files that hold something of one environment git has or would take in.
+/// Which of the files that hold something of one environment git has or would take in. Where a
+/// repository is there and git does not tell of it, none of them may be written.
 pub fn git_conflicts(
     root: &Path,
-    repository: Option<&Repository>,
+    git: &GitView,
     env: &ProcessEnv,
     files: &[GeneratedFile],
 ) -> Result<Vec<GitConflict>, CommandError> {
     let specific = files.iter().filter(|file| file.specific || file.private);
     let paths: Vec<&str> = specific.map(|file| file.path.as_str()).collect();
-    if repository.is_none() || paths.is_empty() {
+    if paths.is_empty() {
         return Ok(Vec::new());
+    }
+    match (&git.repository, &git.warning) {
+        (Some(_), _) => {}
+        (None, None) => return Ok(Vec::new()),
+        (None, Some(warning)) => return Err(no_answer(root, warning, &paths)),
     }
     let clean = |path: &str| path.trim_start_matches("./").to_owned();
     let ignored: BTreeSet<String> =
@@ -262,6 +268,24 @@ pub fn git_conflicts(
         }
     };
     Ok(rest.into_iter().map(conflict).collect())
+}
+
+/// The error for files of which git does not say whether it would take them in.
+fn no_answer(root: &Path, warning: &str, paths: &[&str]) -> CommandError {
+    let is_top = |folder: &&Path| folder.join(".git").symlink_metadata().is_ok();
+    let top = root.ancestors().find(is_top).unwrap_or(root);
+    CommandError::failed(format!(
+        "git does not say whether it would take in what is generated: {}",
+        paths.join(", ")
+    ))
+    .because_text(warning)
+    .hint(format!(
+        "if git refuses because the folder is another user's: git config --global --add \
+         safe.directory {}",
+        top.display()
+    ))
+    .hint("if git is missing, install it; nothing was changed")
+    .code("envc::cli::git_unknown")
 }
 
 /// The error for files that git has or would take in.
@@ -483,8 +507,7 @@ mod tests {
             file("open.json", "", false),
             same_everywhere,
         ];
-        let conflicts =
-            git_conflicts(&project.root, view.repository.as_ref(), &env, &files).unwrap();
+        let conflicts = git_conflicts(&project.root, &view, &env, &files).unwrap();
         assert_eq!(
             conflicts,
             [
@@ -494,6 +517,6 @@ mod tests {
         );
         let error = not_for_git(&conflicts).to_text();
         assert!(error.contains("git rm --cached tracked.json"), "{error}");
-        assert_eq!(git_conflicts(&project.root, None, &env, &files), Ok(Vec::new()));
+        assert_eq!(git_conflicts(&project.root, &GitView::default(), &env, &files), Ok(Vec::new()));
     }
 }

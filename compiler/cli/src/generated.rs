@@ -241,12 +241,7 @@ pub(crate) fn precheck(
 ) -> Result<(), CommandError> {
     let conflicts = match &writing.out_dir {
         Some(out_dir) => out_dir.git_conflicts(session.env, files)?,
-        None => files::git_conflicts(
-            &session.root,
-            session.git.repository.as_ref(),
-            session.env,
-            files,
-        )?,
+        None => files::git_conflicts(&session.root, &session.git, session.env, files)?,
     };
     if !conflicts.is_empty() {
         return Err(files::not_for_git(&conflicts));

@@ -11,7 +11,10 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use crate::{env::ProcessEnv, error::CommandError};
+use crate::{
+    env::{ProcessEnv, names},
+    error::CommandError,
+};
 
 /// A working copy that git knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +43,8 @@ impl Repository {
 pub struct GitView {
     /// The repository, when the folder is in one.
     pub repository: Option<Repository>,
-    /// What the user should hear: git refused to look at a repository that is there.
+    /// What the user should hear: a repository is there, and git does not tell of it. What is
+    /// asked of git has no answer then, which is not the answer that there is nothing.
     pub warning: Option<String>,
 }
 
@@ -55,18 +59,21 @@ pub fn look(folder: &Path, env: &ProcessEnv) -> GitView {
         "--symbolic-full-name",
         "HEAD",
     ];
-    let Ok(output) = run(folder, env, &arguments, &[]) else { return GitView::default() };
+    let output = match run(folder, env, &arguments, &[]) {
+        Ok(output) => output,
+        Err(error) => return unanswered(folder, || format!("git cannot be run: {error}")),
+    };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let lines: Vec<&str> = text.lines().collect();
     let [toplevel, git_dir, common_dir, head @ ..] = lines.as_slice() else {
-        return GitView { repository: None, warning: refusal(&output) };
+        return unanswered(folder, || stderr(&output));
     };
     let canonical = |path: &str| folder.join(path).canonicalize().ok();
     let (Some(toplevel), Some(git_dir), Some(common_dir)) =
         (canonical(toplevel), canonical(git_dir), canonical(common_dir))
     else {
         let warning = format!("git names folders that are not there: {}", lines.join(", "));
-        return GitView { repository: None, warning: Some(warning) };
+        return unanswered(folder, || warning);
     };
     let (sha, branch) = match head {
         [sha, branch] if output.status.success() => (Some((*sha).to_owned()), branch_name(branch)),
@@ -75,6 +82,40 @@ pub fn look(folder: &Path, env: &ProcessEnv) -> GitView {
     };
     let repository = Repository { toplevel, git_dir, common_dir, branch, sha };
     GitView { repository: Some(repository), warning: None }
+}
+
+/// No answer where a `.git` is, in the folder or above it: git is not there, or refuses, or what
+/// lies there is broken. Where there is none, nothing was to be said.
+fn unanswered(folder: &Path, why: impl FnOnce() -> String) -> GitView {
+    let is_there = folder.ancestors().any(|it| it.join(".git").symlink_metadata().is_ok());
+    GitView { repository: None, warning: is_there.then(why) }
+}
+
+/// The branch that is worked on: the one that is checked out, else the one that the forge names,
+/// whose jobs check out a commit. Nothing where git does not tell of a repository.
+pub fn branch(git: &GitView, env: &ProcessEnv) -> Option<String> {
+    let repository = git.repository.as_ref()?;
+    repository.branch.clone().or_else(|| forge_branch(env))
+}
+
+fn forge_branch(env: &ProcessEnv) -> Option<String> {
+    let get = |name: &str| env.var(name).filter(|value| !value.trim().is_empty());
+    // A tag is no branch. For a pull request GitHub's name of the ref is that of a merge commit.
+    let of_github = || {
+        get(names::GITHUB_REF_NAME)
+            .filter(|name| get(names::GITHUB_REF_TYPE) != Some("tag") && !name.ends_with("/merge"))
+    };
+    let of_gitlab =
+        || get(names::CI_COMMIT_REF_NAME).filter(|_| get(names::CI_COMMIT_TAG).is_none());
+    get(names::GITHUB_HEAD_REF).or_else(of_github).or_else(of_gitlab).map(str::to_owned)
+}
+
+/// The address of `origin` as git reads it, `insteadOf` and all; `None` where there is none.
+pub fn origin(folder: &Path, env: &ProcessEnv) -> Option<String> {
+    let output = run(folder, env, &["remote", "get-url", "origin"], &[]).ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let address = text.lines().next().unwrap_or_default().trim();
+    (output.status.success() && !address.is_empty()).then(|| address.to_owned())
 }
 
 /// Which of these paths, relative to `folder`, git ignores.
@@ -136,15 +177,6 @@ fn unborn_branch(folder: &Path, env: &ProcessEnv) -> Option<String> {
 /// The name without `refs/heads/`; `None` for a detached head, which is called `HEAD`.
 fn branch_name(full: &str) -> Option<String> {
     full.strip_prefix("refs/heads/").filter(|name| !name.is_empty()).map(str::to_owned)
-}
-
-/// Git's own words, when it refuses a repository that is there; nothing where there is none.
-fn refusal(output: &Output) -> Option<String> {
-    let text = stderr(output);
-    let quiet = text.is_empty()
-        || text.contains("not a git repository")
-        || text.contains("must be run in a work tree");
-    (!quiet).then_some(text)
 }
 
 fn stderr(output: &Output) -> String {
@@ -220,6 +252,65 @@ mod tests {
         assert_eq!(look(&folder.path, &folder.env), GitView::default());
         let without = ProcessEnv::from_pairs([("PATH", "/nonexistent")]);
         assert_eq!(look(&folder.path, &without), GitView::default());
+    }
+
+    #[test]
+    fn no_answer_where_a_repository_is_there_is_no_answer_that_there_is_none() {
+        let folder = Folder::new();
+        folder.git(&["init", "-q"]);
+        let below = folder.path.join("a/b");
+        std::fs::create_dir_all(&below).unwrap();
+        let without = ProcessEnv::from_pairs([("PATH", "/nonexistent")]);
+        for path in [&folder.path, &below] {
+            let seen = look(path, &without);
+            assert!(seen.repository.is_none() && seen.warning.is_some(), "{seen:?}");
+        }
+        // A worktree whose repository is gone.
+        std::fs::remove_dir_all(folder.path.join(".git")).unwrap();
+        std::fs::write(folder.path.join(".git"), "gitdir: /nonexistent\n").unwrap();
+        let seen = look(&below, &folder.env);
+        assert!(seen.repository.is_none() && seen.warning.is_some(), "{seen:?}");
+    }
+
+    #[test]
+    fn the_forge_names_the_branch_where_a_commit_is_checked_out() {
+        let at = |branch: Option<&str>| {
+            let repository = Repository {
+                toplevel: "/r".into(),
+                git_dir: "/r/.git".into(),
+                common_dir: "/r/.git".into(),
+                branch: branch.map(str::to_owned),
+                sha: None,
+            };
+            GitView { repository: Some(repository), warning: None }
+        };
+        let check = |pairs: &[(&str, &str)], expect: Option<&str>| {
+            let env = ProcessEnv::from_pairs(pairs.iter().copied());
+            assert_eq!(branch(&at(None), &env).as_deref(), expect, "{pairs:?}");
+            assert_eq!(branch(&at(Some("main")), &env).as_deref(), Some("main"));
+            assert_eq!(branch(&GitView::default(), &env), None);
+        };
+        check(&[], None);
+        check(&[("GITHUB_HEAD_REF", "fix"), ("GITHUB_REF_NAME", "7/merge")], Some("fix"));
+        check(&[("GITHUB_HEAD_REF", ""), ("GITHUB_REF_NAME", "a/b")], Some("a/b"));
+        check(&[("GITHUB_REF_NAME", "7/merge")], None);
+        check(&[("GITHUB_REF_NAME", "v1"), ("GITHUB_REF_TYPE", "tag")], None);
+        check(&[("CI_COMMIT_REF_NAME", "topic")], Some("topic"));
+        check(&[("CI_COMMIT_REF_NAME", "v1"), ("CI_COMMIT_TAG", "v1")], None);
+    }
+
+    #[test]
+    fn the_origin_is_what_git_makes_of_it() {
+        let folder = Folder::new();
+        assert_eq!(origin(&folder.path, &folder.env), None);
+        folder.git(&["init", "-q"]);
+        assert_eq!(origin(&folder.path, &folder.env), None);
+        folder.git(&["remote", "add", "upstream", "https://git.example/other/shop"]);
+        assert_eq!(origin(&folder.path, &folder.env), None);
+        folder.git(&["remote", "add", "origin", "work:shop.git"]);
+        folder.git(&["config", "url.https://git.example/acme/.insteadOf", "work:"]);
+        let address = origin(&folder.path, &folder.env);
+        assert_eq!(address.as_deref(), Some("https://git.example/acme/shop.git"));
     }
 
     #[test]

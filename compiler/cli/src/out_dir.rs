@@ -78,10 +78,12 @@ impl OutDir {
         files: &[GeneratedFile],
     ) -> Result<Vec<GitConflict>, CommandError> {
         let there = self.0.ancestors().find(|path| fsio::is_folder(path));
-        let repository = there.and_then(|there| git::look(there, env).repository);
-        let Some(repository) = repository else { return Ok(Vec::new()) };
-        // Asked and told from the repository's top: the folder itself may not be there yet.
-        let below = self.0.strip_prefix(&repository.toplevel).unwrap_or(&self.0);
+        let Some(there) = there else { return Ok(Vec::new()) };
+        let git = git::look(there, env);
+        // Asked and told from the repository's top: the folder itself may not be there yet. Without
+        // an answer of git it is refused, from the folder that is there.
+        let top = git.repository.as_ref().map_or(there, |repository| &repository.toplevel);
+        let below = self.0.strip_prefix(top).unwrap_or(&self.0);
         let files: Vec<GeneratedFile> = files
             .iter()
             .map(|file| GeneratedFile {
@@ -90,7 +92,7 @@ impl OutDir {
                 ..file.clone()
             })
             .collect();
-        files::git_conflicts(&repository.toplevel, Some(&repository), env, &files)
+        files::git_conflicts(top, &git, env, &files)
     }
 }
 

@@ -23,10 +23,13 @@ pub const SPEC_FILE: &str = "environment.kdl";
 /// A spec's text and where it lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecFile {
-    /// The project's root: the spec's folder, canonical.
+    /// The project's root: the folder that the spec was named in, canonical. A spec that is a link
+    /// lies where the link does.
     pub root: PathBuf,
     /// The file, canonical; none for a text from standard input.
     pub path: Option<PathBuf>,
+    /// Its name in the folder, where it is not the usual one.
+    pub unusual: Option<String>,
     /// How it is named to the user: relative to where they stand.
     pub name: String,
     /// The text.
@@ -89,15 +92,34 @@ impl SpecFile {
     /// A text from standard input.
     pub fn from_input(cwd: &Path) -> Result<Self, CommandError> {
         let text = fsio::read_input(SPEC_BYTES_MAX).map_err(unreadable)?;
-        Ok(Self { root: cwd.to_owned(), path: None, name: "<stdin>".to_owned(), text })
+        let name = "<stdin>".to_owned();
+        Ok(Self { root: cwd.to_owned(), path: None, unusual: None, name, text })
     }
 
+    /// Invariant: what is read lies in the repository, also where the spec is a link; what is
+    /// written lies where the spec was named.
     fn read(path: &Path, cwd: &Path) -> Result<Self, CommandError> {
-        let path = fsio::canonical(path)?;
-        let text = fsio::read_text(&path, SPEC_BYTES_MAX).map_err(unreadable)?;
-        let root = path.parent().unwrap_or(&path).to_owned();
-        let name = relative(&path, cwd);
-        Ok(Self { root, path: Some(path), name, text: text.unwrap_or_default() })
+        let file = fsio::canonical(path)?;
+        let root = fsio::canonical(path.parent().unwrap_or(path))?;
+        let named = path.file_name().unwrap_or_default();
+        let link = root.join(named);
+        if file != link {
+            // Without a repository the folder is all there is.
+            let is_top = |folder: &&Path| folder.join(".git").symlink_metadata().is_ok();
+            let top = root.ancestors().find(is_top).unwrap_or(&root);
+            if !file.starts_with(top) {
+                return Err(leads_outside(&relative(&link, cwd), &file));
+            }
+        }
+        let text = fsio::read_text(&file, SPEC_BYTES_MAX).map_err(unreadable)?;
+        let unusual = Some(named.to_string_lossy()).filter(|name| *name != SPEC_FILE);
+        Ok(Self {
+            unusual: unusual.map(std::borrow::Cow::into_owned),
+            root,
+            path: Some(file),
+            name: relative(&link, cwd),
+            text: text.unwrap_or_default(),
+        })
     }
 
     /// Compiles it. Warnings and mistakes are shown; with mistakes it is an error of exit 65.
@@ -126,6 +148,14 @@ impl SpecFile {
         }
         errors
     }
+}
+
+/// The error of a spec that is a link out of its repository. What it leads to is not shown.
+fn leads_outside(name: &str, file: &Path) -> CommandError {
+    CommandError::new(ExitCode::Spec, format!("{name} is a link that leads out of the repository"))
+        .because_text(format!("it leads to {}", file.display()))
+        .hint("put the file itself there, or name it: envc -C path/to/the/file …")
+        .code("envc::cli::spec_outside")
 }
 
 /// What is too large or no text is a wrong spec; anything else is a failure.
@@ -203,6 +233,34 @@ mod tests {
         check(&root, Some("apps/web"), "environment.kdl");
         check(root.parent().unwrap(), Some("shop"), "shop/environment.kdl");
         check(root.parent().unwrap(), Some("shop/environment.kdl"), "shop/environment.kdl");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_spec_that_is_a_link_lies_where_it_was_named_and_leads_nowhere_outside() {
+        use std::os::unix::fs::symlink;
+        let (keep, root) = project();
+        let link = root.join("link");
+        fs::create_dir(&link).unwrap();
+        symlink("../environment.kdl", link.join(SPEC_FILE)).unwrap();
+        // Without a repository around both, the folder is the bound.
+        let error = SpecFile::find(&link, None).unwrap_err();
+        assert_eq!((error.exit, error.code), (ExitCode::Spec, Some("envc::cli::spec_outside")));
+        fs::create_dir(root.join(".git")).unwrap();
+        let found = SpecFile::find(&link, None).unwrap();
+        assert_eq!((found.root.as_path(), found.name.as_str()), (link.as_path(), SPEC_FILE));
+        assert_eq!(found.path, Some(root.join(SPEC_FILE)));
+        assert_eq!(found.text, "project \"shop\"\n");
+        // What lies outside is not even read.
+        fs::write(keep.path().join("secret"), "password").unwrap();
+        fs::remove_file(link.join(SPEC_FILE)).unwrap();
+        symlink(keep.path().join("secret"), link.join(SPEC_FILE)).unwrap();
+        let error = SpecFile::find(&link, None).unwrap_err().to_text();
+        assert!(error.contains("leads out") && !error.contains("password"), "{error}");
+        // A folder that is a link is the folder that it leads to.
+        symlink("apps", root.join("other")).unwrap();
+        symlink("../environment.kdl", root.join("apps").join(SPEC_FILE)).unwrap();
+        assert_eq!(SpecFile::find(&root.join("other"), None).unwrap().root, root.join("apps"));
     }
 
     #[test]

@@ -1,17 +1,19 @@
 //! What every command that works on one environment begins with: the spec, the folder, the type,
 //! the ID, the cloud, and the environment resolved for all of these.
 
+mod folder;
+
 use std::{
     cell::{Ref, RefCell},
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
 };
 
 use envc_core::{Digest, KeyedDigest, Sealer};
 use envc_plan::{Ownership, StateKey};
-use envc_spec::{
-    Environment, Identity, Instance, Spec, StateStoreKind, TypeHead, identity_from_branch,
-};
+use envc_spec::{Environment, Identity, Instance, Spec, StateStoreKind, TypeHead};
+
+use folder::{Bare, Folder};
 
 use crate::{
     clock::{SystemClock, SystemEntropy},
@@ -19,11 +21,12 @@ use crate::{
     dirs::StateDir,
     env::ProcessEnv,
     error::CommandError,
-    exit_code::ExitCode,
-    git::{self, GitView},
+    git::{self, GitView, Repository},
+    identity::{self, Id, Source},
     project::SpecFile,
-    registry::{CopyRecord, Mint, Place, Registry, WorkingCopy},
+    registry::{Belongs, CopyRecord, Document, Drawn, Registry, Whose, WorkingCopy},
     ui::Ui,
+    whose,
 };
 
 /// What the command line says of the environment.
@@ -42,7 +45,7 @@ pub(crate) struct Selection {
 /// How an ID is come by when none is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnNewId {
-    /// Mint and record one.
+    /// Draw one. It is recorded once all is refused that can be: see `record_environment`.
     Mint,
     /// There is nothing to work on then.
     Absent,
@@ -71,6 +74,10 @@ pub(crate) struct Session<'a> {
     pub(crate) spec: Option<Spec>,
     /// The project's name.
     pub(crate) project: String,
+    /// What stands for the project in names.
+    pub(crate) prefix: String,
+    /// The repository whose project it is.
+    pub(crate) repository: String,
     /// The project's zone.
     pub(crate) zone: Option<String>,
     /// Git, as far as it is there.
@@ -82,6 +89,8 @@ pub(crate) struct Session<'a> {
     pub(crate) type_why: String,
     /// The environment's ID.
     pub(crate) id: String,
+    /// The ID is this working copy's own, drawn or recorded here.
+    minted: bool,
     /// The cloud, and why.
     pub(crate) cloud: Choice<CloudName>,
     /// The environment.
@@ -98,48 +107,47 @@ impl<'a> Session<'a> {
         on_new: OnNewId,
     ) -> Result<Option<Self>, CommandError> {
         let spec = file.load(ui)?;
-        let root = file.root.clone();
-        let state_dir = StateDir::open(env, &root)?;
-        let clock = SystemClock::new(env);
-        let entropy = SystemEntropy::new(env);
-        let git = git::look(&root, env);
-        if let Some(warning) = &git.warning {
-            ui.detail(warning);
-        }
-        let registry = Registry::new(&state_dir);
-        let (mut copy, _settled) =
-            WorkingCopy::open(&registry, place(&root, &git), spec.project(), clock.unix_s())?;
-        let Choice { value: head, why: type_why } =
-            choose(&spec, env, &git, &registry, &copy, selection)?;
-        let head = head.clone();
-        let Some(id) =
-            identity(&spec, &head, &git, &mut copy, selection, on_new, &clock, &entropy)?
-        else {
-            return Ok(None);
-        };
+        let folder = Folder::open(ui, env, &file, Some(&spec))?;
+        let copy = folder.copy(env, spec.project())?;
+        whose::settle(ui, &copy, folder.named.as_deref())?;
+        let repository = copy.repository().to_owned();
+        let Choice { value: head, why: type_why } = choose(&spec, env, &folder, &copy, selection)?;
+        let Folder { state_dir, digest, clock, git, registry, .. } = folder;
         let document = registry.read()?;
+        let entropy = SystemEntropy::new(env);
+        let whose = Whose { project: spec.project(), repository: &repository };
+        let head = head.clone();
+        let known = identity::known(&head, &copy, selection)?;
+        if let Some(Id { id, .. }) = &known {
+            whose::refuse_minted_elsewhere(&document, &whose, id)?;
+        }
+        let recorded = known.as_ref().and_then(|known| document.first_cloud(&whose, &known.id));
         let cloud = choose_cloud(&CloudInputs {
             flag: selection.cloud.as_deref(),
             variable: env.cloud.as_deref(),
-            recorded: document.first_cloud(spec.project(), &id),
+            recorded,
             token: env.api_token.is_some(),
             ci: env.ci,
             fixed_identity: matches!(head.identity, Identity::Text { per_pr: false, .. }),
             protect: head.protect,
         })?;
-        let ports = copy.assign_ports(&head.name, &id, &head.ports, clock.unix_s())?;
-        let repository = git.repository.as_ref();
+        let source = Source { spec: &spec, head: &head, git: &git, env, cloud: cloud.value };
+        let Id { id, minted } = match known {
+            Some(known) => known,
+            None if on_new == OnNewId::Absent => return Ok(None),
+            None => source.draw(ui, &copy, clock.unix_s(), &entropy)?,
+        };
+        let ports = copy.choose_ports(&id, &head.ports)?;
         let instance = Instance {
             id: id.clone(),
-            branch: repository.and_then(|repository| repository.branch.clone()),
-            pr: selection.pr.or_else(|| pr_of(&head, &id)),
-            sha: repository.and_then(|repository| repository.sha.clone()),
+            branch: git::branch(&git, env),
+            pr: selection.pr.or_else(|| identity::pr_of(&head, &id)),
+            sha: git.repository.as_ref().and_then(|repository| repository.sha.clone()),
             ports,
             local_cloud: cloud.value == CloudName::Local,
         };
         let environment =
             spec.environment(&head.name, &instance).map_err(|found| file.refuse(ui, found))?;
-        let digest = state_dir.keyed_digest()?;
         Ok(Some(Self {
             ui,
             env,
@@ -147,9 +155,11 @@ impl<'a> Session<'a> {
             digest,
             clock,
             entropy,
-            root,
+            root: file.root.clone(),
             file,
             project: spec.project().to_owned(),
+            prefix: spec.prefix().to_owned(),
+            repository,
             zone: spec.zone().map(str::to_owned),
             spec: Some(spec),
             git,
@@ -157,9 +167,41 @@ impl<'a> Session<'a> {
             head,
             type_why,
             id,
+            minted,
             cloud,
             environment,
         }))
+    }
+
+    /// Opens a session on the project alone, whatever its environments: for what belongs to all.
+    pub(crate) fn open_project(
+        ui: &'a Ui,
+        env: &'a ProcessEnv,
+        file: SpecFile,
+        cloud: Option<&str>,
+    ) -> Result<Self, CommandError> {
+        let spec = file.load(ui)?;
+        let folder = Folder::open(ui, env, &file, Some(&spec))?;
+        let copy = folder.copy(env, spec.project())?;
+        let cloud = choose_cloud(&CloudInputs {
+            flag: cloud,
+            variable: env.cloud.as_deref(),
+            token: env.api_token.is_some(),
+            ci: env.ci,
+            ..CloudInputs::default()
+        })?;
+        let bare = Bare {
+            project: spec.project().to_owned(),
+            prefix: spec.prefix().to_owned(),
+            repository: folder.named.clone().unwrap_or_else(|| copy.repository().to_owned()),
+            env_type: String::new(),
+            id: "project".to_owned(),
+            ports: BTreeMap::new(),
+            cloud,
+            zone: spec.zone().map(str::to_owned),
+            spec: Some(spec),
+        };
+        Ok(bare.session(ui, env, file, folder, copy))
     }
 
     /// The type that a command without a session would mean, and why; nothing is minted.
@@ -170,16 +212,9 @@ impl<'a> Session<'a> {
         spec: &Spec,
         selection: &Selection,
     ) -> Result<Choice<String>, CommandError> {
-        let state_dir = StateDir::open(env, &file.root)?;
-        let git = git::look(&file.root, env);
-        if let Some(warning) = &git.warning {
-            ui.detail(warning);
-        }
-        let registry = Registry::new(&state_dir);
-        let now_s = SystemClock::new(env).unix_s();
-        let (copy, _settled) =
-            WorkingCopy::open(&registry, place(&file.root, &git), spec.project(), now_s)?;
-        let Choice { value, why } = choose(spec, env, &git, &registry, &copy, selection)?;
+        let folder = Folder::open(ui, env, file, Some(spec))?;
+        let copy = folder.copy(env, spec.project())?;
+        let Choice { value, why } = choose(spec, env, &folder, &copy, selection)?;
         Ok(Choice { value: value.name.clone(), why })
     }
 
@@ -191,16 +226,13 @@ impl<'a> Session<'a> {
         file: SpecFile,
         selection: &Selection,
     ) -> Result<Option<Self>, CommandError> {
-        let root = file.root.clone();
-        let Some(project) = WorkingCopy::last_project(&root) else { return Ok(None) };
-        let state_dir = StateDir::open(env, &root)?;
-        let clock = SystemClock::new(env);
-        let git = git::look(&root, env);
-        let registry = Registry::new(&state_dir);
-        let (copy, _settled) =
-            WorkingCopy::open(&registry, place(&root, &git), &project, clock.unix_s())?;
+        let folder = Folder::open(ui, env, &file, None)?;
+        let last = WorkingCopy::last_project(&folder.place, &folder.digest);
+        let Some(project) = last else { return Ok(None) };
+        // Nobody can read in the spec which repository it is of, so the record tells.
+        let copy = Folder { named: None, ..folder.clone() }.copy(env, &project)?;
         let id = match &selection.id {
-            Some(id) => Some(checked_id(id)?),
+            Some(id) => Some(identity::checked(id)?),
             None => copy.record().bound.as_ref().map(|bound| bound.id.clone()),
         };
         let known = id.and_then(|id| Some((copy.record().environments.get(&id)?.clone(), id)));
@@ -215,46 +247,18 @@ impl<'a> Session<'a> {
             ci: env.ci,
             ..CloudInputs::default()
         })?;
-        let identity = Identity::Branch { max_length: id.len(), unique: true };
-        let head = TypeHead {
-            name: record.env_type.clone(),
-            default: false,
-            when: None,
-            identity: identity.clone(),
-            protect: false,
-            ports: std::collections::BTreeMap::new(),
-            span: envc_core::Span::default(),
-        };
-        let instance = Instance {
-            id: id.clone(),
-            branch: None,
-            pr: None,
-            sha: None,
-            ports: record.ports.clone(),
-            local_cloud: cloud.value == CloudName::Local,
-        };
-        let environment = Environment::recorded(&project, &head.name, identity, instance);
-        let digest = state_dir.keyed_digest()?;
-        Ok(Some(Self {
-            ui,
-            env,
-            state_dir,
-            digest,
-            clock,
-            entropy: SystemEntropy::new(env),
-            root,
-            file,
-            spec: None,
+        let bare = Bare {
+            prefix: project.clone(),
             project,
-            zone: None,
-            git,
-            copy: RefCell::new(copy),
-            head,
-            type_why: "this folder is bound to it".into(),
+            repository: copy.repository().to_owned(),
+            env_type: record.env_type,
             id,
+            ports: record.ports,
             cloud,
-            environment,
-        }))
+            zone: None,
+            spec: None,
+        };
+        Ok(Some(bare.session(ui, env, file, folder, copy)))
     }
 
     /// True where the state is kept by the edge Worker. The local cloud's never leaves the machine.
@@ -293,10 +297,61 @@ impl<'a> Session<'a> {
         Digest::of(&self.file.text)
     }
 
+    /// Whose project it is.
+    pub(crate) fn whose(&self) -> Whose<'_> {
+        Whose { project: &self.project, repository: &self.repository }
+    }
+
+    /// True where the name of a pull request's resource is to be a proof: for what no other machine
+    /// records. The project has to be claimed in the account then.
+    pub(crate) fn needs_claim(&self) -> bool {
+        matches!(self.head.identity, Identity::Text { per_pr: true, .. }) && !self.shares_state()
+    }
+
+    /// What is recorded of this machine's working copies.
+    pub(crate) fn registry_document(&self) -> Result<Document, CommandError> {
+        Registry::new(&self.state_dir).read()
+    }
+
+    /// Which repository the folder was found to be of.
+    pub(crate) fn belongs(&self) -> Belongs {
+        self.copy.borrow().belongs().clone()
+    }
+
+    /// Takes along what was made from this folder for another repository.
+    pub(crate) fn take_along(&self) -> Result<(), CommandError> {
+        self.copy.borrow_mut().take_along(&self.repository, self.clock.unix_s())
+    }
+
+    /// True for a repository that this one was before.
+    pub(crate) fn was(&self, repository: &str) -> bool {
+        self.copy.borrow().was(repository)
+    }
+
+    /// Another folder that is there, from which an environment of this name was applied, where this
+    /// one is none.
+    pub(crate) fn made_elsewhere(&self) -> Result<Option<PathBuf>, CommandError> {
+        self.copy.borrow().made_elsewhere(&self.id)
+    }
+
+    /// Records what the session was opened with: the ID, if it is new, and the ports. Done once all
+    /// is refused that can be before any call is made. False: another process was quicker, and the
+    /// session has to be opened anew.
+    pub(crate) fn record_environment(&self) -> Result<bool, CommandError> {
+        let drawn = Drawn {
+            env_type: &self.head.name,
+            id: &self.id,
+            minted: self.minted,
+            unique: matches!(self.head.identity, Identity::Branch { unique: true, .. }),
+            ports: &self.environment.instance.ports,
+        };
+        self.copy.borrow_mut().record_environment(&drawn, self.clock.unix_s())
+    }
+
     /// What proves a namesake ours.
     pub(crate) fn ownership(&self, adopt: bool) -> Result<Ownership, CommandError> {
         let known: BTreeSet<String> =
-            Registry::new(&self.state_dir).read()?.known_ids(&self.project);
+            Registry::new(&self.state_dir).read()?.known_ids(&self.whose());
         Ok(Ownership {
             marker: self.environment.marker.clone(),
             // An ID without time and chance in it may be another developer's as well.
@@ -353,113 +408,43 @@ impl<'a> Session<'a> {
     }
 }
 
-fn place(root: &std::path::Path, git: &GitView) -> Place {
-    match &git.repository {
-        Some(repository) => Place {
-            root: root.to_owned(),
-            folder: repository.toplevel.clone(),
-            git_dir: Some(repository.git_dir.clone()),
-        },
-        None => Place { root: root.to_owned(), folder: root.to_owned(), git_dir: None },
-    }
-}
-
 fn choose<'s>(
     spec: &'s Spec,
     env: &ProcessEnv,
-    git: &GitView,
-    registry: &Registry,
+    folder: &Folder,
     copy: &WorkingCopy,
     selection: &Selection,
 ) -> Result<Choice<&'s TypeHead>, CommandError> {
     let by_id = match (&selection.env_type, &selection.id) {
-        (None, Some(id)) => registry
+        (None, Some(id)) => folder
+            .registry
             .read()?
-            .type_of(spec.project(), id)
+            .type_of(&Whose { project: spec.project(), repository: copy.repository() }, id)
             .map(str::to_owned)
             .or_else(|| spec.could_be_fixed(id, "").map(|head| head.name.clone())),
         _ => None,
     };
-    if let Some(name) = by_id
-        && let Some(head) = spec.head(&name)
-    {
-        return Ok(Choice { value: head, why: "--id names one of its environments".into() });
-    }
-    choose_type(
-        spec.types(),
-        &TypeInputs {
-            argument: selection.env_type.as_deref(),
-            variable: env.env_type.as_deref(),
-            bound: copy.record().bound.as_ref().map(|bound| bound.env_type.as_str()),
-            pr: selection.pr.is_some(),
-            worktree: git.repository.as_ref().is_some_and(git::Repository::is_linked_worktree),
-        },
-    )
-}
-
-#[expect(clippy::too_many_arguments, reason = "each is a source of the ID; a struct would hide it")]
-fn identity(
-    spec: &Spec,
-    head: &TypeHead,
-    git: &GitView,
-    copy: &mut WorkingCopy,
-    selection: &Selection,
-    on_new: OnNewId,
-    clock: &SystemClock,
-    entropy: &SystemEntropy,
-) -> Result<Option<String>, CommandError> {
-    if let Some(id) = &selection.id {
-        return checked_id(id).map(Some);
-    }
-    match &head.identity {
-        Identity::Text { pattern, per_pr: false } => Ok(Some(pattern.clone())),
-        Identity::Text { pattern, per_pr: true } => match selection.pr {
-            Some(pr) => Ok(Some(pattern.replace("{env.pr}", &pr.to_string()))),
-            None => Err(CommandError::usage(format!(
-                "an environment of type `{}` needs the number of its pull request",
-                head.name
-            ))
-            .hint("add it: --pr 42")
-            .code("envc::cli::no_pr")),
-        },
-        Identity::Branch { max_length, unique } => {
-            if let Some(id) = copy.record().minted_id(&head.name) {
-                return Ok(Some(id.to_owned()));
-            }
-            if on_new == OnNewId::Absent {
-                return Ok(None);
-            }
-            let branch = git.repository.as_ref().and_then(|git| git.branch.as_deref());
-            let mint = Mint {
-                env_type: &head.name,
-                branch_part: &identity_from_branch(branch, *max_length),
-                unique: *unique,
-                now_s: clock.unix_s(),
-                forbidden: &|id| spec.could_be_fixed(id, &head.name).is_some(),
-            };
-            copy.mint(&mint, entropy).map(Some)
+    let chosen = match by_id.and_then(|name| spec.head(&name)) {
+        Some(head) => Choice { value: head, why: "--id names one of its environments".into() },
+        None => choose_type(
+            spec.types(),
+            &TypeInputs {
+                argument: selection.env_type.as_deref(),
+                variable: env.env_type.as_deref(),
+                bound: copy.record().bound.as_ref().map(|bound| bound.env_type.as_str()),
+                pr: selection.pr.is_some(),
+                worktree: folder
+                    .git
+                    .repository
+                    .as_ref()
+                    .is_some_and(Repository::is_linked_worktree),
+            },
+        )?,
+    };
+    match selection.pr {
+        Some(pr) if !identity::is_per_pr(chosen.value) => {
+            Err(identity::no_use_of_pr(spec.types(), &chosen, pr))
         }
+        _ => Ok(chosen),
     }
-}
-
-/// An ID from the command line goes into names and paths, so it has to look like one.
-fn checked_id(id: &str) -> Result<String, CommandError> {
-    let good = !id.is_empty()
-        && id.len() <= envc_core::limits::ID_CHARS_MAX
-        && !id.starts_with('-')
-        && !id.ends_with('-')
-        && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    if good {
-        return Ok(id.to_owned());
-    }
-    Err(CommandError::new(ExitCode::Usage, format!("`{id}` is not an environment ID"))
-        .hint("an ID holds lower-case letters, digits and dashes, such as fix-login-t1a2b3beef")
-        .code("envc::cli::bad_id"))
-}
-
-/// The number of the pull request, when only the ID was named.
-fn pr_of(head: &TypeHead, id: &str) -> Option<u32> {
-    let Identity::Text { pattern, per_pr: true } = &head.identity else { return None };
-    let (before, after) = pattern.split_once("{env.pr}")?;
-    id.strip_prefix(before)?.strip_suffix(after)?.parse().ok()
 }

@@ -307,7 +307,7 @@ mod tests {
         let (_keep, dir) = state_dir();
         let store = locked(&dir, "main-1");
         assert_eq!(block_on(store.load()).unwrap(), None);
-        let mut state = State::new(key("main-1"), "local", "abc");
+        let mut state = State::new(key("main-1"), "host/a/b", "local", "abc");
         let first = block_on(store.save(&state, None)).unwrap();
         state.serial += 1;
         let second = block_on(store.save(&state, Some(&first))).unwrap();
@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn without_the_lock_nothing_is_written() {
         let (_keep, dir) = state_dir();
-        let state = State::new(key("a"), "local", "abc");
+        let state = State::new(key("a"), "host/a/b", "local", "abc");
         let reader = LocalStore::read_only(&dir, key("a"));
         assert!(block_on(reader.save(&state, None)).is_err());
         let store = locked(&dir, "a");
@@ -345,7 +345,7 @@ mod tests {
         let store = locked(&dir, "a");
         fsio::write_atomic(&store.0.file, b"{\"schema\":1", 0o600).unwrap();
         assert!(matches!(block_on(store.load()), Err(StoreError::State(_))));
-        let state = State::new(key("a"), "local", "abc");
+        let state = State::new(key("a"), "host/a/b", "local", "abc");
         assert!(matches!(block_on(store.save(&state, None)), Err(StoreError::Conflict { .. })));
     }
 
@@ -354,7 +354,7 @@ mod tests {
         let (_keep, dir) = state_dir();
         for env in ["main-1", "../x", ".a%", "ü"] {
             let store = locked(&dir, env);
-            block_on(store.save(&State::new(key(env), "t", "l"), None)).unwrap();
+            block_on(store.save(&State::new(key(env), "host/a/b", "t", "l"), None)).unwrap();
         }
         let keys = LocalStore::list(&dir, "shop").unwrap();
         let names: Vec<&str> = keys.iter().map(|key| key.env.as_str()).collect();

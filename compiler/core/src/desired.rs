@@ -27,6 +27,9 @@ pub struct Desired {
     /// Its natural key: the physical name that a list of this kind is searched for. For DNS the
     /// type and the host (`CNAME app.example.com`), for a tunnel's configuration the tunnel's name.
     pub name: String,
+    /// The spec does not give the name: it is `{project}--{label}--{env}`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub default_name: bool,
     /// Whether envc owns it.
     pub mode: Mode,
     /// Refuses delete and replace.

@@ -22,6 +22,8 @@ pub const SHARED_NODES_MAX: usize = 20_000;
 pub const RESOLVED_NODES_MAX: usize = 100_000;
 /// Characters of all texts of an environment together, references replaced.
 pub const TEXTS_CHARS_MAX: usize = 8 * 1024 * 1024;
+/// Characters of a project's `id=`: with a project's name it fits into a title in the account.
+pub const REPOSITORY_CHARS_MAX: usize = 200;
 /// Bytes of a text in a spec, references included.
 pub const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// Characters of a text after its references are replaced by other texts.

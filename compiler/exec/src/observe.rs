@@ -16,14 +16,16 @@ use crate::{
 type Askers<'q> = Vec<(KindId, Option<&'q str>)>;
 
 /// Observes. Two round trips at the most: all lists at once, then all children at once. Costs
-/// pages, never a request per resource.
+/// pages, never a request per resource. Kinds `besides` are listed whoever asks for them.
 pub async fn observe(
     client: &Client<'_>,
     scope: &Scope,
     desired: &BTreeMap<Address, Desired>,
     state: Option<&State>,
+    besides: &[KindId],
 ) -> Result<Observation, CallError> {
-    let questions = Questions::of(desired.values(), state);
+    let mut questions = Questions::of(desired.values(), state);
+    questions.lists.extend(besides.iter().map(|id| (*id, None)));
     // Kinds that one list tells of share its call.
     let mut lists: Vec<(Listing, Askers<'_>)> = Vec::new();
     for (id, zone) in &questions.lists {

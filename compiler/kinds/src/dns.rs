@@ -250,6 +250,7 @@ impl Kind for Dns {
         vec![Desired {
             address: Address::new(KindId::Dns, node.label().unwrap_or_default()),
             name: key(kind, &host),
+            default_name: false,
             mode: Mode::Managed,
             protect: cx.protected(),
             fields,

@@ -3,6 +3,8 @@
 use envc_core::{Diagnostic, Text};
 use envc_syntax::{Node, Scalar};
 
+use crate::NameProblem;
+
 /// The view of the spec that a kind sees. Kinds need not know the spec crate.
 pub trait Lower {
     /// Interpolates a text into a place that others can see. A mistake is reported, and gives
@@ -21,6 +23,10 @@ pub trait Lower {
 
     /// The physical name of a resource: its `name=` property, else `{project}--{label}--{env}`.
     fn physical_name(&mut self, node: &Node) -> String;
+
+    /// What is wrong with a physical name of so many characters where `max` are allowed: the sum,
+    /// and the ways out.
+    fn too_long(&self, node: &Node, length: usize, max: usize) -> NameProblem;
 
     /// A host inside the zone: the value, interpolated, with the zone appended where it is not
     /// there yet (`@` is the zone itself). `None` when the project has no zone; that is reported.

@@ -60,7 +60,7 @@ pub struct NameProblem {
     /// As a clause after "it".
     pub what: String,
     /// What to do.
-    pub help: &'static str,
+    pub help: String,
 }
 
 /// Names that may hold anything that can be printed; each kind sets its own `max`.
@@ -99,22 +99,28 @@ impl NameRule {
         self.problem(name).is_none()
     }
 
+    /// Characters of a name, where they are more than it allows.
+    pub fn too_many(&self, name: &str) -> Option<usize> {
+        Some(name.chars().count()).filter(|length| *length > self.max)
+    }
+
     /// What is wrong with a name, or nothing.
     pub fn problem(&self, name: &str) -> Option<NameProblem> {
         let length = name.chars().count();
         if length < self.min || length > self.max {
-            let what = format!(
-                "has {length} characters with the longest environment ID, and {} to {} are allowed",
-                self.min, self.max
-            );
-            let help = "shorten the name, set `name=`, or lower `max-length=` of the identity";
+            let what =
+                format!("has {length} characters, and {} to {} are allowed", self.min, self.max);
+            let help = "write a name of another length".to_owned();
             return Some(NameProblem { what, help });
         }
         let good = name.chars().next().is_some_and(self.first)
             && name.chars().all(self.rest)
             && name.chars().last().is_some_and(self.last);
         let help = "write another name, or set `name=`, such as name=\"{project}-other-{env}\"";
-        (!good).then(|| NameProblem { what: format!("may hold {}", self.chars), help })
+        (!good).then(|| NameProblem {
+            what: format!("may hold {}", self.chars),
+            help: help.to_owned(),
+        })
     }
 }
 
@@ -122,9 +128,11 @@ impl NameRule {
 pub(crate) fn managed(kind: KindId, node: &Node, cx: &mut dyn Lower, rule: &NameRule) -> Desired {
     let name = cx.physical_name(node);
     let span = node.prop("name").map_or(node.label_span(), |scalar| scalar.span);
-    if !name.is_empty()
-        && let Some(problem) = rule.problem(&name)
-    {
+    let problem = match rule.too_many(&name) {
+        Some(length) => Some(cx.too_long(node, length, rule.max)),
+        None => rule.problem(&name),
+    };
+    if let Some(problem) = problem.filter(|_| !name.is_empty()) {
         let noun = crate::kind(kind).noun();
         let message = format!("`{name}` cannot be the name of this {noun}: it {}", problem.what);
         cx.report(
@@ -136,6 +144,7 @@ pub(crate) fn managed(kind: KindId, node: &Node, cx: &mut dyn Lower, rule: &Name
     Desired {
         address: Address::new(kind, node.label().unwrap_or_default()),
         name,
+        default_name: node.prop("name").is_none(),
         mode: Mode::Managed,
         protect: cx.protected(),
         fields: BTreeMap::new(),

@@ -131,6 +131,7 @@ impl Kind for Tunnel {
             all.push(Desired {
                 address: Address::new(KindId::TunnelConfig, tunnel.address.name()),
                 name: tunnel.name.clone(),
+                default_name: tunnel.default_name,
                 mode: Mode::Managed,
                 protect: tunnel.protect,
                 fields: [("ingress".to_owned(), Value::List(rules))].into(),
@@ -215,6 +216,7 @@ fn record(tunnel: &Desired, ingress: &Node, hostname: &str, cx: &mut dyn Lower) 
     Desired {
         address: Address::new(KindId::Dns, format!("{}.{label}", tunnel.address.name())),
         name: dns::key("CNAME", hostname),
+        default_name: false,
         mode: Mode::Managed,
         protect: tunnel.protect,
         fields: [

@@ -89,6 +89,7 @@ pub(crate) mod tests {
         Desired {
             address: address.parse().unwrap(),
             name: format!("shop-{}", address.replace('.', "-")),
+            default_name: false,
             mode: Mode::Managed,
             protect: false,
             fields: if needs.is_empty() {

@@ -8,8 +8,8 @@ use serde_json::Value as Json;
 
 use crate::state::StateKey;
 
-/// The format version of a plan document.
-pub const PLAN_FORMAT: u32 = 1;
+/// The format version of a plan document. 2: the basis names the repository.
+pub const PLAN_FORMAT: u32 = 2;
 
 /// A plan. The same inputs give the same bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,8 @@ pub struct Plan {
 pub struct Basis {
     /// Whose plan.
     pub key: StateKey,
+    /// The repository whose project it is.
+    pub repository: String,
     /// The environment's type.
     pub env_type: String,
     /// Apply or destroy.

@@ -22,6 +22,8 @@ use crate::{
 pub struct Inputs<'a> {
     /// Whose plan.
     pub key: StateKey,
+    /// The repository whose project it is.
+    pub repository: String,
     /// The environment's type.
     pub env_type: String,
     /// Digest of the spec's text.
@@ -113,6 +115,7 @@ fn make(inputs: &Inputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
         format: PLAN_FORMAT,
         basis: Basis {
             key: inputs.key.clone(),
+            repository: inputs.repository.clone(),
             env_type: inputs.env_type.clone(),
             goal,
             lineage: inputs.state.map(|state| state.lineage.clone()).unwrap_or_default(),

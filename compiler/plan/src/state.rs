@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 /// The schema version that this build writes. Raise it when an older build would misread a field.
-pub const STATE_SCHEMA: u32 = 1;
+///
+/// - 1: the first one. It names no repository.
+/// - 2: `repository`.
+pub const STATE_SCHEMA: u32 = 2;
 
 /// The key of a state: it is never compared with another cloud's.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,6 +40,10 @@ pub struct State {
     pub serial: u64,
     /// Whose state it is.
     pub key: StateKey,
+    /// The repository whose project it is: two repositories may name a project alike. None: a
+    /// document of the first version, which nobody has taken over yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
     /// The type the environment was applied as.
     pub env_type: String,
     /// What exists, by address.
@@ -179,12 +186,18 @@ impl std::fmt::Display for StateKey {
 
 impl State {
     /// A state without resources. `lineage` is 16 random hex digits or more.
-    pub fn new(key: StateKey, env_type: impl Into<String>, lineage: impl Into<String>) -> Self {
+    pub fn new(
+        key: StateKey,
+        repository: impl Into<String>,
+        env_type: impl Into<String>,
+        lineage: impl Into<String>,
+    ) -> Self {
         Self {
             schema: STATE_SCHEMA,
             lineage: lineage.into(),
             serial: 0,
             key,
+            repository: Some(repository.into()),
             env_type: env_type.into(),
             resources: BTreeMap::new(),
             leases: BTreeMap::new(),
@@ -192,7 +205,9 @@ impl State {
         }
     }
 
-    /// Reads a document, and refuses what is newer, damaged, or another environment's.
+    /// Reads a document of any version that there was, and refuses what is newer, damaged, or
+    /// another environment's. What is read is of this version; whose repository's it is, the
+    /// caller looks at.
     pub fn parse(bytes: &[u8], key: &StateKey) -> Result<Self, StateError> {
         let damaged = |error: serde_json::Error| StateError::Damaged { reason: error.to_string() };
         let json: Json = serde_json::from_slice(bytes).map_err(damaged)?;
@@ -203,7 +218,8 @@ impl State {
         if schema > u64::from(STATE_SCHEMA) {
             return Err(StateError::Newer { found: schema });
         }
-        let state: Self = serde_json::from_value(json).map_err(damaged)?;
+        let mut state: Self = serde_json::from_value(json).map_err(damaged)?;
+        state.schema = STATE_SCHEMA;
         if state.key != *key {
             return Err(StateError::Foreign {
                 found: state.key.to_string(),
@@ -229,6 +245,12 @@ impl State {
             if recorded.id.is_empty() || recorded.name.is_empty() {
                 return Err(StateError::Damaged {
                     reason: format!("{address} has no identifier or no name"),
+                });
+            }
+            let parent = recorded.parent.as_ref();
+            if let Some(parent) = parent.filter(|it| !self.resources.contains_key(*it)) {
+                return Err(StateError::Damaged {
+                    reason: format!("{address} lives with {parent}, which is not recorded"),
                 });
             }
         }
@@ -265,13 +287,57 @@ mod tests {
         }
     }
 
+    fn recorded(id: &str, parent: Option<&str>) -> Recorded {
+        Recorded {
+            name: "shop-web-main".into(),
+            id: id.into(),
+            parent: parent.map(|parent| parent.parse().unwrap()),
+            ..Recorded::default()
+        }
+    }
+
+    /// As the first version wrote it.
+    const FIRST: &str = r#"{
+  "schema": 1,
+  "lineage": "00112233445566ff",
+  "serial": 3,
+  "key": { "cloud": "local", "account": "0123", "project": "shop", "env": "main" },
+  "env_type": "local",
+  "resources": { "d1.web": { "name": "shop-web-main", "id": "u", "fields": {} } },
+  "intents": []
+}
+"#;
+
+    #[test]
+    fn a_state_of_the_first_version_is_carried_over_and_names_no_repository() {
+        let state = State::parse(FIRST.as_bytes(), &key("main")).unwrap();
+        assert_eq!((state.schema, state.serial, &state.repository), (STATE_SCHEMA, 3, &None));
+        assert_eq!(state.resources.len(), 1);
+        // Nobody took it over: the next reader sees as much.
+        let bytes = String::from_utf8(state.to_bytes()).unwrap();
+        assert!(!bytes.contains("repository"), "{bytes}");
+    }
+
+    #[test]
+    fn a_resource_without_identifier_or_parent_is_damage() {
+        let mut state = State::new(key("main"), "host/a/b", "local", "abc");
+        state.resources.insert("tunnel.dev".parse().unwrap(), recorded("t", None));
+        let config = "tunnel-config.dev".parse().unwrap();
+        state.resources.insert(config, recorded("t", Some("tunnel.dev")));
+        assert_eq!(state.verify(), Ok(()));
+        let whole = state.clone();
+        state.resources.remove(&"tunnel.dev".parse().unwrap());
+        let error = State::parse(&state.to_bytes(), &key("main")).unwrap_err().to_string();
+        assert!(error.contains("tunnel-config.dev lives with tunnel.dev"), "{error}");
+        let mut state = whole;
+        state.resources.insert("d1.web".parse().unwrap(), recorded("", None));
+        assert!(matches!(state.verify(), Err(StateError::Damaged { .. })));
+    }
+
     #[test]
     fn a_state_reads_back_and_refuses_what_is_not_its_own() {
-        let mut state = State::new(key("main"), "local", "abc");
-        state.resources.insert(
-            "d1.web".parse().unwrap(),
-            Recorded { name: "shop-web-main".into(), id: "u".into(), ..Recorded::default() },
-        );
+        let mut state = State::new(key("main"), "host/a/b", "local", "abc");
+        state.resources.insert("d1.web".parse().unwrap(), recorded("u", None));
         let bytes = state.to_bytes();
         assert_eq!(State::parse(&bytes, &key("main")), Ok(state));
         assert!(matches!(State::parse(&bytes, &key("x")), Err(StateError::Foreign { .. })));

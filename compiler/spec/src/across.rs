@@ -1,7 +1,7 @@
 //! What only shows itself when all types are seen together: IDs that meet, names that two types
 //! own, and which types a mistake belongs to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use envc_core::{Diagnostic, Diagnostics, KindId, Span};
 use envc_syntax::Document;
@@ -9,6 +9,7 @@ use envc_syntax::Document;
 use crate::{
     Environment, Identity, TypeHead, codes,
     collisions::{declared, group},
+    meet::patterns_meet,
 };
 
 /// A made-up ID that is shorter might be part of a word.
@@ -214,95 +215,5 @@ fn list(names: &[String]) -> String {
     match names.len().saturating_sub(TYPES_SHOWN_MAX) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
-    }
-}
-
-/// True when an ID could be one of a pattern's.
-pub(crate) fn fits(id: &str, pattern: &str) -> bool {
-    meet(&id.chars().map(Piece::Char).collect::<Vec<_>>(), &pieces(pattern))
-}
-
-/// True when two patterns have an ID in common.
-fn patterns_meet(a: &str, b: &str) -> bool {
-    meet(&pieces(a), &pieces(b))
-}
-
-/// A piece of a pattern of IDs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Piece {
-    Char(char),
-    /// The first digit of a pull request's number: not 0.
-    First,
-    /// Any number of further digits.
-    More,
-}
-
-fn pieces(pattern: &str) -> Vec<Piece> {
-    let mut out = Vec::new();
-    for (position, part) in pattern.split("{env.pr}").enumerate() {
-        if position > 0 {
-            out.extend([Piece::First, Piece::More]);
-        }
-        out.extend(part.chars().map(Piece::Char));
-    }
-    out
-}
-
-/// True when some text fits both: the states that the two can be in together are walked.
-fn meet(a: &[Piece], b: &[Piece]) -> bool {
-    let mut seen = BTreeSet::new();
-    let mut open = vec![(0, 0)];
-    while let Some((i, j)) = open.pop() {
-        if !seen.insert((i, j)) {
-            continue;
-        }
-        let (x, y) = (a.get(i).copied(), b.get(j).copied());
-        if x.is_none() && y.is_none() {
-            return true;
-        }
-        // Further digits may also be none.
-        if x == Some(Piece::More) {
-            open.push((i + 1, j));
-        }
-        if y == Some(Piece::More) {
-            open.push((i, j + 1));
-        }
-        let (Some(x), Some(y)) = (x, y) else { continue };
-        if one_char_fits(x, y) {
-            let next = |piece: Piece, at: usize| at + usize::from(piece != Piece::More);
-            open.push((next(x, i), next(y, j)));
-        }
-    }
-    false
-}
-
-/// True when one character fits both pieces.
-fn one_char_fits(x: Piece, y: Piece) -> bool {
-    match (x, y) {
-        (Piece::Char(a), Piece::Char(b)) => a == b,
-        (Piece::Char(c), Piece::First) | (Piece::First, Piece::Char(c)) => {
-            matches!(c, '1'..='9')
-        }
-        (Piece::Char(c), Piece::More) | (Piece::More, Piece::Char(c)) => c.is_ascii_digit(),
-        (Piece::First | Piece::More, Piece::First | Piece::More) => true,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_meet_where_one_number_can_be_the_other() {
-        assert!(patterns_meet("pr-{env.pr}", "pr-{env.pr}"));
-        assert!(patterns_meet("pr-{env.pr}", "pr-1{env.pr}"));
-        assert!(patterns_meet("pr-{env.pr}", "pr-12"));
-        assert!(patterns_meet("{env.pr}0", "1{env.pr}"));
-        assert!(!patterns_meet("pr-{env.pr}", "pr-0"));
-        assert!(!patterns_meet("pr-{env.pr}", "pr-012"));
-        assert!(!patterns_meet("pr-{env.pr}", "pr-"));
-        assert!(!patterns_meet("pr-{env.pr}", "pr-{env.pr}-x"));
-        assert!(!patterns_meet("a-{env.pr}", "b-{env.pr}"));
-        assert!(fits("pr-7", "pr-{env.pr}") && !fits("pr-7", "pr-8") && fits("x", "x"));
     }
 }

@@ -37,6 +37,7 @@ impl<'a> Scope<'a> {
         let text = |kind: &str| merged.single(kind).and_then(Node::label);
         let mut environment = Environment {
             project: given.project.to_owned(),
+            prefix: given.prefix.to_owned(),
             zone: given.zone.map(str::to_owned),
             type_name: given.type_name.to_owned(),
             instance: given.instance.clone(),

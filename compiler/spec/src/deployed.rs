@@ -39,7 +39,8 @@ impl Scope<'_> {
                 let fields = consumer_fields(consumer, fields());
                 let label = Some(consumer.queue.name());
                 let kind = KindId::QueueConsumer;
-                out.push(self.of_worker(kind, worker, label, &queue.name, fields));
+                let wanted = self.of_worker(kind, worker, label, &queue.name, fields);
+                out.push(Desired { default_name: queue.default_name, ..wanted });
             }
         }
         out
@@ -60,6 +61,7 @@ impl Scope<'_> {
         Desired {
             address: Address::new(kind, label),
             name: name.to_owned(),
+            default_name: false,
             mode: Mode::Managed,
             protect: self.given.protect,
             fields,
@@ -87,7 +89,9 @@ impl Scope<'_> {
             fields.insert("migrations".to_owned(), Value::List(all));
             fields.insert("migration-tag".to_owned(), Value::text(&last.tag));
         }
-        self.of_worker(KindId::Worker, worker, None, &worker.script, fields)
+        let default_name = worker.default_name;
+        let wanted = self.of_worker(KindId::Worker, worker, None, &worker.script, fields);
+        Desired { default_name, ..wanted }
     }
 
     /// Without a cron there is nothing to ask the API for.
@@ -104,7 +108,7 @@ impl Scope<'_> {
         let fields = BTreeMap::from([("crons".to_owned(), crons)]);
         let wanted = self.of_worker(KindId::WorkerCrons, worker, None, &worker.script, fields);
         let parent = Some(Address::new(KindId::Worker, &worker.name));
-        Some(Desired { parent, ..wanted })
+        Some(Desired { parent, default_name: worker.default_name, ..wanted })
     }
 
     /// A consumer is found by its queue's name.

@@ -105,6 +105,8 @@ pub enum MigrateMode {
 pub struct Environment {
     /// The project's name.
     pub project: String,
+    /// What stands for the project in names: its short form, else its name.
+    pub prefix: String,
     /// The project's zone.
     pub zone: Option<String>,
     /// The type's name.
@@ -164,6 +166,7 @@ impl Environment {
     ) -> Self {
         Self {
             project: project.to_owned(),
+            prefix: project.to_owned(),
             zone: None,
             type_name: type_name.to_owned(),
             marker: format!("envc:{project}/{}", instance.id),
@@ -228,6 +231,8 @@ pub struct Worker {
     pub name: String,
     /// The script's name in the account.
     pub script: String,
+    /// The spec does not give the script's name.
+    pub default_name: bool,
     /// Its folder, relative to the spec's folder.
     pub path: String,
     /// The template of its configuration, relative to the spec's folder; whole when left out.

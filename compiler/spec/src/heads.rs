@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Diagnostic, Diagnostics, Span, limits};
+use envc_core::{Diagnostic, Diagnostics, SEPARATOR, Span, limits};
 use envc_syntax::{Document, Node, Scalar, ScalarValue};
 
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     grammar::IDENTITY_WORD,
     identity_from_branch,
     merge::Merged,
+    name_parts,
     refs::Place,
     scope::{Given, Scope, port_ranges},
     suggest::{Spot, nearest},
@@ -213,6 +214,7 @@ fn text(
         };
         let given = Given {
             project,
+            prefix: project,
             zone,
             type_name,
             instance: &instance,
@@ -243,6 +245,10 @@ fn text(
         return None;
     }
     let per_pr = low != high;
+    if high.contains(SEPARATOR) {
+        found.push(two_dashes(scalar, &high.replace("4222222222", "{env.pr}")));
+        return None;
+    }
     let good = high.len() <= limits::ID_CHARS_MAX
         && !high.is_empty()
         && !high.starts_with('-')
@@ -261,6 +267,12 @@ fn text(
     }
     let pattern = if per_pr { high.replace("4222222222", "{env.pr}") } else { high };
     Some(Identity::Text { pattern, per_pr })
+}
+
+/// An ID that holds what separates the parts of a name.
+fn two_dashes(scalar: &Scalar, shown: &str) -> Diagnostic {
+    let error = name_parts::mistake(scalar.span, format!("the ID `{shown}` holds `--`"));
+    name_parts::with_fix(error, scalar)
 }
 
 /// The ID that a text without references was meant to be, where it is one.

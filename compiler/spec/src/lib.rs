@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod across;
+mod alike;
 mod assemble;
 mod beyond;
 mod branch;
@@ -22,7 +23,9 @@ mod heads;
 mod interpolate;
 pub mod language;
 pub mod lint;
+mod meet;
 mod merge;
+mod name_parts;
 mod names;
 mod places;
 mod print;

@@ -3,40 +3,122 @@
 use std::rc::Rc;
 
 use envc_core::{Diagnostic, PhysicalName, Span, Text};
-use envc_kinds::Lower;
+use envc_kinds::{Lower, NameProblem};
 use envc_syntax::{Node, Scalar, ScalarValue};
 
 use crate::{
     codes,
     existing::Existing,
+    grammar::IDENTITY_WORD,
+    meet::{ID, NUMBER},
     refs::{Place, late},
     scope::{Address, HostNode, Resolved, Scope, Slot},
 };
 
 impl Scope<'_> {
-    /// A text of a name; `None` after a mistake, which is reported.
-    pub(crate) fn name(&mut self, scalar: &Scalar) -> Option<String> {
+    /// A text of a name with its pattern; `None` after a mistake, which is reported.
+    pub(crate) fn name(&mut self, scalar: &Scalar) -> Option<OwnName> {
         let resolved = self.resolve(scalar, Place::Name);
-        resolved.text.as_literal().filter(|_| !resolved.broken).map(str::to_owned)
+        let text = resolved.text.as_literal().filter(|_| !resolved.broken)?.to_owned();
+        let pattern = resolved.pattern.unwrap_or_else(|| text.clone());
+        Some(OwnName { text, pattern })
     }
 
     /// The physical name of a node: `name=`, else `{project}--{label}--{env}`.
     pub(crate) fn named(&mut self, node: &Node) -> Option<String> {
         let label = node.label().unwrap_or_default();
         let Some(scalar) = node.prop("name") else {
-            let (project, env) = (self.given.project, self.given.instance.id.as_str());
-            return Some(PhysicalName { project, label, env }.to_string());
+            return Some(self.default_name(label).to_string());
         };
         let name = self.name(scalar)?;
         let what = format!("the name of {} \"{label}\"", node.name.value);
-        self.must_hold_env(&name, scalar, &what).then_some(name)
+        let good = self.must_hold_env(&name.pattern, scalar, &what)
+            && self.is_nobody_elses(&name.text, label, scalar);
+        if good {
+            self.patterns.note(&name.text, &name.pattern);
+        }
+        good.then_some(name.text)
     }
 
-    /// Reports a name that other environments of the type would have, too.
-    fn must_hold_env(&mut self, name: &str, scalar: &Scalar, what: &str) -> bool {
+    /// The name of a resource that has no `name=`.
+    fn default_name<'n>(&'n self, label: &'n str) -> PhysicalName<'n> {
+        PhysicalName { project: self.given.prefix, label, env: &self.given.instance.id }
+    }
+
+    /// What is wrong with a name that is too long: the sum, and the ways out.
+    pub(crate) fn too_long(&self, node: &Node, length: usize, max: usize) -> NameProblem {
         let given = self.given;
-        let good = given.fixed || name.contains(&given.instance.id);
-        if !good {
+        let label = node.label().unwrap_or_default();
+        let (id, project) = (given.instance.id.len(), given.prefix.len());
+        let of_id = if given.fixed { "of the ID" } else { "of the longest ID" };
+        let sum = match node.prop("name") {
+            None => format!(
+                "{project} of the project, {} of \"{label}\", {id} {of_id} and 4 dashes",
+                label.len()
+            ),
+            Some(_) => format!("{id} {of_id} and {} around it", length.saturating_sub(id)),
+        };
+        let mut ways = Vec::new();
+        if node.prop("name").is_some() {
+            ways.push("shorten `name=`");
+        } else {
+            ways.push(if given.prefix == given.project {
+                "give the project a short form (short=\"…\")"
+            } else {
+                "shorten `short=`"
+            });
+            ways.extend(["shorten the label", "set `name=`"]);
+        }
+        if !given.fixed && !self.is_text_identity() {
+            ways.push("lower `max-length=` of the identity");
+        }
+        let last = ways.pop().unwrap_or_default();
+        let ways = match ways.as_slice() {
+            [] => last.to_owned(),
+            more => format!("{}, or {last}", more.join(", ")),
+        };
+        NameProblem {
+            what: format!("has {length} characters, and at most {max} are allowed: {sum}"),
+            help: format!("{} too many: {ways}", length.saturating_sub(max)),
+        }
+    }
+
+    /// True where the identity is text: nothing cuts the ID.
+    fn is_text_identity(&self) -> bool {
+        let node = self.given.merged.single("identity");
+        let words = node.into_iter().flat_map(|node| &node.args);
+        !words.into_iter().any(|arg| {
+            matches!(&arg.value, ScalarValue::Text { text, bare: true, .. } if text == IDENTITY_WORD)
+        })
+    }
+
+    /// Reports a `name=` that reads as the name of something else: that one could be taken for it.
+    fn is_nobody_elses(&mut self, name: &str, label: &str, scalar: &Scalar) -> bool {
+        let Some(read) = PhysicalName::parse(name).filter(|read| *read != self.default_name(label))
+        else {
+            return true;
+        };
+        let message = format!(
+            "`{name}` is the name of \"{}\" in the environment `{}` of the project `{}`",
+            read.label, read.env, read.project
+        );
+        self.error(
+            Diagnostic::error(codes::NAME_COLLISION, scalar.span, message)
+                .at("reads as another one's name")
+                .help("leave `name=` out, or write a name without two places of `--`"),
+        );
+        false
+    }
+
+    /// Reports a name that other environments of the type would have, too, and one whose `{env}`
+    /// runs into what stands beside it.
+    fn must_hold_env(&mut self, pattern: &str, scalar: &Scalar, what: &str) -> bool {
+        let given = self.given;
+        if given.fixed {
+            return true;
+        }
+        let pattern = self.with_whole_id(pattern);
+        if !pattern.contains(ID) {
             let message = format!(
                 "{what} must hold {{env}}: environments of type `{}` share the account",
                 given.type_name
@@ -50,25 +132,57 @@ impl Scope<'_> {
                     .fix(scalar.span, format!("\"{better}\"")),
                 None => error.help(format!("add {{env}}, {or}")),
             });
+            return false;
         }
-        good
+        let apart = stands_apart(&pattern);
+        if !apart {
+            let message = format!(
+                "{{env}} runs into what stands beside it in {what}: another ID could give it, too"
+            );
+            let error = Diagnostic::error(codes::ENV_NOT_APART, scalar.span, message)
+                .at("only `-`, `.` or an end may stand beside {env}");
+            self.error(match with_dashes(scalar) {
+                Some(better) => error
+                    .help(format!("write \"{better}\""))
+                    .fix(scalar.span, format!("\"{better}\"")),
+                None => error.help("put a dash between, such as \"shop-{env}-1\""),
+            });
+        }
+        apart
+    }
+
+    /// A pattern in which an ID that is spelt out around `{env.pr}` stands as one.
+    fn with_whole_id(&self, pattern: &str) -> String {
+        let instance = self.given.instance;
+        let Some(number) = instance.pr.map(|number| number.to_string()) else {
+            return pattern.to_owned();
+        };
+        let spelt = instance.id.replace(&number, "\u{2}");
+        if spelt.contains(NUMBER) { pattern.replace(&spelt, "\u{1}") } else { pattern.to_owned() }
     }
 
     /// A host in the zone; `None` after a mistake, which is reported.
     pub(crate) fn host_name(&mut self, scalar: &Scalar) -> Option<String> {
-        let text = self.name(scalar)?;
+        let name = self.name(scalar)?;
         let Some(zone) = self.given.zone else {
             self.no_zone(scalar.span);
             return None;
         };
-        let text = text.trim_end_matches('.');
-        let host = match text {
-            "@" => zone.to_owned(),
-            _ if in_zone(text, zone) => text.to_owned(),
-            _ => format!("{text}.{zone}"),
+        let text = name.text.trim_end_matches('.');
+        let (host, pattern) = match text {
+            "@" => (zone.to_owned(), zone.to_owned()),
+            _ if in_zone(text, zone) => {
+                (text.to_owned(), name.pattern.trim_end_matches('.').to_owned())
+            }
+            _ => {
+                (format!("{text}.{zone}"), format!("{}.{zone}", name.pattern.trim_end_matches('.')))
+            }
         };
-        let good =
-            self.check_host(&host, scalar.span) && self.must_hold_env(&host, scalar, "this host");
+        let good = self.check_host(&host, scalar.span)
+            && self.must_hold_env(&pattern, scalar, "this host");
+        if good {
+            self.patterns.note(&host, &pattern);
+        }
         good.then_some(host)
     }
 
@@ -86,7 +200,7 @@ impl Scope<'_> {
 
     /// The pattern of a route: a host in the zone, and a path.
     pub(crate) fn pattern(&mut self, scalar: &Scalar) -> Option<String> {
-        let text = self.name(scalar)?;
+        let OwnName { text, pattern } = self.name(scalar)?;
         let Some(zone) = self.given.zone else {
             self.no_zone(scalar.span);
             return None;
@@ -101,7 +215,14 @@ impl Scope<'_> {
             return None;
         }
         let good = self.check_host(host.trim_start_matches("*."), scalar.span)
-            && self.must_hold_env(host, scalar, "this host");
+            && self.must_hold_env(
+                pattern.split('/').next().unwrap_or_default(),
+                scalar,
+                "this host",
+            );
+        if good {
+            self.patterns.note(&text, &pattern);
+        }
         good.then_some(text)
     }
 
@@ -180,6 +301,25 @@ impl Scope<'_> {
     }
 }
 
+/// A name as the spec gives it.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnName {
+    /// The name.
+    pub(crate) text: String,
+    /// The same with open places, as [`Resolved::pattern`] has it.
+    pub(crate) pattern: String,
+}
+
+/// True when each ID of a pattern has nothing but `-`, `.` or an end beside it.
+fn stands_apart(pattern: &str) -> bool {
+    let chars: Vec<char> = pattern.chars().collect();
+    let edge = |c: Option<&char>| matches!(c, None | Some('-' | '.'));
+    chars.iter().enumerate().filter(|(_, c)| **c == ID).all(|(at, _)| {
+        let before = at.checked_sub(1).and_then(|before| chars.get(before));
+        edge(before) && edge(chars.get(at + 1))
+    })
+}
+
 /// Characters of a host name: the longest that DNS carries.
 pub(crate) const HOST_CHARS_MAX: usize = 253;
 
@@ -197,6 +337,31 @@ fn with_env(scalar: &Scalar) -> Option<String> {
     let end = text.find(['.', '/']).unwrap_or(text.len());
     let (label, rest) = text.split_at_checked(end)?;
     (label != "*" && !label.is_empty()).then(|| format!("{label}-{{env}}{rest}"))
+}
+
+/// A text with dashes where `{env}` runs into its neighbours.
+fn with_dashes(scalar: &Scalar) -> Option<String> {
+    let text = scalar.as_text()?;
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '*' | '{' | '}');
+    let ScalarValue::Text { raw: false, .. } = &scalar.value else { return None };
+    if !text.chars().all(plain) || !text.contains("{env}") {
+        return None;
+    }
+    let mut out = String::new();
+    for (position, part) in text.split("{env}").enumerate() {
+        if position > 0 {
+            if !matches!(out.chars().next_back(), None | Some('-' | '.')) {
+                out.push('-');
+            }
+            out.push_str("{env}");
+            if !matches!(part.chars().next(), None | Some('-' | '.' | '/')) {
+                out.push('-');
+            }
+        }
+        out.push_str(part);
+    }
+    Some(out)
 }
 
 fn in_zone(host: &str, zone: &str) -> bool {
@@ -263,7 +428,7 @@ impl Lower for Lowering<'_, '_> {
     }
 
     fn name_text(&mut self, value: &Scalar) -> String {
-        self.scope.name(value).unwrap_or_default()
+        self.scope.name(value).map(|name| name.text).unwrap_or_default()
     }
 
     fn physical_name(&mut self, node: &Node) -> String {
@@ -272,6 +437,10 @@ impl Lower for Lowering<'_, '_> {
             Some(known) => known.key().to_owned(),
             None => self.scope.named(node).unwrap_or_default(),
         }
+    }
+
+    fn too_long(&self, node: &Node, length: usize, max: usize) -> NameProblem {
+        self.scope.too_long(node, length, max)
     }
 
     fn host(&mut self, value: &Scalar) -> Option<String> {

@@ -13,6 +13,7 @@ pub(crate) use wrong::reads_as_reference;
 use crate::{
     codes,
     interpolate::{self, Segment},
+    meet,
     scope::{Late, Resolved, Scope, Slot},
     suggest::Spot,
 };
@@ -94,7 +95,7 @@ impl<'a> Scope<'a> {
         let mut out = Resolved::default();
         for segment in interpolate::segments(text) {
             match segment {
-                Segment::Lit(text) => out.text.push(Part::Lit(text.to_owned())),
+                Segment::Lit(text) => out.push(text),
                 Segment::Stray(at) => {
                     self.stray(interpolate::place(scalar, at, at + 1));
                     out.broken = true;
@@ -103,7 +104,7 @@ impl<'a> Scope<'a> {
                     let span = interpolate::place(scalar, start, end);
                     match self.reference(path, span, place) {
                         Some(piece) => {
-                            out.text.append(piece.text);
+                            out.append(piece.text, piece.pattern);
                             out.broken |= piece.broken;
                             out.depth = out.depth.max(piece.depth);
                             merge_late(&mut out.late, piece.late);
@@ -151,7 +152,7 @@ impl<'a> Scope<'a> {
         match (head, name, last) {
             ("project", None, _) => Some(literal(self.given.project)),
             ("zone", None, _) => self.zone(span),
-            ("env", None, _) => Some(literal(&instance.id)),
+            ("env", None, _) => Some(open(&instance.id, meet::ID)),
             ("env", Some("type"), None) => Some(literal(self.given.type_name)),
             ("env", Some("pr"), None) => self.pull_request(span),
             ("env", Some("branch"), None) => late(&instance.branch),
@@ -191,7 +192,7 @@ impl<'a> Scope<'a> {
 
     fn pull_request(&mut self, span: Span) -> Option<Resolved> {
         match self.given.instance.pr {
-            Some(number) => Some(literal(number.to_string())),
+            Some(number) => Some(open(number.to_string(), meet::NUMBER)),
             None => self.no_pull_request(span),
         }
     }
@@ -315,6 +316,11 @@ impl<'a> Scope<'a> {
 /// Text without references.
 pub(crate) fn literal(text: impl Into<String>) -> Resolved {
     Resolved { text: Text::literal(text), ..Resolved::default() }
+}
+
+/// Text that is another one in each environment.
+fn open(text: impl Into<String>, place: char) -> Resolved {
+    Resolved { pattern: Some(place.to_string()), ..literal(text) }
 }
 
 /// Text that is known, but may not stand in a name.

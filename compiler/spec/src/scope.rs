@@ -5,7 +5,7 @@ use std::{
     rc::Rc,
 };
 
-use envc_core::{Diagnostic, Diagnostics, Span, Text};
+use envc_core::{Diagnostic, Diagnostics, Part, Span, Text};
 use envc_syntax::{Node, Scalar};
 
 use crate::{Instance, PortRange, check, codes, merge::Merged};
@@ -37,10 +37,52 @@ pub(crate) struct Resolved {
     pub(crate) text: Text,
     /// The first reference in it that may not stand in a name.
     pub(crate) late: Option<Late>,
+    /// The text with [`meet::ID`](crate::meet::ID) and [`meet::NUMBER`](crate::meet::NUMBER) in
+    /// the places of the ID and of the pull request's number; none where it holds neither.
+    pub(crate) pattern: Option<String>,
     /// A mistake was reported: what follows from it is not.
     pub(crate) broken: bool,
     /// How many `let`s it goes through, one after the other.
     pub(crate) depth: usize,
+}
+
+impl Resolved {
+    /// Appends text as it stands.
+    pub(crate) fn push(&mut self, text: &str) {
+        if let Some(pattern) = &mut self.pattern {
+            pattern.push_str(text);
+        }
+        self.text.push(Part::Lit(text.to_owned()));
+    }
+
+    /// Appends a piece; whether it may stand there, and how deep it is, the caller knows.
+    pub(crate) fn append(&mut self, text: Text, pattern: Option<String>) {
+        if self.pattern.is_some() || pattern.is_some() {
+            let own = |text: &Text| text.as_literal().unwrap_or_default().to_owned();
+            let before = self.pattern.take().unwrap_or_else(|| own(&self.text));
+            self.pattern = Some(before + &pattern.unwrap_or_else(|| own(&text)));
+        }
+        self.text.append(text);
+    }
+}
+
+/// Which patterns the names of a type were made from, by the name that they gave.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Patterns(BTreeMap<String, BTreeSet<String>>);
+
+impl Patterns {
+    /// Notes where a name comes from.
+    pub(crate) fn note(&mut self, name: &str, pattern: &str) {
+        self.0.entry(name.to_owned()).or_default().insert(pattern.to_owned());
+    }
+
+    /// The patterns of a name; the name itself where none is known.
+    pub(crate) fn of<'p>(&'p self, name: &'p str) -> Vec<&'p str> {
+        match self.0.get(name) {
+            Some(patterns) => patterns.iter().map(String::as_str).collect(),
+            None => vec![name],
+        }
+    }
 }
 
 /// What `{host.X}` and `{url.X}` stand for.
@@ -77,6 +119,8 @@ impl<'a> HostNode<'a> {
 pub(crate) struct Given<'a> {
     /// The project's name.
     pub(crate) project: &'a str,
+    /// What stands for the project in names.
+    pub(crate) prefix: &'a str,
     /// The project's zone.
     pub(crate) zone: Option<&'a str>,
     /// The type's name.
@@ -110,6 +154,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) lease_uses: BTreeSet<(&'a str, String)>,
     /// What is asked for just now, outermost first: the way of a circle.
     pub(crate) stack: Vec<(&'static str, &'a str)>,
+    /// Where names and hosts come from.
+    pub(crate) patterns: Patterns,
     /// Characters of all texts so far.
     pub(crate) chars: usize,
     /// The mistakes.
@@ -131,6 +177,7 @@ impl<'a> Scope<'a> {
             lets,
             lease_uses: BTreeSet::new(),
             stack: Vec::new(),
+            patterns: Patterns::default(),
             chars: 0,
             found,
         }

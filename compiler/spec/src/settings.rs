@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Diagnostic, Diagnostics, KindId};
+use envc_core::{Diagnostic, Diagnostics, KindId, limits};
 use envc_syntax::{Node, Prop, Scalar};
 
 use crate::{
@@ -56,8 +56,37 @@ pub(crate) fn state_store(project: &Node) -> StateStoreKind {
     }
 }
 
+/// What is wrong with a project's `id=`. It stands in titles in the account, so it is a name on one
+/// line and no address: a colon and what comes before it belong to those.
+fn id_mistake(id: &Scalar) -> Option<Diagnostic> {
+    // The identity that a folder without an origin has is written as it is told.
+    let text = id.as_text()?;
+    let text = text.strip_prefix("working-copy:").unwrap_or(text);
+    let is_good = |c: char| c.is_ascii_alphanumeric() || "-._~+@%/".contains(c);
+    let bad = text.chars().find(|c| !is_good(*c));
+    let problem = match bad {
+        Some(bad) => format!("it holds `{}`", bad.escape_debug()),
+        None if text.is_empty() => "it is empty".to_owned(),
+        None if text.split('/').any(str::is_empty) => {
+            "a slash stands at an end, or beside another".to_owned()
+        }
+        None if text.len() > limits::REPOSITORY_CHARS_MAX => {
+            format!("it has {} characters, and {} may be", text.len(), limits::REPOSITORY_CHARS_MAX)
+        }
+        None => return None,
+    };
+    let shown = text.escape_debug();
+    let message = format!("`{shown}` cannot be the identity of a repository: {problem}");
+    Some(Diagnostic::error(codes::INVALID_VALUE, id.span, message).help(
+        "write letters, digits and -._~+@% with single slashes between, such as \"github.com/acme/shop\": no address, and no .git at its end",
+    ))
+}
+
 /// Checks the `project` node beyond its grammar.
 pub(crate) fn check_project(project: &Node, found: &mut Diagnostics) {
+    if let Some(error) = project.prop("id").and_then(id_mistake) {
+        found.push(error);
+    }
     if let Some(zone) = project.child("zone").and_then(|zone| zone.args.first()) {
         let text = zone.as_text().unwrap_or_default();
         let problem = crate::names::host_problem(text)

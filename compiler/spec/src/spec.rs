@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 
 use envc_core::{Diagnostic, Diagnostics, Label, Span, limits};
-use envc_syntax::{Document, Node};
+use envc_syntax::{Document, Node, Scalar};
 
 use crate::{
     Environment, Identity, Instance, TypeHead, When,
-    across::{Fixed, OfType, fits, share},
+    across::{Fixed, OfType, share},
+    alike::Alike,
     beyond::beyond,
     check, codes,
     grammar::Grammar,
     heads, lint,
+    meet::fits,
     merge::merge,
-    places, print,
+    name_parts, places, print,
     scope::{Given, Scope},
     settings,
 };
@@ -44,6 +46,7 @@ pub fn load(text: &str) -> (Option<Spec>, Diagnostics) {
     let grammar = Grammar::new();
     found.extend(check::check(&document, &grammar));
     check_whole(&document, &mut found);
+    name_parts::check(&document, &mut found);
     too_many_types(&document, &mut found);
     let hopeless = [codes::TEXT_TOO_LONG, codes::TOO_MANY_TYPES];
     if found.is_full() || found.iter().any(|one| hopeless.contains(&one.code)) {
@@ -169,6 +172,11 @@ fn project_node(document: &Document) -> Option<&Node> {
     document.nodes.iter().find(|node| node.name.value == "project")
 }
 
+fn prefix_of(project: &Node) -> &str {
+    let short = project.prop("short").and_then(Scalar::as_text);
+    short.or(project.label()).unwrap_or_default()
+}
+
 fn zone_of(project: &Node) -> Option<&str> {
     project.child("zone").and_then(Node::label)
 }
@@ -177,10 +185,12 @@ fn zone_of(project: &Node) -> Option<&str> {
 fn resolve_all(document: &Document, grammar: &Grammar, found: &mut Diagnostics) -> Vec<TypeHead> {
     let Some(project) = project_node(document) else { return Vec::new() };
     let name = project.label().unwrap_or_default();
+    let prefix = prefix_of(project);
     let zone = zone_of(project);
     let mut heads = Vec::new();
     let mut by_type: Vec<OfType> = Vec::new();
     let mut fixed = Fixed::default();
+    let mut alike = Alike::default();
     for (block, chain) in heads::chains(document, found) {
         let mut own = Diagnostics::new();
         let merged = merge(document, grammar, &chain, &mut own);
@@ -194,6 +204,7 @@ fn resolve_all(document: &Document, grammar: &Grammar, found: &mut Diagnostics) 
             let environment = {
                 let mut scope = Scope::new(Given {
                     project: name,
+                    prefix,
                     zone,
                     type_name,
                     instance: &instance,
@@ -204,6 +215,7 @@ fn resolve_all(document: &Document, grammar: &Grammar, found: &mut Diagnostics) 
                 });
                 let environment = scope.environment(&head, project);
                 own.extend(scope.found);
+                alike.add(&head, &environment, &scope.patterns);
                 environment
             };
             fixed.add(&head, &environment, found);
@@ -211,7 +223,13 @@ fn resolve_all(document: &Document, grammar: &Grammar, found: &mut Diagnostics) 
         }
         by_type.push(OfType { name: type_name.to_owned(), made_up, resolved, found: own });
     }
+    if found.has_errors() || by_type.iter().any(|one| one.found.has_errors()) {
+        // What follows from a mistake is not reported.
+        share(document, by_type, found);
+        return heads;
+    }
     share(document, by_type, found);
+    alike.report(found);
     heads
 }
 
@@ -250,6 +268,16 @@ impl Spec {
         project_node(&self.document).and_then(Node::label).unwrap_or_default()
     }
 
+    /// The repository that the project says it is of.
+    pub fn project_id(&self) -> Option<&str> {
+        project_node(&self.document)?.prop("id")?.as_text()
+    }
+
+    /// What stands for the project in names: its short form, else its name.
+    pub fn prefix(&self) -> &str {
+        project_node(&self.document).map(prefix_of).unwrap_or_default()
+    }
+
     /// The project's zone.
     pub fn zone(&self) -> Option<&str> {
         project_node(&self.document).and_then(zone_of)
@@ -285,6 +313,7 @@ impl Spec {
         let merged = merge(&self.document, &self.grammar, &chain, &mut found);
         let mut scope = Scope::new(Given {
             project: self.project(),
+            prefix: self.prefix(),
             zone: self.zone(),
             type_name,
             instance,
@@ -327,6 +356,7 @@ impl Spec {
         let merged = merge(&self.document, &self.grammar, &chain, &mut said);
         let mut scope = Scope::new(Given {
             project: self.project(),
+            prefix: self.prefix(),
             zone: self.zone(),
             type_name: &environment.type_name,
             instance: &environment.instance,

@@ -7,6 +7,7 @@ use envc_syntax::{Node, Prop, Scalar};
 use crate::{
     Binding, Consumer, Deploy, DoMigration, DurableObject, Later, Worker, codes,
     grammar::BIND,
+    name_parts,
     refs::Place,
     scope::{Scope, is_route},
     suggest::Spot,
@@ -25,6 +26,7 @@ impl Scope<'_> {
         later_of(node, &deploy, later);
         Worker {
             script,
+            default_name: node.prop("name").is_none(),
             path: text_prop(node, "path").unwrap_or_default(),
             template: node.child("template").and_then(Node::label).map(str::to_owned),
             main: text_prop(node, "main"),
@@ -69,9 +71,23 @@ impl Scope<'_> {
 
     /// Script names: at most 63 characters, because they are part of host names.
     fn check_script(&mut self, script: &str, node: &Node) {
-        let problem = SCRIPT_NAME.problem(script).filter(|_| !script.is_empty());
-        if let Some(problem) = problem {
-            let span = node.prop("name").map_or(node.label_span(), |scalar| scalar.span);
+        let span = node.prop("name").map_or(node.label_span(), |scalar| scalar.span);
+        if is_on_workers_dev(node) && name_parts::is_reserved(script) {
+            let message = format!("`{script}` cannot be a host name on workers.dev");
+            self.error(
+                Diagnostic::error(codes::RESERVED_NAME, span, message)
+                    .at("two characters and `--` are reserved there")
+                    .help(
+                        "give the project a short form of another length, such as short=\"shp\", \
+                         or give the Worker a `route` or a `domain`",
+                    ),
+            );
+        }
+        let problem = match SCRIPT_NAME.too_many(script) {
+            Some(length) => Some(self.too_long(node, length, SCRIPT_NAME.max)),
+            None => SCRIPT_NAME.problem(script),
+        };
+        if let Some(problem) = problem.filter(|_| !script.is_empty()) {
             let message =
                 format!("`{script}` cannot be the name of a Worker's script: it {}", problem.what);
             self.error(
@@ -203,6 +219,15 @@ impl Scope<'_> {
         }
         out
     }
+}
+
+/// True for a Worker that gets a host on workers.dev: wrangler gives it one where the
+/// configuration names no route. What a template writes is not known here, and an upload through
+/// the API has none.
+fn is_on_workers_dev(node: &Node) -> bool {
+    deploy(node) == Deploy::External
+        && node.child("template").is_none()
+        && !node.children.iter().any(is_route)
 }
 
 fn text_prop(node: &Node, name: &str) -> Option<String> {

@@ -14,15 +14,18 @@ fn resolve(body: &str, type_name: &str) -> Environment {
     let text = format!("{PROJECT}{body}");
     let (spec, found) = load(&text);
     let Some(spec) = spec else { panic!("{found:#?}") };
-    let instance = Instance {
+    spec.environment(type_name, &instance()).unwrap()
+}
+
+fn instance() -> Instance {
+    Instance {
         id: "x1".into(),
         branch: Some("topic".into()),
         pr: Some(7),
         sha: Some("abc".into()),
         ports: BTreeMap::new(),
         local_cloud: false,
-    };
-    spec.environment(type_name, &instance).unwrap()
+    }
 }
 
 /// The mistakes of a spec.
@@ -281,4 +284,98 @@ fn rows_of_existing_merge_by_name() {
     let mode = |name: &str| resources[&Address::new(KindId::D1, name)].mode.clone();
     assert_eq!(mode("a"), Mode::ExistingId("3".into()));
     assert_eq!(mode("b"), Mode::ExistingId("2".into()));
+}
+
+/// The codes of what is wrong with names of two environments.
+fn of_names(identity: &str, nodes: &str) -> Vec<&'static str> {
+    let text = format!("{PROJECT}environment \"local\" default {{ identity {identity} }}\n{nodes}");
+    load(&text).1.into_sorted().into_iter().map(|one| one.code).collect()
+}
+
+#[test]
+fn names_are_compared_over_all_ids() {
+    let (branch, unique) = ("branch max-length=20", "branch max-length=20 unique");
+    let pr = "\"pr-{env.pr}\" ; when pr";
+    let two = |a: &str, b: &str| format!("kv \"a\" name=\"{a}\"\nkv \"b\" name=\"{b}\"");
+    for (identity, a, b, meet) in [
+        (branch, "shop-{env}", "shop-{env}-b", true),
+        (branch, "shop-{env}", "b-shop-{env}", false),
+        (branch, "{env}", "b-{env}", true),
+        (branch, "{env}", "b--{env}", false),
+        (branch, "{env}", "{env}.b", false),
+        (unique, "{env}", "b-{env}", false),
+        (unique, "{env}", "{env}-worker", false),
+        (unique, "{env}", "{env}-0123456abc", true),
+        (pr, "shop-{env}", "shop-{env}-1", false),
+        (pr, "shop-{env}", "shop-pr-1-{env}", false),
+        (pr, "shop-{env}", "shop-pr-{env.pr}-{env}", false),
+        (pr, "{env.pr}-{env}", "1-{env}", true),
+    ] {
+        let want: &[&str] = if meet { &[codes::NAME_COLLISION] } else { &[] };
+        assert_eq!(of_names(identity, &two(a, b)), want, "{identity}: {a} {b}");
+        assert_eq!(of_names(identity, &two(b, a)), want, "{identity}: {b} {a}");
+    }
+    // Against a name that is nobody's choice, and one of another type.
+    assert_eq!(of_names(unique, "kv \"a\"\nkv \"b\" name=\"shop-{env}\""), [""; 0]);
+    let fixed = "environment \"p\" { identity \"p\" ; kv \"a\" name=\"shop-NAME\" }\nkv \"a\" name=\"shop-{env}\"";
+    for (identity, name, meet) in [
+        (branch, "p", false),
+        (branch, "blue", true),
+        (branch, "Blue", false),
+        (branch, "a--b", false),
+        (unique, "blue", false),
+        (unique, "blue-123456abcd", true),
+        (pr, "pr-7", true),
+        (pr, "pr-07", false),
+        (pr, "blue", false),
+    ] {
+        let want: &[&str] = if meet { &[codes::NAME_COLLISION] } else { &[] };
+        assert_eq!(of_names(identity, &fixed.replace("NAME", name)), want, "{identity}: {name}");
+    }
+}
+
+#[test]
+fn a_short_form_takes_the_projects_place() {
+    let text = "project \"my-company-platform\" short=\"mcp\"\n\
+        environment \"local\" default { identity branch max-length=20 unique }\n\
+        kv \"a\"\nkv \"b\" name=\"{project}-{env}\"";
+    let spec = load(text).0.unwrap();
+    assert_eq!((spec.project(), spec.prefix()), ("my-company-platform", "mcp"));
+    let environment = spec.environment("local", &instance()).unwrap();
+    let name = |label: &str| environment.resources[&Address::new(KindId::Kv, label)].name.clone();
+    assert_eq!((name("a").as_str(), name("b").as_str()), ("mcp--a--x1", "my-company-platform-x1"));
+}
+
+#[test]
+fn a_name_at_its_kinds_limit_passes_and_one_more_is_refused_with_the_sum() {
+    for kind in envc_kinds::registry() {
+        let (Some(rule), Some(_)) = (kind.name_rule(), kind.grammar()) else { continue };
+        let word = kind.id().as_str();
+        // The longest ID: 20 of the branch and 11 of `unique`.
+        let label_max = rule.max - "p--".len() - "--".len() - 31;
+        for (more, codes) in [(0, &[][..]), (1, &[codes::BAD_NAME][..])] {
+            // A label has 63 characters at the most; the project takes the rest.
+            let label = "a".repeat(label_max.min(50));
+            let project = "p".repeat(1 + label_max - label.len() + more);
+            if project.len() > 63 {
+                let name = format!("{}-{{env}}", "n".repeat(rule.max - 32 + more));
+                check_whole(&format!("{word} \"x\" name=\"{name}\""), "p", codes);
+                continue;
+            }
+            check_whole(&format!("{word} \"{label}\""), &project, codes);
+        }
+    }
+}
+
+fn check_whole(node: &str, project: &str, codes: &[&str]) {
+    let text = format!(
+        "project \"{project}\"\nenvironment \"local\" default {{ identity branch max-length=20 unique }}\n{node}"
+    );
+    let found = load(&text).1.into_sorted();
+    assert_eq!(found.iter().map(|one| one.code).collect::<Vec<_>>(), codes, "{text}");
+    for one in found {
+        let help = one.help.unwrap_or_default();
+        assert!(one.message.contains("31 of the longest ID"), "{}", one.message);
+        assert!(help.contains("1 too many") && help.contains("max-length"), "{help}");
+    }
 }

@@ -111,8 +111,10 @@ fn a_namesake_under_a_fixed_name_is_taken_over_only_when_asked() {
     let before = env.cloud_listing();
     check("namesake", &env, &env.envc(&["apply"]));
     let _plan = env.envc(&["plan"]).exits(1);
-    // Nor does destroy take what nothing proves to be ours.
-    let _nothing = env.envc(&["destroy"]).exits(3);
+    // Nor does destroy take what nothing proves to be ours, or say that there is nothing.
+    for args in [&["destroy"][..], &["destroy", "--if-exists"]] {
+        says(&env.envc(args).exits(1), &["nothing proves", "kv.cache", "--adopt"]);
+    }
     assert_eq!(env.cloud_listing(), before);
     let _adopted = env.envc(&["apply", "--adopt"]).exits(0);
     assert_eq!(env.cloud_listing(), before);

@@ -56,7 +56,7 @@ fn a_damaged_newer_or_foreign_state_is_never_overwritten() {
     let files = crate::common::files_below(&env.state_dir().join("state"));
     let path = files.iter().find(|path| path.extension().is_some_and(|it| it == "json")).unwrap();
     let good = fs::read_to_string(path).unwrap();
-    let newer = good.replacen("\"schema\": 1", "\"schema\": 999", 1);
+    let newer = good.replacen("\"schema\": 2", "\"schema\": 999", 1);
     let newer =
         if newer == good { good.replacen("\"version\":1", "\"version\":999", 1) } else { newer };
     assert_ne!(newer, good, "{good}");

@@ -9,11 +9,13 @@
 
 mod api_errors;
 mod bad_input;
+mod ci;
 mod cloud_choice;
 mod common;
 mod exit_codes;
 mod files;
 mod fmt;
+mod formats;
 mod hostile;
 mod hyperdrive;
 mod identity;
@@ -22,6 +24,7 @@ mod life;
 mod migrations;
 mod out_dir;
 mod pool;
+mod repositories;
 mod secrets;
 mod show;
 mod spellings;

@@ -32,6 +32,8 @@ use tower::ServiceExt as _;
 pub(crate) const ZONE: &str = "example.com";
 /// The marker of the environment under test.
 pub(crate) const MARKER: &str = "envc:p/e";
+/// The repository of the project under test.
+const REPOSITORY: &str = "git.example/p";
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// What is wanted, by address.
@@ -113,7 +115,7 @@ impl Engine {
         let client = self.client();
         self.runtime.block_on(async {
             let scope = self.scope(&client).await;
-            observe(&client, &scope, wanted, self.state().as_ref()).await.unwrap()
+            observe(&client, &scope, wanted, self.state().as_ref(), &[]).await.unwrap()
         })
     }
 
@@ -128,6 +130,7 @@ impl Engine {
     pub(crate) fn plan(&self, wanted: &Graph) -> Plan {
         let plan = plan_apply(&Inputs {
             key: key(),
+            repository: REPOSITORY.into(),
             env_type: "local".into(),
             spec: Digest::of("spec"),
             protect: false,
@@ -151,7 +154,7 @@ impl Engine {
         let stored = self.stored.lock().unwrap().clone();
         let version = stored.as_ref().map(|(_, n)| Version(n.to_string()));
         let state = stored.map(|(state, _)| state);
-        let state = state.unwrap_or_else(|| State::new(key(), "local", "lineage"));
+        let state = state.unwrap_or_else(|| State::new(key(), REPOSITORY, "local", "lineage"));
         let report = self.runtime.block_on(async {
             let scope = self.scope(&client).await;
             let run = Run {
@@ -409,6 +412,7 @@ impl Ground {
             mode: Mode::Managed,
             protect: false,
             fields: fields.collect(),
+            default_name: false,
             zone: kind(id).in_zone().then(|| ZONE.to_owned()),
             parent: None,
             span: Span::default(),

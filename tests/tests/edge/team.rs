@@ -39,10 +39,14 @@ dotenv ".env" {{ FLAGS "{{kv.flags.id}}"; KEY (secret)"APP_KEY" }}
     )
 }
 
+/// The repository that all of them have a clone of.
+const ORIGIN: &str = "https://git.example/acme/shop.git";
+
 impl Developer {
     /// On a machine of their own, with an account with these faults.
     pub(crate) fn new(text: &str, faults: &str) -> Self {
         let mut env = TestEnv::of_text(text);
+        env.git(&["remote", "add", "origin", ORIGIN]);
         let cloud = ServedCloud::start(&mut env, faults, &[ZONE]);
         env.set("ENVC_CLOUD", "cloudflare").set("USER", "alice").set("APP_KEY", PLANTED);
         env.set("HOSTNAME", "laptop");
@@ -59,6 +63,7 @@ impl Developer {
     /// Another machine with the same checkout, account and token.
     pub(crate) fn other_machine(&self) -> TestEnv {
         let mut other = TestEnv::of_text(&self.env.read("environment.kdl").unwrap());
+        other.git(&["remote", "add", "origin", ORIGIN]);
         for name in [
             "CLOUDFLARE_API_BASE_URL",
             "CLOUDFLARE_API_TOKEN",

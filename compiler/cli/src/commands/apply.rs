@@ -16,13 +16,13 @@ use envc_spec::{MigrateMode, StateStoreKind};
 use serde_json::json;
 
 use super::shared::{
-    names_of, not_approved, refuse_later, say_warnings, selection_of, show_plan, show_summary,
-    stand_ins,
+    names_of, not_approved, opened_anew, refuse_later, say_warnings, selection_of, show_plan,
+    show_summary, stand_ins,
 };
 use crate::{
     app::{App, block_on},
     args::ApplyArgs,
-    bundle,
+    bundle, claim,
     cloud_choice::CloudName,
     connect::Connection,
     edge,
@@ -40,7 +40,7 @@ use crate::{
     reporter::Reporter,
     reports,
     session::{OnNewId, Session},
-    tools,
+    tools, whose,
 };
 
 /// Bytes of a saved plan.
@@ -54,34 +54,42 @@ pub(super) fn run(app: &App, args: &ApplyArgs) -> Result<ExitCode, CommandError>
         selection.id = Some(plan.basis.key.env.clone());
         selection.cloud = Some(plan.basis.key.cloud.clone());
     }
-    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
-    let Some(session) = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Mint)? else {
-        return Err(CommandError::failed("BUG: no ID was minted"));
-    };
-    session.ui.say(&session.heading());
-    say_warnings(&session);
-    refuse_later(&session)?;
-    let out_dir = match &args.out_dir {
-        Some(dir) => OutDir::named(&session, &app.cwd.join(dir))?,
-        None => None,
-    };
-    block_on(async {
-        let stop = Interrupt::listen();
-        let writing = Writing { out_dir, force: args.force };
-        Apply { session, args, writing, saved, stop }.run().await
-    })?
+    opened_anew(|| {
+        let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
+        let session = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Mint)?;
+        let Some(session) = session else {
+            return Err(CommandError::failed("BUG: no ID was minted"));
+        };
+        if let Some(plan) = &saved {
+            refuse_plan_of_others(&session, plan)?;
+        }
+        session.ui.say(&session.heading());
+        say_warnings(&session);
+        refuse_later(&session)?;
+        claim::refuse_nobody(&session)?;
+        let out_dir = match &args.out_dir {
+            Some(dir) => OutDir::named(&session, &app.cwd.join(dir))?,
+            None => None,
+        };
+        block_on(async {
+            let stop = Interrupt::listen();
+            let writing = Writing { out_dir, force: args.force };
+            Apply { session, args, writing, saved: saved.as_ref(), stop }.run().await
+        })?
+    })
 }
 
 struct Apply<'a> {
     session: Session<'a>,
     args: &'a ApplyArgs,
     writing: Writing,
-    saved: Option<Plan>,
+    saved: Option<&'a Plan>,
     stop: Interrupt,
 }
 
 impl Apply<'_> {
-    async fn run(mut self) -> Result<ExitCode, CommandError> {
+    /// `None`: the session has to be opened anew.
+    async fn run(mut self) -> Result<Option<ExitCode>, CommandError> {
         let started_ms = self.session.clock.monotonic_ms();
         let (inputs, missing) = outside::look_up(&self.session)?;
         missing.refuse()?;
@@ -90,6 +98,10 @@ impl Apply<'_> {
         let uploads = bundle::read(&mut self.session)?;
         let session = &self.session;
         let migrations = self.migrations()?;
+        // All is refused that can be without a call: from here on there is an environment.
+        if !session.record_environment()? {
+            return Ok(None);
+        }
         let reporter = Reporter::new(session.ui);
         let connection = Connection::open(session).await?;
         let edge = edge::open(session, &connection)?;
@@ -126,6 +138,7 @@ impl Apply<'_> {
             self.precheck(&sources, plan.plan(), known)?;
         }
         self.approve(plan.plan())?;
+        engine.claim(&observation).await?;
         let running = Running {
             migrations: &migrations,
             vault: &vault,
@@ -150,7 +163,7 @@ impl Apply<'_> {
         }
         let (report, written) = ended?;
         self.tell(&report, written.as_ref(), ms, engine.requests());
-        Ok(ExitCode::Done)
+        Ok(Some(ExitCode::Done))
     }
 
     /// The migrations that an apply runs.
@@ -229,7 +242,7 @@ impl Apply<'_> {
         let keep = BTreeSet::new();
         let request = Request { goal: Goal::Apply, observation, keep: &keep, migrations };
         let plan = engine.plan(loaded, &request).await?;
-        match &self.saved {
+        match self.saved {
             Some(saved) if saved != plan.plan() => Err(stale(saved, plan.plan())),
             Some(_) | None => Ok(plan),
         }
@@ -394,6 +407,21 @@ impl Apply<'_> {
         });
         session.ui.result(&lines.join("\n"));
     }
+}
+
+/// A plan of another repository is not this one's to do.
+fn refuse_plan_of_others(session: &Session<'_>, plan: &Plan) -> Result<(), CommandError> {
+    let (theirs, key) = (&plan.basis.repository, &plan.basis.key);
+    if *theirs != session.repository {
+        return Err(whose::other("the saved plan", theirs, &session.repository));
+    }
+    if key.project == session.project {
+        return Ok(());
+    }
+    Err(CommandError::failed("the saved plan is of another project; nothing was changed")
+        .because_text(format!("it is of `{}`, and this is `{}`", key.project, session.project))
+        .hint("plan again: envc plan --out FILE")
+        .code("envc::cli::stale_plan"))
 }
 
 fn read_plan(path: &Path) -> Result<Plan, CommandError> {

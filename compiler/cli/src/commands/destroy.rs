@@ -84,6 +84,8 @@ struct Destroy<'a> {
 struct Round {
     plan: CheckedPlan,
     loaded: Loaded,
+    /// What has the name of something of this environment, and no proof that it is that.
+    unproven: Vec<String>,
 }
 
 impl Round {
@@ -118,6 +120,9 @@ impl Destroy<'_> {
         self.knows_what_to_keep(&loaded)?;
         let first = self.first(&engine, loaded).await?;
         let over = first.is_over();
+        if over && !first.unproven.is_empty() {
+            return Err(self.nothing_proves(&first.unproven));
+        }
         if over && !self.left_something() {
             if let Some(edge) = edge {
                 reports::tell_gone(session, edge, &self.stop).await;
@@ -138,6 +143,7 @@ impl Destroy<'_> {
             deleted?
         };
         let requests = engine.requests();
+        let claim = engine.holds_claim();
         self.clean_up()?;
         engine.release()?;
         if let Some(edge) = edge {
@@ -149,15 +155,10 @@ impl Destroy<'_> {
                 "env": session.id, "deleted": deleted, "released": released, "requests": requests,
             }),
         );
-        let given_back = match released {
-            0 => String::new(),
-            some => format!(", {} given back", counted(some, "preview ID")),
-        };
-        session.ui.result(&format!(
-            "Destroyed `{}`: {} deleted, none left{given_back}; {requests} requests.",
-            session.id,
-            counted(deleted, "resource")
-        ));
+        self.tell(deleted, released, requests);
+        if claim {
+            self.tell_claim();
+        }
         Ok(ExitCode::Done)
     }
 
@@ -321,7 +322,64 @@ impl Destroy<'_> {
             migrations: &BTreeMap::new(),
         };
         let plan = engine.plan(&mut loaded, &request).await?;
-        Ok(Round { plan, loaded })
+        let wanted = self.session.environment.resources.values();
+        let known: BTreeSet<&str> =
+            plan.plan().changes.iter().filter_map(|change| change.id.as_deref()).collect();
+        let unproven = wanted
+            .filter(|wanted| wanted.is_managed() && wanted.parent.is_none())
+            .filter(|wanted| !self.keep.contains(&wanted.address))
+            .filter(|wanted| {
+                let seen = observation.found.get(&wanted.address.kind());
+                seen.into_iter().flatten().any(|seen| {
+                    seen.observed.name == wanted.name && !known.contains(seen.observed.id.as_str())
+                })
+            })
+            .map(|wanted| format!("{} `{}`", wanted.address, wanted.name))
+            .collect();
+        Ok(Round { plan, loaded, unproven })
+    }
+
+    fn tell(&self, deleted: usize, released: usize, requests: u64) {
+        let given_back = match released {
+            0 => String::new(),
+            some => format!(", {} given back", counted(some, "preview ID")),
+        };
+        self.session.ui.result(&format!(
+            "Destroyed `{}`: {} deleted, none left{given_back}; {requests} requests.",
+            self.session.id,
+            counted(deleted, "resource")
+        ));
+    }
+
+    /// The claim is the project's: other environments may need it.
+    fn tell_claim(&self) {
+        self.session.ui.say(&format!(
+            "the claim of the project `{}` stays in the account for its other environments; \
+             `envc state claim --release` takes it away",
+            self.session.project
+        ));
+    }
+
+    /// The error of a destroy that found names of its own, and no proof: "there is nothing" would
+    /// not be true.
+    fn nothing_proves(&self, unproven: &[String]) -> CommandError {
+        let session = &self.session;
+        let error = CommandError::failed(format!(
+            "nothing proves that what is named as `{}` is this environment's; nothing was deleted",
+            session.id
+        ))
+        .because_text(unproven.join(", "))
+        .code("envc::cli::unproven");
+        if session.needs_claim() {
+            return error.hint(format!(
+                "if it is, and the project `{}` is of this repository alone, claim it: envc state \
+                 claim; then destroy again",
+                session.project
+            ));
+        }
+        error
+            .hint("run the command on the machine that made it")
+            .hint("or take it over first: envc apply --adopt")
     }
 
     fn approve(&self, plan: &Plan) -> Result<(), CommandError> {

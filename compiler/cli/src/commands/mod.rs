@@ -12,6 +12,7 @@ mod pool;
 mod schema;
 mod shared;
 mod show;
+mod state;
 
 use crate::{
     app::App,
@@ -46,6 +47,7 @@ fn once(app: &App, verb: &Verb) -> Result<ExitCode, CommandError> {
         Verb::Destroy(args) => destroy::run(app, args),
         Verb::Show(args) => show::show(app, args),
         Verb::Output(args) => show::output(app, args),
+        Verb::State(verb) => state::run(app, verb),
         Verb::Pool(verb) => pool::run(app, verb),
         Verb::Migrate(verb) => migrate::run(app, verb),
     }

@@ -7,7 +7,7 @@ use envc_plan::Goal;
 use envc_spec::MigrateMode;
 use serde_json::json;
 
-use super::shared::{say_warnings, selection_of, show_plan, stand_ins};
+use super::shared::{opened_anew, say_warnings, selection_of, show_plan, stand_ins};
 use crate::{
     app::{App, block_on},
     args::PlanArgs,
@@ -28,23 +28,25 @@ use crate::{
 };
 
 pub(super) fn run(app: &App, args: &PlanArgs) -> Result<ExitCode, CommandError> {
-    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
     let selection = selection_of(&args.target);
-    let Some(mut session) = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Mint)?
-    else {
-        return Err(CommandError::failed("BUG: no ID was minted"));
-    };
-    session.ui.say(&session.heading());
-    say_warnings(&session);
-    let (inputs, missing) = outside::look_up(&session)?;
-    if !missing.is_empty() {
-        session.ui.warn(&format!("apply will refuse: {}", missing.message()));
-    }
-    let _vault = outside::put_in(&mut session, &inputs)?;
-    let sources = Sources::read(&session, inputs)?;
-    bundle::read(&mut session)?;
-    // Files are not told where something that they hold is not known.
-    block_on(plan(app, &session, args, missing.is_empty().then_some(&sources)))?
+    opened_anew(|| {
+        let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
+        let session = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Mint)?;
+        let Some(mut session) = session else {
+            return Err(CommandError::failed("BUG: no ID was minted"));
+        };
+        session.ui.say(&session.heading());
+        say_warnings(&session);
+        let (inputs, missing) = outside::look_up(&session)?;
+        if !missing.is_empty() {
+            session.ui.warn(&format!("apply will refuse: {}", missing.message()));
+        }
+        let _vault = outside::put_in(&mut session, &inputs)?;
+        let sources = Sources::read(&session, inputs)?;
+        bundle::read(&mut session)?;
+        // Files are not told where something that they hold is not known.
+        block_on(plan(app, &session, args, missing.is_empty().then_some(&sources)))?
+    })
 }
 
 async fn plan(
@@ -52,7 +54,7 @@ async fn plan(
     session: &Session<'_>,
     args: &PlanArgs,
     sources: Option<&Sources>,
-) -> Result<ExitCode, CommandError> {
+) -> Result<Option<ExitCode>, CommandError> {
     let stop = Interrupt::listen();
     let reporter = Reporter::new(session.ui);
     let migrations = match session.environment.migrate {
@@ -61,6 +63,9 @@ async fn plan(
         }
         MigrateMode::Manual => BTreeMap::new(),
     };
+    if !session.record_environment()? {
+        return Ok(None);
+    }
     let connection = Connection::open(session).await?;
     let edge = edge::open_for_state(session, &connection)?;
     let access = Access::new(&connection, edge::open(session, &connection));
@@ -86,6 +91,7 @@ async fn plan(
         session.ui.warn(&format!("apply will refuse: {} cannot be done yet", later.what));
     }
     show_plan(session.ui, plan, true);
+    let claims = says_claim(&engine, session);
     let files = match sources {
         Some(sources) => files_to_write(session, sources, plan, known)?,
         None => Vec::new(),
@@ -111,8 +117,22 @@ async fn plan(
             path.display()
         ));
     }
-    let changes = !plan.is_empty() || !files.is_empty();
-    Ok(if changes && args.detailed_exitcode { ExitCode::Changes } else { ExitCode::Done })
+    let changes = !plan.is_empty() || !files.is_empty() || claims;
+    let says = changes && args.detailed_exitcode;
+    Ok(Some(if says { ExitCode::Changes } else { ExitCode::Done }))
+}
+
+/// Says that apply will claim the project. False: it has nothing to claim.
+fn says_claim(engine: &Engine<'_, '_>, session: &Session<'_>) -> bool {
+    let claims = session.needs_claim() && !engine.holds_claim();
+    if claims {
+        session.ui.event("claim_missing", json!({ "repository": session.repository }));
+        session.ui.result(&format!(
+            "Apply will claim the project `{}` in this account for {}.",
+            session.project, session.repository
+        ));
+    }
+    claims
 }
 
 /// A saved plan is done exactly, so it cannot leave open what it does.

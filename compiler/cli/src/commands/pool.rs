@@ -13,6 +13,7 @@ use envc_exec::{
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
+use super::shared::{OPENINGS_MAX, busy};
 use crate::{
     app::{App, block_on},
     args::{PoolClaimArgs, PoolLsArgs, PoolMembersArgs, PoolReleaseArgs, PoolTargetArgs, PoolVerb},
@@ -69,8 +70,15 @@ fn open<'a>(app: &'a App, target: &PoolTargetArgs) -> Result<Session<'a>, Comman
     let PoolTargetArgs { env_type, pr, id, cloud } = target.clone();
     let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
     let selection = Selection { env_type, pr, id, cloud };
-    Session::open(&app.ui, &app.env, file, &selection, OnNewId::Mint)?
-        .ok_or_else(|| CommandError::failed("BUG: no ID was minted"))
+    for _ in 0..OPENINGS_MAX {
+        let file = file.clone();
+        let session = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Mint)?
+            .ok_or_else(|| CommandError::failed("BUG: no ID was minted"))?;
+        if session.record_environment()? {
+            return Ok(session);
+        }
+    }
+    Err(busy())
 }
 
 fn read_members(app: &App, file: &Path) -> Result<MembersRequest, CommandError> {

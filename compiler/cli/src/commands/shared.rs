@@ -9,12 +9,16 @@ use envc_plan::{
 
 use crate::{
     error::CommandError,
+    exit_code::ExitCode,
     generated::{Resources, Sources},
     lint::{self, Looked},
     pools::LeaseFacts,
     render,
     session::{Selection, Session},
 };
+
+/// Times that a session is opened before the command gives up.
+pub(super) const OPENINGS_MAX: u32 = 20;
 
 /// The selection of the command line.
 pub(super) fn selection_of(target: &crate::args::TargetArgs) -> Selection {
@@ -24,6 +28,29 @@ pub(super) fn selection_of(target: &crate::args::TargetArgs) -> Selection {
         id: target.id.clone(),
         cloud: target.cloud.clone(),
     }
+}
+
+/// Runs a command until it found its environment: `None` asks for one more time, because another
+/// process was quicker to give the folder an ID or to take a port.
+pub(super) fn opened_anew(
+    mut once: impl FnMut() -> Result<Option<ExitCode>, CommandError>,
+) -> Result<ExitCode, CommandError> {
+    for _ in 0..OPENINGS_MAX {
+        if let Some(exit) = once()? {
+            return Ok(exit);
+        }
+    }
+    Err(busy())
+}
+
+/// The error of a session that other processes kept from being opened.
+pub(super) fn busy() -> CommandError {
+    CommandError::new(
+        ExitCode::TryAgain,
+        "other commands keep giving environments of this machine IDs and ports",
+    )
+    .hint("run the command again")
+    .code("envc::cli::busy")
 }
 
 /// Says the spec's warnings, each in a line and once for all types; `envc check` shows them whole.

@@ -22,6 +22,7 @@ use crate::{
     reporter::Reporter,
     session::{OnNewId, Session},
     state_local::LocalStore,
+    whose,
 };
 
 pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError> {
@@ -204,7 +205,9 @@ fn open<'a>(
     let Some(key) = key else { return Ok((session, None)) };
     let store = LocalStore::read_only(&session.state_dir, key);
     let loaded = block_on(store.load())?.map_err(|error| state_error(&error, store.path()))?;
-    Ok((session, loaded.map(|(state, _)| state)))
+    let Some((mut state, _)) = loaded else { return Ok((session, None)) };
+    let _news = whose::admit(&session, &mut state)?;
+    Ok((session, Some(state)))
 }
 
 /// The state at the edge: the only request that is made, but for one that finds the account.

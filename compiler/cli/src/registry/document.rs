@@ -2,38 +2,56 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use envc_core::Digest;
 use serde::{Deserialize, Serialize};
 
+use super::place::Place;
+use crate::repository;
+
 /// The schema version that this build writes. Raise it when an older build would misread a field.
-const REGISTRY_SCHEMA: u32 = 1;
+///
+/// - 1: the first one. All folders of a worktree went by its git directory, and no repository was
+///   recorded.
+/// - 2: a working copy goes by its spec's place below the worktree's top, too, and has a repository.
+const REGISTRY_SCHEMA: u32 = 2;
 
 /// Everything that the registry knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Document {
     schema: u32,
-    /// By key: the worktree's git directory, or the folder where there is no git.
+    /// By key: the worktree's git directory and the spec's place below its top, or the folder where
+    /// there is no git.
     pub(super) places: BTreeMap<String, PlaceRecord>,
 }
 
-/// One working tree.
+/// One folder with a spec.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PlaceRecord {
-    /// Its top folder; when it is gone, its ports are free.
+    /// The folder; when it is gone, its ports are free.
     pub(super) folder: PathBuf,
+    /// The git directory that all worktrees of the repository share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) common_dir: Option<PathBuf>,
     /// By project.
     pub(super) projects: BTreeMap<String, CopyRecord>,
 }
 
-/// A project in a working tree: a working copy.
+/// A project in a folder: a working copy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CopyRecord {
+    /// The repository that it is of. None: the first version recorded it, and nobody has worked
+    /// here since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// What it was before, and may still be recorded and claimed as.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub formerly: BTreeSet<String>,
     /// The environment that the folder is bound to: the one its files are for.
     pub bound: Option<Bound>,
     /// The environments that were worked on from here, by ID.
@@ -112,7 +130,18 @@ impl Document {
                 "it has schema version {schema}, and this envc knows versions up to \
                  {REGISTRY_SCHEMA}: use the newer envc that wrote it"
             )),
-            Some(_) => serde_json::from_value(json).map_err(|error| error.to_string()),
+            Some(schema) => {
+                let mut document: Self =
+                    serde_json::from_value(json).map_err(|error| error.to_string())?;
+                if schema < 2 {
+                    document.schema = REGISTRY_SCHEMA;
+                    // In which folder of the worktree each was made, the first look there tells.
+                    let places = std::mem::take(&mut document.places).into_iter();
+                    document.places =
+                        places.map(|(key, place)| (unplaced_key(&key), place)).collect();
+                }
+                Ok(document)
+            }
             None => Err("it has no schema version".to_owned()),
         }
     }
@@ -135,24 +164,89 @@ impl Document {
         self.places.get_mut(key)?.projects.get_mut(project)
     }
 
-    /// The IDs that were minted for this project on this machine: resources that carry one in
-    /// their name are this user's.
-    pub fn known_ids(&self, project: &str) -> BTreeSet<String> {
-        self.copies_of(project)
-            .flat_map(|copy| &copy.environments)
-            .filter(|(_, environment)| environment.minted_s.is_some())
-            .map(|(id, _)| id.clone())
+    /// The IDs that were minted for this project of this repository on this machine: resources
+    /// that carry one in their name are this user's.
+    pub fn known_ids(&self, whose: &Whose<'_>) -> BTreeSet<String> {
+        minted(self.copies_of(whose))
+    }
+
+    /// The IDs that were minted for a project of this name, of whatever repository.
+    pub(super) fn taken_ids(&self, project: &str) -> BTreeSet<String> {
+        minted(self.namesakes(project).map(|(_, copy)| copy))
+    }
+
+    /// The working copy of another repository that an ID was minted for: its repository and folder.
+    pub fn minted_elsewhere(&self, whose: &Whose<'_>, id: &str) -> Option<(&str, &Path)> {
+        let minted = |copy: &CopyRecord| {
+            copy.environments.get(id).is_some_and(|record| record.minted_s.is_some())
+        };
+        if self.copies_of(whose).any(minted) {
+            return None;
+        }
+        self.namesakes(whose.project)
+            .filter(|(_, copy)| minted(copy))
+            .find_map(|(folder, copy)| Some((copy.repository.as_deref()?, folder)))
+    }
+
+    /// Another folder that is there, from which an environment of this name was applied.
+    pub fn applied_elsewhere(
+        &self,
+        key: &str,
+        project: &str,
+        id: &str,
+        exists: &dyn Fn(&Path) -> bool,
+    ) -> Option<&Path> {
+        self.places.iter().filter(|(other, _)| *other != key).find_map(|(_, place)| {
+            let record = place.projects.get(project)?.environments.get(id)?;
+            (record.cloud.is_some() && exists(&place.folder)).then_some(place.folder.as_path())
+        })
+    }
+
+    /// A folder that is worked on for this repository.
+    pub fn folder_of(&self, repository: &str) -> Option<&Path> {
+        let of = |copy: &CopyRecord| copy.repository.as_deref() == Some(repository);
+        let place = self.places.values().find(|place| place.projects.values().any(of))?;
+        Some(&place.folder)
+    }
+
+    /// What the working copies of one clone were before: its worktrees share that, also while one
+    /// of them still goes by the identity of the clone.
+    pub(super) fn former(&self, place: &Place, key: &str) -> BTreeSet<String> {
+        let own = |copy: &CopyRecord| {
+            copy.repository.clone().filter(|repository| repository::is_working_copy(repository))
+        };
+        self.of_clone(place, key)
+            .flat_map(|copy| copy.formerly.iter().cloned().chain(own(copy)))
             .collect()
     }
 
+    /// The identity that a clone without an origin has, from any of its worktrees.
+    pub(super) fn identity_of_clone(&self, place: &Place, key: &str) -> Option<String> {
+        self.of_clone(place, key)
+            .filter_map(|copy| copy.repository.as_ref())
+            .find(|repository| repository::is_working_copy(repository))
+            .cloned()
+    }
+
+    fn of_clone<'a>(
+        &'a self,
+        place: &'a Place,
+        key: &'a str,
+    ) -> impl Iterator<Item = &'a CopyRecord> {
+        let is_of = move |(other, record): &(&String, &PlaceRecord)| {
+            *other == key || (place.common_dir.is_some() && record.common_dir == place.common_dir)
+        };
+        self.places.iter().filter(move |it| is_of(it)).flat_map(|(_, it)| it.projects.values())
+    }
+
     /// The cloud that an environment was first applied to, from any working copy.
-    pub fn first_cloud(&self, project: &str, id: &str) -> Option<&str> {
-        self.copies_of(project).find_map(|copy| copy.environments.get(id)?.cloud.as_deref())
+    pub fn first_cloud(&self, whose: &Whose<'_>, id: &str) -> Option<&str> {
+        self.hints_of(whose).find_map(|copy| copy.environments.get(id)?.cloud.as_deref())
     }
 
     /// The type that an environment was worked on as, from any working copy.
-    pub fn type_of(&self, project: &str, id: &str) -> Option<&str> {
-        self.copies_of(project).find_map(|copy| Some(copy.environments.get(id)?.env_type.as_str()))
+    pub fn type_of(&self, whose: &Whose<'_>, id: &str) -> Option<&str> {
+        self.hints_of(whose).find_map(|copy| Some(copy.environments.get(id)?.env_type.as_str()))
     }
 
     /// The ports that other environments of this machine hold.
@@ -172,7 +266,7 @@ impl Document {
 
     /// Frees the ports of working trees that are gone. Their IDs stay known: what they stand for
     /// may still exist.
-    pub fn heal(&mut self, exists: &dyn Fn(&std::path::Path) -> bool) {
+    pub fn heal(&mut self, exists: &dyn Fn(&Path) -> bool) {
         for place in self.places.values_mut() {
             if exists(&place.folder) {
                 continue;
@@ -185,13 +279,67 @@ impl Document {
         }
     }
 
-    fn copies_of<'a>(&'a self, project: &str) -> impl Iterator<Item = &'a CopyRecord> + use<'a> {
-        let project = project.to_owned();
-        self.places.values().filter_map(move |place| place.projects.get(&project))
+    /// The working copies of this project of this repository.
+    fn copies_of<'a, 'w>(
+        &'a self,
+        whose: &Whose<'w>,
+    ) -> impl Iterator<Item = &'a CopyRecord> + use<'a, 'w> {
+        let Whose { project, repository } = *whose;
+        self.namesakes(project)
+            .map(|(_, copy)| copy)
+            .filter(move |copy| copy.repository.as_deref() == Some(repository))
+    }
+
+    /// The same, and those that the first version recorded: good enough for what proves nothing.
+    fn hints_of<'a, 'w>(
+        &'a self,
+        whose: &Whose<'w>,
+    ) -> impl Iterator<Item = &'a CopyRecord> + use<'a, 'w> {
+        let unknown = self.namesakes(whose.project).map(|(_, copy)| copy);
+        self.copies_of(whose).chain(unknown.filter(|copy| copy.repository.is_none()))
+    }
+
+    /// The working copies of all projects of this name, each with its folder.
+    fn namesakes<'a, 'w>(
+        &'a self,
+        project: &'w str,
+    ) -> impl Iterator<Item = (&'a Path, &'a CopyRecord)> + use<'a, 'w> {
+        self.places
+            .values()
+            .filter_map(move |it| Some((it.folder.as_path(), it.projects.get(project)?)))
     }
 }
 
+/// A project of a repository.
+#[derive(Clone, Copy, Debug)]
+pub struct Whose<'a> {
+    /// The project's name.
+    pub project: &'a str,
+    /// The repository that it is of.
+    pub repository: &'a str,
+}
+
+/// The key of what the first version recorded under `key`: no working copy's own.
+pub(super) fn unplaced_key(key: &str) -> String {
+    format!("{key}//")
+}
+
+fn minted<'a>(copies: impl Iterator<Item = &'a CopyRecord>) -> BTreeSet<String> {
+    copies
+        .flat_map(|copy| &copy.environments)
+        .filter(|(_, environment)| environment.minted_s.is_some())
+        .map(|(id, _)| id.clone())
+        .collect()
+}
+
 impl CopyRecord {
+    /// True when an ID was minted here, or an environment was applied from here: what is in an
+    /// account may depend on the record.
+    pub fn made_something(&self) -> bool {
+        let made = |it: &EnvironmentRecord| it.minted_s.is_some() || it.cloud.is_some();
+        self.environments.values().any(made)
+    }
+
     /// The ID that was minted here for a type.
     pub fn minted_id(&self, env_type: &str) -> Option<&str> {
         self.environments
@@ -216,6 +364,7 @@ mod tests {
 
     fn document() -> Document {
         let copy = |id: &str, record| CopyRecord {
+            repository: Some("git.example/a/shop".into()),
             environments: BTreeMap::from([(id.to_owned(), record)]),
             ..CopyRecord::default()
         };
@@ -226,7 +375,8 @@ mod tests {
             let projects =
                 BTreeMap::from([("shop".to_owned(), copy(id, record("local", minted, port)))]);
             let folder = PathBuf::from(key.trim_end_matches("/.git"));
-            document.places.insert(key.to_owned(), PlaceRecord { folder, projects });
+            let place = PlaceRecord { folder, common_dir: None, projects };
+            document.places.insert(key.to_owned(), place);
         }
         document
     }
@@ -234,10 +384,23 @@ mod tests {
     #[test]
     fn only_minted_ids_prove_anything() {
         let document = document();
-        assert_eq!(document.known_ids("shop"), BTreeSet::from(["main-1".to_owned()]));
-        assert_eq!(document.known_ids("other"), BTreeSet::new());
-        assert_eq!(document.first_cloud("shop", "production"), Some("local"));
-        assert_eq!(document.type_of("shop", "main-1"), Some("local"));
+        let ours = Whose { project: "shop", repository: "git.example/a/shop" };
+        assert_eq!(document.known_ids(&ours), BTreeSet::from(["main-1".to_owned()]));
+        assert_eq!(document.first_cloud(&ours, "production"), Some("local"));
+        assert_eq!(document.type_of(&ours, "main-1"), Some("local"));
+        assert_eq!(document.minted_elsewhere(&ours, "main-1"), None);
+        // Another project, and another repository's project of this name.
+        for (project, repository) in [("other", ours.repository), ("shop", "git.example/b/shop")] {
+            let other = Whose { project, repository };
+            assert_eq!(document.known_ids(&other), BTreeSet::new());
+            assert_eq!(document.first_cloud(&other, "production"), None);
+            assert_eq!(document.type_of(&other, "main-1"), None);
+        }
+        let other = Whose { project: "shop", repository: "git.example/b/shop" };
+        let minted = document.minted_elsewhere(&other, "main-1");
+        assert_eq!(minted, Some((ours.repository, Path::new("/a"))));
+        assert_eq!(document.minted_elsewhere(&other, "production"), None);
+        assert_eq!(document.taken_ids("shop"), BTreeSet::from(["main-1".to_owned()]));
         assert_eq!(document.copy("/a/.git", "shop").unwrap().minted_id("local"), Some("main-1"));
         assert_eq!(document.copy("/b/.git", "shop").unwrap().minted_id("local"), None);
     }
@@ -247,7 +410,7 @@ mod tests {
         let mut document = document();
         let held = document.held_ports("/a/.git", "shop", "main-1");
         assert_eq!(held, BTreeSet::from([3001]));
-        document.heal(&|path| path != std::path::Path::new("/b"));
+        document.heal(&|path| path != Path::new("/b"));
         assert_eq!(document.held_ports("/c", "shop", "x"), BTreeSet::from([3000]));
     }
 
@@ -255,8 +418,22 @@ mod tests {
     fn documents_read_back_and_newer_ones_are_refused() {
         let document = document();
         assert_eq!(Document::parse(&document.to_bytes()), Ok(document));
-        assert!(Document::parse(b"{\"schema\":2}").unwrap_err().contains("newer envc"));
+        assert!(Document::parse(b"{\"schema\":3}").unwrap_err().contains("newer envc"));
         assert!(Document::parse(b"{}").unwrap_err().contains("no schema version"));
         assert!(Document::parse(b"{\"schema\":1,\"places\":{},\"x\":1}").is_err());
+    }
+
+    #[test]
+    fn a_registry_of_the_first_version_is_carried_over_without_a_repository() {
+        let first = br#"{"schema":1,"places":{"/a/.git":{"folder":"/a","projects":{"shop":{
+            "bound":{"env_type":"local","id":"main-1"},
+            "environments":{"main-1":{"env_type":"local","minted_s":1,"cloud":"local","ports":{}}},
+            "files":{}}}}}}"#;
+        let document = Document::parse(first).unwrap();
+        let copy = document.copy(&unplaced_key("/a/.git"), "shop").unwrap();
+        assert_eq!((copy.minted_id("local"), &copy.repository), (Some("main-1"), &None));
+        assert_eq!(document.copy("/a/.git", "shop"), None);
+        // What was carried over reads back as it is.
+        assert_eq!(Document::parse(&document.to_bytes()), Ok(document));
     }
 }

@@ -17,10 +17,10 @@ mod working_copy;
 
 use std::path::PathBuf;
 
-pub use document::{Bound, CopyRecord, Document, EnvironmentRecord, FileRecord};
+pub use document::{Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, Whose};
 pub use place::Place;
 pub use settle::Settled;
-pub use working_copy::{Mint, WorkingCopy};
+pub use working_copy::{Belongs, Drawn, Mint, Opening, WorkingCopy};
 
 use crate::{
     dirs::StateDir,

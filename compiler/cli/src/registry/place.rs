@@ -7,15 +7,45 @@ use std::path::PathBuf;
 pub struct Place {
     /// The spec's folder.
     pub root: PathBuf,
+    /// The spec's name, where it is not the usual one.
+    pub spec: Option<String>,
     /// The worktree's top folder; without git the spec's folder.
-    pub folder: PathBuf,
+    pub top: PathBuf,
     /// The worktree's own git directory.
     pub git_dir: Option<PathBuf>,
+    /// The git directory that all worktrees of the repository share.
+    pub common_dir: Option<PathBuf>,
 }
 
 impl Place {
-    /// What names the working tree.
+    /// What names the working copy: the worktree's git directory, and where the spec lies below
+    /// its top. A copy of a folder inside a worktree is another one.
     pub(super) fn primary_key(&self) -> String {
-        self.git_dir.as_ref().unwrap_or(&self.folder).to_string_lossy().into_owned()
+        match &self.git_dir {
+            Some(git_dir) => {
+                let below = self.root.strip_prefix(&self.top).unwrap_or(&self.root);
+                self.with_spec(git_dir.to_string_lossy().into_owned(), &below.to_string_lossy())
+            }
+            None => self.folder_key(),
+        }
+    }
+
+    /// What names it where its git directory names another one.
+    pub(super) fn folder_key(&self) -> String {
+        self.with_spec(self.root.to_string_lossy().into_owned(), "")
+    }
+
+    /// How the first version named it, all folders of a worktree alike: by the git directory, and
+    /// by the folder where the git directory was another one's.
+    pub(super) fn first_version_keys(&self) -> [String; 2] {
+        let git_dir = self.git_dir.as_ref().unwrap_or(&self.top);
+        [git_dir, &self.top].map(|path| path.to_string_lossy().into_owned())
+    }
+
+    /// A canonical path holds no two slashes, so they part what is put together.
+    fn with_spec(&self, base: String, below: &str) -> String {
+        let parts = [Some(below).filter(|below| !below.is_empty()), self.spec.as_deref()];
+        let rest: Vec<&str> = parts.into_iter().flatten().collect();
+        if rest.is_empty() { base } else { format!("{base}//{}", rest.join("/")) }
     }
 }

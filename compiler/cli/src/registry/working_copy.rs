@@ -2,16 +2,18 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
+use envc_core::KeyedDigest;
 use envc_exec::ports::Entropy;
 use envc_spec::PortRange;
 
 use super::{
-    Bound, CopyRecord, EnvironmentRecord, FileRecord, Place, Registry, Settled, cache::Cache,
+    Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, Place, Registry, Settled,
+    cache::Cache,
 };
-use crate::{error::CommandError, ports};
+use crate::{error::CommandError, ports, repository};
 
 /// Tries of chance until an ID is found that nothing else has; the second one is never needed.
 const MINT_TRIES: usize = 16;
@@ -24,6 +26,27 @@ pub struct WorkingCopy {
     project: String,
     key: String,
     record: CopyRecord,
+    /// What its clone was before.
+    former: BTreeSet<String>,
+    user: KeyedDigest,
+    settled: Settled,
+    belongs: Belongs,
+    unfollowed: Vec<String>,
+}
+
+/// What an environment was opened with.
+#[derive(Clone, Copy, Debug)]
+pub struct Drawn<'a> {
+    /// Its type.
+    pub env_type: &'a str,
+    /// Its ID.
+    pub id: &'a str,
+    /// The ID is this working copy's: drawn here, and not named by the spec or the command line.
+    pub minted: bool,
+    /// Time and chance are in it.
+    pub unique: bool,
+    /// Its ports.
+    pub ports: &'a BTreeMap<String, u16>,
 }
 
 /// What an ID is minted from.
@@ -41,33 +64,82 @@ pub struct Mint<'a> {
     pub forbidden: &'a dyn Fn(&str) -> bool,
 }
 
+/// Which repository a working copy was found to be of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Belongs {
+    /// As it was.
+    Same,
+    /// It had none of its own, and has one by now. What was recorded of it goes along.
+    Gained {
+        /// The identity that it had.
+        was: String,
+    },
+    /// What was made from it was made for another one, and nobody said that it goes along.
+    Moved {
+        /// The one that it was.
+        was: String,
+    },
+}
+
+/// What is asked for when a working copy is opened.
+#[expect(missing_debug_implementations, reason = "chance cannot be shown")]
+#[derive(Clone, Copy)]
+pub struct Opening<'a> {
+    /// The project's name.
+    pub project: &'a str,
+    /// The repository, where the spec or `origin` names one.
+    pub repository: Option<&'a str>,
+    /// Signs the cache.
+    pub user: &'a KeyedDigest,
+    /// Gives an identity to what has none.
+    pub entropy: &'a dyn Entropy,
+    /// Seconds since 1970.
+    pub now_s: u64,
+}
+
 impl WorkingCopy {
     /// Finds or makes the record of a working copy, and frees the ports of those that are gone.
     pub fn open(
         registry: &Registry,
         place: Place,
-        project: &str,
-        now_s: u64,
-    ) -> Result<(Self, Settled), CommandError> {
-        let cache = Cache::read(&place.root);
+        opening: &Opening<'_>,
+    ) -> Result<Self, CommandError> {
+        let project = opening.project;
+        let cache = Cache::read(&place, opening.user);
         let before = cache.clone();
-        let (key, settled, record) = registry.update(now_s, |document| {
+        let opened = registry.update(opening.now_s, |document| {
             let (key, settled) = document.settle(&place, project, cache, &Path::exists);
             document.heal(&Path::exists);
+            let belongs = document.belong(&place, &key, opening);
+            let former = document.former(&place, &key);
             let record = document.copy(&key, project).cloned().unwrap_or_default();
-            Ok((key, settled, record))
+            Ok((key, settled, belongs, former, record))
         })?;
-        let project = project.to_owned();
-        let this = Self { registry: registry.clone(), place, project, key, record };
-        if before.as_ref() != Some(&this.cache()) {
+        let (key, settled, belongs, former, record) = opened;
+        // What a cache of somebody else's names is not followed, and not in silence either.
+        let foreign = before.foreign.as_ref().filter(|_| settled == Settled::New);
+        let unfollowed = foreign.map(|cache| cache.record.environments.keys().cloned().collect());
+        let this = Self {
+            registry: registry.clone(),
+            place,
+            project: project.to_owned(),
+            key,
+            record,
+            former,
+            user: opening.user.clone(),
+            settled,
+            belongs,
+            unfollowed: unfollowed.unwrap_or_default(),
+        };
+        if before.ours.as_ref() != Some(&this.cache()) {
             this.write_cache();
         }
-        Ok((this, settled))
+        Ok(this)
     }
 
     /// The project that a folder was last worked on for, as its cache tells.
-    pub fn last_project(root: &Path) -> Option<String> {
-        Cache::read(root).map(|cache| cache.project)
+    pub fn last_project(place: &Place, user: &KeyedDigest) -> Option<String> {
+        Cache::read(place, user).ours.map(|cache| cache.project)
     }
 
     /// What is recorded, as of the last call.
@@ -80,57 +152,100 @@ impl WorkingCopy {
         &self.place
     }
 
-    /// The ID minted here for the type, or a new one, recorded before it is given out.
-    pub fn mint(&mut self, mint: &Mint<'_>, entropy: &dyn Entropy) -> Result<String, CommandError> {
-        if let Some(id) = self.record.minted_id(mint.env_type) {
-            return Ok(id.to_owned());
-        }
-        let (key, project) = (self.key.clone(), self.project.clone());
-        let id = self.registry.update(mint.now_s, |document| {
-            // Another process may have minted it here since the record was read: two commands at
-            // once in a new folder are for one environment.
-            let minted = document.copy(&key, &project).and_then(|it| it.minted_id(mint.env_type));
-            if let Some(id) = minted {
-                return Ok(id.to_owned());
-            }
-            let known = document.known_ids(&project);
-            let id = new_id(mint, &known, entropy)?;
-            if let Some(copy) = document.copy_mut(&key, &project) {
-                let record = EnvironmentRecord {
-                    env_type: mint.env_type.to_owned(),
-                    minted_s: Some(mint.now_s),
-                    ..EnvironmentRecord::default()
-                };
-                copy.environments.insert(id.clone(), record);
-            }
-            Ok(id)
-        })?;
-        self.refresh()?;
-        Ok(id)
+    /// What the registry made of the folder.
+    pub fn settled(&self) -> Settled {
+        self.settled
     }
 
-    /// The ports of an environment: what is recorded where it still can be, else new ones.
-    pub fn assign_ports(
-        &mut self,
-        env_type: &str,
+    /// Which repository it was found to be of.
+    pub fn belongs(&self) -> &Belongs {
+        &self.belongs
+    }
+
+    /// The environments that a cache names which this user's envc did not write.
+    pub fn unfollowed(&self) -> &[String] {
+        &self.unfollowed
+    }
+
+    /// The repository that it is recorded as.
+    pub fn repository(&self) -> &str {
+        self.record.repository.as_deref().unwrap_or_default()
+    }
+
+    /// What its clone was before: recorded and claimed under that name, it is its own.
+    pub fn was(&self, repository: &str) -> bool {
+        self.former.contains(repository)
+    }
+
+    /// A folder from which an environment of this name was applied, when this one is none, and
+    /// another one is there.
+    pub fn made_elsewhere(&self, id: &str) -> Result<Option<PathBuf>, CommandError> {
+        if self.record.environments.get(id).is_some_and(|record| record.cloud.is_some()) {
+            return Ok(None);
+        }
+        let document = self.registry.read()?;
+        let found = document.applied_elsewhere(&self.key, &self.project, id, &Path::exists);
+        Ok(found.map(Path::to_owned))
+    }
+
+    /// Takes along what was made from here for another repository.
+    pub fn take_along(&mut self, repository: &str, now_s: u64) -> Result<(), CommandError> {
+        self.change(now_s, |copy| copy.become_of(repository))?;
+        let document = self.registry.read()?;
+        self.former = document.former(&self.place, &self.key);
+        self.belongs = Belongs::Same;
+        Ok(())
+    }
+
+    /// An ID that nothing on this machine has; nothing is recorded yet.
+    pub fn draw_id(&self, mint: &Mint<'_>, entropy: &dyn Entropy) -> Result<String, CommandError> {
+        new_id(mint, &self.registry.read()?.taken_ids(&self.project), entropy)
+    }
+
+    /// The ports of an environment: what is recorded where it still can be, else new ones. Nothing
+    /// is recorded yet.
+    pub fn choose_ports(
+        &self,
         id: &str,
         ranges: &BTreeMap<String, PortRange>,
-        now_s: u64,
     ) -> Result<BTreeMap<String, u16>, CommandError> {
+        if ranges.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let held = self.registry.read()?.held_ports(&self.key, &self.project, id);
+        let recorded = self.record.environments.get(id).map(|record| record.ports.clone());
+        ports::choose(ranges, &recorded.unwrap_or_default(), &held, &ports::is_free)
+    }
+
+    /// Records what an environment was opened with. False: another process was quicker, and has
+    /// minted another ID here or taken one of the ports. Two commands at once in a new folder are
+    /// for one environment.
+    pub fn record_environment(
+        &mut self,
+        drawn: &Drawn<'_>,
+        now_s: u64,
+    ) -> Result<bool, CommandError> {
         let (key, project) = (self.key.clone(), self.project.clone());
-        let chosen = self.registry.update(now_s, |document| {
-            let held = document.held_ports(&key, &project, id);
-            let Some(copy) = document.copy_mut(&key, &project) else {
-                return ports::choose(ranges, &BTreeMap::new(), &held, &ports::is_free);
-            };
-            let recorded = copy.environments.get(id).map(|record| record.ports.clone());
-            let chosen =
-                ports::choose(ranges, &recorded.unwrap_or_default(), &held, &ports::is_free)?;
-            environment(copy, env_type, id).ports.clone_from(&chosen);
-            Ok(chosen)
+        let recorded = self.registry.update(now_s, |document| {
+            let held = document.held_ports(&key, &project, drawn.id);
+            let taken = drawn.unique && document.taken_ids(&project).contains(drawn.id);
+            let Some(copy) = document.copy_mut(&key, &project) else { return Ok(false) };
+            let other = copy.minted_id(drawn.env_type).is_some_and(|id| id != drawn.id);
+            if drawn.minted && (other || (taken && copy.minted_id(drawn.env_type).is_none())) {
+                return Ok(false);
+            }
+            if drawn.ports.values().any(|port| held.contains(port)) {
+                return Ok(false);
+            }
+            let record = environment(copy, drawn.env_type, drawn.id);
+            record.ports.clone_from(drawn.ports);
+            if drawn.minted {
+                record.minted_s.get_or_insert(now_s);
+            }
+            Ok(true)
         })?;
         self.refresh()?;
-        Ok(chosen)
+        Ok(recorded)
     }
 
     /// Binds the folder to an environment: its files are for that one from now on.
@@ -208,12 +323,60 @@ impl WorkingCopy {
     }
 
     fn cache(&self) -> Cache {
-        Cache::new(&self.project, &self.key, &self.place, self.record.clone())
+        Cache::new(&self.project, &self.key, &self.place, self.record.clone(), &self.user)
     }
 
     /// A cache that cannot be written (a read-only checkout) is no failure: the registry has it.
     fn write_cache(&self) {
-        let _written = self.cache().write();
+        let _written = self.cache().write(&self.place);
+    }
+}
+
+impl Document {
+    /// Records which repository a working copy is of. What was made for another one is not taken
+    /// along in silence.
+    fn belong(&mut self, place: &Place, key: &str, opening: &Opening<'_>) -> Belongs {
+        let of_clone = self.identity_of_clone(place, key);
+        let Some(copy) = self.copy_mut(key, opening.project) else { return Belongs::Same };
+        let was = copy.repository.clone();
+        // Without an origin it stays what it was, so that taking one away changes nothing.
+        let now = opening
+            .repository
+            .map(str::to_owned)
+            .or_else(|| was.clone())
+            .or(of_clone)
+            .unwrap_or_else(|| repository::of_working_copy(&opening.entropy.hex(8)));
+        match was {
+            Some(was) if was != now => {
+                let gained = repository::is_working_copy(&was);
+                if !gained && copy.made_something() {
+                    return Belongs::Moved { was };
+                }
+                let tells = copy.made_something();
+                if gained {
+                    copy.become_of(&now);
+                } else {
+                    copy.repository = Some(now);
+                }
+                if tells { Belongs::Gained { was } } else { Belongs::Same }
+            }
+            _ => {
+                copy.repository = Some(now);
+                Belongs::Same
+            }
+        }
+    }
+}
+
+impl CopyRecord {
+    /// From now on it is of this repository, and what it was is its own, too.
+    fn become_of(&mut self, repository: &str) {
+        if let Some(was) = self.repository.replace(repository.to_owned())
+            && was != repository
+        {
+            self.formerly.insert(was);
+        }
+        self.formerly.remove(repository);
     }
 }
 
@@ -269,162 +432,4 @@ fn unique_id(part: &str, now_s: u64, chance: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{fs, path::PathBuf};
-
-    use super::*;
-    use crate::{clock::SystemEntropy, dirs::StateDir, env::ProcessEnv};
-
-    struct Machine {
-        _keep: tempfile::TempDir,
-        path: PathBuf,
-        registry: Registry,
-    }
-
-    impl Machine {
-        fn new() -> Self {
-            let keep = tempfile::tempdir().unwrap();
-            let path = keep.path().canonicalize().unwrap();
-            let state = path.join("state");
-            let env = ProcessEnv::from_pairs([("ENVC_STATE_DIR", state.to_str().unwrap())]);
-            let registry = Registry::new(&StateDir::open(&env, &path).unwrap());
-            Self { _keep: keep, path, registry }
-        }
-
-        fn open(&self, name: &str) -> (WorkingCopy, Settled) {
-            let folder = self.path.join(name);
-            fs::create_dir_all(&folder).unwrap();
-            let place = Place { root: folder.clone(), folder, git_dir: None };
-            WorkingCopy::open(&self.registry, place, "shop", 1).unwrap()
-        }
-
-        fn mint(copy: &mut WorkingCopy) -> String {
-            let mint = Mint {
-                env_type: "local",
-                branch_part: "main",
-                unique: true,
-                now_s: 1_760_000_000,
-                forbidden: &|_| false,
-            };
-            copy.mint(&mint, &SystemEntropy::new(&ProcessEnv::default())).unwrap()
-        }
-    }
-
-    #[test]
-    fn a_unique_id_tells_its_age_in_eleven_characters() {
-        let id = unique_id("main", 1_760_000_000, "beef");
-        assert!(id.starts_with("main-") && id.ends_with("beef"), "{id}");
-        assert_eq!(u64::from_str_radix(&id[5..11], 36), Ok(1_760_000_000));
-        assert_eq!(id.len(), "main".len() + envc_core::limits::ID_UNIQUE_CHARS);
-        assert_eq!(unique_id("", 0, "0000"), "0000000000");
-    }
-
-    #[test]
-    fn an_id_is_minted_once_and_a_fixed_one_of_another_type_is_refused() {
-        let machine = Machine::new();
-        let (mut copy, settled) = machine.open("a");
-        assert_eq!(settled, Settled::New);
-        let id = Machine::mint(&mut copy);
-        assert_eq!(Machine::mint(&mut copy), id);
-        let (mut one, mut other) = (machine.open("b").0, machine.open("b").0);
-        assert_eq!(Machine::mint(&mut one), Machine::mint(&mut other));
-        let (copy, settled) = machine.open("a");
-        assert_eq!((copy.record().minted_id("local"), settled), (Some(&*id), Settled::Known));
-        let mint = Mint {
-            env_type: "x",
-            branch_part: "production",
-            unique: false,
-            now_s: 1,
-            forbidden: &|id| id == "production",
-        };
-        let entropy = SystemEntropy::new(&ProcessEnv::default());
-        assert!(new_id(&mint, &BTreeSet::new(), &entropy).is_err());
-    }
-
-    #[test]
-    fn real_folders_moved_copied_cleaned_and_a_lost_registry() {
-        let machine = Machine::new();
-        let (mut copy, _) = machine.open("a");
-        let id = Machine::mint(&mut copy);
-
-        // git clean -fdx
-        fs::remove_dir_all(machine.path.join("a/.envc")).unwrap();
-        assert_eq!(machine.open("a").0.record().minted_id("local"), Some(&*id));
-
-        // mv a b
-        fs::rename(machine.path.join("a"), machine.path.join("b")).unwrap();
-        let (moved, settled) = machine.open("b");
-        assert_eq!((moved.record().minted_id("local"), settled), (Some(&*id), Settled::Moved));
-
-        // cp -r b c
-        fs::create_dir_all(machine.path.join("c/.envc")).unwrap();
-        let cache = ".envc/working-copy.json";
-        fs::copy(machine.path.join("b").join(cache), machine.path.join("c").join(cache)).unwrap();
-        let (mut copied, settled) = machine.open("c");
-        assert_eq!(settled, Settled::Copied);
-        assert_ne!(Machine::mint(&mut copied), id);
-
-        // the registry is lost
-        fs::remove_file(machine.path.join("state/registry.json")).unwrap();
-        let (restored, settled) = machine.open("b");
-        assert_eq!(
-            (restored.record().minted_id("local"), settled),
-            (Some(&*id), Settled::Restored)
-        );
-    }
-
-    #[test]
-    fn ports_are_stable_apart_and_freed_with_their_folder() {
-        let machine = Machine::new();
-        // A range that nothing else on the machine is likely to use.
-        let ranges =
-            BTreeMap::from([("web".to_owned(), PortRange { first: 21_311, last: 21_339 })]);
-        let (mut a, _) = machine.open("a");
-        let (mut b, _) = machine.open("b");
-        let of_a = a.assign_ports("local", "a-1", &ranges, 1).unwrap();
-        let of_b = b.assign_ports("local", "b-1", &ranges, 1).unwrap();
-        assert_ne!(of_a, of_b);
-        assert_eq!(a.assign_ports("local", "a-1", &ranges, 2).unwrap(), of_a);
-        fs::remove_dir_all(machine.path.join("a")).unwrap();
-        let (mut c, _) = machine.open("c");
-        assert_eq!(c.assign_ports("local", "c-1", &ranges, 3).unwrap(), of_a);
-    }
-
-    #[test]
-    fn two_processes_that_open_at_once_lose_nothing() {
-        let machine = Machine::new();
-        std::thread::scope(|scope| {
-            for number in 0..8 {
-                let machine = &machine;
-                scope.spawn(move || {
-                    let (mut copy, _) = machine.open(&format!("wt{number}"));
-                    Machine::mint(&mut copy);
-                });
-            }
-        });
-        assert_eq!(machine.registry.read().unwrap().known_ids("shop").len(), 8);
-    }
-
-    #[test]
-    fn binding_clouds_and_files_are_recorded_and_forgotten_together() {
-        let machine = Machine::new();
-        let (mut copy, _) = machine.open("a");
-        copy.bind("local", "a-1", 1).unwrap();
-        copy.note_cloud("local", "a-1", "local", 1).unwrap();
-        copy.note_cloud("local", "a-1", "cloudflare", 1).unwrap();
-        let file = FileRecord {
-            env: "a-1".into(),
-            digest: envc_core::Digest::of("x"),
-            fingerprint: envc_core::Digest::of("y"),
-            mode: 0o600,
-            pending: None,
-        };
-        copy.note_files(BTreeMap::from([(".env".to_owned(), Some(file))]), 1).unwrap();
-        let (mut copy, _) = machine.open("a");
-        assert_eq!(copy.record().bound.as_ref().map(|bound| bound.id.as_str()), Some("a-1"));
-        let document = machine.registry.read().unwrap();
-        assert_eq!(document.first_cloud("shop", "a-1"), Some("local"));
-        copy.forget("a-1", 2).unwrap();
-        assert_eq!(*copy.record(), CopyRecord::default());
-    }
-}
+mod tests;

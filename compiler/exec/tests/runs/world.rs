@@ -243,6 +243,9 @@ impl StateStore for Fake {
     }
 }
 
+/// Whose project it is.
+const REPOSITORY: &str = "git.example/a/p";
+
 fn key() -> StateKey {
     StateKey { cloud: "local".into(), account: "a".into(), project: "p".into(), env: "e".into() }
 }
@@ -252,6 +255,7 @@ pub(crate) fn desired() -> BTreeMap<Address, Desired> {
     let wanted = |name: &str| Desired {
         address: Address::new(KindId::Kv, name),
         name: format!("p-{name}-e"),
+        default_name: false,
         mode: Mode::Managed,
         protect: false,
         fields: BTreeMap::new(),
@@ -266,6 +270,7 @@ pub(crate) fn desired() -> BTreeMap<Address, Desired> {
 fn plan() -> CheckedPlan {
     let plan = plan_apply(&Inputs {
         key: key(),
+        repository: REPOSITORY.into(),
         env_type: "local".into(),
         spec: Digest::of("spec"),
         protect: false,
@@ -315,6 +320,6 @@ impl Fake {
                 digest: &KeyedDigest::new([0; 32]),
             },
         };
-        block_on(envc_exec::run(&run, State::new(key(), "local", "lineage"), None))
+        block_on(envc_exec::run(&run, State::new(key(), REPOSITORY, "local", "lineage"), None))
     }
 }

@@ -36,6 +36,7 @@ fn plan(changes: Vec<Change>, work: Vec<Work>) -> Plan {
         format: PLAN_FORMAT,
         basis: Basis {
             key: StateKey { cloud, account, project, env },
+            repository: "git.example/a/shop".into(),
             env_type: "local".into(),
             goal: Goal::Apply,
             lineage: String::new(),

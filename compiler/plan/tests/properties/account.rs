@@ -34,6 +34,9 @@ pub(crate) struct Account {
     made: u32,
 }
 
+/// Whose project it is.
+pub(crate) const REPOSITORY: &str = "git.example/a/p";
+
 pub(crate) fn key() -> StateKey {
     StateKey { cloud: "local".into(), account: "a".into(), project: "p".into(), env: "e".into() }
 }
@@ -165,8 +168,10 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn begin(account: &'a mut Account, plan: &Plan, desired: &BTreeMap<Address, Desired>) -> Self {
-        let mut state =
-            account.state.clone().unwrap_or_else(|| State::new(key(), "local", "lineage"));
+        let mut state = account
+            .state
+            .clone()
+            .unwrap_or_else(|| State::new(key(), REPOSITORY, "local", "lineage"));
         let mut ids = BTreeMap::new();
         for change in &plan.changes {
             match (change.action, &change.record) {

@@ -14,7 +14,7 @@ use proptest::{collection::vec, prelude::*, test_runner::RngSeed};
 use serde_json::json;
 
 use crate::{
-    account::{Account, Object, key},
+    account::{Account, Object, REPOSITORY, key},
     specs::{MARKER, Spec, ZONE, graph_respelt, sample, spec},
 };
 
@@ -112,6 +112,7 @@ impl World {
     ) -> Inputs<'a> {
         Inputs {
             key: key(),
+            repository: REPOSITORY.into(),
             env_type: "local".into(),
             spec: Digest::of("spec"),
             protect: self.protect,

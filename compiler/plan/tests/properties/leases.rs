@@ -9,7 +9,7 @@ use envc_plan::{
 };
 use envc_spec::Lease;
 
-use crate::account::key;
+use crate::account::{REPOSITORY, key};
 
 fn leases() -> BTreeMap<String, Lease> {
     let lease = Lease { pool: "a".into(), attributes: BTreeMap::new(), span: Span::default() };
@@ -22,6 +22,7 @@ fn plan(goal: Goal, state: Option<&State>, observation: &Observation) -> Plan {
     let wanted = envc_core::Desired {
         address: address.clone(),
         name: "p-cache-e".into(),
+        default_name: false,
         mode: envc_core::Mode::Managed,
         protect: false,
         fields: BTreeMap::new(),
@@ -31,6 +32,7 @@ fn plan(goal: Goal, state: Option<&State>, observation: &Observation) -> Plan {
     };
     let inputs = Inputs {
         key: key(),
+        repository: REPOSITORY.into(),
         env_type: "local".into(),
         spec: Digest::of("spec"),
         protect: false,
@@ -50,7 +52,7 @@ fn plan(goal: Goal, state: Option<&State>, observation: &Observation) -> Plan {
 }
 
 fn state() -> State {
-    let mut state = State::new(key(), "local", "lineage");
+    let mut state = State::new(key(), REPOSITORY, "local", "lineage");
     let grant = Grant {
         id: "preview-1".into(),
         lease_id: "l".into(),

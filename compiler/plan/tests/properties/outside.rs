@@ -191,6 +191,7 @@ fn first_plan(spec: &str) -> Plan {
     let (graph, _vault) = resources(spec, "postgres://u:p@h.example.com/d").expect("it compiles");
     let inputs = envc_plan::Inputs {
         key: crate::account::key(),
+        repository: crate::account::REPOSITORY.into(),
         env_type: "local".into(),
         spec: Digest::of("spec"),
         protect: false,

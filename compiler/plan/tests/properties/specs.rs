@@ -161,6 +161,7 @@ fn desired(address: Address, name: String) -> Desired {
     Desired {
         address,
         name,
+        default_name: false,
         mode: Mode::Managed,
         protect: false,
         fields: BTreeMap::new(),

@@ -8,9 +8,25 @@ use envc_syntax::rule::{
 pub(super) const PROJECT: NodeRule = NodeRule {
     name: "project",
     doc: "Names the project. Its name is part of every physical name.",
-    notes: &["A spec has exactly one."],
+    notes: &[
+        "A spec has exactly one.",
+        "Neither the name nor the short form holds `--`, and none is `xn`; of two characters none is where a Worker is on workers.dev.",
+        "Two repositories may name a project alike: what one of them recorded, or claims in an account, is refused to the other. Without an `id` and without an `origin` on a host the folder stands for its repository.",
+    ],
     example: "project \"eventuall\" { zone \"eventuall.live\" }",
     args: &[LABEL],
+    props: &[optional(
+        "short",
+        Type::Label,
+        "Takes the project's place in names, where those get too long.",
+    )
+    .otherwise("the project's name"),
+    optional(
+        "id",
+        Type::Plain,
+        "The repository that the project is of, for what is recorded and claimed. Of a repository that was renamed or moved it is the name that it had, such as \"github.com/acme/shop\".",
+    )
+    .otherwise("what git calls `origin`, as host/owner/name")],
     children: &[&ZONE, &STATE],
     repeat: Repeat::Once,
     ..EMPTY

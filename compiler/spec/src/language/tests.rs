@@ -256,7 +256,7 @@ fn references_may_stand_where_the_table_says() {
         let form = form.replace("NAME", "x").replace("ATTRIBUTE", "key");
         let good = |line: String| !load(&format!("{around}{line}")).1.has_errors();
         let held = [
-            good(format!("dns \"n\" type=\"A\" name=\"a{form}.{{env}}\" content=\"192.0.2.1\"")),
+            good(format!("dns \"n\" type=\"A\" name=\"a-{form}.{{env}}\" content=\"192.0.2.1\"")),
             good(format!(
                 "tunnel \"s\" {{ ingress \"s\" host=\"s-{{env}}\" service=\"http://{form}\" }}"
             )),

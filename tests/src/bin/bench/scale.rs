@@ -182,6 +182,7 @@ fn chain(size: u32) -> BTreeMap<Address, Desired> {
             let wanted = Desired {
                 address: address(number),
                 name: format!("chain-n{number}"),
+                default_name: false,
                 mode: Mode::Managed,
                 protect: false,
                 fields: [("content".to_owned(), Value::Text(content))].into(),
@@ -201,7 +202,7 @@ fn recorded(resources: &BTreeMap<Address, Desired>) -> State {
         Part::Out(reference) => Some(format!("id-{}", reference.address)),
         Part::In(_) => None,
     };
-    let mut state = State::new(key(), "local", "0".repeat(16));
+    let mut state = State::new(key(), REPOSITORY, "local", "0".repeat(16));
     for (address, wanted) in resources {
         let field = |(name, value): (&String, &Value)| {
             value.resolve(&mut |part| known(part)).map(|value| (name.clone(), value))
@@ -218,6 +219,9 @@ fn recorded(resources: &BTreeMap<Address, Desired>) -> State {
     }
     state
 }
+
+/// Whose project it is.
+const REPOSITORY: &str = "git.example/a/big";
 
 fn key() -> StateKey {
     StateKey {
@@ -240,6 +244,7 @@ fn plan(
     let begun = Instant::now();
     let inputs = Inputs {
         key: key(),
+        repository: REPOSITORY.into(),
         env_type: "local".into(),
         spec: Digest::of("spec"),
         protect: false,

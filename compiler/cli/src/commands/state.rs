@@ -1,0 +1,119 @@
+//! `envc state`: what is kept of a project and its environments. So far the claim.
+
+use serde_json::json;
+
+use super::shared::not_approved;
+use crate::{
+    app::{App, block_on},
+    args::{StateClaimArgs, StateVerb},
+    claim::{Claim, Claims, Made, Office, Subject},
+    cloud_choice::CloudName,
+    connect::Connection,
+    error::CommandError,
+    exit_code::ExitCode,
+    interrupt::Interrupt,
+    project::SpecFile,
+    registry::Belongs,
+    reporter::Reporter,
+    session::Session,
+};
+
+pub(super) fn run(app: &App, verb: &StateVerb) -> Result<ExitCode, CommandError> {
+    let StateVerb::Claim(args) = verb;
+    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
+    let session = Session::open_project(&app.ui, &app.env, file, args.cloud.as_deref())?;
+    block_on(async {
+        let stop = Interrupt::listen();
+        let reporter = Reporter::new(session.ui);
+        let connection = Connection::open(&session).await?;
+        let client = connection.client(&session, &reporter, stop.flag());
+        let scope = connection.account(&client).await?;
+        let office = Office { session: &session, client: &client, scope: &scope };
+        match &args.release {
+            Some(whose) => release(&office, whose.as_deref()).await,
+            None => claim(&office, args).await,
+        }
+    })?
+}
+
+/// Shows the claim, and makes it where there is none.
+async fn claim(office: &Office<'_>, args: &StateClaimArgs) -> Result<ExitCode, CommandError> {
+    let session = office.session;
+    let claims = match session.belongs() {
+        Belongs::Moved { was } => take_along(office, args, &was).await?,
+        Belongs::Same | Belongs::Gained { .. } => office.look().await?,
+    };
+    let made = office.make(&claims).await?;
+    let Session { project, repository, ui, .. } = session;
+    ui.event(
+        "claim",
+        json!({
+            "project": project, "repository": repository, "account": office.scope.account,
+            "made": made != Made::Known,
+        }),
+    );
+    ui.result(&format!("{repository} claims the project `{project}` {}.", place(office)));
+    Ok(ExitCode::Done)
+}
+
+/// The folder was another repository's, and its owner says that this one goes on with all of it.
+async fn take_along(
+    office: &Office<'_>,
+    args: &StateClaimArgs,
+    was: &str,
+) -> Result<Claims, CommandError> {
+    let session = office.session;
+    let now = &session.repository;
+    let does = format!(
+        "takes along for {now} what was made from this folder for {was}, and its claim {}",
+        place(office)
+    );
+    if !args.yes {
+        let question = format!("Is {now} what {was} was?");
+        if !session.ui.confirm(&question, &does)? {
+            return Err(not_approved());
+        }
+    }
+    session.take_along()?;
+    session.ui.say(&format!("what was made from this folder for {was} goes along"));
+    office.look().await
+}
+
+/// Releases this repository's claim, or the one that is named.
+async fn release(office: &Office<'_>, whose: Option<&str>) -> Result<ExitCode, CommandError> {
+    let session = office.session;
+    let Session { project, ui, .. } = session;
+    let claims = office.look().await?;
+    let named = whose.unwrap_or(&session.repository);
+    let subject = Subject { repository: named, ..Subject::of(session) };
+    let Some(claim) = claims.by(subject) else {
+        let all: Vec<&str> = claims.all().map(|claim| claim.by.as_str()).collect();
+        if all.is_empty() {
+            ui.event("released", json!({ "project": project, "released": false }));
+            ui.result(&format!("Nobody claims the project `{project}` {}.", place(office)));
+            return Ok(ExitCode::Done);
+        }
+        return Err(CommandError::failed(format!(
+            "{named} does not claim the project `{project}`"
+        ))
+        .because_text(format!("it is claimed by {}", all.join(" and ")))
+        .hint(format!("release that: envc state claim --release \"{}\"", all.join("\" or \"")))
+        .code("envc::cli::another_repository"));
+    };
+    let Claim { by, .. } = claim;
+    office.release(claim).await?;
+    ui.event("released", json!({ "project": project, "repository": by, "released": true }));
+    ui.result(&format!(
+        "Released the project `{project}` {}: {by} claimed it. Names of pull requests' \
+         environments prove nothing there until it is claimed again.",
+        place(office)
+    ));
+    Ok(ExitCode::Done)
+}
+
+fn place(office: &Office<'_>) -> String {
+    match office.session.cloud.value {
+        CloudName::Local => "on the local cloud".to_owned(),
+        CloudName::Cloudflare => format!("in the account {}", office.scope.account),
+    }
+}

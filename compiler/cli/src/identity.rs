@@ -1,0 +1,186 @@
+//! How an environment comes by its ID.
+//!
+//! Named on the command line, fixed by the spec, recorded in this working copy, or drawn anew.
+//! What is drawn is not recorded here: that is done once all is refused that can be.
+
+use envc_exec::ports::Entropy;
+use envc_spec::{Identity, Spec, TypeHead, When, identity_from_branch};
+
+use crate::{
+    cloud_choice::{Choice, CloudName},
+    env::ProcessEnv,
+    error::CommandError,
+    exit_code::ExitCode,
+    git::{self, GitView},
+    registry::{Mint, WorkingCopy},
+    session::Selection,
+    ui::Ui,
+};
+
+/// An ID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Id {
+    /// The ID.
+    pub(crate) id: String,
+    /// It is the working copy's own: from the branch, and recorded with it.
+    pub(crate) minted: bool,
+}
+
+/// The ID that is known already; `None` where one has to be drawn.
+pub(crate) fn known(
+    head: &TypeHead,
+    copy: &WorkingCopy,
+    selection: &Selection,
+) -> Result<Option<Id>, CommandError> {
+    if let Some(id) = &selection.id {
+        return checked(id).map(|id| Some(Id { id, minted: false }));
+    }
+    if let Identity::Branch { .. } = head.identity {
+        let recorded = copy.record().minted_id(&head.name);
+        return Ok(recorded.map(|id| Id { id: id.to_owned(), minted: true }));
+    }
+    match head.identity.fixed(selection.pr) {
+        Some(id) => Ok(Some(Id { id, minted: false })),
+        None => Err(CommandError::usage(format!(
+            "an environment of type `{}` needs the number of its pull request",
+            head.name
+        ))
+        .hint("add it: --pr 42")
+        .code("envc::cli::no_pr")),
+    }
+}
+
+/// What an ID is drawn from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source<'a> {
+    /// The spec.
+    pub(crate) spec: &'a Spec,
+    /// The type.
+    pub(crate) head: &'a TypeHead,
+    /// What git says.
+    pub(crate) git: &'a GitView,
+    /// The process's variables.
+    pub(crate) env: &'a ProcessEnv,
+    /// Where the environment will be.
+    pub(crate) cloud: CloudName,
+}
+
+impl Source<'_> {
+    /// Draws an ID. In CI, where nobody would notice, a name that no branch gave and one that no
+    /// other job could find again are refused.
+    pub(crate) fn draw(
+        &self,
+        ui: &Ui,
+        copy: &WorkingCopy,
+        now_s: u64,
+        entropy: &dyn Entropy,
+    ) -> Result<Id, CommandError> {
+        let Identity::Branch { max_length, unique } = self.head.identity else {
+            return Err(CommandError::failed("BUG: a fixed ID is not drawn"));
+        };
+        if unique && self.env.ci && self.cloud == CloudName::Cloudflare {
+            return Err(self.unique_in_ci());
+        }
+        let branch = git::branch(self.git, self.env);
+        if branch.is_none() && self.env.ci {
+            return Err(self.no_branch());
+        }
+        let (spec, head) = (self.spec, self.head);
+        let mint = Mint {
+            env_type: &head.name,
+            branch_part: &identity_from_branch(branch.as_deref(), max_length),
+            unique,
+            now_s,
+            forbidden: &|id| spec.could_be_fixed(id, &head.name).is_some(),
+        };
+        let id = copy.draw_id(&mint, entropy)?;
+        if branch.is_none() {
+            ui.warn(&format!("{}, so the ID is made without one: `{id}`", self.why_no_branch()));
+        }
+        Ok(Id { id, minted: true })
+    }
+
+    fn why_no_branch(&self) -> &'static str {
+        match (&self.git.repository, &self.git.warning) {
+            (Some(_), _) => "no branch is checked out (git calls that a detached head)",
+            (None, Some(_)) => "git names no branch",
+            (None, None) => "this folder is in no git repository, and has no branch",
+        }
+    }
+
+    fn no_branch(&self) -> CommandError {
+        let mut error = CommandError::failed(format!(
+            "the ID of an environment of type `{}` comes from a branch, and there is none",
+            self.head.name
+        ))
+        .because_text(self.why_no_branch())
+        .hint("check out a branch, or name the environment: --id ID")
+        .hint("or give the type an identity that CI knows: identity \"pr-{env.pr}\", with --pr")
+        .code("envc::cli::no_branch");
+        if let Some(warning) = &self.git.warning {
+            error = error.because_text(warning);
+        }
+        error
+    }
+
+    fn unique_in_ci(&self) -> CommandError {
+        CommandError::failed(format!(
+            "type `{}` gives each working copy an ID of its own, and this is a CI job",
+            self.head.name
+        ))
+        .because_text("no other job would find its environment again, to update or to destroy it")
+        .hint("use a type for pull requests: identity \"pr-{env.pr}\", with --pr 42")
+        .hint("or one environment for each branch: identity branch, without `unique`")
+        .code("envc::cli::unique_in_ci")
+    }
+}
+
+/// True for a type whose environments each belong to a pull request.
+pub(crate) fn is_per_pr(head: &TypeHead) -> bool {
+    head.when == Some(When::Pr) || matches!(head.identity, Identity::Text { per_pr: true, .. })
+}
+
+/// The error of `--pr` with a type that has no use for it.
+pub(crate) fn no_use_of_pr(
+    types: &[TypeHead],
+    chosen: &Choice<&TypeHead>,
+    pr: u32,
+) -> CommandError {
+    let fit: Vec<&str> =
+        types.iter().filter(|head| is_per_pr(head)).map(|head| head.name.as_str()).collect();
+    let Choice { value, why } = chosen;
+    let error = CommandError::usage(format!(
+        "--pr {pr} names a pull request, and type `{}` has no environment for each",
+        value.name
+    ))
+    .because_text(format!("the type is `{}` because {why}", value.name))
+    .code("envc::cli::no_type_for_pr");
+    match fit.as_slice() {
+        [] => error.hint(
+            "add a type to environment.kdl: environment \"ephemeral\" { when pr ; identity \"pr-{env.pr}\" }",
+        ),
+        names => error.hint(format!("name one that has: {}", names.join(", "))),
+    }
+}
+
+/// An ID from the command line goes into names and paths, so it has to look like one.
+pub(crate) fn checked(id: &str) -> Result<String, CommandError> {
+    let good = !id.is_empty()
+        && id.len() <= envc_core::limits::ID_CHARS_MAX
+        && !id.starts_with('-')
+        && !id.ends_with('-')
+        && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if good {
+        return Ok(id.to_owned());
+    }
+    Err(CommandError::new(ExitCode::Usage, format!("`{id}` is not an environment ID"))
+        .hint("an ID holds lower-case letters, digits and dashes, such as fix-login-t1a2b3beef")
+        .code("envc::cli::bad_id"))
+}
+
+/// The number of the pull request, when only the ID was named.
+pub(crate) fn pr_of(head: &TypeHead, id: &str) -> Option<u32> {
+    let Identity::Text { pattern, per_pr: true } = &head.identity else { return None };
+    let (before, after) = pattern.split_once("{env.pr}")?;
+    id.strip_prefix(before)?.strip_suffix(after)?.parse().ok()
+}

@@ -1,0 +1,110 @@
+//! Whose a project is, and what is refused to another repository: two of them may name a project
+//! alike, on one machine and in one account.
+
+use std::path::Path;
+
+use envc_plan::State;
+use envc_spec::Spec;
+
+use crate::{
+    env::ProcessEnv,
+    error::CommandError,
+    git::{self, GitView},
+    registry::{Belongs, Document, Whose, WorkingCopy},
+    repository,
+    session::Session,
+    ui::Ui,
+};
+
+/// The repository that the spec names, else the one that `origin` does.
+pub(crate) fn named(
+    spec: Option<&Spec>,
+    folder: &Path,
+    git: &GitView,
+    env: &ProcessEnv,
+) -> Option<String> {
+    if let Some(id) = spec.and_then(Spec::project_id) {
+        return Some(id.to_owned());
+    }
+    git.repository.as_ref()?;
+    repository::of_origin(&git::origin(folder, env)?)
+}
+
+/// Tells what became of a working copy, and refuses one that was another repository's when things
+/// were made from it. `named` is the repository that it is now.
+pub(crate) fn settle(ui: &Ui, copy: &WorkingCopy, named: Option<&str>) -> Result<(), CommandError> {
+    if let [first, ..] = copy.unfollowed() {
+        ui.warn(&format!(
+            "the cache in .envc was not written here by this user, so it is not followed; it \
+             names {}, which --id reaches: --id {first}",
+            copy.unfollowed().join(", ")
+        ));
+    }
+    let now = named.unwrap_or_default();
+    match copy.belongs() {
+        Belongs::Same => Ok(()),
+        Belongs::Gained { was } => {
+            ui.say(&format!("this folder is of {now} now; what was recorded of {was} goes along"));
+            Ok(())
+        }
+        Belongs::Moved { was } => Err(other("what was made from this folder", was, now)
+            .hint("or take all of it along, for good: envc state claim")),
+    }
+}
+
+/// The error of something that is another repository's.
+pub(crate) fn other(what: &str, theirs: &str, ours: &str) -> CommandError {
+    CommandError::failed(format!("{what} belongs to another repository; nothing was changed"))
+        .because_text(format!("it is of {theirs}, and this is {ours}"))
+        .hint(format!("if they are one, renamed or moved, say so in `project`: id=\"{theirs}\""))
+        .hint("if they are two, give this project another name")
+        .code("envc::cli::another_repository")
+}
+
+/// Refuses an ID with chance in it that a working copy of another repository has.
+pub(crate) fn refuse_minted_elsewhere(
+    document: &Document,
+    whose: &Whose<'_>,
+    id: &str,
+) -> Result<(), CommandError> {
+    match document.minted_elsewhere(whose, id) {
+        Some((theirs, folder)) => Err(other(&format!("`{id}`"), theirs, whose.repository)
+            .hint(format!("work on it from its folder: envc -C {}", folder.display()))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a state of another repository. True: it was taken over, and has to be written.
+pub(crate) fn admit(session: &Session<'_>, state: &mut State) -> Result<bool, CommandError> {
+    let ours = &session.repository;
+    match &state.repository {
+        Some(theirs) if theirs == ours => return Ok(false),
+        Some(theirs) if session.was(theirs) => {}
+        Some(theirs) => {
+            let error = other(&format!("the environment `{}`", session.id), theirs, ours);
+            let document = session.registry_document()?;
+            return Err(match document.folder_of(theirs) {
+                Some(folder) => {
+                    error.hint(format!("that one is worked on in {}", folder.display()))
+                }
+                None => error,
+            });
+        }
+        // The first version did not say. Whoever applied it from here goes on; another folder's
+        // goes on there, and says whose it is.
+        None => {
+            if let Some(folder) = session.made_elsewhere()? {
+                let what = format!("the record of `{}` does not say whose it is", session.id);
+                let there = folder.display();
+                return Err(CommandError::failed(format!("{what}; nothing was changed"))
+                    .because_text(format!(
+                        "an older envc wrote it, and it was applied from {there}"
+                    ))
+                    .hint(format!("run the command there once: envc -C {there} apply"))
+                    .code("envc::cli::repository_unknown"));
+            }
+        }
+    }
+    state.repository = Some(ours.clone());
+    Ok(true)
+}
