@@ -345,7 +345,7 @@ pub fn resolve_folder(path: &Path) -> Result<PathBuf, FsError> {
                 continue;
             }
             Component::Prefix(_) | Component::RootDir | Component::Normal(_) => {
-                real.push(component)
+                real.push(component);
             }
         }
         match fs::symlink_metadata(&real) {

@@ -297,6 +297,6 @@ mod tests {
         let me = Holder::me("held", 1);
         let lock = Lock::acquire_blocking(path.as_ref(), &me, &mut |_| {}).unwrap();
         assert!(lock.is_held());
-        std::thread::sleep(Duration::from_secs(60));
+        std::thread::sleep(Duration::from_mins(1));
     }
 }

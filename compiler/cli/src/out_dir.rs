@@ -38,8 +38,10 @@ impl OutDir {
         if real.to_str().is_none() {
             return Err(refused("its path is not text"));
         }
-        if real.components().any(|it| it == Component::Normal(".git".as_ref())) {
-            return Err(refused("it is git's own"));
+        for (name, whose) in [(".git", "it is git's own"), (".envc", "it is envc's own")] {
+            if real.components().any(|it| it == Component::Normal(name.as_ref())) {
+                return Err(refused(whose));
+            }
         }
         Ok(Some(Self(real)))
     }

@@ -217,7 +217,7 @@ impl<'a> Client<'a> {
         let now_ms = self.clock.monotonic_ms();
         self.limiter.learn(now_ms, response.headers());
         let status = response.status().as_u16();
-        let failure = match read_answer(status, response.headers(), response.body()) {
+        let failure = match read_answer(call, status, response.headers(), response.body()) {
             Ok(answer) => return Ok(answer),
             Err(failure) => failure,
         };

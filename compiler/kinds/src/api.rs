@@ -9,7 +9,10 @@ use envc_core::Secret;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value as Json;
 
-use crate::form::{self, FormPart};
+use crate::{
+    form::{self, FormPart},
+    skip,
+};
 
 /// Characters that may stand in a path segment as they are.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -29,6 +32,8 @@ pub struct Call {
     pub body: Option<Json>,
     /// The parts of a form, in place of a JSON body.
     pub form: Vec<FormPart>,
+    /// Members of this name are not read of the answer.
+    pub skips: Option<&'static str>,
     /// Texts of the body that no message may repeat, whatever the API answers.
     pub secrets: Vec<Secret>,
 }
@@ -69,6 +74,7 @@ impl Call {
             body: None,
             form: Vec::new(),
             secrets: Vec::new(),
+            skips: None,
         }
     }
 
@@ -246,6 +252,7 @@ impl ApiFailure {
 /// `null`, HTML, an empty body of a 2xx other than 204/205 and JSON without `success` are not API
 /// answers: they come back as a failure with `garbled` set, never as an empty success.
 pub fn read_answer(
+    call: &Call,
     status: u16,
     headers: &http::HeaderMap,
     body: &[u8],
@@ -260,12 +267,16 @@ pub fn read_answer(
     if matches!(status, 204 | 205) && body.is_empty() {
         return Ok(Answer::default());
     }
-    let json: Json = serde_json::from_slice(body).unwrap_or(Json::Null);
+    let json = match call.skips {
+        Some(name) => skip::read_without(name, body),
+        None => serde_json::from_slice(body),
+    };
+    let mut json = json.unwrap_or(Json::Null);
     let ok = (200..300).contains(&status);
     match json.get("success").and_then(Json::as_bool) {
         Some(true) if ok => Ok(Answer {
-            result: json.get("result").cloned().unwrap_or(Json::Null),
             page: page_info(json.get("result_info")),
+            result: json.get_mut("result").map(Json::take).unwrap_or_default(),
         }),
         Some(_) => {
             failure.errors = messages(json.get("errors"));
@@ -339,7 +350,8 @@ mod tests {
     use super::*;
 
     fn read(status: u16, body: &str) -> Result<Answer, ApiFailure> {
-        read_answer(status, &http::HeaderMap::new(), body.as_bytes())
+        let call = Call::get(&["x"]);
+        read_answer(&call, status, &http::HeaderMap::new(), body.as_bytes())
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod queue;
 mod queue_consumer;
 mod r2;
 mod registry;
+mod skip;
 mod sql;
 mod tunnel;
 mod tunnel_config;

@@ -45,7 +45,7 @@ pub(crate) fn statements(text: &str) -> Vec<Statement> {
 }
 
 fn lines(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|byte| **byte == b'\n').count()
+    bytes.split(|byte| *byte == b'\n').count() - 1
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,9 +84,10 @@ impl Body {
             (Self::Begins, _) if is("create") => Self::Creates,
             (Self::Creates, _) if is("temp") || is("temporary") => Self::Creates,
             (Self::Creates, _) if is("trigger") => Self::Trigger,
-            (Self::Begins | Self::Creates | Self::Plain, _) => Self::Plain,
+            (Self::Begins | Self::Creates | Self::Plain, _) | (Self::TriggerEnd, Token::End) => {
+                Self::Plain
+            }
             (Self::TriggerStatement, _) if is("end") => Self::TriggerEnd,
-            (Self::TriggerEnd, Token::End) => Self::Plain,
             (Self::Trigger | Self::TriggerStatement, Token::End) => Self::TriggerStatement,
             (Self::Trigger | Self::TriggerStatement | Self::TriggerEnd, _) => Self::Trigger,
         }
@@ -100,7 +101,7 @@ fn token(first: u8, rest: &[u8]) -> (Token, usize) {
         let at = tail.windows(end.len()).position(|window| window == end);
         at.map_or(rest.len(), |at| from + at + end.len())
     };
-    let run = |is: fn(&u8) -> bool| rest.iter().position(|byte| !is(byte)).unwrap_or(rest.len());
+    let run = |is: fn(u8) -> bool| rest.iter().position(|byte| !is(*byte)).unwrap_or(rest.len());
     match first {
         b';' => (Token::End, 1),
         b'-' if rest.starts_with(b"--") => (Token::Blank, until(2, b"\n")),
@@ -108,13 +109,13 @@ fn token(first: u8, rest: &[u8]) -> (Token, usize) {
         // A quote inside is doubled: two quoted texts side by side are as long.
         b'\'' | b'"' | b'`' => (Token::Other, until(1, &[first])),
         b'[' => (Token::Other, until(1, b"]")),
-        _ if first.is_ascii_whitespace() => (Token::Blank, run(u8::is_ascii_whitespace)),
-        _ if is_word(&first) => (Token::Word, run(is_word)),
+        _ if first.is_ascii_whitespace() => (Token::Blank, run(|byte| byte.is_ascii_whitespace())),
+        _ if is_word(first) => (Token::Word, run(is_word)),
         _ => (Token::Other, 1),
     }
 }
 
-fn is_word(byte: &u8) -> bool {
+fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || !byte.is_ascii()
 }
 

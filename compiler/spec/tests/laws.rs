@@ -153,7 +153,8 @@ fn removing_a_line_blames_its_neighbours_or_its_users() {
             let partner =
                 partner(&lines, removed).map(|line| if line > removed { line - 1 } else { line });
             for one in errors(&shorter) {
-                let line_of = |byte: usize| shorter[..byte].matches('\n').count();
+                let line_of =
+                    |byte: usize| shorter.bytes().take(byte).filter(|byte| *byte == b'\n').count();
                 let near = |line: usize| {
                     line == removed || line + 1 == removed || Some(line) == around(&lines, removed)
                 };

@@ -73,9 +73,12 @@ proptest! {
             "let webapp-url \"{let.webapp-url}\"\n", "existing all\n", "\u{feff}", "é",
         ]),
     ) {
-        let cut = |at: usize| (0..=at.min(source.len())).rev().find(|at| source.is_char_boundary(*at));
-        let (start, end) = (cut(from).unwrap(), cut(from + length).unwrap());
-        check(&format!("{}{with}{}", &source[..start], &source[end..]));
+        let cut = |at: usize| {
+            let at = (0..=at.min(source.len())).rev().find(|at| source.is_char_boundary(*at));
+            source.split_at(at.unwrap())
+        };
+        let ((before, _), (_, after)) = (cut(from), cut(from + length));
+        check(&format!("{before}{with}{after}"));
     }
 
     #[test]

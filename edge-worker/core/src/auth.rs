@@ -156,7 +156,8 @@ mod tests {
     fn a_new_token_has_the_form_that_is_looked_up() {
         let (id, token) = new_token(&mut Entropy::new([5; 32]));
         assert_eq!(token_id(&token), Some(id.as_str()));
-        for bad in ["", "envc_", "envc_a_b", &token[..token.len() - 1], &format!("{token}0")] {
+        let short = token.get(..token.len() - 1).unwrap();
+        for bad in ["", "envc_", "envc_a_b", short, &format!("{token}0")] {
             assert_eq!(token_id(bad), None, "{bad}");
         }
     }
@@ -167,7 +168,7 @@ mod tests {
         assert!(is_bootstrap(long, long));
         assert!(!is_bootstrap("", ""));
         assert!(!is_bootstrap("admin", "admin"));
-        assert!(!is_bootstrap(&long[1..], long));
+        assert!(!is_bootstrap(long.trim_start_matches('0'), long));
     }
 
     #[test]

@@ -101,7 +101,7 @@ fn nothing_of_the_users_is_swept() {
     let env = TestEnv::new("quickstart");
     let names = [".envc-config", ".envc-tokens", ".envc-aB3xYz", ".envc-tmp-0123456789ab"];
     let path = |name: &str| env.root().join(name);
-    let hour = std::time::Duration::from_secs(3_600);
+    let hour = std::time::Duration::from_hours(1);
     for name in names {
         env.write(name, "mine\n");
         let file = fs::File::options().append(true).open(path(name)).unwrap();

@@ -84,10 +84,9 @@ fn an_edited_a_missing_and_a_late_migration_are_reported() {
 fn the_ledgers_of_many_databases_cost_one_round_trip() {
     const LATENCY_MS: u64 = 800;
     let plan_of = |databases: u32| {
-        let mut spec = ONE_KV.replace("kv \"cache\"\n", "");
-        for number in 0..databases {
-            spec.push_str(&format!("d1 \"db{number}\" {{ migrations \"sql\" }}\n"));
-        }
+        let nodes =
+            (0..databases).map(|number| format!("d1 \"db{number}\" {{ migrations \"sql\" }}\n"));
+        let spec = ONE_KV.replace("kv \"cache\"\n", &nodes.collect::<String>());
         let env = TestEnv::of_text(&spec);
         env.write("sql/0001_a.sql", "CREATE TABLE a (x);\n");
         let _applied = env.envc(&["apply"]).exits(0);

@@ -220,14 +220,14 @@ fn a_lease_ends_by_its_alarm_though_nobody_asks() {
 
 #[test]
 fn a_ticket_that_is_not_asked_for_again_is_lost() {
-    let workerd = Workerd::start();
+    let workerd = Workerd::start_with_clock();
     let at = workerd.address;
     put_members(at, "previews", 1, &json!({ "ticket_seconds": 1 }));
     let ci = token(at, "ci", "pool,read").token;
     leased(at, &ci, "previews", "shop/pr-1");
     let body = r#"{"holder":"shop/pr-2","wait":true}"#;
     let ticket: Ticket = call(at, &ci, "POST", "/v1/pools/previews/leases", body).json();
-    thread::sleep(Duration::from_millis(1_100));
+    workerd.go_ahead(1_100);
     let list: LeaseList = call(at, &ci, "GET", "/v1/pools/previews/leases", "").json();
     assert_eq!(list.queue, []);
     let again: Ticket = call(at, &ci, "POST", "/v1/pools/previews/leases", body).json();
@@ -236,10 +236,10 @@ fn a_ticket_that_is_not_asked_for_again_is_lost() {
 
 #[test]
 fn a_lease_is_taken_away_by_class_with_a_reason_and_on_record() {
-    let workerd = Workerd::start();
+    let workerd = Workerd::start_with_clock();
     let at = workerd.address;
-    // As long as a slow machine may take from the second lease to the end.
-    put_members(at, "previews", 2, &json!({ "idle_seconds": 8, "cool_down_seconds": 0 }));
+    // Longer than the slowest machine takes from the second lease to the end.
+    put_members(at, "previews", 2, &json!({ "idle_seconds": 600, "cool_down_seconds": 0 }));
     let ci = token(at, "ci", "pool,read").token;
     let idle = leased(at, &ci, "previews", "shop/pr-1");
     let reclaims = "/v1/pools/previews/reclaims";
@@ -253,7 +253,7 @@ fn a_lease_is_taken_away_by_class_with_a_reason_and_on_record() {
     ] {
         check_problem(&admin(at, "POST", reclaims, bad), ProblemType::InvalidRequest);
     }
-    thread::sleep(Duration::from_millis(8_100));
+    workerd.go_ahead(600_100);
     leased(at, &ci, "previews", "shop/pr-2");
     let dry = r#"{"class":"idle","reason":"pool is short","dry_run":true}"#;
     let would: ReclaimList = admin(at, "POST", reclaims, dry).json();

@@ -3,7 +3,6 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::thread;
 use std::time::Duration;
 
 use envc_edge_api::{Lease, ProblemType, TokenCreated};
@@ -77,7 +76,7 @@ const SECRETS: [&str; 2] = ["hunter2-hunter2", "p_7-internal"];
 
 /// A Worker with a pool of one, leased to `shop/pr-1` of the subject `mine`.
 fn start() -> (Workerd, Lease) {
-    let workerd = Workerd::start();
+    let workerd = Workerd::start_with_clock();
     let at = workerd.address;
     let body = json!({ "members": [{
         "id": "m0", "attributes": { "livekit": SECRETS[1] }, "secrets": { "KEY": SECRETS[0] },
@@ -119,7 +118,7 @@ fn without_a_good_token_of_the_right_scope_nothing_is_told() {
     let one_of_each: Vec<(&str, TokenCreated)> = ["pool", "report", "state", "read"]
         .map(|scope| (scope, token(at, &format!("only-{scope}"), scope)))
         .into();
-    thread::sleep(Duration::from_millis(1_100));
+    workerd.go_ahead(1_100);
     for (method, target, scopes) in GUARDED {
         let missing = send(at, method, target);
         check_refusal(&missing, ProblemType::Unauthenticated, &[&lease.lease_id]);
@@ -256,7 +255,7 @@ fn what_is_not_there_or_over_is_told_so() {
     put_members(at, "short", 1, &json!({ "ttl_seconds": 1, "cool_down_seconds": 0 }));
     let ci = token(at, "ci", "pool").token;
     let over = leased(at, &ci, "short", "shop/pr-1");
-    thread::sleep(Duration::from_millis(1_050));
+    workerd.go_ahead(1_050);
     let wish = r#"{"holder":"shop/pr-2","ttl_seconds":600}"#;
     let next = || call(at, &ci, "POST", "/v1/pools/short/leases", wish).json::<Lease>().lease_id;
     let held = next();

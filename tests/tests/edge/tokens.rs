@@ -1,8 +1,5 @@
 //! Tokens: who is let in.
 
-use std::thread;
-use std::time::Duration;
-
 use envc_edge_api::{ProblemType, TokenCreated, TokenList};
 use serde_json::json;
 
@@ -24,7 +21,9 @@ fn only_a_good_token_with_the_scope_is_let_in() {
     let (id, secret) = reader.rsplit_once('_').unwrap();
     let forged = format!("{id}_{}", secret.chars().rev().collect::<String>());
     let unknown = format!("envc_0000000000000000_{secret}");
-    for bad in ["x", "envc_", &forged, &unknown, &reader[1..], &format!("{reader}0")] {
+    for bad in
+        ["x", "envc_", &forged, &unknown, reader.trim_start_matches('e'), &format!("{reader}0")]
+    {
         check_problem(&call(at, bad, "GET", target, ""), ProblemType::Unauthenticated);
     }
     let headers = format!("Authorization: Basic {reader}\r\n");
@@ -67,13 +66,13 @@ fn a_token_is_shown_once_listed_without_its_secret_and_revoked() {
 
 #[test]
 fn a_token_expires() {
-    let workerd = Workerd::start();
+    let workerd = Workerd::start_with_clock();
     let at = workerd.address;
     put_members(at, "previews", 1, &json!({}));
     let body = r#"{"subject":"ci","scopes":["read"],"ttl_seconds":1}"#;
     let made: TokenCreated = admin(at, "POST", "/v1/tokens", body).json();
     assert_eq!(call(at, &made.token, "GET", "/v1/pools/previews", "").status, 200);
-    thread::sleep(Duration::from_millis(1_100));
+    workerd.go_ahead(1_100);
     let late = call(at, &made.token, "GET", "/v1/pools/previews", "");
     check_problem(&late, ProblemType::Unauthenticated);
 }

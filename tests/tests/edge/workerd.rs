@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::http::{Ask, ask};
+
 /// How long the runtime may take until it listens.
 const START_MAX: Duration = Duration::from_secs(30);
 
@@ -42,21 +44,40 @@ impl Workerd {
     /// Serves what stands in another folder than the build's, with a `workerd.capnp` of its own.
     pub(crate) fn start_in(folder: &Path) -> Self {
         let disk = TempDir::new().expect("a folder can be made");
-        let (child, sockets) = serve_in(folder, ALONE, disk.path(), &[]);
+        let (child, sockets) = serve_in(folder, ALONE, disk.path(), &[], 1);
         Self { child, address: sockets["http"], cron: None, disk }
     }
 
     /// Starts it with other values in its environment; an empty one takes the value away.
     pub(crate) fn start_with(environment: &[(&str, &str)]) -> Self {
         let disk = TempDir::new().expect("a folder can be made");
-        let (child, sockets) = serve(ALONE, disk.path(), environment);
+        let (child, sockets) = serve(ALONE, disk.path(), environment, 1);
         Self { child, address: sockets["http"], cron: None, disk }
+    }
+
+    /// Starts it behind a clock that goes ahead when it is told to.
+    pub(crate) fn start_with_clock() -> Self {
+        let disk = TempDir::new().expect("a folder can be made");
+        let config = disk.path().join("ahead.capnp");
+        std::fs::write(&config, with_clock()).expect("a file can be written");
+        std::fs::create_dir(disk.path().join("kept")).expect("a folder can be made");
+        let config = config.to_str().expect("test paths are text");
+        let what = [config, "--import-path=/"];
+        let (child, sockets) = serve(&what, &disk.path().join("kept"), &[], 1);
+        Self { child, address: sockets["http"], cron: None, disk }
+    }
+
+    /// Lets so much time go by. Alarms do not ring for it.
+    pub(crate) fn go_ahead(&self, ms: u64) {
+        let target = format!("/ahead/{ms}");
+        let answer = ask(self.address, Ask { method: "POST", target: &target, ..Ask::default() });
+        assert_eq!(answer.status, 204, "{answer:?}");
     }
 
     /// Starts it with a cron.
     pub(crate) fn start_with_cron(environment: &[(&str, &str)]) -> Self {
         let disk = TempDir::new().expect("a folder can be made");
-        let (child, sockets) = serve(WITH_CRON, disk.path(), environment);
+        let (child, sockets) = serve(WITH_CRON, disk.path(), environment, 2);
         Self { child, address: sockets["http"], cron: Some(sockets["cron"]), disk }
     }
 
@@ -73,7 +94,7 @@ impl Workerd {
 
     pub(crate) fn restart_with(&mut self, environment: &[(&str, &str)]) {
         self.kill();
-        let (child, sockets) = serve(ALONE, self.disk.path(), environment);
+        let (child, sockets) = serve(ALONE, self.disk.path(), environment, 1);
         (self.child, self.address, self.cron) = (child, sockets["http"], None);
     }
 
@@ -102,8 +123,25 @@ pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../edge-worker/worker")
 }
 
-fn serve(what: &[&str], disk: &Path, environment: &[(&str, &str)]) -> (Child, Sockets) {
-    serve_in(&folder(), what, disk, environment)
+/// The Worker's configuration with the clock's module in front of its own.
+fn with_clock() -> String {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/edge/ahead/ahead.js");
+    let text = std::fs::read_to_string(folder().join("workerd.capnp")).expect("it is there");
+    let first = "modules = [";
+    assert!(text.contains(first), "{text}");
+    let clock =
+        format!("{first}\n    (name = \"ahead.js\", esModule = embed \"{}\"),", tests.display());
+    let build = folder().canonicalize().expect("it is there").join("build");
+    text.replace(first, &clock).replace("embed \"build/", &format!("embed \"{}/", build.display()))
+}
+
+fn serve(
+    what: &[&str],
+    disk: &Path,
+    environment: &[(&str, &str)],
+    sockets: usize,
+) -> (Child, Sockets) {
+    serve_in(&folder(), what, disk, environment, sockets)
 }
 
 fn serve_in(
@@ -111,6 +149,7 @@ fn serve_in(
     what: &[&str],
     disk: &Path,
     environment: &[(&str, &str)],
+    sockets: usize,
 ) -> (Child, Sockets) {
     let program = std::env::var_os("WORKERD_BIN")
         .expect("WORKERD_BIN is not set: run this test with `cargo xtask test`");
@@ -132,7 +171,7 @@ fn serve_in(
         .spawn()
         .expect("workerd can be started");
     let events = child.stdout.take().expect("standard output is piped");
-    let sockets = wait_for_sockets(BufReader::new(events), if what == ALONE { 1 } else { 2 });
+    let sockets = wait_for_sockets(BufReader::new(events), sockets);
     (child, sockets)
 }
 

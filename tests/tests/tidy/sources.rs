@@ -76,13 +76,12 @@ fn kinds_named(line: &str) -> Vec<String> {
     for kind in KindId::ALL {
         let word = kind.as_str();
         let prefix = format!("{}_", word.replace('-', "_"));
-        let begins = line.match_indices(&prefix).any(|(at, _)| {
-            !line[..at].ends_with(|before: char| before.is_ascii_alphanumeric() || before == '_')
-        });
+        let is_word = |character: char| character.is_ascii_alphanumeric() || character == '_';
+        let pieces: Vec<&str> = line.split(&prefix).collect();
+        let (_, before) = pieces.split_last().expect("a split gives a piece");
+        let begins = before.iter().any(|before| !before.ends_with(is_word));
         let variant = format!("KindId::{kind:?}");
-        let is_variant = line.match_indices(&variant).any(|(at, _)| {
-            !line[at + variant.len()..].starts_with(|after: char| after.is_ascii_alphanumeric())
-        });
+        let is_variant = line.split(&variant).skip(1).any(|after| !after.starts_with(is_word));
         // `worker` is a word of templates, too.
         let quoted = kind != KindId::Worker && line.contains(&format!("\"{word}\""));
         if quoted || begins || is_variant {

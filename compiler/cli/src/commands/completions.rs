@@ -8,7 +8,7 @@ use crate::{
     exit_code::ExitCode,
 };
 
-pub(super) fn run(app: &App, args: &CompletionsArgs) -> ExitCode {
+pub(super) fn run(app: &App, args: CompletionsArgs) -> ExitCode {
     // Into memory first: the generator cannot bear a closed pipe.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "envc", &mut script);

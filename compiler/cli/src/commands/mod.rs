@@ -41,7 +41,7 @@ fn once(app: &App, verb: &Verb) -> Result<ExitCode, CommandError> {
         Verb::Fmt(args) => fmt::run(app, args),
         Verb::Cloud(CloudVerb::Serve(args)) => cloud::serve(app, args),
         Verb::Schema => schema::run(app),
-        Verb::Completions(args) => Ok(completions::run(app, args)),
+        Verb::Completions(args) => Ok(completions::run(app, *args)),
         Verb::Apply(args) => apply::run(app, args),
         Verb::Plan(args) => plan::run(app, args),
         Verb::Destroy(args) => destroy::run(app, args),

@@ -68,13 +68,12 @@ impl Reader<'_> {
         let end = self.rest.find('\n').unwrap_or(self.rest.len());
         let (line, after) = self.rest.split_at(end);
         self.rest = after;
-        let comment = line
-            .char_indices()
-            .find(|(at, character)| {
-                *character == '#' && (*at == 0 || line[..*at].ends_with([' ', '\t']))
-            })
-            .map_or(line.len(), |(at, _)| at);
-        line.get(..comment).unwrap_or(line).trim_end().to_owned()
+        let begins_comment = |(at, _): &(usize, &str)| {
+            line.get(..*at).is_some_and(|before| before.is_empty() || before.ends_with([' ', '\t']))
+        };
+        let comment = line.match_indices('#').find(begins_comment);
+        let value = comment.and_then(|(at, _)| line.get(..at)).unwrap_or(line);
+        value.trim_end().to_owned()
     }
 
     /// To the closing quote, over line ends; after it only a comment may stand.

@@ -185,7 +185,7 @@ async fn errors_are_worded_as_d1_words_them() {
     ] {
         let failed = sql(&served, &id, statement).await;
         let found = text(&failed);
-        assert!(found.contains(expected), "{}: {found}", &statement[..statement.len().min(40)]);
+        assert!(found.contains(expected), "{statement:.40}: {found}");
     }
     // A long text of short statements is fine, and so are the pragmas of the allow-list.
     sql(&served, &id, &"SELECT 'xxxxxxxxxxxxxxxx';".repeat(5000)).await.ok();

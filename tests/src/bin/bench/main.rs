@@ -27,16 +27,19 @@ type Result<T> = std::result::Result<T, String>;
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let outcome = match words.as_slice() {
-        [scale::CHILD, shape, size] => scale::child(shape, size),
-        ["check"] => check_alone(),
-        [] => bench(false),
-        ["--json"] => bench(true),
-        ["edge"] => edge::measure(edge::Effort::FULL, false),
-        ["edge", "--json"] => edge::measure(edge::Effort::FULL, true),
-        ["edge", "--smoke"] => edge::measure(edge::Effort::SMOKE, false),
-        _ => Err("usage: cargo xtask bench [--json | check | edge [--json | --smoke]]".to_owned()),
-    };
+    let outcome =
+        match words.as_slice() {
+            [scale::CHILD, shape, size] => scale::child(shape, size),
+            ["check"] => check_alone(),
+            ["sql"] => sql_alone(),
+            [] => bench(false),
+            ["--json"] => bench(true),
+            ["edge"] => edge::measure(edge::Effort::FULL, false),
+            ["edge", "--json"] => edge::measure(edge::Effort::FULL, true),
+            ["edge", "--smoke"] => edge::measure(edge::Effort::SMOKE, false),
+            _ => Err("usage: cargo xtask bench [--json | check | sql | edge [--json | --smoke]]"
+                .to_owned()),
+        };
     match outcome {
         Ok(text) => table::print(&text),
         Err(error) => table::complain(&error),
@@ -47,6 +50,13 @@ fn main() -> ExitCode {
 fn check_alone() -> Result<String> {
     let mut table = Table::default();
     check::measure(binary(), &mut table)?;
+    Ok(table.to_text())
+}
+
+/// Large migrations on the local cloud.
+fn sql_alone() -> Result<String> {
+    let mut table = Table::default();
+    sql::measure(&mut table)?;
     Ok(table.to_text())
 }
 

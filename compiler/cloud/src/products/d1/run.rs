@@ -166,7 +166,7 @@ struct Ran {
 struct Element {
     /// JSON text.
     results: String,
-    duration_ms: f64,
+    took: Duration,
     changes: u64,
     last_row_id: i64,
     wrote: bool,
@@ -180,14 +180,14 @@ const ELEMENT_BYTES: usize = 384;
 impl Element {
     /// As JSON; `size_after` is known when all have run.
     fn write_to(&self, out: &mut String, size_after: i64) {
-        let Self { results, duration_ms, changes, last_row_id, wrote, rows_read, rows_written } =
-            self;
+        let Self { results, took, changes, last_row_id, wrote, rows_read, rows_written } = self;
+        let (ms, us) = (took.as_millis(), took.subsec_micros() % 1_000);
         // A string takes everything.
         let _written = write!(
             out,
             "{{\"results\":{results},\"success\":true,\"meta\":{{\"served_by\":\"local\",\
              \"served_by_region\":\"WEUR\",\"served_by_colo\":\"LOC\",\"served_by_primary\":true,\
-             \"timings\":{{\"sql_duration_ms\":{duration_ms}}},\"duration\":{duration_ms},\
+             \"timings\":{{\"sql_duration_ms\":{ms}.{us:03}}},\"duration\":{ms}.{us:03},\
              \"changes\":{changes},\"last_row_id\":{last_row_id},\"changed_db\":{wrote},\
              \"size_after\":{size_after},\"rows_read\":{rows_read},\
              \"rows_written\":{rows_written}}}}}"
@@ -292,7 +292,7 @@ fn element(
     let written = db.total_changes().saturating_sub(changes_before);
     let changes = if written == 0 { 0 } else { db.changes() };
     let wrote = !statement.readonly();
-    let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
+    let took = started.elapsed();
     let results = match shape {
         Shape::Rows => format!("[{}]", rows.join(",")),
         Shape::Raw => {
@@ -301,7 +301,7 @@ fn element(
     };
     Ok(Element {
         results,
-        duration_ms,
+        took,
         changes,
         last_row_id: db.last_insert_rowid(),
         wrote,
