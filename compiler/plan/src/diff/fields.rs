@@ -1,6 +1,6 @@
 //! Field by field: what differs, and what is recorded.
 
-use std::collections::BTreeMap;
+use std::{cell::OnceCell, collections::BTreeMap};
 
 use envc_core::{Desired, Output, Part, Value};
 use envc_kinds::{Attr, Fields, Kind, Mutability, kind, same, same_name};
@@ -28,8 +28,8 @@ impl Differ<'_> {
         // What an interrupted run may have changed is not what is recorded: without a word of the
         // API it is set again.
         let recorded = recorded.filter(|_| !self.updates.contains(&wanted.address));
-        let known = self.known_fields(wanted);
-        for field in wanted.fields.keys() {
+        let known = OnceCell::new();
+        for (field, value) in &wanted.fields {
             let mutability = kind
                 .attrs()
                 .iter()
@@ -38,14 +38,15 @@ impl Differ<'_> {
             if mutability == Mutability::CreateOnly {
                 continue;
             }
-            let after = known.get(field);
+            let after = value.resolve(&mut |part| self.known(part));
             let of = |fields: &'s Fields<Json>| Some((fields.get(field)?, fields));
             let before = of(&seen.observed.fields).or_else(|| of(&recorded?.fields));
             // Invariant: another spelling of what is there is no difference.
-            if let (Some(after), Some(before)) = (after, before)
-                && same(kind, field, (after, &known), before)
-            {
-                continue;
+            if let (Some(after), Some((now, beside))) = (&after, before) {
+                let known = || known.get_or_init(|| self.known_fields(wanted));
+                if after == now || same(kind, field, (after, known()), (now, beside)) {
+                    continue;
+                }
             }
             let forces_replace = mutability == Mutability::Replace;
             replace |= forces_replace;
@@ -55,7 +56,7 @@ impl Differ<'_> {
                 before: before
                     .filter(|(value, _)| !value.is_null())
                     .map(|(value, _)| value.clone()),
-                after: after.cloned(),
+                after,
                 forces_replace,
             });
         }
