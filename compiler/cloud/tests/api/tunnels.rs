@@ -75,10 +75,7 @@ async fn configurations_are_versioned_and_checked() {
     assert_eq!((put["version"].as_i64(), &put["source"]), (Some(1), &json!("cloudflare")));
     served.put(&path, json!({"config": config})).await.ok();
     let got = served.get(&path).await.ok();
-    assert_eq!(
-        (got["version"].as_i64(), &got["config"]["ingress"]),
-        (Some(2), &config["ingress"])
-    );
+    assert_eq!((got["version"].as_i64(), &got["config"]["ingress"]), (Some(2), &config["ingress"]));
     assert_eq!(got["config"]["warp-routing"], json!({"enabled": false}), "told, though not sent");
     let open = json!({"ingress": [{"hostname": "a.example.com", "service": "http://localhost:1"}]});
     let refused = served.put(&path, json!({"config": open})).await;

@@ -17,8 +17,8 @@ use std::{
 };
 
 use envc_core::{Address, Desired, KindId, Mode};
-use serde_json::Value as Json;
 use envc_kinds::{Fields, Kind, kind, same_name};
+use serde_json::Value as Json;
 
 use crate::{
     graph,
@@ -402,9 +402,7 @@ impl<'a> Differ<'a> {
             (Action::Keep, _) => "as the spec says".to_owned(),
             (_, Some(field)) => format!("`{}` cannot be changed in place", field.field),
             _ => match recorded {
-                Some(recorded)
-                    if drifted(kind, &fields, &self.known_fields(wanted), recorded) =>
-                {
+                Some(recorded) if drifted(kind, &fields, &self.known_fields(wanted), recorded) => {
                     "changed outside envc".to_owned()
                 }
                 _ => "the spec changed".to_owned(),
