@@ -74,23 +74,29 @@ pub async fn find_zones(
         if scope.zones.contains_key(name) {
             continue;
         }
-        let answer = client.call(&account::zones(&scope.account, name), None).await;
+        let mut id = find_zone(client, &scope.account, name, name).await?;
+        if let (None, Some(other)) = (&id, account::zone_in_unicode(name)) {
+            id = find_zone(client, &scope.account, name, &other).await?;
+        }
         let missing = || ScopeError::NoZone { zone: name.clone(), account: scope.account.clone() };
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(error) if error.class == CallClass::Api(Meaning::NotFound) => return Err(missing()),
-            Err(error) => return Err(error.into()),
-        };
-        let id = answer
-            .result
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(account::read_zone)
-            .find(|(_, found, _)| account::same_zone(found, name))
-            .map(|(id, _, _)| id)
-            .ok_or_else(missing)?;
-        scope.zones.insert(name.clone(), id);
+        scope.zones.insert(name.clone(), id.ok_or_else(missing)?);
     }
     Ok(())
+}
+
+/// The ID of a zone, which is asked for by one of its spellings.
+async fn find_zone(
+    client: &Client<'_>,
+    account: &str,
+    name: &str,
+    spelling: &str,
+) -> Result<Option<String>, CallError> {
+    let answer = match client.call(&account::zones(account, spelling), None).await {
+        Ok(answer) => answer,
+        Err(error) if error.class == CallClass::Api(Meaning::NotFound) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let zones = answer.result.as_array().into_iter().flatten().filter_map(account::read_zone);
+    let mut zones = zones.filter(|(_, found, _)| account::same_zone(found, name));
+    Ok(zones.next().map(|(id, _, _)| id))
 }

@@ -33,6 +33,12 @@ pub fn same_zone(one: &str, other: &str) -> bool {
     normal::host(one) == normal::host(other)
 }
 
+/// The other spelling of a zone with letters beyond ASCII: nothing says by which one it is found.
+pub fn zone_in_unicode(name: &str) -> Option<String> {
+    let other = normal::host(name);
+    (!other.is_ascii()).then_some(other)
+}
+
 /// Is the token good? For user tokens; an account's token answers code 1000 here.
 pub fn verify_token() -> Call {
     Call::get(&["user", "tokens", "verify"])

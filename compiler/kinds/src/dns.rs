@@ -35,6 +35,7 @@ static GRAMMAR: NodeRule = NodeRule {
         "A CNAME excludes A, AAAA and another CNAME of its host; the same type twice is a collision, too.",
         "The comment in the account begins with the marker `envc:PROJECT/ID`, by which envc knows its own; marker and comment together have at most 100 characters.",
         "`proxied` counts for A, AAAA and CNAME.",
+        "Hosts may end in a dot, texts may stand in quotes and be split into several: it is the same record. `content=\".\"` of an MX record says that no mail is taken.",
     ],
     example: "dns \"web\" type=\"CNAME\" name=\"{env}\" content=\"{zone}\" proxied",
     args: &[LABEL],
@@ -47,7 +48,7 @@ static GRAMMAR: NodeRule = NodeRule {
         required("name", Type::NameText, "A name inside the zone; `@` is the zone itself."),
         required("content", Type::Text, "What it points at."),
         optional("ttl", Type::Int(60, 86_400), "Seconds that resolvers keep it.")
-            .otherwise("not managed; Cloudflare's automatic one"),
+            .otherwise("automatic in a new record, and not managed"),
         optional("priority", Type::Int(0, 65_535), "Of an MX record: the lowest is tried first.")
             .otherwise("not managed"),
         optional("comment", Type::Text, "Follows the marker in the record's comment.")

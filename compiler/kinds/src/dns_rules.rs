@@ -9,7 +9,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use envc_core::{Diagnostic, Span};
 use envc_syntax::{Node, Scalar, ScalarValue};
 
-use crate::Lower;
+use crate::{Lower, normal};
 
 const CONFLICT: &str = "envc::spec::conflict";
 const INVALID_VALUE: &str = "envc::spec::invalid_value";
@@ -137,6 +137,9 @@ fn wrong_content(
                     .fix(scalar.span, format!("\"{bare}\"")),
                 None => error.help("write a host name, such as \"mail.example.com\""),
             })
+        }
+        "TXT" if normal::content("TXT", text) == normal::content("TXT", "") => {
+            Some(error("empty").help("write the text, such as \"v=spf1 -all\""))
         }
         _ => None,
     }

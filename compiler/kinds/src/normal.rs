@@ -350,6 +350,20 @@ mod tests {
     }
 
     #[test]
+    fn a_key_stays_as_it_is_and_collides_with_itself() {
+        for kind in registry() {
+            for name in
+                ["p--x--e", "My Title", "A Host.Example.", "HTTPS://A.example/P*", "xn--", "."]
+            {
+                let key = kind.key(name).into_owned();
+                assert_eq!(kind.key(&key), key, "{} {name}", kind.noun());
+                assert!(kind.collides(name, &key) && same_name(*kind, &key, name));
+                assert!(!kind.collides(name, "p--other--e") && !same_name(*kind, name, "q"));
+            }
+        }
+    }
+
+    #[test]
     fn forms_join_what_means_the_same_and_nothing_else() {
         for kind in registry() {
             for attr in kind.attrs() {

@@ -11,7 +11,7 @@ use crate::{
     diff::{self, DiffInputs, Ownership, Refusal},
     leases,
     migrations::{self, MigrationFile},
-    model::{Action, Basis, Goal, PLAN_FORMAT, Plan, Step, Work},
+    model::{Action, Basis, BatchWork, Goal, PLAN_FORMAT, Plan, Step, Target, Work},
     observe::Observation,
     order,
     state::{State, StateKey},
@@ -131,9 +131,22 @@ fn make(inputs: &Inputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
 
 /// Gives each update what it has to send besides what the spec sets.
 fn keep(steps: &mut [Step], mut kept: BTreeMap<Address, Fields<Json>>) {
+    let mut give = |target: &mut Target| {
+        target.before.extend(kept.remove(&target.address).unwrap_or_default());
+    };
     for step in steps {
-        if let Work::Update { target, .. } = &mut step.work {
-            target.before.extend(kept.remove(&target.address).unwrap_or_default());
+        match &mut step.work {
+            Work::Update { target, .. } => give(target),
+            Work::Batch { items, .. } => items.iter_mut().for_each(|item| match item {
+                BatchWork::Update { target, .. } => give(target),
+                BatchWork::Create(_) | BatchWork::Delete(_) => {}
+            }),
+            Work::Create(_)
+            | Work::Clear(_)
+            | Work::Delete(_)
+            | Work::Migrate { .. }
+            | Work::Lease(_)
+            | Work::Release(_) => {}
         }
     }
 }

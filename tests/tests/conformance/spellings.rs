@@ -1,21 +1,24 @@
 //! Another spelling is no difference, whoever writes it: of every attribute of every kind.
 
+use std::collections::BTreeSet;
+
 use envc_core::KindId;
-use envc_kinds::{Mutability, Normal, Writer, registry};
+use envc_kinds::{Fields, Mutability, Normal, Writer, registry};
+use serde_json::Value as Json;
 
 use crate::engine::{Engine, Ground, json};
 
-/// Applies one, then plans it and the other, with the record of it and without.
-fn no_difference(engine: &Engine, applied: &Ground, other: &Ground, what: &str) {
+/// Applies one, then plans it and the others, with the record of it and without.
+fn no_difference(engine: &Engine, applied: &Ground, others: &[Ground], what: &str) {
     engine.apply(&applied.graph, &applied.uploads);
-    for ground in [applied, other] {
+    for ground in others.iter().chain([applied]) {
         let plan = engine.plan(&ground.graph);
         assert!(plan.is_empty(), "{what}\n{plan:#?}");
         let drift = plan.changes.iter().find(|change| !change.drift.is_empty());
         assert!(drift.is_none(), "{what}\n{drift:#?}");
     }
     engine.lose_state();
-    for ground in [applied, other] {
+    for ground in others.iter().chain([applied]) {
         let plan = engine.plan(&ground.graph);
         let change = plan.changes.iter().find(|change| change.address == applied.subject).unwrap();
         assert!(change.id.is_some(), "{what}: it is found by its name\n{plan:#?}");
@@ -41,10 +44,25 @@ fn every_other_spelling_of_every_attribute_is_no_difference() {
                 for (field, text) in spelling.beside {
                     ground = ground.with(field, &json(text));
                 }
-                let written = ground.with(attr.name, &json(spelling.written));
-                let means = ground.with(attr.name, &json(spelling.means));
-                no_difference(&Engine::start(), &written, &means, &what);
-                no_difference(&Engine::start(), &means, &written, &what);
+                // All ways to write it, in examples of their own, too.
+                let beside: Fields<Json> = spelling
+                    .beside
+                    .iter()
+                    .map(|(field, text)| ((*field).to_owned(), json(text)))
+                    .collect();
+                let alike = |text: &str| attr.form(&json(text), &beside);
+                let ways: BTreeSet<&str> = spellings
+                    .iter()
+                    .filter(|it| it.by == Writer::Anyone && it.beside == spelling.beside)
+                    .flat_map(|it| [it.written, it.means])
+                    .filter(|text| alike(text) == alike(spelling.means))
+                    .collect();
+                let others: Vec<Ground> =
+                    ways.iter().map(|text| ground.with(attr.name, &json(text))).collect();
+                let applied = ground.with(attr.name, &json(spelling.written));
+                no_difference(&Engine::start(), &applied, &others, &what);
+                let applied = ground.with(attr.name, &json(spelling.means));
+                no_difference(&Engine::start(), &applied, &others, &what);
                 tried += 1;
             }
         }
@@ -59,8 +77,8 @@ fn a_natural_key_is_found_however_it_is_written() {
     {
         let ground = Ground::of(id);
         let odd = ground.named(name);
-        no_difference(&Engine::start(), &ground, &odd, name);
-        no_difference(&Engine::start(), &odd, &ground, name);
+        no_difference(&Engine::start(), &ground, std::slice::from_ref(&odd), name);
+        no_difference(&Engine::start(), &odd, &[ground], name);
     }
 }
 
@@ -70,7 +88,7 @@ fn a_zone_beyond_ascii_may_be_told_in_unicode() {
     let engine = Engine::with(zone, "unicode-zones=true");
     let mut ground = Ground::of(KindId::Dns).with("name", &json(&format!("\"x.{zone}\"")));
     ground.graph.get_mut(&ground.subject).unwrap().zone = Some(zone.to_owned());
-    no_difference(&engine, &ground, &ground, zone);
+    no_difference(&engine, &ground, &[], zone);
     let told = engine.observe(&ground.graph);
     assert_eq!(told.found[&KindId::Dns][0].observed.name, "A x.bücher.example");
 }

@@ -82,7 +82,9 @@ pub(super) fn list(ctx: &Ctx<'_>, req: &Req) -> Result<Answer, Problem> {
             .collect::<rusqlite::Result<Vec<_>>>()
     })?;
     let query = &req.query;
-    zones.retain(|zone| query.get("name").is_none_or(|want| name_matches(want, &zone.name)));
+    // Whether a name in Punycode finds a zone that is shown in Unicode is not published: here not.
+    let matches = |zone: &Zone, want: &str| name_matches(want, &ctx.shown_host(&zone.name));
+    zones.retain(|zone| query.get("name").is_none_or(|want| matches(zone, want)));
     if query.get("account.id").is_some_and(|id| id != ctx.cloud.account_id)
         || query.get("status").is_some_and(|status| status != "active")
     {

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    cell::OnceCell,
     collections::{BTreeMap, BTreeSet},
 };
 
@@ -31,7 +32,7 @@ impl Differ<'_> {
         // What an interrupted run may have changed is not what is recorded: without a word of the
         // API it is set again.
         let recorded = recorded.filter(|_| !self.updates.contains(&wanted.address));
-        let known = self.known_fields(wanted);
+        let known = OnceCell::new();
         for (field, value) in &wanted.fields {
             let mutability = kind
                 .attrs()
@@ -41,13 +42,14 @@ impl Differ<'_> {
             if mutability == Mutability::CreateOnly {
                 continue;
             }
-            let after = known.get(field);
-            let before = self.before(field, value, after, seen, recorded);
+            let after = value.resolve(&mut |part| self.known(part));
+            let before = self.before(field, value, after.as_ref(), seen, recorded);
             // Invariant: another spelling of what is there is no difference.
-            if let (Some(after), Some((before, beside))) = (after, &before)
-                && agree(kind, field, (after, &known), (before, beside))
-            {
-                continue;
+            if let (Some(after), Some((now, beside))) = (&after, &before) {
+                let known = || known.get_or_init(|| self.known_fields(wanted));
+                if after == &**now || agree(kind, field, (after, known()), (now, beside)) {
+                    continue;
+                }
             }
             let forces_replace = mutability == Mutability::Replace;
             replace |= forces_replace;
@@ -55,7 +57,7 @@ impl Differ<'_> {
                 field: field.clone(),
                 // A server's null says that nothing is there.
                 before: before.map(|(value, _)| value.into_owned()).filter(|it| !it.is_null()),
-                after: after.cloned(),
+                after,
                 forces_replace,
             });
         }

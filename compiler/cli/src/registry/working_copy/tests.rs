@@ -74,7 +74,7 @@ fn record(copy: &mut WorkingCopy, id: &str, ports: &BTreeMap<String, u16>) -> bo
 fn a_unique_id_tells_its_age_in_eleven_characters() {
     let id = unique_id("main", 1_760_000_000, "beef");
     assert!(id.starts_with("main-") && id.ends_with("beef"), "{id}");
-    assert_eq!(u64::from_str_radix(&id[5..11], 36), Ok(1_760_000_000));
+    assert_eq!(u64::from_str_radix(id.get(5..11).unwrap(), 36), Ok(1_760_000_000));
     assert_eq!(id.len(), "main".len() + envc_core::limits::ID_UNIQUE_CHARS);
     assert_eq!(unique_id("", 0, "0000"), "0000000000");
 }
