@@ -122,6 +122,18 @@ fn a_plan_without_a_secret_cannot_tell_and_never_says_removed() {
 }
 
 #[test]
+fn migrations_need_no_secret() {
+    let mut env = bundle();
+    env.unset("KEY").unset("DATABASE_URL").unset("LOCAL_DATABASE_URL");
+    env.write("migrations/0002_more.sql", "CREATE TABLE more (a);\n");
+    let ran = env.envc(&["migrate", "status"]).exits(0);
+    says(&ran, &["0002_more.sql"]);
+    let _applied = env.envc(&["migrate", "apply", "--yes"]).exits(0);
+    let ran = env.envc(&["migrate", "check"]).exits(0);
+    assert!(!format!("{ran}").contains("not known here"), "{ran}");
+}
+
+#[test]
 fn digests_of_one_secret_differ_between_names_and_between_environments() {
     let mut env = bundle();
     let spec = env.read("environment.kdl").unwrap();
