@@ -185,9 +185,10 @@ impl Inputs {
                         Part::Lit(_) | Part::Out(_) | Part::In(_) => filled.push(part),
                     }
                 }
-                *value = match missing.parts.is_empty() {
-                    true => Value::Text(filled),
-                    false => Value::Sealed(Sealed::unknown(&names_of(&missing), "")),
+                *value = if missing.parts.is_empty() {
+                    Value::Text(filled)
+                } else {
+                    Value::Sealed(Sealed::unknown(&names_of(&missing), ""))
                 };
             }
             Value::Private(text) => {

@@ -1,4 +1,4 @@
-//! Hyperdrive configs: how Workers reach a PostgreSQL or MySQL database.
+//! Hyperdrive configs: how Workers reach a `PostgreSQL` or `MySQL` database.
 //!
 //! Endpoints: `GET|POST /accounts/{a}/hyperdrive/configs` (no filter by name), `PATCH|DELETE …/{id}`.
 //! Everything but the account changes in place. The password is write-only: no answer has it, so a
@@ -397,8 +397,7 @@ fn lower_tls(node: &Node, cx: &mut dyn Lower, set: &mut Set<'_>) {
         set(field, text.map(Value::text));
     }
     let Some(mode) = node.prop("sslmode") else { return };
-    let verifies = mode.as_text().is_some_and(|text| !text.eq_ignore_ascii_case("require"));
-    let verifies = verifies && !mode.as_text().is_some_and(|text| text == "REQUIRED");
+    let verifies = !matches!(mode.as_text(), Some("require" | "REQUIRED"));
     let wrong = match (verifies, node.prop("ca")) {
         (true, None) => "a mode that verifies needs a `ca=`",
         (false, Some(_)) => "a mode that verifies nothing excludes `ca=`",

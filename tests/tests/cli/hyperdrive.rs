@@ -43,13 +43,15 @@ fn configs(env: &TestEnv) -> Vec<Json> {
 }
 
 fn config(env: &TestEnv) -> Json {
-    let all = configs(env);
+    let mut all = configs(env);
     assert_eq!(all.len(), 1, "{all:?}");
-    all[0].clone()
+    all.remove(0)
 }
 
 fn patch(env: &TestEnv, body: &Json) {
-    let path = format!("/hyperdrive/configs/{}", config(env)["id"].as_str().unwrap());
+    let config = config(env);
+    let id = config.get("id").and_then(Json::as_str).unwrap();
+    let path = format!("/hyperdrive/configs/{id}");
     let _config = env.cloud().of_account(&Method::PATCH, &path, Some(body));
 }
 

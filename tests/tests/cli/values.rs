@@ -18,8 +18,10 @@ fn records(env: &TestEnv) -> Vec<(String, String)> {
     let (_, zones) = cloud.call(&Method::GET, "/zones", None);
     let id = zones.pointer("/result/0/id").and_then(Json::as_str).unwrap();
     let (_, all) = cloud.call(&Method::GET, &format!("/zones/{id}/dns_records"), None);
-    let text = |record: &Json, key: &str| record[key].as_str().unwrap_or_default().to_owned();
-    let all = all["result"].as_array().unwrap().iter();
+    let text = |record: &Json, key: &str| {
+        record.get(key).and_then(Json::as_str).unwrap_or_default().to_owned()
+    };
+    let all = all.get("result").and_then(Json::as_array).unwrap().iter();
     let mut all: Vec<_> = all.map(|it| (text(it, "content"), text(it, "comment"))).collect();
     all.sort();
     all
