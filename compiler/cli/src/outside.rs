@@ -63,6 +63,13 @@ pub(crate) fn look_up(session: &Session<'_>) -> Result<(Inputs, Missing), Comman
     Ok((Inputs::new(variables, secrets, session.sealer()), missing))
 }
 
+/// Leaves open all that comes from outside, for commands that make and change no resource.
+pub(crate) fn leave_open(session: &mut Session<'_>) -> Result<(), CommandError> {
+    let nothing = Inputs::new(BTreeMap::new(), BTreeMap::new(), session.sealer());
+    let _vault = put_in(session, &nothing)?;
+    Ok(())
+}
+
 /// Puts the values into the desired graph; what was sealed is in the vault.
 pub(crate) fn put_in(session: &mut Session<'_>, inputs: &Inputs) -> Result<Vault, CommandError> {
     settle(&mut session.environment.resources, inputs).map_err(|unusable| {

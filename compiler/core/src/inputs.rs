@@ -31,9 +31,9 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    /// A text that is not known, because something that it is made of is not.
-    pub fn unknown(name: impl Into<String>) -> Self {
-        Self { name: name.into(), part: String::new(), digest: None }
+    /// A text, or a part of one, that is not known, because something that it is made of is not.
+    pub fn unknown(name: &str, part: &str) -> Self {
+        Self { name: name.to_owned(), part: part.to_owned(), digest: None }
     }
 
     /// The sealed value that this JSON is the form of.
@@ -185,14 +185,15 @@ impl Inputs {
                         Part::Lit(_) | Part::Out(_) | Part::In(_) => filled.push(part),
                     }
                 }
-                *value = match missing.parts.is_empty() {
-                    true => Value::Text(filled),
-                    false => Value::Sealed(Sealed::unknown(names_of(&missing))),
+                *value = if missing.parts.is_empty() {
+                    Value::Text(filled)
+                } else {
+                    Value::Sealed(Sealed::unknown(&names_of(&missing), ""))
                 };
             }
             Value::Private(text) => {
                 let sealed = match self.open(text) {
-                    None => Sealed::unknown(names_of(text)),
+                    None => Sealed::unknown(&names_of(text), ""),
                     Some(secret) => {
                         let sealed = self.sealer.seal(&names_of(text), "", &secret);
                         vault.put(sealed.clone(), secret);
@@ -263,7 +264,7 @@ mod tests {
         let missing = Value::Text(text(&[env("WHO"), env("NOBODY")]));
         let mut value = Value::List(vec![inside, Value::Map([("x".into(), missing)].into())]);
         inputs().settle(&mut value, &mut Vault::default());
-        let unknown = Value::Sealed(Sealed::unknown("NOBODY"));
+        let unknown = Value::Sealed(Sealed::unknown("NOBODY", ""));
         let filled = Value::text("a me!");
         assert_eq!(value, Value::List(vec![filled, Value::Map([("x".into(), unknown)].into())]));
         assert_eq!(value.unknown().into_iter().collect::<Vec<_>>(), ["NOBODY"]);
@@ -305,7 +306,7 @@ mod tests {
         let (mut vault, inputs) = (Vault::default(), inputs());
         let mut value = Value::Private(text(&[Part::Lit("literal".into()), secret("OTHER")]));
         inputs.settle(&mut value, &mut vault);
-        assert_eq!(value, Value::Sealed(Sealed::unknown("OTHER")));
+        assert_eq!(value, Value::Sealed(Sealed::unknown("OTHER", "")));
         assert_eq!(vault, Vault::default());
         assert_eq!(value.unknown().into_iter().collect::<Vec<_>>(), ["OTHER"]);
     }

@@ -381,6 +381,16 @@ mod tests {
     }
 
     #[test]
+    fn a_call_prints_no_body_and_its_messages_repeat_no_secret() {
+        let secrets = ["wombat", "wom", "wombat/7", "ab"].map(Secret::new);
+        let body = serde_json::json!({ "password": "wombat/7" });
+        let call = Call::post(&["accounts", "a"], body).hiding(&secrets);
+        assert!(!format!("{call:?}").contains("wom"));
+        let message = "no way to wombat/7, wombat%2F7 or wombat as ab".to_owned();
+        assert_eq!(call.hide(message), "no way to (hidden), (hidden) or (hidden) as ab");
+    }
+
+    #[test]
     fn paths_and_queries_are_encoded_and_never_lose_a_segment() {
         let call = Call::get(&["accounts", "", "a/b", "x y"]).query("name.exact", "a&b=c");
         assert_eq!(call.target(), "/accounts/-/a%2Fb/x%20y?name.exact=a%26b%3Dc");

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use envc_core::Secret;
 use percent_encoding::percent_decode_str;
 
-/// A scheme as it is compared: PostgreSQL has two names for one.
+/// A scheme as it is compared: `PostgreSQL` has two names for one.
 pub(crate) fn scheme(text: &str) -> String {
     match text.to_ascii_lowercase().as_str() {
         "postgresql" => "postgres".to_owned(),

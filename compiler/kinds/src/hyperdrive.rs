@@ -1,4 +1,4 @@
-//! Hyperdrive configs: how Workers reach a PostgreSQL or MySQL database.
+//! Hyperdrive configs: how Workers reach a `PostgreSQL` or `MySQL` database.
 //!
 //! Endpoints: `GET|POST /accounts/{a}/hyperdrive/configs` (no filter by name), `PATCH|DELETE …/{id}`.
 //! Everything but the account changes in place. The password is write-only: no answer has it, so a
@@ -54,7 +54,7 @@ static GRAMMAR: NodeRule = NodeRule {
     doc: "A Hyperdrive config: the way of Workers to a PostgreSQL or MySQL database.",
     notes: &[
         "Cloudflare opens a connection when it is made or its origin changes, and refuses what cannot be reached.",
-        "`local=` is for `wrangler dev` alone, in the folder of each Worker that is bound to it: envc writes it into `.env.local` there as `CLOUDFLARE_HYPERDRIVE_LOCAL_CONNECTION_STRING_NAME`, which wrangler reads. It is needed wherever the type has it: write it in the types in which people develop.",
+        "`local=` is for `wrangler dev` alone, in the folder of each Worker that is bound to it: envc writes it into `.env.local` there as `CLOUDFLARE_HYPERDRIVE_LOCAL_CONNECTION_STRING_NAME`, which wrangler reads. In a Worker without secrets, for which there is no `.dev.vars`, wrangler shows that variable to the code as well. It is needed wherever the type has it: write it in the types in which people develop.",
         "Without `local=`, `wrangler dev` uses the config itself where `dev` is `remote`.",
     ],
     example: "hyperdrive \"pg\" { origin (secret)\"DATABASE_URL\" }",
@@ -73,7 +73,7 @@ static GRAMMAR: NodeRule = NodeRule {
 };
 
 /// What the spec's `origin` gives, under the API's own names.
-const ORIGIN_FIELDS: [&str; 6] = ["scheme", "host", "port", "database", "user", "password"];
+static ORIGIN_FIELDS: [&str; 6] = ["scheme", "host", "port", "database", "user", "password"];
 /// The whole origin as one connection string, until it is split.
 const WHOLE: &str = "origin";
 /// The spec's fields of the cache, and the API's.
@@ -207,8 +207,12 @@ impl Kind for Hyperdrive {
         vec![desired]
     }
 
-    fn split(&self, field: &str, text: &Secret) -> Option<Result<Fields<Secret>, String>> {
-        (field == WHOLE).then(|| connection_url::split(text.expose(), NAME_BYTES_MAX))
+    fn parts(&self, field: &str) -> &'static [&'static str] {
+        if field == WHOLE { &ORIGIN_FIELDS } else { &[] }
+    }
+
+    fn split(&self, _field: &str, text: &Secret) -> Result<Fields<Secret>, String> {
+        connection_url::split(text.expose(), NAME_BYTES_MAX)
     }
 
     fn attrs(&self) -> &'static [Attr] {
@@ -418,8 +422,7 @@ fn lower_tls(node: &Node, cx: &mut dyn Lower, set: &mut Set<'_>) {
         set(field, text.map(Value::text));
     }
     let Some(mode) = node.prop("sslmode") else { return };
-    let verifies = mode.as_text().is_some_and(|text| !text.eq_ignore_ascii_case("require"));
-    let verifies = verifies && !mode.as_text().is_some_and(|text| text == "REQUIRED");
+    let verifies = !matches!(mode.as_text(), Some("require" | "REQUIRED"));
     let wrong = match (verifies, node.prop("ca")) {
         (true, None) => "a mode that verifies needs a `ca=`",
         (false, Some(_)) => "a mode that verifies nothing excludes `ca=`",

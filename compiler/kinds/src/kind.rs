@@ -274,11 +274,16 @@ pub trait Kind: Sync + fmt::Debug {
     /// Turns its node into desired resources: its own and those that live with it.
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired>;
 
-    /// The fields that a private text comes to, where the spec gives several in one: a connection
-    /// string. They take the place of the field. The error says what is wrong with the text as a
-    /// clause after "it", and repeats none of it.
-    fn split(&self, _field: &str, _text: &Secret) -> Option<Result<Fields<Secret>, String>> {
-        None
+    /// The fields that take the place of a private one, where the spec gives several in one text: a
+    /// connection string.
+    fn parts(&self, _field: &str) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The text of each of [`Kind::parts`]. The error says what is wrong with the whole as a clause
+    /// after "it", and repeats none of it.
+    fn split(&self, _field: &str, _text: &Secret) -> Result<Fields<Secret>, String> {
+        Ok(Fields::new())
     }
 
     /// Its attributes, besides the physical name.

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Desired, Input, Inputs, Part, Text, Value, Vault, names_of};
-use envc_kinds::kind;
+use envc_core::{Address, Desired, Input, Inputs, Part, Sealed, Text, Value, Vault, names_of};
+use envc_kinds::{Fields, Kind, kind};
 use envc_spec::Environment;
 
 use crate::files::file_texts;
@@ -57,20 +57,14 @@ pub fn settle(
     let mut vault = Vault::default();
     let mut unusable = Vec::new();
     for desired in resources.values_mut().filter(|desired| desired.is_managed()) {
+        let kind = kind(desired.address.kind());
         for (field, mut value) in std::mem::take(&mut desired.fields) {
-            if let Value::Private(text) = &value
-                && let Some(whole) = inputs.open(text)
-                && let Some(parts) = kind(desired.address.kind()).split(&field, &whole)
-            {
-                let names = names_of(text);
-                match parts {
-                    Ok(parts) => desired.fields.extend(parts.into_iter().map(|(part, text)| {
-                        let sealed = inputs.sealer.seal(&names, &part, &text);
-                        vault.put(sealed.clone(), text);
-                        (part, Value::Sealed(sealed))
-                    })),
+            let parts = kind.parts(&field);
+            if let (Value::Private(text), false) = (&value, parts.is_empty()) {
+                match split(kind, &field, text, inputs, &mut vault) {
+                    Ok(parts) => desired.fields.extend(parts),
                     Err(what) => {
-                        let address = desired.address.clone();
+                        let (names, address) = (names_of(text), desired.address.clone());
                         unusable.push(Unusable { names, address, field, what });
                     }
                 }
@@ -81,4 +75,26 @@ pub fn settle(
         }
     }
     if unusable.is_empty() { Ok(vault) } else { Err(unusable) }
+}
+
+/// The fields that take the place of a private text, each sealed by itself.
+fn split(
+    kind: &dyn Kind,
+    field: &str,
+    text: &Text,
+    inputs: &Inputs,
+    vault: &mut Vault,
+) -> Result<Fields<Value>, String> {
+    let names = names_of(text);
+    let Some(whole) = inputs.open(text) else {
+        let parts = kind.parts(field).iter();
+        let unknown = |part: &str| Value::Sealed(Sealed::unknown(&names, part));
+        return Ok(parts.map(|part| ((*part).to_owned(), unknown(part))).collect());
+    };
+    let sealed = kind.split(field, &whole)?.into_iter().map(|(part, text)| {
+        let sealed = inputs.sealer.seal(&names, &part, &text);
+        vault.put(sealed.clone(), text);
+        (part, Value::Sealed(sealed))
+    });
+    Ok(sealed.collect())
 }

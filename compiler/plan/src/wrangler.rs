@@ -200,7 +200,8 @@ impl<'a> Config<'a> {
                 "producers": self.queues.producers,
                 "consumers": self.queues.consumers,
             },
-            "hyperdrive": self.hyperdrive,
+            // wrangler calls it as envc does.
+            (KindId::Hyperdrive.as_str()): self.hyperdrive,
             "durable_objects": self.durable_objects,
             "migrations": self.migrations,
             "triggers": self.triggers,

@@ -43,13 +43,15 @@ fn configs(env: &TestEnv) -> Vec<Json> {
 }
 
 fn config(env: &TestEnv) -> Json {
-    let all = configs(env);
+    let mut all = configs(env);
     assert_eq!(all.len(), 1, "{all:?}");
-    all[0].clone()
+    all.remove(0)
 }
 
 fn patch(env: &TestEnv, body: &Json) {
-    let path = format!("/hyperdrive/configs/{}", config(env)["id"].as_str().unwrap());
+    let config = config(env);
+    let id = config.get("id").and_then(Json::as_str).unwrap();
+    let path = format!("/hyperdrive/configs/{id}");
     let _config = env.cloud().of_account(&Method::PATCH, &path, Some(body));
 }
 
@@ -312,4 +314,26 @@ fn a_connection_string_with_a_mistake_is_refused_before_anything_and_not_told() 
         &ran,
         &["+ create hyperdrive.pg", "apply will refuse: the secret DATABASE_URL is not found"],
     );
+}
+
+#[test]
+fn a_plan_without_the_connection_string_cannot_tell_whether_it_changed() {
+    let mut env = fresh();
+    let _first = env.envc(&["apply"]).exits(0);
+    env.unset("DATABASE_URL");
+    let ran = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+    silent(&ran);
+    says(
+        &ran,
+        &[
+            "apply will refuse: the secret DATABASE_URL is not found",
+            "whether hyperdrive.pg changed cannot be told: DATABASE_URL is not known here",
+            "No changes that can be told",
+        ],
+    );
+    edit(&env, "max-age=30", "max-age=40");
+    let ran = env.envc(&["plan"]).exits(0);
+    says(&ran, &["max-age: 30 → 40", "1 to update"]);
+    assert!(!ran.stdout.contains("password:"), "{ran}");
+    let _refused = env.envc(&["plan", "--out", "plan.json"]).exits(1);
 }

@@ -19,6 +19,7 @@ use crate::{
     exit_code::ExitCode,
     interrupt::Interrupt,
     outcome::counted,
+    outside,
     project::SpecFile,
     reporter::Reporter,
     session::{OnNewId, Session},
@@ -67,7 +68,7 @@ fn open<'a>(app: &'a App, target: &TargetArgs) -> Result<Session<'a>, CommandErr
     let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
     let selection = selection_of(target);
     let session = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Absent)?;
-    let session = session.ok_or_else(|| {
+    let mut session = session.ok_or_else(|| {
         CommandError::new(
             ExitCode::UnknownEnvironment,
             "no environment was made from this folder yet",
@@ -75,6 +76,7 @@ fn open<'a>(app: &'a App, target: &TargetArgs) -> Result<Session<'a>, CommandErr
         .hint("make it: envc apply")
         .code("envc::cli::nothing_known")
     })?;
+    outside::leave_open(&mut session)?;
     session.ui.say(&session.heading());
     Ok(session)
 }

@@ -273,3 +273,57 @@ fn what_exists_by_its_id_has_the_name_it_was_seen_with() {
     // The name that envc would have given is not its name.
     assert_eq!(known(&ids).name(&web), None);
 }
+
+#[test]
+fn a_local_connection_goes_into_a_private_file_of_each_bound_worker_and_is_not_remote() {
+    let spec = r#"
+project "shop"
+environment "local" default { identity branch max-length=20 }
+let key (secret)"KEY"
+hyperdrive "pg" local="postgres://dev:a$b{let.key}@h/d" { origin (secret)"URL" }
+hyperdrive "far" { origin (secret)"URL" }
+worker "web" path="apps/web" main="a.ts" compatibility-date="2026-09-01" {
+    bind "PG" hyperdrive="pg"
+    bind "AGAIN" hyperdrive="pg"
+    bind "FAR" hyperdrive="far"
+    template "t.jsonc"
+}
+worker "api" path="." main="a.ts" compatibility-date="2026-09-01" { bind "FAR" hyperdrive="far" }
+"#;
+    let env = environment(spec);
+    let id = |name: &str| (Address::new(KindId::Hyperdrive, name), format!("id-{name}"));
+    let templates = BTreeMap::from([(
+        "t.jsonc".to_owned(),
+        "{\"hyperdrive\": {{ worker.hyperdrive | json }}}".to_owned(),
+    )]);
+    let files = render_files(&FileInputs {
+        env: &env,
+        ids: &BTreeMap::from([id("pg"), id("far")]),
+        resolve: &|_| Some("wombat".to_owned()),
+        names: &BTreeMap::new(),
+        templates: &templates,
+        dev_remote: true,
+    });
+    let files = files.unwrap();
+    let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(paths, ["apps/web/.env.local", "apps/web/wrangler.jsonc", "wrangler.jsonc"]);
+    let local = &files[0];
+    assert_eq!((local.mode, local.private, local.specific), (0o600, true, true));
+    for line in ["PG", "AGAIN"].map(|name| {
+        format!(
+            "CLOUDFLARE_HYPERDRIVE_LOCAL_CONNECTION_STRING_{name}=postgres://dev:a%24bwombat@h/d\n"
+        )
+    }) {
+        assert!(local.content.contains(&line), "{}", local.content);
+    }
+    assert!(!local.content.contains("FAR") && !format!("{local:?}").contains("wombat"));
+    let json: serde_json::Value = serde_json::from_str(&files[1].content).unwrap();
+    assert_eq!(
+        json["hyperdrive"],
+        serde_json::json!([
+            { "binding": "PG", "id": "id-pg" },
+            { "binding": "AGAIN", "id": "id-pg" },
+            { "binding": "FAR", "id": "id-far", "remote": true },
+        ])
+    );
+}

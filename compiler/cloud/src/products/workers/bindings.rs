@@ -104,13 +104,7 @@ fn checked(scope: Scope<'_>, name: &str, kind: &str, mut binding: Value) -> Resu
     };
     let field = |key: &str| text(&binding, key).unwrap_or_default();
     match kind {
-        "kv_namespace" => {
-            let id = field("namespace_id");
-            if !exists("SELECT 1 FROM kv_namespaces WHERE id = ?", id)? {
-                let text = format!("KV namespace '{id}' not found.");
-                return Err(Problem::new(400, 10041, text));
-            }
-        }
+        "kv_namespace" | "queue" | "hyperdrive" => by_key(db, kind, &binding)?,
         "d1" => {
             let id = text(&binding, "database_id").unwrap_or_else(|| field("id")).to_owned();
             if id.is_empty() {
@@ -139,20 +133,6 @@ fn checked(scope: Scope<'_>, name: &str, kind: &str, mut binding: Value) -> Resu
                 return Err(Problem::new(400, 10085, text));
             }
         }
-        "queue" => {
-            let queue = field("queue_name");
-            if !exists("SELECT 1 FROM queues WHERE name = ?", queue)? {
-                let text = format!("Queue '{queue}' does not exist.");
-                return Err(Problem::new(400, 11000, text));
-            }
-        }
-        "hyperdrive" => {
-            let id = field("id");
-            if !exists("SELECT 1 FROM hyperdrive_configs WHERE id = ?", id)? {
-                let text = format!("Hyperdrive config '{id}' not found.");
-                return Err(Problem::new(400, 10157, text));
-            }
-        }
         "service" => {
             let target = field("service");
             if target != scope.script && !script_exists(db, target)? {
@@ -175,6 +155,25 @@ fn checked(scope: Scope<'_>, name: &str, kind: &str, mut binding: Value) -> Resu
         _ => {}
     }
     Ok(binding)
+}
+
+/// Refuses a binding to what nothing has the key of.
+fn by_key(db: &Connection, kind: &str, binding: &Value) -> Result<(), Problem> {
+    let (key, sql) = match kind {
+        "kv_namespace" => ("namespace_id", "SELECT 1 FROM kv_namespaces WHERE id = ?"),
+        "queue" => ("queue_name", "SELECT 1 FROM queues WHERE name = ?"),
+        _ => ("id", "SELECT 1 FROM hyperdrive_configs WHERE id = ?"),
+    };
+    let key = text(binding, key).unwrap_or_default();
+    if db.prepare_cached(sql)?.exists([key])? {
+        return Ok(());
+    }
+    let (code, text) = match kind {
+        "kv_namespace" => (10041, format!("KV namespace '{key}' not found.")),
+        "queue" => (11000, format!("Queue '{key}' does not exist.")),
+        _ => (10157, format!("Hyperdrive config '{key}' not found.")),
+    };
+    Err(Problem::new(400, code, text))
 }
 
 /// The namespace that a binding of a class means.
