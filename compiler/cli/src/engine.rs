@@ -20,7 +20,7 @@ use envc_spec::Environment;
 
 use crate::{
     bundle::Uploads,
-    connect::{Connection, interrupted, what_failed},
+    connect::{Connection, code_of, interrupted, what_failed},
     edge::EdgeConnection,
     edge_lock::{EdgeLock, NEVER, Wanted},
     error::CommandError,
@@ -466,7 +466,7 @@ fn call_failed(error: &CallError, desired: &BTreeMap<Address, Desired>) -> Comma
     CommandError::failed(what_failed(error))
         .because(error)
         .hint_opt(help_for_call(error, &permission, false))
-        .code("envc::cli::api")
+        .code(code_of(error))
 }
 
 fn asks_for(kind: &dyn envc_kinds::Kind, call: &str) -> bool {
