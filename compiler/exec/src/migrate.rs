@@ -113,8 +113,7 @@ impl Context<'_> {
             if !error.is_unknown() {
                 return Err(explain(error, work.address, file, text));
             }
-            self.tell_retry(&error, attempt);
-            self.client.pause(self.client.backoff_ms(attempt)).await;
+            self.wait_before_retry(&error, attempt, self.client.backoff_ms(attempt)).await;
             let found = self
                 .ledger(work.address, call)
                 .await

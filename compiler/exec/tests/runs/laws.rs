@@ -186,6 +186,25 @@ fn a_read_that_never_succeeds_ends_with_its_cause() {
     assert!((2..=10).contains(&fake.sends("GET").len()), "{:?}", fake.log());
 }
 
+/// Invariant: the wait that is told is the wait that is kept, whatever chance gives.
+#[test]
+fn the_wait_that_is_told_is_the_wait() {
+    let lost = [("POST", 1, Reply::Lost), ("GET", 1, Reply::Dropped), ("POST", 2, Reply::Dropped)];
+    let fake = Fake { chances: vec![0.1, 0.9, 0.4, 0.7, 0.2], ..scripted(&lost) };
+    let _report = fake.run().unwrap();
+    let waits = fake.waits.lock().unwrap().clone();
+    assert_eq!(waits.len(), 3, "{waits:?}");
+    let log = fake.log();
+    let sent_ms = |line: &String| -> Option<u64> {
+        let (_, rest) = line.split_once(" at ")?;
+        rest.strip_suffix(" ms")?.parse().ok()
+    };
+    for (told_at_ms, wait_ms) in waits {
+        let next = log.iter().filter_map(sent_ms).find(|sent_ms| *sent_ms > told_at_ms);
+        assert_eq!(next, Some(told_at_ms + wait_ms), "{log:?}");
+    }
+}
+
 fn list(script: &[(&'static str, u64, Reply)], paging: Paging) -> (Result<usize, CallError>, Fake) {
     let fake = scripted(script);
     let listing = Listing { call: Call::get(&["things"]), paging };
