@@ -19,6 +19,7 @@ mod identity;
 mod leases;
 mod life;
 mod migrations;
+mod order;
 mod pool;
 mod secrets;
 mod show;

@@ -20,6 +20,7 @@ fn change(address: &str, action: Action, reason: &str) -> Change {
         existing: false,
         protect: false,
         loses: Vec::new(),
+        holds: Vec::new(),
         record: None,
     }
 }
