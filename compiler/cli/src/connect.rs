@@ -254,7 +254,7 @@ impl Connection {
         let mut failed = CommandError::failed(what_failed(call))
             .because(call)
             .hint_opt(help_for_call(call, permission, false))
-            .code("envc::cli::api");
+            .code(code_of(call));
         let base_url = &self.endpoint.base_url;
         if self.local.is_none() && base_url != CLOUDFLARE && !call.means(Meaning::Auth) {
             failed = failed.hint(format!(
@@ -271,7 +271,20 @@ pub(crate) fn what_failed(call: &CallError) -> &'static str {
     match call.class {
         CallClass::Api(Meaning::Auth) => "the API refused the token",
         CallClass::Unreachable | CallClass::Unknown => "the API cannot be reached",
-        CallClass::Api(_) | CallClass::Interrupted => "the API did not answer as it should",
+        CallClass::Api(_) | CallClass::Interrupted | CallClass::Endless => {
+            "the API did not answer as it should"
+        }
+    }
+}
+
+/// The code of a read that failed.
+pub(crate) fn code_of(call: &CallError) -> &'static str {
+    match call.class {
+        CallClass::Endless => "envc::cli::endless_list",
+        CallClass::Api(_)
+        | CallClass::Unreachable
+        | CallClass::Unknown
+        | CallClass::Interrupted => "envc::cli::api",
     }
 }
 

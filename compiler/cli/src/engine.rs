@@ -24,7 +24,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use crate::{
     bundle::Uploads,
     claim::{Claims, Made, Office},
-    connect::{Connection, interrupted, is_about_ids, what_failed},
+    connect::{Connection, code_of, interrupted, is_about_ids, what_failed},
     edge::EdgeConnection,
     edge_lock::{EdgeLock, NEVER, Wanted},
     error::CommandError,
@@ -581,7 +581,7 @@ fn call_failed(
     CommandError::failed(what_failed(error))
         .because(error)
         .hint_opt(help_for_call(error, &permission, false))
-        .code("envc::cli::api")
+        .code(code_of(error))
 }
 
 fn asks_for(kind: &dyn envc_kinds::Kind, call: &str) -> bool {

@@ -40,6 +40,9 @@ pub const DNS_COMMENT_CHARS_MAX: usize = 100;
 pub const DNS_BATCH_OPS_MAX: usize = 200;
 /// Bytes of an API answer that are read at the most.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Pages of one list: twice those of an account with a million buckets, the most that there can be
+/// of anything. A server that ignores which page it is asked for would go on for ever.
+pub const LIST_PAGES_MAX: u64 = 2_000;
 /// Bytes of all modules of a Worker: Cloudflare's limit before compression.
 pub const WORKER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes of a Worker compressed: Cloudflare's limit on paid plans.

@@ -73,6 +73,8 @@ pub enum CallClass {
     Unreachable,
     /// Stopped by the user before it was sent.
     Interrupted,
+    /// A list that has no end, or as good as none.
+    Endless,
 }
 
 impl fmt::Display for CallError {
@@ -184,9 +186,10 @@ impl<'a> Client<'a> {
             let again = harmless || (transient && !once);
             let attempts_max = match error.class {
                 CallClass::Unreachable => UNREACHABLE_ATTEMPTS_MAX,
-                CallClass::Api(_) | CallClass::Unknown | CallClass::Interrupted => {
-                    limits::ATTEMPTS_MAX
-                }
+                CallClass::Api(_)
+                | CallClass::Unknown
+                | CallClass::Interrupted
+                | CallClass::Endless => limits::ATTEMPTS_MAX,
             };
             if !again || attempt >= attempts_max {
                 return Err(error.into_error(call, once));
@@ -326,21 +329,31 @@ impl<'a> Client<'a> {
         let size = first.page.per_page.unwrap_or(per_page).max(1);
         let mut items = items_of(&page(1), first.result, total)?;
         if let Some(total) = total {
+            if total.div_ceil(size) > limits::LIST_PAGES_MAX {
+                return Err(endless(&listing.call));
+            }
             let calls: Vec<Call> = (2..=total.div_ceil(size)).map(page).collect();
             for chunk in calls.chunks(limits::PARALLELISM) {
                 let answers = join_all(chunk.iter().map(|call| self.call(call, Some(kind)))).await;
                 for (call, answer) in chunk.iter().zip(answers) {
                     // A page past the end is empty: something was deleted meanwhile.
-                    items.extend(items_of(call, answer?.result, Some(0))?);
+                    let more = items_of(call, answer?.result, Some(0))?;
+                    if is_again(&items, &more) {
+                        return Err(endless(&listing.call));
+                    }
+                    items.extend(more);
                 }
             }
         } else {
             let mut number = 2;
-            let mut last = items.len() as u64;
-            while last >= size {
+            let mut last = items.len();
+            while last as u64 >= size {
                 let call = page(number);
                 let more = items_of(&call, self.call(&call, Some(kind)).await?.result, Some(0))?;
-                last = more.len() as u64;
+                if number > limits::LIST_PAGES_MAX || is_again(&items, &more) {
+                    return Err(endless(&listing.call));
+                }
+                last = more.len();
                 items.extend(more);
                 number += 1;
             }
@@ -357,19 +370,24 @@ impl<'a> Client<'a> {
     ) -> Result<Vec<Json>, CallError> {
         let mut items = Vec::new();
         let mut cursor: Option<String> = None;
-        loop {
+        for _ in 0..limits::LIST_PAGES_MAX {
             let mut call = listing.call.clone().query("per_page", per_page.to_string());
             if let Some(cursor) = &cursor {
                 call = call.query("cursor", cursor);
             }
             let answer = self.call(&call, Some(kind)).await?;
             let page = answer.result.get(field).cloned().unwrap_or(Json::Null);
-            items.extend(items_of(&call, page, None)?);
+            let more = items_of(&call, page, None)?;
+            if is_again(&items, &more) {
+                break;
+            }
+            items.extend(more);
             match answer.page.cursor {
                 Some(next) if Some(&next) != cursor.as_ref() => cursor = Some(next),
                 _ => return Ok(items),
             }
         }
+        Err(endless(&listing.call))
     }
 }
 
@@ -389,6 +407,23 @@ fn items_of(call: &Call, result: Json, total: Option<u64>) -> Result<Vec<Json>, 
                 message: "the API's answer is not a list".into(),
             })
         }
+    }
+}
+
+/// True when a page is the one before once more: no two items of a list are the same.
+fn is_again(items: &[Json], page: &[Json]) -> bool {
+    !page.is_empty() && items.ends_with(page)
+}
+
+/// The server ignores which page it is asked for, or makes cursors without end.
+fn endless(call: &Call) -> CallError {
+    CallError {
+        call: name_of(call),
+        class: CallClass::Endless,
+        message: format!(
+            "the API gives the same page of this list again and again, or more than {} pages",
+            limits::LIST_PAGES_MAX
+        ),
     }
 }
 

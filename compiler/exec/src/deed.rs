@@ -239,8 +239,7 @@ impl Context<'_> {
             if !(error.is_unknown() || (exists && ours)) {
                 return Err(error.into());
             }
-            self.tell_retry(&error, attempt);
-            self.client.pause(self.client.backoff_ms(attempt)).await;
+            self.wait_before_retry(&error, attempt, self.client.backoff_ms(attempt)).await;
             if let Some(observed) = self.find(kind, target).await? {
                 return Ok(vec![self.made(target, wanted, &observed)]);
             }
@@ -321,8 +320,8 @@ impl Context<'_> {
             if error.means(Meaning::NotEmpty) {
                 self.empty(kind, doomed).await?;
             } else {
-                self.tell_retry(&error, attempt);
-                self.client.pause(self.client.backoff_ms(attempt + 1)).await;
+                let wait_ms = self.client.backoff_ms(attempt + 1);
+                self.wait_before_retry(&error, attempt, wait_ms).await;
                 self.clear(doomed).await?;
             }
             attempt += 1;
@@ -392,8 +391,7 @@ impl Context<'_> {
             {
                 return Err(error.into());
             }
-            self.tell_retry(&error, attempt);
-            self.client.pause(self.client.backoff_ms(attempt)).await;
+            self.wait_before_retry(&error, attempt, self.client.backoff_ms(attempt)).await;
             let found = self.batch_found(kind, zone, &sent).await?;
             if found.iter().all(|(done, _)| *done) {
                 let seen: Vec<_> = found.iter().map(|(_, seen)| seen.clone()).collect();
@@ -476,13 +474,12 @@ impl Context<'_> {
         Some(outcomes)
     }
 
-    pub(crate) fn tell_retry(&self, error: &CallError, attempt: u32) {
-        self.client.progress().event(Event::Retry {
-            call: &error.call,
-            reason: &error.message,
-            wait_ms: self.client.backoff_ms(attempt),
-            attempt,
-        });
+    /// Says how long the wait is, and waits as long: a wait is drawn once, since half of it is
+    /// chance.
+    pub(crate) async fn wait_before_retry(&self, error: &CallError, attempt: u32, wait_ms: u64) {
+        let (call, reason) = (&error.call, &error.message);
+        self.client.progress().event(Event::Retry { call, reason, wait_ms, attempt });
+        self.client.pause(wait_ms).await;
     }
 }
 

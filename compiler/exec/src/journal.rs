@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use envc_core::{Address, Digest};
 use envc_plan::{
-    Action, AppliedMigration, BatchWork, CheckedPlan, Grant, Intent, IntentAction, Record,
+    Action, AppliedMigration, BatchWork, Change, CheckedPlan, Grant, Intent, IntentAction, Record,
     Recorded, RecordedLease, State, Work,
 };
 use futures::future::BoxFuture;
@@ -95,6 +95,9 @@ impl<'a> Journal<'a> {
                 _ => {}
             }
         }
+        for change in &plan.changes {
+            self.may_hold(change);
+        }
         for step in &plan.steps {
             if let Work::Lease(work) = &step.work {
                 let asked = RecordedLease { holder: work.holder.clone(), grant: None };
@@ -107,6 +110,21 @@ impl<'a> Journal<'a> {
         }
         self.dirty = true;
         self.flush().await
+    }
+
+    /// Until it is done, what is there may hold what it held. A run that is cut off leaves that
+    /// to the next one.
+    fn may_hold(&mut self, change: &Change) {
+        let Some(recorded) = self.state.resources.get_mut(&change.address) else { return };
+        if change.deposed || change.id.as_ref() != Some(&recorded.id) {
+            return;
+        }
+        for held in &change.holds {
+            if !recorded.needs.contains(held) {
+                recorded.needs.push(held.clone());
+            }
+        }
+        recorded.needs.sort();
     }
 
     /// Writes what is not written yet, and waits for it.
@@ -190,7 +208,8 @@ impl<'a> Journal<'a> {
     }
 
     /// Closes what was never begun: steps that were skipped. Open stays only what may have
-    /// happened.
+    /// happened, and the delete of what another one has the address of by now: nothing else says
+    /// that it is there.
     pub(crate) fn close_unbegun(&mut self, work: &Work) {
         if let Work::Lease(work) = work
             && self.state.leases.get(&work.pool).is_some_and(|it| it.grant.is_none())
@@ -199,9 +218,18 @@ impl<'a> Journal<'a> {
             self.state.leases.remove(&work.pool);
         }
         for intent in intents_of(work) {
+            if self.is_replaced(&intent) {
+                continue;
+            }
             self.dirty = true;
             self.state.intents.retain(|open| *open != intent);
         }
+    }
+
+    fn is_replaced(&self, intent: &Intent) -> bool {
+        let recorded = self.state.resources.get(&intent.address);
+        let known = recorded.is_some_and(|it| Some(&it.id) == intent.id.as_ref());
+        intent.action == IntentAction::Delete && recorded.is_some() && !known
     }
 
     fn close(&mut self, address: &Address, actions: &[IntentAction], id: Option<&str>) {
@@ -241,6 +269,7 @@ fn intents_of(work: &Work) -> Vec<Intent> {
         action,
         id: id.cloned(),
         zone: target.zone.clone(),
+        needs: needs_of(target),
     };
     let doomed = |doomed: &envc_plan::Doomed| Intent {
         address: doomed.address.clone(),
@@ -248,6 +277,7 @@ fn intents_of(work: &Work) -> Vec<Intent> {
         action: IntentAction::Delete,
         id: Some(doomed.id.clone()),
         zone: doomed.zone.clone(),
+        needs: Vec::new(),
     };
     match work {
         Work::Create(wanted) => vec![target(wanted, IntentAction::Create, None)],
@@ -274,6 +304,7 @@ fn intents_of(work: &Work) -> Vec<Intent> {
             action: IntentAction::Migrate,
             id: None,
             zone: None,
+            needs: Vec::new(),
         }],
     }
 }
@@ -284,21 +315,20 @@ pub(crate) fn record_of(
     id: &str,
     fields: BTreeMap<String, Json>,
 ) -> Record {
-    let mut needs: Vec<Address> = target
-        .fields
-        .values()
-        .flat_map(envc_core::Value::addresses)
-        .chain(target.parent.as_ref())
-        .cloned()
-        .collect();
-    needs.sort();
-    needs.dedup();
     Record {
         name: target.name.clone(),
         id: id.to_owned(),
         fields,
         zone: target.zone.clone(),
         parent: target.parent.clone(),
-        needs,
+        needs: needs_of(target),
     }
+}
+
+fn needs_of(target: &envc_plan::Target) -> Vec<Address> {
+    let refs = target.fields.values().flat_map(envc_core::Value::addresses);
+    let mut needs: Vec<Address> = refs.chain(target.parent.as_ref()).cloned().collect();
+    needs.sort();
+    needs.dedup();
+    needs
 }

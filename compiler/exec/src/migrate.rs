@@ -115,8 +115,7 @@ impl Context<'_> {
             if !error.is_unknown() {
                 return Err(explain(error, on, file, text));
             }
-            self.tell_retry(&error, attempt);
-            self.client.pause(self.client.backoff_ms(attempt)).await;
+            self.wait_before_retry(&error, attempt, self.client.backoff_ms(attempt)).await;
             let found = self.ledger(on).await.map_err(|error| StepError { open: true, ..error })?;
             let done = found.contains(&file.name);
             *ledger = Some(found);

@@ -521,6 +521,9 @@ pub fn help_for_call(error: &CallError, permission: &str, open: bool) -> Option<
             "the API is not reachable or not well; run the command again later".to_owned()
         }
         CallClass::Interrupted => "run the command again: it carries on".to_owned(),
+        CallClass::Endless => "check that CLOUDFLARE_API_BASE_URL, where it is set, names a server \
+                               that pages its lists as Cloudflare does"
+            .to_owned(),
         CallClass::Api(Meaning::NotFound | Meaning::NotEmpty | Meaning::Refused) => return None,
     })
 }

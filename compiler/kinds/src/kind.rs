@@ -294,6 +294,18 @@ pub trait Kind: Sync + fmt::Debug {
         false
     }
 
+    /// True for what runs code. Every update brings other code, so what refers to it comes after
+    /// the update; and the databases that it is bound to are migrated before.
+    fn runs_code(&self) -> bool {
+        false
+    }
+
+    /// True for what needs a part of the code that it refers to, such as a handler or a class. It
+    /// lets go of code before an update takes that part away.
+    fn needs_code(&self) -> bool {
+        false
+    }
+
     /// The list that tells of all of them; none for what is read per parent.
     fn listing(&self, place: &Place) -> Option<Listing>;
 

@@ -83,6 +83,12 @@ impl Kind for QueueConsumer {
         true
     }
 
+    /// The `queue` handler: without it the consumer is refused, and so is an upload that takes the
+    /// handler away while the consumer is there (11001).
+    fn needs_code(&self) -> bool {
+        true
+    }
+
     /// The list of queues, which holds their consumers.
     fn listing(&self, place: &Place) -> Option<Listing> {
         Queue.listing(place)

@@ -146,6 +146,15 @@ impl Kind for Worker {
         ATTRS
     }
 
+    fn runs_code(&self) -> bool {
+        true
+    }
+
+    /// The class of another script's Durable Objects.
+    fn needs_code(&self) -> bool {
+        true
+    }
+
     fn listing(&self, place: &Place) -> Option<Listing> {
         Some(Listing { call: Call::get(&scripts(&place.account, &[])), paging: Paging::Whole })
     }

@@ -1,15 +1,17 @@
 //! The checker: looks at a finished plan and knows nothing of how it was made.
 //!
 //! It runs after planning, after loading a saved plan, and before apply. It proves: steps only
-//! need earlier steps; every reference has a producer before its user; a delete comes after the
-//! steps that release what is deleted; each change that needs work has exactly its steps, and no
-//! step works on anything else; nothing protected, `existing` or wanted under another address is
-//! deleted or replaced; no secret stands in a field; a lease comes before everything else, and a
-//! release after everything else.
+//! need earlier steps; every reference has a producer before its user; names, code and tables are
+//! there when they are needed, and what is deleted was let go of (`sequence`); each change that
+//! needs work has exactly its steps, and no step works on anything else; nothing protected,
+//! `existing` or wanted under another address is deleted or replaced; no secret stands in a field;
+//! a lease comes before everything else, and a release after everything else.
+
+mod sequence;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, KindId, Output, Sealed, Value};
+use envc_core::{Address, KindId, Sealed};
 use envc_kinds::{Mutability, kind};
 use serde_json::Value as Json;
 
@@ -41,6 +43,7 @@ pub fn check(plan: Plan) -> Result<CheckedPlan, Unsound> {
     checker.order();
     checker.coverage();
     checker.references();
+    checker.sequence();
     checker.forbidden();
     checker.secrets();
     checker.leases();
@@ -136,7 +139,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Every reference is known when its step runs; every delete comes after its referrers' steps.
+    /// Every reference is known when its step runs.
     fn references(&mut self) {
         let known: BTreeSet<&Address> = self
             .plan
@@ -148,22 +151,16 @@ impl<'a> Checker<'a> {
             })
             .map(|change| &change.address)
             .collect();
-        let deeds = self.deeds();
-        let made: BTreeMap<&Address, usize> = deeds
-            .iter()
+        let made: BTreeMap<&Address, usize> = self
+            .deeds()
+            .into_iter()
             .filter(|(_, _, deed, _)| *deed == Deed::Create)
-            .map(|(address, _, _, step)| (*address, *step))
+            .map(|(address, _, _, step)| (address, step))
             .collect();
-        let mut gone: BTreeMap<&Address, Vec<usize>> = BTreeMap::new();
-        for (address, _, deed, step) in &deeds {
-            if *deed == Deed::Delete {
-                gone.entry(address).or_default().push(*step);
-            }
-        }
         let mut findings = Vec::new();
         for (index, target) in targets(self.plan) {
-            let names: BTreeSet<&Address> =
-                target.fields.values().flat_map(id_refs).chain(target.parent.as_ref()).collect();
+            let refs = target.fields.values().flat_map(envc_core::Value::addresses);
+            let names: BTreeSet<&Address> = refs.chain(target.parent.as_ref()).collect();
             for need in names {
                 let ok = known.contains(need)
                     || made.get(need).is_some_and(|step| before(self.plan, index, *step));
@@ -172,17 +169,6 @@ impl<'a> Checker<'a> {
                         "{} refers to {need}, which is not there before step {index}",
                         target.address
                     ));
-                }
-            }
-            // An old resource may not go before its referrers were pointed at the new one.
-            for need in target.fields.values().flat_map(id_refs) {
-                for step in gone.get(need).into_iter().flatten() {
-                    let create_first = made.get(need).is_some_and(|made| made < step);
-                    if create_first && !before(self.plan, *step, index) {
-                        findings.push(format!(
-                            "step {step} deletes {need} before step {index} lets go of it"
-                        ));
-                    }
                 }
             }
         }
@@ -320,18 +306,6 @@ fn is_sealed(json: &Json) -> bool {
             Json::Array(items) => items.iter().all(is_sealed),
             Json::Bool(_) | Json::Number(_) | Json::String(_) => false,
         }
-}
-
-fn id_refs(value: &Value) -> Vec<&Address> {
-    let mut found = Vec::new();
-    value.each_text(&mut |text| {
-        found.extend(
-            text.refs()
-                .filter(|reference| reference.output != Output::Name)
-                .map(|reference| &reference.address),
-        );
-    });
-    found
 }
 
 /// Does one step come before another, by its needs or by theirs? Nearly always by its own, which

@@ -3,11 +3,7 @@
 
 use envc_core::{Address, Digest};
 
-use crate::{
-    model::MigrationRef,
-    order::MigrationWork,
-    state::{AppliedMigration, State},
-};
+use crate::{model::MigrationRef, order::MigrationWork, state::AppliedMigration};
 
 /// A migration file that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,24 +32,17 @@ fn key(name: &str) -> (u128, &str) {
     (digits.parse().unwrap_or(u128::MAX), name)
 }
 
-/// Decides for one database. `fresh`: the plan makes it, so nothing is applied yet.
+/// Decides for one database. `applied` is what is recorded of it. `fresh`: the plan makes it, so
+/// nothing is applied yet.
 ///
 /// What state knows of saves a request: the ledger is read only when a file is not recorded.
 pub(crate) fn decide(
     address: &Address,
     files: &[MigrationFile],
-    state: Option<&State>,
+    applied: &[AppliedMigration],
     fresh: bool,
     notes: &mut Vec<String>,
 ) -> Option<MigrationWork> {
-    let applied: &[AppliedMigration] = match (fresh, state) {
-        (false, Some(state)) => state
-            .resources
-            .get(address)
-            .map(|recorded| recorded.migrations.as_slice())
-            .unwrap_or_default(),
-        _ => &[],
-    };
     let find = |name: &str| applied.iter().find(|migration| migration.name == name);
     let mut pending = Vec::new();
     for file in files {

@@ -8,7 +8,10 @@ use serde_json::Value as Json;
 
 use crate::state::StateKey;
 
-/// The format version of a plan document. 2: the basis names the repository.
+/// The format version of a plan document.
+///
+/// 2: the basis names the repository, and changes say what they hold. A plan of format 1 lacks the
+/// order that follows from it.
 pub const PLAN_FORMAT: u32 = 2;
 
 /// A plan. The same inputs give the same bytes.
@@ -96,6 +99,10 @@ pub struct Change {
     /// What of data is lost by it, each in words, where the kind alone does not say so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub loses: Vec<String>,
+    /// What the resource that is there refers to: a change lets go of it, and what goes is deleted
+    /// after that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Address>,
     /// What to record at once, before any call: `adopt` and `keep`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<Record>,

@@ -1,8 +1,11 @@
 //! Changes to steps: the execution graph, in an order in which every step comes after its needs.
+//! Which step that is, and why, stands in `edges`.
+
+mod edges;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Desired, KindId};
+use envc_core::{Address, Desired, KindId, Output, Value};
 use envc_kinds::kind;
 use serde_json::Value as Json;
 
@@ -29,46 +32,83 @@ struct Builder {
     drafts: Vec<Draft>,
     /// The step after which an address has its outputs.
     made_by: BTreeMap<Address, usize>,
-    /// The steps that touch an address, and what that address refers to.
-    touched: Vec<(Vec<Address>, usize, Touch)>,
-    /// Deletes, with the address that goes.
-    deletes: Vec<(Address, usize)>,
+    /// The step that changes an address in place.
+    updated_by: BTreeMap<Address, Update>,
+    /// Steps that refer to others, or let go of them.
+    uses: Vec<Use>,
+    removals: Vec<Removal>,
     batches: BTreeMap<(KindId, Option<String>), Vec<BatchEntry>>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Touch {
-    Made,
-    Removed,
+/// An update of an address.
+struct Update {
+    step: usize,
+    renames: bool,
+}
+
+/// What a step does with others.
+struct Use {
+    step: usize,
+    kind: KindId,
+    /// What it refers to from now on.
+    needs: Vec<Need>,
+    /// What it refers to until then.
+    holds: Vec<Address>,
+    /// That of it which nothing at the same address refers to any more.
+    lets_go: Vec<Address>,
+}
+
+#[derive(Clone)]
+struct Need {
+    address: Address,
+    by_name: bool,
+}
+
+/// The delete of what has, or had, an address.
+struct Removal {
+    address: Address,
+    step: usize,
+    /// Another one has the address, or will have it.
+    deposed: bool,
 }
 
 struct BatchEntry {
     work: BatchWork,
-    needs: Vec<Address>,
-    touch: Touch,
+    needs: Vec<Need>,
+    holds: Vec<Address>,
 }
 
-/// Builds the graph. `None` when the changes cannot be ordered, which the checker's author
-/// believes impossible; the caller reports it as a bug.
+impl Use {
+    fn new(step: usize, kind: KindId, needs: Vec<Need>, holds: Vec<Address>) -> Self {
+        let stays: BTreeSet<&Address> = needs.iter().map(|need| &need.address).collect();
+        let lets_go = holds.iter().filter(|held| !stays.contains(held)).cloned().collect();
+        Self { step, kind, needs, holds, lets_go }
+    }
+}
+
+/// Steps that wait for each other, so that none of them can be the first.
+#[derive(Debug)]
+pub(crate) struct Circle {
+    /// What one of them works on.
+    pub(crate) address: Option<Address>,
+    /// In words, each waiting for the next, the first again at the end.
+    pub(crate) steps: Vec<String>,
+}
+
+/// Builds the graph.
 pub(crate) fn steps(
     changes: &[Change],
     desired: &BTreeMap<Address, Desired>,
     migrations: Vec<MigrationWork>,
     leasing: Leasing,
-) -> Option<Vec<Step>> {
+) -> Result<Vec<Step>, Circle> {
     let mut builder = Builder::default();
     for change in changes {
         builder.change(change, desired.get(&change.address));
     }
     builder.flush_batches();
-    builder.link();
-    for work in migrations {
-        let after = builder.made_by.get(&work.address).copied().into_iter().collect();
-        builder.drafts.push(Draft {
-            work: Work::Migrate { address: work.address, files: work.files, fresh: work.fresh },
-            after,
-        });
-    }
+    let migrated = builder.migrate(migrations);
+    builder.link(&migrated);
     builder.lease(leasing);
     number(builder.drafts)
 }
@@ -82,61 +122,69 @@ impl Builder {
             }
             (Action::ReplaceDeleteFirst, Some(wanted)) => {
                 let batched = kind(change.address.kind()).batch_items_max() > 1;
-                let old = self.remove(change, Vec::new(), true);
+                let old = self.remove(change, Some(wanted));
                 self.make(wanted);
                 if let (false, Some(old), Some(new)) =
-                    (batched, old, self.made_by.get(&change.address))
-                    && let Some(draft) = self.drafts.get_mut(*new)
+                    (batched, old, self.made_by.get(&change.address).copied())
                 {
-                    draft.after.insert(old);
+                    self.after(new, old);
                 }
             }
             (Action::ReplaceCreateFirst, Some(wanted)) => {
                 self.make(wanted);
                 let made = self.made_by.get(&change.address).copied();
-                if let (Some(old), Some(new)) = (self.remove(change, Vec::new(), true), made)
-                    && let Some(draft) = self.drafts.get_mut(old)
-                {
-                    draft.after.insert(new);
+                if let (Some(old), Some(new)) = (self.remove(change, Some(wanted)), made) {
+                    self.after(old, new);
                 }
             }
             (Action::Delete, _) => {
-                let needs =
-                    change.record.as_ref().map(|record| record.needs.clone()).unwrap_or_default();
-                self.remove(change, needs, change.deposed);
+                self.remove(change, None);
             }
             _ => {}
         }
     }
 
+    /// The first one comes after the other.
+    fn after(&mut self, step: usize, before: usize) {
+        if let Some(draft) = self.drafts.get_mut(step).filter(|_| step != before) {
+            draft.after.insert(before);
+        }
+    }
+
     fn make(&mut self, wanted: &Desired) {
-        let needs: Vec<Address> = wanted.needs().into_iter().cloned().collect();
+        let (kind_id, needs) = (wanted.address.kind(), needs(wanted));
         let target = target(wanted);
-        if kind(wanted.address.kind()).batch_items_max() > 1 {
-            self.batched(wanted.zone.clone(), BatchWork::Create(target), needs, Touch::Made);
+        if kind(kind_id).batch_items_max() > 1 {
+            self.batched(wanted.zone.clone(), BatchWork::Create(target), needs, Vec::new());
             return;
         }
-        let index = self.push(Work::Create(target));
-        self.made_by.insert(wanted.address.clone(), index);
-        self.touched.push((needs, index, Touch::Made));
+        let step = self.push(Work::Create(target));
+        self.made_by.insert(wanted.address.clone(), step);
+        self.uses.push(Use::new(step, kind_id, needs, Vec::new()));
     }
 
     fn update(&mut self, change: &Change, wanted: &Desired) {
-        let needs: Vec<Address> = wanted.needs().into_iter().cloned().collect();
+        let (kind_id, needs) = (wanted.address.kind(), needs(wanted));
         let mut target = target(wanted);
         target.before = before(change);
         let id = change.id.clone().unwrap_or_default();
-        if kind(wanted.address.kind()).batch_items_max() > 1 {
-            self.batched(wanted.zone.clone(), BatchWork::Update { target, id }, needs, Touch::Made);
+        let holds = change.holds.clone();
+        if kind(kind_id).batch_items_max() > 1 {
+            let work = BatchWork::Update { target, id };
+            self.batched(wanted.zone.clone(), work, needs, holds);
             return;
         }
-        let changed = change.fields.iter().map(|field| field.field.clone()).collect();
-        let index = self.push(Work::Update { target, id, changed });
-        self.touched.push((needs, index, Touch::Made));
+        let changed: Vec<String> = change.fields.iter().map(|field| field.field.clone()).collect();
+        let renames = changed.iter().any(|field| field == "name");
+        let step = self.push(Work::Update { target, id, changed });
+        self.updated_by.insert(wanted.address.clone(), Update { step, renames });
+        self.uses.push(Use::new(step, kind_id, needs, holds));
     }
 
     /// The index of the delete, unless it goes into a batch.
-    fn remove(&mut self, change: &Change, needs: Vec<Address>, deposed: bool) -> Option<usize> {
+    fn remove(&mut self, change: &Change, successor: Option<&Desired>) -> Option<usize> {
+        let deposed = change.deposed || successor.is_some();
+        let stays = successor.map(needs).unwrap_or_default();
         let doomed = Doomed {
             address: change.address.clone(),
             name: change.record.as_ref().map_or(&change.name, |record| &record.name).clone(),
@@ -144,21 +192,36 @@ impl Builder {
             zone: change.record.as_ref().and_then(|record| record.zone.clone()),
             deposed,
         };
-        let kind = kind(change.address.kind());
+        let (kind_id, holds) = (change.address.kind(), change.holds.clone());
+        let kind = kind(kind_id);
         if kind.batch_items_max() > 1 {
             let zone = doomed.zone.clone();
-            self.batched(zone, BatchWork::Delete(doomed), needs, Touch::Removed);
+            self.batched(zone, BatchWork::Delete(doomed), Vec::new(), holds);
             return None;
         }
         let place = envc_kinds::Place::default();
         let clear = kind.before_delete(&place, "x").map(|_| self.push(Work::Clear(doomed.clone())));
-        let index = self.push(Work::Delete(doomed));
-        if let (Some(clear), Some(draft)) = (clear, self.drafts.get_mut(index)) {
-            draft.after.insert(clear);
+        let step = self.push(Work::Delete(doomed));
+        if let Some(clear) = clear {
+            self.after(step, clear);
         }
-        self.deletes.push((change.address.clone(), index));
-        self.touched.push((needs, index, Touch::Removed));
-        Some(index)
+        self.removals.push(Removal { address: change.address.clone(), step, deposed });
+        let lets_go = Use::new(step, kind_id, stays, holds.clone()).lets_go;
+        self.uses.push(Use { step, kind: kind_id, needs: Vec::new(), holds, lets_go });
+        Some(step)
+    }
+
+    /// Migrations come after the database is there. Gives the step of each database.
+    fn migrate(&mut self, migrations: Vec<MigrationWork>) -> BTreeMap<Address, usize> {
+        let mut migrated = BTreeMap::new();
+        for MigrationWork { address, files, fresh } in migrations {
+            let step = self.push(Work::Migrate { address: address.clone(), files, fresh });
+            if let Some(made) = self.made_by.get(&address).copied() {
+                self.after(step, made);
+            }
+            migrated.insert(address, step);
+        }
+        migrated
     }
 
     /// Invariant: a lease comes before everything else, and a release after everything else. Who
@@ -190,14 +253,14 @@ impl Builder {
         &mut self,
         zone: Option<String>,
         work: BatchWork,
-        needs: Vec<Address>,
-        touch: Touch,
+        needs: Vec<Need>,
+        holds: Vec<Address>,
     ) {
         let id = match &work {
             BatchWork::Create(target) | BatchWork::Update { target, .. } => target.address.kind(),
             BatchWork::Delete(doomed) => doomed.address.kind(),
         };
-        self.batches.entry((id, zone)).or_default().push(BatchEntry { work, needs, touch });
+        self.batches.entry((id, zone)).or_default().push(BatchEntry { work, needs, holds });
     }
 
     /// One request per zone, as far as the endpoint's limit allows; deletes go first, so that a
@@ -215,57 +278,41 @@ impl Builder {
                 let chunk = std::mem::replace(&mut entries, rest);
                 let index = self.drafts.len();
                 let mut items = Vec::with_capacity(chunk.len());
-                for entry in chunk {
-                    self.touched.push((entry.needs, index, entry.touch));
-                    if let BatchWork::Create(target) = &entry.work {
+                for BatchEntry { work, needs, holds } in chunk {
+                    self.uses.push(Use::new(index, id, needs, holds));
+                    if let BatchWork::Create(target) = &work {
                         self.made_by.insert(target.address.clone(), index);
                     }
-                    items.push(entry.work);
+                    items.push(work);
                 }
                 self.push(Work::Batch { zone: zone.clone(), items });
-                if let (Some(before), Some(draft)) = (before, self.drafts.get_mut(index)) {
-                    draft.after.insert(before);
+                if let Some(before) = before {
+                    self.after(index, before);
                 }
                 before = Some(index);
             }
         }
     }
+}
 
-    /// Edges: what is made or changed comes after what it refers to is made; what is removed
-    /// comes after all that referred to it is removed or changed.
-    fn link(&mut self) {
-        let mut edges: Vec<(usize, usize)> = Vec::new();
-        let mut referrers: BTreeMap<&Address, Vec<usize>> = BTreeMap::new();
-        for (needs, index, touch) in &self.touched {
-            for need in needs {
-                referrers.entry(need).or_default().push(*index);
-                if *touch == Touch::Made
-                    && let Some(made) = self.made_by.get(need)
-                {
-                    edges.push((*index, *made));
-                }
-            }
-        }
-        for (address, delete) in &self.deletes {
-            // Where the new one waits for the old one's delete, its referrers cannot come first.
-            let waits = self.made_by.get(address).is_some_and(|made| {
-                self.drafts.get(*made).is_some_and(|draft| draft.after.contains(delete))
-            });
-            if waits {
-                continue;
-            }
-            for referrer in referrers.get(address).into_iter().flatten() {
-                edges.push((*delete, *referrer));
-            }
-        }
-        for (index, before) in edges {
-            if index != before
-                && let Some(draft) = self.drafts.get_mut(index)
-            {
-                draft.after.insert(before);
-            }
-        }
+/// What it refers to, each once; and whether by its name, which a rename changes.
+fn needs(wanted: &Desired) -> Vec<Need> {
+    let mut all: BTreeMap<&Address, bool> = BTreeMap::new();
+    let parent = wanted.parent.iter().map(|parent| (parent, false));
+    let refs = wanted.fields.values().flat_map(refs_of);
+    for (address, by_name) in refs.chain(parent) {
+        *all.entry(address).or_default() |= by_name;
     }
+    let need = |(address, by_name): (&Address, bool)| Need { address: address.clone(), by_name };
+    all.into_iter().map(need).collect()
+}
+
+fn refs_of(value: &Value) -> Vec<(&Address, bool)> {
+    let mut found = Vec::new();
+    value.each_text(&mut |text| {
+        found.extend(text.refs().map(|it| (&it.address, it.output == Output::Name)));
+    });
+    found
 }
 
 fn target(wanted: &Desired) -> Target {
@@ -286,8 +333,31 @@ fn before(change: &Change) -> BTreeMap<String, Json> {
     fields.map(|field| (field.field.clone(), field.before.clone().unwrap_or_default())).collect()
 }
 
-/// Numbers the steps so that needs are always lower; `None` when they go round in a circle.
-fn number(drafts: Vec<Draft>) -> Option<Vec<Step>> {
+/// Numbers the steps so that needs are always lower.
+fn number(drafts: Vec<Draft>) -> Result<Vec<Step>, Circle> {
+    let Some(order) = order(&drafts) else { return Err(circle(&drafts)) };
+    let mut numbers: Vec<usize> = vec![0; drafts.len()];
+    for (number, index) in order.iter().enumerate() {
+        if let Some(slot) = numbers.get_mut(*index) {
+            *slot = number;
+        }
+    }
+    let mut steps: Vec<(usize, Step)> = drafts
+        .into_iter()
+        .zip(&numbers)
+        .map(|(draft, number)| {
+            let needs = draft.after.iter().filter_map(|before| numbers.get(*before).copied());
+            let mut needs: Vec<usize> = needs.collect();
+            needs.sort_unstable();
+            (*number, Step { needs, work: draft.work })
+        })
+        .collect();
+    steps.sort_by_key(|(number, _)| *number);
+    Ok(steps.into_iter().map(|(_, step)| step).collect())
+}
+
+/// The drafts, each after all that it waits for; `None` when they go round in a circle.
+fn order(drafts: &[Draft]) -> Option<Vec<usize>> {
     let mut waiting: Vec<usize> = drafts.iter().map(|draft| draft.after.len()).collect();
     let mut dependants: Vec<Vec<usize>> = vec![Vec::new(); drafts.len()];
     for (index, draft) in drafts.iter().enumerate() {
@@ -297,10 +367,8 @@ fn number(drafts: Vec<Draft>) -> Option<Vec<Step>> {
     }
     let mut ready: BTreeSet<usize> =
         waiting.iter().enumerate().filter(|(_, count)| **count == 0).map(|(i, _)| i).collect();
-    let mut numbers: Vec<Option<usize>> = vec![None; drafts.len()];
     let mut order = Vec::with_capacity(drafts.len());
     while let Some(index) = ready.pop_first() {
-        *numbers.get_mut(index)? = Some(order.len());
         order.push(index);
         for dependant in dependants.get(index)? {
             let count = waiting.get_mut(*dependant)?;
@@ -310,20 +378,53 @@ fn number(drafts: Vec<Draft>) -> Option<Vec<Step>> {
             }
         }
     }
-    if order.len() != drafts.len() {
-        return None;
+    (order.len() == drafts.len()).then_some(order)
+}
+
+/// A circle among drafts that have no order. What waits for a circle and is not of it is left out
+/// first, so every way along what is waited for comes round.
+fn circle(drafts: &[Draft]) -> Circle {
+    let mut left: BTreeSet<usize> = (0..drafts.len()).collect();
+    loop {
+        let free = |index: &usize| {
+            let draft = drafts.get(*index);
+            draft.is_none_or(|draft| draft.after.iter().all(|before| !left.contains(before)))
+        };
+        let Some(index) = left.iter().copied().find(free) else { break };
+        left.remove(&index);
     }
-    let mut drafts: Vec<Option<Draft>> = drafts.into_iter().map(Some).collect();
-    let mut steps = Vec::with_capacity(order.len());
-    for index in order {
-        let draft = drafts.get_mut(index)?.take()?;
-        let mut needs: Vec<usize> = draft
-            .after
-            .iter()
-            .map(|before| numbers.get(*before).copied().flatten())
-            .collect::<Option<_>>()?;
-        needs.sort_unstable();
-        steps.push(Step { needs, work: draft.work });
+    let mut path: Vec<usize> = left.first().copied().into_iter().collect();
+    while let Some(draft) = path.last().and_then(|index| drafts.get(*index)) {
+        let Some(next) = draft.after.iter().copied().find(|before| left.contains(before)) else {
+            break;
+        };
+        if let Some(at) = path.iter().position(|index| *index == next) {
+            path.drain(..at);
+            path.push(next);
+            break;
+        }
+        path.push(next);
     }
-    Some(steps)
+    let work = |index: &usize| drafts.get(*index).map(|draft| &draft.work);
+    let first = path.first().and_then(work);
+    Circle {
+        address: first.and_then(|work| work.addresses().first().map(|it| (*it).clone())),
+        steps: path.iter().filter_map(work).map(in_words).collect(),
+    }
+}
+
+/// `update worker.web`
+fn in_words(work: &Work) -> String {
+    let verb = match work {
+        Work::Create(_) => "create",
+        Work::Update { .. } => "update",
+        Work::Clear(_) => "clear",
+        Work::Delete(_) => "delete",
+        Work::Batch { .. } => "change",
+        Work::Migrate { .. } => "migrate",
+        Work::Lease(work) => return format!("lease from {}", work.pool),
+        Work::Release(work) => return format!("release to {}", work.pool),
+    };
+    let addresses: Vec<String> = work.addresses().iter().map(ToString::to_string).collect();
+    format!("{verb} {}", addresses.join(", "))
 }

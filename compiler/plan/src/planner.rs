@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Desired, Digest, Sealer};
+use envc_core::{Address, Desired, Digest, KindId, Sealer};
 use envc_kinds::Fields;
 use envc_spec::Lease;
 use serde_json::Value as Json;
@@ -11,7 +11,7 @@ use crate::{
     diff::{self, DiffInputs, Ownership, Refusal},
     leases,
     migrations::{self, MigrationFile},
-    model::{Action, Basis, BatchWork, Goal, PLAN_FORMAT, Plan, Step, Target, Work},
+    model::{Action, Basis, BatchWork, Change, Goal, PLAN_FORMAT, Plan, Step, Target, Work},
     observe::Observation,
     order,
     state::{State, StateKey},
@@ -90,26 +90,16 @@ fn make(inputs: &Inputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
             if change.deposed || matches!(change.action, Action::Delete | Action::Forget) {
                 continue;
             }
-            work.extend(migrations::decide(
-                &change.address,
-                files,
-                inputs.state,
-                fresh,
-                &mut notes,
-            ));
+            // What is recorded of another database with this address is not applied to this one.
+            let recorded = inputs.state.and_then(|state| state.resources.get(&change.address));
+            let applied = recorded.filter(|it| !fresh && change.id.as_ref() == Some(&it.id));
+            let applied = applied.map(|it| it.migrations.as_slice()).unwrap_or_default();
+            let address = &change.address;
+            work.extend(migrations::decide(address, files, applied, fresh, &mut notes));
         }
     }
-    let Some(mut steps) = order::steps(&diff.changes, inputs.desired, work, leasing) else {
-        return Err(vec![Refusal {
-            code: "envc::plan::bug",
-            address: diff.changes.first().map_or_else(
-                || Address::new(envc_core::KindId::ALL[0], "?"),
-                |change| change.address.clone(),
-            ),
-            message: "BUG: the steps of this plan go round in a circle".into(),
-            help: "please report it with the spec and the output of `envc plan --json`".into(),
-        }]);
-    };
+    let mut steps = order::steps(&diff.changes, inputs.desired, work, leasing)
+        .map_err(|circle| vec![no_order(&circle, &diff.changes)])?;
     keep(&mut steps, diff.kept);
     Ok(Plan {
         format: PLAN_FORMAT,
@@ -148,5 +138,22 @@ fn keep(steps: &mut [Step], mut kept: BTreeMap<Address, Fields<Json>>) {
             | Work::Lease(_)
             | Work::Release(_) => {}
         }
+    }
+}
+
+/// Changes that wait for each other.
+fn no_order(circle: &order::Circle, changes: &[Change]) -> Refusal {
+    let first = changes.first().map(|change| &change.address);
+    let address = circle.address.as_ref().or(first).cloned();
+    Refusal {
+        code: "envc::plan::no_order",
+        address: address.unwrap_or_else(|| Address::new(KindId::D1, "?")),
+        message: format!(
+            "these changes cannot be ordered, since each has to wait for the next: {}",
+            circle.steps.join(" → ")
+        ),
+        help: "make them in two applies: take one of the references, or one of the new names, out \
+               of the spec, apply, then put it back and apply again"
+            .into(),
     }
 }

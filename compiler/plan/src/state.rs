@@ -72,7 +72,8 @@ pub struct Recorded {
     /// The resource it dies with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Address>,
-    /// What it referred to when it was applied: deletes go against these edges.
+    /// What it refers to, or may refer to while a change of it is under way: deletes go against
+    /// these edges.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Address>,
     /// Migrations known to be applied, in order.
@@ -135,6 +136,9 @@ pub struct Intent {
     /// The zone it lives in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
+    /// What it refers to if it came to be: as for what is recorded, deletes go against these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Address>,
 }
 
 /// What an intent is for.

@@ -192,3 +192,19 @@ fn one_step_that_is_refused_loses_nothing_of_the_others() {
     let _carries_on = env.envc(&args).exits(0);
     assert_eq!(env.cloud_listing().counts().values().sum::<usize>(), 5);
 }
+
+/// A server that ignores which page of a list it is asked for.
+#[test]
+fn a_list_without_an_end_is_told_with_its_code() {
+    let namespace = "{\"id\":\"a\",\"title\":\"shop\"}";
+    let body = format!(
+        "{{\"success\":true,\"errors\":[],\"messages\":[],\"result\":[{}],\
+         \"result_info\":{{\"page\":1,\"per_page\":100,\"count\":100}}}}",
+        [namespace; 100].join(",")
+    );
+    let mut env = TestEnv::of_text(ONE_KV);
+    answers(&mut env, "200 OK", "application/json", body.leak());
+    env.set("CLOUDFLARE_ACCOUNT_ID", &"0".repeat(32));
+    let ran = env.envc(&["plan", "--json"]).exits(1);
+    says(&ran, &["envc::cli::endless_list", "the same page of this list again and again"]);
+}

@@ -22,6 +22,7 @@ mod identity;
 mod leases;
 mod life;
 mod migrations;
+mod order;
 mod out_dir;
 mod pool;
 mod repositories;

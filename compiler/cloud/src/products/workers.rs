@@ -50,7 +50,7 @@ use crate::envelope::{Answer, Problem};
 use crate::request::Req;
 
 pub(super) use self::routes::handle as routes;
-pub(super) use self::rows::{handles_queues, queue_producers, script_exists};
+pub(super) use self::rows::{handles_queues, no_queue_handler, queue_producers, script_exists};
 
 /// What a script has below it, where only some verbs are known.
 const LEAVES: [&str; 7] =

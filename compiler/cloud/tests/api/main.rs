@@ -30,6 +30,8 @@ mod worker_assets;
 #[cfg(test)]
 mod worker_hostile;
 #[cfg(test)]
+mod worker_order;
+#[cfg(test)]
 mod worker_settings;
 #[cfg(test)]
 mod worker_triggers;

@@ -313,6 +313,9 @@ async fn migrations_go_by_tag() {
     upload(&served, "next", json!({"migrations": moved})).await.ok();
     assert_eq!(served.get("workers/durable_objects/namespaces").await.ok()[0]["script"], "next");
     let gone = json!({"old_tag": "m1", "new_tag": "m2", "deleted_classes": ["Room"]});
+    // Whoever is bound to a class keeps it, whoever has it by now.
+    upload(&served, "next", json!({"migrations": gone})).await.fails(400, 10061);
+    upload(&served, "chat", json!({})).await.ok();
     upload(&served, "next", json!({"migrations": gone})).await.ok();
     assert_eq!(served.get("workers/durable_objects/namespaces").await.ok(), json!([]));
 }

@@ -1,6 +1,8 @@
 //! What holds of every run.
 
-use envc_exec::{CallClass, RunError, observe};
+use envc_core::limits;
+use envc_exec::{CallClass, CallError, RunError, observe};
+use envc_kinds::{Call, Kv, Listing, Paging};
 use futures::executor::block_on;
 
 use crate::world::{Fake, Reply, desired};
@@ -183,4 +185,76 @@ fn a_read_that_never_succeeds_ends_with_its_cause() {
         block_on(observe(&fake.client(), &Fake::scope(), &desired(), None, &[])).unwrap_err();
     assert_eq!(error.class, CallClass::Unknown);
     assert!((2..=10).contains(&fake.sends("GET").len()), "{:?}", fake.log());
+}
+
+/// Invariant: the wait that is told is the wait that is kept, whatever chance gives.
+#[test]
+fn the_wait_that_is_told_is_the_wait() {
+    let lost = [("POST", 1, Reply::Lost), ("GET", 1, Reply::Dropped), ("POST", 2, Reply::Dropped)];
+    let fake = Fake { chances: vec![0.1, 0.9, 0.4, 0.7, 0.2], ..scripted(&lost) };
+    let _report = fake.run().unwrap();
+    let waits = fake.waits.lock().unwrap().clone();
+    assert_eq!(waits.len(), 3, "{waits:?}");
+    let log = fake.log();
+    let sent_ms = |line: &String| -> Option<u64> {
+        let (_, rest) = line.split_once(" at ")?;
+        rest.strip_suffix(" ms")?.parse().ok()
+    };
+    for (told_at_ms, wait_ms) in waits {
+        let next = log.iter().filter_map(sent_ms).find(|sent_ms| *sent_ms > told_at_ms);
+        assert_eq!(next, Some(told_at_ms + wait_ms), "{log:?}");
+    }
+}
+
+fn list(script: &[(&'static str, u64, Reply)], paging: Paging) -> (Result<usize, CallError>, Fake) {
+    let fake = scripted(script);
+    let listing = Listing { call: Call::get(&["things"]), paging };
+    let items = block_on(fake.client().items(&listing, &Kv));
+    (items.map(|items| items.len()), fake)
+}
+
+/// Invariant: a list of a server that ignores which page it is asked for ends, with an error: it
+/// is not known what there is.
+#[test]
+fn a_list_without_an_end_is_an_error_and_not_a_full_memory() {
+    let cursor = Paging::Cursor { per_page: 1, field: "items" };
+    let numbered = Paging::Numbered { per_page: 1 };
+    let other: Vec<_> = (1..=5_000).map(|n| ("GET", n, Reply::AnotherPage)).collect();
+    for paging in [numbered, cursor] {
+        let (listed, fake) = list(&other, paging);
+        assert_eq!(listed.unwrap_err().class, CallClass::Endless, "{paging:?}");
+        let pages = fake.sends("GET").len() as u64;
+        assert!((limits::LIST_PAGES_MAX..=limits::LIST_PAGES_MAX + 1).contains(&pages), "{pages}");
+    }
+    // The same page again and again is seen at once, whatever else the answer says.
+    for (paging, body) in [
+        (numbered, r#"{"success":true,"result":[{"id":"a"}],"result_info":{"per_page":1}}"#),
+        (
+            numbered,
+            r#"{"success":true,"result":[{"id":"a"}],"result_info":{"per_page":1,"total_count":9}}"#,
+        ),
+        (
+            cursor,
+            r#"{"success":true,"result":{"items":[{"id":"a"}]},"result_info":{"cursor":"c"}}"#,
+        ),
+    ] {
+        let same: Vec<_> = (1..=5_000).map(|n| ("GET", n, Reply::Body(200, body))).collect();
+        let (listed, fake) = list(&same, paging);
+        assert_eq!(listed.unwrap_err().class, CallClass::Endless, "{body}");
+        assert!(fake.sends("GET").len() <= 9, "{body}: {:?}", fake.log());
+    }
+    // A total that no account has asks for nothing more.
+    let total = r#"{"success":true,"result":[{"id":"a"}],"result_info":{"per_page":1,"total_count":1000000000000}}"#;
+    let (listed, fake) = list(&[("GET", 1, Reply::Body(200, total))], numbered);
+    assert_eq!(listed.unwrap_err().class, CallClass::Endless);
+    assert_eq!(fake.sends("GET").len(), 1);
+}
+
+/// Pages that differ are one list, however small the server makes them.
+#[test]
+fn a_list_of_small_pages_is_read_whole() {
+    let page = |n: u64| ("GET", n, Reply::AnotherPage);
+    let empty = r#"{"success":true,"result":[],"result_info":{"per_page":1}}"#;
+    let script = [page(1), page(2), page(3), ("GET", 4, Reply::Body(200, empty))];
+    assert_eq!(list(&script, Paging::Numbered { per_page: 100 }).0, Ok(3));
 }

@@ -5,7 +5,7 @@ use std::{
     future::poll_fn,
     sync::{
         Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::Poll,
 };
@@ -33,6 +33,8 @@ pub(crate) enum Reply {
     Throttled(u64),
     /// This status and body, without effect.
     Body(u16, &'static str),
+    /// A page with one item that no other page has, and a cursor that no other page has.
+    AnotherPage,
 }
 
 /// An API of KV namespaces, a clock, chance, a store and a listener.
@@ -53,6 +55,11 @@ pub(crate) struct Fake {
     pub(crate) calls: Mutex<BTreeMap<String, u64>>,
     pub(crate) saves: AtomicU64,
     pub(crate) now_ms: AtomicU64,
+    /// What chance gives, one after the other; always a half when there is nothing.
+    pub(crate) chances: Vec<f64>,
+    pub(crate) drawn: AtomicUsize,
+    /// Waits that were told, each with the time at which it was.
+    pub(crate) waits: Mutex<Vec<(u64, u64)>>,
 }
 
 impl Fake {
@@ -112,6 +119,16 @@ impl Fake {
                 Ok(response)
             }
             Reply::Body(status, body) => Ok(response(status, body)),
+            Reply::AnotherPage => {
+                let items = json!([{"id": format!("id-{count}"), "title": format!("n-{count}")}]);
+                let cursor = format!("cursor-{count}");
+                let info = json!({"page": 1, "per_page": 1, "count": 1, "cursor": cursor});
+                let mut asked = request.uri().query().unwrap_or_default().split('&');
+                let numbered = asked.any(|pair| pair.starts_with("page="));
+                let result = if numbered { items } else { json!({ "items": items }) };
+                let body = json!({"success": true, "result": result, "result_info": info});
+                Ok(response(200, body.to_string()))
+            }
         }
     }
 
@@ -186,7 +203,8 @@ impl Clock for Fake {
 
 impl Entropy for Fake {
     fn unit(&self) -> f64 {
-        0.5
+        let n = self.drawn.fetch_add(1, Ordering::SeqCst);
+        self.chances.get(n % self.chances.len().max(1)).copied().unwrap_or(0.5)
     }
 
     fn hex(&self, bytes: usize) -> String {
@@ -195,7 +213,11 @@ impl Entropy for Fake {
 }
 
 impl Progress for Fake {
-    fn event(&self, _event: Event<'_>) {}
+    fn event(&self, event: Event<'_>) {
+        if let Event::Retry { wait_ms, .. } = event {
+            self.waits.lock().unwrap().push((self.now_ms(), wait_ms));
+        }
+    }
 }
 
 impl StateStore for Fake {

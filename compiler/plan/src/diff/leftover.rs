@@ -65,7 +65,7 @@ impl<'a> Differ<'a> {
             };
             if let Some(seen) = seen {
                 let reason = "left over from an interrupted run";
-                self.leftover(&intent.address, seen, Vec::new(), reason);
+                self.leftover(&intent.address, seen, intent.needs.clone(), reason);
             }
         }
     }
@@ -135,6 +135,7 @@ fn doomed(address: &Address, recorded: &Recorded, action: Action, reason: &str) 
         protect: false,
         unknown: Vec::new(),
         loses: Vec::new(),
+        holds: Vec::new(),
         record: Some(Record {
             name: recorded.name.clone(),
             id: recorded.id.clone(),

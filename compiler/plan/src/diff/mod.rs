@@ -5,8 +5,10 @@
 //! - `ownership`: what proves a namesake ours, and what refuses.
 //! - `fields`: field by field, and what is recorded of it.
 //! - `leftover`: what is there and not wanted any more.
+//! - `held`: what the changes let go of.
 
 mod fields;
+mod held;
 mod leftover;
 mod ownership;
 
@@ -166,6 +168,7 @@ impl<'a> Differ<'a> {
 
     fn finish(mut self) -> Diff {
         self.refuse_taken_names();
+        self.tell_what_is_held();
         if self.protect {
             let deletes = self.out.changes.iter().filter(|change| change.action == Action::Delete);
             let refusals: Vec<Refusal> = deletes
@@ -257,7 +260,8 @@ impl<'a> Differ<'a> {
                 Some(made) => {
                     self.adopt(wanted, kind, made);
                     let needs = recorded.map(|it| it.needs.clone()).unwrap_or_default();
-                    let why = "an apply that was interrupted made the one that replaces it";
+                    let why =
+                        "an apply that was cut off left another one with the name that is wanted";
                     self.leftover(&wanted.address, seen, needs, why);
                 }
                 None => self.compare(wanted, kind, seen, recorded),
@@ -280,7 +284,8 @@ impl<'a> Differ<'a> {
         }
     }
 
-    /// The new half of a replace whose old half is still recorded.
+    /// The other half of a replace that was cut off: the new one, whose old one is recorded; or the
+    /// old one, which is wanted again, whose new one is recorded.
     fn made_by_interrupted_replace(
         &self,
         wanted: &Desired,
@@ -289,11 +294,13 @@ impl<'a> Differ<'a> {
     ) -> Option<&'a Seen> {
         let id = wanted.address.kind();
         let replaced = !same_name(kind, &recorded.observed.name, &wanted.name) && !kind.renames();
-        if !replaced || !self.creates.contains(&(id, kind.key(&wanted.name))) {
+        if !replaced {
             return None;
         }
-        let made = self.index.by_name(id, &wanted.name)?;
-        (wanted.parent.is_none() && !self.is_claimed(id, made)).then_some(made)
+        let other = self.index.by_name(id, &wanted.name)?;
+        let ours = self.creates.contains(&(id, kind.key(&wanted.name)))
+            || self.deletes.contains(other.observed.id.as_str());
+        (ours && wanted.parent.is_none() && !self.is_claimed(id, other)).then_some(other)
     }
 
     fn create(&mut self, wanted: &'a Desired, recorded: Option<&Recorded>) {
@@ -483,6 +490,7 @@ fn change(wanted: &Desired, action: Action, reason: &str) -> Change {
         protect: wanted.protect,
         unknown: if wanted.is_managed() { unknown(wanted) } else { Vec::new() },
         loses: Vec::new(),
+        holds: Vec::new(),
         record: None,
     }
 }

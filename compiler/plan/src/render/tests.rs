@@ -21,6 +21,7 @@ fn change(address: &str, action: Action, reason: &str) -> Change {
         protect: false,
         unknown: Vec::new(),
         loses: Vec::new(),
+        holds: Vec::new(),
         record: None,
     }
 }

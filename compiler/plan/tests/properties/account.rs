@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Address, Desired, KindId, Output, Part};
 use envc_kinds::{Mutability, Observed, Place, kind};
 use envc_plan::{
-    Action, BatchWork, Doomed, Grant, Intent, IntentAction, LeaseSeen, Observation, Plan, Record,
-    Recorded, RecordedLease, State, StateKey, Target, Work, parents_to_read,
+    Action, AppliedMigration, BatchWork, Doomed, Grant, Intent, IntentAction, LeaseSeen,
+    Observation, Plan, Record, Recorded, RecordedLease, State, StateKey, Target, Work,
+    parents_to_read,
 };
 use envc_spec::Lease;
 use serde_json::Value as Json;
 
-use crate::specs::{ZONE, renamed, respelt, sample};
+use crate::specs::{QUEUE, ZONE, renamed, respelt, sample};
 
 /// One object.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Object {
     pub(crate) name: String,
     pub(crate) fields: BTreeMap<String, Json>,
@@ -22,6 +23,10 @@ pub(crate) struct Object {
     pub(crate) parent: Option<String>,
     /// Made by somebody else.
     pub(crate) foreign: bool,
+    /// The migrations that ran on it.
+    pub(crate) tables: BTreeSet<String>,
+    /// The names that it had before.
+    pub(crate) former: BTreeSet<String>,
 }
 
 /// The account, and what is recorded of it.
@@ -87,9 +92,14 @@ impl Account {
         api_id
     }
 
-    /// Removes an object with what lives with it.
+    /// Removes an object with what lives with it. No script goes before its consumers, whoever
+    /// asks for it.
     pub(crate) fn remove(&mut self, id: KindId, api_id: &str) {
         self.objects.remove(&(id, api_id.to_owned()));
+        self.objects.retain(|(of, _), it| {
+            let script = it.fields.get("script").and_then(Json::as_str);
+            !(id == KindId::Worker && *of == KindId::QueueConsumer && script == Some(api_id))
+        });
         self.objects.retain(|_, object| object.parent.as_deref() != Some(api_id));
     }
 
@@ -105,14 +115,8 @@ impl Account {
 
     /// Runs the first `steps` steps of a plan as exec does, and keeps the record of it: intents
     /// first, outcomes as they come. With `lost`, the last outcome is not recorded.
-    pub(crate) fn apply(
-        &mut self,
-        plan: &Plan,
-        desired: &BTreeMap<Address, Desired>,
-        steps: usize,
-        lost: bool,
-    ) {
-        let mut run = Run::begin(self, plan, desired);
+    pub(crate) fn apply(&mut self, plan: &Plan, steps: usize, lost: bool) {
+        let mut run = Run::begin(self, plan);
         let count = steps.min(plan.steps.len());
         for (index, step) in plan.steps.iter().take(count).enumerate() {
             run.recording = !(lost && index + 1 == count);
@@ -122,6 +126,110 @@ impl Account {
         let whole = count == plan.steps.len() && !lost;
         self.state = (!(whole && state.is_empty())).then_some(state);
     }
+
+    /// Runs a plan in one of the orders that its graph allows. The step `refused` is refused, and
+    /// then all is done that does not need it, as exec does it. After every step each Worker still
+    /// has what it is bound to.
+    pub(crate) fn apply_in_some_order(&mut self, plan: &Plan, seed: u64, refused: Option<usize>) {
+        let mut chance = Chance(seed);
+        let broken = self.broken();
+        let mut run = Run::begin(self, plan);
+        let mut open: BTreeSet<usize> = (0..plan.steps.len()).collect();
+        let mut done = BTreeSet::new();
+        loop {
+            let ready: Vec<usize> = open
+                .iter()
+                .copied()
+                .filter(|index| plan.steps[*index].needs.iter().all(|need| done.contains(need)))
+                .collect();
+            let Some(index) = chance.pick(&ready) else { break };
+            open.remove(&index);
+            let work = &plan.steps[index].work;
+            if Some(index) == refused {
+                run.closed(work);
+                continue;
+            }
+            run.step(work);
+            done.insert(index);
+            for hole in run.account.broken().difference(&broken) {
+                assert!(run.makes_room(hole), "{hole:?} after step {index} of {plan:#?}");
+            }
+        }
+        for index in &open {
+            run.closed(&plan.steps[*index].work);
+        }
+        let state = run.state;
+        self.state = (!(open.is_empty() && state.is_empty())).then_some(state);
+    }
+
+    /// What is there of ours, and nothing records it.
+    pub(crate) fn orphans(&self) -> Vec<&Object> {
+        let state = self.state.iter();
+        let recorded: BTreeSet<(KindId, &str)> = state
+            .flat_map(|state| &state.resources)
+            .map(|(address, it)| (address.kind(), it.id.as_str()))
+            .collect();
+        // What lives with another one goes with it.
+        let ours = self.objects.iter().filter(|(_, it)| !it.foreign && it.parent.is_none());
+        ours.filter(|((id, api_id), _)| !recorded.contains(&(*id, api_id.as_str())))
+            .map(|(_, object)| object)
+            .collect()
+    }
+
+    /// What Workers are bound to that is not there: script, kind of the target, its identifier.
+    fn broken(&self) -> BTreeSet<(String, KindId, String)> {
+        let mut found = BTreeSet::new();
+        for ((id, script), object) in &self.objects {
+            if *id != KindId::Worker {
+                continue;
+            }
+            let bindings = object.fields.get("bindings").and_then(Json::as_array);
+            for (target, key) in bindings.into_iter().flatten().filter_map(target_of) {
+                if !self.has(target, &key) {
+                    found.insert((script.clone(), target, key));
+                }
+            }
+        }
+        found
+    }
+
+    /// Is there something that a binding can mean by this text? A queue that was renamed since is
+    /// still the one that was meant.
+    fn has(&self, id: KindId, key: &str) -> bool {
+        match id {
+            KindId::Queue => {
+                let is_it = |(of, it): (&(KindId, String), &Object)| {
+                    of.0 == id && (it.name == key || it.former.contains(key))
+                };
+                self.objects.iter().any(is_it)
+            }
+            _ => self.objects.contains_key(&(id, key.to_owned())),
+        }
+    }
+}
+
+/// Chance that comes again.
+struct Chance(u64);
+
+impl Chance {
+    fn pick(&mut self, from: &[usize]) -> Option<usize> {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+        let n = usize::try_from(self.0 >> 33).unwrap();
+        from.get(n % from.len().max(1)).copied()
+    }
+}
+
+/// What a binding means: kind, and identifier or name.
+fn target_of(binding: &Json) -> Option<(KindId, String)> {
+    let (id, key) = match binding.get("type")?.as_str()? {
+        "d1" => (KindId::D1, "id"),
+        "kv_namespace" => (KindId::Kv, "namespace_id"),
+        "r2_bucket" => (KindId::R2, "bucket_name"),
+        "queue" => (KindId::Queue, "queue_name"),
+        "durable_object_namespace" => (KindId::Worker, "script_name"),
+        _ => return None,
+    };
+    Some((id, binding.get(key)?.as_str()?.to_owned()))
 }
 
 fn zone_of(id: KindId) -> Option<&'static str> {
@@ -141,6 +249,12 @@ fn seen(id: KindId, api_id: &str, object: &Object) -> Observed {
     attrs.filter(|attr| attr.mutability == Mutability::WriteOnly).for_each(|attr| {
         fields.remove(attr.name);
     });
+    if id == KindId::Worker {
+        // What a list of scripts does not tell.
+        fields.retain(|field, _| {
+            !matches!(&**field, "bindings" | "secrets" | "bundle" | "main" | "migrations")
+        });
+    }
     let comment = object.fields.get("comment").or(object.fields.get("marker"));
     let comment = comment.and_then(Json::as_str).map(str::to_owned);
     if id == KindId::Dns {
@@ -164,16 +278,25 @@ struct Run<'a> {
     ids: BTreeMap<Address, String>,
     names: BTreeMap<Address, String>,
     recording: bool,
+    plan: &'a Plan,
+    /// Identifiers of what this run knows of: what it does not, may be in its way.
+    known: BTreeSet<(KindId, String)>,
 }
 
 impl<'a> Run<'a> {
-    fn begin(account: &'a mut Account, plan: &Plan, desired: &BTreeMap<Address, Desired>) -> Self {
+    fn begin(account: &'a mut Account, plan: &'a Plan) -> Self {
         let mut state = account
             .state
             .clone()
             .unwrap_or_else(|| State::new(key(), REPOSITORY, "local", "lineage"));
         let mut ids = BTreeMap::new();
         for change in &plan.changes {
+            // From here on it is ours.
+            if let (Action::Adopt, Some(id)) = (change.action, &change.id)
+                && let Some(it) = account.objects.get_mut(&(change.address.kind(), id.clone()))
+            {
+                it.foreign = false;
+            }
             match (change.action, &change.record) {
                 (Action::Forget, _) => {
                     state.resources.remove(&change.address);
@@ -189,6 +312,13 @@ impl<'a> Run<'a> {
                 ids.insert(change.address.clone(), id.clone());
             }
         }
+        for change in plan.changes.iter().filter(|change| !change.deposed) {
+            let known = state.resources.get_mut(&change.address);
+            if let Some(known) = known.filter(|it| change.id.as_ref() == Some(&it.id)) {
+                let held: BTreeSet<_> = known.needs.iter().chain(&change.holds).cloned().collect();
+                known.needs = held.into_iter().collect();
+            }
+        }
         state.serial += 1;
         for step in &plan.steps {
             if let Work::Lease(work) = &step.work {
@@ -197,15 +327,33 @@ impl<'a> Run<'a> {
             }
         }
         state.intents = plan.steps.iter().flat_map(|step| intents(&step.work)).collect();
-        let names = desired.iter().map(|(at, wanted)| (at.clone(), wanted.name.clone())).collect();
-        Self { account, state, ids, names, recording: true }
+        // As in exec: what is `existing` may have another name than the spec could know.
+        let names = plan.changes.iter().filter(|change| !change.deposed);
+        let names = names.map(|change| (change.address.clone(), change.name.clone())).collect();
+        let known = plan.changes.iter().filter(|change| change.action != Action::Forget);
+        let known = known.filter_map(|it| Some((it.address.kind(), it.id.clone()?))).collect();
+        Self { account, state, ids, names, recording: true, plan, known }
     }
 
     fn step(&mut self, work: &Work) {
         match work {
             Work::Create(target) => self.create(target),
             Work::Update { target, id, changed } => self.update(target, id, changed),
-            Work::Clear(_) | Work::Migrate { .. } => {}
+            Work::Clear(_) => {}
+            Work::Migrate { address, files, .. } => {
+                let id = self.ids.get(address).expect("the database is there").clone();
+                let database = self.account.objects.get_mut(&(KindId::D1, id)).unwrap();
+                database.tables.extend(files.iter().map(|file| file.name.clone()));
+                if self.recording {
+                    close(&mut self.state, address, &[IntentAction::Migrate], None);
+                    if let Some(it) = self.state.resources.get_mut(address) {
+                        it.migrations.extend(files.iter().map(|file| AppliedMigration {
+                            name: file.name.clone(),
+                            digest: Some(file.digest.clone()),
+                        }));
+                    }
+                }
+            }
             Work::Lease(work) => {
                 self.account.made += 1;
                 let fresh = format!("preview-{}", self.account.made);
@@ -255,9 +403,104 @@ impl<'a> Run<'a> {
         target.fields.iter().map(resolve).collect()
     }
 
+    /// Nothing of it was done: its intents are closed.
+    fn closed(&mut self, work: &Work) {
+        if let Work::Lease(work) = work
+            && self.state.leases.get(&work.pool).is_some_and(|it| it.grant.is_none())
+        {
+            self.state.leases.remove(&work.pool);
+        }
+        for intent in intents(work) {
+            let recorded = self.state.resources.get(&intent.address);
+            let replaced = intent.action == IntentAction::Delete
+                && recorded.is_some_and(|it| Some(&it.id) != intent.id.as_ref());
+            self.state.intents.retain(|open| replaced || *open != intent);
+        }
+    }
+
+    /// Was the target deleted to give its name to the one that replaces it? Of scripts that
+    /// nothing records nobody knows which binds which: there Cloudflare refuses (10142), and exec
+    /// tries again.
+    fn makes_room(&self, (script, id, key): &(String, KindId, String)) -> bool {
+        self.plan.changes.iter().any(|change| {
+            let is_it = change.id.as_ref() == Some(key) || change.id.as_ref() == Some(script);
+            let stray = *id == KindId::Worker && change.deposed && is_it;
+            let replaced = change.action == Action::ReplaceDeleteFirst;
+            change.address.kind() == *id && (stray || replaced && change.id.as_ref() == Some(key))
+        })
+    }
+
+    /// What Cloudflare refuses of a resource that is made or changed, by what else is there.
+    fn would_refuse(&self, target: &Target, fields: &BTreeMap<String, Json>) -> Option<String> {
+        let account = &*self.account;
+        let text = |field: &str| fields.get(field).and_then(Json::as_str);
+        let script = |name: &str| account.objects.get(&(KindId::Worker, name.to_owned()));
+        let takes_batches = |code: Option<&str>| code.is_some_and(|code| code.ends_with(QUEUE));
+        match target.address.kind() {
+            KindId::Worker => {
+                let bindings = fields.get("bindings").and_then(Json::as_array);
+                for (id, key) in bindings.into_iter().flatten().filter_map(target_of) {
+                    let there = match id {
+                        KindId::Queue => {
+                            account.objects.iter().any(|((of, _), it)| *of == id && it.name == key)
+                        }
+                        _ => account.has(id, &key),
+                    };
+                    if !there {
+                        return Some(format!("{id:?} {key} is not there to be bound to"));
+                    }
+                }
+                let consumes = |((id, api_id), it): (&(KindId, String), &Object)| {
+                    *id == KindId::QueueConsumer
+                        && self.known.contains(&(*id, api_id.clone()))
+                        && it.fields.get("script").and_then(Json::as_str) == Some(&target.name)
+                };
+                let left = account.objects.iter().any(consumes);
+                (left && !takes_batches(text("code"))).then(|| "11001".to_owned())
+            }
+            KindId::QueueConsumer => match script(text("script")?) {
+                None => Some("10007".into()),
+                Some(it) if !takes_batches(it.fields.get("code").and_then(Json::as_str)) => {
+                    Some("11001".into())
+                }
+                Some(_) => None,
+            },
+            KindId::WorkerRoute | KindId::WorkerDomain if script(text("script")?).is_none() => {
+                Some("10019".into())
+            }
+            _ => None,
+        }
+    }
+
+    /// Code is live with the tables that the spec has for what it is bound to.
+    fn has_tables(&self, target: &Target) {
+        let refs = target.fields.values().flat_map(envc_core::Value::addresses);
+        for database in refs.filter(|address| address.kind() == KindId::D1) {
+            let id = self.ids.get(database).expect("it is there").clone();
+            let tables = &self.account.objects[&(KindId::D1, id)].tables;
+            for step in &self.plan.steps {
+                let Work::Migrate { address, files, .. } = &step.work else { continue };
+                let missing = files.iter().find(|file| !tables.contains(&file.name));
+                assert!(
+                    address != database || missing.is_none(),
+                    "{target:?} is live without {missing:?} of {database}"
+                );
+            }
+        }
+    }
+
+    fn check(&self, target: &Target, fields: &BTreeMap<String, Json>) {
+        let refused = self.would_refuse(target, fields);
+        assert_eq!(refused, None, "{target:#?}\n{:#?}\n{:#?}", self.account, self.plan);
+        if target.address.kind() == KindId::Worker {
+            self.has_tables(target);
+        }
+    }
+
     fn create(&mut self, target: &Target) {
         let id = target.address.kind();
         let fields = self.resolved(target);
+        self.check(target, &fields);
         let api_id = if let Some(parent) = &target.parent {
             let parent = self.ids.get(parent).expect("the parent is there").clone();
             assert!(self.account.objects.keys().any(|(_, id)| *id == parent), "no {parent}");
@@ -265,15 +508,15 @@ impl<'a> Run<'a> {
                 name: target.name.clone(),
                 fields: fields.clone(),
                 parent: Some(parent.clone()),
-                foreign: false,
+                ..Object::default()
             };
             self.account.objects.insert((id, parent.clone()), child);
             parent
         } else {
             let taken = self.account.is_taken(id, &target.name, "");
             assert!(!taken, "the API would refuse a second {}", target.name);
-            let (name, foreign) = (target.name.clone(), false);
-            let object = Object { name, fields: fields.clone(), parent: None, foreign };
+            let (name, fields) = (target.name.clone(), fields.clone());
+            let object = Object { name, fields, ..Object::default() };
             self.account.add(id, object)
         };
         self.made(target, &api_id, fields);
@@ -282,6 +525,7 @@ impl<'a> Run<'a> {
     fn update(&mut self, target: &Target, api_id: &str, changed: &[String]) {
         let id = target.address.kind();
         let fields = self.resolved(target);
+        self.check(target, &fields);
         let own_name = kind(id).attrs().iter().any(|attr| attr.name == "name");
         if changed.iter().any(|field| field == "name") && !own_name {
             assert!(kind(id).renames(), "{target:?} cannot be renamed");
@@ -300,12 +544,24 @@ impl<'a> Run<'a> {
             assert!(!replaced(field) || now == *value, "{field} cannot be changed in place");
         }
         object.fields.extend(fields.clone());
-        object.name.clone_from(&target.name);
+        let former = std::mem::replace(&mut object.name, target.name.clone());
+        object.former.insert(former);
         object.foreign = false;
         self.made(target, api_id, fields);
     }
 
     fn delete(&mut self, doomed: &Doomed) {
+        let gone = (doomed.address.kind(), &doomed.id);
+        let known = |id: &str| self.known.contains(&(KindId::QueueConsumer, id.to_owned()));
+        for ((id, api_id), it) in &self.account.objects {
+            let names =
+                |field: &str, name: &str| it.fields.get(field).and_then(Json::as_str) == Some(name);
+            let consumer = *id == KindId::QueueConsumer && known(api_id);
+            // 10064, and what is left behind then.
+            let read = gone.0 == KindId::Worker && consumer && names("script", gone.1);
+            let of_queue = gone.0 == KindId::Queue && consumer && names("queue", gone.1);
+            assert!(!read && !of_queue, "{it:?} still reads {doomed:?}\n{:#?}", self.plan);
+        }
         self.account.remove(doomed.address.kind(), &doomed.id);
         if !self.recording {
             return;
@@ -325,15 +581,13 @@ impl<'a> Run<'a> {
         }
         let done = [IntentAction::Create, IntentAction::Update];
         close(&mut self.state, &target.address, &done, None);
-        let refs = target.fields.values().flat_map(envc_core::Value::addresses);
-        let needs: BTreeSet<&Address> = refs.chain(target.parent.as_ref()).collect();
         let record = Record {
             name: target.name.clone(),
             id: api_id.to_owned(),
             fields,
             zone: target.zone.clone(),
             parent: target.parent.clone(),
-            needs: needs.into_iter().cloned().collect(),
+            needs: needs_of(target),
         };
         put(&mut self.state, &target.address, record);
     }
@@ -349,8 +603,16 @@ fn close(state: &mut State, address: &Address, actions: &[IntentAction], id: Opt
 
 fn put(state: &mut State, address: &Address, record: Record) {
     let Record { name, id, fields, zone, parent, needs } = record;
-    let recorded = Recorded { name, id, fields, zone, parent, needs, migrations: Vec::new() };
+    let known = state.resources.remove(address).filter(|known| known.id == id);
+    let migrations = known.map(|known| known.migrations).unwrap_or_default();
+    let recorded = Recorded { name, id, fields, zone, parent, needs, migrations };
     state.resources.insert(address.clone(), recorded);
+}
+
+fn needs_of(target: &Target) -> Vec<Address> {
+    let refs = target.fields.values().flat_map(envc_core::Value::addresses);
+    let needs: BTreeSet<&Address> = refs.chain(target.parent.as_ref()).collect();
+    needs.into_iter().cloned().collect()
 }
 
 fn intents(work: &Work) -> Vec<Intent> {
@@ -360,6 +622,7 @@ fn intents(work: &Work) -> Vec<Intent> {
         action,
         id: id.cloned(),
         zone: target.zone.clone(),
+        needs: needs_of(target),
     };
     let gone = |doomed: &Doomed| Intent {
         address: doomed.address.clone(),
@@ -367,12 +630,21 @@ fn intents(work: &Work) -> Vec<Intent> {
         action: IntentAction::Delete,
         id: Some(doomed.id.clone()),
         zone: doomed.zone.clone(),
+        needs: Vec::new(),
     };
     match work {
         Work::Create(target) => vec![of(target, IntentAction::Create, None)],
         Work::Update { target, id, .. } => vec![of(target, IntentAction::Update, Some(id))],
         Work::Delete(doomed) => vec![gone(doomed)],
-        Work::Clear(_) | Work::Migrate { .. } | Work::Lease(_) | Work::Release(_) => Vec::new(),
+        Work::Migrate { address, .. } => vec![Intent {
+            address: address.clone(),
+            name: address.name().to_owned(),
+            action: IntentAction::Migrate,
+            id: None,
+            zone: None,
+            needs: Vec::new(),
+        }],
+        Work::Clear(_) | Work::Lease(_) | Work::Release(_) => Vec::new(),
         Work::Batch { items, .. } => items
             .iter()
             .map(|item| match item {

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Address, Desired, Digest, KeyedDigest, KindId, Mode, Sealer};
 use envc_kinds::{Mutability, kind};
 use envc_plan::{
-    Action, BatchWork, Inputs, Observation, Ownership, Plan, Refusal, Work, check, plan_apply,
-    plan_destroy,
+    Action, BatchWork, Inputs, MigrationFile, Observation, Ownership, Plan, Refusal, Work, check,
+    plan_apply, plan_destroy,
 };
 use envc_spec::Lease;
 use proptest::{collection::vec, prelude::*, test_runner::RngSeed};
@@ -57,6 +57,7 @@ fn history() -> impl Strategy<Value = History> {
 struct World {
     account: Account,
     desired: BTreeMap<Address, Desired>,
+    migrations: BTreeMap<Address, Vec<MigrationFile>>,
     leases: BTreeMap<String, Lease>,
     ownership: Ownership,
     sealer: Sealer,
@@ -79,14 +80,18 @@ impl History {
         let (registered, per_pr, adopt) = self.proof;
         let ownership = Ownership { marker: MARKER.into(), registered, per_pr, adopt };
         let desired = self.first.graph(false, &[]);
-        let leases_before = leases(self.leases.0);
-        let account = Account::default();
-        let sealer = Sealer::new(KeyedDigest::new([0; 32]), "p", "e");
-        let mut world =
-            World { account, desired, leases: leases_before, ownership, sealer, protect: false };
+        let mut world = World {
+            account: Account::default(),
+            migrations: self.first.migrations(&desired),
+            desired,
+            leases: leases(self.leases.0),
+            ownership,
+            sealer: Sealer::new(KeyedDigest::new([0; 32]), "p", "e"),
+            protect: false,
+        };
         if let Ok(plan) = world.plan_apply() {
             let (steps, lost) = self.killed.unwrap_or((usize::MAX, false));
-            world.account.apply(&plan, &world.desired.clone(), steps, lost);
+            world.account.apply(&plan, steps, lost);
         }
         let names: Vec<(KindId, String)> = self
             .second
@@ -99,6 +104,7 @@ impl History {
         world.protect = self.protect;
         world.leases = leases(self.leases.1);
         world.desired = self.second.graph(self.protect, &world.account.ids());
+        world.migrations = self.second.migrations(&world.desired);
         world
     }
 }
@@ -108,7 +114,6 @@ impl World {
         &'a self,
         observation: &'a Observation,
         keep: &'a BTreeSet<Address>,
-        none: &'a BTreeMap<Address, Vec<envc_plan::MigrationFile>>,
     ) -> Inputs<'a> {
         Inputs {
             key: key(),
@@ -123,7 +128,7 @@ impl World {
             observation,
             ownership: &self.ownership,
             keep,
-            migrations: none,
+            migrations: &self.migrations,
         }
     }
 
@@ -134,12 +139,12 @@ impl World {
 
     fn plan_apply(&self) -> Result<Plan, Vec<Refusal>> {
         let observation = self.observe();
-        plan_apply(&self.inputs(&observation, &BTreeSet::new(), &BTreeMap::new()))
+        plan_apply(&self.inputs(&observation, &BTreeSet::new()))
     }
 
     fn plan_destroy(&self, keep: &BTreeSet<Address>) -> Result<Plan, Vec<Refusal>> {
         let observation = self.observe();
-        plan_destroy(&self.inputs(&observation, keep, &BTreeMap::new()))
+        plan_destroy(&self.inputs(&observation, keep))
     }
 
     fn suffer(&mut self, (what, which, how): Blow, names: &[(KindId, String)]) {
@@ -213,7 +218,7 @@ impl World {
                 ("comment".into(), json!(comment)),
             ]);
         }
-        let object = Object { name: name.into(), fields, parent: None, foreign: true };
+        let object = Object { name: name.into(), fields, foreign: true, ..Object::default() };
         self.account.add(id, object);
     }
 
@@ -325,7 +330,7 @@ proptest! {
             Err(refusals) => no_bug(&refusals),
             Ok(plan) => {
                 lawful(&world, &plan);
-                world.account.apply(&plan, &world.desired.clone(), usize::MAX, false);
+                world.account.apply(&plan, usize::MAX, false);
                 let again = world.plan_apply();
                 let again = again.unwrap_or_else(|error| panic!("{error:#?}\n{plan:#?}"));
                 prop_assert!(again.is_empty(), "first {plan:#?}\nthen {again:#?}");
@@ -338,7 +343,7 @@ proptest! {
     fn a_spec_written_differently_asks_for_the_same(history in history()) {
         let mut world = history.play();
         if let Ok(plan) = world.plan_apply() {
-            world.account.apply(&plan, &world.desired.clone(), usize::MAX, false);
+            world.account.apply(&plan, usize::MAX, false);
             world.desired = graph_respelt(&world.desired);
             let again = world.plan_apply();
             let again = again.unwrap_or_else(|error| panic!("{error:#?}\n{plan:#?}"));
@@ -353,8 +358,7 @@ proptest! {
     ) {
         let mut world = history.play();
         if let Ok(plan) = world.plan_apply() {
-            let desired = world.desired.clone();
-            world.account.apply(&plan, &desired, steps, lost);
+            world.account.apply(&plan, steps, lost);
             let next = match world.plan_apply() {
                 Ok(next) => next,
                 Err(refusals) => {
@@ -364,7 +368,7 @@ proptest! {
                 }
             };
             lawful(&world, &next);
-            world.account.apply(&next, &desired, usize::MAX, false);
+            world.account.apply(&next, usize::MAX, false);
             let again = world.plan_apply().unwrap();
             prop_assert!(again.is_empty(), "then {again:#?}");
         }
@@ -375,12 +379,12 @@ proptest! {
     fn a_plan_does_not_depend_on_order(history in history()) {
         let world = history.play();
         let mut observation = world.observe();
-        let (keep, none) = (BTreeSet::new(), BTreeMap::new());
-        let one = plan_apply(&world.inputs(&observation, &keep, &none)).map(|it| it.to_bytes());
+        let keep = BTreeSet::new();
+        let one = plan_apply(&world.inputs(&observation, &keep)).map(|it| it.to_bytes());
         for seen in observation.found.values_mut() {
             seen.reverse();
         }
-        let other = plan_apply(&world.inputs(&observation, &keep, &none)).map(|it| it.to_bytes());
+        let other = plan_apply(&world.inputs(&observation, &keep)).map(|it| it.to_bytes());
         prop_assert_eq!(one, other);
     }
 
@@ -439,7 +443,7 @@ proptest! {
                         !matches!(change.action, Action::Delete | Action::Forget)
                     });
                     prop_assert_eq!(wrong, None);
-                    world.account.apply(&plan, &BTreeMap::new(), steps, false);
+                    world.account.apply(&plan, steps, false);
                 }
             }
         }
@@ -457,4 +461,84 @@ proptest! {
         let deletes = again.counts().delete;
         prop_assert_eq!(deletes, 0, "{:#?}", again);
     }
+
+    /// Invariant: in whatever order the graph lets steps be done, nothing is refused by what else
+    /// is there, and no live Worker misses what it is bound to or its tables.
+    #[test]
+    fn no_order_that_the_graph_allows_is_refused(history in history(), seed in any::<u64>()) {
+        let mut world = history.play();
+        if let Ok(plan) = world.plan_apply() {
+            world.account.apply_in_some_order(&plan, seed, None);
+            let again = world.plan_apply().unwrap();
+            prop_assert!(again.is_empty(), "first {plan:#?}\nthen {again:#?}");
+        }
+        world.protect = false;
+        let plan = world.plan_destroy(&BTreeSet::new());
+        if let Ok(plan) = plan {
+            lawful(&world, &plan);
+            world.account.apply_in_some_order(&plan, seed, None);
+        }
+    }
+
+    /// Invariant: whichever step is refused, no live Worker is bound to something that is gone;
+    /// neither after that nor after the next apply or destroy.
+    #[test]
+    fn a_refused_step_leaves_every_worker_whole(
+        history in history(), seed in any::<u64>(), refused in 0..20_usize,
+        destroys in any::<bool>(),
+    ) {
+        let mut world = history.play();
+        let Ok(plan) = world.plan_apply() else { return Ok(()) };
+        let refused = refused % plan.steps.len().max(1);
+        world.account.apply_in_some_order(&plan, seed, Some(refused));
+        let next = if destroys && !world.protect {
+            world.plan_destroy(&BTreeSet::new())
+        } else {
+            world.plan_apply()
+        };
+        match next {
+            Err(refusals) => {
+                no_bug(&refusals);
+                prop_assert!(world.protect, "{refusals:#?}\nafter {plan:#?}");
+            }
+            Ok(next) => {
+                lawful(&world, &next);
+                world.account.apply_in_some_order(&next, seed, None);
+                // Where nobody else had a hand in it, nothing is left behind; what is `existing`
+                // is let go of.
+                let alone = history.blows.is_empty()
+                    && world.desired.values().all(Desired::is_managed);
+                let orphans = world.account.orphans();
+                let none = !alone || orphans.is_empty();
+                prop_assert!(none, "{orphans:#?}\nfirst {plan:#?}\nthen {next:#?}");
+            }
+        }
+    }
+
+    /// Invariant: the checker demands every edge of every plan. An edge that others imply is none.
+    #[test]
+    fn the_checker_demands_every_edge(history in history(), which in any::<prop::sample::Index>()) {
+        let world = history.play();
+        for plan in [world.plan_apply(), world.plan_destroy(&BTreeSet::new())] {
+            let Ok(plan) = plan else { continue };
+            let steps = plan.steps.iter().enumerate();
+            let edges: Vec<(usize, usize)> =
+                steps.flat_map(|(step, it)| it.needs.iter().map(move |need| (step, *need))).collect();
+            if edges.is_empty() {
+                continue;
+            }
+            let (step, need) = *which.get(&edges);
+            let mut without = plan.clone();
+            without.steps[step].needs.retain(|it| *it != need);
+            if !waits(&without, step, need) {
+                let checked = check(without);
+                prop_assert!(checked.is_err(), "step {step} does not wait for {need}: {plan:#?}");
+            }
+        }
+    }
+}
+
+/// Does a step wait for another one, directly or not?
+fn waits(plan: &Plan, step: usize, need: usize) -> bool {
+    plan.steps[step].needs.iter().any(|it| *it == need || waits(plan, *it, need))
 }

@@ -10,4 +10,6 @@ mod leases;
 #[cfg(test)]
 mod outside;
 #[cfg(test)]
+mod sequence;
+#[cfg(test)]
 mod specs;

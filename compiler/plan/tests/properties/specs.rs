@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use envc_core::{Address, Desired, KindId, Mode, Output, Sealed, Span, Text, Value};
-use envc_kinds::{Fields, Normal, Spelling, kind, same};
+use envc_kinds::{Fields, Normal, Spelling, kind, same, worker_bindings as bindings};
+use envc_plan::MigrationFile;
 use proptest::{collection::vec, prelude::*};
 use serde_json::Value as Json;
 
+/// What the code of a Worker ends with that has a `queue` handler.
+pub(crate) const QUEUE: &str = "-queue";
 /// The zone of all records.
 pub(crate) const ZONE: &str = "example.com";
 /// The marker of the environment under test.
@@ -31,6 +34,12 @@ struct Worker {
     values: u16,
     /// Cron triggers, a route, a domain, the queue that it reads.
     triggers: (Option<u8>, Option<u8>, Option<u8>, Option<u8>),
+    /// Which of what there is it is bound to: a bit each.
+    binds: u8,
+    /// The script whose Durable Objects it is bound to.
+    objects: Option<u8>,
+    /// The queue of letters that its consumer gives up.
+    dead_letter: Option<u8>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,8 +83,19 @@ pub(crate) fn spec() -> impl Strategy<Value = Spec> {
     let spelling = prop::option::weighted(0.3, (any::<u8>(), any::<bool>()));
     let record = (record, spelling).prop_map(|(record, spelling)| Record { spelling, ..record });
     let some = || prop::option::of(0..2_u8);
-    let worker = (0..2_u8, any::<bool>(), any::<u16>(), (some(), some(), some(), some()))
-        .prop_map(|(label, renamed, values, triggers)| Worker { label, renamed, values, triggers });
+    let triggers = (some(), some(), some(), some());
+    let refers = (any::<u8>(), prop::option::weighted(0.2, 0..2_u8), some());
+    let worker = (0..2_u8, prop::bool::weighted(0.2), any::<u16>(), triggers, refers).prop_map(
+        |(label, renamed, values, triggers, (binds, objects, dead_letter))| Worker {
+            label,
+            renamed,
+            values,
+            triggers,
+            binds,
+            objects,
+            dead_letter,
+        },
+    );
     (vec(simple, 0..6), vec(tunnel, 0..3), vec(record, 0..5), vec(worker, 0..3))
         .prop_map(|(simple, tunnels, records, workers)| Spec { simple, tunnels, records, workers })
 }
@@ -157,7 +177,7 @@ pub(crate) fn graph_respelt(graph: &BTreeMap<Address, Desired>) -> BTreeMap<Addr
     graph
 }
 
-fn desired(address: Address, name: String) -> Desired {
+pub(crate) fn desired(address: Address, name: String) -> Desired {
     Desired {
         address,
         name,
@@ -221,8 +241,12 @@ impl Spec {
             wanted.protect = protect;
             add(wanted);
         }
-        for worker in &self.workers {
-            for mut wanted in worker.desired(&graph) {
+        for (n, worker) in self.workers.iter().enumerate() {
+            // One label, one Worker.
+            if self.workers.iter().take(n).any(|it| it.label == worker.label) {
+                continue;
+            }
+            for mut wanted in worker.desired(&graph, &self.workers) {
                 wanted.protect = protect;
                 let id = wanted.address.kind();
                 let taken = wanted.parent.is_none()
@@ -241,6 +265,24 @@ impl Spec {
     }
 }
 
+impl Spec {
+    /// The migrations of its databases.
+    pub(crate) fn migrations(
+        &self,
+        graph: &BTreeMap<Address, Desired>,
+    ) -> BTreeMap<Address, Vec<MigrationFile>> {
+        let databases = graph.iter().filter(|(_, wanted)| wanted.is_managed());
+        let databases = databases.map(|(it, _)| it).filter(|it| it.kind() == KindId::D1);
+        let files = |address: &Address| {
+            let of = |it: &&Simple| format!("l{}", it.label) == address.name() && it.kind == 0;
+            let count = self.simple.iter().find(of).map_or(0, |it| it.values % 4);
+            let file = |n| MigrationFile { name: format!("{n}.sql"), text: format!("-- {n}") };
+            (0..count).map(file).collect()
+        };
+        databases.map(|address| (address.clone(), files(address))).collect()
+    }
+}
+
 /// Sets some of the attributes to one of their samples each.
 fn set(wanted: &mut Desired, values: u16) {
     let (id, mut choice) = (wanted.address.kind(), usize::from(values));
@@ -255,15 +297,24 @@ fn set(wanted: &mut Desired, values: u16) {
 
 impl Worker {
     /// The script, and what stands behind it.
-    fn desired(&self, graph: &BTreeMap<Address, Desired>) -> Vec<Desired> {
+    fn desired(&self, graph: &BTreeMap<Address, Desired>, workers: &[Self]) -> Vec<Desired> {
         let label = format!("w{}", self.label);
         let name = format!("p-{label}{}-e", if self.renamed { "x" } else { "" });
         let address = Address::new(KindId::Worker, &label);
+        let (crons, route, domain, queue) = self.triggers;
+        let queues: Vec<&Desired> = graph
+            .values()
+            .filter(|wanted| wanted.address.kind() == KindId::Queue && wanted.is_managed())
+            .collect();
+        let consumed = queue.and_then(|n| queues.get(usize::from(n)));
         let mut script = desired(address.clone(), name.clone());
         set(&mut script, self.values);
         script.fields.insert("marker".into(), Value::text(MARKER));
+        script.fields.insert("bindings".into(), Value::List(self.bindings(graph, workers)));
+        let code =
+            format!("{:02x}{}", self.values & 7, if consumed.is_some() { QUEUE } else { "" });
+        script.fields.insert("code".into(), Value::text(code));
         let mut all = vec![script];
-        let (crons, route, domain, queue) = self.triggers;
         if let Some(n) = crons {
             let mut wanted = desired(Address::new(KindId::WorkerCrons, &label), name);
             let crons = sample(KindId::WorkerCrons, "crons", usize::from(n));
@@ -284,8 +335,7 @@ impl Worker {
             wanted.zone = zone;
             all.push(wanted);
         }
-        let queues = graph.values().filter(|wanted| wanted.address.kind() == KindId::Queue);
-        if let Some(queue) = queue.and_then(|n| queues.filter(|it| it.is_managed()).nth(n.into())) {
+        if let Some(queue) = consumed {
             let label = format!("{label}.{}", queue.address.name());
             let address = Address::new(KindId::QueueConsumer, label);
             let mut wanted = desired(address, queue.name.clone());
@@ -293,8 +343,32 @@ impl Worker {
             let id = Text::output(queue.address.clone(), Output::Id);
             wanted.fields.insert("queue".into(), Value::Text(id));
             wanted.fields.insert("script".into(), script);
+            if let Some(dead) = self.dead_letter.and_then(|n| queues.get(usize::from(n))) {
+                let name = Text::output(dead.address.clone(), Output::Name);
+                wanted.fields.insert("dead-letter".into(), Value::Text(name));
+            }
             all.push(wanted);
         }
+        all
+    }
+
+    fn bindings(&self, graph: &BTreeMap<Address, Desired>, workers: &[Self]) -> Vec<Value> {
+        let targets = graph.keys().filter(|address| SIMPLE.contains(&address.kind()));
+        let bound = targets.enumerate().filter(|(n, _)| n < &8 && self.binds >> n & 1 == 1);
+        let mut all: Vec<Value> = bound
+            .filter_map(|(n, address)| bindings::to_resource(&format!("B{n}"), address))
+            .collect();
+        // Circles are a mistake of the spec, which has its own test.
+        let other = self.objects.filter(|other| {
+            let back = |it: &Self| it.label == *other && it.objects.is_some();
+            *other != self.label
+                && workers.iter().any(|it| it.label == *other)
+                && !workers.iter().any(back)
+        });
+        all.extend(other.map(|label| {
+            let script = Address::new(KindId::Worker, format!("w{label}"));
+            bindings::durable_object("ROOM", "Room", Some(Text::output(script, Output::Name)))
+        }));
         all
     }
 }

@@ -187,7 +187,7 @@ fn write(db: &Connection, queue: &Queue, consumer: &Consumer) -> Result<(), Prob
             return Err(Problem::new(404, 10007, "This Worker does not exist on your account."));
         }
         if !workers::handles_queues(db, script)? {
-            return Err(Problem::new(400, 11001, "Queue handler is missing."));
+            return Err(workers::no_queue_handler());
         }
     }
     let written = db

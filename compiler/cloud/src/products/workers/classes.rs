@@ -4,7 +4,9 @@
 //! the last. The server's tag must be `old_tag`, else 10079 with HTTP 412; a script without a tag
 //! wants none. A class that is made twice, or that is deleted or renamed without being there, is
 //! 10074. A class that is to be made must be exported (10070); one that has a namespace must stay
-//! so (10064 with HTTP 403). `exports` declare the classes instead; both at once are refused. The HTTP status of 10070 is not published.
+//! so (10064 with HTTP 403). A class that another Worker's live version binds is not deleted
+//! (10061); of bindings of the script's own, which the same upload may move away, reports
+//! contradict each other, and they are let through. `exports` declare the classes instead; both at once are refused. The HTTP status of 10070 is not published.
 
 use std::collections::BTreeSet;
 
@@ -90,6 +92,7 @@ fn step(db: &Connection, script: &str, step: &Value) -> Result<(), Problem> {
     for class in items(step, "deleted_classes")? {
         let class = class.as_str().unwrap_or_default();
         once(class)?;
+        refuse_bound(db, script, class)?;
         let gone = db.execute(
             "DELETE FROM worker_namespaces WHERE script = ? AND class = ?",
             [script, class],
@@ -99,6 +102,27 @@ fn step(db: &Connection, script: &str, step: &Value) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// Refuses to delete a class that another Worker is bound to.
+fn refuse_bound(db: &Connection, script: &str, class: &str) -> Result<(), Problem> {
+    let bound = db
+        .prepare_cached(
+            "SELECT 1 FROM worker_namespaces n, worker_scripts s
+             JOIN worker_versions v ON v.id = s.live, json_each(v.bindings) b
+             WHERE n.script = ?1 AND n.class = ?2 AND s.name <> ?1
+             AND b.value ->> '$.type' = 'durable_object_namespace'
+             AND b.value ->> '$.namespace_id' = n.id",
+        )?
+        .exists([script, class])?;
+    if !bound {
+        return Ok(());
+    }
+    let text = format!(
+        "Cannot apply --delete-class migration to class '{class}' without also removing the \
+         binding that references it"
+    );
+    Err(Problem::new(400, 10061, text))
 }
 
 fn items<'a>(step: &'a Value, key: &str) -> Result<&'a [Value], Problem> {
@@ -184,6 +208,7 @@ pub(super) fn reconcile(
         let is_there = there.contains(*class);
         match *state {
             "deleted" if is_there => {
+                refuse_bound(db, script, class)?;
                 db.execute(
                     "DELETE FROM worker_namespaces WHERE script = ? AND class = ?",
                     [script, class.as_str()],

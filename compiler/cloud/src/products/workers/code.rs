@@ -1,7 +1,8 @@
 //! Modules: their storage, and what can be read off their text.
 //!
 //! Code is never run here. Which handlers and classes it exports is read off its words, leniently:
-//! what a bundler or a code generator may have renamed is taken as there.
+//! what a bundler or a code generator may have renamed is taken as there. So no code is refused
+//! that Cloudflare would take; a word that only looks like a handler is one here.
 
 use std::collections::BTreeSet;
 
@@ -43,8 +44,13 @@ pub(super) fn mentions(modules: &[Module], word: &str) -> bool {
 /// The event handlers that the modules seem to have.
 pub(super) fn handlers(modules: &[Module]) -> Vec<&'static str> {
     let defines = |body: &[u8], word: &str| {
-        occurrences(body, word).any(|(before, after)| {
-            before != Some(b'.') && matches!(after, Some(b'(' | b':' | b',' | b'}' | b'='))
+        occurrences(body, word).any(|(before, after)| match (before, after) {
+            // Set on a class or an object, or named by a text.
+            (Some(b'.'), after) => after == Some(b'='),
+            (Some(b'"' | b'\'' | b'`'), after) => before == after,
+            (_, after) => {
+                matches!(after, Some(b'(' | b':' | b',' | b'}' | b'=' | b'/' | b';'))
+            }
         })
     };
     HANDLERS
@@ -185,6 +191,10 @@ mod tests {
             "var queue=()=>{};export default{fetch,queue}",
             "export default { queue: a }",
             "export function queue (b) {}",
+            "class W extends WorkerEntrypoint { async queue /* all */ (b) {} }\nexport default W",
+            "class W {}\nW.prototype.queue = run;\nexport default W",
+            "addEventListener('queue', run)",
+            "export default { [\"queue\"]: run }",
         ] {
             assert!(handlers(&module(text)).contains(&"queue"), "{text}");
         }

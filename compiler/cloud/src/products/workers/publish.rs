@@ -3,12 +3,14 @@
 //! Facts: `PUT` is an upsert. It replaces all that a version has; of what is not of a version,
 //! tags survive an upload that names none. Secrets survive by `keep_bindings` or `inherit` alone.
 //! `deployment_id` of the answer is the version's ID without its dashes, as wrangler reads it.
+//! While a script consumes a queue, code without a `queue` handler does not go live (11001); that
+//! this holds of versions when they are deployed, and not when they are made, is not published.
 
 use rusqlite::{Connection, params};
 use serde_json::{Map, Value, json};
 
 use super::bindings::{self, Scope};
-use super::rows::{Script, Version, no_versions};
+use super::rows::{Script, Version, consumes, no_queue_handler, no_versions};
 use super::upload::{self, Upload, invalid};
 use super::{assets, classes, code};
 use crate::clock;
@@ -180,6 +182,14 @@ pub(super) fn deploy(
     versions: &[(String, Value)],
     annotations: &Value,
 ) -> Result<String, Problem> {
+    if consumes(db, &script.name)? {
+        for (version, _) in versions {
+            let version = Version::look_up(db, &script.name, version)?;
+            if version.is_some_and(|version| !version.handles("queue")) {
+                return Err(no_queue_handler());
+            }
+        }
+    }
     let id = clock::new_uuid();
     let shares: Vec<Value> = versions
         .iter()

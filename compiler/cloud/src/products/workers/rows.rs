@@ -213,6 +213,12 @@ impl Version {
         self.metadata.get(key).filter(|value| !value.is_null()).cloned().unwrap_or(absent)
     }
 
+    /// Says whether the code seems to have an event handler.
+    pub(super) fn handles(&self, handler: &str) -> bool {
+        let mut all = self.handlers.as_array().into_iter().flatten();
+        all.any(|it| it.as_str() == Some(handler))
+    }
+
     /// Says whether the code is ES modules.
     pub(super) fn has_modules(&self) -> bool {
         self.metadata.contains_key("main_module")
@@ -278,6 +284,18 @@ pub(in crate::products) fn handles_queues(db: &Connection, name: &str) -> rusqli
          WHERE s.name = ? AND h.value = 'queue'",
     )?
     .exists([name])
+}
+
+/// The refusal of a consumer whose script takes no batches, and of code that would not any more.
+pub(in crate::products) fn no_queue_handler() -> Problem {
+    let text = "Queue handler is missing. The Worker consumes a queue, and its code exports no \
+                queue() handler.";
+    Problem::new(400, 11001, text)
+}
+
+/// Says whether a script is the consumer of any queue.
+pub(super) fn consumes(db: &Connection, script: &str) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT 1 FROM queue_consumers WHERE script = ?")?.exists([script])
 }
 
 /// The scripts whose live version sends to a queue.

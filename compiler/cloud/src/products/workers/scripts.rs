@@ -10,7 +10,7 @@ use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 
 use super::publish::script_json;
-use super::rows::{PRODUCTION, Script, no_script, no_service};
+use super::rows::{PRODUCTION, Script, consumes, no_script, no_service};
 use super::{code, resource};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
@@ -121,9 +121,7 @@ pub(super) fn delete(
             Named::Resource => resource::find(db, name)?,
         };
         let name = script.name.as_str();
-        let consumes =
-            db.prepare_cached("SELECT 1 FROM queue_consumers WHERE script = ?")?.exists([name])?;
-        if consumes {
+        if consumes(db, name)? {
             let text = "Cannot delete this Worker as it is a consumer for a Queue. Remove it from \
                         the Queue's consumers first, then try deleting.";
             return Err(Problem::new(400, 10064, text));
