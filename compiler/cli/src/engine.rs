@@ -1,6 +1,7 @@
 //! Observe, plan, run: what all commands that reach the cloud have in common.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     path::Path,
 };
@@ -14,7 +15,7 @@ use envc_exec::{
 };
 use envc_plan::{
     AppliedMigration, CheckedPlan, Goal, Inputs, MigrationFile, Observation, Ownership, Plan,
-    Refusal, State, StateKey, Work, check, plan_apply, plan_destroy, sort_migrations,
+    Refusal, State, StateKey, Work, check, lookalikes, plan_apply, plan_destroy, sort_migrations,
 };
 use envc_spec::Environment;
 
@@ -102,6 +103,8 @@ pub(crate) struct Engine<'a, 'u> {
     pools: Option<&'a SessionPools<'a>>,
     /// What proves a namesake ours.
     ownership: Ownership,
+    /// What only looks ours, and was told.
+    told: RefCell<BTreeSet<(Address, String)>>,
 }
 
 impl<'a, 'u> Engine<'a, 'u> {
@@ -127,14 +130,60 @@ impl<'a, 'u> Engine<'a, 'u> {
         let recorded = loaded.state.iter().flat_map(|state| state.resources.values());
         let zones = desired.chain(recorded.filter_map(|recorded| recorded.zone.clone())).collect();
         connection.zones(&client, &mut scope, &zones).await?;
-        let ownership = session.ownership(false)?;
-        let pools = None;
-        Ok((Self { session, reporter, client, scope, store, pools, ownership }, loaded))
+        let ownership = session.ownership()?;
+        let (pools, told) = (None, RefCell::default());
+        Ok((Self { session, reporter, client, scope, store, pools, ownership, told }, loaded))
     }
 
-    /// Takes over namesakes that nothing proves ours: the user said so.
-    pub(crate) fn adopt(&mut self) {
-        self.ownership.adopt = true;
+    /// Takes over namesakes of these that nothing proves ours: the user said so. A misspelt address
+    /// would take over nothing, and the refusal that follows would not tell why.
+    pub(crate) fn adopt(
+        &mut self,
+        addresses: &[Address],
+        state: Option<&State>,
+    ) -> Result<(), CommandError> {
+        let wanted = &self.session.environment.resources;
+        let managed = |address: &Address| wanted.get(address).is_some_and(Desired::is_managed);
+        if let Some(unknown) = addresses.iter().find(|address| !managed(address)) {
+            let all: Vec<String> = wanted
+                .values()
+                .filter(|it| it.is_managed() && it.parent.is_none())
+                .filter(|it| state.is_none_or(|state| !state.resources.contains_key(&it.address)))
+                .map(|it| it.address.to_string())
+                .collect();
+            let hint = match all.as_slice() {
+                [] => "everything that it wants is recorded already".to_owned(),
+                all => format!("there are: {}", all.join(", ")),
+            };
+            return Err(CommandError::usage(format!(
+                "`{}` has no {unknown} to take over; nothing was changed",
+                self.session.id
+            ))
+            .hint(hint)
+            .code("envc::cli::unknown_address"));
+        }
+        self.ownership.adopt = addresses.iter().cloned().collect();
+        Ok(())
+    }
+
+    /// Tells what bears a name of the environment and proves itself by nothing.
+    fn tell_lookalikes(&self, inputs: &Inputs<'_>, goal: Goal) {
+        for one in lookalikes(inputs, goal) {
+            if !self.told.borrow_mut().insert((one.address.clone(), one.id.clone())) {
+                continue;
+            }
+            let session = self.session;
+            session.ui.warn(&format!(
+                "the {} `{}` (ID {}) could be {} of `{}`, but nothing proves it, so it is left \
+                 alone; if it is, {} takes it over",
+                one.noun,
+                one.name,
+                one.id,
+                one.address,
+                session.id,
+                session.apply_command(&[&one.address]),
+            ));
+        }
     }
 
     /// Takes preview IDs from there.
@@ -205,7 +254,7 @@ impl<'a, 'u> Engine<'a, 'u> {
     /// Observes what the environment and the state name.
     pub(crate) async fn observe(&self, state: Option<&State>) -> Result<Observation, CommandError> {
         let desired = &self.session.environment.resources;
-        observe(&self.client, &self.scope, desired, state)
+        observe(&self.client, &self.scope, desired, state, &self.ownership)
             .await
             .map_err(|error| call_failed(&error, desired))
     }
@@ -217,6 +266,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         loaded: &mut Loaded,
         request: &Request<'_>,
     ) -> Result<CheckedPlan, CommandError> {
+        self.tell_lookalikes(&self.inputs(loaded, request), request.goal);
         let plan = self.plan_from(loaded, request)?;
         let Some(state) = &mut loaded.state else { return Ok(plan) };
         for step in &plan.plan().steps {
@@ -235,13 +285,9 @@ impl<'a, 'u> Engine<'a, 'u> {
         if loaded.news { self.plan_from(loaded, request) } else { Ok(plan) }
     }
 
-    fn plan_from(
-        &self,
-        loaded: &Loaded,
-        request: &Request<'_>,
-    ) -> Result<CheckedPlan, CommandError> {
+    fn inputs<'i>(&'i self, loaded: &'i Loaded, request: &Request<'i>) -> Inputs<'i> {
         let session = self.session;
-        let inputs = Inputs {
+        Inputs {
             key: session.state_key(&self.scope.account),
             env_type: session.head.name.clone(),
             spec: session.spec_digest(),
@@ -253,12 +299,20 @@ impl<'a, 'u> Engine<'a, 'u> {
             ownership: &self.ownership,
             keep: request.keep,
             migrations: request.migrations,
-        };
+        }
+    }
+
+    fn plan_from(
+        &self,
+        loaded: &Loaded,
+        request: &Request<'_>,
+    ) -> Result<CheckedPlan, CommandError> {
+        let inputs = self.inputs(loaded, request);
         let plan = match request.goal {
             Goal::Apply => plan_apply(&inputs),
             Goal::Destroy => plan_destroy(&inputs),
         };
-        checked(plan.map_err(|refusals| refused(&refusals))?)
+        checked(plan.map_err(|refusals| refused(self.session, &refusals))?)
     }
 
     /// Runs a plan that was made from this state; what failed stands in the report.
@@ -289,7 +343,7 @@ impl<'a, 'u> Engine<'a, 'u> {
                 uploads: running.uploads,
                 parallelism: running.parallelism,
                 news: loaded.news,
-                names_are_proof: self.ownership.registered || self.ownership.per_pr,
+                ownership: &self.ownership,
                 leasing: Leasing {
                     pools: self.pools.map(|pools| pools as &dyn Pools),
                     held: running.held,
@@ -426,7 +480,7 @@ pub(crate) fn checked(plan: Plan) -> Result<CheckedPlan, CommandError> {
 }
 
 /// The error of a plan that cannot be made; nothing was changed.
-fn refused(refusals: &[Refusal]) -> CommandError {
+fn refused(session: &Session<'_>, refusals: &[Refusal]) -> CommandError {
     let (message, rest) = match refusals {
         [one] => (one.message.clone(), &[][..]),
         many => (format!("{} resources stand in the way", many.len()), many),
@@ -441,6 +495,12 @@ fn refused(refusals: &[Refusal]) -> CommandError {
         });
     }
     let hints: BTreeSet<&str> = refusals.iter().map(|refusal| refusal.help.as_str()).collect();
+    let theirs = refusals.iter().filter(|refusal| refusal.code == "envc::plan::not_ours");
+    let theirs: Vec<&Address> = theirs.map(|refusal| &refusal.address).collect();
+    if !theirs.is_empty() {
+        let command = session.apply_command(&theirs);
+        error = error.hint(format!("take it over, if it is this environment's: {command}"));
+    }
     for hint in hints {
         error = error.hint(hint);
     }

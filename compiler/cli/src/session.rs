@@ -10,7 +10,8 @@ use std::{
 use envc_core::{Digest, KeyedDigest};
 use envc_plan::{Ownership, StateKey};
 use envc_spec::{
-    Environment, Identity, Instance, Spec, StateStoreKind, TypeHead, identity_from_branch,
+    Environment, Identity, Instance, Spec, StateStoreKind, TypeHead, branch_id,
+    identity_from_branch,
 };
 
 use crate::{
@@ -112,8 +113,9 @@ impl<'a> Session<'a> {
         let Choice { value: head, why: type_why } =
             choose(&spec, env, &git, &registry, &copy, selection)?;
         let head = head.clone();
+        let branch = branch_of(&git, env);
         let Some(id) =
-            identity(&spec, &head, &git, &mut copy, selection, on_new, &clock, &entropy)?
+            identity(&spec, &head, branch, &mut copy, selection, on_new, &clock, &entropy)?
         else {
             return Ok(None);
         };
@@ -131,7 +133,7 @@ impl<'a> Session<'a> {
         let repository = git.repository.as_ref();
         let instance = Instance {
             id: id.clone(),
-            branch: repository.and_then(|repository| repository.branch.clone()),
+            branch: branch.map(str::to_owned),
             pr: selection.pr.or_else(|| pr_of(&head, &id)),
             sha: repository.and_then(|repository| repository.sha.clone()),
             ports,
@@ -289,16 +291,21 @@ impl<'a> Session<'a> {
     }
 
     /// What proves a namesake ours.
-    pub(crate) fn ownership(&self, adopt: bool) -> Result<Ownership, CommandError> {
+    pub(crate) fn ownership(&self) -> Result<Ownership, CommandError> {
         let known: BTreeSet<String> =
             Registry::new(&self.state_dir).read()?.known_ids(&self.project);
+        let per_pr = matches!(self.head.identity, Identity::Text { per_pr: true, .. });
         Ok(Ownership {
-            marker: self.environment.marker.clone(),
+            project: self.project.clone(),
+            prefix: self.environment.prefix.clone(),
+            env: self.id.clone(),
             // An ID without time and chance in it may be another developer's as well.
             registered: known.contains(&self.id)
                 && matches!(self.head.identity, Identity::Branch { unique: true, .. }),
-            per_pr: matches!(self.head.identity, Identity::Text { per_pr: true, .. }),
-            adopt,
+            per_pr,
+            // No account holds a claim yet: a pull request's name counts as claimed.
+            claimed: per_pr,
+            adopt: BTreeSet::new(),
         })
     }
 
@@ -331,6 +338,25 @@ impl<'a> Session<'a> {
         let record = self.record();
         let bound = record.bound.as_ref()?;
         (bound.id != self.id).then(|| format!("{} ({})", bound.id, bound.env_type))
+    }
+
+    /// The command that applies this environment, and takes these over.
+    pub(crate) fn apply_command(&self, adopt: &[&envc_core::Address]) -> String {
+        let mut command = format!("envc apply {}", self.head.name);
+        match (&self.head.identity, self.environment.instance.pr) {
+            (Identity::Text { per_pr: true, .. }, Some(pr)) => {
+                command.push_str(&format!(" --pr {pr}"));
+            }
+            // The ID of this folder goes without saying.
+            (Identity::Branch { .. }, _)
+                if self.record().minted_id(&self.head.name) == Some(self.id.as_str()) => {}
+            (Identity::Branch { .. }, _) => command.push_str(&format!(" --id {}", self.id)),
+            (Identity::Text { .. }, _) => {}
+        }
+        for address in adopt {
+            command.push_str(&format!(" --adopt {address}"));
+        }
+        command
     }
 
     /// One line that says what is worked on, where and why.
@@ -392,11 +418,17 @@ fn choose<'s>(
     )
 }
 
+/// The branch: git's, else, where its head is detached, the one that the forge names.
+fn branch_of<'b>(git: &'b GitView, env: &'b ProcessEnv) -> Option<&'b str> {
+    let own = git.repository.as_ref().and_then(|git| git.branch.as_deref());
+    own.or(env.forge_branch.as_deref())
+}
+
 #[expect(clippy::too_many_arguments, reason = "each is a source of the ID; a struct would hide it")]
 fn identity(
     spec: &Spec,
     head: &TypeHead,
-    git: &GitView,
+    branch: Option<&str>,
     copy: &mut WorkingCopy,
     selection: &Selection,
     on_new: OnNewId,
@@ -424,10 +456,10 @@ fn identity(
             if on_new == OnNewId::Absent {
                 return Ok(None);
             }
-            let branch = git.repository.as_ref().and_then(|git| git.branch.as_deref());
+            let part = if *unique { identity_from_branch } else { branch_id };
             let mint = Mint {
                 env_type: &head.name,
-                branch_part: &identity_from_branch(branch, *max_length),
+                branch_part: &part(branch, *max_length),
                 unique: *unique,
                 now_s: clock.unix_s(),
                 forbidden: &|id| spec.could_be_fixed(id, &head.name).is_some(),
