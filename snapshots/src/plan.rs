@@ -63,7 +63,7 @@ pub(crate) fn first_plan(example: &Example, environment: &Environment) -> Plan {
         desired: &resources,
         state: None,
         observation: &existing_only(environment),
-        ownership: &Ownership { marker: environment.marker.clone(), ..Ownership::default() },
+        ownership: &Ownership::default(),
         keep: &BTreeSet::new(),
         migrations: &migrations(example, environment),
     };

@@ -1,13 +1,13 @@
 //! Observe, plan, run: what all commands that reach the cloud have in common.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use envc_core::{Address, Desired, KindId, Vault, limits::PARALLELISM};
+use envc_core::{Address, Desired, KindId, Sealer, Vault, limits::PARALLELISM};
 use envc_exec::{
     CallClass, CallError, Client, LeaseAnswers, LeaseQuestion, Leasing, Report, Run, Scope,
     ask_leases, help_for_call, lacking, observe,
@@ -16,7 +16,7 @@ use envc_exec::{
 };
 use envc_plan::{
     AppliedMigration, CheckedPlan, Goal, Inputs, MigrationFile, Observation, Ownership, Plan,
-    Refusal, State, StateKey, Work, check, plan_apply, plan_destroy, sort_migrations,
+    Refusal, State, StateKey, Work, check, lookalikes, plan_apply, plan_destroy, sort_migrations,
 };
 use envc_spec::Environment;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -114,6 +114,10 @@ pub(crate) struct Engine<'a, 'u> {
     ownership: Ownership,
     /// The project is claimed for this repository, as far as the last plan saw.
     claimed: Cell<bool>,
+    /// Seals what is seen as what is wanted is sealed.
+    sealer: Sealer,
+    /// What only looks ours, and was told.
+    told: RefCell<BTreeSet<(Address, String)>>,
 }
 
 impl<'a, 'u> Engine<'a, 'u> {
@@ -139,7 +143,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         let recorded = loaded.state.iter().flat_map(|state| state.resources.values());
         let zones = desired.chain(recorded.filter_map(|recorded| recorded.zone.clone())).collect();
         connection.zones(&client, &mut scope, &zones).await?;
-        let ownership = session.ownership(false)?;
+        let ownership = session.ownership()?;
         let engine = Self {
             session,
             connection,
@@ -151,13 +155,61 @@ impl<'a, 'u> Engine<'a, 'u> {
             pools: None,
             ownership,
             claimed: Cell::new(false),
+            sealer: session.sealer(),
+            told: RefCell::default(),
         };
         Ok((engine, loaded))
     }
 
-    /// Takes over namesakes that nothing proves ours: the user said so.
-    pub(crate) fn adopt(&mut self) {
-        self.ownership.adopt = true;
+    /// Takes over namesakes of these that nothing proves ours: the user said so. A misspelt address
+    /// would take over nothing, and the refusal that follows would not tell why.
+    pub(crate) fn adopt(
+        &mut self,
+        addresses: &[Address],
+        state: Option<&State>,
+    ) -> Result<(), CommandError> {
+        let wanted = &self.session.environment.resources;
+        let managed = |address: &Address| wanted.get(address).is_some_and(Desired::is_managed);
+        if let Some(unknown) = addresses.iter().find(|address| !managed(address)) {
+            let all: Vec<String> = wanted
+                .values()
+                .filter(|it| it.is_managed() && it.parent.is_none())
+                .filter(|it| state.is_none_or(|state| !state.resources.contains_key(&it.address)))
+                .map(|it| it.address.to_string())
+                .collect();
+            let hint = match all.as_slice() {
+                [] => "everything that it wants is recorded already".to_owned(),
+                all => format!("there are: {}", all.join(", ")),
+            };
+            return Err(CommandError::usage(format!(
+                "`{}` has no {unknown} to take over; nothing was changed",
+                self.session.id
+            ))
+            .hint(hint)
+            .code("envc::cli::unknown_address"));
+        }
+        self.ownership.adopt = addresses.iter().cloned().collect();
+        Ok(())
+    }
+
+    /// Tells what bears a name of the environment and proves itself by nothing.
+    fn tell_lookalikes(&self, inputs: &Inputs<'_>, goal: Goal) {
+        for one in lookalikes(inputs, goal) {
+            if !self.told.borrow_mut().insert((one.address.clone(), one.id.clone())) {
+                continue;
+            }
+            let session = self.session;
+            session.ui.warn(&format!(
+                "the {} `{}` (ID {}) could be {} of `{}`, but nothing proves it, so it is left \
+                 alone; if it is, {} takes it over",
+                one.noun,
+                one.name,
+                one.id,
+                one.address,
+                session.id,
+                session.apply_command(&[&one.address]),
+            ));
+        }
     }
 
     /// Takes preview IDs from there.
@@ -246,7 +298,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         let besides = [KindId::Kv].into_iter().filter(|_| self.session.needs_claim());
         let besides: Vec<KindId> = besides.collect();
         let sent_before = self.client.budget().sent;
-        match observe(&self.client, &self.scope, desired, state, &besides).await {
+        match observe(&self.client, &self.scope, desired, state, &besides, &self.ownership).await {
             Ok(observation) => {
                 // Where nothing was asked, nothing was answered.
                 if self.client.budget().sent > sent_before {
@@ -269,6 +321,8 @@ impl<'a, 'u> Engine<'a, 'u> {
         loaded: &mut Loaded,
         request: &Request<'_>,
     ) -> Result<CheckedPlan, CommandError> {
+        let ownership = self.settled(loaded, request)?;
+        self.tell_lookalikes(&self.inputs(loaded, request, &ownership), request.goal);
         let plan = self.plan_from(loaded, request)?;
         let Some(state) = &mut loaded.state else { return Ok(plan) };
         // Side by side: one after the other, each database would be a round trip more.
@@ -304,11 +358,8 @@ impl<'a, 'u> Engine<'a, 'u> {
         if loaded.news { self.plan_from(loaded, request) } else { Ok(plan) }
     }
 
-    fn plan_from(
-        &self,
-        loaded: &Loaded,
-        request: &Request<'_>,
-    ) -> Result<CheckedPlan, CommandError> {
+    /// What proves a namesake ours, once it is known whose the project is in this account.
+    fn settled(&self, loaded: &Loaded, request: &Request<'_>) -> Result<Ownership, CommandError> {
         let session = self.session;
         if session.needs_claim() {
             let claims = self.claims(request.observation);
@@ -318,33 +369,50 @@ impl<'a, 'u> Engine<'a, 'u> {
             }
             self.claimed.set(claims.are_ours());
         }
-        let ownership = self.ownership();
-        let inputs = Inputs {
+        Ok(self.ownership())
+    }
+
+    fn inputs<'i>(
+        &'i self,
+        loaded: &'i Loaded,
+        request: &Request<'i>,
+        ownership: &'i Ownership,
+    ) -> Inputs<'i> {
+        let session = self.session;
+        Inputs {
             key: session.state_key(&self.scope.account),
             repository: session.repository.clone(),
             env_type: session.head.name.clone(),
             spec: session.spec_digest(),
             leases: &session.environment.leases,
             protect: session.environment.protect,
-            sealer: &session.sealer(),
+            sealer: &self.sealer,
             desired: &session.environment.resources,
             state: loaded.state.as_ref(),
             observation: request.observation,
-            ownership: &ownership,
+            ownership,
             keep: request.keep,
             migrations: request.migrations,
-        };
+        }
+    }
+
+    fn plan_from(
+        &self,
+        loaded: &Loaded,
+        request: &Request<'_>,
+    ) -> Result<CheckedPlan, CommandError> {
+        let ownership = self.settled(loaded, request)?;
+        let inputs = self.inputs(loaded, request, &ownership);
         let plan = match request.goal {
             Goal::Apply => plan_apply(&inputs),
             Goal::Destroy => plan_destroy(&inputs),
         };
-        checked(plan.map_err(|refusals| refused(&refusals))?)
+        checked(plan.map_err(|refusals| refused(self.session, &refusals))?)
     }
 
     /// What proves a namesake ours. A pull request's name does where the project is claimed.
     fn ownership(&self) -> Ownership {
-        let per_pr = self.ownership.per_pr && self.claimed.get();
-        Ownership { per_pr, ..self.ownership.clone() }
+        Ownership { claimed: self.claimed.get(), ..self.ownership.clone() }
     }
 
     /// True when the project is claimed for this repository, as far as the last plan saw.
@@ -382,7 +450,7 @@ impl<'a, 'u> Engine<'a, 'u> {
                 uploads: running.uploads,
                 parallelism: running.parallelism,
                 news: loaded.news,
-                names_are_proof: ownership.registered || ownership.per_pr,
+                ownership: &ownership,
                 leasing: Leasing {
                     pools: self.pools.map(|pools| pools as &dyn Pools),
                     held: running.held,
@@ -535,7 +603,7 @@ pub(crate) fn checked(plan: Plan) -> Result<CheckedPlan, CommandError> {
 }
 
 /// The error of a plan that cannot be made; nothing was changed.
-fn refused(refusals: &[Refusal]) -> CommandError {
+fn refused(session: &Session<'_>, refusals: &[Refusal]) -> CommandError {
     let (message, rest) = match refusals {
         [one] => (one.message.clone(), &[][..]),
         many => (format!("{} resources stand in the way", many.len()), many),
@@ -550,6 +618,12 @@ fn refused(refusals: &[Refusal]) -> CommandError {
         });
     }
     let hints: BTreeSet<&str> = refusals.iter().map(|refusal| refusal.help.as_str()).collect();
+    let theirs = refusals.iter().filter(|refusal| refusal.code == "envc::plan::not_ours");
+    let theirs: Vec<&Address> = theirs.map(|refusal| &refusal.address).collect();
+    if !theirs.is_empty() {
+        let command = session.apply_command(&theirs);
+        error = error.hint(format!("take it over, if it is this environment's: {command}"));
+    }
     for hint in hints {
         error = error.hint(hint);
     }

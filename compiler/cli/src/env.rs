@@ -30,15 +30,15 @@ pub mod names {
     pub const NO_COLOR: &str = "NO_COLOR";
     /// Any text but `false` and `0`: nobody sits at a terminal.
     pub const CI: &str = "CI";
-    /// GitHub: the branch of a pull request.
+    /// The branch of a pull request, on GitHub.
     pub const GITHUB_HEAD_REF: &str = "GITHUB_HEAD_REF";
-    /// GitHub: the branch or tag that a job is for.
+    /// The branch or tag, on GitHub.
     pub const GITHUB_REF_NAME: &str = "GITHUB_REF_NAME";
-    /// GitHub: `branch` or `tag`.
+    /// Which of the two it is: `branch` or `tag`.
     pub const GITHUB_REF_TYPE: &str = "GITHUB_REF_TYPE";
-    /// GitLab: the branch or tag that a job is for.
+    /// The branch or tag, on GitLab.
     pub const CI_COMMIT_REF_NAME: &str = "CI_COMMIT_REF_NAME";
-    /// GitLab: the tag, where a job is for one.
+    /// The tag, on GitLab, where it is one.
     pub const CI_COMMIT_TAG: &str = "CI_COMMIT_TAG";
     /// The kind of terminal; `dumb` has neither colour nor a moving cursor.
     pub const TERM: &str = "TERM";
@@ -75,8 +75,8 @@ pub mod names {
         (ENVC_STATE_DIR, "the user's state directory, in place of ~/.local/state/envc"),
         (NO_COLOR, "set to anything: no colour"),
         (CI, "set: nobody sits at a terminal, and no cloud is guessed"),
-        (GITHUB_HEAD_REF, "the branch, where git has checked out a commit: of a pull request"),
-        (GITHUB_REF_NAME, "the same, of a push; not of a tag"),
+        (GITHUB_HEAD_REF, "the branch of a pull request, where git's head is detached"),
+        (GITHUB_REF_NAME, "the branch, where git's head is detached; not a tag"),
         (CI_COMMIT_REF_NAME, "the same, on GitLab"),
     ];
 }

@@ -247,6 +247,23 @@ mod tests {
     }
 
     #[test]
+    fn the_forge_names_a_branch_and_no_tag() {
+        for (pairs, expect) in [
+            (&[("GITHUB_HEAD_REF", "fix"), ("GITHUB_REF_NAME", "42/merge")][..], Some("fix")),
+            (&[("GITHUB_HEAD_REF", ""), ("GITHUB_REF_NAME", "main")], Some("main")),
+            (&[("GITHUB_REF_NAME", "42/merge")], None),
+            (&[("GITHUB_REF_NAME", "v1"), ("GITHUB_REF_TYPE", "tag")], None),
+            (&[("GITHUB_REF_NAME", "main"), ("GITHUB_REF_TYPE", "branch")], Some("main")),
+            (&[("CI_COMMIT_REF_NAME", "fix")], Some("fix")),
+            (&[("CI_COMMIT_REF_NAME", "v1"), ("CI_COMMIT_TAG", "v1")], None),
+            (&[], None),
+        ] {
+            let env = ProcessEnv::from_pairs(pairs.iter().copied());
+            assert_eq!(forge_branch(&env).as_deref(), expect, "{pairs:?}");
+        }
+    }
+
+    #[test]
     fn no_repository_and_no_git_are_answers() {
         let folder = Folder::new();
         assert_eq!(look(&folder.path, &folder.env), GitView::default());

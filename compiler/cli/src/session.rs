@@ -349,16 +349,20 @@ impl<'a> Session<'a> {
     }
 
     /// What proves a namesake ours.
-    pub(crate) fn ownership(&self, adopt: bool) -> Result<Ownership, CommandError> {
+    pub(crate) fn ownership(&self) -> Result<Ownership, CommandError> {
         let known: BTreeSet<String> =
             Registry::new(&self.state_dir).read()?.known_ids(&self.whose());
         Ok(Ownership {
-            marker: self.environment.marker.clone(),
+            project: self.project.clone(),
+            prefix: self.environment.prefix.clone(),
+            env: self.id.clone(),
             // An ID without time and chance in it may be another developer's as well.
             registered: known.contains(&self.id)
                 && matches!(self.head.identity, Identity::Branch { unique: true, .. }),
             per_pr: matches!(self.head.identity, Identity::Text { per_pr: true, .. }),
-            adopt,
+            // The account tells, once its namespaces are listed.
+            claimed: false,
+            adopt: BTreeSet::new(),
         })
     }
 
@@ -391,6 +395,22 @@ impl<'a> Session<'a> {
         let record = self.record();
         let bound = record.bound.as_ref()?;
         (bound.id != self.id).then(|| format!("{} ({})", bound.id, bound.env_type))
+    }
+
+    /// The command that applies this environment, and takes these over.
+    pub(crate) fn apply_command(&self, adopt: &[&envc_core::Address]) -> String {
+        let id = match (&self.head.identity, self.environment.instance.pr) {
+            (Identity::Text { per_pr: true, .. }, Some(pr)) => format!(" --pr {pr}"),
+            (Identity::Text { .. }, _) => String::new(),
+            // The ID of this folder goes without saying.
+            (Identity::Branch { .. }, _) => {
+                let own = self.record().minted_id(&self.head.name) == Some(self.id.as_str());
+                if own { String::new() } else { format!(" --id {}", self.id) }
+            }
+        };
+        let adopt: Vec<String> =
+            adopt.iter().map(|address| format!(" --adopt {address}")).collect();
+        format!("envc apply {}{id}{}", self.head.name, adopt.concat())
     }
 
     /// One line that says what is worked on, where and why.

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use crate::{
     diff::{self, DiffInputs, Ownership, Refusal},
+    kept::kept,
     leases,
     migrations::{self, MigrationFile},
     model::{Action, Basis, BatchWork, Change, Goal, PLAN_FORMAT, Plan, Step, Target, Work},
@@ -61,10 +62,11 @@ pub fn plan_destroy(inputs: &Inputs<'_>) -> Result<Plan, Vec<Refusal>> {
 fn make(inputs: &Inputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
     let leasing =
         leases::decide(goal, &inputs.key, inputs.leases, inputs.state, inputs.observation);
+    let desired = kept(inputs.desired, inputs.state, inputs.observation, inputs.ownership);
     let diff_inputs = DiffInputs {
         leases: &leasing.values,
         sealer: inputs.sealer,
-        desired: inputs.desired,
+        desired: &desired,
         state: inputs.state,
         observation: inputs.observation,
         ownership: inputs.ownership,
@@ -98,7 +100,7 @@ fn make(inputs: &Inputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
             work.extend(migrations::decide(address, files, applied, fresh, &mut notes));
         }
     }
-    let mut steps = order::steps(&diff.changes, inputs.desired, work, leasing)
+    let mut steps = order::steps(&diff.changes, &desired, work, leasing)
         .map_err(|circle| vec![no_order(&circle, &diff.changes)])?;
     keep(&mut steps, diff.kept);
     Ok(Plan {

@@ -30,8 +30,6 @@ use tower::ServiceExt as _;
 
 /// The zone of everything that lives in one.
 pub(crate) const ZONE: &str = "example.com";
-/// The marker of the environment under test.
-pub(crate) const MARKER: &str = "envc:p/e";
 /// The repository of the project under test.
 const REPOSITORY: &str = "git.example/p";
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -115,7 +113,9 @@ impl Engine {
         let client = self.client();
         self.runtime.block_on(async {
             let scope = self.scope(&client).await;
-            observe(&client, &scope, wanted, self.state().as_ref(), &[]).await.unwrap()
+            observe(&client, &scope, wanted, self.state().as_ref(), &[], &ownership(wanted))
+                .await
+                .unwrap()
         })
     }
 
@@ -138,7 +138,7 @@ impl Engine {
             desired: wanted,
             state: self.state().as_ref(),
             observation: &self.observe(wanted),
-            ownership: &Ownership { marker: MARKER.into(), adopt: true, ..Ownership::default() },
+            ownership: &ownership(wanted),
             keep: &BTreeSet::new(),
             migrations: &BTreeMap::new(),
             sealer: &Sealer::new(KeyedDigest::new([0; 32]), "p", "e"),
@@ -167,7 +167,7 @@ impl Engine {
                 vault: &vault(),
                 parallelism: 4,
                 news: false,
-                names_are_proof: false,
+                ownership: &ownership(wanted),
                 leasing: Leasing {
                     pools: None,
                     held: &BTreeMap::new(),
@@ -292,6 +292,17 @@ fn key() -> StateKey {
     StateKey { cloud: "local".into(), account: "a".into(), project: "p".into(), env: "e".into() }
 }
 
+/// Everything that is there is taken over.
+fn ownership(wanted: &Graph) -> Ownership {
+    Ownership {
+        project: "p".into(),
+        prefix: "p".into(),
+        env: "e".into(),
+        adopt: wanted.keys().cloned().collect(),
+        ..Ownership::default()
+    }
+}
+
 /// What uploads carry, by address.
 pub(crate) type Uploads = BTreeMap<Address, Arc<Upload>>;
 
@@ -366,7 +377,7 @@ impl Ground {
                     ("type", r#""A""#),
                     ("name", r#""x.example.com""#),
                     ("content", r#""192.0.2.9""#),
-                    ("comment", r#""envc:p/e""#),
+                    ("comment", r#""envc:p/e/x""#),
                 ];
                 ground.add(id, "A x.example.com", &record);
             }
@@ -428,7 +439,7 @@ impl Ground {
             ("main", r#""index.js""#),
             ("bindings", "[]"),
             ("compatibility-flags", "[]"),
-            ("marker", r#""envc:p/e""#),
+            ("marker", r#""envc:p/e/x""#),
         ];
         self.add(KindId::Worker, "p--x--e", &fields);
         let module = |name: &str| Module { name: name.into(), bytes: CODE.to_vec() };

@@ -43,7 +43,7 @@ impl Differ<'_> {
                 continue;
             }
             let after = value.resolve(&mut |part| self.known(part));
-            let before = self.before(field, value, after.as_ref(), seen, recorded);
+            let before = self.before(kind, field, value, after.as_ref(), seen, recorded);
             // Invariant: another spelling of what is there is no difference.
             if let (Some(after), Some((now, beside))) = (&after, &before) {
                 let known = || known.get_or_init(|| self.known_fields(wanted));
@@ -75,6 +75,7 @@ impl Differ<'_> {
     /// recorded. Where the wanted one is sealed, so is what is seen.
     fn before<'s>(
         &self,
+        kind: &dyn Kind,
         field: &str,
         value: &Value,
         after: Option<&Json>,
@@ -84,7 +85,9 @@ impl Differ<'_> {
         let told = &seen.observed.fields;
         match (told.get(field), after) {
             (Some(seen), Some(after)) if value.is_private() => {
-                Some((Cow::Owned(self.sealer.like(after, seen)), told))
+                // A seal hides the spelling, so it is sealed in the one form.
+                let seen = form(kind, field, seen, told);
+                Some((Cow::Owned(self.sealer.like(after, &seen)), told))
             }
             (Some(seen), _) => Some((Cow::Borrowed(seen), told)),
             (None, _) => {
@@ -198,11 +201,14 @@ fn agree(
     wanted: (&Json, &Fields<Json>),
     there: (&Json, &Fields<Json>),
 ) -> bool {
-    agrees(wanted.0, there.0) || {
-        let attr = kind.attrs().iter().find(|attr| attr.name == field);
-        let form = |attr: &Attr, it: (&Json, &Fields<Json>)| attr.form(it.0, it.1);
-        attr.is_some_and(|attr| agrees(&form(attr, wanted), &form(attr, there)))
-    }
+    let of = |it: (&Json, &Fields<Json>)| form(kind, field, it.0, it.1);
+    agrees(wanted.0, there.0) || agrees(&of(wanted), &of(there))
+}
+
+/// The one way to write the value of a field.
+fn form(kind: &dyn Kind, field: &str, value: &Json, beside: &Fields<Json>) -> Json {
+    let attr = kind.attrs().iter().find(|attr| attr.name == field);
+    attr.map_or_else(|| value.clone(), |attr| attr.form(value, beside))
 }
 
 /// True when what is wanted is there, as far as it is known what is wanted.
@@ -268,7 +274,10 @@ pub(super) fn drift(
         .filter(|(field, _)| !create_only(field))
         .filter_map(|(field, before)| {
             let (told, kept) = (&seen.observed.fields, &recorded.fields);
-            let now = sealer.like(before, told.get(field)?);
+            let now = told.get(field)?;
+            let formed = form(kind, field, now, told);
+            let sealed = sealer.like(before, &formed);
+            let now = if sealed == formed { now.clone() } else { sealed };
             (!same(kind, field, (&now, told), (before, kept))).then(|| FieldChange {
                 field: field.clone(),
                 before: Some(before.clone()),

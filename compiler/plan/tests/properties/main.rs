@@ -10,6 +10,8 @@ mod leases;
 #[cfg(test)]
 mod outside;
 #[cfg(test)]
+mod proofs;
+#[cfg(test)]
 mod sequence;
 #[cfg(test)]
 mod specs;

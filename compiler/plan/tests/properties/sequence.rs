@@ -11,7 +11,7 @@ use envc_plan::{
 
 use crate::{
     account::{Account, REPOSITORY, key},
-    specs::{MARKER, QUEUE, ZONE, desired},
+    specs::{QUEUE, ZONE, desired, marker},
 };
 
 type Graph = BTreeMap<Address, Desired>;
@@ -44,7 +44,7 @@ fn worker(label: &str, code: &str, bound: &[&str]) -> Desired {
     let all = bound.iter().enumerate().map(bind).collect();
     wanted.fields.insert("bindings".into(), Value::List(all));
     wanted.fields.insert("code".into(), Value::text(code));
-    wanted.fields.insert("marker".into(), Value::text(MARKER));
+    wanted.fields.insert("marker".into(), Value::text(marker(&wanted.address)));
     wanted
 }
 
@@ -94,7 +94,12 @@ impl Case {
         let databases = self.wanted.keys().filter(|address| address.kind() == KindId::D1);
         let migrations = databases.map(|address| (address.clone(), files.clone())).collect();
         let observation = self.account.observe(&self.wanted);
-        let ownership = Ownership { marker: MARKER.into(), ..Ownership::default() };
+        let ownership = Ownership {
+            project: "p".into(),
+            prefix: "p".into(),
+            env: "e".into(),
+            ..Ownership::default()
+        };
         let inputs = Inputs {
             key: key(),
             repository: REPOSITORY.into(),

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Address, Desired, KindId, Mode, Output, Sealed, Span, Text, Value};
+use envc_core::{
+    Address, Desired, KindId, Marker, Mode, Output, PhysicalName, SEPARATOR, Sealed, Span, Text,
+    Value,
+};
 use envc_kinds::{Fields, Normal, Spelling, kind, same, worker_bindings as bindings};
 use envc_plan::MigrationFile;
 use proptest::{collection::vec, prelude::*};
@@ -12,8 +15,11 @@ use serde_json::Value as Json;
 pub(crate) const QUEUE: &str = "-queue";
 /// The zone of all records.
 pub(crate) const ZONE: &str = "example.com";
-/// The marker of the environment under test.
-pub(crate) const MARKER: &str = "envc:p/e";
+/// The marker of a resource of the environment under test.
+pub(crate) fn marker(address: &Address) -> String {
+    Marker { project: "p", env: "e", label: address.name() }.to_string()
+}
+
 /// Kinds that need nothing else.
 pub(crate) const SIMPLE: [KindId; 5] =
     [KindId::D1, KindId::Kv, KindId::R2, KindId::Queue, KindId::Hyperdrive];
@@ -126,6 +132,14 @@ pub(crate) fn sample(id: KindId, attr: &str, n: usize) -> Json {
     })
 }
 
+/// The name of a resource: the spec's own, or the one that it does not give.
+fn name_of(label: &str, own: bool) -> String {
+    if own {
+        return format!("p-{label}x-e");
+    }
+    PhysicalName { project: "p", label, env: "e" }.to_string()
+}
+
 /// All other spellings of an attribute.
 pub(crate) fn spellings(id: KindId, attr: &str) -> &'static [Spelling] {
     let attr = kind(id).attrs().iter().find(|it| it.name == attr);
@@ -180,8 +194,8 @@ pub(crate) fn graph_respelt(graph: &BTreeMap<Address, Desired>) -> BTreeMap<Addr
 pub(crate) fn desired(address: Address, name: String) -> Desired {
     Desired {
         address,
+        default_name: name.contains(SEPARATOR),
         name,
-        default_name: false,
         mode: Mode::Managed,
         protect: false,
         fields: BTreeMap::new(),
@@ -214,7 +228,7 @@ impl Spec {
         self.simple.iter().for_each(|simple| add(simple.desired(ids)));
         for (label, renamed, ingress) in &self.tunnels {
             let tunnel = Address::new(KindId::Tunnel, format!("t{label}"));
-            let name = format!("p-t{label}{}-e", if *renamed { "x" } else { "" });
+            let name = name_of(&format!("t{label}"), *renamed);
             add(desired(tunnel.clone(), name.clone()));
             if let Some(n) = ingress {
                 let address = Address::new(KindId::TunnelConfig, format!("t{label}"));
@@ -299,7 +313,7 @@ impl Worker {
     /// The script, and what stands behind it.
     fn desired(&self, graph: &BTreeMap<Address, Desired>, workers: &[Self]) -> Vec<Desired> {
         let label = format!("w{}", self.label);
-        let name = format!("p-{label}{}-e", if self.renamed { "x" } else { "" });
+        let name = name_of(&label, self.renamed);
         let address = Address::new(KindId::Worker, &label);
         let (crons, route, domain, queue) = self.triggers;
         let queues: Vec<&Desired> = graph
@@ -309,7 +323,8 @@ impl Worker {
         let consumed = queue.and_then(|n| queues.get(usize::from(n)));
         let mut script = desired(address.clone(), name.clone());
         set(&mut script, self.values);
-        script.fields.insert("marker".into(), Value::text(MARKER));
+        let marker = marker(&script.address);
+        script.fields.insert("marker".into(), Value::text(marker));
         script.fields.insert("bindings".into(), Value::List(self.bindings(graph, workers)));
         let code =
             format!("{:02x}{}", self.values & 7, if consumed.is_some() { QUEUE } else { "" });
@@ -377,7 +392,7 @@ impl Simple {
     fn desired(&self, ids: &[(KindId, String)]) -> Desired {
         let id = SIMPLE[self.kind];
         let label = format!("l{}", self.label);
-        let name = format!("p-{label}{}-e", if self.renamed { "x" } else { "" });
+        let name = name_of(&label, self.renamed);
         let mut wanted = desired(Address::new(id, label), name);
         match self.mode {
             6 => wanted.mode = Mode::ExistingName,
@@ -417,7 +432,8 @@ impl Record {
             }
             _ => value(&sample(KindId::Dns, "content", usize::from(self.content))),
         };
-        let comment = if self.words { format!("{MARKER} words") } else { MARKER.to_owned() };
+        let marker = marker(&wanted.address);
+        let comment = if self.words { format!("{marker} words") } else { marker };
         wanted.fields = BTreeMap::from([
             ("type".into(), Value::text(record_type)),
             ("name".into(), Value::text(host)),
