@@ -306,7 +306,8 @@ worker "api" path="." main="a.ts" compatibility-date="2026-09-01" { bind "FAR" h
     let id = |name: &str| (Address::new(KindId::Hyperdrive, name), format!("id-{name}"));
     let templates = BTreeMap::from([(
         "t.jsonc".to_owned(),
-        "{\"hyperdrive\": {{ worker.hyperdrive | json }}}".to_owned(),
+        "{\"hyperdrive\": {{ worker.hyperdrive | json }}, \"vars\": {{ worker.vars | json }}}"
+            .to_owned(),
     )]);
     let files = render_files(&FileInputs {
         env: &env,
