@@ -8,6 +8,8 @@ mod laws;
 #[cfg(test)]
 mod leases;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod sequence;
 #[cfg(test)]
 mod specs;
