@@ -208,8 +208,8 @@ impl<'a> Journal<'a> {
     }
 
     /// Closes what was never begun: steps that were skipped. Open stays only what may have
-    /// happened, and the delete of what another one has the address of by now: nothing else says
-    /// that it is there.
+    /// happened, and the delete of what nothing else records, such as the old half of a replace:
+    /// the next command has to find it.
     pub(crate) fn close_unbegun(&mut self, work: &Work) {
         if let Work::Lease(work) = work
             && self.state.leases.get(&work.pool).is_some_and(|it| it.grant.is_none())
@@ -218,7 +218,7 @@ impl<'a> Journal<'a> {
             self.state.leases.remove(&work.pool);
         }
         for intent in intents_of(work) {
-            if self.is_replaced(&intent) {
+            if intent.action == IntentAction::Delete && !self.records(&intent) {
                 continue;
             }
             self.dirty = true;
@@ -226,10 +226,9 @@ impl<'a> Journal<'a> {
         }
     }
 
-    fn is_replaced(&self, intent: &Intent) -> bool {
+    fn records(&self, intent: &Intent) -> bool {
         let recorded = self.state.resources.get(&intent.address);
-        let known = recorded.is_some_and(|it| Some(&it.id) == intent.id.as_ref());
-        intent.action == IntentAction::Delete && recorded.is_some() && !known
+        recorded.is_some_and(|it| Some(&it.id) == intent.id.as_ref())
     }
 
     fn close(&mut self, address: &Address, actions: &[IntentAction], id: Option<&str>) {

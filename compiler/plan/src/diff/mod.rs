@@ -302,8 +302,19 @@ impl<'a> Differ<'a> {
         }
         let other = self.index.by_name(id, &wanted.name)?;
         let ours = self.creates.contains(&(id, kind.key(&wanted.name)))
-            || self.deletes.contains(other.observed.id.as_str());
+            || self.was_replaced(&wanted.address, other);
         (ours && wanted.parent.is_none() && !self.is_claimed(id, other)).then_some(other)
+    }
+
+    /// Was it to be deleted, since another one has its address by now?
+    fn was_replaced(&self, address: &Address, seen: &Seen) -> bool {
+        let mut intents = self.state.into_iter().flat_map(|state| &state.intents);
+        !self.is_recorded(address.kind(), seen)
+            && intents.any(|intent| {
+                intent.action == IntentAction::Delete
+                    && intent.address == *address
+                    && intent.id.as_ref() == Some(&seen.observed.id)
+            })
     }
 
     fn create(&mut self, wanted: &'a Desired, recorded: Option<&Recorded>) {

@@ -12,6 +12,8 @@ mod outside;
 #[cfg(test)]
 mod proofs;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod sequence;
 #[cfg(test)]
 mod specs;

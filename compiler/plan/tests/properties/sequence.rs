@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Address, Desired, Digest, KeyedDigest, KindId, Output, Sealer, Text, Value};
 use envc_kinds::worker_bindings as bindings;
 use envc_plan::{
-    Goal, Inputs, MigrationFile, Ownership, Plan, Refusal, Work, check, plan_apply, plan_destroy,
+    Action, Goal, Inputs, MigrationFile, Ownership, Plan, Refusal, Work, check, plan_apply,
+    plan_destroy,
 };
 
 use crate::{
@@ -356,6 +357,35 @@ fn a_replaced_database_goes_last() {
     case.demands(Goal::Apply, "migrate d1.main", "delete d1.main", words);
     let case = Case::new(alone("one"), alone("two"));
     case.demands(Goal::Apply, "create d1.main", "delete d1.main", "d1.main is replaced");
+}
+
+#[test]
+fn the_old_half_of_a_replace_is_taken_back_where_it_is_wanted_again() {
+    let all = |name| [named("d1.main", name), worker("web", "1", &["d1.main"])];
+    let mut case = Case::new(all("one"), all("two"));
+    let old = case.account.state.as_ref().unwrap().resources[&at("d1.main")].id.clone();
+    let plan = case.plan(Goal::Apply).unwrap();
+    let upload = find(&plan, "update worker.web");
+    case.account.apply_in_some_order(&plan, 1, Some(upload));
+    case.wanted = of(all("one"));
+    let plan = case.plan(Goal::Apply).unwrap();
+    let taken = plan.changes.iter().find(|change| change.action == Action::Adopt);
+    assert_eq!(taken.and_then(|change| change.id.as_ref()), Some(&old), "{plan:#?}");
+    case.apply();
+    assert!(case.plan(Goal::Apply).unwrap().is_empty());
+    assert_eq!(case.account.ids().iter().filter(|(id, _)| *id == KindId::D1).count(), 1);
+}
+
+#[test]
+fn a_dropped_database_is_never_taken_for_another_one() {
+    // Its delete was begun and cut off; then another one is to have its name.
+    let both = [named("d1.x", "one"), named("d1.y", "two")];
+    let mut case = Case::new(both, [named("d1.y", "two")]);
+    let plan = case.plan(Goal::Apply).unwrap();
+    case.account.apply(&plan, 0, false);
+    case.wanted = of([named("d1.y", "one")]);
+    let refused = case.plan(Goal::Apply).unwrap_err();
+    assert_eq!(refused[0].code, "envc::plan::name_taken");
 }
 
 #[test]
