@@ -115,9 +115,9 @@ fn an_environment_without_a_pull_request_has_no_number_of_one() {
 #[test]
 fn names_that_are_much_alike_are_compared_within_bounds() {
     let spec = |identity: &str, name: &str| {
-        let nodes: String = (0..3_000)
-            .map(|n| format!("kv \"k{n}\" name=\"{}\"\n", name.replace('N', &format!("{n:05}"))))
-            .collect();
+        let nodes = lines(3_000, |n| {
+            format!("kv \"k{n}\" name=\"{}\"", name.replace('N', &format!("{n:05}")))
+        });
         format!("project \"p\"\nenvironment \"e\" {{ identity {identity} }}\n{nodes}")
     };
     let started = std::time::Instant::now();
