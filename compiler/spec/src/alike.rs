@@ -17,9 +17,11 @@ use crate::{
 
 /// What all comparisons of one spec may cost: a pair of names 1, a pair of states [`STATES_COST`].
 /// A spec of 10,000 names as people write them takes a thousandth of it.
-const BUDGET: usize = 30_000_000;
+const BUDGET: usize = 4_000_000;
 /// A pair of states costs as much as so many looks at two texts.
 const STATES_COST: usize = 20;
+/// So much it costs to read two patterns.
+const READING_COST: usize = 200;
 
 /// The names of all types.
 #[derive(Debug, Default)]
@@ -129,6 +131,9 @@ impl Alike {
                 if found.is_full() {
                     return;
                 }
+                if budget == 0 {
+                    break;
+                }
                 found.extend(self.clash(a, b, &mut budget));
             }
             if budget == 0 {
@@ -178,6 +183,7 @@ impl Alike {
                 if chance && a.behind.len() == b.behind.len() && !a.is_fixed() && !b.is_fixed() {
                     continue;
                 }
+                *budget = budget.saturating_sub(READING_COST);
                 let (one_host, other_host) = (host_of(a.what, &first), host_of(b.what, &second));
                 let mut states = *budget / STATES_COST;
                 let before = states;
@@ -245,12 +251,12 @@ fn pairs<'p, 'n>(names: &'p [Name<'n>], budget: &mut usize) -> Vec<(&'p Name<'n>
     let cheaper = fronts.iter().sum::<usize>() <= backs.iter().sum::<usize>();
     let (all, runs) = if cheaper { (by_front, fronts) } else { (by_back, backs) };
     let mut out = Vec::new();
+    // Whether it can be paid is known before any of it is done.
+    *budget = budget.saturating_sub(runs.iter().sum());
+    if *budget == 0 {
+        return out;
+    }
     for (at, ((_, one), run)) in all.iter().zip(&runs).enumerate() {
-        if *budget < *run {
-            *budget = 0;
-            return out;
-        }
-        *budget -= run;
         for (_, other) in all.iter().skip(at + 1).take(*run) {
             let Some((a, b)) = names.get(*one).zip(names.get(*other)) else { continue };
             if may_meet(a, b) {

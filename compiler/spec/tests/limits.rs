@@ -111,3 +111,23 @@ fn an_environment_without_a_pull_request_has_no_number_of_one() {
     let span = found.first().unwrap().span();
     assert_eq!(text.get(span.start..span.end), Some("{env.pr}"));
 }
+
+#[test]
+fn names_that_are_much_alike_are_compared_within_bounds() {
+    let spec = |identity: &str, name: &str| {
+        let nodes = lines(3_000, |n| {
+            format!("kv \"k{n}\" name=\"{}\"", name.replace('N', &format!("{n:05}")))
+        });
+        format!("project \"p\"\nenvironment \"e\" {{ identity {identity} }}\n{nodes}")
+    };
+    let started = std::time::Instant::now();
+    // The same at one end, and told apart at the other.
+    for name in ["{env}-xN", "xN-{env}"] {
+        assert!(load(&spec("branch unique", name)).0.is_some(), "{name}");
+    }
+    // Open at both ends: each pair would have to be walked.
+    let found = load(&spec("\"{env.pr}\" ; when pr", "{env}-aN-{env}")).1.into_sorted();
+    let messages: Vec<&str> = found.iter().map(|one| one.message.as_str()).collect();
+    assert_eq!(messages, ["the names of 3000 KV namespaces are too much alike to be compared"]);
+    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
+}
