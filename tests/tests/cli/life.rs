@@ -157,6 +157,18 @@ fn protect_refuses_to_delete_and_to_replace() {
 }
 
 #[test]
+fn what_is_kept_is_kept_without_its_children_in_the_record() {
+    let env = TestEnv::new("eventuall");
+    env.envc(&["apply"]).exits(0);
+    let ran = env.envc(&["destroy", "--keep", "tunnel.dev"]).exits(0);
+    says(&ran, &["none left"]);
+    assert_eq!(env.cloud_listing().names("tunnel").len(), 1);
+    // Nothing in the record is a child without its parent: it can be read.
+    env.envc(&["destroy"]).exits(0);
+    assert!(env.cloud_listing().is_empty());
+}
+
+#[test]
 fn destroy_leaves_nothing_but_what_is_kept() {
     let env = applied();
     check("destroy_keep_unknown", &env, &env.envc(&["destroy", "--keep", "d1.ap"]));

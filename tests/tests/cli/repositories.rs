@@ -259,6 +259,23 @@ fn on_one_machine_a_fixed_identity_is_one_repositorys() {
 }
 
 #[test]
+fn on_the_local_cloud_a_claim_is_one_repositorys_too() {
+    let env = with_origin(TestEnv::of_text(PR), A);
+    env.envc(&["apply", "--pr", "1", "--yes"]).exits(0);
+    let whole = env.cloud_listing();
+    let other = env.path().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::copy(env.root().join("environment.kdl"), other.join("environment.kdl")).unwrap();
+    env.git(&["-C", other.to_str().unwrap(), "init", "--quiet"]);
+    env.git(&["-C", other.to_str().unwrap(), "remote", "add", "origin", B]);
+    for pr in ["1", "2"] {
+        let refused = in_folder(&env, &other, &["apply", "--pr", pr, "--yes"]).exits(1);
+        says(&refused, &["github.com/acme/shop", "gitlab.com/other/group/shop"]);
+        assert_eq!(env.cloud_listing(), whole);
+    }
+}
+
+#[test]
 fn a_repository_that_was_renamed_says_what_it_was_or_takes_everything_along() {
     let env = with_origin(TestEnv::of_text(ONE_KV), A);
     env.envc(&["apply"]).exits(0);
