@@ -58,7 +58,7 @@ pub(crate) fn first_plan(example: &Example, environment: &Environment) -> Plan {
         desired: &environment.resources,
         state: None,
         observation: &existing_only(environment),
-        ownership: &Ownership { marker: environment.marker.clone(), ..Ownership::default() },
+        ownership: &Ownership::default(),
         keep: &BTreeSet::new(),
         migrations: &migrations(example, environment),
     };

@@ -219,9 +219,10 @@ pub struct ApplyArgs {
     /// Approve the delete or replace of this one resource, such as d1.webapp; may be repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub allow: Vec<Address>,
-    /// Take over resources of the same names that envc did not make.
-    #[arg(long)]
-    pub adopt: bool,
+    /// Take over what has the name of this resource, such as d1.webapp, though nothing proves that
+    /// envc made it; may be repeated.
+    #[arg(long, value_name = "ADDRESS")]
+    pub adopt: Vec<Address>,
     /// Overwrite generated files that somebody edited.
     #[arg(long)]
     pub force: bool,
@@ -257,9 +258,9 @@ pub struct PlanArgs {
     /// Exit with 2 where there are changes.
     #[arg(long)]
     pub detailed_exitcode: bool,
-    /// Plan to take over resources of the same names that envc did not make.
-    #[arg(long)]
-    pub adopt: bool,
+    /// Plan to take over what has the name of this resource, such as d1.webapp; may be repeated.
+    #[arg(long, value_name = "ADDRESS")]
+    pub adopt: Vec<Address>,
     /// Which environment.
     #[command(flatten)]
     pub target: TargetArgs,

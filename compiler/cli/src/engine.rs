@@ -1,7 +1,7 @@
 //! Observe, plan, run: what all commands that reach the cloud have in common.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     path::Path,
 };
@@ -15,7 +15,7 @@ use envc_exec::{
 };
 use envc_plan::{
     AppliedMigration, CheckedPlan, Goal, Inputs, MigrationFile, Observation, Ownership, Plan,
-    Refusal, State, StateKey, Work, check, plan_apply, plan_destroy, sort_migrations,
+    Refusal, State, StateKey, Work, check, lookalikes, plan_apply, plan_destroy, sort_migrations,
 };
 use envc_spec::Environment;
 
@@ -107,6 +107,8 @@ pub(crate) struct Engine<'a, 'u> {
     ownership: Ownership,
     /// The project is claimed for this repository, as far as the last plan saw.
     claimed: Cell<bool>,
+    /// What only looks ours, and was told.
+    told: RefCell<BTreeSet<(Address, String)>>,
 }
 
 impl<'a, 'u> Engine<'a, 'u> {
@@ -132,14 +134,62 @@ impl<'a, 'u> Engine<'a, 'u> {
         let recorded = loaded.state.iter().flat_map(|state| state.resources.values());
         let zones = desired.chain(recorded.filter_map(|recorded| recorded.zone.clone())).collect();
         connection.zones(&client, &mut scope, &zones).await?;
-        let ownership = session.ownership(false)?;
-        let (pools, claimed) = (None, Cell::new(false));
-        Ok((Self { session, reporter, client, scope, store, pools, ownership, claimed }, loaded))
+        let ownership = session.ownership()?;
+        let (pools, claimed, told) = (None, Cell::new(false), RefCell::default());
+        let this =
+            Self { session, reporter, client, scope, store, pools, ownership, claimed, told };
+        Ok((this, loaded))
     }
 
-    /// Takes over namesakes that nothing proves ours: the user said so.
-    pub(crate) fn adopt(&mut self) {
-        self.ownership.adopt = true;
+    /// Takes over namesakes of these that nothing proves ours: the user said so. A misspelt address
+    /// would take over nothing, and the refusal that follows would not tell why.
+    pub(crate) fn adopt(
+        &mut self,
+        addresses: &[Address],
+        state: Option<&State>,
+    ) -> Result<(), CommandError> {
+        let wanted = &self.session.environment.resources;
+        let managed = |address: &Address| wanted.get(address).is_some_and(Desired::is_managed);
+        if let Some(unknown) = addresses.iter().find(|address| !managed(address)) {
+            let all: Vec<String> = wanted
+                .values()
+                .filter(|it| it.is_managed() && it.parent.is_none())
+                .filter(|it| state.is_none_or(|state| !state.resources.contains_key(&it.address)))
+                .map(|it| it.address.to_string())
+                .collect();
+            let hint = match all.as_slice() {
+                [] => "everything that it wants is recorded already".to_owned(),
+                all => format!("there are: {}", all.join(", ")),
+            };
+            return Err(CommandError::usage(format!(
+                "`{}` has no {unknown} to take over; nothing was changed",
+                self.session.id
+            ))
+            .hint(hint)
+            .code("envc::cli::unknown_address"));
+        }
+        self.ownership.adopt = addresses.iter().cloned().collect();
+        Ok(())
+    }
+
+    /// Tells what bears a name of the environment and proves itself by nothing.
+    fn tell_lookalikes(&self, inputs: &Inputs<'_>, goal: Goal) {
+        for one in lookalikes(inputs, goal) {
+            if !self.told.borrow_mut().insert((one.address.clone(), one.id.clone())) {
+                continue;
+            }
+            let session = self.session;
+            session.ui.warn(&format!(
+                "the {} `{}` (ID {}) could be {} of `{}`, but nothing proves it, so it is left \
+                 alone; if it is, {} takes it over",
+                one.noun,
+                one.name,
+                one.id,
+                one.address,
+                session.id,
+                session.apply_command(&[&one.address]),
+            ));
+        }
     }
 
     /// Takes preview IDs from there.
@@ -227,7 +277,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         // Claims are namespaces: where the spec has some, they come with their list.
         let besides = [KindId::Kv].into_iter().filter(|_| self.session.needs_claim());
         let besides: Vec<KindId> = besides.collect();
-        observe(&self.client, &self.scope, desired, state, &besides)
+        observe(&self.client, &self.scope, desired, state, &self.ownership(), &besides)
             .await
             .map_err(|error| call_failed(&error, desired, &besides))
     }
@@ -239,6 +289,8 @@ impl<'a, 'u> Engine<'a, 'u> {
         loaded: &mut Loaded,
         request: &Request<'_>,
     ) -> Result<CheckedPlan, CommandError> {
+        self.look_at_claims(loaded, request)?;
+        self.tell_lookalikes(&self.inputs(loaded, request, &self.ownership()), request.goal);
         let plan = self.plan_from(loaded, request)?;
         let Some(state) = &mut loaded.state else { return Ok(plan) };
         for step in &plan.plan().steps {
@@ -257,22 +309,17 @@ impl<'a, 'u> Engine<'a, 'u> {
         if loaded.news { self.plan_from(loaded, request) } else { Ok(plan) }
     }
 
-    fn plan_from(
+    fn inputs<'i>(
         &self,
-        loaded: &Loaded,
-        request: &Request<'_>,
-    ) -> Result<CheckedPlan, CommandError> {
+        loaded: &'i Loaded,
+        request: &Request<'i>,
+        ownership: &'i Ownership,
+    ) -> Inputs<'i>
+    where
+        'a: 'i,
+    {
         let session = self.session;
-        if session.needs_claim() {
-            let claims = self.claims(request.observation);
-            // What is recorded is ours whoever claims, so a destroy goes on with it.
-            if request.goal == Goal::Apply || loaded.state.is_none() {
-                claims.refuse_others(session)?;
-            }
-            self.claimed.set(claims.are_ours());
-        }
-        let ownership = self.ownership();
-        let inputs = Inputs {
+        Inputs {
             key: session.state_key(&self.scope.account),
             repository: session.repository.clone(),
             env_type: session.head.name.clone(),
@@ -282,21 +329,43 @@ impl<'a, 'u> Engine<'a, 'u> {
             desired: &session.environment.resources,
             state: loaded.state.as_ref(),
             observation: request.observation,
-            ownership: &ownership,
+            ownership,
             keep: request.keep,
             migrations: request.migrations,
-        };
+        }
+    }
+
+    fn plan_from(
+        &self,
+        loaded: &Loaded,
+        request: &Request<'_>,
+    ) -> Result<CheckedPlan, CommandError> {
+        let ownership = self.ownership();
+        let inputs = self.inputs(loaded, request, &ownership);
         let plan = match request.goal {
             Goal::Apply => plan_apply(&inputs),
             Goal::Destroy => plan_destroy(&inputs),
         };
-        checked(plan.map_err(|refusals| refused(&refusals))?)
+        checked(plan.map_err(|refusals| refused(self.session, &refusals))?)
+    }
+
+    /// Sees whose the project is in the account. Another repository's is not planned for.
+    fn look_at_claims(&self, loaded: &Loaded, request: &Request<'_>) -> Result<(), CommandError> {
+        let session = self.session;
+        if session.needs_claim() {
+            let claims = self.claims(request.observation);
+            // What is recorded is ours whoever claims, so a destroy goes on with it.
+            if request.goal == Goal::Apply || loaded.state.is_none() {
+                claims.refuse_others(session)?;
+            }
+            self.claimed.set(claims.are_ours());
+        }
+        Ok(())
     }
 
     /// What proves a namesake ours. A pull request's name does where the project is claimed.
     fn ownership(&self) -> Ownership {
-        let per_pr = self.ownership.per_pr && self.claimed.get();
-        Ownership { per_pr, ..self.ownership.clone() }
+        Ownership { claimed: self.claimed.get(), ..self.ownership.clone() }
     }
 
     /// True when the project is claimed for this repository, as far as the last plan saw.
@@ -333,7 +402,7 @@ impl<'a, 'u> Engine<'a, 'u> {
                 uploads: running.uploads,
                 parallelism: running.parallelism,
                 news: loaded.news,
-                names_are_proof: ownership.registered || ownership.per_pr,
+                ownership: &ownership,
                 leasing: Leasing {
                     pools: self.pools.map(|pools| pools as &dyn Pools),
                     held: running.held,
@@ -472,7 +541,7 @@ pub(crate) fn checked(plan: Plan) -> Result<CheckedPlan, CommandError> {
 }
 
 /// The error of a plan that cannot be made; nothing was changed.
-fn refused(refusals: &[Refusal]) -> CommandError {
+fn refused(session: &Session<'_>, refusals: &[Refusal]) -> CommandError {
     let (message, rest) = match refusals {
         [one] => (one.message.clone(), &[][..]),
         many => (format!("{} resources stand in the way", many.len()), many),
@@ -487,6 +556,12 @@ fn refused(refusals: &[Refusal]) -> CommandError {
         });
     }
     let hints: BTreeSet<&str> = refusals.iter().map(|refusal| refusal.help.as_str()).collect();
+    let theirs = refusals.iter().filter(|refusal| refusal.code == "envc::plan::not_ours");
+    let theirs: Vec<&Address> = theirs.map(|refusal| &refusal.address).collect();
+    if !theirs.is_empty() {
+        let command = session.apply_command(&theirs);
+        error = error.hint(format!("take it over, if it is this environment's: {command}"));
+    }
     for hint in hints {
         error = error.hint(hint);
     }

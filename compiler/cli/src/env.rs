@@ -30,15 +30,15 @@ pub mod names {
     pub const NO_COLOR: &str = "NO_COLOR";
     /// Any text but `false` and `0`: nobody sits at a terminal.
     pub const CI: &str = "CI";
-    /// GitHub: the branch of a pull request.
+    /// The branch of a pull request, on GitHub.
     pub const GITHUB_HEAD_REF: &str = "GITHUB_HEAD_REF";
-    /// GitHub: the branch or tag that a job is for.
+    /// The branch or tag, on GitHub.
     pub const GITHUB_REF_NAME: &str = "GITHUB_REF_NAME";
-    /// GitHub: `branch` or `tag`.
+    /// Which of the two it is: `branch` or `tag`.
     pub const GITHUB_REF_TYPE: &str = "GITHUB_REF_TYPE";
-    /// GitLab: the branch or tag that a job is for.
+    /// The branch or tag, on GitLab.
     pub const CI_COMMIT_REF_NAME: &str = "CI_COMMIT_REF_NAME";
-    /// GitLab: the tag, where a job is for one.
+    /// The tag, on GitLab, where it is one.
     pub const CI_COMMIT_TAG: &str = "CI_COMMIT_TAG";
     /// The kind of terminal; `dumb` has neither colour nor a moving cursor.
     pub const TERM: &str = "TERM";
@@ -75,8 +75,8 @@ pub mod names {
         (ENVC_STATE_DIR, "the user's state directory, in place of ~/.local/state/envc"),
         (NO_COLOR, "set to anything: no colour"),
         (CI, "set: nobody sits at a terminal, and no cloud is guessed"),
-        (GITHUB_HEAD_REF, "the branch, where git has checked out a commit: of a pull request"),
-        (GITHUB_REF_NAME, "the same, of a push; not of a tag"),
+        (GITHUB_HEAD_REF, "the branch of a pull request, where git's head is detached"),
+        (GITHUB_REF_NAME, "the branch, where git's head is detached; not a tag"),
         (CI_COMMIT_REF_NAME, "the same, on GitLab"),
     ];
 }
@@ -104,6 +104,8 @@ pub struct ProcessEnv {
     pub no_color: bool,
     /// True in a CI job.
     pub ci: bool,
+    /// The branch as the forge of a CI job names it.
+    pub forge_branch: Option<String>,
     /// True on a terminal that can neither colour nor move its cursor.
     pub term_dumb: bool,
     /// For tests: seconds since 1970.
@@ -147,6 +149,7 @@ impl ProcessEnv {
             state_dir: get(names::ENVC_STATE_DIR).map(PathBuf::from),
             no_color: get(names::NO_COLOR).is_some(),
             ci: get(names::CI).is_some_and(|value| value != "false" && value != "0"),
+            forge_branch: forge_branch(&get),
             term_dumb: get(names::TERM).is_some_and(|value| value == "dumb"),
             test_now_s: get(names::ENVC_TEST_NOW).and_then(|value| value.parse().ok()),
             test_seed: get(names::ENVC_TEST_SEED).and_then(|value| value.parse().ok()),
@@ -186,6 +189,19 @@ impl fmt::Debug for ProcessEnv {
     }
 }
 
+/// The branch that a forge names; a tag is none.
+fn forge_branch(get: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let github = || {
+        let kind = get(names::GITHUB_REF_TYPE);
+        get(names::GITHUB_REF_NAME).filter(|_| kind.is_none_or(|kind| kind == "branch"))
+    };
+    let gitlab = || {
+        let tag = get(names::CI_COMMIT_TAG);
+        get(names::CI_COMMIT_REF_NAME).filter(|_| tag.is_none())
+    };
+    get(names::GITHUB_HEAD_REF).or_else(github).or_else(gitlab)
+}
+
 /// The folder that the process was started in.
 pub fn current_dir() -> io::Result<PathBuf> {
     env::current_dir()
@@ -221,6 +237,22 @@ mod tests {
         assert_eq!(both.api_base_url.as_deref(), Some("http://wrangler/client/v4"));
         let sdk = ProcessEnv::from_pairs([("CLOUDFLARE_BASE_URL", "http://sdk/client/v4")]);
         assert_eq!(sdk.api_base_url.as_deref(), Some("http://sdk/client/v4"));
+    }
+
+    #[test]
+    fn the_forge_names_a_branch_and_no_tag() {
+        for (pairs, expect) in [
+            (&[("GITHUB_HEAD_REF", "fix"), ("GITHUB_REF_NAME", "42/merge")][..], Some("fix")),
+            (&[("GITHUB_HEAD_REF", ""), ("GITHUB_REF_NAME", "main")], Some("main")),
+            (&[("GITHUB_REF_NAME", "v1"), ("GITHUB_REF_TYPE", "tag")], None),
+            (&[("GITHUB_REF_NAME", "main"), ("GITHUB_REF_TYPE", "branch")], Some("main")),
+            (&[("CI_COMMIT_REF_NAME", "fix")], Some("fix")),
+            (&[("CI_COMMIT_REF_NAME", "v1"), ("CI_COMMIT_TAG", "v1")], None),
+            (&[], None),
+        ] {
+            let env = ProcessEnv::from_pairs(pairs.iter().copied());
+            assert_eq!(env.forge_branch.as_deref(), expect, "{pairs:?}");
+        }
     }
 
     #[test]

@@ -11,10 +11,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use crate::{
-    env::{ProcessEnv, names},
-    error::CommandError,
-};
+use crate::{env::ProcessEnv, error::CommandError};
 
 /// A working copy that git knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,19 +92,7 @@ fn unanswered(folder: &Path, why: impl FnOnce() -> String) -> GitView {
 /// whose jobs check out a commit. Nothing where git does not tell of a repository.
 pub fn branch(git: &GitView, env: &ProcessEnv) -> Option<String> {
     let repository = git.repository.as_ref()?;
-    repository.branch.clone().or_else(|| forge_branch(env))
-}
-
-fn forge_branch(env: &ProcessEnv) -> Option<String> {
-    let get = |name: &str| env.var(name).filter(|value| !value.trim().is_empty());
-    // A tag is no branch. For a pull request GitHub's name of the ref is that of a merge commit.
-    let of_github = || {
-        get(names::GITHUB_REF_NAME)
-            .filter(|name| get(names::GITHUB_REF_TYPE) != Some("tag") && !name.ends_with("/merge"))
-    };
-    let of_gitlab =
-        || get(names::CI_COMMIT_REF_NAME).filter(|_| get(names::CI_COMMIT_TAG).is_none());
-    get(names::GITHUB_HEAD_REF).or_else(of_github).or_else(of_gitlab).map(str::to_owned)
+    repository.branch.clone().or_else(|| env.forge_branch.clone())
 }
 
 /// The address of `origin` as git reads it, `insteadOf` and all; `None` where there is none.
@@ -293,7 +278,6 @@ mod tests {
         check(&[], None);
         check(&[("GITHUB_HEAD_REF", "fix"), ("GITHUB_REF_NAME", "7/merge")], Some("fix"));
         check(&[("GITHUB_HEAD_REF", ""), ("GITHUB_REF_NAME", "a/b")], Some("a/b"));
-        check(&[("GITHUB_REF_NAME", "7/merge")], None);
         check(&[("GITHUB_REF_NAME", "v1"), ("GITHUB_REF_TYPE", "tag")], None);
         check(&[("CI_COMMIT_REF_NAME", "topic")], Some("topic"));
         check(&[("CI_COMMIT_REF_NAME", "v1"), ("CI_COMMIT_TAG", "v1")], None);

@@ -4,7 +4,7 @@
 //! What is drawn is not recorded here: that is done once all is refused that can be.
 
 use envc_exec::ports::Entropy;
-use envc_spec::{Identity, Spec, TypeHead, When, identity_from_branch};
+use envc_spec::{Identity, Spec, TypeHead, When, branch_id, identity_from_branch};
 
 use crate::{
     cloud_choice::{Choice, CloudName},
@@ -86,9 +86,10 @@ impl Source<'_> {
             return Err(self.no_branch());
         }
         let (spec, head) = (self.spec, self.head);
+        let part = if unique { identity_from_branch } else { branch_id };
         let mint = Mint {
             env_type: &head.name,
-            branch_part: &identity_from_branch(branch.as_deref(), max_length),
+            branch_part: &part(branch.as_deref(), max_length),
             unique,
             now_s,
             forbidden: &|id| spec.could_be_fixed(id, &head.name).is_some(),

@@ -344,16 +344,21 @@ impl<'a> Session<'a> {
     }
 
     /// What proves a namesake ours.
-    pub(crate) fn ownership(&self, adopt: bool) -> Result<Ownership, CommandError> {
+    pub(crate) fn ownership(&self) -> Result<Ownership, CommandError> {
         let known: BTreeSet<String> =
             Registry::new(&self.state_dir).read()?.known_ids(&self.whose());
+        let per_pr = matches!(self.head.identity, Identity::Text { per_pr: true, .. });
         Ok(Ownership {
-            marker: self.environment.marker.clone(),
+            project: self.project.clone(),
+            prefix: self.environment.prefix.clone(),
+            env: self.id.clone(),
             // An ID without time and chance in it may be another developer's as well.
             registered: known.contains(&self.id)
                 && matches!(self.head.identity, Identity::Branch { unique: true, .. }),
-            per_pr: matches!(self.head.identity, Identity::Text { per_pr: true, .. }),
-            adopt,
+            per_pr,
+            // What the account holds tells.
+            claimed: false,
+            adopt: BTreeSet::new(),
         })
     }
 
@@ -386,6 +391,25 @@ impl<'a> Session<'a> {
         let record = self.record();
         let bound = record.bound.as_ref()?;
         (bound.id != self.id).then(|| format!("{} ({})", bound.id, bound.env_type))
+    }
+
+    /// The command that applies this environment, and takes these over.
+    pub(crate) fn apply_command(&self, adopt: &[&envc_core::Address]) -> String {
+        let mut command = format!("envc apply {}", self.head.name);
+        match (&self.head.identity, self.environment.instance.pr) {
+            (Identity::Text { per_pr: true, .. }, Some(pr)) => {
+                command.push_str(&format!(" --pr {pr}"));
+            }
+            // The ID of this folder goes without saying.
+            (Identity::Branch { .. }, _)
+                if self.record().minted_id(&self.head.name) == Some(self.id.as_str()) => {}
+            (Identity::Branch { .. }, _) => command.push_str(&format!(" --id {}", self.id)),
+            (Identity::Text { .. }, _) => {}
+        }
+        for address in adopt {
+            command.push_str(&format!(" --adopt {address}"));
+        }
+        command
     }
 
     /// One line that says what is worked on, where and why.

@@ -34,6 +34,10 @@ pub const DECLARED_NAME_CHARS_MAX: usize = 63;
 pub const ID_CHARS_MAX: usize = 40;
 /// Characters that `unique` adds to an ID: a dash, six of base-36 seconds, four hex digits.
 pub const ID_UNIQUE_CHARS: usize = 11;
+/// Characters of the digest that an ID without `unique` gets where it does not hold its branch whole.
+pub const ID_DIGEST_CHARS: usize = 8;
+/// Fewest characters of a branch's ID without `unique`: the digest, a dash, something to read.
+pub const BRANCH_ID_CHARS_MIN: usize = 12;
 /// Characters of a DNS comment on the free plan.
 pub const DNS_COMMENT_CHARS_MAX: usize = 100;
 /// Operations of one DNS batch on the free plan.

@@ -7,7 +7,7 @@ use std::{
 
 use envc_core::{Address, Input, KindId, Output, Part, Secret};
 use envc_kinds::{BatchItem, Kind, Meaning, Mutability, Observed, Upload, Wanted, kind};
-use envc_plan::{BatchWork, Doomed, State, Target};
+use envc_plan::{BatchWork, Doomed, Ownership, State, Target};
 use serde_json::Value as Json;
 
 use crate::{
@@ -29,8 +29,8 @@ pub(crate) struct Context<'a> {
     pub(crate) scope: &'a Scope,
     /// What was begun before this run: a namesake of these is ours.
     pub(crate) begun: BTreeSet<(KindId, String)>,
-    /// Names of this environment are proof enough.
-    pub(crate) names_are_proof: bool,
+    /// What proves a namesake ours.
+    pub(crate) ownership: &'a Ownership,
     /// What is uploaded besides what stands in the plan.
     pub(crate) uploads: &'a BTreeMap<Address, Arc<Upload>>,
     /// API identifiers by address; grows as steps succeed.
@@ -186,7 +186,8 @@ impl Context<'_> {
             return Ok(vec![self.made(target, wanted, &observed)]);
         }
         let key = (target.address.kind(), target.name.clone());
-        let mut ours = self.names_are_proof || self.begun.contains(&key);
+        let mut ours =
+            self.ownership.name_proves(&target.address, &target.name) || self.begun.contains(&key);
         let mut attempt = 1;
         loop {
             let error = match self.client.call(&call, Some(kind)).await {

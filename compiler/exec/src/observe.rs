@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use envc_core::{Address, Desired, KindId};
 use envc_kinds::{Listing, Meaning, Observed, kind};
-use envc_plan::{Observation, Questions, State, parents_to_read};
-use futures::future::join_all;
+use envc_plan::{Observation, Ownership, Questions, State, markers_to_read, parents_to_read};
+use futures::future::{join, join_all};
 
 use crate::{
     client::{CallError, Client},
@@ -15,13 +15,15 @@ use crate::{
 /// The kinds that a list tells of, each with its zone.
 type Askers<'q> = Vec<(KindId, Option<&'q str>)>;
 
-/// Observes. Two round trips at the most: all lists at once, then all children at once. Costs
-/// pages, never a request per resource. Kinds `besides` are listed whoever asks for them.
+/// Observes. Two round trips at the most: all lists at once, then all children, and the markers of
+/// what nobody recorded, at once. Costs pages, and never a request per recorded resource. Kinds
+/// `besides` are listed whoever asks for them.
 pub async fn observe(
     client: &Client<'_>,
     scope: &Scope,
     desired: &BTreeMap<Address, Desired>,
     state: Option<&State>,
+    ownership: &Ownership,
     besides: &[KindId],
 ) -> Result<Observation, CallError> {
     let mut questions = Questions::of(desired.values(), state);
@@ -63,12 +65,26 @@ pub async fn observe(
             Err(error) if error.means(Meaning::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
-    }))
-    .await;
+    }));
+    let unknown = markers_to_read(desired, state, &observation, ownership);
+    let markers = join_all(unknown.iter().map(|(id, api_id)| async move {
+        let kind = kind(*id);
+        let Some(call) = kind.marker_call(&scope.place(None), api_id) else { return Ok(None) };
+        match client.call(&call, Some(kind)).await {
+            Ok(answer) => Ok(kind.marker_in(&answer.result)),
+            // Listed a moment ago, gone by now.
+            Err(error) if error.means(Meaning::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }));
+    let (reads, markers) = join(reads, markers).await;
     for read in reads {
         if let Some((id, seen)) = read? {
             observation.add(id, None, vec![seen]);
         }
+    }
+    for ((id, api_id), marker) in unknown.iter().zip(markers) {
+        observation.mark(*id, api_id, marker?);
     }
     Ok(observation)
 }

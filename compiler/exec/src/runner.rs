@@ -10,7 +10,9 @@ use std::{
 
 use envc_core::{Address, KeyedDigest, Secret};
 use envc_kinds::{Meaning, Upload, kind};
-use envc_plan::{Action, CheckedPlan, LeaseWork, MigrationFile, Plan, ReleaseWork, State, Work};
+use envc_plan::{
+    Action, CheckedPlan, LeaseWork, MigrationFile, Ownership, Plan, ReleaseWork, State, Work,
+};
 use futures::{
     StreamExt as _,
     future::{BoxFuture, Either, select},
@@ -47,8 +49,8 @@ pub struct Run<'a> {
     pub parallelism: usize,
     /// The state knows more than is stored: it is stored even when there is nothing to do.
     pub news: bool,
-    /// Names of this environment are proof of ownership.
-    pub names_are_proof: bool,
+    /// What proves a namesake ours.
+    pub ownership: &'a Ownership,
     /// The pools that the plan's leases come from.
     pub leasing: Leasing<'a>,
 }
@@ -207,7 +209,7 @@ fn context<'a>(run: &Run<'a>, plan: &Plan, state: &State) -> Context<'a> {
         client: run.client,
         scope: run.scope,
         begun: Context::begun_before(state),
-        names_are_proof: run.names_are_proof,
+        ownership: run.ownership,
         uploads: run.uploads,
         ids: Mutex::new(ids),
         names,

@@ -15,8 +15,8 @@ use envc_syntax::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, BatchItem, Call, Kind, Listing, Lower, Meaning, Mutability, Observed, Paging,
-    Place, Wanted, api, dns_rules,
+    ApiFailure, Attr, BatchItem, Call, Kind, Listing, Lower, MARKER, Meaning, Mutability, Observed,
+    Paging, Place, Wanted, api, dns_rules, is_marked,
 };
 
 /// The kind.
@@ -31,7 +31,7 @@ static GRAMMAR: NodeRule = NodeRule {
     notes: &[
         "Needs a zone. `name=\"api\"` and `name=\"api.{zone}\"` are the same host.",
         "A CNAME excludes A, AAAA and another CNAME of its host; the same type twice is a collision, too.",
-        "The comment in the account begins with the marker `envc:PROJECT/ID`, by which envc knows its own; marker and comment together have at most 100 characters.",
+        "The comment in the account begins with the marker `envc:PROJECT/ID/NAME`, by which envc knows its own; marker and comment together have at most 100 characters. Digests take the marker's place where it would be too long.",
         "`proxied` counts for A, AAAA and CNAME.",
     ],
     example: "dns \"web\" type=\"CNAME\" name=\"{env}\" content=\"{zone}\" proxied",
@@ -51,6 +51,7 @@ static GRAMMAR: NodeRule = NodeRule {
         optional("comment", Type::Text, "Follows the marker in the record's comment.")
             .otherwise("the marker alone"),
     ],
+    children: &[&MARKER],
     repeat: Repeat::PerLabel,
     ..EMPTY
 };
@@ -66,7 +67,7 @@ static ATTRS: &[Attr] = &[
     Attr { name: "proxied", mutability: Mutability::InPlace, samples: &["true", "false"] },
     Attr { name: "ttl", mutability: Mutability::InPlace, samples: &["1"] },
     Attr { name: "priority", mutability: Mutability::InPlace, samples: &[] },
-    Attr { name: "comment", mutability: Mutability::InPlace, samples: &["\"envc:p/e\""] },
+    Attr { name: "comment", mutability: Mutability::InPlace, samples: &["\"envc:p/e/a\""] },
 ];
 
 /// The natural key of a record.
@@ -74,28 +75,43 @@ pub(crate) fn key(record_type: &str, host: &str) -> String {
     format!("{record_type} {host}")
 }
 
-/// The comment of a record: the marker, then the user's own words.
-pub(crate) fn comment(node: &Node, cx: &mut dyn Lower) -> Value {
-    let mut text = Text::literal(cx.marker());
-    if let Some(scalar) = node.prop("comment") {
-        let own = cx.text(scalar);
-        text.push(Part::Lit(" ".into()));
-        text.append(own);
-        let length = text.as_literal().map_or(0, |text| text.chars().count());
-        if length > limits::DNS_COMMENT_CHARS_MAX {
-            let left = limits::DNS_COMMENT_CHARS_MAX.saturating_sub(cx.marker().len() + 1);
+/// Characters of a reference in a comment: an identifier.
+const REFERENCE_CHARS: usize = 36;
+
+/// The comment of a record: the marker, then the user's own words. None where there is neither.
+pub(crate) fn comment(node: &Node, label: &str, cx: &mut dyn Lower) -> Option<Value> {
+    let own = node.prop("comment").map(|scalar| (cx.text(scalar), scalar.span));
+    if !is_marked(node) {
+        return own.map(|(own, _)| Value::Text(own));
+    }
+    let length = |text: &Text| -> usize {
+        let parts = text.parts.iter().map(|part| match part {
+            Part::Lit(text) => text.chars().count(),
+            Part::Out(_) | Part::In(_) => REFERENCE_CHARS,
+        });
+        parts.sum()
+    };
+    let max = limits::DNS_COMMENT_CHARS_MAX;
+    let behind = own.as_ref().map_or(0, |(own, _)| 1 + length(own));
+    let marker = cx.marker(label).within(max.saturating_sub(behind));
+    let left = max.saturating_sub(marker.len() + 1);
+    let mut text = Text::literal(marker);
+    if let Some((own, span)) = own {
+        if length(&own) > left {
             cx.report(
                 Diagnostic::error(
                     "envc::spec::too_long",
-                    scalar.span,
+                    span,
                     "this comment and the ownership marker are longer than 100 characters",
                 )
                 .at(format!("at most {left} characters are left for it"))
                 .help("shorten the comment"),
             );
         }
+        text.push(Part::Lit(" ".into()));
+        text.append(own);
     }
-    Value::Text(text)
+    Some(Value::Text(text))
 }
 
 /// The name of a tunnel resolves inside Cloudflare alone. Source: Cloudflare's documentation of
@@ -159,8 +175,9 @@ impl Kind for Dns {
             ("type".to_owned(), Value::text(kind)),
             ("name".to_owned(), Value::text(host.clone())),
             ("content".to_owned(), Value::Text(content)),
-            ("comment".to_owned(), comment(node, cx)),
         ]);
+        let comment = comment(node, node.label().unwrap_or_default(), cx);
+        fields.extend(comment.map(|comment| ("comment".to_owned(), comment)));
         if dns_rules::can_be_proxied(kind) {
             fields.insert("proxied".into(), Value::Bool(node.has_flag("proxied")));
         }

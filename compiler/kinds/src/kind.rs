@@ -195,6 +195,12 @@ pub trait Kind: Sync + fmt::Debug {
         self.delete(&Place::default(), "x").is_none()
     }
 
+    /// The field that names the resource which it serves, as a route does its Worker: what serves one
+    /// of ours is ours.
+    fn serves(&self) -> Option<&'static str> {
+        None
+    }
+
     /// True for what lives in a zone rather than in the account.
     fn in_zone(&self) -> bool {
         false
@@ -260,6 +266,21 @@ pub trait Kind: Sync + fmt::Debug {
     /// Reads the result of a create or an update, where the request tells what the answer may not.
     fn made(&self, _wanted: &Wanted, result: &Json) -> Option<Observed> {
         self.observe(result)
+    }
+
+    /// What a list tells of a marker without proving it: where it is worth to look.
+    fn marker_hint<'o>(&self, _seen: &'o Observed) -> Option<&'o str> {
+        None
+    }
+
+    /// Reads the marker of one of them, for kinds whose lists do not tell it.
+    fn marker_call(&self, _place: &Place, _id: &str) -> Option<Call> {
+        None
+    }
+
+    /// The marker in the answer of [`Kind::marker_call`].
+    fn marker_in(&self, _result: &Json) -> Option<String> {
+        None
     }
 
     /// True when a namesake with this natural key stands in the way of the wanted one.

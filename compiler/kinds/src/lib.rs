@@ -40,7 +40,7 @@ pub use kind::{
 };
 pub use kv::Kv;
 pub use lower::Lower;
-pub use parts::{NameProblem, NameRule, SCRIPT_NAME};
+pub use parts::{MARKER, NameProblem, NameRule, SCRIPT_NAME, is_marked};
 pub use queue::Queue;
 pub use queue_consumer::QueueConsumer;
 pub use r2::R2;

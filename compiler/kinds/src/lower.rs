@@ -1,6 +1,6 @@
 //! What a kind may ask of the spec while it turns its node into desired resources.
 
-use envc_core::{Diagnostic, Text};
+use envc_core::{Diagnostic, Marker, Text};
 use envc_syntax::{Node, Scalar};
 
 use crate::NameProblem;
@@ -32,8 +32,8 @@ pub trait Lower {
     /// The zone of the project.
     fn zone(&self) -> Option<&str>;
 
-    /// `envc:{project}/{env}`: the marker in comments.
-    fn marker(&self) -> &str;
+    /// The marker of a resource with this label.
+    fn marker<'m>(&'m self, label: &'m str) -> Marker<'m>;
 
     /// True when the environment is protected.
     fn protected(&self) -> bool;

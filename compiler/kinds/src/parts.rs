@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use envc_core::{Address, Desired, Diagnostic, KindId, Mode, Value};
 use envc_syntax::{
     Node,
-    rule::{EMPTY, LABEL, NodeRule, PropRule, Type, optional},
+    rule::{ArgRule, EMPTY, LABEL, NodeRule, PropRule, Repeat, Type, optional},
 };
 
 use crate::Lower;
@@ -14,6 +14,29 @@ use crate::Lower;
 pub(crate) const NAME_PROP: PropRule =
     optional("name", Type::NameText, "The physical name in the account.")
         .otherwise("`{project}--NAME--{env}`");
+
+/// `marker #false`: no mark by which envc knows its own.
+pub const MARKER: NodeRule = NodeRule {
+    name: "marker",
+    doc: "Whether envc marks what it makes as its own.",
+    notes: &["Without the marker nothing but the record proves that it is envc's."],
+    absent: "`#true`",
+    example: "marker #false",
+    args: &[ArgRule {
+        name: "marker",
+        ty: Type::Bool,
+        required: true,
+        doc: "`#false` leaves it out.",
+    }],
+    repeat: Repeat::Once,
+    ..EMPTY
+};
+
+/// True unless a node says `marker #false`.
+pub fn is_marked(node: &Node) -> bool {
+    let said = node.child(MARKER.name).and_then(|marker| marker.args.first()?.as_bool());
+    said.unwrap_or(true)
+}
 
 /// `id=`: the identifier of an existing resource.
 pub(crate) const ID_PROP: PropRule =

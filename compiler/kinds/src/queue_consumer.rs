@@ -62,6 +62,10 @@ impl Kind for QueueConsumer {
         Vec::new() // the worker makes it
     }
 
+    fn serves(&self) -> Option<&'static str> {
+        Some("script")
+    }
+
     fn attrs(&self) -> &'static [Attr] {
         ATTRS
     }

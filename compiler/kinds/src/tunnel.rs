@@ -5,6 +5,8 @@
 //! tunnel with live connections cannot be deleted (1022), so they are cleaned first.
 //! Source: Cloudflare's OpenAPI document and cloudflared's own client, checked November 2026.
 
+use std::collections::BTreeMap;
+
 use envc_core::{Address, Desired, KindId, Mode, Output, Part, Text, Value};
 use envc_syntax::{
     Node, Scalar,
@@ -57,6 +59,7 @@ static GRAMMAR: NodeRule = NodeRule {
             optional("comment", Type::Text, "Follows the marker in the record's comment.")
                 .otherwise("the marker alone"),
         ],
+        children: &[&parts::MARKER],
         repeat: Repeat::PerLabel,
         ..EMPTY
     }],
@@ -115,7 +118,7 @@ impl Kind for Tunnel {
             let Some(hostname) = cx.host(host) else { continue };
             let service_text = cx.text(service);
             tunnel_service::check(service, cx);
-            let mut rule = std::collections::BTreeMap::from([
+            let mut rule = BTreeMap::from([
                 ("hostname".to_owned(), Value::text(hostname.clone())),
                 ("service".to_owned(), Value::Text(service_text)),
             ]);
@@ -210,22 +213,22 @@ impl Kind for Tunnel {
 fn record(tunnel: &Desired, ingress: &Node, hostname: &str, cx: &mut dyn Lower) -> Desired {
     let mut content = Text::output(tunnel.address.clone(), Output::Id);
     content.push(Part::Lit(".cfargotunnel.com".into()));
-    let comment = dns::comment(ingress, cx);
-    let label = ingress.label().unwrap_or_default();
+    let label = format!("{}.{}", tunnel.address.name(), ingress.label().unwrap_or_default());
+    let mut fields = BTreeMap::from([
+        ("type".to_owned(), Value::text("CNAME")),
+        ("name".to_owned(), Value::text(hostname)),
+        ("content".to_owned(), Value::Text(content)),
+        ("proxied".to_owned(), Value::Bool(true)),
+    ]);
+    let comment = dns::comment(ingress, &label, cx);
+    fields.extend(comment.map(|comment| ("comment".to_owned(), comment)));
     Desired {
-        address: Address::new(KindId::Dns, format!("{}.{label}", tunnel.address.name())),
+        address: Address::new(KindId::Dns, label),
         name: dns::key("CNAME", hostname),
         default_name: false,
         mode: Mode::Managed,
         protect: tunnel.protect,
-        fields: [
-            ("type".to_owned(), Value::text("CNAME")),
-            ("name".to_owned(), Value::text(hostname)),
-            ("content".to_owned(), Value::Text(content)),
-            ("proxied".to_owned(), Value::Bool(true)),
-            ("comment".to_owned(), comment),
-        ]
-        .into(),
+        fields,
         zone: cx.zone().map(str::to_owned),
         parent: None,
         span: ingress.label_span(),

@@ -5,9 +5,10 @@
 //! domains and consumers), `DELETE …/{name}`. The name is the identifier. Secrets that an upload
 //! does not carry are lost, so it carries all of them.
 //!
-//! No code is ever read back: the upload puts two tags on the script, the marker of its
-//! environment and the digest of its code. A deployment by somebody else loses the tags, or leaves
-//! them and changes the `etag`, which is recorded.
+//! No code is ever read back: the upload puts two tags on the script, its marker and the digest of
+//! its code. A deployment by somebody else loses the tags, or leaves them and changes the `etag`,
+//! which is recorded. What proves a script ours is the variable `ENVC`, which every deployment
+//! carries; the settings tell it. The tag only says where to look.
 //! Source: Cloudflare's OpenAPI document and Workers documentation, checked November 2026. At most
 //! eight tags, of which none may hold a comma or an ampersand.
 
@@ -32,6 +33,8 @@ const CODE_TAG: &str = "envc-code:";
 const MARKER_TAG: &str = "envc:";
 /// The field that holds the marker.
 const MARKER: &str = "marker";
+/// The plain variable that holds it.
+const MARKER_VARIABLE: &str = "ENVC";
 
 const fn in_place(name: &'static str, samples: &'static [&'static str]) -> Attr {
     Attr { name, mutability: Mutability::InPlace, samples }
@@ -109,7 +112,6 @@ impl Kind for Worker {
             }
         }
         fields.insert(objects::TAG.to_owned(), json!(api::text(item, "migration_tag")));
-        let mut comment = None;
         if let Some(tags) = item.get("tags") {
             let tags: Vec<&str> =
                 tags.as_array().into_iter().flatten().filter_map(Json::as_str).collect();
@@ -117,9 +119,26 @@ impl Kind for Worker {
             fields.insert("code".to_owned(), json!(code));
             let marker = tags.iter().find(|tag| tag.starts_with(MARKER_TAG));
             fields.insert(MARKER.to_owned(), json!(marker));
-            comment = marker.map(|marker| (*marker).to_owned());
         }
-        Some(Observed { name: id.clone(), id, fields, comment, token: None })
+        Some(Observed { name: id.clone(), id, fields, comment: None, token: None })
+    }
+
+    fn marker_hint<'o>(&self, seen: &'o Observed) -> Option<&'o str> {
+        seen.fields.get(MARKER).and_then(Json::as_str)
+    }
+
+    fn marker_call(&self, place: &Place, id: &str) -> Option<Call> {
+        Some(Call::get(&scripts(&place.account, &[id, "settings"])))
+    }
+
+    fn marker_in(&self, result: &Json) -> Option<String> {
+        let bindings = result.get("bindings").and_then(Json::as_array)?;
+        let ours = |binding: &&Json| {
+            let is =
+                |key: &str, value: &str| binding.get(key).and_then(Json::as_str) == Some(value);
+            is("name", MARKER_VARIABLE) && is("type", "plain_text")
+        };
+        api::text(bindings.iter().find(ours)?, "text")
     }
 
     fn create(&self, place: &Place, wanted: &Wanted) -> Call {
@@ -299,18 +318,34 @@ mod tests {
     }
 
     #[test]
+    fn the_marker_is_a_plain_variable_of_the_settings() {
+        let of = |bindings: Json| Worker.marker_in(&json!({ "bindings": bindings }));
+        let marker = json!({ "type": "plain_text", "name": "ENVC", "text": "envc:shop/e/web" });
+        assert_eq!(of(json!([{ "name": "A" }, marker])).as_deref(), Some("envc:shop/e/web"));
+        for other in [
+            json!([]),
+            json!([{ "type": "secret_text", "name": "ENVC" }]),
+            json!([{ "type": "plain_text", "name": "ENVD", "text": "envc:shop/e/web" }]),
+            json!("nonsense"),
+        ] {
+            assert_eq!(of(other.clone()), None, "{other}");
+        }
+    }
+
+    #[test]
     fn a_deployment_by_somebody_else_shows_in_the_list() {
         let item = json!({
             "id": "shop-edge", "etag": "e1", "compatibility_date": "2026-01-01",
-            "tags": ["cf:service=x", "envc:shop/e", "envc-code:0a"], "migration_tag": "v2",
+            "tags": ["cf:service=x", "envc:shop/e/edge", "envc-code:0a"], "migration_tag": "v2",
         });
         let seen = Worker.observe(&item).unwrap();
-        assert_eq!(seen.comment.as_deref(), Some("envc:shop/e"));
+        assert_eq!(Worker.marker_hint(&seen), Some("envc:shop/e/edge"));
+        assert_eq!(seen.comment, None, "a tag proves nothing");
         assert_eq!(seen.fields["code"], json!("0a"));
         assert_eq!(seen.fields["etag"], json!("e1"));
         for tags in [json!(null), json!([]), json!(["other"])] {
             let seen = Worker.observe(&json!({ "id": "x", "tags": tags })).unwrap();
-            assert_eq!((seen.comment, &seen.fields["code"]), (None, &Json::Null));
+            assert_eq!((Worker.marker_hint(&seen), &seen.fields["code"]), (None, &Json::Null));
         }
         let bare = Worker.observe(&json!({ "id": "x" })).unwrap();
         assert!(!bare.fields.contains_key("code"), "a list that tells no tags says nothing");

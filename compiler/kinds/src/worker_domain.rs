@@ -46,6 +46,10 @@ impl Kind for WorkerDomain {
         Vec::new() // the worker makes it
     }
 
+    fn serves(&self) -> Option<&'static str> {
+        Some("script")
+    }
+
     fn attrs(&self) -> &'static [Attr] {
         ATTRS
     }

@@ -44,6 +44,10 @@ impl Kind for WorkerRoute {
         Vec::new() // the worker makes it
     }
 
+    fn serves(&self) -> Option<&'static str> {
+        Some("script")
+    }
+
     fn attrs(&self) -> &'static [Attr] {
         ATTRS
     }

@@ -13,7 +13,8 @@ use std::{
 };
 
 use envc_core::{Address, Input, Output, Part, Ref, Span, Text};
-use envc_spec::{Dotenv, Environment, FileSpec, Worker};
+use envc_spec::{Dotenv, Environment, FileSpec, MARKER_VARIABLE, Worker};
+use serde_json::Value as Json;
 
 use crate::{
     codes,
@@ -263,7 +264,7 @@ impl Maker<'_> {
         let mut known = self.own_texts(config);
         foreign::account_ids(&json, &mut known);
         match foreign::foreign_id(&text, &known) {
-            None => Ok(text),
+            None => marked(path, config, &json).map(|()| text),
             Some((line, id)) => Err(FileError::new(
                 codes::FOREIGN_ID,
                 path,
@@ -360,6 +361,19 @@ fn wrangler_error(path: &str, problem: Problem) -> FileError {
             format!("write secret \"{name}\" instead of var \"{name}\""),
         ),
     }
+}
+
+/// A configuration that a template made says whose Worker it is.
+fn marked(path: &str, config: &Config<'_>, json: &Json) -> Result<(), FileError> {
+    let variable = json.get("vars").and_then(|vars| vars.get(MARKER_VARIABLE));
+    if config.marker.is_none() || variable.and_then(Json::as_str) == config.marker {
+        return Ok(());
+    }
+    let message =
+        format!("it leaves out the variable `{MARKER_VARIABLE}`, by which envc knows the Worker");
+    let help = "write \"vars\": {{ worker.vars | json }}, or \"ENVC\": {{ worker.vars.ENVC | json }} \
+                among its own variables; `marker #false` in the worker leaves it out on purpose";
+    Err(FileError::new(codes::TEMPLATE_UNMARKED, path, message, help))
 }
 
 /// Where the configuration of a Worker goes.

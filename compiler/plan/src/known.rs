@@ -2,8 +2,8 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use envc_core::{Address, Input, Mode, Output, Part, Ref, Text};
-use envc_spec::Environment;
+use envc_core::{Address, Input, KindId, Mode, Output, Part, Ref, Text};
+use envc_spec::{Environment, Worker};
 
 /// Finds the values of references.
 pub(crate) struct Known<'a> {
@@ -25,14 +25,21 @@ impl Known<'_> {
         }
     }
 
-    /// The physical name of a resource: as observed where it is found by its identifier.
+    /// The physical name of a resource: what it has in the account, or will have.
     pub(crate) fn name(&self, address: &Address) -> Option<String> {
         let desired = self.env.resources.get(address)?;
+        let known = self.names.get(address);
         let name = match desired.mode {
-            Mode::ExistingId(_) => self.names.get(address)?,
-            Mode::Managed | Mode::ExistingName => &desired.name,
+            Mode::ExistingId(_) => known?,
+            Mode::Managed | Mode::ExistingName => known.unwrap_or(&desired.name),
         };
         Some(name.clone()).filter(|name| !name.is_empty())
+    }
+
+    /// The name of a Worker's script: a recorded one keeps its own.
+    pub(crate) fn script(&self, worker: &Worker) -> String {
+        let deployed = self.name(&Address::new(KindId::Worker, &worker.name));
+        deployed.unwrap_or_else(|| worker.script.clone())
     }
 
     /// The value of one piece of a text.

@@ -16,8 +16,10 @@ mod foreign;
 mod graph;
 mod inspect;
 mod jsonc;
+mod kept;
 mod known;
 mod leases;
+mod lookalikes;
 mod migrations;
 mod model;
 mod observe;
@@ -37,12 +39,13 @@ pub use files::{
 pub use graph::order as graph_order;
 pub use inspect::{Template, inspect};
 pub use leases::{LeaseValues, holder, recorded_values, values as lease_values};
+pub use lookalikes::{Lookalike, lookalikes};
 pub use migrations::{MigrationFile, sort_migrations};
 pub use model::{
     Action, Basis, BatchWork, Change, Counts, Doomed, FieldChange, Goal, LeaseWork, MigrationRef,
     PLAN_FORMAT, Plan, Record, ReleaseWork, Step, Target, Work,
 };
-pub use observe::{LeaseSeen, Observation, Questions, Seen, parents_to_read};
+pub use observe::{LeaseSeen, Observation, Questions, Seen, markers_to_read, parents_to_read};
 pub use planner::{Inputs, plan_apply, plan_destroy};
 pub use render::{Palette, RenderOptions, plan_json, render_plan, render_summary};
 pub use state::{

@@ -5,10 +5,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use envc_core::{Address, Desired, KindId};
+use envc_core::{Address, Desired, KindId, Marker, PhysicalName};
 use envc_kinds::{Observed, kind};
 
-use crate::state::State;
+use crate::{diff::Ownership, state::State};
 
 /// What has to be asked before a plan can be made: lists, then what is read per parent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,6 +90,14 @@ impl Observation {
         );
     }
 
+    /// Adds the marker that a read told of something that was found.
+    pub fn mark(&mut self, id: KindId, api_id: &str, marker: Option<String>) {
+        let all = self.found.get_mut(&id).into_iter().flatten();
+        for seen in all.filter(|seen| seen.observed.id == api_id) {
+            seen.observed.comment.clone_from(&marker);
+        }
+    }
+
     /// True when something with this identifier was found.
     pub fn holds(&self, id: KindId, api_id: &str) -> bool {
         self.found.get(&id).is_some_and(|seen| seen.iter().any(|seen| seen.observed.id == api_id))
@@ -147,6 +155,45 @@ pub fn parents_to_read(
         if let Some(seen) = seen {
             found.push((child, seen.observed.id.clone()));
         }
+    }
+    found
+}
+
+/// The unrecorded resources whose marker has to be read, each with its API identifier: those that
+/// have a name which the environment wants, and those that look as if they were its own.
+pub fn markers_to_read(
+    desired: &BTreeMap<Address, Desired>,
+    state: Option<&State>,
+    observation: &Observation,
+    ownership: &Ownership,
+) -> Vec<(KindId, String)> {
+    let resources = state.into_iter().flat_map(|state| &state.resources);
+    let recorded: BTreeSet<(KindId, &str)> =
+        resources.map(|(address, it)| (address.kind(), it.id.as_str())).collect();
+    let mut found = Vec::new();
+    for (id, seen) in &observation.found {
+        let kind = kind(*id);
+        if kind.marker_call(&envc_kinds::Place::default(), "x").is_none() {
+            continue;
+        }
+        let wanted = desired.values().filter(|it| it.address.kind() == *id && it.is_managed());
+        let names: BTreeSet<String> = wanted
+            .flat_map(|wanted| {
+                ownership.first_name(wanted).into_iter().chain([wanted.name.clone()])
+            })
+            .collect();
+        let looks_ours = |observed: &Observed| {
+            let hint = kind.marker_hint(observed);
+            hint.is_some_and(|hint| Marker::is_of(hint, &ownership.project, &ownership.env))
+                || PhysicalName::parse(&observed.name).is_some_and(|name| {
+                    (name.project, name.env) == (ownership.prefix.as_str(), ownership.env.as_str())
+                })
+        };
+        let unknown = seen.iter().map(|seen| &seen.observed).filter(|observed| {
+            !recorded.contains(&(*id, observed.id.as_str()))
+                && (names.contains(&observed.name) || looks_ours(observed))
+        });
+        found.extend(unknown.map(|observed| (*id, observed.id.clone())));
     }
     found
 }

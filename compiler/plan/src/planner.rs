@@ -7,6 +7,7 @@ use envc_spec::Lease;
 
 use crate::{
     diff::{self, DiffInputs, Ownership, Refusal},
+    kept::kept,
     leases,
     migrations::{self, MigrationFile},
     model::{Action, Basis, Goal, PLAN_FORMAT, Plan},
@@ -57,9 +58,10 @@ pub fn plan_destroy(inputs: &Inputs<'_>) -> Result<Plan, Vec<Refusal>> {
 fn make(inputs: &Inputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
     let leasing =
         leases::decide(goal, &inputs.key, inputs.leases, inputs.state, inputs.observation);
+    let desired = kept(inputs.desired, inputs.state, inputs.observation, inputs.ownership);
     let diff_inputs = DiffInputs {
         leases: &leasing.values,
-        desired: inputs.desired,
+        desired: &desired,
         state: inputs.state,
         observation: inputs.observation,
         ownership: inputs.ownership,
@@ -94,7 +96,7 @@ fn make(inputs: &Inputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
             ));
         }
     }
-    let Some(steps) = order::steps(&diff.changes, inputs.desired, work, leasing) else {
+    let Some(steps) = order::steps(&diff.changes, &desired, work, leasing) else {
         return Err(vec![Refusal {
             code: "envc::plan::bug",
             address: diff.changes.first().map_or_else(

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use envc_core::Marker;
 use envc_kinds::Mutability;
 use serde_json::Value as Json;
 use similar::{ChangeTag, TextDiff};
@@ -72,8 +73,8 @@ pub struct RenderOptions {
 /// The plan for people; ends in a line break. An empty plan is "No changes."
 pub fn render_plan(plan: &Plan, palette: &Palette, options: RenderOptions) -> String {
     let StateKey { project, env, .. } = &plan.basis.key;
-    let marker = format!("envc:{project}/{env}");
-    let mut page = Page { text: String::new(), palette, verbose: options.verbose, marker };
+    let verbose = options.verbose;
+    let mut page = Page { text: String::new(), palette, verbose, project, env };
     let shown = |change: &&Change| options.verbose || change.action != Action::Keep;
     page.drift(plan);
     let told = page.leases(plan);
@@ -111,7 +112,8 @@ struct Page<'a> {
     text: String,
     palette: &'a Palette,
     verbose: bool,
-    marker: String,
+    project: &'a str,
+    env: &'a str,
 }
 
 impl Page<'_> {
@@ -188,6 +190,13 @@ impl Page<'_> {
         any
     }
 
+    /// True for the marker that every resource of the environment has, without other words.
+    fn is_marker(&self, change: &Change, text: &str) -> bool {
+        let Self { project, env, .. } = *self;
+        let marker = Marker { project, env, label: change.address.name() };
+        !text.contains(' ') && marker.begins(text)
+    }
+
     /// The short fields of something new as the spec writes them, without those that the name
     /// says already.
     fn terse_fields(&self, change: &Change) -> String {
@@ -199,7 +208,8 @@ impl Page<'_> {
             };
             let said = match after {
                 Json::String(after) => {
-                    *after == self.marker || change.name.split(' ').any(|word| word == after)
+                    self.is_marker(change, after)
+                        || change.name.split(' ').any(|word| word == after)
                 }
                 Json::Array(items) => items.is_empty(),
                 Json::Object(items) => items.is_empty(),

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use envc_core::{Address, KindId};
-use envc_spec::{Consumer, Deploy, DoMigration, Worker};
+use envc_spec::{Consumer, Deploy, DoMigration, MARKER_VARIABLE, Worker};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -26,7 +26,7 @@ const HEADER: &str =
 /// What a `wrangler.jsonc` says, in the order in which it says it.
 #[derive(Debug, Serialize)]
 pub(crate) struct Config<'a> {
-    name: &'a str,
+    name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     main: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,6 +59,9 @@ pub(crate) struct Config<'a> {
     /// All bindings as the spec has them, for templates.
     #[serde(skip)]
     bindings: Vec<Json>,
+    /// What a template may not leave out.
+    #[serde(skip)]
+    pub(crate) marker: Option<&'a str>,
 }
 
 /// Why a configuration cannot be written.
@@ -78,7 +81,7 @@ impl<'a> Config<'a> {
         remote: bool,
     ) -> Result<Self, Vec<Problem>> {
         let mut config = Self {
-            name: &worker.script,
+            name: known.script(worker),
             main: worker.main.as_deref(),
             compatibility_date: worker.compatibility_date.as_deref(),
             compatibility_flags: &worker.compatibility_flags,
@@ -87,14 +90,18 @@ impl<'a> Config<'a> {
             kv_namespaces: Vec::new(),
             r2_buckets: Vec::new(),
             queues: Queues::default(),
-            durable_objects: Objects { bindings: objects(worker) },
+            durable_objects: Objects { bindings: objects(worker, known) },
             migrations: worker.migrations.iter().map(migration).collect(),
             triggers: Triggers { crons: &worker.crons },
             routes: routes(worker, known.env.zone.as_deref()),
             no_bundle: matches!(worker.deploy, Deploy::Bundle(_)),
             dev: worker.port.map(|port| Dev { port }),
             bindings: Vec::new(),
+            marker: worker.marker.as_deref(),
         };
+        if let Some(marker) = config.marker {
+            config.vars.insert(MARKER_VARIABLE, marker.to_owned());
+        }
         let mut problems = Vec::new();
         for (name, text) in &worker.vars {
             if text.is_secret() {
@@ -247,13 +254,17 @@ fn routes<'a>(worker: &'a Worker, zone: Option<&'a str>) -> Vec<Route<'a>> {
     routes.chain(domains).collect()
 }
 
-fn objects(worker: &Worker) -> Vec<Object<'_>> {
+fn objects<'a>(worker: &'a Worker, known: &Known<'_>) -> Vec<Object<'a>> {
+    let script = |name: &String| {
+        let other = known.env.workers.iter().find(|other| other.script == *name);
+        other.map_or_else(|| name.clone(), |other| known.script(other))
+    };
     let objects = worker.durable_objects.iter();
     objects
         .map(|object| Object {
             name: &object.name,
             class_name: &object.class,
-            script_name: object.script.as_deref(),
+            script_name: object.script.as_ref().map(script),
         })
         .collect()
 }

@@ -46,7 +46,6 @@ impl<'a> Scope<'a> {
                 _ => MigrateMode::Auto,
             },
             ttl_s: text("ttl").and_then(|ttl| parse_duration_s(ttl).ok()),
-            marker: self.marker.clone(),
             state_store: settings::state_store(project),
             migrations: migrations(merged),
             resources,

@@ -1,4 +1,6 @@
-//! From a git branch to the part of an ID.
+//! From a git branch to an ID, or to the part of one.
+
+use envc_core::{Digest, limits};
 
 /// What stands for a branch that has no name (a detached HEAD, no git at all).
 const NO_BRANCH: &str = "detached";
@@ -28,6 +30,40 @@ pub fn identity_from_branch(branch: Option<&str>, max_length: usize) -> String {
     if out.is_empty() { cut(NO_LETTERS, max_length) } else { out }
 }
 
+/// The ID that a branch gives without chance. Invariant: no two branches give the same one. A branch
+/// that had to be changed or cut for it gets a digest of its whole name behind it, and so does one
+/// that could be taken for such an ID.
+pub fn branch_id(branch: Option<&str>, max_length: usize) -> String {
+    let folded = identity_from_branch(branch, max_length);
+    let Some(branch) = branch else { return folded };
+    if folded == branch && branch != NO_BRANCH && !ends_like_a_digest(branch) {
+        return folded;
+    }
+    let digest = digest(branch);
+    match max_length.checked_sub(digest.len() + 1) {
+        Some(room @ 1..) => format!("{}-{digest}", identity_from_branch(Some(branch), room)),
+        _ => cut(&digest, max_length.max(1)),
+    }
+}
+
+/// A digit, then letters and digits: few words look so.
+fn digest(branch: &str) -> String {
+    let hex: String = Digest::of(branch).as_str().chars().take(16).collect();
+    let mut rest = u64::from_str_radix(&hex, 16).unwrap_or_default();
+    let mut digits = vec![char::from_digit(u32::try_from(rest % 10).unwrap_or_default(), 10)];
+    rest /= 10;
+    for _ in 1..limits::ID_DIGEST_CHARS {
+        digits.push(char::from_digit(u32::try_from(rest % 36).unwrap_or_default(), 36));
+        rest /= 36;
+    }
+    digits.into_iter().flatten().collect()
+}
+
+fn ends_like_a_digest(branch: &str) -> bool {
+    let last = branch.rsplit('-').next().unwrap_or_default();
+    last.len() == limits::ID_DIGEST_CHARS && last.starts_with(|c: char| c.is_ascii_digit())
+}
+
 fn cut(text: &str, max_length: usize) -> String {
     let kept = text.get(..max_length).unwrap_or(text);
     kept.trim_matches('-').to_owned()
@@ -55,5 +91,52 @@ mod tests {
         assert_eq!(identity_from_branch(None, 20), "detached");
         assert_eq!(identity_from_branch(None, 3), "det");
         assert_eq!(identity_from_branch(Some("a"), 0), "a");
+    }
+
+    #[test]
+    fn a_branch_that_lost_something_gets_a_digest_of_all_of_it() {
+        let id = |branch: &str| branch_id(Some(branch), 20);
+        for same in ["main", "fix-login", "a", "fix-overflow", "x1"] {
+            assert_eq!(id(same), same);
+        }
+        for (branch, part) in [
+            ("fix/login", "fix-login"),
+            ("Main", "main"),
+            ("größe", "gr-e"),
+            ("日本語", "branch"),
+            ("", "branch"),
+            ("a--b", "a-b"),
+            ("-a", "a"),
+            ("dependabot/npm_and_yarn/a", "dependabot"),
+            ("detached", "detached"),
+            // It could be the ID of another branch.
+            ("fix-1abcdefg", "fix-1abcdef"),
+            ("1abcdefg", "1abcdefg"),
+        ] {
+            let digest = digest(branch);
+            assert_eq!(id(branch), format!("{part}-{digest}"), "{branch}");
+            assert!(id(branch).len() <= 20 && ends_like_a_digest(&id(branch)), "{branch}");
+        }
+        assert_eq!(branch_id(None, 20), "detached");
+    }
+
+    #[test]
+    fn no_two_branches_share_an_id() {
+        let mut seen = std::collections::BTreeMap::new();
+        let words = ["a", "A", "-", "--", "/", "_", "ü", "fix", "1abcdefg", "detached"];
+        for number in 0..words.len().pow(3) {
+            let word = |place: u32| words[number / words.len().pow(place) % words.len()];
+            let branch = format!("{}{}{}", word(0), word(1), word(2));
+            for max_length in [12, 20, 40] {
+                let id = branch_id(Some(&branch), max_length);
+                assert!(id.len() <= max_length && !id.is_empty(), "{branch}: {id}");
+                assert!(envc_core::PartProblem::of(&id).is_none(), "{branch}: {id}");
+                let before = seen.entry((id, max_length)).or_insert_with(|| branch.clone());
+                assert_eq!(*before, branch);
+                // A branch that is called as another one's ID has another ID.
+                let id = branch_id(Some(&branch), max_length);
+                assert!(id == branch || branch_id(Some(&id), max_length) != id, "{branch}: {id}");
+            }
+        }
     }
 }

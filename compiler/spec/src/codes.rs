@@ -46,7 +46,7 @@ codes! {
     NAME_WITHOUT_ENV "name_without_env" "A name or host must contain `{env}` where the ID is not fixed."
     ENV_NOT_APART "env_not_apart" "Beside `{env}` in a name or a host stands `-`, `.` or an end: else another ID could give the same text."
     DASHES "dashes" "A project, a name or an ID holds `--`, which separates the parts of a name in the account, or begins or ends with a dash."
-    RESERVED_NAME "reserved_name" "A name begins as internationalised host names do: two characters and two dashes."
+    RESERVED_NAME "reserved_name" "The name is kept for something else: it begins as internationalised host names do, or it is `ENVC` in a Worker."
     NO_EDGE "no_edge" "State on the edge needs an `edge` node that says where it is."
     NO_ZONE "no_zone" "A host needs the project's zone."
     HOST_OUTSIDE_ZONE "host_outside_zone" "A host lies outside the project's zone."

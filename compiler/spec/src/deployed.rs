@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use envc_core::{Address, Desired, Diagnostic, Input, KindId, Mode, Output, Part, Text, Value};
 use envc_kinds::worker_bindings as bindings;
 
-use crate::{Consumer, Deploy, DoMigration, Later, Worker, codes, scope::Scope};
+use crate::{Consumer, Deploy, DoMigration, Later, MARKER_VARIABLE, Worker, codes, scope::Scope};
 
 impl Scope<'_> {
     /// All resources of workers with `deploy="bundle"`. `resources` are those of the other nodes.
@@ -74,10 +74,12 @@ impl Scope<'_> {
     fn script_of(&self, worker: &Worker, workers: &[Worker]) -> Desired {
         let flags = worker.compatibility_flags.iter().map(Value::text).collect();
         let mut fields = BTreeMap::from([
-            ("marker".to_owned(), Value::text(&self.marker)),
             ("compatibility-flags".to_owned(), Value::List(flags)),
             ("bindings".to_owned(), Value::List(bindings_of(worker, workers))),
         ]);
+        if let Some(marker) = &worker.marker {
+            fields.insert("marker".to_owned(), Value::text(marker));
+        }
         if let Some(date) = &worker.compatibility_date {
             fields.insert("compatibility-date".to_owned(), Value::text(date));
         }
@@ -136,6 +138,10 @@ fn bindings_of(worker: &Worker, workers: &[Worker]) -> Vec<Value> {
     }
     for (name, text) in &worker.vars {
         all.insert(name, bindings::plain_text(name, text));
+    }
+    if let Some(marker) = &worker.marker {
+        let value = bindings::plain_text(MARKER_VARIABLE, &Text::literal(marker));
+        all.insert(MARKER_VARIABLE, value);
     }
     for object in &worker.durable_objects {
         // Another script of envc's comes first; one that somebody else deploys has to be there.

@@ -121,8 +121,6 @@ pub struct Environment {
     pub migrate: MigrateMode,
     /// How long it lives after its last apply, in seconds.
     pub ttl_s: Option<u64>,
-    /// `envc:{project}/{env}`
-    pub marker: String,
     /// The state store: `local` (default), `r2`, `edge`.
     pub state_store: StateStoreKind,
     /// The desired graph's nodes, by address.
@@ -167,7 +165,6 @@ impl Environment {
             prefix: project.to_owned(),
             zone: None,
             type_name: type_name.to_owned(),
-            marker: format!("envc:{project}/{}", instance.id),
             instance,
             identity,
             protect: false,
@@ -223,6 +220,8 @@ pub struct Worker {
     pub script: String,
     /// The spec does not give the script's name.
     pub default_name: bool,
+    /// The marker that its variable [`MARKER_VARIABLE`] holds; none with `marker #false`.
+    pub marker: Option<String>,
     /// Its folder, relative to the spec's folder.
     pub path: String,
     /// The template of its configuration, relative to the spec's folder; whole when left out.
@@ -258,6 +257,9 @@ pub struct Worker {
     /// Where it is declared.
     pub span: Span,
 }
+
+/// The plain variable by which envc knows its own Workers, whoever deploys them.
+pub const MARKER_VARIABLE: &str = "ENVC";
 
 /// How a script gets to the account.
 #[derive(Clone, Debug, PartialEq, Eq)]

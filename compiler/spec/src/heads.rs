@@ -191,6 +191,19 @@ fn branch(node: &Node, found: &mut Diagnostics) -> Option<Identity> {
         );
         return None;
     }
+    let least = limits::BRANCH_ID_CHARS_MIN;
+    if !unique && max_length < least {
+        let message = format!(
+            "without `unique` an ID needs {least} characters: a digest keeps long branches apart"
+        );
+        let span = given.map_or(node.span, |scalar| scalar.span);
+        found.push(
+            Diagnostic::error(codes::INVALID_IDENTITY, span, message)
+                .at("too short")
+                .help(format!("write max-length={least} or more, or add `unique`")),
+        );
+        return None;
+    }
     Some(Identity::Branch { max_length, unique })
 }
 

@@ -39,10 +39,11 @@ mod taint;
 mod worker_checks;
 mod workers;
 
-pub use branch::identity_from_branch;
+pub use branch::{branch_id, identity_from_branch};
 pub use environment::{
     Binding, Consumer, Deploy, DoMigration, Dotenv, DurableObject, Edge, EdgePool, Endpoint,
-    Environment, FileSpec, Identity, Instance, Later, Lease, LeaseAttribute, MigrateMode,
-    MigrationDir, PortRange, Requirement, SecretProvider, StateStoreKind, TypeHead, When, Worker,
+    Environment, FileSpec, Identity, Instance, Later, Lease, LeaseAttribute, MARKER_VARIABLE,
+    MigrateMode, MigrationDir, PortRange, Requirement, SecretProvider, StateStoreKind, TypeHead,
+    When, Worker,
 };
 pub use spec::{Spec, load};

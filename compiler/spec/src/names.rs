@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use envc_core::{Diagnostic, PhysicalName, Span, Text};
+use envc_core::{Diagnostic, Marker, PhysicalName, Span, Text};
 use envc_kinds::{Lower, NameProblem};
 use envc_syntax::{Node, Scalar, ScalarValue};
 
@@ -447,8 +447,8 @@ impl Lower for Lowering<'_, '_> {
         self.scope.given.zone
     }
 
-    fn marker(&self) -> &str {
-        &self.scope.marker
+    fn marker<'m>(&'m self, label: &'m str) -> Marker<'m> {
+        self.scope.marker(label)
     }
 
     fn protected(&self) -> bool {

@@ -5,7 +5,7 @@ use std::{
     rc::Rc,
 };
 
-use envc_core::{Diagnostic, Diagnostics, Part, Span, Text};
+use envc_core::{Diagnostic, Diagnostics, Marker, Part, Span, Text};
 use envc_syntax::{Node, Scalar};
 
 use crate::{Instance, PortRange, check, codes, merge::Merged};
@@ -142,8 +142,6 @@ pub(crate) struct Given<'a> {
 pub(crate) struct Scope<'a> {
     /// What was given.
     pub(crate) given: Given<'a>,
-    /// `envc:{project}/{env}`
-    pub(crate) marker: String,
     /// The ranges of all port owners.
     pub(crate) ports: BTreeMap<&'a str, PortRange>,
     /// The `let`s.
@@ -170,7 +168,6 @@ impl<'a> Scope<'a> {
         let lets =
             merged.all("let").filter_map(Node::label).map(|name| (name, Slot::New)).collect();
         Self {
-            marker: format!("envc:{}/{}", given.project, given.instance.id),
             ports: port_ranges(merged, &mut found),
             hosts: hosts(merged, &mut found),
             given,
@@ -181,6 +178,11 @@ impl<'a> Scope<'a> {
             chars: 0,
             found,
         }
+    }
+
+    /// The marker of a resource with this label.
+    pub(crate) fn marker<'m>(&'m self, label: &'m str) -> Marker<'m> {
+        Marker { project: self.given.project, env: &self.given.instance.id, label }
     }
 
     /// Reports a mistake.

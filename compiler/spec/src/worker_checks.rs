@@ -7,7 +7,7 @@ use croner::parser::{CronParser, Seconds, Year};
 use envc_core::{Diagnostic, Span};
 use envc_syntax::{Node, Scalar};
 
-use crate::{codes, scope::Scope};
+use crate::{MARKER_VARIABLE, codes, scope::Scope};
 
 /// What puts a name into the object that a Worker's code gets as `env`, and what it is called.
 const IN_ENV: [(&str, &str); 4] = [
@@ -38,6 +38,14 @@ impl Scope<'_> {
         for child in &node.children {
             let word = IN_ENV.iter().find(|(kind, _)| *kind == child.name.value);
             let (Some((_, word)), Some(name)) = (word, child.label()) else { continue };
+            if name == MARKER_VARIABLE {
+                let message = format!("`{name}` is the variable by which envc knows its Workers");
+                self.error(
+                    Diagnostic::error(codes::RESERVED_NAME, child.label_span(), message)
+                        .at(format!("cannot be {word}"))
+                        .help("give it another name"),
+                );
+            }
             match seen.get(name) {
                 // Two of one kind are reported, or merged, by the checker.
                 Some((first, _)) if first == word => {}

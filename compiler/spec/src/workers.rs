@@ -1,7 +1,7 @@
 //! Workers: bindings, variables, consumers, Durable Objects.
 
 use envc_core::{Address, Diagnostic, Input, KindId, Part, Text};
-use envc_kinds::SCRIPT_NAME;
+use envc_kinds::{SCRIPT_NAME, is_marked};
 use envc_syntax::{Node, Prop, Scalar};
 
 use crate::{
@@ -27,6 +27,7 @@ impl Scope<'_> {
         Worker {
             script,
             default_name: node.prop("name").is_none(),
+            marker: is_marked(node).then(|| self.marker(&name).to_string()),
             path: text_prop(node, "path").unwrap_or_default(),
             template: node.child("template").and_then(Node::label).map(str::to_owned),
             main: text_prop(node, "main"),

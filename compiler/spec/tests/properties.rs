@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use envc_spec::{Instance, identity_from_branch, load};
+use envc_spec::{Instance, branch_id, identity_from_branch, load};
 use proptest::prelude::*;
 
 const EVENTUALL: &str = include_str!("../../../specs/eventuall/environment.kdl");
@@ -88,5 +88,15 @@ proptest! {
         prop_assert!(id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'));
         prop_assert!(!id.starts_with('-') && !id.ends_with('-') && !id.contains("--"));
         prop_assert_eq!(&identity_from_branch(Some(&id), max_length), &id);
+    }
+
+    #[test]
+    fn two_branches_never_share_an_id(
+        one in "[a-c/_A-]{0,9}", other in "[a-c/_A-]{0,9}", max_length in 12_usize..41,
+    ) {
+        let id = branch_id(Some(&one), max_length);
+        prop_assert!(!id.is_empty() && id.len() <= max_length);
+        prop_assert_eq!(envc_core::PartProblem::of(&id), None);
+        prop_assert_eq!(one == other, id == branch_id(Some(&other), max_length));
     }
 }

@@ -116,7 +116,9 @@ fn a_namesake_under_a_fixed_name_is_taken_over_only_when_asked() {
         says(&env.envc(args).exits(1), &["nothing proves", "kv.cache", "--adopt"]);
     }
     assert_eq!(env.cloud_listing(), before);
-    let _adopted = env.envc(&["apply", "--adopt"]).exits(0);
+    says(&env.envc(&["apply", "--adopt", "kv.cahe"]).exits(64), &["no kv.cahe", "kv.cache"]);
+    assert_eq!(env.cloud_listing(), before);
+    let _adopted = env.envc(&["apply", "--adopt", "kv.cache"]).exits(0);
     assert_eq!(env.cloud_listing(), before);
     let _gone = env.envc(&["destroy"]).exits(0);
     assert!(env.cloud_listing().is_empty());

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use envc_tests::TestEnv;
+use envc_tests::{Ran, TestEnv};
 use http::Method;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::common::{FIXED, ONE_KV, check, edit, id, says};
 
@@ -212,6 +212,77 @@ fn pull_requests_have_environments_of_their_own() {
     env.lose_states();
     let _gone = env.envc(&["destroy", "ephemeral", "--pr", "42", "--if-exists"]).exits(0);
     assert_eq!(names(), ["shop--cache--pr-7"]);
+}
+
+/// Both give `shop-api-db-pr-1` where names are joined by one dash.
+#[test]
+fn two_projects_in_one_account_never_share_a_name() {
+    let spec = |project: &str, label: &str| {
+        format!(
+            "project \"{project}\"\n\
+             environment \"ephemeral\" {{ when pr ; identity \"pr-{{env.pr}}\" }}\n\
+             d1 \"{label}\"\n\
+             allow \"unused_resource\" \"pr_without_ttl\"\n"
+        )
+    };
+    let env = TestEnv::of_text(&spec("shop", "api-db"));
+    let _first = env.envc(&["apply", "--pr", "1", "--yes"]).exits(0);
+    let first = env.cloud_listing();
+    env.write("environment.kdl", &spec("shop-api", "db"));
+    let ran = env.envc(&["apply", "--pr", "1", "--yes"]).exits(0);
+    assert!(!ran.stderr.contains("adopt"), "{ran}");
+    assert_eq!(env.cloud_listing().names("d1"), ["shop--api-db--pr-1", "shop-api--db--pr-1"]);
+    let _gone = env.envc(&["destroy", "--pr", "1", "--yes"]).exits(0);
+    assert_eq!(env.cloud_listing(), first);
+    env.write("environment.kdl", &spec("shop", "api-db"));
+    let _none = env.envc(&["plan", "--pr", "1", "--detailed-exitcode"]).exits(0);
+}
+
+#[test]
+fn what_has_a_name_of_the_first_version_keeps_it_and_proves_nothing() {
+    let spec = "project \"shop\"\n\
+        environment \"ephemeral\" { when pr ; identity \"pr-{env.pr}\" }\n\
+        kv \"cache\"\nr2 \"files\"\nqueue \"jobs\"\n\
+        allow \"unused_resource\" \"pr_without_ttl\"\n";
+    let env = TestEnv::of_text(spec);
+    let post = |path: &str, body: &Json| env.cloud().of_account(&Method::POST, path, Some(body));
+    let _kv = post("/storage/kv/namespaces", &json!({ "title": "shop-cache-pr-7" }));
+    let _r2 = post("/r2/buckets", &json!({ "name": "shop-files-pr-7" }));
+    let _queue = post("/queues", &json!({ "queue_name": "shop-jobs-pr-7" }));
+    let before = env.cloud_listing();
+    let told = |ran: &Ran| {
+        for (address, name) in [
+            ("kv.cache", "shop-cache-pr-7"),
+            ("r2.files", "shop-files-pr-7"),
+            ("queue.jobs", "shop-jobs-pr-7"),
+        ] {
+            let command = format!("envc apply ephemeral --pr 7 --adopt {address}");
+            says(ran, &[&format!("`{name}`"), &format!("could be {address} of `pr-7`"), &command]);
+        }
+    };
+    // A destroy on another machine finds them, tells them, and leaves them alone.
+    told(&env.envc(&["destroy", "--pr", "7", "--yes"]).exits(3));
+    assert_eq!(env.cloud_listing(), before);
+    told(&env.envc(&["plan", "--pr", "7"]).exits(0));
+    // Taken over, they keep their names, and nothing is left to do.
+    let adopt = ["--adopt", "kv.cache", "--adopt", "r2.files", "--adopt", "queue.jobs"];
+    let args: Vec<&str> = ["apply", "--pr", "7", "--yes"].into_iter().chain(adopt).collect();
+    let _taken = env.envc(&args).exits(0);
+    assert_eq!(env.cloud_listing(), before);
+    let none = env.envc(&["plan", "--pr", "7", "--detailed-exitcode"]).exits(0);
+    assert!(!none.stderr.contains("could be"), "{none}");
+    // A change in place is made under the name that is there; a name of one's own is a rename.
+    edit(&env, "queue \"jobs\"", "queue \"jobs\" retention=86400");
+    let _changed = env.envc(&["apply", "--pr", "7", "--yes"]).exits(0);
+    assert_eq!(env.cloud_listing(), before);
+    edit(&env, "kv \"cache\"", "kv \"cache\" name=\"own-{env}\"");
+    let _renamed = env.envc(&["apply", "--pr", "7", "--yes"]).exits(0);
+    assert_eq!(env.cloud_listing().names("kv"), ["own-pr-7"]);
+    // Whether a project has a short form changes nothing of what is recorded.
+    edit(&env, "project \"shop\"", "project \"shop\" short=\"shp\"");
+    let _none = env.envc(&["plan", "--pr", "7", "--detailed-exitcode"]).exits(0);
+    let _gone = env.envc(&["destroy", "--pr", "7", "--yes"]).exits(0);
+    assert!(env.cloud_listing().is_empty());
 }
 
 #[test]

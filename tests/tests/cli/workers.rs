@@ -51,7 +51,7 @@ fn a_bundle_is_deployed_with_all_that_stands_before_it_and_the_next_apply_has_no
     let settings = settings(&env);
     let bindings = settings["bindings"].as_array().unwrap();
     let names: Vec<&str> = bindings.iter().filter_map(|it| it["name"].as_str()).collect();
-    assert_eq!(names, ["CACHE", "DB", "GREETING", "JOBS", "ROOM", "KEY"], "{settings}");
+    assert_eq!(names, ["CACHE", "DB", "ENVC", "GREETING", "JOBS", "ROOM", "KEY"], "{settings}");
     assert!(!settings.to_string().contains("the-planted-secret"));
     assert_eq!(settings["migration_tag"], json!("v1"));
     for (name, state) in env.states() {
@@ -159,10 +159,37 @@ fn a_script_of_somebody_elses_is_never_uploaded_over() {
     let answer = env.cloud().form_of_account(&Method::PUT, path, "x", body.into());
     assert_eq!(answer.0, 200, "{answer:?}");
     let refused = env.envc(&APPLY).exits(1);
-    says(&refused, &["already has a Worker named `shop--web--main`", "--adopt"]);
+    says(
+        &refused,
+        &["already has a Worker named `shop--web--main`", "envc apply local --adopt worker.web"],
+    );
     assert_eq!(env.cloud_listing().counts().len(), 1, "nothing was made");
-    let adopted: Vec<&str> = APPLY.into_iter().chain(["--adopt"]).collect();
+    let adopted: Vec<&str> = APPLY.into_iter().chain(["--adopt", "worker.web"]).collect();
     let _taken = env.envc(&adopted).exits(0);
+    let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+}
+
+#[test]
+fn a_script_is_known_by_its_variable_whoever_recorded_it() {
+    let mut env = fresh();
+    edit(&env, "identity branch max-length=20 unique", "identity \"main\"");
+    env.set("ENVC_CLOUD", "local");
+    let _made = env.envc(&APPLY).exits(0);
+    let marker = json!({ "type": "plain_text", "name": "ENVC", "text": "envc:shop/main/web" });
+    let settings =
+        || env.cloud().of_account(&Method::GET, "/workers/scripts/shop--web--main/settings", None);
+    let bindings = settings()["bindings"].as_array().cloned().unwrap_or_default();
+    assert!(bindings.contains(&marker), "{bindings:?}");
+    // A fixed ID proves nothing: what has no marker has to be named.
+    env.lose_states();
+    let ran = env.envc(&APPLY).exits(1);
+    let stores = ["d1.main", "kv.cache", "queue.dead", "queue.jobs"];
+    let adopt: Vec<&str> = stores.into_iter().flat_map(|store| ["--adopt", store]).collect();
+    // The script proves itself, and what serves it goes with it.
+    says(&ran, &[&format!("envc apply local {}\n", adopt.join(" "))]);
+    let before = env.cloud_listing();
+    let _taken = env.envc(&[&APPLY[..], &adopt].concat()).exits(0);
+    assert_eq!(env.cloud_listing(), before);
     let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
 }
 

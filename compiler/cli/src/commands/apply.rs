@@ -110,9 +110,7 @@ impl Apply<'_> {
         if !session.is_known() {
             return Err(destroyed_meanwhile(&session.id));
         }
-        if self.args.adopt {
-            engine.adopt();
-        }
+        engine.adopt(&self.args.adopt, loaded.state.as_ref())?;
         // Asking tools for their versions takes as long as a round trip, so both are done at once.
         let (observation, tools) = tokio::join!(
             engine.observe_with_leases(loaded.state.as_ref(), LeaseQuestion::Renew),

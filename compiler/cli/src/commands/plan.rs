@@ -83,9 +83,7 @@ async fn plan(
     let pools = access.pools(session, &reporter, &stop, false);
     let (mut engine, mut loaded) =
         Engine::open(session, &connection, edge.as_ref(), &reporter, &stop, Hold::Read).await?;
-    if args.adopt {
-        engine.adopt();
-    }
+    engine.adopt(&args.adopt, loaded.state.as_ref())?;
     engine.lease_from(&pools);
     let (observation, leases) =
         engine.observe_with_leases(loaded.state.as_ref(), LeaseQuestion::Look).await?;

@@ -1,6 +1,7 @@
 //! What holds of every run.
 
 use envc_exec::{CallClass, RunError, observe};
+use envc_plan::Ownership;
 use futures::executor::block_on;
 
 use crate::world::{Fake, Reply, desired};
@@ -169,7 +170,14 @@ fn nonsense_is_never_an_empty_account() {
     ] {
         let script: Vec<_> = (1..=50).map(|n| ("GET", n, Reply::Body(status, body))).collect();
         let fake = scripted(&script);
-        let seen = block_on(observe(&fake.client(), &Fake::scope(), &desired(), None, &[]));
+        let seen = block_on(observe(
+            &fake.client(),
+            &Fake::scope(),
+            &desired(),
+            None,
+            &Ownership::default(),
+            &[],
+        ));
         assert!(seen.is_err(), "{status} {body}: {seen:?}");
     }
 }
@@ -179,8 +187,15 @@ fn nonsense_is_never_an_empty_account() {
 fn a_read_that_never_succeeds_ends_with_its_cause() {
     let script: Vec<_> = (1..=50).map(|n| ("GET", n, Reply::Dropped)).collect();
     let fake = scripted(&script);
-    let error =
-        block_on(observe(&fake.client(), &Fake::scope(), &desired(), None, &[])).unwrap_err();
+    let error = block_on(observe(
+        &fake.client(),
+        &Fake::scope(),
+        &desired(),
+        None,
+        &Ownership::default(),
+        &[],
+    ))
+    .unwrap_err();
     assert_eq!(error.class, CallClass::Unknown);
     assert!((2..=10).contains(&fake.sends("GET").len()), "{:?}", fake.log());
 }

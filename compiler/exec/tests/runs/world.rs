@@ -310,7 +310,7 @@ impl Fake {
             uploads: &BTreeMap::new(),
             parallelism: 1,
             news: false,
-            names_are_proof: false,
+            ownership: &Ownership::default(),
             leasing: Leasing {
                 pools: None,
                 held: &BTreeMap::new(),

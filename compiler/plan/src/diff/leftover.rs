@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Address, Desired};
+use envc_core::{Address, Desired, Marker};
 use envc_kinds::{Place, kind};
 
-use super::{Differ, ownership::has_marker};
+use super::Differ;
 use crate::{
     model::{Action, Change, Record},
     observe::Seen,
@@ -74,6 +74,7 @@ impl<'a> Differ<'a> {
     pub(super) fn named(&mut self, wanted: &'a Desired) {
         let Some(seen) = self.index.by_name(wanted.address.kind(), &wanted.name) else { return };
         if let Some(proof) = self.proof(wanted, seen) {
+            self.ids.insert(&wanted.address, &seen.observed.id);
             let needs = wanted.needs().into_iter().cloned().collect();
             self.leftover(&wanted.address, seen, needs, proof);
         }
@@ -81,8 +82,10 @@ impl<'a> Differ<'a> {
 
     /// What carries this environment's marker and is neither wanted nor recorded.
     pub(super) fn marked(&mut self) {
+        let ours = self.ownership;
         for (kind, seen) in self.index.all() {
-            if has_marker(seen, &self.ownership.marker) {
+            let comment = seen.observed.comment.as_deref();
+            if comment.is_some_and(|comment| Marker::is_of(comment, &ours.project, &ours.env)) {
                 let address = Address::new(kind, &seen.observed.name);
                 let reason = "carries this environment's marker, and the spec does not know it";
                 self.leftover(&address, seen, Vec::new(), reason);

@@ -96,6 +96,9 @@ pub(crate) fn diff_destroy(inputs: &DiffInputs<'_>) -> Diff {
     let mut differ = Differ::new(inputs);
     let nothing = BTreeMap::new();
     differ.dropped(&nothing, "");
+    for (address, recorded) in inputs.state.into_iter().flat_map(|state| &state.resources) {
+        differ.ids.insert(address, &recorded.id);
+    }
     differ.interrupted();
     for wanted in inputs.desired.values().filter(|wanted| wanted.is_managed()) {
         differ.named(wanted);
@@ -321,9 +324,7 @@ impl<'a> Differ<'a> {
                      environment made it",
                     seen.observed.id
                 ),
-                help: "take it over with --adopt, bind to it with `existing` in the spec, or \
-                       choose another name"
-                    .into(),
+                help: "bind to it with `existing` in the spec, or choose another name".into(),
             });
             return;
         };

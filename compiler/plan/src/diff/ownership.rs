@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use envc_core::{Address, Desired, KindId};
+use envc_core::{Address, Desired, KindId, Marker, PhysicalName};
 use envc_kinds::{Place, kind};
 
 use super::Differ;
@@ -14,14 +14,52 @@ use crate::{
 /// What proves that an unrecorded namesake is ours.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ownership {
-    /// `envc:{project}/{env}`
-    pub marker: String,
-    /// The environment's ID was minted by this user and is in their registry.
+    /// The project.
+    pub project: String,
+    /// What stands for the project in names.
+    pub prefix: String,
+    /// The environment's ID.
+    pub env: String,
+    /// The environment's ID has chance in it, was minted by this user and is in their registry.
     pub registered: bool,
-    /// The identity holds the pull request's number: the name is proof enough.
+    /// The identity holds the pull request's number.
     pub per_pr: bool,
-    /// `--adopt`: the user said so.
-    pub adopt: bool,
+    /// The project's names in this account are claimed by this repository: what has a pull
+    /// request's name of this project was made from here.
+    pub claimed: bool,
+    /// `--adopt`: the user named them.
+    pub adopt: BTreeSet<Address>,
+}
+
+impl Ownership {
+    /// The marker of a resource.
+    pub fn marker<'m>(&'m self, address: &'m Address) -> Marker<'m> {
+        Marker { project: &self.project, env: &self.env, label: address.name() }
+    }
+
+    /// True when the name alone proves a resource ours. Invariant: the ID in it is nobody else's,
+    /// or it reads back into exactly this project, label and pull request, where nobody else may
+    /// give such names. A name of a user's own, or of the first version, could be another one's.
+    pub fn name_proves(&self, address: &Address, name: &str) -> bool {
+        self.registered || self.reads_back(address, name)
+    }
+
+    fn reads_back(&self, address: &Address, name: &str) -> bool {
+        let own = PhysicalName { project: &self.prefix, label: address.name(), env: &self.env };
+        self.per_pr && self.claimed && PhysicalName::parse(name) == Some(own)
+    }
+
+    /// The name that the first version gave a resource whose name the spec does not give.
+    pub(crate) fn first_name(&self, wanted: &Desired) -> Option<String> {
+        let (project, label, env) = (&self.project, wanted.address.name(), &self.env);
+        let own = wanted.default_name && wanted.parent.is_none();
+        own.then(|| PhysicalName { project, label, env }.of_first_version())
+    }
+
+    /// True when something that was seen proves itself ours, by its marker or its name.
+    pub(crate) fn proves_alone(&self, address: &Address, seen: &Seen) -> bool {
+        has_marker(seen, &self.marker(address)) || self.reads_back(address, &seen.observed.name)
+    }
 }
 
 /// Why a plan cannot be made.
@@ -51,19 +89,33 @@ impl Differ<'_> {
         if self.deletes.contains(seen.observed.id.as_str()) {
             return Some("an apply that was interrupted was replacing it");
         }
+        if has_marker(seen, &ours.marker(&wanted.address)) {
+            return Some("it carries this environment's marker");
+        }
         if self.is_recorded(kind, seen) {
             return Some("it is recorded under another address");
         }
-        if has_marker(seen, &ours.marker) {
-            return Some("it carries this environment's marker");
-        }
-        if ours.registered {
+        // Of the first version's names not even one with chance in it tells the label.
+        let by_name = ours.first_name(wanted).is_none_or(|old| old != seen.observed.name);
+        if ours.registered && by_name {
             return Some("it has this environment's name, which only this user's registry gives");
         }
-        if ours.per_pr {
+        if ours.reads_back(&wanted.address, &seen.observed.name) {
             return Some("it has this pull request's name");
         }
-        ours.adopt.then_some("taken over, as asked for")
+        if self.serves_ours(wanted, seen) {
+            return Some("it belongs to a resource of ours");
+        }
+        ours.adopt.contains(&wanted.address).then_some("taken over, as asked for")
+    }
+
+    /// True for what serves a resource of ours, as a route does its Worker.
+    fn serves_ours(&self, wanted: &Desired, seen: &Seen) -> bool {
+        let Some(field) = kind(wanted.address.kind()).serves() else { return false };
+        let Some(value) = wanted.fields.get(field) else { return false };
+        let ours = value.addresses().into_iter().all(|address| self.ids.contains_key(address));
+        let known = value.resolve(&mut |part| self.known(part));
+        ours && known.is_some() && known.as_ref() == seen.observed.fields.get(field)
     }
 }
 
@@ -148,10 +200,6 @@ pub(super) fn protected(address: &Address, what: &str, reason: &str) -> Refusal 
 }
 
 /// True when what was seen carries exactly this marker, alone or followed by the user's words.
-pub(super) fn has_marker(seen: &Seen, marker: &str) -> bool {
-    seen.observed
-        .comment
-        .as_deref()
-        .and_then(|comment| comment.strip_prefix(marker))
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+fn has_marker(seen: &Seen, marker: &Marker<'_>) -> bool {
+    seen.observed.comment.as_deref().is_some_and(|comment| marker.begins(comment))
 }

@@ -93,6 +93,7 @@ const WHOLE: &str = r#"{
   "compatibility_date": "2026-09-01",
   "vars": {
     "API": "https://api.shop.example",
+    "ENVC": "envc:shop/topic/web",
     "QUOTE": "a\"b\\ é"
   },
   "d1_databases": [
@@ -188,12 +189,14 @@ fn what_to_read_is_listed_once() {
 fn a_template_gets_the_parts_ready() {
     let source = "{\n  // {{ d1.web.name }} {{ kv[\"event-cache\"].title }} {{ worker.port }}\n  \
                   \"name\": {{ worker.name | json }},\n  \"kv\": {{ worker.kv_namespaces | json }},\n  \
+                  \"vars\": {\"ENVC\": {{ worker.vars.ENVC | json }}},\n  \
                   \"account_id\": \"11111111111111111111111111111111\",\n}\n";
     let file = templated("worker", source).unwrap();
     assert_eq!(
         file.content,
         "{\n  // shop--web--topic shop--event-cache--topic 3001\n  \"name\": \"shop--web--topic\",\n  \
          \"kv\": [{\"binding\":\"EVENTS\",\"id\":\"9c2e4a6b8d0f41a3b5c7d9e1f3a5b7c9\",\"remote\":true}],\n  \
+         \"vars\": {\"ENVC\": \"envc:shop/topic/web\"},\n  \
          \"account_id\": \"11111111111111111111111111111111\",\n}\n"
     );
     assert!(file.specific && !file.private);
@@ -217,6 +220,15 @@ fn what_a_template_gets_wrong_is_told() {
         worker("{\n \"a\": {{ d1.wbe.id | json }}\n}"),
         "envc::files::template t.jsonc: line 2: `d1.wbe` is not defined | did you mean `d1.web`?\n"
     );
+    for unmarked in
+        ["{\n \"name\": \"x\"\n}", "{ \"vars\": { \"ENVC\": \"envc:shop/topic/other\" } }"]
+    {
+        let told = worker(unmarked);
+        assert!(told.contains("template_unmarked") && told.contains("marker #false"), "{told}");
+    }
+    let text =
+        format!("{SPEC}worker \"plain\" path=\"p\" {{ template \"t.jsonc\" ; marker #false }}");
+    assert!(render(&environment(&text), &[("t.jsonc", "{}")]).is_ok(), "left out on purpose");
     let not_json = worker("{\n \"a\": {{ worker.name }}\n}");
     assert!(
         not_json

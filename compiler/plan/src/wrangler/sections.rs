@@ -90,7 +90,7 @@ pub(super) struct Object<'a> {
     pub(super) name: &'a str,
     pub(super) class_name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) script_name: Option<&'a str>,
+    pub(super) script_name: Option<String>,
 }
 
 /// A Durable Object migration.

@@ -185,7 +185,11 @@ impl<'a> Run<'a> {
             }
         }
         state.intents = plan.steps.iter().flat_map(|step| intents(&step.work)).collect();
-        let names = desired.iter().map(|(at, wanted)| (at.clone(), wanted.name.clone())).collect();
+        let mut names: BTreeMap<Address, String> =
+            desired.iter().map(|(at, wanted)| (at.clone(), wanted.name.clone())).collect();
+        // What is recorded keeps its name.
+        let stays = plan.changes.iter().filter(|change| !change.deposed);
+        names.extend(stays.map(|change| (change.address.clone(), change.name.clone())));
         Self { account, state, ids, names, recording: true }
     }
 

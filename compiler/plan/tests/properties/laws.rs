@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::{
     account::{Account, Object, REPOSITORY, key},
-    specs::{MARKER, Spec, ZONE, sample, spec},
+    specs::{Spec, ZONE, sample, spec},
 };
 
 /// One disturbance: what, of which, how.
@@ -76,8 +76,19 @@ fn leases(bits: u8) -> BTreeMap<String, Lease> {
 impl History {
     fn play(&self) -> World {
         let (registered, per_pr, adopt) = self.proof;
-        let ownership = Ownership { marker: MARKER.into(), registered, per_pr, adopt };
         let desired = self.first.graph(false, &[]);
+        // What is asked for is taken over, whatever it is.
+        let second = self.second.graph(false, &[]);
+        let all = desired.keys().chain(second.keys()).filter(|_| adopt).cloned().collect();
+        let ownership = Ownership {
+            project: "p".into(),
+            prefix: "p".into(),
+            env: "e".into(),
+            registered,
+            per_pr,
+            claimed: per_pr,
+            adopt: all,
+        };
         let leases_before = leases(self.leases.0);
         let account = Account::default();
         let mut world =
@@ -202,7 +213,9 @@ impl World {
         }
         let mut fields = BTreeMap::new();
         if let Some((record_type, host)) = name.split_once(' ') {
-            let comment = ["", "envc:p/other", "envc:p/e2", "envc:p/e-x words"][how % 4];
+            let comment =
+                ["", "envc:p/e", "envc:p/e words", "envc:p/e2/a", "envc:q/e/a words", "envc:p/e/"]
+                    [how % 6];
             fields = BTreeMap::from([
                 ("type".into(), json!(record_type)),
                 ("name".into(), json!(host)),
@@ -218,11 +231,15 @@ impl World {
     /// the planner.
     fn may_touch(&self, id: KindId, api_id: &str) -> bool {
         let Some(object) = self.account.objects.get(&(id, api_id.to_owned())) else { return true };
-        let by_name = self.ownership.registered || self.ownership.per_pr || self.ownership.adopt;
+        let ours = &self.ownership;
         let namesake = self.desired.values().any(|wanted| {
+            let reads_back = object.name == format!("p--{}--e", wanted.address.name());
+            let adopted = ours.adopt.contains(&wanted.address);
+            let named = ours.registered || adopted || (ours.per_pr && reads_back);
             wanted.is_managed()
                 && wanted.address.kind() == id
                 && kind(id).collides(&wanted.name, &object.name)
+                && named
         });
         let intended = self.account.state.iter().flat_map(|state| &state.intents).any(|intent| {
             intent.id.as_deref() == Some(api_id)
@@ -236,7 +253,7 @@ impl World {
                 .iter()
                 .flat_map(|state| state.resources.values())
                 .any(|recorded| recorded.id == api_id);
-        !object.foreign || (by_name && namesake) || intended || recorded
+        !object.foreign || (namesake) || intended || recorded
     }
 
     /// Identifiers of what is `existing`.

@@ -8,4 +8,6 @@ mod laws;
 #[cfg(test)]
 mod leases;
 #[cfg(test)]
+mod proofs;
+#[cfg(test)]
 mod specs;

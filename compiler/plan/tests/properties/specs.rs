@@ -2,15 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Address, Desired, KindId, Mode, Output, Span, Text, Value};
+use envc_core::{
+    Address, Desired, KindId, Marker, Mode, Output, PhysicalName, SEPARATOR, Span, Text, Value,
+};
 use envc_kinds::kind;
 use proptest::{collection::vec, prelude::*};
 use serde_json::Value as Json;
 
 /// The zone of all records.
 pub(crate) const ZONE: &str = "example.com";
-/// The marker of the environment under test.
-pub(crate) const MARKER: &str = "envc:p/e";
+/// The marker of a resource of the environment under test.
+pub(crate) fn marker(address: &Address) -> String {
+    Marker { project: "p", env: "e", label: address.name() }.to_string()
+}
+
 /// Kinds that need nothing else.
 pub(crate) const SIMPLE: [KindId; 4] = [KindId::D1, KindId::Kv, KindId::R2, KindId::Queue];
 
@@ -97,11 +102,19 @@ pub(crate) fn sample(id: KindId, attr: &str, n: usize) -> Json {
     })
 }
 
+/// The name of a resource: the spec's own, or the one that it does not give.
+fn name_of(label: &str, own: bool) -> String {
+    if own {
+        return format!("p-{label}x-e");
+    }
+    PhysicalName { project: "p", label, env: "e" }.to_string()
+}
+
 fn desired(address: Address, name: String) -> Desired {
     Desired {
         address,
+        default_name: name.contains(SEPARATOR),
         name,
-        default_name: false,
         mode: Mode::Managed,
         protect: false,
         fields: BTreeMap::new(),
@@ -134,7 +147,7 @@ impl Spec {
         self.simple.iter().for_each(|simple| add(simple.desired(ids)));
         for (label, renamed, ingress) in &self.tunnels {
             let tunnel = Address::new(KindId::Tunnel, format!("t{label}"));
-            let name = format!("p-t{label}{}-e", if *renamed { "x" } else { "" });
+            let name = name_of(&format!("t{label}"), *renamed);
             add(desired(tunnel.clone(), name.clone()));
             if let Some(n) = ingress {
                 let address = Address::new(KindId::TunnelConfig, format!("t{label}"));
@@ -197,11 +210,12 @@ impl Worker {
     /// The script, and what stands behind it.
     fn desired(&self, graph: &BTreeMap<Address, Desired>) -> Vec<Desired> {
         let label = format!("w{}", self.label);
-        let name = format!("p-{label}{}-e", if self.renamed { "x" } else { "" });
+        let name = name_of(&label, self.renamed);
         let address = Address::new(KindId::Worker, &label);
         let mut script = desired(address.clone(), name.clone());
         set(&mut script, self.values);
-        script.fields.insert("marker".into(), Value::text(MARKER));
+        let marker = marker(&script.address);
+        script.fields.insert("marker".into(), Value::text(marker));
         let mut all = vec![script];
         let (crons, route, domain, queue) = self.triggers;
         if let Some(n) = crons {
@@ -243,7 +257,7 @@ impl Simple {
     fn desired(&self, ids: &[(KindId, String)]) -> Desired {
         let id = SIMPLE[self.kind];
         let label = format!("l{}", self.label);
-        let name = format!("p-{label}{}-e", if self.renamed { "x" } else { "" });
+        let name = name_of(&label, self.renamed);
         let mut wanted = desired(Address::new(id, label), name);
         match self.mode {
             6 => wanted.mode = Mode::ExistingName,
@@ -274,7 +288,8 @@ impl Record {
             }
             _ => value(&sample(KindId::Dns, "content", usize::from(self.content))),
         };
-        let comment = if self.words { format!("{MARKER} words") } else { MARKER.to_owned() };
+        let marker = marker(&wanted.address);
+        let comment = if self.words { format!("{marker} words") } else { marker };
         wanted.fields = BTreeMap::from([
             ("type".into(), Value::text(record_type)),
             ("name".into(), Value::text(host)),

@@ -250,7 +250,12 @@ fn plan(
         desired: resources,
         state,
         observation,
-        ownership: &Ownership { marker: "envc:big/main-abcdef1234".into(), ..Ownership::default() },
+        ownership: &Ownership {
+            project: "big".into(),
+            prefix: "big".into(),
+            env: "main-abcdef1234".into(),
+            ..Ownership::default()
+        },
         keep: &BTreeSet::new(),
         migrations: &BTreeMap::new(),
     };
