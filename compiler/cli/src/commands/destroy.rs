@@ -84,7 +84,7 @@ struct Round {
     plan: CheckedPlan,
     loaded: Loaded,
     /// What has the name of something of this environment, and no proof that it is that.
-    unproven: Vec<String>,
+    unproven: Vec<(Address, String)>,
 }
 
 impl Round {
@@ -328,7 +328,7 @@ impl Destroy<'_> {
                     seen.observed.name == wanted.name && !known.contains(seen.observed.id.as_str())
                 })
             })
-            .map(|wanted| format!("{} `{}`", wanted.address, wanted.name))
+            .map(|wanted| (wanted.address.clone(), wanted.name.clone()))
             .collect();
         Ok(Round { plan, loaded, unproven })
     }
@@ -356,13 +356,16 @@ impl Destroy<'_> {
 
     /// The error of a destroy that found names of its own, and no proof: "there is nothing" would
     /// not be true.
-    fn nothing_proves(&self, unproven: &[String]) -> CommandError {
+    fn nothing_proves(&self, unproven: &[(Address, String)]) -> CommandError {
         let session = &self.session;
+        let names: Vec<String> =
+            unproven.iter().map(|(address, name)| format!("{address} `{name}`")).collect();
+        let addresses: Vec<&Address> = unproven.iter().map(|(address, _)| address).collect();
         let error = CommandError::failed(format!(
             "nothing proves that what is named as `{}` is this environment's; nothing was deleted",
             session.id
         ))
-        .because_text(unproven.join(", "))
+        .because_text(names.join(", "))
         .code("envc::cli::unproven");
         if session.needs_claim() {
             return error.hint(format!(
@@ -373,7 +376,7 @@ impl Destroy<'_> {
         }
         error
             .hint("run the command on the machine that made it")
-            .hint("or take it over first: envc apply --adopt")
+            .hint(format!("or take it over first: {}", session.apply_command(&addresses)))
     }
 
     fn approve(&self, plan: &Plan) -> Result<(), CommandError> {
