@@ -395,21 +395,18 @@ impl<'a> Session<'a> {
 
     /// The command that applies this environment, and takes these over.
     pub(crate) fn apply_command(&self, adopt: &[&envc_core::Address]) -> String {
-        let mut command = format!("envc apply {}", self.head.name);
-        match (&self.head.identity, self.environment.instance.pr) {
-            (Identity::Text { per_pr: true, .. }, Some(pr)) => {
-                command.push_str(&format!(" --pr {pr}"));
-            }
+        let id = match (&self.head.identity, self.environment.instance.pr) {
+            (Identity::Text { per_pr: true, .. }, Some(pr)) => format!(" --pr {pr}"),
+            (Identity::Text { .. }, _) => String::new(),
             // The ID of this folder goes without saying.
-            (Identity::Branch { .. }, _)
-                if self.record().minted_id(&self.head.name) == Some(self.id.as_str()) => {}
-            (Identity::Branch { .. }, _) => command.push_str(&format!(" --id {}", self.id)),
-            (Identity::Text { .. }, _) => {}
-        }
-        for address in adopt {
-            command.push_str(&format!(" --adopt {address}"));
-        }
-        command
+            (Identity::Branch { .. }, _) => {
+                let own = self.record().minted_id(&self.head.name) == Some(self.id.as_str());
+                if own { String::new() } else { format!(" --id {}", self.id) }
+            }
+        };
+        let adopt: Vec<String> =
+            adopt.iter().map(|address| format!(" --adopt {address}")).collect();
+        format!("envc apply {}{id}{}", self.head.name, adopt.concat())
     }
 
     /// One line that says what is worked on, where and why.

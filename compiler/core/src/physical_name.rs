@@ -79,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    /// The same numbers in every run (SplitMix64).
+    /// The same numbers in every run (`SplitMix64`).
     struct Numbers(u64);
 
     impl Numbers {

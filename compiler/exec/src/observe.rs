@@ -84,7 +84,7 @@ pub async fn observe(
         }
     }
     for ((id, api_id), marker) in unknown.iter().zip(markers) {
-        observation.mark(*id, api_id, marker?);
+        observation.mark(*id, api_id, marker?.as_ref());
     }
     Ok(observation)
 }

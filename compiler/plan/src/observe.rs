@@ -91,10 +91,10 @@ impl Observation {
     }
 
     /// Adds the marker that a read told of something that was found.
-    pub fn mark(&mut self, id: KindId, api_id: &str, marker: Option<String>) {
+    pub fn mark(&mut self, id: KindId, api_id: &str, marker: Option<&String>) {
         let all = self.found.get_mut(&id).into_iter().flatten();
         for seen in all.filter(|seen| seen.observed.id == api_id) {
-            seen.observed.comment.clone_from(&marker);
+            seen.observed.comment = marker.cloned();
         }
     }
 

@@ -307,9 +307,10 @@ fn mistake(
     let shown = |name: &Name<'_>| {
         host_of(name.what, name.pattern).replace(ID, "{env}").replace(NUMBER, "{env.pr}")
     };
-    let whose = match of == others {
-        true => format!("two environments of `{of}`"),
-        false => format!("an environment of `{of}` and one of `{others}`"),
+    let whose = if of == others {
+        format!("two environments of `{of}`")
+    } else {
+        format!("an environment of `{of}` and one of `{others}`")
     };
     let message = format!(
         "{whose} could have one {}: `{}` can be `{}`",

@@ -82,14 +82,15 @@ impl World {
 
 /// The action of the one change, or the code of the refusal.
 fn comes_to(world: &World) -> String {
-    match world.apply() {
-        Ok(plan) => plan.changes.iter().map(|it| format!("{:?} ", it.action)).collect(),
-        Err(refusals) => refusals.iter().map(|it| format!("{} ", it.code)).collect(),
-    }
+    let all: Vec<String> = match world.apply() {
+        Ok(plan) => plan.changes.iter().map(|it| format!("{:?}", it.action)).collect(),
+        Err(refusals) => refusals.iter().map(|it| it.code.to_owned()).collect(),
+    };
+    all.join(" ")
 }
 
-const ADOPT: &str = "Adopt ";
-const NOT_OURS: &str = "envc::plan::not_ours ";
+const ADOPT: &str = "Adopt";
+const NOT_OURS: &str = "envc::plan::not_ours";
 
 #[test]
 fn a_pull_requests_name_proves_only_what_reads_back_under_a_claim() {
@@ -154,9 +155,9 @@ fn what_serves_a_worker_of_ours_is_ours() {
         world.desired.insert(route.address.clone(), route.clone());
         comes_to(&world)
     };
-    assert_eq!(of("envc:p/e/web", "s--web--e"), format!("{ADOPT}{ADOPT}"));
+    assert_eq!(of("envc:p/e/web", "s--web--e"), format!("{ADOPT} {ADOPT}"));
     assert_eq!(of("envc:p/e/web", "theirs"), NOT_OURS);
-    assert_eq!(of("envc:p/e/other", "s--web--e"), format!("{NOT_OURS}{NOT_OURS}"));
+    assert_eq!(of("envc:p/e/other", "s--web--e"), format!("{NOT_OURS} {NOT_OURS}"));
 }
 
 #[test]
@@ -230,7 +231,7 @@ fn a_name_of_the_first_version_is_told_and_proves_nothing() {
     let kv = || wanted(KindId::Kv, "a", "s--a--e", true);
     let every = Ownership { registered: true, claimed: true, ..ownership() };
     let mut world = World::of(kv(), seen(KindId::Kv, "p-a-e", None), every);
-    assert_eq!(comes_to(&world), "Create ");
+    assert_eq!(comes_to(&world), "Create");
     for goal in [Goal::Apply, Goal::Destroy] {
         let told = world.with(|inputs| lookalikes(inputs, goal));
         assert_eq!(told.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["p-a-e"]);
