@@ -46,9 +46,9 @@ fn claims(listing: &Listing) -> Vec<String> {
     all.filter(|name| name.starts_with("envc claim ")).map(str::to_owned).collect()
 }
 
-/// All but the claims.
+/// How much there is but for the claims.
 fn made(listing: &Listing) -> usize {
-    listing.objects.len() - claims(listing).len()
+    listing.clone().without_claims().objects.len()
 }
 
 fn in_folder(env: &TestEnv, folder: &Path, args: &[&str]) -> Ran {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::Address;
 use envc_edge_api::Outcome;
 use envc_exec::LeaseQuestion;
-use envc_plan::{Action, CheckedPlan, Goal, Observation, Plan, State};
+use envc_plan::{Action, CheckedPlan, Goal, Observation, Plan, Recorded, State};
 use serde_json::json;
 
 use super::shared::{not_approved, say_summary, selection_of, show_plan};
@@ -294,13 +294,22 @@ impl Destroy<'_> {
             let mut left = loaded.state.take().unwrap_or_else(|| witness.without_resources());
             for (address, recorded) in &witness.resources {
                 let listed = observation.holds(address.kind(), &recorded.id);
-                if listed && !self.keep.contains(address) {
+                if listed && !self.is_kept(address, recorded) {
                     left.resources.insert(address.clone(), recorded.clone());
                 }
             }
             loaded.state = Some(left).filter(|left| !left.is_empty());
         }
         self.round(engine, loaded, &observation).await
+    }
+
+    /// True for what was asked to be kept, and for what cannot go without it.
+    fn is_kept(&self, address: &Address, recorded: &Recorded) -> bool {
+        let place = envc_kinds::Place::default();
+        let lasts = envc_kinds::kind(address.kind()).delete(&place, "x").is_none();
+        let with_parent =
+            || recorded.parent.as_ref().is_some_and(|parent| lasts && self.keep.contains(parent));
+        self.keep.contains(address) || with_parent()
     }
 
     async fn round(
