@@ -10,7 +10,7 @@ use envc_plan::{
 };
 use serde_json::json;
 
-use crate::account::key;
+use crate::account::{REPOSITORY, key};
 
 /// Project `p` with the short form `s`, environment `e` of a pull request.
 fn ownership() -> Ownership {
@@ -62,6 +62,7 @@ impl World {
     fn with<T>(&self, look: impl FnOnce(&Inputs<'_>) -> T) -> T {
         look(&Inputs {
             key: key(),
+            repository: REPOSITORY.into(),
             env_type: "pr".into(),
             spec: Digest::of("spec"),
             protect: false,
@@ -193,7 +194,7 @@ fn markers_are_read_of_what_could_be_ours_and_is_not_recorded() {
 }
 
 fn recorded(address: &Address, name: &str) -> State {
-    let mut state = State::new(key(), "pr", "lineage");
+    let mut state = State::new(key(), REPOSITORY, "pr", "lineage");
     let id = format!("id-{name}");
     let id = if address.kind() == KindId::Worker { name.to_owned() } else { id };
     state
