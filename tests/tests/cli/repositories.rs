@@ -337,8 +337,8 @@ fn two_repositories_without_an_origin_are_two() {
     assert_eq!(env.cloud_listing(), whole);
     // What the error says can be written into the spec.
     let state: Vec<Json> = env.states().into_values().collect();
-    let whose = state[0]["repository"].as_str().unwrap();
-    let spec = FIXED.replace("project \"shop\"", &format!("project \"shop\" id=\"{whose}\""));
+    let theirs = state[0]["repository"].as_str().unwrap();
+    let spec = FIXED.replace("project \"shop\"", &format!("project \"shop\" id=\"{theirs}\""));
     fs::write(copied.join("environment.kdl"), spec).unwrap();
     says(&in_folder(&env, &copied, &["apply"]).exits(0), &["Nothing to do"]);
 }
