@@ -259,6 +259,13 @@ impl CloudView {
 }
 
 impl Listing {
+    /// The same without the claims of projects, which outlive their environments.
+    #[must_use]
+    pub fn without_claims(mut self) -> Self {
+        self.objects.retain(|object| !object.name.starts_with("envc claim "));
+        self
+    }
+
     /// The names of one kind, sorted; an object that is there twice stands here twice.
     pub fn names(&self, kind: &str) -> Vec<&str> {
         let of_kind = self.objects.iter().filter(|object| object.kind == kind);

@@ -310,7 +310,6 @@ mod tests {
         check(&[], None);
         check(&[("GITHUB_HEAD_REF", "fix"), ("GITHUB_REF_NAME", "7/merge")], Some("fix"));
         check(&[("GITHUB_HEAD_REF", ""), ("GITHUB_REF_NAME", "a/b")], Some("a/b"));
-        check(&[("GITHUB_REF_NAME", "7/merge")], None);
         check(&[("GITHUB_REF_NAME", "v1"), ("GITHUB_REF_TYPE", "tag")], None);
         check(&[("CI_COMMIT_REF_NAME", "topic")], Some("topic"));
         check(&[("CI_COMMIT_REF_NAME", "v1"), ("CI_COMMIT_TAG", "v1")], None);

@@ -86,9 +86,7 @@ impl<'a> Journal<'a> {
         self.state.env_type.clone_from(&plan.basis.env_type);
         for change in &plan.changes {
             match (change.action, &change.record) {
-                (Action::Forget, _) => {
-                    self.state.resources.remove(&change.address);
-                }
+                (Action::Forget, _) => self.forget(&change.address),
                 (Action::Adopt | Action::Keep, Some(record)) => {
                     self.put(&change.address, record.clone());
                 }
@@ -172,11 +170,8 @@ impl<'a> Journal<'a> {
                 self.close(&address, &[IntentAction::Delete], Some(&id));
                 let own = self.state.resources.get(&address).is_some_and(|own| own.id == id);
                 if own {
-                    self.state.resources.remove(&address);
                     // What lives with it died with it.
-                    self.state
-                        .resources
-                        .retain(|_, recorded| recorded.parent.as_ref() != Some(&address));
+                    self.forget(&address);
                 }
             }
             Outcome::Leased { pool, grant } => {
@@ -194,6 +189,12 @@ impl<'a> Journal<'a> {
                 }
             }
         }
+    }
+
+    /// Takes a resource out of the record, and what lives with it: no child stands there alone.
+    fn forget(&mut self, address: &Address) {
+        self.state.resources.remove(address);
+        self.state.resources.retain(|_, recorded| recorded.parent.as_ref() != Some(address));
     }
 
     /// The lease that is recorded of a pool.

@@ -16,17 +16,12 @@ const BRANCH: &str = "project \"shop\"\n\
 fn recorded_ids(env: &TestEnv) -> Vec<String> {
     let text = fs::read(env.state_dir().join("registry.json")).unwrap_or_default();
     let registry: Json = serde_json::from_slice(&text).unwrap_or_default();
-    let places = registry["places"].as_object().cloned().unwrap_or_default();
-    let environments = places.values().filter_map(|place| {
-        Some(
-            place["projects"]["shop"]["environments"]
-                .as_object()?
-                .keys()
-                .cloned()
-                .collect::<Vec<_>>(),
-        )
-    });
-    environments.flatten().collect()
+    let places = registry.get("places").and_then(Json::as_object).cloned().unwrap_or_default();
+    let ids = |place: &Json| {
+        let environments = place.pointer("/projects/shop/environments")?.as_object()?;
+        Some(environments.keys().cloned().collect::<Vec<String>>())
+    };
+    places.values().filter_map(ids).flatten().collect()
 }
 
 fn in_ci(env: &TestEnv, args: &[&str]) -> Ran {

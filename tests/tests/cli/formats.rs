@@ -33,7 +33,7 @@ fn first_version(below: &str) -> TestEnv {
     let cloud = env.cloud();
     let create = |path: &str, body: Json, id: &str| {
         let made = cloud.of_account(&Method::POST, path, Some(&body));
-        made[id].as_str().unwrap().to_owned()
+        made.get(id).and_then(Json::as_str).unwrap().to_owned()
     };
     let name = |label: &str| format!("shop-{label}-{ID}");
     let d1 = create("/d1/database", json!({ "name": name("orders") }), "uuid");

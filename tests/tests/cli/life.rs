@@ -157,6 +157,18 @@ fn protect_refuses_to_delete_and_to_replace() {
 }
 
 #[test]
+fn what_is_kept_is_kept_without_its_children_in_the_record() {
+    let env = TestEnv::new("eventuall");
+    env.envc(&["apply"]).exits(0);
+    let ran = env.envc(&["destroy", "--keep", "tunnel.dev"]).exits(0);
+    says(&ran, &["none left"]);
+    assert_eq!(env.cloud_listing().names("tunnel").len(), 1);
+    // Nothing in the record is a child without its parent: it can be read.
+    env.envc(&["destroy"]).exits(0);
+    assert!(env.cloud_listing().is_empty());
+}
+
+#[test]
 fn destroy_leaves_nothing_but_what_is_kept() {
     let env = applied();
     check("destroy_keep_unknown", &env, &env.envc(&["destroy", "--keep", "d1.ap"]));
@@ -190,9 +202,7 @@ fn pull_requests_have_environments_of_their_own() {
     let _again = env.envc(&["apply", "ephemeral", "--pr", "42"]).exits(0);
     let _other = env.envc(&["apply", "ephemeral", "--pr", "7"]).exits(0);
     let names = || {
-        let mut listing = env.cloud_listing();
-        // The project's own, which stays.
-        listing.objects.retain(|object| !object.name.starts_with("envc claim shop "));
+        let listing = env.cloud_listing().without_claims();
         listing.names("kv").into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(names(), ["shop--cache--pr-42", "shop--cache--pr-7"]);
@@ -215,13 +225,13 @@ fn two_projects_in_one_account_never_share_a_name() {
     };
     let env = TestEnv::of_text(&spec("shop", "api-db"));
     let _first = env.envc(&["apply", "--pr", "1", "--yes"]).exits(0);
-    let first = env.cloud_listing();
+    let first = env.cloud_listing().without_claims();
     env.write("environment.kdl", &spec("shop-api", "db"));
     let ran = env.envc(&["apply", "--pr", "1", "--yes"]).exits(0);
     assert!(!ran.stderr.contains("adopt"), "{ran}");
     assert_eq!(env.cloud_listing().names("d1"), ["shop--api-db--pr-1", "shop-api--db--pr-1"]);
     let _gone = env.envc(&["destroy", "--pr", "1", "--yes"]).exits(0);
-    assert_eq!(env.cloud_listing(), first);
+    assert_eq!(env.cloud_listing().without_claims(), first);
     env.write("environment.kdl", &spec("shop", "api-db"));
     let _none = env.envc(&["plan", "--pr", "1", "--detailed-exitcode"]).exits(0);
 }
@@ -250,27 +260,29 @@ fn what_has_a_name_of_the_first_version_keeps_it_and_proves_nothing() {
     };
     // A destroy on another machine finds them, tells them, and leaves them alone.
     told(&env.envc(&["destroy", "--pr", "7", "--yes"]).exits(3));
-    assert_eq!(env.cloud_listing(), before);
+    assert_eq!(env.cloud_listing().without_claims(), before);
     told(&env.envc(&["plan", "--pr", "7"]).exits(0));
     // Taken over, they keep their names, and nothing is left to do.
     let adopt = ["--adopt", "kv.cache", "--adopt", "r2.files", "--adopt", "queue.jobs"];
     let args: Vec<&str> = ["apply", "--pr", "7", "--yes"].into_iter().chain(adopt).collect();
     let _taken = env.envc(&args).exits(0);
-    assert_eq!(env.cloud_listing(), before);
+    assert_eq!(env.cloud_listing().without_claims(), before);
     let none = env.envc(&["plan", "--pr", "7", "--detailed-exitcode"]).exits(0);
     assert!(!none.stderr.contains("could be"), "{none}");
     // A change in place is made under the name that is there; a name of one's own is a rename.
     edit(&env, "queue \"jobs\"", "queue \"jobs\" retention=86400");
     let _changed = env.envc(&["apply", "--pr", "7", "--yes"]).exits(0);
-    assert_eq!(env.cloud_listing(), before);
+    assert_eq!(env.cloud_listing().without_claims(), before);
     edit(&env, "kv \"cache\"", "kv \"cache\" name=\"own-{env}\"");
     let _renamed = env.envc(&["apply", "--pr", "7", "--yes"]).exits(0);
-    assert_eq!(env.cloud_listing().names("kv"), ["own-pr-7"]);
+    assert_eq!(env.cloud_listing().without_claims().names("kv"), ["own-pr-7"]);
     // Whether a project has a short form changes nothing of what is recorded.
     edit(&env, "project \"shop\"", "project \"shop\" short=\"shp\"");
+    says(&env.envc(&["plan", "--pr", "7"]).exits(0), &["No changes", "will claim"]);
+    says(&env.envc(&["apply", "--pr", "7"]).exits(0), &["Nothing to do"]);
     let _none = env.envc(&["plan", "--pr", "7", "--detailed-exitcode"]).exits(0);
     let _gone = env.envc(&["destroy", "--pr", "7", "--yes"]).exits(0);
-    assert!(env.cloud_listing().is_empty());
+    assert!(env.cloud_listing().without_claims().is_empty());
 }
 
 #[test]

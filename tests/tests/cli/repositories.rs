@@ -46,9 +46,9 @@ fn claims(listing: &Listing) -> Vec<String> {
     all.filter(|name| name.starts_with("envc claim ")).map(str::to_owned).collect()
 }
 
-/// All but the claims.
+/// How much there is but for the claims.
 fn made(listing: &Listing) -> usize {
-    listing.objects.len() - claims(listing).len()
+    listing.clone().without_claims().objects.len()
 }
 
 fn in_folder(env: &TestEnv, folder: &Path, args: &[&str]) -> Ran {
@@ -259,6 +259,23 @@ fn on_one_machine_a_fixed_identity_is_one_repositorys() {
 }
 
 #[test]
+fn on_the_local_cloud_a_claim_is_one_repositorys_too() {
+    let env = with_origin(TestEnv::of_text(PR), A);
+    env.envc(&["apply", "--pr", "1", "--yes"]).exits(0);
+    let whole = env.cloud_listing();
+    let other = env.path().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::copy(env.root().join("environment.kdl"), other.join("environment.kdl")).unwrap();
+    env.git(&["-C", other.to_str().unwrap(), "init", "--quiet"]);
+    env.git(&["-C", other.to_str().unwrap(), "remote", "add", "origin", B]);
+    for pr in ["1", "2"] {
+        let refused = in_folder(&env, &other, &["apply", "--pr", pr, "--yes"]).exits(1);
+        says(&refused, &["github.com/acme/shop", "gitlab.com/other/group/shop"]);
+        assert_eq!(env.cloud_listing(), whole);
+    }
+}
+
+#[test]
 fn a_repository_that_was_renamed_says_what_it_was_or_takes_everything_along() {
     let env = with_origin(TestEnv::of_text(ONE_KV), A);
     env.envc(&["apply"]).exits(0);
@@ -320,8 +337,8 @@ fn two_repositories_without_an_origin_are_two() {
     assert_eq!(env.cloud_listing(), whole);
     // What the error says can be written into the spec.
     let state: Vec<Json> = env.states().into_values().collect();
-    let whose = state[0]["repository"].as_str().unwrap();
-    let spec = FIXED.replace("project \"shop\"", &format!("project \"shop\" id=\"{whose}\""));
+    let theirs = state[0]["repository"].as_str().unwrap();
+    let spec = FIXED.replace("project \"shop\"", &format!("project \"shop\" id=\"{theirs}\""));
     fs::write(copied.join("environment.kdl"), spec).unwrap();
     says(&in_folder(&env, &copied, &["apply"]).exits(0), &["Nothing to do"]);
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Address, Vault};
 use envc_edge_api::Outcome;
 use envc_exec::LeaseQuestion;
-use envc_plan::{Action, CheckedPlan, Goal, Observation, Plan, State};
+use envc_plan::{Action, CheckedPlan, Goal, Observation, Plan, Recorded, State};
 use serde_json::json;
 
 use super::shared::{not_approved, say_summary, selection_of, show_plan};
@@ -85,7 +85,7 @@ struct Round {
     plan: CheckedPlan,
     loaded: Loaded,
     /// What has the name of something of this environment, and no proof that it is that.
-    unproven: Vec<String>,
+    unproven: Vec<(Address, String)>,
 }
 
 impl Round {
@@ -300,13 +300,22 @@ impl Destroy<'_> {
             let mut left = loaded.state.take().unwrap_or_else(|| witness.without_resources());
             for (address, recorded) in &witness.resources {
                 let listed = observation.holds(address.kind(), &recorded.id);
-                if listed && !self.keep.contains(address) {
+                if listed && !self.is_kept(address, recorded) {
                     left.resources.insert(address.clone(), recorded.clone());
                 }
             }
             loaded.state = Some(left).filter(|left| !left.is_empty());
         }
         self.round(engine, loaded, &observation).await
+    }
+
+    /// True for what was asked to be kept, and for what cannot go without it.
+    fn is_kept(&self, address: &Address, recorded: &Recorded) -> bool {
+        let place = envc_kinds::Place::default();
+        let lasts = envc_kinds::kind(address.kind()).delete(&place, "x").is_none();
+        let with_parent =
+            || recorded.parent.as_ref().is_some_and(|parent| lasts && self.keep.contains(parent));
+        self.keep.contains(address) || with_parent()
     }
 
     async fn round(
@@ -334,7 +343,7 @@ impl Destroy<'_> {
                     seen.observed.name == wanted.name && !known.contains(seen.observed.id.as_str())
                 })
             })
-            .map(|wanted| format!("{} `{}`", wanted.address, wanted.name))
+            .map(|wanted| (wanted.address.clone(), wanted.name.clone()))
             .collect();
         Ok(Round { plan, loaded, unproven })
     }
@@ -362,13 +371,16 @@ impl Destroy<'_> {
 
     /// The error of a destroy that found names of its own, and no proof: "there is nothing" would
     /// not be true.
-    fn nothing_proves(&self, unproven: &[String]) -> CommandError {
+    fn nothing_proves(&self, unproven: &[(Address, String)]) -> CommandError {
         let session = &self.session;
+        let names: Vec<String> =
+            unproven.iter().map(|(address, name)| format!("{address} `{name}`")).collect();
+        let addresses: Vec<&Address> = unproven.iter().map(|(address, _)| address).collect();
         let error = CommandError::failed(format!(
             "nothing proves that what is named as `{}` is this environment's; nothing was deleted",
             session.id
         ))
-        .because_text(unproven.join(", "))
+        .because_text(names.join(", "))
         .code("envc::cli::unproven");
         if session.needs_claim() {
             return error.hint(format!(
@@ -379,7 +391,7 @@ impl Destroy<'_> {
         }
         error
             .hint("run the command on the machine that made it")
-            .hint("or take it over first: envc apply --adopt")
+            .hint(format!("or take it over first: {}", session.apply_command(&addresses)))
     }
 
     fn approve(&self, plan: &Plan) -> Result<(), CommandError> {
