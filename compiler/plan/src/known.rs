@@ -2,8 +2,8 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use envc_core::{Address, Input, KindId, Mode, Output, Part, Ref, Text};
-use envc_spec::{Environment, Worker};
+use envc_core::{Address, Input, Mode, Output, Part, Ref, Text};
+use envc_spec::Environment;
 
 /// Finds the values of references.
 pub(crate) struct Known<'a> {
@@ -34,12 +34,6 @@ impl Known<'_> {
             Mode::Managed | Mode::ExistingName => known.unwrap_or(&desired.name),
         };
         Some(name.clone()).filter(|name| !name.is_empty())
-    }
-
-    /// The name of a Worker's script: a recorded one keeps its own.
-    pub(crate) fn script(&self, worker: &Worker) -> String {
-        let deployed = self.name(&Address::new(KindId::Worker, &worker.name));
-        deployed.unwrap_or_else(|| worker.script.clone())
     }
 
     /// The value of one piece of a text.

@@ -149,7 +149,7 @@ fn no_order(circle: &order::Circle, changes: &[Change]) -> Refusal {
     let address = circle.address.as_ref().or(first).cloned();
     Refusal {
         code: "envc::plan::no_order",
-        address: address.unwrap_or_else(|| Address::new(KindId::D1, "?")),
+        address: address.unwrap_or_else(|| Address::new(KindId::ALL[0], "?")),
         message: format!(
             "these changes cannot be ordered, since each has to wait for the next: {}",
             circle.steps.join(" → ")

@@ -75,6 +75,14 @@ pub(crate) enum Problem {
     Secret(String),
 }
 
+impl Known<'_> {
+    /// The name of a Worker's script: a recorded one keeps its own.
+    pub(crate) fn script(&self, worker: &Worker) -> String {
+        let deployed = self.name(&Address::new(KindId::Worker, &worker.name));
+        deployed.unwrap_or_else(|| worker.script.clone())
+    }
+}
+
 impl<'a> Config<'a> {
     /// What stands in the spec of this Worker, with names and IDs; or all that is wrong.
     pub(crate) fn of(

@@ -354,15 +354,19 @@ fn a_name_at_its_kinds_limit_passes_and_one_more_is_refused_with_the_sum() {
         // The longest ID: 20 of the branch and 11 of `unique`.
         let label_max = rule.max - "p--".len() - "--".len() - 31;
         for (more, codes) in [(0, &[][..]), (1, &[codes::BAD_NAME][..])] {
+            let body = match word {
+                "hyperdrive" => " { origin (secret)\"URL\" }",
+                _ => "",
+            };
             // A label has 63 characters at the most; the project takes the rest.
             let label = "a".repeat(label_max.min(50));
             let project = "p".repeat(1 + label_max - label.len() + more);
             if project.len() > 63 {
                 let name = format!("{}-{{env}}", "n".repeat(rule.max - 32 + more));
-                check_whole(&format!("{word} \"x\" name=\"{name}\""), "p", codes);
+                check_whole(&format!("{word} \"x\" name=\"{name}\"{body}"), "p", codes);
                 continue;
             }
-            check_whole(&format!("{word} \"{label}\""), &project, codes);
+            check_whole(&format!("{word} \"{label}\"{body}"), &project, codes);
         }
     }
 }

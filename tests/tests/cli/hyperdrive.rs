@@ -113,7 +113,7 @@ fn a_database_is_made_bound_and_taken_away_and_its_password_is_told_to_nobody() 
     assert_eq!(holders(&env, LOCAL), ["project/.env.local"]);
 
     // The Worker sees it, in the upload and in `wrangler dev`.
-    let script = format!("/workers/scripts/shop-web-{}/settings", id(&env));
+    let script = format!("/workers/scripts/shop--web--{}/settings", id(&env));
     let settings = env.cloud().of_account(&Method::GET, &script, None);
     let bound = settings["bindings"].as_array().unwrap().iter().find(|it| it["name"] == "PG");
     assert_eq!(

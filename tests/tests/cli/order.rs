@@ -211,7 +211,8 @@ fn what_is_unbound_goes_after_the_upload_that_unbinds_it_and_never_without_it() 
             for kind in stores {
                 assert_eq!(after.names(kind), before.names(kind), "{refused}: {after}");
             }
-            assert_eq!(bound(&env, "name").len(), 4);
+            // Four, and the marker.
+            assert_eq!(bound(&env, "name").len(), 5);
         }
         let _done = env.envc_with_faults(SLOW, &[next, "--yes"]).exits(0);
         let after = env.cloud_listing();
@@ -349,7 +350,7 @@ fn a_replaced_database_stays_until_its_successor_is_migrated_and_bound() {
     let _not_bound = env.envc_with_faults(REFUSED, &APPLY).exits(1);
     has_old();
     // Back to the old one, and then on to the new one after all.
-    edit(&env, "d1 \"main\" name=\"next-{env}\" {", "d1 \"main\" {");
+    edit(&env, "d1 \"main\" name=\"next-{env}\" {", "d1 \"main\" name=\"shop--main--{env}\" {");
     let _back = env.envc(&APPLY).exits(0);
     assert_eq!(bound(&env, "database_id"), old);
     assert_eq!(env.cloud_listing().names("d1").len(), 1);

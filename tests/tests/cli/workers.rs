@@ -186,7 +186,7 @@ fn a_script_is_known_by_its_variable_whoever_recorded_it() {
     // A fixed ID proves nothing: what has no marker has to be named.
     env.lose_states();
     let ran = env.envc(&APPLY).exits(1);
-    let stores = ["d1.main", "kv.cache", "queue.dead", "queue.jobs"];
+    let stores = ["d1.main", "kv.cache", "queue.dead", "queue.jobs", "hyperdrive.pg"];
     let adopt: Vec<&str> = stores.into_iter().flat_map(|store| ["--adopt", store]).collect();
     // The script proves itself, and what serves it goes with it.
     says(&ran, &[&format!("envc apply local {}\n", adopt.join(" "))]);

@@ -88,5 +88,9 @@ fn wrangler_dev_connects_to_what_the_private_file_says() {
     let body: Json = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
     assert_eq!(body["user"], "dev");
     assert_eq!(body["password"], "wom$HOME@bat");
-    assert_eq!(body["rest"], serde_json::json!(["KEY"]), "the Worker sees no connection string");
+    assert_eq!(
+        body["rest"],
+        serde_json::json!(["ENVC", "KEY"]),
+        "the Worker sees no connection string"
+    );
 }

@@ -1,6 +1,7 @@
 //! What `envc apply` and `envc destroy` tell the registry.
 
 use envc_edge_api::{EnvironmentStatus, Outcome, ProblemType};
+use http::Method;
 use serde_json::json;
 
 use crate::common::{admin, check_problem, token};
@@ -64,6 +65,13 @@ fn what_failed_is_reported_as_failed_and_what_was_kept_stays() {
     alice.envc(&["destroy", "--yes", "--keep", "kv.flags"]).exits(0);
     let status: EnvironmentStatus = registered(&edge).json();
     assert_eq!((status.outcome, json!(status.resources)), (Outcome::Applied, json!({ "kv": 1 })));
+    // What was kept is nobody's any more: a destroy says so, and the entry stays for it.
+    let ran = alice.envc(&["destroy", "--yes", "--if-exists"]).exits(1);
+    assert!(ran.stderr.contains("--adopt kv.flags"), "{ran}");
+    let view = alice.cloud.view();
+    let listing = view.listing();
+    let kept = listing.id("kv", "shop--flags--staging").expect("it was kept");
+    view.of_account(&Method::DELETE, &format!("/storage/kv/namespaces/{kept}"), None);
     // A destroy that finds nothing any more still takes the entry away.
     alice.envc(&["destroy", "--yes", "--if-exists"]).exits(0);
     check_problem(&registered(&edge), ProblemType::NotFound);

@@ -280,8 +280,9 @@ pub(super) fn drift(
             let now = if sealed == formed { now.clone() } else { sealed };
             (!same(kind, field, (&now, told), (before, kept))).then(|| FieldChange {
                 field: field.clone(),
-                before: Some(before.clone()),
-                after: Some(now),
+                // A null says that nothing is there.
+                before: Some(before.clone()).filter(|it| !it.is_null()),
+                after: Some(now).filter(|it| !it.is_null()),
                 forces_replace: false,
             })
         })

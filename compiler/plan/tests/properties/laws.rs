@@ -155,7 +155,11 @@ impl World {
 
     fn plan_destroy(&self, keep: &BTreeSet<Address>) -> Result<Plan, Vec<Refusal>> {
         let observation = self.observe();
-        plan_destroy(&self.inputs(&observation, keep))
+        // A destroy takes over nothing: `--adopt` is apply's alone.
+        let mut inputs = self.inputs(&observation, keep);
+        let ownership = Ownership { adopt: BTreeSet::new(), ..self.ownership.clone() };
+        inputs.ownership = &ownership;
+        plan_destroy(&inputs)
     }
 
     fn suffer(&mut self, (what, which, how): Blow, names: &[(KindId, String)]) {
