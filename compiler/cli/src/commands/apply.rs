@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use envc_core::{Address, Digest};
+use envc_core::{Address, Digest, Vault};
 use envc_edge_api::Outcome;
 use envc_exec::{LeaseAnswers, LeaseQuestion, Report, ports::Clock as _};
 use envc_plan::{
@@ -22,7 +22,8 @@ use super::shared::{
 use crate::{
     app::{App, block_on},
     args::ApplyArgs,
-    bundle, claim,
+    bundle::{self, Uploads},
+    claim,
     cloud_choice::CloudName,
     connect::Connection,
     edge,
@@ -91,11 +92,7 @@ impl Apply<'_> {
     /// `None`: the session has to be opened anew.
     async fn run(mut self) -> Result<Option<ExitCode>, CommandError> {
         let started_ms = self.session.clock.monotonic_ms();
-        let (inputs, missing) = outside::look_up(&self.session)?;
-        missing.refuse()?;
-        let vault = outside::put_in(&mut self.session, &inputs)?;
-        let sources = Sources::read(&self.session, inputs)?;
-        let uploads = bundle::read(&mut self.session)?;
+        let (vault, sources, uploads) = self.look_outside()?;
         let session = &self.session;
         let migrations = self.migrations()?;
         // All is refused that can be without a call: from here on there is an environment.
@@ -162,6 +159,15 @@ impl Apply<'_> {
         let (report, written) = ended?;
         self.tell(&report, written.as_ref(), ms, engine.requests());
         Ok(Some(ExitCode::Done))
+    }
+
+    /// What comes from outside the spec: values, templates and bundles.
+    fn look_outside(&mut self) -> Result<(Vault, Sources, Uploads), CommandError> {
+        let (inputs, missing) = outside::look_up(&self.session)?;
+        missing.refuse()?;
+        let vault = outside::put_in(&mut self.session, &inputs)?;
+        let sources = Sources::read(&self.session, inputs)?;
+        Ok((vault, sources, bundle::read(&mut self.session)?))
     }
 
     /// The migrations that an apply runs.

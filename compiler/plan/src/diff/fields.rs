@@ -43,7 +43,8 @@ impl Differ<'_> {
                 continue;
             }
             let after = value.resolve(&mut |part| self.known(part));
-            let before = self.before(kind, field, value, after.as_ref(), seen, recorded);
+            let model = after.as_ref().filter(|_| value.is_private());
+            let before = self.before(kind, field, model, seen, recorded);
             // Invariant: another spelling of what is there is no difference.
             if let (Some(after), Some((now, beside))) = (&after, &before) {
                 let known = || known.get_or_init(|| self.known_fields(wanted));
@@ -72,24 +73,23 @@ impl Differ<'_> {
     }
 
     /// What a field has now, with the fields beside it: what the API tells of it, else what is
-    /// recorded. Where the wanted one is sealed, so is what is seen.
+    /// recorded. Of a private one it is sealed as `model` is.
     fn before<'s>(
         &self,
         kind: &dyn Kind,
         field: &str,
-        value: &Value,
-        after: Option<&Json>,
+        model: Option<&Json>,
         seen: &'s Seen,
         recorded: Option<&'s Recorded>,
     ) -> Option<(Cow<'s, Json>, &'s Fields<Json>)> {
         let told = &seen.observed.fields;
-        match (told.get(field), after) {
-            (Some(seen), Some(after)) if value.is_private() => {
+        match (told.get(field), model) {
+            (Some(seen), Some(model)) => {
                 // A seal hides the spelling, so it is sealed in the one form.
                 let seen = form(kind, field, seen, told);
-                Some((Cow::Owned(self.sealer.like(after, &seen)), told))
+                Some((Cow::Owned(self.sealer.like(model, &seen)), told))
             }
-            (Some(seen), _) => Some((Cow::Borrowed(seen), told)),
+            (Some(seen), None) => Some((Cow::Borrowed(seen), told)),
             (None, _) => {
                 let kept = &recorded?.fields;
                 Some((Cow::Borrowed(kept.get(field)?), kept))
@@ -276,8 +276,8 @@ pub(super) fn drift(
             let (told, kept) = (&seen.observed.fields, &recorded.fields);
             let now = told.get(field)?;
             let formed = form(kind, field, now, told);
-            let sealed = sealer.like(before, &formed);
-            let now = if sealed == formed { now.clone() } else { sealed };
+            let hidden = sealer.like(before, &formed);
+            let now = if hidden == formed { now.clone() } else { hidden };
             (!same(kind, field, (&now, told), (before, kept))).then(|| FieldChange {
                 field: field.clone(),
                 // A null says that nothing is there.

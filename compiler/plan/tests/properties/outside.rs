@@ -94,9 +94,9 @@ fn with(line: &str, prop: Option<&str>, value: &str) -> String {
             let begin = format!(" {name}=");
             let Some(at) = head.find(&begin) else { return format!("{head}{begin}{value}{block}") };
             let (before, rest) = head.split_at(at);
-            let quote = rest.find('"').expect("texts stand in quotes");
-            let end = rest[quote + 1..].find('"').expect("and these end") + quote + 2;
-            format!("{before}{begin}{value}{}{block}", &rest[end..])
+            let (_, quoted) = rest.split_once('"').expect("texts stand in quotes");
+            let (_, after) = quoted.split_once('"').expect("and these end");
+            format!("{before}{begin}{value}{after}{block}")
         }
         None => format!("{} {value}{block}", head.split(' ').next().unwrap_or_default()),
     }
