@@ -126,7 +126,10 @@ mod tests {
     fn dashes_at_every_place_of_every_part_are_refused_or_read_back() {
         let parts = |dashes: &'static str| {
             ["ab", "a", "xn", "7", "p0"].into_iter().flat_map(move |word| {
-                (0..=word.len()).map(move |at| format!("{}{dashes}{}", &word[..at], &word[at..]))
+                (0..=word.len()).map(move |at| {
+                    let (before, after) = word.split_at(at);
+                    format!("{before}{dashes}{after}")
+                })
             })
         };
         for dashes in ["-", "--", "---"] {

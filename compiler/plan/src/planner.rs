@@ -67,6 +67,7 @@ fn make(inputs: &Inputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
         leases: &leasing.values,
         sealer: inputs.sealer,
         desired: &desired,
+        named_today: inputs.desired,
         state: inputs.state,
         observation: inputs.observation,
         ownership: inputs.ownership,

@@ -74,7 +74,7 @@ impl<'a> Differ<'a> {
     pub(super) fn named(&mut self, wanted: &'a Desired) {
         let Some(seen) = self.index.by_name(wanted.address.kind(), &wanted.name) else { return };
         if let Some(proof) = self.proof(wanted, seen) {
-            self.ids.insert(&wanted.address, &seen.observed.id);
+            self.ids.entry(&wanted.address).or_insert(&seen.observed.id);
             let needs = wanted.needs().into_iter().cloned().collect();
             self.leftover(&wanted.address, seen, needs, proof);
         }

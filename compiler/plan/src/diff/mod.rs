@@ -77,6 +77,8 @@ pub(crate) struct DiffInputs<'a> {
     /// Seals what is seen where the wanted is sealed.
     pub(crate) sealer: &'a Sealer,
     pub(crate) desired: &'a BTreeMap<Address, Desired>,
+    /// The same under the names that the spec gives today.
+    pub(crate) named_today: &'a BTreeMap<Address, Desired>,
     pub(crate) state: Option<&'a State>,
     pub(crate) observation: &'a Observation,
     pub(crate) ownership: &'a Ownership,
@@ -109,7 +111,9 @@ pub(crate) fn diff_destroy(inputs: &DiffInputs<'_>) -> Diff {
         differ.ids.insert(address, &recorded.id);
     }
     differ.interrupted();
-    for wanted in inputs.desired.values().filter(|wanted| wanted.is_managed()) {
+    // What is recorded keeps its name, and something of ours may have today's all the same.
+    let names = inputs.desired.values().chain(inputs.named_today.values());
+    for wanted in names.filter(|wanted| wanted.is_managed()) {
         differ.named(wanted);
     }
     differ.marked();
