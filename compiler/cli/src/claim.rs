@@ -191,7 +191,10 @@ pub(crate) fn refuse_nobody(session: &Session<'_>) -> Result<(), CommandError> {
         session.project
     ))
     .because_text("this is a CI job, and git names no `origin` on a host")
-    .hint(format!("say so in environment.kdl: project \"{}\" id=\"acme/shop\"", session.project))
+    .hint(format!(
+        "say so in environment.kdl: project \"{}\" id=\"github.com/acme/shop\"",
+        session.project
+    ))
     .code("envc::cli::no_repository");
     if let Some(warning) = &session.git.warning {
         error = error.because_text(warning);

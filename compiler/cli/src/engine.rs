@@ -30,6 +30,7 @@ use crate::{
     error::CommandError,
     fsio,
     held::HeldStore,
+    identity,
     interrupt::Interrupt,
     lock::{Holder, Lock},
     outcome::{finished, recorded},
@@ -139,6 +140,10 @@ impl<'a, 'u> Engine<'a, 'u> {
             session.catch_up()?;
         }
         let loaded = load(session, &*store).await?;
+        if let (Some(spec), Some(state)) = (&session.spec, &loaded.state) {
+            let made_as = Some(state.env_type.as_str());
+            identity::refuse_other_type(spec, &session.head, &session.id, made_as)?;
+        }
         let desired = session.environment.resources.values().filter_map(|want| want.zone.clone());
         let recorded = loaded.state.iter().flat_map(|state| state.resources.values());
         let zones = desired.chain(recorded.filter_map(|recorded| recorded.zone.clone())).collect();
@@ -709,7 +714,8 @@ pub(crate) fn read_migrations(
                 "{address} has no migrations: {} holds no .sql files",
                 dir.path
             ))
-            .hint("correct `migrations` in environment.kdl, or remove it")
+            .hint(format!("write the first one, such as {}/0001_init.sql", dir.path))
+            .hint("or correct `migrations` in environment.kdl, or remove it")
             .code("envc::cli::no_migrations"));
         }
         sort_migrations(&mut files);

@@ -307,7 +307,8 @@ pub fn not_for_git(conflicts: &[GitConflict]) -> CommandError {
     if !tracked.is_empty() {
         error = error.hint(format!("take out of git: git rm --cached {}", tracked.join(" ")));
     }
-    error.hint(format!("add to .gitignore: {}", all.join(" ")))
+    // A line each: blanks would make one pattern of all.
+    error.hint(format!("add them to .gitignore: printf '%s\\n' {} >> .gitignore", all.join(" ")))
 }
 
 fn diff(path: &str, there: &[u8], wanted: &[u8]) -> Option<String> {

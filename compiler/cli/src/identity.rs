@@ -50,6 +50,41 @@ pub(crate) fn known(
     }
 }
 
+/// Refuses to work on an environment as another type than its own: it would be held to another
+/// block of the spec, without the `protect` of its own. `recorded` is the type that it was last
+/// worked on as.
+pub(crate) fn refuse_other_type(
+    spec: &Spec,
+    head: &TypeHead,
+    id: &str,
+    recorded: Option<&str>,
+) -> Result<(), CommandError> {
+    let refused = |of: &str, why: &str| {
+        Err(CommandError::usage(format!("`{id}` is no environment of type `{}`: {why}", head.name))
+            .hint(format!("name its own type: {of} --id {id}, or leave the type out"))
+            .code("envc::cli::other_type"))
+    };
+    if let Some(other) = spec.could_be_fixed(id, &head.name) {
+        return refused(&other.name, &format!("it is the ID of type `{}`", other.name));
+    }
+    if let Identity::Text { pattern, .. } = &head.identity
+        && spec.could_be_fixed(id, "").is_none()
+    {
+        let message = format!(
+            "`{id}` is no environment of type `{}`: those have the ID `{pattern}`",
+            head.name
+        );
+        return Err(CommandError::usage(message)
+            .hint("leave out --id, or name another type")
+            .code("envc::cli::other_type"));
+    }
+    // A type that the spec does not have any more was perhaps renamed.
+    match recorded.filter(|recorded| *recorded != head.name && spec.head(recorded).is_some()) {
+        Some(other) => refused(other, &format!("it was made as type `{other}`")),
+        None => Ok(()),
+    }
+}
+
 /// What an ID is drawn from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Source<'a> {

@@ -32,6 +32,7 @@ pub(crate) fn look_up(session: &Session<'_>) -> Result<(Inputs, Missing), Comman
     let mut providers = Secrets::new(&environment.secrets, &session.root, session.env);
     let (secrets, not_found) = providers.find(&names)?;
     let mut missing = Missing::default();
+    let apply = session.apply_command(&[]);
     let mut variables = BTreeMap::new();
     for (input, uses) in &needed {
         let uses: Vec<&str> = uses.iter().map(String::as_str).collect();
@@ -44,7 +45,7 @@ pub(crate) fn look_up(session: &Session<'_>) -> Result<(Inputs, Missing), Comman
                     places => places.join("; "),
                 };
                 let line = format!("{name}, for {uses}: {places}");
-                missing.add(name, line, true, || providers.way_out(name));
+                missing.add(name, line, true, || providers.way_out(name, &apply));
             }
             Input::Env(name) => {
                 let value = session.env.var(name);
@@ -54,8 +55,7 @@ pub(crate) fn look_up(session: &Session<'_>) -> Result<(Inputs, Missing), Comman
                 }
                 let is = if value.is_some() { "empty" } else { "not set" };
                 let line = format!("{name}, for {uses}: the variable is {is}");
-                missing
-                    .add(name, line, false, || format!("set it for one run: {name}=… envc apply"));
+                missing.add(name, line, false, || format!("set it for one run: {name}=… {apply}"));
             }
             Input::Lease { .. } => {}
         }
@@ -100,6 +100,11 @@ impl Missing {
     /// True when everything was found.
     pub(crate) fn is_empty(&self) -> bool {
         self.names.is_empty()
+    }
+
+    /// The names of what is missing.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
     }
 
     /// What is missing, in a line.

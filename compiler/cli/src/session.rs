@@ -119,6 +119,7 @@ impl<'a> Session<'a> {
         let head = head.clone();
         let known = identity::known(&head, &copy, selection)?;
         if let Some(Id { id, .. }) = &known {
+            identity::refuse_other_type(&spec, &head, id, document.type_of(&whose, id))?;
             whose::refuse_minted_elsewhere(&document, &whose, id)?;
         }
         let recorded = known.as_ref().and_then(|known| document.first_cloud(&whose, &known.id));
@@ -436,12 +437,11 @@ fn choose<'s>(
     selection: &Selection,
 ) -> Result<Choice<&'s TypeHead>, CommandError> {
     let by_id = match (&selection.env_type, &selection.id) {
-        (None, Some(id)) => folder
-            .registry
-            .read()?
-            .type_of(&Whose { project: spec.project(), repository: copy.repository() }, id)
-            .map(str::to_owned)
-            .or_else(|| spec.could_be_fixed(id, "").map(|head| head.name.clone())),
+        (None, Some(id)) => {
+            let whose = Whose { project: spec.project(), repository: copy.repository() };
+            let recorded = folder.registry.read()?.type_of(&whose, id).map(str::to_owned);
+            spec.could_be_fixed(id, "").map(|head| head.name.clone()).or(recorded)
+        }
         _ => None,
     };
     let chosen = match by_id.and_then(|name| spec.head(&name)) {

@@ -115,3 +115,35 @@ fn an_environment_whose_folder_is_gone_is_destroyed_by_its_id() {
     assert!(env.cloud_listing().is_empty());
     let _unknown = env.envc(&["destroy", "--id", &lost]).exits(3);
 }
+
+const PROTECTED: &str = "project \"shop\"\n\
+    environment \"local\" default { identity branch max-length=20 unique }\n\
+    environment \"production\" { identity \"production\" ; protect }\n\
+    kv \"cache\"\n";
+
+/// Invariant: `protect` cannot be passed by with another type's name.
+#[test]
+fn an_environment_is_worked_on_as_its_own_type_alone() {
+    let env = TestEnv::of_text(PROTECTED);
+    env.envc(&["apply", "production", "--cloud", "local", "--yes"]).exits(0);
+    env.envc(&["destroy", "--id", "production", "--yes"]).exits(1);
+    for verb in ["apply", "plan", "destroy", "show", "output"] {
+        let yes: &[&str] = if matches!(verb, "apply" | "destroy") { &["--yes"] } else { &[] };
+        let ran = env.envc(&[&[verb, "local", "--id", "production"][..], yes].concat()).exits(64);
+        says(&ran, &["`production` is no environment of type `local`"]);
+    }
+    says(
+        &env.envc(&["apply", "production", "--id", "elsewhere"]).exits(64),
+        &["those have the ID `production`"],
+    );
+    assert_eq!(env.cloud_listing().objects.len(), 1);
+    // What was made as one type is none of another, whoever recorded it.
+    env.envc(&["apply", "local", "--id", "demo", "--yes"]).exits(0);
+    let other = PROTECTED.replace("kv ", "environment \"other\" { identity branch unique }\nkv ");
+    env.write("environment.kdl", &other);
+    says(
+        &env.envc(&["destroy", "other", "--id", "demo", "--yes"]).exits(64),
+        &["it was made as type `local`", "local --id demo"],
+    );
+    env.envc(&["destroy", "--id", "demo", "--yes"]).exits(0);
+}

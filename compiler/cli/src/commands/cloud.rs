@@ -66,7 +66,7 @@ async fn run(app: &App, listen: SocketAddr, cloud: Cloud) -> Result<ExitCode, Co
     let address = listener.local_addr().map_err(|error| cannot().because(&error))?;
     let base_url = format!("http://{address}/client/v4");
     app.ui.result(&format!(
-        "CLOUDFLARE_API_BASE_URL={base_url}\nCLOUDFLARE_ACCOUNT_ID={}\nCLOUDFLARE_API_TOKEN={}",
+        "CLOUDFLARE_API_BASE_URL={base_url}\nCLOUDFLARE_BASE_URL={base_url}\nCLOUDFLARE_ACCOUNT_ID={}\nCLOUDFLARE_API_TOKEN={}",
         cloud.account_id(),
         cloud.token(),
     ));

@@ -20,7 +20,7 @@ use crate::{
     fsio,
     generated::{self, Sources, Writing},
     interrupt::Interrupt,
-    outside,
+    outside::{self, Missing},
     pools::{self, Access, LeaseFacts},
     project::SpecFile,
     reporter::Reporter,
@@ -44,8 +44,7 @@ pub(super) fn run(app: &App, args: &PlanArgs) -> Result<ExitCode, CommandError> 
         let _vault = outside::put_in(&mut session, &inputs)?;
         let sources = Sources::read(&session, inputs)?;
         bundle::read(&mut session)?;
-        // Files are not told where something that they hold is not known.
-        block_on(plan(app, &session, args, missing.is_empty().then_some(&sources)))?
+        block_on(plan(app, &session, args, (&sources, &missing)))?
     })
 }
 
@@ -53,8 +52,10 @@ async fn plan(
     app: &App,
     session: &Session<'_>,
     args: &PlanArgs,
-    sources: Option<&Sources>,
+    (sources, missing): (&Sources, &Missing),
 ) -> Result<Option<ExitCode>, CommandError> {
+    // Files are not told where something that they hold is not known.
+    let sources = missing.is_empty().then_some(sources);
     let stop = Interrupt::listen();
     let reporter = Reporter::new(session.ui);
     let migrations = match session.environment.migrate {
@@ -106,7 +107,7 @@ async fn plan(
         ));
     }
     if let Some(path) = &args.out {
-        refuse_unknown(plan)?;
+        refuse_unknown(plan, missing)?;
         let path = app.cwd.join(path);
         fsio::write_atomic(&path, &plan.to_bytes(), fsio::PRIVATE)?;
         session.ui.say(&format!(
@@ -133,12 +134,15 @@ fn says_claim(engine: &Engine<'_, '_>, session: &Session<'_>) -> bool {
     claims
 }
 
-/// A saved plan is done exactly, so it cannot leave open what it does.
-fn refuse_unknown(plan: &envc_plan::Plan) -> Result<(), CommandError> {
-    let unknown: Vec<&str> = plan.unknown().into_iter().collect();
+/// A saved plan is done exactly, so it cannot leave open what it does. What files alone need counts,
+/// too: apply would refuse to begin without it.
+fn refuse_unknown(plan: &envc_plan::Plan, missing: &Missing) -> Result<(), CommandError> {
+    let mut unknown: BTreeSet<&str> = plan.unknown();
+    unknown.extend(missing.names());
     if unknown.is_empty() {
         return Ok(());
     }
+    let unknown: Vec<&str> = unknown.into_iter().collect();
     let message = format!("this plan cannot be saved: {} is not known here", unknown.join(", "));
     Err(CommandError::failed(message)
         .because_text("apply does exactly what a saved plan says, and it cannot say all of it")

@@ -122,7 +122,7 @@ pub(super) fn output(app: &App, args: &OutputArgs) -> Result<ExitCode, CommandEr
             ExitCode::UnknownEnvironment,
             format!("`{}` is not applied yet, so it has no outputs", session.id),
         )
-        .hint("apply it first: envc apply")
+        .hint(format!("apply it first: {}", session.apply_command(&[])))
         .code("envc::cli::not_applied"));
     };
     let values = values(&session, &state);

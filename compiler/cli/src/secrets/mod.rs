@@ -60,12 +60,12 @@ impl<'a> Secrets<'a> {
         Ok((found, missing))
     }
 
-    /// What to do so that a secret is found.
-    pub(crate) fn way_out(&self, name: &str) -> String {
+    /// What to do so that a secret is found by this command.
+    pub(crate) fn way_out(&self, name: &str, apply: &str) -> String {
         for provider in self.providers {
             match provider {
                 SecretProvider::Env { prefix } => {
-                    return format!("set it for one run: {prefix}{name}=… envc apply");
+                    return format!("set it for one run: {prefix}{name}=… {apply}");
                 }
                 SecretProvider::Dotenv { path, .. } => {
                     return format!("add a line to {path}: {name}=…");
@@ -137,7 +137,7 @@ impl<'a> Secrets<'a> {
                 _ => error.because_text(format!("{name}: {}", places.join("; "))),
             };
         }
-        error.hint(self.way_out(names.first().copied().unwrap_or_default()))
+        error.hint(self.way_out(names.first().copied().unwrap_or_default(), "envc apply"))
     }
 }
 
