@@ -355,7 +355,7 @@ fn a_replaced_database_stays_until_its_successor_is_migrated_and_bound() {
     assert_eq!(bound(&env, "database_id"), old);
     assert_eq!(env.cloud_listing().names("d1").len(), 1);
     unchanged(&env);
-    edit(&env, "d1 \"main\" {", "d1 \"main\" name=\"next-{env}\" {");
+    edit(&env, "d1 \"main\" name=\"shop--main--{env}\" {", "d1 \"main\" name=\"next-{env}\" {");
     let _not_bound = env.envc_with_faults(REFUSED, &APPLY).exits(1);
     has_old();
     let _done = env.envc_with_faults(SLOW, &APPLY).exits(0);
