@@ -405,8 +405,7 @@ impl<'a> Session<'a> {
             (Identity::Text { .. }, _) => String::new(),
             // The ID of this folder goes without saying.
             (Identity::Branch { .. }, _) => {
-                let own = self.record().minted_id(&self.head.name) == Some(self.id.as_str());
-                if own { String::new() } else { format!(" --id {}", self.id) }
+                if self.minted { String::new() } else { format!(" --id {}", self.id) }
             }
         };
         let adopt: Vec<String> =
