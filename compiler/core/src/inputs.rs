@@ -74,18 +74,24 @@ impl Sealer {
         Sealed { name: name.to_owned(), part: part.to_owned(), digest: Some(self.key.of(bytes)) }
     }
 
+    /// Seals the text that a value of a call is; nothing for what is no one text.
+    pub fn seal_json(&self, name: &str, part: &str, value: &Json) -> Option<Sealed> {
+        let text = match value {
+            Json::String(text) => text.clone(),
+            Json::Number(number) => number.to_string(),
+            Json::Bool(flag) => flag.to_string(),
+            Json::Null | Json::Array(_) | Json::Object(_) => return None,
+        };
+        Some(self.seal(name, part, &Secret::new(text)))
+    }
+
     /// What was seen, with the same pieces sealed as in `model`: only so can a text that the API
     /// tells be compared with one that no plan may hold, and kept from being shown.
     #[must_use]
     pub fn like(&self, model: &Json, seen: &Json) -> Json {
         if let Some(Sealed { name, part, .. }) = Sealed::from_json(model) {
-            let text = match seen {
-                Json::String(text) => text.clone(),
-                Json::Number(number) => number.to_string(),
-                Json::Bool(flag) => flag.to_string(),
-                Json::Null | Json::Array(_) | Json::Object(_) => return seen.clone(),
-            };
-            return self.seal(&name, &part, &Secret::new(text)).to_json();
+            let sealed = self.seal_json(&name, &part, seen);
+            return sealed.map_or_else(|| seen.clone(), |sealed| sealed.to_json());
         }
         match (model, seen) {
             (Json::Object(models), Json::Object(all)) => all

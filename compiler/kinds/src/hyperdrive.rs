@@ -121,6 +121,7 @@ static ATTRS: &[Attr] = &[
             spellings: &[
                 spelt("\"DB.Example.com\"", "\"db.example.com\""),
                 spelt("\"db.example.com.\"", "\"db.example.com\""),
+                told("\"b\u{fc}cher.example.com\"", "\"xn--bcher-kva.example.com\""),
             ],
         },
     ),

@@ -87,6 +87,12 @@ pub fn same(
     attr.is_some_and(|attr| attr.form(one.0, one.1) == attr.form(other.0, other.1))
 }
 
+/// The one way to write the value of a field.
+pub fn form(kind: &dyn Kind, field: &str, value: &Json, beside: &Fields<Json>) -> Json {
+    let attr = kind.attrs().iter().find(|attr| attr.name == field);
+    attr.map_or_else(|| value.clone(), |attr| attr.form(value, beside))
+}
+
 /// True when two natural keys name the same thing.
 pub fn same_name(kind: &dyn Kind, one: &str, other: &str) -> bool {
     one == other || kind.key(one) == kind.key(other)

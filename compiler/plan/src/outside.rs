@@ -5,9 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Desired, Input, Inputs, Part, Sealed, Text, Value, Vault, names_of};
-use envc_kinds::{Fields, Kind, kind};
+use envc_core::{
+    Address, Desired, Input, Inputs, Part, Sealed, Secret, Text, Value, Vault, names_of,
+};
+use envc_kinds::{Fields, Kind, form, kind};
 use envc_spec::Environment;
+use serde_json::Value as Json;
 
 use crate::files::file_texts;
 
@@ -58,13 +61,13 @@ pub fn settle(
     let mut unusable = Vec::new();
     for desired in resources.values_mut().filter(|desired| desired.is_managed()) {
         let kind = kind(desired.address.kind());
+        let mut private = Vec::new();
         for (field, mut value) in std::mem::take(&mut desired.fields) {
-            let parts = kind.parts(&field);
-            if let (Value::Private(text), false) = (&value, parts.is_empty()) {
-                match split(kind, &field, text, inputs, &mut vault) {
-                    Ok(parts) => desired.fields.extend(parts),
+            if let Value::Private(text) = value {
+                match opened(kind, &field, &text, inputs) {
+                    Ok(texts) => private.extend(texts),
                     Err(what) => {
-                        let (names, address) = (names_of(text), desired.address.clone());
+                        let (names, address) = (names_of(&text), desired.address.clone());
                         unusable.push(Unusable { names, address, field, what });
                     }
                 }
@@ -73,28 +76,83 @@ pub fn settle(
             inputs.settle(&mut value, &mut vault);
             desired.fields.insert(field, value);
         }
+        let known = known(&desired.fields, &private);
+        for one in private {
+            let field = one.field.clone();
+            desired.fields.insert(field, one.seal(kind, &known, inputs, &mut vault));
+        }
     }
     if unusable.is_empty() { Ok(vault) } else { Err(unusable) }
 }
 
-/// The fields that take the place of a private text, each sealed by itself.
-fn split(
+/// A private text that a field is, before it is sealed.
+struct Private {
+    field: String,
+    /// What it is made of.
+    names: String,
+    /// Which part of the text it is; empty for the whole.
+    part: String,
+    /// None where it is not known.
+    text: Option<Secret>,
+}
+
+/// The fields that a private text is: the one itself, or those that take its place.
+fn opened(
     kind: &dyn Kind,
     field: &str,
     text: &Text,
     inputs: &Inputs,
-    vault: &mut Vault,
-) -> Result<Fields<Value>, String> {
-    let names = names_of(text);
-    let Some(whole) = inputs.open(text) else {
-        let parts = kind.parts(field).iter();
-        let unknown = |part: &str| Value::Sealed(Sealed::unknown(&names, part));
-        return Ok(parts.map(|part| ((*part).to_owned(), unknown(part))).collect());
+) -> Result<Vec<Private>, String> {
+    let (names, whole, parts) = (names_of(text), inputs.open(text), kind.parts(field));
+    let part = |part: &str, text: Option<Secret>| {
+        let names = names.clone();
+        Private { field: part.to_owned(), names, part: part.to_owned(), text }
     };
-    let sealed = kind.split(field, &whole)?.into_iter().map(|(part, text)| {
-        let sealed = inputs.sealer.seal(&names, &part, &text);
-        vault.put(sealed.clone(), text);
-        (part, Value::Sealed(sealed))
+    match whole {
+        text if parts.is_empty() => Ok(vec![Private { part: String::new(), ..part(field, text) }]),
+        None => Ok(parts.iter().map(|name| part(name, None)).collect()),
+        Some(whole) => {
+            let texts = kind.split(field, &whole)?.into_iter();
+            Ok(texts.map(|(name, text)| part(&name, Some(text))).collect())
+        }
+    }
+}
+
+/// All that is known of a resource by now.
+fn known(fields: &Fields<Value>, private: &[Private]) -> Fields<Json> {
+    let fields = fields.iter();
+    let plain = fields.filter_map(|(field, value)| {
+        let value = value.resolve(&mut |_| None)?;
+        Some((field.clone(), value))
     });
-    Ok(sealed.collect())
+    let private = private.iter().filter_map(|one| {
+        let text = one.text.as_ref()?.expose();
+        Some((one.field.clone(), Json::from(text)))
+    });
+    plain.chain(private).collect()
+}
+
+impl Private {
+    /// Seals the text in the one form of its field: a seal hides the spelling, and what is seen is
+    /// sealed in this form, too. What is kept for the call stays as it was written.
+    fn seal(
+        self,
+        kind: &dyn Kind,
+        known: &Fields<Json>,
+        inputs: &Inputs,
+        vault: &mut Vault,
+    ) -> Value {
+        let Some(text) = self.text else {
+            return Value::Sealed(Sealed::unknown(&self.names, &self.part));
+        };
+        let formed = form(kind, &self.field, &Json::from(text.expose()), known);
+        match inputs.sealer.seal_json(&self.names, &self.part, &formed) {
+            Some(sealed) => {
+                vault.put(sealed.clone(), text);
+                Value::Sealed(sealed)
+            }
+            // A text that means nothing.
+            None => Value::Null,
+        }
+    }
 }

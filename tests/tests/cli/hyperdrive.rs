@@ -317,6 +317,17 @@ fn a_connection_string_with_a_mistake_is_refused_before_anything_and_not_told() 
 }
 
 #[test]
+fn a_host_may_be_written_in_any_way_also_in_a_connection_string() {
+    let mut env = fresh();
+    for host in ["xn--bcher-kva.example.com", "DB.Example.com.", "db.example.com"] {
+        env.set("DATABASE_URL", &format!("postgres://u:{PASSWORD}@{host}/d"));
+        silent(&env.envc(&["apply"]).exits(0));
+        let plan = env.envc(&["plan", "-v", "--detailed-exitcode"]).exits(0);
+        assert!(plan.stdout.contains("\nNo changes."), "{host}: {plan}");
+    }
+}
+
+#[test]
 fn a_plan_without_the_connection_string_cannot_tell_whether_it_changed() {
     let mut env = fresh();
     let _first = env.envc(&["apply"]).exits(0);

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{
-    Address, Desired, Digest, Input, Inputs, KeyedDigest, Part, Sealer, Secret, Text, Value, Vault,
+    Address, Desired, Digest, Input, Inputs, KeyedDigest, Mode, Part, Sealer, Secret, Span, Text,
+    Value, Vault,
 };
-use envc_kinds::registry;
+use envc_kinds::{Kind, Normal, Spelling, form, registry};
 use envc_plan::{Observation, Ownership, Plan, Work, check, needed_inputs, plan_apply, settle};
 use envc_spec::{Instance, load};
 use envc_syntax::rule::{NodeRule, Type};
@@ -184,6 +185,90 @@ fn variables_and_secrets_of_a_worker_that_envc_deploys_are_put_in() {
     assert_eq!(opened(&script.fields["secrets"], &vault), json!({ "K": "y-me" }));
     assert!(format!("{:?}", script.fields["bindings"]).contains("x-me"));
     assert!(!format!("{script:?}").contains("y-me"));
+}
+
+fn parsed(text: &str) -> Json {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+/// The field of a resource whose texts are secret `WHO`, as a plan holds it.
+fn sealed(kind: &dyn Kind, field: &str, secret: &str, given: (&str, &Spelling)) -> Json {
+    let plain = given.1.beside.iter().map(|(name, value)| match parsed(value) {
+        Json::String(text) => ((*name).to_owned(), Value::text(text)),
+        other => ((*name).to_owned(), Value::Int(other.as_i64().expect("texts and numbers"))),
+    });
+    let private = Value::Private(Text { parts: vec![Part::In(Input::Secret("WHO".into()))] });
+    let fields = plain.chain([(given.0.to_owned(), private)]).collect();
+    let address = Address::new(kind.id(), "x");
+    let desired = Desired {
+        address: address.clone(),
+        name: "x".into(),
+        default_name: false,
+        mode: Mode::Managed,
+        protect: false,
+        fields,
+        zone: None,
+        parent: None,
+        span: Span::new(0, 0),
+    };
+    let secrets = BTreeMap::from([("WHO".to_owned(), Secret::new(secret))]);
+    let inputs = Inputs::new(BTreeMap::new(), secrets, sealer());
+    let mut resources = BTreeMap::from([(address.clone(), desired)]);
+    settle(&mut resources, &inputs).unwrap_or_else(|error| panic!("{field}: {error:?}"));
+    resources[&address].fields[field].resolve(&mut |_| None).expect("it is sealed")
+}
+
+fn sealer() -> Sealer {
+    Sealer::new(KeyedDigest::new([1; 32]), "shop", "main")
+}
+
+/// A whole text of which the field is a part.
+fn whole(field: &str, text: &str) -> Option<(&'static str, String)> {
+    match field {
+        "scheme" => Some(("origin", format!("{text}://u:p@h.example.com/d"))),
+        "host" => Some(("origin", format!("postgres://u:p@{text}/d"))),
+        _ => None,
+    }
+}
+
+#[test]
+fn another_spelling_that_a_secret_holds_is_no_difference() {
+    let (mut whole_ones, mut parts) = (0, 0);
+    for kind in registry() {
+        for attr in kind.attrs() {
+            let Normal::Form { spellings, .. } = attr.normal else { continue };
+            for spelling in spellings {
+                let (Some(one), Some(other)) = (
+                    parsed(spelling.written).as_str().map(str::to_owned),
+                    parsed(spelling.means).as_str().map(str::to_owned),
+                ) else {
+                    continue;
+                };
+                let beside = spelling.beside.iter();
+                let beside = beside.map(|(name, value)| ((*name).to_owned(), parsed(value)));
+                let beside: BTreeMap<_, _> = beside.collect();
+                for (secret, seen) in [(&one, &other), (&other, &one), (&one, &one)] {
+                    let what = format!("{} {} {secret:?}", kind.noun(), attr.name);
+                    let seen = form(*kind, attr.name, &json!(seen), &beside);
+                    let model = sealed(*kind, attr.name, secret, (attr.name, spelling));
+                    assert_eq!(sealer().like(&model, &seen), model, "{what}");
+                    whole_ones += 1;
+                    let parts_of = |field: &str| kind.parts(field).contains(&attr.name);
+                    let Some((field, text)) = whole(attr.name, secret) else {
+                        let none = kind.attrs().iter().all(|attr| !parts_of(attr.name));
+                        assert!(none, "a whole text for {what}: add it to `whole`");
+                        continue;
+                    };
+                    if parts_of(field) {
+                        let model = sealed(*kind, attr.name, &text, (field, spelling));
+                        assert_eq!(sealer().like(&model, &seen), model, "{what} in {text}");
+                        parts += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(whole_ones > 30 && parts > 5, "{whole_ones} {parts}");
 }
 
 /// The plan that makes a database of this spec in an empty account.
