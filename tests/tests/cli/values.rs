@@ -4,7 +4,7 @@ use envc_tests::{Object, TestEnv};
 use http::Method;
 use serde_json::{Value as Json, json};
 
-use crate::common::says;
+use crate::common::{edit, says};
 
 const DNS: &str = "project \"shop\" { zone \"shop.example\" }\n\
     environment \"local\" default { identity branch max-length=20 unique }\n\
@@ -45,6 +45,23 @@ fn a_variable_in_a_field_is_applied_and_the_next_plan_is_empty() {
     assert!(records(&env).iter().any(|(content, _)| content.trim_matches('"') == "by you."));
     let _gone = env.envc(&["destroy"]).exits(0);
     assert_eq!(env.cloud_listing().objects, Vec::<Object>::new());
+}
+
+#[test]
+fn blanks_around_a_value_are_no_difference_for_ever() {
+    let spec = format!("{DNS}dns \"d\" type=\"TXT\" name=\"{{env}}-d\" content=\"  sp  \"\n");
+    let mut env = TestEnv::of_text(&spec);
+    env.set("WHO", "me\n").set("WHAT", "a robot\n");
+    let _applied = env.envc(&["apply"]).exits(0);
+    let plan = env.envc(&["plan", "-v", "--detailed-exitcode"]).exits(0);
+    assert!(plan.stdout.contains("\nNo changes."), "{plan}");
+    assert!(records(&env).iter().any(|(content, _)| content.trim_matches('"') == "sp"));
+    // What is meant stands in quotes.
+    edit(&env, "\"  sp  \"", r#""\"  sp  \"""#);
+    says(&env.envc(&["plan"]).exits(0), &["1 to update"]);
+    let _applied = env.envc(&["apply"]).exits(0);
+    assert!(records(&env).iter().any(|(content, _)| content == "\"  sp  \""));
+    let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
 }
 
 #[test]
