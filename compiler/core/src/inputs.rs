@@ -111,26 +111,35 @@ impl Sealer {
     }
 }
 
-/// The texts of sealed values, for the calls that need them.
+/// The texts of sealed values, for the calls that need them; and the secrets that they are made of,
+/// which no message may repeat either.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Vault(BTreeMap<Sealed, Secret>);
+pub struct Vault {
+    texts: BTreeMap<Sealed, Secret>,
+    secrets: BTreeMap<String, Secret>,
+}
 
 impl Vault {
     /// Keeps a text.
     pub fn put(&mut self, sealed: Sealed, text: Secret) {
-        self.0.insert(sealed, text);
+        self.texts.insert(sealed, text);
+    }
+
+    /// The secrets, each by itself, that the texts may be made of.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.secrets.values()
     }
 
     /// The text of a sealed value; none for what is not known.
     pub fn open(&self, sealed: &Sealed) -> Option<&Secret> {
-        self.0.get(sealed)
+        self.texts.get(sealed)
     }
 }
 
 impl fmt::Debug for Vault {
     /// Without the texts.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.texts.keys()).finish()
     }
 }
 
@@ -151,6 +160,11 @@ impl Inputs {
         sealer: Sealer,
     ) -> Self {
         Self { variables, secrets, sealer }
+    }
+
+    /// A vault without texts, which knows the secrets.
+    pub fn vault(&self) -> Vault {
+        Vault { texts: BTreeMap::new(), secrets: self.secrets.clone() }
     }
 
     /// A variable's value.

@@ -57,7 +57,7 @@ pub fn settle(
     resources: &mut BTreeMap<Address, Desired>,
     inputs: &Inputs,
 ) -> Result<Vault, Vec<Unusable>> {
-    let mut vault = Vault::default();
+    let mut vault = inputs.vault();
     let mut unusable = Vec::new();
     for desired in resources.values_mut().filter(|desired| desired.is_managed()) {
         let kind = kind(desired.address.kind());
