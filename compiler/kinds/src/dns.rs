@@ -289,6 +289,21 @@ impl Kind for Dns {
         }]
     }
 
+    fn problem(&self, field: &str, value: &Json, beside: &Fields<Json>) -> Option<String> {
+        let text = value.as_str()?.trim();
+        let of = |field: &str| beside.get(field).and_then(Json::as_str).unwrap_or_default();
+        match field {
+            "content" => {
+                dns_rules::wrong(of("type"), of("name"), text).map(|what| format!("is {what}"))
+            }
+            "comment" if text.chars().count() > limits::DNS_COMMENT_CHARS_MAX => Some(format!(
+                "is longer than {} characters together with the ownership marker",
+                limits::DNS_COMMENT_CHARS_MAX
+            )),
+            _ => None,
+        }
+    }
+
     fn attrs(&self) -> &'static [Attr] {
         ATTRS
     }

@@ -164,8 +164,8 @@ impl Apply<'_> {
     /// What comes from outside the spec: values, templates and bundles.
     fn look_outside(&mut self) -> Result<(Vault, Sources, Uploads), CommandError> {
         let (inputs, missing) = outside::look_up(&self.session)?;
-        missing.refuse()?;
-        let vault = outside::put_in(&mut self.session, &inputs)?;
+        let (vault, unfit) = outside::put_in(&mut self.session, &inputs);
+        outside::refuse(missing, &unfit)?;
         let sources = Sources::read(&self.session, inputs)?;
         Ok((vault, sources, bundle::read(&mut self.session)?))
     }

@@ -54,8 +54,8 @@ fn resources(spec: &str, value: &str) -> Option<(Graph, Vault)> {
     }
     let sealer = Sealer::new(KeyedDigest::new([1; 32]), "shop", "main");
     let mut resources = environment.resources;
-    let vault = settle(&mut resources, &Inputs::new(variables, secrets, sealer)).ok()?;
-    Some((resources, vault))
+    let (vault, unusable) = settle(&mut resources, &Inputs::new(variables, secrets, sealer));
+    unusable.is_empty().then_some((resources, vault))
 }
 
 /// A value as a call would have it: with the texts of what is sealed.
@@ -177,6 +177,52 @@ fn what_comes_from_outside_is_as_good_as_what_stands_in_the_spec() {
 }
 
 #[test]
+fn what_is_refused_in_the_spec_is_refused_from_outside() {
+    let (long, comment) = ("x".repeat(64), "x".repeat(101));
+    let huge = "x.".repeat(2_100);
+    let mut tried = BTreeSet::new();
+    for rule in registry().iter().filter_map(|kind| kind.grammar()) {
+        for (what, private, place) in places(rule, &str::to_owned) {
+            for text in
+                [" ", "not an address", &long, &comment, &huge, "shop.example", "a b.example"]
+            {
+                if resources(&place.spec(&format!("\"{text}\"")), text).is_some() {
+                    continue;
+                }
+                let origin = if private { "secret" } else { "env" };
+                let form = place.spec(&format!("({origin})\"WHO\""));
+                assert!(resources(&form, text).is_none(), "{what} takes {text:?}:\n{form}");
+                tried.insert(what.clone());
+            }
+        }
+    }
+    for known in ["dns content", "dns comment", "origin host", "origin database", "origin password"]
+    {
+        assert!(tried.contains(known), "{known} is not among {tried:?}");
+    }
+    // The content of each type.
+    for (kind, text) in [
+        ("A", "::1"),
+        ("AAAA", "192.0.2.1"),
+        ("CNAME", "192.0.2.1"),
+        ("CNAME", "a.shop.example"),
+        ("MX", "mail"),
+        ("NS", "a b"),
+        ("TXT", " "),
+        ("TXT", "\"\""),
+        ("TXT", &huge),
+    ] {
+        let more = if kind == "MX" { " priority=1" } else { "" };
+        let spec = |content: &str| {
+            format!("dns \"a\" type=\"{kind}\" name=\"a\" content={content}{more}\n")
+        };
+        let literal = format!("\"{}\"", text.replace('"', "\\\""));
+        assert!(resources(&spec(&literal), "").is_none(), "{kind} {text}");
+        assert!(resources(&spec("(env)\"WHO\""), text).is_none(), "{kind} {text}");
+    }
+}
+
+#[test]
 fn variables_and_secrets_of_a_worker_that_envc_deploys_are_put_in() {
     let spec = "worker \"w\" path=\".\" deploy=\"bundle\" bundle=\"dist\" compatibility-date=\"2026-09-01\" {\n\
                     var \"A\" \"x-{let.who}\"\n    secret \"K\" \"y-{let.who}\"\n}\nlet who (env)\"WHO\"\n";
@@ -214,7 +260,8 @@ fn sealed(kind: &dyn Kind, field: &str, secret: &str, given: (&str, &Spelling)) 
     let secrets = BTreeMap::from([("WHO".to_owned(), Secret::new(secret))]);
     let inputs = Inputs::new(BTreeMap::new(), secrets, sealer());
     let mut resources = BTreeMap::from([(address.clone(), desired)]);
-    settle(&mut resources, &inputs).unwrap_or_else(|error| panic!("{field}: {error:?}"));
+    let (_vault, unusable) = settle(&mut resources, &inputs);
+    assert!(unusable.iter().all(|it| it.what == "is not a host name"), "{unusable:?}");
     resources[&address].fields[field].resolve(&mut |_| None).expect("it is sealed")
 }
 
