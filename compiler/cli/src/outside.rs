@@ -16,6 +16,8 @@ pub(crate) struct Missing {
     names: Vec<String>,
     secrets: bool,
     hint: String,
+    /// What the first of the variables is, as a clause after "is".
+    is: Option<&'static str>,
     /// What is found and cannot be used, in words.
     unfit: Option<String>,
 }
@@ -50,12 +52,14 @@ pub(crate) fn look_up(session: &Session<'_>) -> Result<(Inputs, Missing), Comman
                 missing.add(name, line, true, || providers.way_out(name, &apply));
             }
             Input::Env(name) => {
-                let value = session.env.var(name);
-                if let Some(value) = value.filter(|value| !value.is_empty()) {
-                    variables.insert(name.clone(), value.to_owned());
-                    continue;
-                }
-                let is = if value.is_some() { "empty" } else { "not set" };
+                let is = match session.env.filled(name) {
+                    Ok(value) => {
+                        variables.insert(name.clone(), value.to_owned());
+                        continue;
+                    }
+                    Err(is) => is,
+                };
+                missing.is.get_or_insert(is);
                 let line = format!("{name}, for {uses}: the variable is {is}");
                 missing.add(name, line, false, || format!("set it for one run: {name}=… {apply}"));
             }
@@ -153,7 +157,9 @@ impl Missing {
     pub(crate) fn message(&self) -> String {
         match (self.names.as_slice(), self.secrets) {
             ([name], true) => format!("the secret {name} is not found"),
-            ([name], false) => format!("the environment variable {name} is not set"),
+            ([name], false) => {
+                format!("the environment variable {name} is {}", self.is.unwrap_or("not set"))
+            }
             (names, _) => {
                 format!("{} values from outside are not found: {}", names.len(), names.join(", "))
             }

@@ -135,6 +135,31 @@ fn a_value_that_no_apply_can_use_is_refused_with_all_others_before_anything_is_m
     let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
 }
 
+#[test]
+fn a_saved_plan_is_stale_when_a_value_from_outside_changed_and_says_that() {
+    let mut env = TestEnv::of_text(DNS);
+    env.set("WHO", "me").set("WHAT", "a robot");
+    let stale = |env: &TestEnv, because: &str| {
+        says(&env.envc(&["apply", "--plan", "p.json"]).exits(1), &["stale", because]);
+    };
+    let _saved = env.envc(&["plan", "--out", "p.json"]).exits(0);
+    env.set("WHO", "you");
+    stale(&env, "because: what comes from outside the spec");
+    let _applied = env.envc(&["apply"]).exits(0);
+    let _saved = env.envc(&["plan", "--out", "p.json"]).exits(0);
+    env.set("WHO", "me");
+    stale(&env, "because: what comes from outside the spec");
+    let _saved = env.envc(&["plan", "--out", "p.json"]).exits(0);
+    env.set("WHO", "you");
+    stale(&env, "because: what comes from outside the spec");
+    env.set("WHO", "me");
+    let (zone, all) = records_of(&env);
+    let id = all[0].get("id").and_then(Json::as_str).unwrap();
+    let path = format!("/zones/{zone}/dns_records/{id}");
+    let _told = env.cloud().call(&Method::PATCH, &path, Some(&json!({ "content": "other" })));
+    stale(&env, "because: what is in the account was changed");
+}
+
 fn bundle() -> TestEnv {
     let mut env = TestEnv::new("../tests/fixtures/bundle");
     env.set("KEY", "the-planted-secret");
