@@ -4,7 +4,13 @@
 //! of the command line gets it handed in. So a test states its whole environment, and no code
 //! deep inside changes its mind because of a variable.
 
-use std::{collections::BTreeMap, env, ffi::OsString, fmt, io, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    ffi::OsString,
+    fmt, io,
+    path::PathBuf,
+};
 
 use envc_core::Secret;
 
@@ -85,6 +91,8 @@ pub mod names {
 #[derive(Clone, Default)]
 pub struct ProcessEnv {
     vars: BTreeMap<String, String>,
+    /// The names of the variables that hold no Unicode.
+    odd: BTreeSet<String>,
     path: Option<OsString>,
     /// The API token.
     pub api_token: Option<Secret>,
@@ -115,15 +123,27 @@ pub struct ProcessEnv {
 }
 
 impl ProcessEnv {
-    /// Takes the environment of this process. A variable that is not Unicode is not seen, except
-    /// for `PATH`.
+    /// Takes the environment of this process.
     pub fn capture() -> Self {
-        let pairs = env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
-        let mut captured = Self::from_pairs(pairs);
-        captured.path = env::var_os(names::PATH);
-        captured
+        Self::from_os(env::vars_os())
+    }
+
+    /// Of a variable that is not Unicode no more than that is known, except for `PATH`.
+    fn from_os(pairs: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let (mut texts, mut odd, mut path) = (Vec::new(), BTreeSet::new(), None);
+        for (name, value) in pairs {
+            let Ok(name) = name.into_string() else { continue };
+            if name == names::PATH {
+                path = Some(value.clone());
+            }
+            match value.into_string() {
+                Ok(value) => texts.push((name, value)),
+                Err(_) => {
+                    odd.insert(name);
+                }
+            }
+        }
+        Self { odd, path, ..Self::from_pairs(texts) }
     }
 
     /// Takes an environment that a test states in full.
@@ -151,6 +171,7 @@ impl ProcessEnv {
             test_now_s: get(names::ENVC_TEST_NOW).and_then(|value| value.parse().ok()),
             test_seed: get(names::ENVC_TEST_SEED).and_then(|value| value.parse().ok()),
             test_lock_ttl_s: get(names::ENVC_TEST_LOCK_TTL).and_then(|value| value.parse().ok()),
+            odd: BTreeSet::new(),
             vars,
         }
     }
@@ -159,6 +180,16 @@ impl ProcessEnv {
     /// nothing counts as set here: the user may mean it.
     pub fn var(&self, name: &str) -> Option<&str> {
         self.vars.get(name).map(String::as_str)
+    }
+
+    /// A variable that holds something; or why it cannot be used, as a clause after "is".
+    pub fn filled(&self, name: &str) -> Result<&str, &'static str> {
+        match self.var(name) {
+            Some("") => Err("empty"),
+            Some(value) => Ok(value),
+            None if self.odd.contains(name) => Err("not UTF-8"),
+            None => Err("not set"),
+        }
     }
 
     /// Where commands are looked for.
@@ -221,6 +252,19 @@ mod tests {
         assert_eq!(both.api_base_url.as_deref(), Some("http://wrangler/client/v4"));
         let sdk = ProcessEnv::from_pairs([("CLOUDFLARE_BASE_URL", "http://sdk/client/v4")]);
         assert_eq!(sdk.api_base_url.as_deref(), Some("http://sdk/client/v4"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_variable_that_is_no_text_is_told_as_what_it_is() {
+        use std::os::unix::ffi::OsStringExt as _;
+
+        let odd = || OsString::from_vec(vec![b'p', 0xff]);
+        let pairs = [("A", "a".into()), ("B", "".into()), ("C", odd()), ("PATH", odd())];
+        let env = ProcessEnv::from_os(pairs.map(|(name, value)| (name.into(), value)));
+        let told = ["A", "B", "C", "D"].map(|name| env.filled(name));
+        assert_eq!(told, [Ok("a"), Err("empty"), Err("not UTF-8"), Err("not set")]);
+        assert_eq!(env.path(), Some(&odd()));
     }
 
     #[test]

@@ -16,6 +16,10 @@ pub(crate) struct Missing {
     names: Vec<String>,
     secrets: bool,
     hint: String,
+    /// What the first of the variables is, as a clause after "is".
+    is: Option<&'static str>,
+    /// What is found and cannot be used, in words.
+    unfit: Option<String>,
 }
 
 /// Looks up all that the environment needs.
@@ -48,12 +52,14 @@ pub(crate) fn look_up(session: &Session<'_>) -> Result<(Inputs, Missing), Comman
                 missing.add(name, line, true, || providers.way_out(name, &apply));
             }
             Input::Env(name) => {
-                let value = session.env.var(name);
-                if let Some(value) = value.filter(|value| !value.is_empty()) {
-                    variables.insert(name.clone(), value.to_owned());
-                    continue;
-                }
-                let is = if value.is_some() { "empty" } else { "not set" };
+                let is = match session.env.filled(name) {
+                    Ok(value) => {
+                        variables.insert(name.clone(), value.to_owned());
+                        continue;
+                    }
+                    Err(is) => is,
+                };
+                missing.is.get_or_insert(is);
                 let line = format!("{name}, for {uses}: the variable is {is}");
                 missing.add(name, line, false, || format!("set it for one run: {name}=… {apply}"));
             }
@@ -64,27 +70,67 @@ pub(crate) fn look_up(session: &Session<'_>) -> Result<(Inputs, Missing), Comman
 }
 
 /// Leaves open all that comes from outside, for commands that make and change no resource.
-pub(crate) fn leave_open(session: &mut Session<'_>) -> Result<(), CommandError> {
+pub(crate) fn leave_open(session: &mut Session<'_>) {
     let nothing = Inputs::new(BTreeMap::new(), BTreeMap::new(), session.sealer());
-    let _vault = put_in(session, &nothing)?;
-    Ok(())
+    let _unfit = put_in(session, &nothing);
 }
 
 /// Puts the values into the desired graph; what was sealed is in the vault.
-pub(crate) fn put_in(session: &mut Session<'_>, inputs: &Inputs) -> Result<Vault, CommandError> {
-    settle(&mut session.environment.resources, inputs).map_err(|unusable| {
-        let says = |Unusable { names, address, field, what }: &Unusable| {
-            let of = if names.is_empty() { "the text".to_owned() } else { names.clone() };
+pub(crate) fn put_in(session: &mut Session<'_>, inputs: &Inputs) -> (Vault, Unfit) {
+    let (vault, unusable) = settle(&mut session.environment.resources, inputs);
+    (vault, Unfit(unusable))
+}
+
+/// The values that no apply can use.
+#[derive(Debug, Default)]
+pub(crate) struct Unfit(Vec<Unusable>);
+
+impl Unfit {
+    /// True when all can be used.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What each is, where it is used, and what is wrong with it; nothing of its text.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|Unusable { names, address, field, what, .. }| {
+            let of = if names.is_empty() { "the text" } else { names };
             format!("{of}, for `{field}` of {address}: it {what}")
-        };
-        let message = match unusable.as_slice() {
-            [_] => "a secret cannot be used".to_owned(),
-            many => format!("{} secrets cannot be used", many.len()),
-        };
-        let error = CommandError::failed(message).code("envc::cli::bad_secret");
-        let error = unusable.iter().fold(error, |error, one| error.because_text(says(one)));
-        error.hint("nothing was changed; correct it where it comes from, and run the command again")
-    })
+        })
+    }
+
+    fn message(&self) -> String {
+        let secrets = self.0.iter().filter(|it| it.private).count();
+        match (self.0.len(), secrets) {
+            (1, 1) => "a secret cannot be used".to_owned(),
+            (1, _) => "a value cannot be used".to_owned(),
+            (all, secrets) if all == secrets => format!("{all} secrets cannot be used"),
+            (all, _) => format!("{all} values cannot be used"),
+        }
+    }
+
+    /// Refuses to go on with what cannot be used: one error for all of it.
+    pub(crate) fn refuse(&self) -> Result<(), CommandError> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let secret = self.0.iter().any(|it| it.private);
+        let code = if secret { "envc::cli::bad_secret" } else { "envc::cli::bad_value" };
+        let error = CommandError::failed(self.message()).code(code);
+        let error = self.lines().fold(error, CommandError::because_text);
+        Err(error
+            .hint("nothing was changed; correct it where it comes from, and run the command again"))
+    }
+}
+
+/// Refuses to go on without what is missing, and with what cannot be used: one error for all of it.
+pub(crate) fn refuse(mut missing: Missing, unfit: &Unfit) -> Result<(), CommandError> {
+    if missing.is_empty() {
+        return unfit.refuse();
+    }
+    missing.lines.extend(unfit.lines());
+    missing.unfit = (!unfit.is_empty()).then(|| unfit.message());
+    missing.refuse()
 }
 
 impl Missing {
@@ -111,7 +157,9 @@ impl Missing {
     pub(crate) fn message(&self) -> String {
         match (self.names.as_slice(), self.secrets) {
             ([name], true) => format!("the secret {name} is not found"),
-            ([name], false) => format!("the environment variable {name} is not set"),
+            ([name], false) => {
+                format!("the environment variable {name} is {}", self.is.unwrap_or("not set"))
+            }
             (names, _) => {
                 format!("{} values from outside are not found: {}", names.len(), names.join(", "))
             }
@@ -119,13 +167,17 @@ impl Missing {
     }
 
     /// Refuses to go on without what is missing: one error for all of it.
-    pub(crate) fn refuse(self) -> Result<(), CommandError> {
+    fn refuse(self) -> Result<(), CommandError> {
         if self.is_empty() {
             return Ok(());
         }
         let code =
             if self.secrets { "envc::cli::missing_secret" } else { "envc::cli::missing_variable" };
-        let error = CommandError::failed(self.message()).code(code);
+        let message = match &self.unfit {
+            Some(unfit) => format!("{}, and {unfit}", self.message()),
+            None => self.message(),
+        };
+        let error = CommandError::failed(message).code(code);
         let error = self.lines.into_iter().fold(error, CommandError::because_text);
         Err(error.hint(self.hint))
     }

@@ -74,18 +74,24 @@ impl Sealer {
         Sealed { name: name.to_owned(), part: part.to_owned(), digest: Some(self.key.of(bytes)) }
     }
 
+    /// Seals the text that a value of a call is; nothing for what is no one text.
+    pub fn seal_json(&self, name: &str, part: &str, value: &Json) -> Option<Sealed> {
+        let text = match value {
+            Json::String(text) => text.clone(),
+            Json::Number(number) => number.to_string(),
+            Json::Bool(flag) => flag.to_string(),
+            Json::Null | Json::Array(_) | Json::Object(_) => return None,
+        };
+        Some(self.seal(name, part, &Secret::new(text)))
+    }
+
     /// What was seen, with the same pieces sealed as in `model`: only so can a text that the API
     /// tells be compared with one that no plan may hold, and kept from being shown.
     #[must_use]
     pub fn like(&self, model: &Json, seen: &Json) -> Json {
         if let Some(Sealed { name, part, .. }) = Sealed::from_json(model) {
-            let text = match seen {
-                Json::String(text) => text.clone(),
-                Json::Number(number) => number.to_string(),
-                Json::Bool(flag) => flag.to_string(),
-                Json::Null | Json::Array(_) | Json::Object(_) => return seen.clone(),
-            };
-            return self.seal(&name, &part, &Secret::new(text)).to_json();
+            let sealed = self.seal_json(&name, &part, seen);
+            return sealed.map_or_else(|| seen.clone(), |sealed| sealed.to_json());
         }
         match (model, seen) {
             (Json::Object(models), Json::Object(all)) => all
@@ -105,26 +111,35 @@ impl Sealer {
     }
 }
 
-/// The texts of sealed values, for the calls that need them.
+/// The texts of sealed values, for the calls that need them; and the secrets that they are made of,
+/// which no message may repeat either.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Vault(BTreeMap<Sealed, Secret>);
+pub struct Vault {
+    texts: BTreeMap<Sealed, Secret>,
+    secrets: BTreeMap<String, Secret>,
+}
 
 impl Vault {
     /// Keeps a text.
     pub fn put(&mut self, sealed: Sealed, text: Secret) {
-        self.0.insert(sealed, text);
+        self.texts.insert(sealed, text);
+    }
+
+    /// The secrets, each by itself, that the texts may be made of.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.secrets.values()
     }
 
     /// The text of a sealed value; none for what is not known.
     pub fn open(&self, sealed: &Sealed) -> Option<&Secret> {
-        self.0.get(sealed)
+        self.texts.get(sealed)
     }
 }
 
 impl fmt::Debug for Vault {
     /// Without the texts.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.texts.keys()).finish()
     }
 }
 
@@ -145,6 +160,11 @@ impl Inputs {
         sealer: Sealer,
     ) -> Self {
         Self { variables, secrets, sealer }
+    }
+
+    /// A vault without texts, which knows the secrets.
+    pub fn vault(&self) -> Vault {
+        Vault { texts: BTreeMap::new(), secrets: self.secrets.clone() }
     }
 
     /// A variable's value.

@@ -7,7 +7,7 @@ use std::{
 
 use envc_core::{Address, Input, KindId, Output, Part, Secret, Value, Vault};
 use envc_kinds::{
-    BatchItem, Kind, Meaning, Mutability, Observed, Upload, Wanted, kind, same, same_name,
+    BatchItem, Call, Kind, Meaning, Mutability, Observed, Upload, Wanted, kind, same, same_name,
 };
 use envc_plan::{BatchWork, Doomed, Ownership, State, Target};
 use serde_json::Value as Json;
@@ -163,6 +163,14 @@ impl Context<'_> {
         })
     }
 
+    /// The call, of which no message repeats a text that was sealed, nor a secret inside of one.
+    fn hiding(&self, call: Call, wanted: &Wanted) -> Call {
+        if wanted.secrets.is_empty() {
+            return call;
+        }
+        call.hiding(wanted.secrets.values()).hiding(self.vault.secrets())
+    }
+
     /// The texts of a sealed field, or of a map of them.
     fn open(
         &self,
@@ -207,7 +215,7 @@ impl Context<'_> {
         let kind = kind(target.address.kind());
         let place = self.scope.place(target.zone.as_deref());
         let wanted = self.wanted(target)?;
-        let call = kind.create(&place, &wanted).hiding(wanted.secrets.values());
+        let call = self.hiding(kind.create(&place, &wanted), &wanted);
         if kind.listing(&place).is_none() {
             // Writes the whole of something that lives with its parent: may be repeated.
             let answer = self.client.call_repeatable(&call, Some(kind)).await?;
@@ -269,7 +277,7 @@ impl Context<'_> {
         let kind = kind(target.address.kind());
         let place = self.scope.place(target.zone.as_deref());
         let wanted = self.wanted(target)?;
-        let call = kind.update(&place, id, &wanted, changed).hiding(wanted.secrets.values());
+        let call = self.hiding(kind.update(&place, id, &wanted, changed), &wanted);
         let observed = match self.client.call_repeatable(&call, Some(kind)).await {
             Ok(answer) => kind.made(&wanted, &answer.result),
             // An earlier try may have had its effect, and moved what this one starts from.

@@ -35,7 +35,7 @@ static GRAMMAR: NodeRule = NodeRule {
         "A CNAME excludes A, AAAA and another CNAME of its host; the same type twice is a collision, too.",
         "The comment in the account begins with the marker `envc:PROJECT/ID/NAME`, by which envc knows its own; marker and comment together have at most 100 characters. Digests take the marker's place where it would be too long.",
         "`proxied` counts for A, AAAA and CNAME.",
-        "Hosts may end in a dot, texts may stand in quotes and be split into several: it is the same record. `content=\".\"` of an MX record says that no mail is taken.",
+        "Hosts may end in a dot, texts may stand in quotes and be split into several: it is the same record. Blanks around a content are cut off; inside quotes they are kept. `content=\".\"` of an MX record says that no mail is taken.",
     ],
     example: "dns \"web\" type=\"CNAME\" name=\"{env}\" content=\"{zone}\" proxied",
     args: &[LABEL],
@@ -89,6 +89,9 @@ static CONTENTS: &[Spelling] = &[
     of_type(TXT, "\"\\\"v=spf1 -all\\\"\"", "\"v=spf1 -all\""),
     of_type(TXT, "\"\\\"v=spf1\\\" \\\" -all\\\"\"", "\"v=spf1 -all\""),
     of_type(TXT, "\"\\\"say \\\\\\\"hi\\\\\\\"\\\"\"", "\"say \\\"hi\\\"\""),
+    of_type(TXT, "\"hello\\n\"", "\"hello\""),
+    of_type(TXT, "\"  two words \"", "\"two words\""),
+    of_type(CNAME, "\" abc.example\\n\"", "\"abc.example\""),
     Spelling {
         by: Writer::Server,
         beside: CNAME,
@@ -131,7 +134,10 @@ static ATTRS: &[Attr] = &[
     in_place(
         "comment",
         &["\"envc:p/e/a\""],
-        Normal::Form { form: normal::empty_is_none, spellings: &[told("\"\"", "null")] },
+        Normal::Form {
+            form: outer_blanks,
+            spellings: &[told("\"\"", "null"), told("\"envc:p/e/a b\\n\"", "\"envc:p/e/a b\"")],
+        },
     ),
 ];
 
@@ -147,6 +153,11 @@ fn host(value: &Json, _beside: &Fields<Json>) -> Json {
 fn content(value: &Json, beside: &Fields<Json>) -> Json {
     let record_type = beside.get("type").and_then(Json::as_str).unwrap_or_default();
     normal::text(value, |text| normal::content(&record_type.to_ascii_uppercase(), text))
+}
+
+/// Blanks around a comment say nothing.
+fn outer_blanks(value: &Json, beside: &Fields<Json>) -> Json {
+    normal::empty_is_none(&normal::text(value, |text| text.trim().to_owned()), beside)
 }
 
 /// The natural key of a record.
@@ -278,6 +289,21 @@ impl Kind for Dns {
         }]
     }
 
+    fn problem(&self, field: &str, value: &Json, beside: &Fields<Json>) -> Option<String> {
+        let text = value.as_str()?.trim();
+        let of = |field: &str| beside.get(field).and_then(Json::as_str).unwrap_or_default();
+        match field {
+            "content" => {
+                dns_rules::wrong(of("type"), of("name"), text).map(|what| format!("is {what}"))
+            }
+            "comment" if text.chars().count() > limits::DNS_COMMENT_CHARS_MAX => Some(format!(
+                "is longer than {} characters together with the ownership marker",
+                limits::DNS_COMMENT_CHARS_MAX
+            )),
+            _ => None,
+        }
+    }
+
     fn attrs(&self) -> &'static [Attr] {
         ATTRS
     }
@@ -400,9 +426,14 @@ impl Kind for Dns {
     }
 }
 
-/// What the spec sets. A patch leaves the rest as it is, such as a TTL set by somebody else.
+/// What the spec sets. A patch leaves the rest as it is, such as a TTL set by somebody else. No
+/// document says what the API does with blanks around a text, so it gets none.
 fn set(wanted: &Wanted) -> Json {
-    Json::Object(wanted.fields.iter().map(|(name, value)| (name.clone(), value.clone())).collect())
+    let fields = wanted.fields.iter().map(|(name, value)| {
+        let value = normal::text(value, |text| text.trim().to_owned());
+        (name.clone(), value)
+    });
+    Json::Object(fields.collect())
 }
 
 /// A new record: its TTL is required, and the automatic one unless the spec sets it.
@@ -479,6 +510,20 @@ mod tests {
         let answer = Dns.batch_answer(&items, &body);
         let ids: Vec<_> = answer.iter().map(|seen| seen.as_ref().map(|seen| &*seen.id)).collect();
         assert_eq!(ids, [Some("new-one"), None, Some("u"), Some("new-two"), Some("new-c")]);
+    }
+
+    #[test]
+    fn blanks_around_a_text_are_not_sent_and_those_inside_its_quotes_are() {
+        for (written, sent) in
+            [("hello\n", "hello"), ("  a b ", "a b"), (" \" a \"\n", "\" a \""), ("plain", "plain")]
+        {
+            let fields = [("type", "TXT"), ("content", written), ("comment", "envc:p/e/a b\n")];
+            let fields = fields.map(|(field, text)| (field.to_owned(), json!(text))).into();
+            let wanted = Wanted { fields, ..Wanted::default() };
+            let body = Dns.create(&Place::default(), &wanted).body.unwrap();
+            assert_eq!(body["content"], json!(sent));
+            assert_eq!(body["comment"], json!("envc:p/e/a b"));
+        }
     }
 
     #[test]

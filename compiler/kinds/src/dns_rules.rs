@@ -13,6 +13,9 @@ use crate::{Lower, normal};
 
 const CONFLICT: &str = "envc::spec::conflict";
 const INVALID_VALUE: &str = "envc::spec::invalid_value";
+const ITS_OWN_NAME: &str = "its own name";
+/// Bytes of a TXT record's content. Source: Cloudflare's DNS documentation.
+const TXT_BYTES_MAX: usize = 4_096;
 
 /// True for the types whose traffic can go through Cloudflare.
 pub(crate) fn can_be_proxied(record_type: &str) -> bool {
@@ -75,6 +78,38 @@ fn check_fields(node: &Node, record_type: &str, cx: &mut dyn Lower) {
     }
 }
 
+/// What makes a text no content of a record of this type, as a word after "is".
+pub(crate) fn wrong(record_type: &str, host: &str, text: &str) -> Option<&'static str> {
+    let text = text.trim();
+    let (v4, v6) = (is_v4(text), is_v6(text));
+    match record_type {
+        "A" => (!v4).then_some("not an IPv4 address"),
+        "AAAA" => (!v6).then_some("not an IPv6 address"),
+        "MX" if text == "." => None, // no mail is taken: RFC 7505
+        "CNAME" | "MX" | "NS" => {
+            let name = text.strip_suffix('.').unwrap_or(text);
+            if record_type == "CNAME" && (v4 || v6) {
+                Some("an address")
+            } else if record_type == "CNAME" && name.eq_ignore_ascii_case(host) {
+                Some(ITS_OWN_NAME)
+            } else {
+                (!is_host(name)).then_some("not a host name")
+            }
+        }
+        "TXT" if normal::content("TXT", text) == normal::content("TXT", "") => Some("empty"),
+        "TXT" if text.len() > TXT_BYTES_MAX => Some("longer than 4,096 bytes"),
+        _ => None,
+    }
+}
+
+fn is_v4(text: &str) -> bool {
+    text.parse::<Ipv4Addr>().is_ok()
+}
+
+fn is_v6(text: &str) -> bool {
+    text.parse::<Ipv6Addr>().is_ok()
+}
+
 fn wrong_content(
     node: &Node,
     record_type: &str,
@@ -82,12 +117,14 @@ fn wrong_content(
     text: &str,
     scalar: &Scalar,
 ) -> Option<Diagnostic> {
-    let v4 = text.parse::<Ipv4Addr>().is_ok();
-    let v6 = text.parse::<Ipv6Addr>().is_ok();
-    let error = |at: &str| {
-        let message = format!("`{text}` cannot be the content of this {record_type} record");
-        Diagnostic::error(INVALID_VALUE, scalar.span, message).at(at)
+    let at = wrong(record_type, host, text)?;
+    let message = if text.len() > TXT_BYTES_MAX {
+        format!("this text cannot be the content of this {record_type} record")
+    } else {
+        format!("`{text}` cannot be the content of this {record_type} record")
     };
+    let error = Diagnostic::error(INVALID_VALUE, scalar.span, message).at(at);
+    let text = text.trim();
     let other_type = |error: Diagnostic, right: &str| {
         let error = error.help(format!("write type=\"{right}\""));
         match node.prop("type") {
@@ -95,54 +132,29 @@ fn wrong_content(
             None => error,
         }
     };
-    match record_type {
-        "A" | "AAAA" => {
-            let (good, wanted) = if record_type == "A" { (v4, "an IPv4") } else { (v6, "an IPv6") };
-            if good {
-                return None;
-            }
-            let error = error(&format!("not {wanted} address"));
-            Some(if v4 {
-                other_type(error, "A")
-            } else if v6 {
-                other_type(error, "AAAA")
-            } else if is_host(text) {
-                other_type(error, "CNAME")
-            } else {
-                error.help("write an address, such as \"192.0.2.1\" or \"2001:db8::1\"")
-            })
-        }
-        "CNAME" | "MX" | "NS" => {
+    Some(match record_type {
+        "A" | "AAAA" | "CNAME" if is_v4(text) => other_type(error, "A"),
+        "A" | "AAAA" | "CNAME" if is_v6(text) => other_type(error, "AAAA"),
+        "A" | "AAAA" if is_host(text) => other_type(error, "CNAME"),
+        "A" | "AAAA" => error.help("write an address, such as \"192.0.2.1\" or \"2001:db8::1\""),
+        "TXT" if text.len() > TXT_BYTES_MAX => error.help("write a shorter text"),
+        "TXT" => error.help("write the text, such as \"v=spf1 -all\""),
+        _ if at == ITS_OWN_NAME => error.help("write the host that it stands for"),
+        _ => {
             let name = text.strip_suffix('.').unwrap_or(text);
-            if record_type == "MX" && text == "." {
-                return None; // no mail is taken: RFC 7505
-            }
-            if record_type == "CNAME" && (v4 || v6) {
-                return Some(other_type(error("an address"), if v4 { "A" } else { "AAAA" }));
-            }
-            if record_type == "CNAME" && name.eq_ignore_ascii_case(host) {
-                return Some(error("its own name").help("write the host that it stands for"));
-            }
-            if is_host(name) {
-                return None;
-            }
             let bare = name.split("://").last().and_then(|rest| rest.split(['/', ':']).next());
-            let error = error("not a host name");
             // Where the text holds references, what it resolves to must not take their place.
-            let literal =
-                matches!(&scalar.value, ScalarValue::Text { text: own, .. } if own == text);
-            Some(match bare.filter(|bare| is_host(bare) && literal) {
+            let literal = matches!(
+                &scalar.value, ScalarValue::Text { text: own, .. } if own.trim() == text
+            );
+            match bare.filter(|bare| is_host(bare) && literal) {
                 Some(bare) => error
                     .help(format!("write the host alone: \"{bare}\""))
                     .fix(scalar.span, format!("\"{bare}\"")),
                 None => error.help("write a host name, such as \"mail.example.com\""),
-            })
+            }
         }
-        "TXT" if normal::content("TXT", text) == normal::content("TXT", "") => {
-            Some(error("empty").help("write the text, such as \"v=spf1 -all\""))
-        }
-        _ => None,
-    }
+    })
 }
 
 /// A host name with at least one dot; labels of letters, digits, - and _.

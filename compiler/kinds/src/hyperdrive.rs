@@ -121,6 +121,7 @@ static ATTRS: &[Attr] = &[
             spellings: &[
                 spelt("\"DB.Example.com\"", "\"db.example.com\""),
                 spelt("\"db.example.com.\"", "\"db.example.com\""),
+                told("\"b\u{fc}cher.example.com\"", "\"xn--bcher-kva.example.com\""),
             ],
         },
     ),
@@ -213,6 +214,24 @@ impl Kind for Hyperdrive {
 
     fn split(&self, _field: &str, text: &Secret) -> Result<Fields<Secret>, String> {
         connection_url::split(text.expose(), NAME_BYTES_MAX)
+    }
+
+    fn problem(&self, field: &str, value: &Json, _beside: &Fields<Json>) -> Option<String> {
+        let text = value.as_str()?;
+        let odd = |c: char| c.is_whitespace() || c.is_control() || "/@,?#".contains(c);
+        match field {
+            "host" | "database" | "user" | "password" if text.trim().is_empty() => {
+                Some("is empty".to_owned())
+            }
+            "host" if text.trim().contains(odd) => Some("is not a host name".to_owned()),
+            "database" | "user" if text.len() > NAME_BYTES_MAX => {
+                Some(format!("has {} bytes, and {NAME_BYTES_MAX} are allowed", text.len()))
+            }
+            "database" | "user" if text.contains(char::is_control) => {
+                Some("has a control character, such as a line end".to_owned())
+            }
+            _ => None,
+        }
     }
 
     fn attrs(&self) -> &'static [Attr] {
@@ -329,6 +348,10 @@ fn origin(wanted: &Wanted) -> Json {
             _ => Json::from(text.expose()),
         });
         if let Some(value) = secret.or_else(|| wanted.fields.get(field).cloned()) {
+            let value = match field {
+                "host" => normal::text(&value, |text| text.trim().to_owned()),
+                _ => value,
+            };
             api::set(&mut body, field, value);
         }
     }
@@ -388,7 +411,18 @@ fn lower_origin(node: &Node, cx: &mut dyn Lower, set: &mut Set<'_>) {
     let port = i64::from(connection_url::default_port(&scheme));
     set("port", int(node, "port").or(Some(Value::Int(port))));
     for field in ["host", "database", "user"] {
-        set(field, node.prop(field).map(|scalar| Value::Text(cx.text(scalar))));
+        let Some(scalar) = node.prop(field) else { continue };
+        set(field, Some(Value::Text(cx.text(scalar))));
+        let Some(text) = cx.literal(scalar) else { continue };
+        let what = Hyperdrive.problem(field, &Json::from(text), &Fields::new());
+        if let Some(what) = what {
+            let message = format!("this cannot be the {field} of an origin");
+            cx.report(
+                Diagnostic::error("envc::spec::invalid_value", scalar.span, message)
+                    .at(format!("it {what}"))
+                    .help(format!("write the {field}, as the database knows it")),
+            );
+        }
     }
     set("password", node.prop("password").map(|it| Value::Private(cx.private_text(it))));
 }

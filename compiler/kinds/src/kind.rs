@@ -292,6 +292,13 @@ pub trait Kind: Sync + fmt::Debug {
         Ok(Fields::new())
     }
 
+    /// Why the API would refuse what a field comes to, as a clause after "it", which repeats none of
+    /// it: a value from outside is not known when the spec is checked. Blanks around a text are not
+    /// of it.
+    fn problem(&self, _field: &str, _value: &Json, _beside: &Fields<Json>) -> Option<String> {
+        None
+    }
+
     /// Its attributes, besides the physical name.
     fn attrs(&self) -> &'static [Attr];
 

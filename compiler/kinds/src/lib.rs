@@ -48,7 +48,7 @@ pub use kind::{
 };
 pub use kv::Kv;
 pub use lower::Lower;
-pub use normal::{Form, Normal, Spelling, Writer, same, same_name};
+pub use normal::{Form, Normal, Spelling, Writer, form, same, same_name};
 pub use parts::{MARKER, NameProblem, NameRule, SCRIPT_NAME, is_marked};
 pub use queue::Queue;
 pub use queue_consumer::QueueConsumer;

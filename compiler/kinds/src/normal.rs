@@ -87,6 +87,12 @@ pub fn same(
     attr.is_some_and(|attr| attr.form(one.0, one.1) == attr.form(other.0, other.1))
 }
 
+/// The one way to write the value of a field.
+pub fn form(kind: &dyn Kind, field: &str, value: &Json, beside: &Fields<Json>) -> Json {
+    let attr = kind.attrs().iter().find(|attr| attr.name == field);
+    attr.map_or_else(|| value.clone(), |attr| attr.form(value, beside))
+}
+
 /// True when two natural keys name the same thing.
 pub fn same_name(kind: &dyn Kind, one: &str, other: &str) -> bool {
     one == other || kind.key(one) == kind.key(other)
@@ -181,14 +187,13 @@ fn adapted(delta: u32, length: u32, first: bool) -> u32 {
     steps + 36 * delta / (delta + 38)
 }
 
-/// The content of a DNS record of this type.
+/// The content of a DNS record of this type. Blanks around it are not of it: servers may cut them
+/// off, and only inside quotes they are safe.
 pub(crate) fn content(record_type: &str, text: &str) -> String {
+    let text = text.trim();
     match record_type {
-        "A" => text
-            .trim()
-            .parse::<Ipv4Addr>()
-            .map_or_else(|_| text.into(), |address| address.to_string()),
-        "AAAA" => address_v6(text.trim()).unwrap_or_else(|| text.into()),
+        "A" => text.parse::<Ipv4Addr>().map_or_else(|_| text.into(), |address| address.to_string()),
+        "AAAA" => address_v6(text).unwrap_or_else(|| text.into()),
         "CNAME" | "MX" | "NS" | "PTR" => host(text),
         "TXT" => quoted(text),
         "SRV" => {
@@ -292,6 +297,9 @@ mod tests {
             ("\"v=spf1\"\t\" -all\"", "v=spf1 -all"),
             ("\"a\"\"b\"", "ab"),
             (r#""say \"hi\" \\ \195\188""#, "say \"hi\" \\ ü"),
+            ("hello\n", "hello"),
+            ("  two words\t", "two words"),
+            (" \"a b\"\n", "a b"),
             (&split, &whole),
         ] {
             assert_eq!(content("TXT", written), content("TXT", means), "{written}");
@@ -302,6 +310,7 @@ mod tests {
             assert_eq!(joined(&form).as_deref(), Some(bare));
             assert_eq!(content("TXT", &form), form);
         }
+        assert_ne!(content("TXT", "\" a \""), content("TXT", "a"), "these blanks are of the text");
         let (quotes, none) = (r#""\"a\"""#, r#""a""#);
         assert_ne!(content("TXT", quotes), content("TXT", none), "these quotes are of the text");
     }

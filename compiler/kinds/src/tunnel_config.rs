@@ -14,6 +14,7 @@ use crate::{
     ApiFailure, Attr, Call, Fields, Kind, Listing, Lower, Meaning, Mutability, Normal, Observed,
     Place, Wanted, api,
     normal::{self, spelt, told},
+    tunnel_service,
 };
 
 /// The kind.
@@ -110,6 +111,15 @@ impl Kind for TunnelConfig {
 
     fn noun(&self) -> &'static str {
         "tunnel configuration"
+    }
+
+    fn problem(&self, field: &str, value: &Json, _beside: &Fields<Json>) -> Option<String> {
+        let rules = value.as_array().filter(|_| field == "ingress")?;
+        let text = |rule: &Json, key: &str| rule.get(key)?.as_str().map(str::to_owned);
+        rules.iter().find_map(|rule| {
+            let service = text(rule, "service")?;
+            tunnel_service::unreachable(&text(rule, "hostname").unwrap_or_default(), &service)
+        })
     }
 
     fn permission(&self) -> &'static str {

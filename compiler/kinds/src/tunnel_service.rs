@@ -35,6 +35,12 @@ pub(crate) fn check(scalar: &Scalar, cx: &mut dyn Lower) {
     });
 }
 
+/// Why no tunnel reaches a service, as a clause after "it"; nothing of the service.
+pub(crate) fn unreachable(host: &str, service: &str) -> Option<String> {
+    let (what, help) = problem(service)?;
+    Some(format!("has a service of {host} that no tunnel reaches: {what}; {help}"))
+}
+
 const ADDRESS: &str = "write an address such as \"http://localhost:3000\", or http_status:404";
 
 /// What is wrong with a service, and what is possible.

@@ -5,15 +5,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Desired, Input, Inputs, Part, Sealed, Text, Value, Vault, names_of};
-use envc_kinds::{Fields, Kind, kind};
+use envc_core::{
+    Address, Desired, Input, Inputs, Part, Sealed, Secret, Text, Value, Vault, names_of,
+};
+use envc_kinds::{Fields, Kind, form, kind};
 use envc_spec::Environment;
+use serde_json::Value as Json;
 
 use crate::files::file_texts;
 
-/// A private text that cannot be used.
+/// A value that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unusable {
+    /// True for a text that nothing may be told of.
+    pub private: bool,
     /// The secrets and variables that it is made of.
     pub names: String,
     /// Where it stands.
@@ -49,52 +54,133 @@ pub fn needed_inputs(env: &Environment) -> BTreeMap<Input, BTreeSet<String>> {
     needed
 }
 
-/// Puts the values into what envc makes. The texts that were sealed are in the vault.
+/// Puts the values into what envc makes. The texts that were sealed are in the vault. What cannot be
+/// used is told; of a private text that is not what its field takes nothing is known then.
 pub fn settle(
     resources: &mut BTreeMap<Address, Desired>,
     inputs: &Inputs,
-) -> Result<Vault, Vec<Unusable>> {
-    let mut vault = Vault::default();
+) -> (Vault, Vec<Unusable>) {
+    let mut vault = inputs.vault();
     let mut unusable = Vec::new();
     for desired in resources.values_mut().filter(|desired| desired.is_managed()) {
-        let kind = kind(desired.address.kind());
-        for (field, mut value) in std::mem::take(&mut desired.fields) {
-            let parts = kind.parts(&field);
-            if let (Value::Private(text), false) = (&value, parts.is_empty()) {
-                match split(kind, &field, text, inputs, &mut vault) {
-                    Ok(parts) => desired.fields.extend(parts),
-                    Err(what) => {
-                        let (names, address) = (names_of(text), desired.address.clone());
-                        unusable.push(Unusable { names, address, field, what });
-                    }
-                }
-                continue;
-            }
-            inputs.settle(&mut value, &mut vault);
-            desired.fields.insert(field, value);
-        }
+        unusable.extend(settle_one(desired, inputs, &mut vault));
     }
-    if unusable.is_empty() { Ok(vault) } else { Err(unusable) }
+    (vault, unusable)
 }
 
-/// The fields that take the place of a private text, each sealed by itself.
-fn split(
+fn settle_one(desired: &mut Desired, inputs: &Inputs, vault: &mut Vault) -> Vec<Unusable> {
+    let kind = kind(desired.address.kind());
+    let address = desired.address.clone();
+    let mut unusable = Vec::new();
+    let (mut private, mut names) = (Vec::new(), BTreeMap::new());
+    for (field, mut value) in std::mem::take(&mut desired.fields) {
+        if let Value::Private(text) = &value {
+            let (texts, what) = opened(kind, &field, text, inputs);
+            private.extend(texts);
+            if let Some(what) = what {
+                let (names, address) = (names_of(text), address.clone());
+                unusable.push(Unusable { private: true, names, address, field, what });
+            }
+            continue;
+        }
+        let mut all = Text::default();
+        value.each_text(&mut |text| all.append(text.clone()));
+        names.insert(field.clone(), names_of(&all));
+        inputs.settle(&mut value, vault);
+        desired.fields.insert(field, value);
+    }
+    let known = known(&desired.fields, &private);
+    for (field, value) in &known {
+        let Some(what) = kind.problem(field, value, &known) else { continue };
+        let of = private.iter().find(|one| one.field == *field);
+        let names = match of {
+            Some(one) => one.names.clone(),
+            None => names.get(field).cloned().unwrap_or_default(),
+        };
+        let (private, field, address) = (of.is_some(), field.clone(), address.clone());
+        unusable.push(Unusable { private, names, address, field, what });
+    }
+    for one in private {
+        let field = one.field.clone();
+        desired.fields.insert(field, one.seal(kind, &known, inputs, vault));
+    }
+    unusable
+}
+
+/// A private text that a field is, before it is sealed.
+struct Private {
+    field: String,
+    /// What it is made of.
+    names: String,
+    /// Which part of the text it is; empty for the whole.
+    part: String,
+    /// None where it is not known.
+    text: Option<Secret>,
+}
+
+/// The fields that a private text is: the one itself, or those that take its place. And what is wrong
+/// with it.
+fn opened(
     kind: &dyn Kind,
     field: &str,
     text: &Text,
     inputs: &Inputs,
-    vault: &mut Vault,
-) -> Result<Fields<Value>, String> {
-    let names = names_of(text);
-    let Some(whole) = inputs.open(text) else {
-        let parts = kind.parts(field).iter();
-        let unknown = |part: &str| Value::Sealed(Sealed::unknown(&names, part));
-        return Ok(parts.map(|part| ((*part).to_owned(), unknown(part))).collect());
+) -> (Vec<Private>, Option<String>) {
+    let (names, whole, parts) = (names_of(text), inputs.open(text), kind.parts(field));
+    let part = |part: &str, text: Option<Secret>| {
+        let names = names.clone();
+        Private { field: part.to_owned(), names, part: part.to_owned(), text }
     };
-    let sealed = kind.split(field, &whole)?.into_iter().map(|(part, text)| {
-        let sealed = inputs.sealer.seal(&names, &part, &text);
-        vault.put(sealed.clone(), text);
-        (part, Value::Sealed(sealed))
+    if parts.is_empty() {
+        return (vec![Private { part: String::new(), ..part(field, whole) }], None);
+    }
+    let unknown = || parts.iter().map(|name| part(name, None)).collect();
+    match whole.map(|whole| kind.split(field, &whole)) {
+        None => (unknown(), None),
+        Some(Err(what)) => (unknown(), Some(what)),
+        Some(Ok(texts)) => {
+            (texts.into_iter().map(|(name, text)| part(&name, Some(text))).collect(), None)
+        }
+    }
+}
+
+/// All that is known of a resource by now.
+fn known(fields: &Fields<Value>, private: &[Private]) -> Fields<Json> {
+    let fields = fields.iter();
+    let plain = fields.filter_map(|(field, value)| {
+        let value = value.resolve(&mut |_| None)?;
+        Some((field.clone(), value))
     });
-    Ok(sealed.collect())
+    let private = private.iter().filter_map(|one| {
+        let text = one.text.as_ref()?.expose();
+        Some((one.field.clone(), Json::from(text)))
+    });
+    plain.chain(private).collect()
+}
+
+impl Private {
+    /// Seals the text in the one form of its field: a seal hides the spelling, and what is seen is
+    /// sealed in this form, too. What is kept for the call stays as it was written.
+    fn seal(
+        self,
+        kind: &dyn Kind,
+        known: &Fields<Json>,
+        inputs: &Inputs,
+        vault: &mut Vault,
+    ) -> Value {
+        let Some(text) = self.text else {
+            // What the spec says word for word has no name.
+            let name = if self.names.is_empty() { &self.field } else { &self.names };
+            return Value::Sealed(Sealed::unknown(name, &self.part));
+        };
+        let formed = form(kind, &self.field, &Json::from(text.expose()), known);
+        match inputs.sealer.seal_json(&self.names, &self.part, &formed) {
+            Some(sealed) => {
+                vault.put(sealed.clone(), text);
+                Value::Sealed(sealed)
+            }
+            // A text that means nothing.
+            None => Value::Null,
+        }
+    }
 }

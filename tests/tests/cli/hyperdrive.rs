@@ -293,18 +293,15 @@ fn a_connection_string_with_a_mistake_is_refused_before_anything_and_not_told() 
         (PASSWORD.to_owned(), "is no connection string"),
     ] {
         env.set("DATABASE_URL", &text);
-        for command in ["plan", "apply"] {
-            let ran = env.envc(&[command, "-vv"]).exits(1);
+        let place = "DATABASE_URL, for `origin` of hyperdrive.pg: it";
+        for args in [&["apply", "-vv"][..], &["plan", "--out", "plan.json"]] {
+            let ran = env.envc(args).exits(1);
             silent(&ran);
-            says(
-                &ran,
-                &[
-                    "a secret cannot be used",
-                    "DATABASE_URL, for `origin` of hyperdrive.pg: it",
-                    what,
-                ],
-            );
+            says(&ran, &["a secret cannot be used", place, what]);
         }
+        let ran = env.envc(&["plan", "-vv"]).exits(0);
+        silent(&ran);
+        says(&ran, &["apply will refuse: DATABASE_URL", place, what, "+ create hyperdrive.pg"]);
     }
     assert_eq!(configs(&env), Vec::<Json>::new());
     // Without it a plan says that it is not known.
@@ -314,6 +311,17 @@ fn a_connection_string_with_a_mistake_is_refused_before_anything_and_not_told() 
         &ran,
         &["+ create hyperdrive.pg", "apply will refuse: the secret DATABASE_URL is not found"],
     );
+}
+
+#[test]
+fn a_host_may_be_written_in_any_way_also_in_a_connection_string() {
+    let mut env = fresh();
+    for host in ["xn--bcher-kva.example.com", "DB.Example.com.", "db.example.com"] {
+        env.set("DATABASE_URL", &format!("postgres://u:{PASSWORD}@{host}/d"));
+        silent(&env.envc(&["apply"]).exits(0));
+        let plan = env.envc(&["plan", "-v", "--detailed-exitcode"]).exits(0);
+        assert!(plan.stdout.contains("\nNo changes."), "{host}: {plan}");
+    }
 }
 
 #[test]

@@ -90,3 +90,25 @@ fn an_api_token_is_written_nowhere() {
     silent(&env.envc(&["plan", "-vv"]).exits(1));
     assert_eq!(holders(&env.path()), []);
 }
+
+/// A secret inside of a longer text is hidden by itself, too.
+#[test]
+fn an_error_that_repeats_a_part_of_a_private_text_is_told_without_it() {
+    const BARE: &str = "planted-bare-wombat";
+    let mut env = TestEnv::of_text(
+        "project \"shop\"\n\
+         environment \"local\" default { identity branch max-length=20 unique }\n\
+         secrets { env }\n\
+         let k (secret)\"K\"\n\
+         worker \"w\" path=\".\" deploy=\"bundle\" bundle=\"dist\" compatibility-date=\"2026-09-01\" {\n\
+         \x20   secret \"S\" \"Bearer {let.k}\"\n}\n",
+    );
+    env.write("dist/index.js", "export default { fetch() {} };\n");
+    env.set("K", BARE);
+    let fault = format!("fail=PUT:/workers/scripts/:400:10021:odd token {BARE}");
+    for args in [&["apply", "-vv"][..], &["apply", "--json"]] {
+        let ran = env.envc_with_faults(&fault, args).exits(1);
+        assert!(!ran.stdout.contains(BARE) && !ran.stderr.contains(BARE), "{ran}");
+        assert!(format!("{ran}").contains("odd token (hidden)"), "{ran}");
+    }
+}

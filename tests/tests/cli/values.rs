@@ -4,7 +4,7 @@ use envc_tests::{Object, TestEnv};
 use http::Method;
 use serde_json::{Value as Json, json};
 
-use crate::common::says;
+use crate::common::{edit, says};
 
 const DNS: &str = "project \"shop\" { zone \"shop.example\" }\n\
     environment \"local\" default { identity branch max-length=20 unique }\n\
@@ -13,16 +13,21 @@ const DNS: &str = "project \"shop\" { zone \"shop.example\" }\n\
     dns \"b\" type=\"TXT\" name=\"{env}-b\" content=\"{let.who}\"\n\
     dns \"c\" type=\"TXT\" name=\"{env}-c\" content=\"by {let.who}.\" comment=(env)\"WHAT\"\n";
 
-fn records(env: &TestEnv) -> Vec<(String, String)> {
+/// The zone, and its records as the API tells of them.
+fn records_of(env: &TestEnv) -> (String, Vec<Json>) {
     let cloud = env.cloud();
     let (_, zones) = cloud.call(&Method::GET, "/zones", None);
     let id = zones.pointer("/result/0/id").and_then(Json::as_str).unwrap();
     let (_, all) = cloud.call(&Method::GET, &format!("/zones/{id}/dns_records"), None);
+    (id.to_owned(), all.get("result").and_then(Json::as_array).unwrap().clone())
+}
+
+fn records(env: &TestEnv) -> Vec<(String, String)> {
+    let (_, all) = records_of(env);
     let text = |record: &Json, key: &str| {
         record.get(key).and_then(Json::as_str).unwrap_or_default().to_owned()
     };
-    let all = all.get("result").and_then(Json::as_array).unwrap().iter();
-    let mut all: Vec<_> = all.map(|it| (text(it, "content"), text(it, "comment"))).collect();
+    let mut all: Vec<_> = all.iter().map(|it| (text(it, "content"), text(it, "comment"))).collect();
     all.sort();
     all
 }
@@ -45,6 +50,23 @@ fn a_variable_in_a_field_is_applied_and_the_next_plan_is_empty() {
     assert!(records(&env).iter().any(|(content, _)| content.trim_matches('"') == "by you."));
     let _gone = env.envc(&["destroy"]).exits(0);
     assert_eq!(env.cloud_listing().objects, Vec::<Object>::new());
+}
+
+#[test]
+fn blanks_around_a_value_are_no_difference_for_ever() {
+    let spec = format!("{DNS}dns \"d\" type=\"TXT\" name=\"{{env}}-d\" content=\"  sp  \"\n");
+    let mut env = TestEnv::of_text(&spec);
+    env.set("WHO", "me\n").set("WHAT", "a robot\n");
+    let _applied = env.envc(&["apply"]).exits(0);
+    let plan = env.envc(&["plan", "-v", "--detailed-exitcode"]).exits(0);
+    assert!(plan.stdout.contains("\nNo changes."), "{plan}");
+    assert!(records(&env).iter().any(|(content, _)| content.trim_matches('"') == "sp"));
+    // What is meant stands in quotes.
+    edit(&env, "\"  sp  \"", r#""\"  sp  \"""#);
+    says(&env.envc(&["plan"]).exits(0), &["1 to update"]);
+    let _applied = env.envc(&["apply"]).exits(0);
+    assert!(records(&env).iter().any(|(content, _)| content == "\"  sp  \""));
+    let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
 }
 
 #[test]
@@ -73,6 +95,69 @@ fn all_that_is_missing_or_empty_is_one_error_with_its_places_before_anything_is_
     // A plan says it, too, and goes on.
     let ran = env.envc(&["plan"]).exits(0);
     says(&ran, &["apply will refuse: 4 values from outside are not found", "3 to create"]);
+}
+
+#[test]
+fn a_value_that_no_apply_can_use_is_refused_with_all_others_before_anything_is_made() {
+    let spec = format!(
+        "{DNS}secrets {{ env }}\n\
+         d1 \"db\"\n\
+         dns \"ip\" type=\"A\" name=\"{{env}}-ip\" content=(env)\"IP\"\n\
+         hyperdrive \"pg\" {{ origin host=(env)\"HOST\" database=(env)\"NAME\" user=\"u\" password=(secret)\"PW\" }}\n"
+    );
+    let mut env = TestEnv::of_text(&spec);
+    env.set("WHO", "\"\"").set("WHAT", &"w".repeat(101)).set("IP", "planted no ip");
+    env.set("HOST", " ").set("NAME", &"n".repeat(64)).set("PW", "  ");
+    let lines = [
+        "HOST, for `host` of hyperdrive.pg: it is empty",
+        "IP, for `content` of dns.ip: it is not an IPv4 address",
+        "NAME, for `database` of hyperdrive.pg: it has 64 bytes, and 63 are allowed",
+        "PW, for `password` of hyperdrive.pg: it is empty",
+        "WHAT, for `comment` of dns.c: it is longer than 100 characters",
+        "WHO, for `content` of dns.a: it is empty",
+        "WHO, for `content` of dns.b: it is empty",
+    ];
+    let ran = env.envc(&["apply"]).exits(1);
+    says(&ran, &lines);
+    says(&ran, &["error: 7 values cannot be used", "nothing was changed"]);
+    assert_eq!(env.cloud_listing().objects, Vec::<Object>::new());
+    let plan = env.envc(&["plan"]).exits(0);
+    for line in lines {
+        says(&plan, &[&format!("apply will refuse: {line}"), "+ create d1.db"]);
+    }
+    // Together with what is missing it is one error.
+    env.unset("PW");
+    let ran = env.envc(&["apply"]).exits(1);
+    says(&ran, &["the secret PW is not found, and 6 values cannot be used", lines[1]]);
+    env.set("PW", "p").set("WHO", "me").set("WHAT", "w").set("IP", "192.0.2.1\n");
+    env.set("HOST", "db.example.com\n").set("NAME", "n");
+    let _applied = env.envc(&["apply"]).exits(0);
+    let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+}
+
+#[test]
+fn a_saved_plan_is_stale_when_a_value_from_outside_changed_and_says_that() {
+    let mut env = TestEnv::of_text(DNS);
+    env.set("WHO", "me").set("WHAT", "a robot");
+    let stale = |env: &TestEnv, because: &str| {
+        says(&env.envc(&["apply", "--plan", "p.json"]).exits(1), &["stale", because]);
+    };
+    let _saved = env.envc(&["plan", "--out", "p.json"]).exits(0);
+    env.set("WHO", "you");
+    stale(&env, "because: what comes from outside the spec");
+    let _applied = env.envc(&["apply"]).exits(0);
+    let _saved = env.envc(&["plan", "--out", "p.json"]).exits(0);
+    env.set("WHO", "me");
+    stale(&env, "because: what comes from outside the spec");
+    let _saved = env.envc(&["plan", "--out", "p.json"]).exits(0);
+    env.set("WHO", "you");
+    stale(&env, "because: what comes from outside the spec");
+    env.set("WHO", "me");
+    let (zone, all) = records_of(&env);
+    let id = all[0].get("id").and_then(Json::as_str).unwrap();
+    let path = format!("/zones/{zone}/dns_records/{id}");
+    let _told = env.cloud().call(&Method::PATCH, &path, Some(&json!({ "content": "other" })));
+    stale(&env, "because: what is in the account was changed");
 }
 
 fn bundle() -> TestEnv {

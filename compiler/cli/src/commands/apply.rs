@@ -164,8 +164,8 @@ impl Apply<'_> {
     /// What comes from outside the spec: values, templates and bundles.
     fn look_outside(&mut self) -> Result<(Vault, Sources, Uploads), CommandError> {
         let (inputs, missing) = outside::look_up(&self.session)?;
-        missing.refuse()?;
-        let vault = outside::put_in(&mut self.session, &inputs)?;
+        let (vault, unfit) = outside::put_in(&mut self.session, &inputs);
+        outside::refuse(missing, &unfit)?;
         let sources = Sources::read(&self.session, inputs)?;
         Ok((vault, sources, bundle::read(&mut self.session)?))
     }
@@ -449,12 +449,22 @@ fn destroyed_meanwhile(id: &str) -> CommandError {
         .code("envc::cli::destroyed_meanwhile")
 }
 
+/// What a plan says of the account: what is there, and what of it is not as it was recorded.
+fn seen(plan: &Plan) -> Vec<impl PartialEq + '_> {
+    plan.changes
+        .iter()
+        .map(|it| (&it.address, it.deposed, &it.id, &it.drift, it.action == Action::Forget))
+        .collect()
+}
+
 /// Says what moved since a plan was saved.
 fn stale(saved: &Plan, now: &Plan) -> CommandError {
     let moved = if saved.basis.spec != now.basis.spec {
         "the spec was changed"
     } else if (&saved.basis.lineage, saved.basis.serial) != (&now.basis.lineage, now.basis.serial) {
         "the environment was applied or destroyed"
+    } else if seen(saved) == seen(now) {
+        "what comes from outside the spec (a variable, a secret, a migration or code) was changed"
     } else {
         "what is in the account was changed"
     };

@@ -76,7 +76,7 @@ fn open<'a>(app: &'a App, target: &TargetArgs) -> Result<Session<'a>, CommandErr
         .hint("make it: envc apply")
         .code("envc::cli::nothing_known")
     })?;
-    outside::leave_open(&mut session)?;
+    outside::leave_open(&mut session);
     session.ui.say(&session.heading());
     Ok(session)
 }

@@ -20,7 +20,7 @@ use crate::{
     fsio,
     generated::{self, Sources, Writing},
     interrupt::Interrupt,
-    outside::{self, Missing},
+    outside::{self, Missing, Unfit},
     pools::{self, Access, LeaseFacts},
     project::SpecFile,
     reporter::Reporter,
@@ -41,10 +41,13 @@ pub(super) fn run(app: &App, args: &PlanArgs) -> Result<ExitCode, CommandError> 
         if !missing.is_empty() {
             session.ui.warn(&format!("apply will refuse: {}", missing.message()));
         }
-        let _vault = outside::put_in(&mut session, &inputs)?;
+        let (_vault, unfit) = outside::put_in(&mut session, &inputs);
+        for line in unfit.lines() {
+            session.ui.warn(&format!("apply will refuse: {line}"));
+        }
         let sources = Sources::read(&session, inputs)?;
         bundle::read(&mut session)?;
-        block_on(plan(app, &session, args, (&sources, &missing)))?
+        block_on(plan(app, &session, args, (&sources, &missing, &unfit)))?
     })
 }
 
@@ -52,7 +55,7 @@ async fn plan(
     app: &App,
     session: &Session<'_>,
     args: &PlanArgs,
-    (sources, missing): (&Sources, &Missing),
+    (sources, missing, unfit): (&Sources, &Missing, &Unfit),
 ) -> Result<Option<ExitCode>, CommandError> {
     // Files are not told where something that they hold is not known.
     let sources = missing.is_empty().then_some(sources);
@@ -107,6 +110,7 @@ async fn plan(
         ));
     }
     if let Some(path) = &args.out {
+        unfit.refuse()?;
         refuse_unknown(plan, missing)?;
         let path = app.cwd.join(path);
         fsio::write_atomic(&path, &plan.to_bytes(), fsio::PRIVATE)?;

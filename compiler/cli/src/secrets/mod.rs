@@ -83,12 +83,10 @@ impl<'a> Secrets<'a> {
             match provider {
                 SecretProvider::Env { prefix } => {
                     let variable = format!("{prefix}{name}");
-                    let value = self.env.var(&variable);
-                    if let Some(value) = value.filter(|value| !value.is_empty()) {
-                        return Ok(Ok(Secret::new(value)));
+                    match self.env.filled(&variable) {
+                        Ok(value) => return Ok(Ok(Secret::new(value))),
+                        Err(is) => places.push(format!("the variable {variable} is {is}")),
                     }
-                    let is = if value.is_some() { "empty" } else { "not set" };
-                    places.push(format!("the variable {variable} is {is}"));
                 }
                 SecretProvider::Dotenv { path, .. } => match self.file(path)? {
                     Some(values) => match values.get(name) {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use envc_core::{Desired, Output, Part, Sealed, Sealer, Value};
-use envc_kinds::{Attr, Fields, Kind, Mutability, kind, same, same_name};
+use envc_kinds::{Attr, Fields, Kind, Mutability, form, kind, same, same_name};
 use serde_json::Value as Json;
 
 use super::Differ;
@@ -203,12 +203,6 @@ fn agree(
 ) -> bool {
     let of = |it: (&Json, &Fields<Json>)| form(kind, field, it.0, it.1);
     agrees(wanted.0, there.0) || agrees(&of(wanted), &of(there))
-}
-
-/// The one way to write the value of a field.
-fn form(kind: &dyn Kind, field: &str, value: &Json, beside: &Fields<Json>) -> Json {
-    let attr = kind.attrs().iter().find(|attr| attr.name == field);
-    attr.map_or_else(|| value.clone(), |attr| attr.form(value, beside))
 }
 
 /// True when what is wanted is there, as far as it is known what is wanted.

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{
-    Address, Desired, Digest, Input, Inputs, KeyedDigest, Part, Sealer, Secret, Text, Value, Vault,
+    Address, Desired, Digest, Input, Inputs, KeyedDigest, Mode, Part, Sealer, Secret, Span, Text,
+    Value, Vault,
 };
-use envc_kinds::registry;
+use envc_kinds::{Kind, Normal, Spelling, form, registry};
 use envc_plan::{Observation, Ownership, Plan, Work, check, needed_inputs, plan_apply, settle};
 use envc_spec::{Instance, load};
 use envc_syntax::rule::{NodeRule, Type};
@@ -53,8 +54,8 @@ fn resources(spec: &str, value: &str) -> Option<(Graph, Vault)> {
     }
     let sealer = Sealer::new(KeyedDigest::new([1; 32]), "shop", "main");
     let mut resources = environment.resources;
-    let vault = settle(&mut resources, &Inputs::new(variables, secrets, sealer)).ok()?;
-    Some((resources, vault))
+    let (vault, unusable) = settle(&mut resources, &Inputs::new(variables, secrets, sealer));
+    unusable.is_empty().then_some((resources, vault))
 }
 
 /// A value as a call would have it: with the texts of what is sealed.
@@ -176,6 +177,52 @@ fn what_comes_from_outside_is_as_good_as_what_stands_in_the_spec() {
 }
 
 #[test]
+fn what_is_refused_in_the_spec_is_refused_from_outside() {
+    let (long, comment) = ("x".repeat(64), "x".repeat(101));
+    let huge = "x.".repeat(2_100);
+    let mut tried = BTreeSet::new();
+    for rule in registry().iter().filter_map(|kind| kind.grammar()) {
+        for (what, private, place) in places(rule, &str::to_owned) {
+            for text in
+                [" ", "not an address", &long, &comment, &huge, "shop.example", "a b.example"]
+            {
+                if resources(&place.spec(&format!("\"{text}\"")), text).is_some() {
+                    continue;
+                }
+                let origin = if private { "secret" } else { "env" };
+                let form = place.spec(&format!("({origin})\"WHO\""));
+                assert!(resources(&form, text).is_none(), "{what} takes {text:?}:\n{form}");
+                tried.insert(what.clone());
+            }
+        }
+    }
+    for known in ["dns content", "dns comment", "origin host", "origin database", "origin password"]
+    {
+        assert!(tried.contains(known), "{known} is not among {tried:?}");
+    }
+    // The content of each type.
+    for (kind, text) in [
+        ("A", "::1"),
+        ("AAAA", "192.0.2.1"),
+        ("CNAME", "192.0.2.1"),
+        ("CNAME", "a.shop.example"),
+        ("MX", "mail"),
+        ("NS", "a b"),
+        ("TXT", " "),
+        ("TXT", "\"\""),
+        ("TXT", &huge),
+    ] {
+        let more = if kind == "MX" { " priority=1" } else { "" };
+        let spec = |content: &str| {
+            format!("dns \"a\" type=\"{kind}\" name=\"a\" content={content}{more}\n")
+        };
+        let literal = format!("\"{}\"", text.replace('"', "\\\""));
+        assert!(resources(&spec(&literal), "").is_none(), "{kind} {text}");
+        assert!(resources(&spec("(env)\"WHO\""), text).is_none(), "{kind} {text}");
+    }
+}
+
+#[test]
 fn variables_and_secrets_of_a_worker_that_envc_deploys_are_put_in() {
     let spec = "worker \"w\" path=\".\" deploy=\"bundle\" bundle=\"dist\" compatibility-date=\"2026-09-01\" {\n\
                     var \"A\" \"x-{let.who}\"\n    secret \"K\" \"y-{let.who}\"\n}\nlet who (env)\"WHO\"\n";
@@ -184,6 +231,91 @@ fn variables_and_secrets_of_a_worker_that_envc_deploys_are_put_in() {
     assert_eq!(opened(&script.fields["secrets"], &vault), json!({ "K": "y-me" }));
     assert!(format!("{:?}", script.fields["bindings"]).contains("x-me"));
     assert!(!format!("{script:?}").contains("y-me"));
+}
+
+fn parsed(text: &str) -> Json {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+/// The field of a resource whose texts are secret `WHO`, as a plan holds it.
+fn sealed(kind: &dyn Kind, field: &str, secret: &str, given: (&str, &Spelling)) -> Json {
+    let plain = given.1.beside.iter().map(|(name, value)| match parsed(value) {
+        Json::String(text) => ((*name).to_owned(), Value::text(text)),
+        other => ((*name).to_owned(), Value::Int(other.as_i64().expect("texts and numbers"))),
+    });
+    let private = Value::Private(Text { parts: vec![Part::In(Input::Secret("WHO".into()))] });
+    let fields = plain.chain([(given.0.to_owned(), private)]).collect();
+    let address = Address::new(kind.id(), "x");
+    let desired = Desired {
+        address: address.clone(),
+        name: "x".into(),
+        default_name: false,
+        mode: Mode::Managed,
+        protect: false,
+        fields,
+        zone: None,
+        parent: None,
+        span: Span::new(0, 0),
+    };
+    let secrets = BTreeMap::from([("WHO".to_owned(), Secret::new(secret))]);
+    let inputs = Inputs::new(BTreeMap::new(), secrets, sealer());
+    let mut resources = BTreeMap::from([(address.clone(), desired)]);
+    let (_vault, unusable) = settle(&mut resources, &inputs);
+    assert!(unusable.iter().all(|it| it.what == "is not a host name"), "{unusable:?}");
+    resources[&address].fields[field].resolve(&mut |_| None).expect("it is sealed")
+}
+
+fn sealer() -> Sealer {
+    Sealer::new(KeyedDigest::new([1; 32]), "shop", "main")
+}
+
+/// A whole text of which the field is a part.
+fn whole(field: &str, text: &str) -> Option<(&'static str, String)> {
+    match field {
+        "scheme" => Some(("origin", format!("{text}://u:p@h.example.com/d"))),
+        "host" => Some(("origin", format!("postgres://u:p@{text}/d"))),
+        _ => None,
+    }
+}
+
+#[test]
+fn another_spelling_that_a_secret_holds_is_no_difference() {
+    let (mut whole_ones, mut parts) = (0, 0);
+    for kind in registry() {
+        for attr in kind.attrs() {
+            let Normal::Form { spellings, .. } = attr.normal else { continue };
+            for spelling in spellings {
+                let (Some(one), Some(other)) = (
+                    parsed(spelling.written).as_str().map(str::to_owned),
+                    parsed(spelling.means).as_str().map(str::to_owned),
+                ) else {
+                    continue;
+                };
+                let beside = spelling.beside.iter();
+                let beside = beside.map(|(name, value)| ((*name).to_owned(), parsed(value)));
+                let beside: BTreeMap<_, _> = beside.collect();
+                for (secret, seen) in [(&one, &other), (&other, &one), (&one, &one)] {
+                    let what = format!("{} {} {secret:?}", kind.noun(), attr.name);
+                    let seen = form(*kind, attr.name, &json!(seen), &beside);
+                    let model = sealed(*kind, attr.name, secret, (attr.name, spelling));
+                    assert_eq!(sealer().like(&model, &seen), model, "{what}");
+                    whole_ones += 1;
+                    let parts_of = |field: &str| kind.parts(field).contains(&attr.name);
+                    let Some((field, text)) = whole(attr.name, secret) else {
+                        let none = kind.attrs().iter().all(|attr| !parts_of(attr.name));
+                        assert!(none, "a whole text for {what}: add it to `whole`");
+                        continue;
+                    };
+                    if parts_of(field) {
+                        let model = sealed(*kind, attr.name, &text, (field, spelling));
+                        assert_eq!(sealer().like(&model, &seen), model, "{what} in {text}");
+                        parts += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(whole_ones > 30 && parts > 5, "{whole_ones} {parts}");
 }
 
 /// The plan that makes a database of this spec in an empty account.
