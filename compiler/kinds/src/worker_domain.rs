@@ -49,6 +49,10 @@ impl Kind for WorkerDomain {
         normal::host(name).into()
     }
 
+    fn holds_host(&self, name: &str) -> Option<String> {
+        Some(normal::host(name))
+    }
+
     fn lower(&self, _node: &Node, _cx: &mut dyn Lower) -> Vec<Desired> {
         Vec::new() // the worker makes it
     }
