@@ -125,3 +125,65 @@ fn a_host_that_another_worker_has_is_refused_before_any_call_and_stays() {
     let _gone = env.envc(&["destroy", "--yes"]).exits(0);
     assert_eq!(scripts(&env), ["theirs"]);
 }
+
+/// Script of each route.
+fn routes(env: &TestEnv) -> Vec<String> {
+    let path = format!("/zones/{}/workers/routes", zone(env));
+    let (_, all) = env.cloud().call(&Method::GET, &path, None);
+    let all = all.get("result").and_then(Json::as_array).unwrap();
+    let script = |route: &Json| route.get("script").and_then(Json::as_str).unwrap().to_owned();
+    all.iter().map(script).collect()
+}
+
+#[test]
+fn a_domain_and_a_route_go_to_the_script_that_the_spec_says() {
+    const BOTH: &str = "domain \"x.{env}\"\nroute \"y.{env}.{zone}/*\"";
+    let env = env("", BOTH);
+    let _first = env.envc(&APPLY).exits(0);
+    // Its Worker has another name.
+    let named = |inside: &str| format!("name=\"w-{{env}}\" {{\n{inside}\n}}");
+    let renamed = spec("", BOTH).replace(&format!("{{\n{BOTH}\n}}"), &named(BOTH));
+    env.write("environment.kdl", &renamed);
+    let _renamed = env.envc_with_faults(SLOW, &APPLY).exits(0);
+    let script = format!("w-{}", id(&env));
+    assert_eq!((scripts(&env), routes(&env)), (vec![script.clone()], vec![script]));
+    let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+    // It is another Worker's.
+    for path in ["api/dist/index.js", "api/api/dist/index.js"] {
+        env.write(path, CODE);
+    }
+    let api =
+        format!("worker \"api\" {WORKER} {{\n{BOTH}\n}}").replace("path=\".\"", "path=\"api\"");
+    env.write("environment.kdl", &spec(&api, ""));
+    let _moved = env.envc_with_faults(SLOW, &APPLY).exits(0);
+    let script = format!("shop--api--{}", id(&env));
+    assert_eq!((scripts(&env), routes(&env)), (vec![script.clone()], vec![script.clone()]));
+    let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+    // Somebody pointed it elsewhere.
+    theirs(&env);
+    let ran = env.envc(&APPLY).exits(0);
+    says(&ran, &["Changed outside envc", "1 to update"]);
+    assert_eq!(scripts(&env), [script]);
+    let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+    let _gone = env.envc(&["destroy", "--yes"]).exits(0);
+    assert_eq!((scripts(&env).len(), env.cloud_listing().names("worker")), (0, vec!["theirs"]));
+}
+
+#[test]
+fn a_domain_that_nothing_proves_ours_stays_with_its_worker() {
+    const FIXED: &str = "environment \"production\" default { identity \"production\" }";
+    let fixed = |beside: &str, inside: &str| {
+        spec(beside, inside).replace(
+            "environment \"local\" default { identity branch max-length=20 unique }",
+            FIXED,
+        )
+    };
+    let env = TestEnv::of_text(&fixed("", ""));
+    env.write("dist/index.js", CODE);
+    let _first = env.envc(&APPLY).exits(0);
+    theirs(&env);
+    env.write("environment.kdl", &fixed("", DOMAIN));
+    let refused = env.envc(&["apply", "--yes", "--json"]).exits(1);
+    says(&refused, &["envc::plan::not_ours"]);
+    assert_eq!(scripts(&env), ["theirs"]);
+}
