@@ -49,6 +49,8 @@ pub async fn observe(
             let kind = kind(*id);
             let seen = items.iter().filter_map(|item| kind.observe(item)).collect();
             observation.add(*id, *zone, seen);
+            let held = items.iter().filter_map(|item| kind.held(item));
+            observation.held.extend(held.map(|held| (*id, held)));
         }
     }
     let children = parents_to_read(desired, state, &observation);

@@ -3,6 +3,8 @@
 //! Endpoints: `GET /zones/{z}/dns_records`, `POST …/batch` (deletes, patches, puts, posts in this
 //! order, in one transaction; 200 operations on the free plan). The comment carries the ownership
 //! marker, because tags are not on every plan. A CNAME excludes A, AAAA and CNAME of its name.
+//! What has `meta.read_only` is another product's: it is changed with that product and not here, and
+//! the host of a Worker's domain takes no other address (81062).
 //! Source: Cloudflare's OpenAPI document and DNS documentation, checked November 2026.
 
 use std::{borrow::Cow, collections::BTreeMap};
@@ -15,8 +17,9 @@ use envc_syntax::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, BatchItem, Call, Fields, Kind, Listing, Lower, MARKER, Meaning, Mutability,
-    Normal, Observed, Paging, Place, Spelling, Wanted, Writer, api, dns_rules, is_marked,
+    ApiFailure, Attr, BatchItem, Call, Fields, Held, Kind, Listing, Lower, MARKER, Meaning,
+    Mutability, Normal, Observed, Paging, Place, Spelling, Wanted, Writer, api, dns_rules,
+    is_marked,
     normal::{self, spelt, told},
     same, same_name,
 };
@@ -320,6 +323,9 @@ impl Kind for Dns {
     }
 
     fn observe(&self, item: &Json) -> Option<Observed> {
+        if is_read_only(item) {
+            return None;
+        }
         let record_type = api::text(item, "type")?;
         let host = api::text(item, "name")?;
         let comment = api::text(item, "comment");
@@ -342,6 +348,28 @@ impl Kind for Dns {
         })
     }
 
+    fn held(&self, item: &Json) -> Option<Held> {
+        let meta = item.get("meta").filter(|_| is_read_only(item))?;
+        let (by, help) = if meta.get("origin_worker_id").is_some() {
+            (
+                "a Worker's custom domain",
+                "take that domain from its Worker first, in the spec or the account that has it, or \
+                 choose another name",
+            )
+        } else if meta.get("email_routing").is_some() {
+            ("Email Routing", "turn off Email Routing for that name first, or choose another name")
+        } else {
+            ("another product", "remove it from that product first, or choose another name")
+        };
+        let name = key(&api::text(item, "type")?, &api::text(item, "name")?);
+        Some(Held { id: api::text(item, "id")?, name, by, help })
+    }
+
+    fn holds_host(&self, name: &str) -> Option<String> {
+        let (record_type, host) = name.split_once(' ').unwrap_or(("A", name));
+        is_address(&record_type.to_ascii_uppercase()).then(|| normal::host(host))
+    }
+
     fn key<'n>(&self, name: &'n str) -> Cow<'n, str> {
         match name.split_once(' ') {
             Some((record_type, host)) => {
@@ -357,8 +385,8 @@ impl Kind for Dns {
         else {
             return wanted == found;
         };
-        let address = |record_type| matches!(record_type, "A" | "AAAA" | "CNAME");
-        host == other && (a == b || (address(a) && address(b) && (a == "CNAME" || b == "CNAME")))
+        let one_alone = a == "CNAME" || b == "CNAME";
+        host == other && (a == b || (one_alone && is_address(a) && is_address(b)))
     }
 
     fn create(&self, place: &Place, wanted: &Wanted) -> Call {
@@ -457,6 +485,16 @@ fn made_of(wanted: &Wanted, seen: &Observed) -> bool {
     same_name(&Dns, &name_of(wanted), &seen.name) && content.is_some_and(alike)
 }
 
+/// True for the types that say where a host is.
+fn is_address(record_type: &str) -> bool {
+    matches!(record_type, "A" | "AAAA" | "CNAME")
+}
+
+/// Source: Cloudflare's documentation of custom domains and of Email Routing, checked November 2026.
+fn is_read_only(item: &Json) -> bool {
+    item.pointer("/meta/read_only").and_then(Json::as_bool) == Some(true)
+}
+
 /// Takes the first that fits out of a list.
 fn take(all: &mut Vec<Observed>, fits: impl Fn(&Observed) -> bool) -> Option<Observed> {
     let at = all.iter().position(fits)?;
@@ -482,6 +520,26 @@ mod tests {
         for (wanted, found, collides) in table {
             assert_eq!(Dns.collides(wanted, found), collides, "{wanted} {found}");
         }
+    }
+
+    #[test]
+    fn what_another_product_holds_is_nothing_of_ours() {
+        let item = |meta: Json| json!({ "id": "r", "name": "A.x.", "type": "AAAA", "content": "100::", "meta": meta });
+        for (meta, by) in [
+            (json!({ "read_only": true, "origin_worker_id": "w" }), "a Worker's custom domain"),
+            (json!({ "read_only": true, "email_routing": true }), "Email Routing"),
+            (json!({ "read_only": true }), "another product"),
+        ] {
+            assert_eq!(Dns.observe(&item(meta.clone())), None);
+            let held = Dns.held(&item(meta)).unwrap();
+            assert_eq!((&*held.id, &*held.name, held.by), ("r", "AAAA A.x.", by));
+            assert_eq!(Dns.holds_host(&held.name).as_deref(), Some("a.x"));
+        }
+        for meta in [json!({}), json!({ "read_only": false }), json!(null)] {
+            assert!(Dns.observe(&item(meta.clone())).is_some());
+            assert_eq!(Dns.held(&item(meta)), None);
+        }
+        assert_eq!(Dns.holds_host("TXT a.x"), None);
     }
 
     #[test]

@@ -54,6 +54,20 @@ pub struct Observed {
     pub token: Option<Secret>,
 }
 
+/// What another of the provider's products made where a kind has its own, such as the DNS record of
+/// a Worker's domain. The API changes it for nobody: it is never ours, and it may be in the way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// The API's identifier.
+    pub id: String,
+    /// The natural key.
+    pub name: String,
+    /// Whose it is: "a Worker's custom domain".
+    pub by: &'static str,
+    /// How its name becomes free.
+    pub help: &'static str,
+}
+
 /// How a list is paged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paging {
@@ -329,8 +343,19 @@ pub trait Kind: Sync + fmt::Debug {
     }
 
     /// Reads one item of a list, or the result of a create or an update. `None`: the item does
-    /// not count (a deleted tunnel), or lacks its identifier.
+    /// not count (a deleted tunnel), is [`Kind::held`], or lacks its identifier.
     fn observe(&self, item: &Json) -> Option<Observed>;
+
+    /// Reads an item of a list that another product holds.
+    fn held(&self, _item: &Json) -> Option<Held> {
+        None
+    }
+
+    /// The host whose addresses are those of what has this name, so that nothing of another kind can
+    /// have any there. A natural key, or what a `name` field holds.
+    fn holds_host(&self, _name: &str) -> Option<String> {
+        None
+    }
 
     /// Reads the result of a create or an update, where the request tells what the answer may not.
     fn made(&self, _wanted: &Wanted, result: &Json) -> Option<Observed> {

@@ -43,8 +43,8 @@ pub use dns::Dns;
 pub use form::FormPart;
 pub use hyperdrive::Hyperdrive;
 pub use kind::{
-    Attr, BatchItem, Database, Fields, Kind, Listing, Meaning, Mutability, Objection, Observed,
-    Paging, Place, SqlMistake, Wanted, classify, general,
+    Attr, BatchItem, Database, Fields, Held, Kind, Listing, Meaning, Mutability, Objection,
+    Observed, Paging, Place, SqlMistake, Wanted, classify, general,
 };
 pub use kv::Kv;
 pub use lower::Lower;

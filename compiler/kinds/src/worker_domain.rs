@@ -3,7 +3,9 @@
 //!
 //! Endpoints: `GET /accounts/{a}/workers/domains` (one page, `zone_id` filters), `PUT` the same path
 //! (an upsert by host name), `DELETE …/{id}`. The host name of another Worker (100116) and one with
-//! DNS records of the user's (100117) are refused.
+//! DNS records of the user's (100117) are refused. An update takes the host over from whichever Worker
+//! has it (`override_existing_origin`), since it is of a domain that is proven ours; a create never
+//! does.
 //! Source: Cloudflare's OpenAPI document and Workers documentation, checked November 2026.
 
 use std::borrow::Cow;
@@ -49,6 +51,10 @@ impl Kind for WorkerDomain {
         normal::host(name).into()
     }
 
+    fn holds_host(&self, name: &str) -> Option<String> {
+        Some(normal::host(name))
+    }
+
     fn lower(&self, _node: &Node, _cx: &mut dyn Lower) -> Vec<Desired> {
         Vec::new() // the worker makes it
     }
@@ -76,15 +82,13 @@ impl Kind for WorkerDomain {
     }
 
     fn create(&self, place: &Place, wanted: &Wanted) -> Call {
-        let body = json!({
-            "hostname": wanted.name, "service": wanted.fields.get("script"),
-            "zone_id": place.zone, "environment": "production",
-        });
-        Call::put(&domains(&place.account, &[]), body)
+        Call::put(&domains(&place.account, &[]), body(place, wanted))
     }
 
     fn update(&self, place: &Place, _id: &str, wanted: &Wanted, _changed: &[String]) -> Call {
-        self.create(place, wanted)
+        let mut body = body(place, wanted);
+        api::set(&mut body, "override_existing_origin", json!(true));
+        Call::put(&domains(&place.account, &[]), body)
     }
 
     fn delete(&self, place: &Place, id: &str) -> Option<Call> {
@@ -101,4 +105,25 @@ impl Kind for WorkerDomain {
 
 fn domains<'a>(account: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
     [&["accounts", account, "workers", "domains"], rest].concat()
+}
+
+fn body(place: &Place, wanted: &Wanted) -> Json {
+    json!({
+        "hostname": wanted.name, "service": wanted.fields.get("script"),
+        "zone_id": place.zone, "environment": "production",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_ours_is_taken_from_another_worker() {
+        let (place, wanted) = (Place::default(), Wanted::default());
+        let over = |call: Call| call.body.unwrap().get("override_existing_origin").cloned();
+        assert_eq!(over(WorkerDomain.create(&place, &wanted)), None);
+        let update = WorkerDomain.update(&place, "id", &wanted, &["script".into()]);
+        assert_eq!(over(update), Some(json!(true)));
+    }
 }

@@ -14,6 +14,7 @@ mod dotenv;
 mod files;
 mod foreign;
 mod graph;
+mod hosts;
 mod inspect;
 mod jsonc;
 mod kept;

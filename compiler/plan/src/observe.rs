@@ -7,7 +7,7 @@ use std::{
 };
 
 use envc_core::{Address, Desired, KindId, Marker, PhysicalName};
-use envc_kinds::{Observed, kind, same_name};
+use envc_kinds::{Held, Observed, kind, same_name};
 
 use crate::{diff::Ownership, state::State};
 
@@ -25,6 +25,8 @@ pub struct Questions {
 pub struct Observation {
     /// What was found, by kind.
     pub found: BTreeMap<KindId, Vec<Seen>>,
+    /// What another product holds, by kind: it stands for nothing of ours, and may be in the way.
+    pub held: Vec<(KindId, Held)>,
     /// What the environment holds of each pool that was asked.
     pub leases: BTreeMap<String, LeaseSeen>,
 }

@@ -108,7 +108,7 @@ pub(crate) fn steps(
     }
     builder.flush_batches();
     let migrated = builder.migrate(migrations);
-    builder.link(&migrated);
+    builder.link(&migrated, changes);
     builder.lease(leasing);
     number(builder.drafts)
 }

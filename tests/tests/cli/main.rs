@@ -17,6 +17,7 @@ mod files;
 mod fmt;
 mod formats;
 mod hostile;
+mod hosts;
 mod hyperdrive;
 mod identity;
 mod leases;

@@ -9,7 +9,7 @@ use envc_core::{Address, Output};
 use envc_kinds::kind;
 
 use super::{Checker, Deed, before, targets};
-use crate::model::{Action, Change, Plan, Target, Work};
+use crate::model::{Action, BatchWork, Change, Doomed, Plan, Target, Work};
 
 /// Where the plan does what, by address.
 struct Places<'a> {
@@ -92,6 +92,7 @@ impl Checker<'_> {
             of_change(&places, change, &mut findings);
         }
         of_replaced(&places, &mut findings);
+        of_hosts(self, &places, &mut findings);
         of_clears_and_batches(self.plan, &mut findings);
         self.findings.extend(findings);
     }
@@ -209,6 +210,74 @@ fn refs(target: &Target) -> Vec<(&Address, Option<Output>)> {
     }
     found.extend(target.parent.iter().map(|parent| (parent, None)));
     found
+}
+
+/// A host that has the addresses of one kind of resource is let go of by it before another kind's
+/// takes it: by the names in the steps, and by what a rename says that it was.
+fn of_hosts(checker: &Checker<'_>, places: &Places<'_>, findings: &mut Vec<String>) {
+    let plan = places.plan;
+    let (renamed, deleted) = (renamed(plan), deleted(plan));
+    let mut given_up: BTreeMap<String, Vec<(&Address, usize)>> = BTreeMap::new();
+    let mut takes = Vec::new();
+    for (address, id, deed, step) in checker.deeds() {
+        let host = |name: &str| kind(address.kind()).holds_host(name);
+        let name = places.wanted.get(address).map(|target| target.name.as_str());
+        let (old, new) = match deed {
+            Deed::Create => (None, name),
+            Deed::Delete => (deleted.get(&(address, id)).copied(), None),
+            // What holds no host under its new name held none under the old one.
+            Deed::Update => {
+                let old = renamed.get(&(address, id)).copied();
+                let new = name.filter(|name| old.is_some() && host(name).is_some());
+                (old.filter(|_| new.is_some()), new)
+            }
+        };
+        if let Some(host) = old.and_then(host) {
+            given_up.entry(host).or_default().push((address, step));
+        }
+        takes.extend(new.and_then(host).map(|host| (host, address, step)));
+    }
+    for (host, address, step) in &takes {
+        let near = given_up.get(host).into_iter().flatten();
+        for (by, gone) in near.filter(|(by, _)| by.kind() != address.kind()) {
+            if !before(plan, *step, *gone) {
+                findings.push(format!(
+                    "step {step} takes {host} for {address} before step {gone} takes it from {by}"
+                ));
+            }
+        }
+    }
+}
+
+/// What is renamed in place, with what its name field held.
+fn renamed<'a>(plan: &'a Plan) -> BTreeMap<(&'a Address, &'a str), &'a str> {
+    let name = |change: &'a Change| change.fields.iter().find(|field| field.field == "name");
+    let changes = plan.changes.iter();
+    changes
+        .filter_map(|change| {
+            let before = name(change)?.before.as_ref()?.as_str()?;
+            Some(((&change.address, change.id.as_deref()?), before))
+        })
+        .collect()
+}
+
+/// What is deleted, with its name.
+fn deleted<'a>(plan: &'a Plan) -> BTreeMap<(&'a Address, &'a str), &'a str> {
+    let mut all = BTreeMap::new();
+    let mut add = |it: &'a Doomed| {
+        all.insert((&it.address, it.id.as_str()), it.name.as_str());
+    };
+    for step in &plan.steps {
+        match &step.work {
+            Work::Delete(it) => add(it),
+            Work::Batch { items, .. } => items.iter().for_each(|item| match item {
+                BatchWork::Delete(it) => add(it),
+                BatchWork::Create(_) | BatchWork::Update { .. } => {}
+            }),
+            _ => {}
+        }
+    }
+    all
 }
 
 /// A tunnel's connections are cleared before it goes; and one zone takes one batch at a time.

@@ -19,7 +19,7 @@ use std::{
 };
 
 use envc_core::{Address, Desired, KindId, Mode, Sealer};
-use envc_kinds::{Fields, Kind, kind, same_name};
+use envc_kinds::{Fields, Held, Kind, kind, same_name};
 use serde_json::Value as Json;
 
 use crate::{
@@ -48,6 +48,7 @@ struct Differ<'a> {
     keep: &'a BTreeSet<Address>,
     protect: bool,
     index: Index<'a>,
+    another_products: &'a [(KindId, Held)],
     ownership: &'a Ownership,
     /// Identifiers known before apply, by address.
     ids: BTreeMap<&'a Address, &'a str>,
@@ -131,6 +132,7 @@ impl<'a> Differ<'a> {
             keep: inputs.keep,
             protect: inputs.protect,
             index: Index::new(inputs.observation),
+            another_products: &inputs.observation.held,
             ownership: inputs.ownership,
             ids: BTreeMap::new(),
             names: BTreeMap::new(),
@@ -175,6 +177,7 @@ impl<'a> Differ<'a> {
 
     fn finish(mut self) -> Diff {
         self.refuse_taken_names();
+        self.refuse_held_names();
         self.tell_what_is_held();
         if self.protect {
             let deletes = self.out.changes.iter().filter(|change| change.action == Action::Delete);

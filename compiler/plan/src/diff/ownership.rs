@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use envc_core::{Address, Desired, KindId, Marker, PhysicalName};
-use envc_kinds::{Place, kind};
+use envc_kinds::{Held, Place, kind};
 
 use super::Differ;
 use crate::{
+    hosts,
     model::{Action, Change},
     observe::Seen,
 };
@@ -140,14 +141,7 @@ impl Differ<'_> {
         let mut refusals = Vec::new();
         for change in &self.out.changes {
             let id = change.address.kind();
-            let named = match change.action {
-                Action::Create | Action::ReplaceCreateFirst | Action::ReplaceDeleteFirst => true,
-                Action::Update | Action::Adopt => {
-                    change.fields.iter().any(|field| field.field == "name")
-                }
-                Action::Delete | Action::Forget | Action::Keep => false,
-            };
-            if !named {
+            if !hosts::is_new_name(change) {
                 continue;
             }
             let near = self.index.namesakes(id, &change.name).into_iter();
@@ -159,6 +153,53 @@ impl Differ<'_> {
             refusals.extend(taken.map(|seen| taken_name(change, seen)));
         }
         self.out.refusals.extend(refusals);
+    }
+}
+
+impl Differ<'_> {
+    /// Invariant: what another product holds is in nobody's way only where this plan takes the host
+    /// from that product.
+    pub(super) fn refuse_held_names(&mut self) {
+        if self.another_products.is_empty() {
+            return;
+        }
+        let changes = &self.out.changes;
+        let freed: BTreeSet<(KindId, String)> = changes
+            .iter()
+            .filter_map(|change| Some((change.address.kind(), hosts::frees(change)?)))
+            .collect();
+        let mut refusals = Vec::new();
+        for change in changes.iter().filter(|change| hosts::is_new_name(change)) {
+            let id = change.address.kind();
+            let host = kind(id).holds_host(&change.name);
+            let near = self.another_products.iter().filter(|(of, _)| *of == id);
+            let in_the_way = near.map(|(_, held)| held).find(|held| {
+                let its_host = kind(id).holds_host(&held.name);
+                let leaves =
+                    freed.iter().any(|(by, it)| *by != id && Some(it) == its_host.as_ref());
+                let same_host = host.is_some() && host == its_host;
+                (same_host || kind(id).collides(&change.name, &held.name)) && !leaves
+            });
+            refusals.extend(in_the_way.map(|held| held_name(change, held)));
+        }
+        self.out.refusals.extend(refusals);
+    }
+}
+
+fn held_name(change: &Change, held: &Held) -> Refusal {
+    Refusal {
+        code: "envc::plan::name_taken",
+        address: change.address.clone(),
+        message: format!(
+            "{} cannot be named `{}`: {} has the {} `{}` (ID {}) there, which nobody else can change",
+            change.address,
+            change.name,
+            held.by,
+            kind(change.address.kind()).noun(),
+            held.name,
+            held.id
+        ),
+        help: held.help.into(),
     }
 }
 

@@ -7,15 +7,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::Address;
+use envc_core::{Address, KindId};
 use envc_kinds::kind;
 
 use super::Builder;
+use crate::hosts;
+use crate::model::{BatchWork, Change, Work};
 
 impl Builder {
     /// Adds all edges between steps of different resources.
-    pub(super) fn link(&mut self, migrated: &BTreeMap<Address, usize>) {
+    pub(super) fn link(&mut self, migrated: &BTreeMap<Address, usize>, changes: &[Change]) {
         let mut edges = self.needs_first();
+        edges.extend(self.hosts_freed_first(changes));
         edges.extend(self.migrations_first(migrated));
         edges.extend(self.code_last());
         edges.extend(self.successor_first(migrated));
@@ -42,6 +45,61 @@ impl Builder {
             }
         }
         edges
+    }
+
+    /// A host has the addresses of one kind of resource, so that one lets go of it before another
+    /// takes it (81062, 100117). Within a kind, names that are in the way are refused.
+    fn hosts_freed_first(&self, changes: &[Change]) -> Vec<(usize, usize)> {
+        let mut given_up: BTreeMap<String, Vec<(KindId, usize)>> = BTreeMap::new();
+        let mut users = Vec::new();
+        let mut steps = None;
+        for change in changes {
+            let (frees, takes) = (hosts::frees(change), hosts::takes(change));
+            if frees.is_none() && takes.is_none() {
+                continue;
+            }
+            let steps = steps.get_or_insert_with(|| self.steps_of());
+            let (address, id) = (&change.address, change.id.as_deref());
+            // What is changed in place is known by its identifier; what is made has none yet.
+            let lets_go = steps.get(&(address, id)).copied();
+            let makes = steps.get(&(address, None)).copied().or(lets_go);
+            if let (Some(host), Some(step)) = (frees, lets_go) {
+                given_up.entry(host).or_default().push((address.kind(), step));
+            }
+            users.extend(takes.zip(makes).map(|(host, step)| (host, address.kind(), step)));
+        }
+        let edges = users.iter().flat_map(|(host, by, step)| {
+            let others = given_up.get(host).into_iter().flatten().filter(move |(of, _)| of != by);
+            others.map(|(_, before)| (*step, *before))
+        });
+        edges.collect()
+    }
+
+    /// The step that makes, changes or deletes, by address and the API's identifier.
+    fn steps_of(&self) -> BTreeMap<(&Address, Option<&str>), usize> {
+        let mut steps = BTreeMap::new();
+        for (step, draft) in self.drafts.iter().enumerate() {
+            match &draft.work {
+                Work::Create(target) => drop(steps.insert((&target.address, None), step)),
+                Work::Update { target, id, .. } => {
+                    steps.insert((&target.address, Some(id.as_str())), step);
+                }
+                Work::Delete(doomed) => {
+                    steps.insert((&doomed.address, Some(doomed.id.as_str())), step);
+                }
+                Work::Batch { items, .. } => steps.extend(items.iter().map(|item| match item {
+                    BatchWork::Create(target) => ((&target.address, None), step),
+                    BatchWork::Update { target, id } => {
+                        ((&target.address, Some(id.as_str())), step)
+                    }
+                    BatchWork::Delete(doomed) => {
+                        ((&doomed.address, Some(doomed.id.as_str())), step)
+                    }
+                })),
+                Work::Clear(_) | Work::Migrate { .. } | Work::Lease(_) | Work::Release(_) => {}
+            }
+        }
+        steps
     }
 
     /// Code is live only with the tables that it was written for.

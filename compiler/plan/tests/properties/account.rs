@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, Desired, KindId, Output, Part};
-use envc_kinds::{Mutability, Observed, Place, kind};
+use envc_kinds::{Held, Mutability, Observed, Place, kind};
 use envc_plan::{
     Action, AppliedMigration, BatchWork, Doomed, Grant, Intent, IntentAction, LeaseSeen,
     Observation, Plan, Record, Recorded, RecordedLease, State, StateKey, Target, Work,
@@ -58,6 +58,12 @@ impl Account {
         for ((id, api_id), object) in self.objects.iter().filter(|((id, _), _)| listed(*id)) {
             observation.add(*id, zone_of(*id), vec![seen(*id, api_id, object)]);
         }
+        // A Worker's domain has a DNS record that is nobody's.
+        let domains = self.objects.iter().filter(|((id, _), _)| *id == KindId::WorkerDomain);
+        observation.held.extend(domains.map(|((_, api_id), domain)| {
+            let name = format!("AAAA {}", domain.name);
+            (KindId::Dns, Held { id: format!("of-{api_id}"), name, by: "a domain", help: "" })
+        }));
         for (id, parent) in parents_to_read(desired, self.state.as_ref(), &observation) {
             if let Some(object) = self.objects.get(&(id, parent.clone())) {
                 observation.add(id, None, vec![seen(id, &parent, object)]);
@@ -110,6 +116,10 @@ impl Account {
                 && api_id != but
                 && object.parent.is_none()
                 && kind(id).collides(name, &object.name)
+                || *kind_id != id
+                    && kind(id).holds_host(name).is_some_and(|host| {
+                        kind(*kind_id).holds_host(&object.name).is_some_and(|its| its == host)
+                    })
         })
     }
 

@@ -436,6 +436,75 @@ fn routes_follow_the_upload_and_go_before_the_script() {
     case.demands(Goal::Destroy, "delete worker-route.web.r", "delete worker.web", words);
 }
 
+fn record(label: &str, record_type: &str, host: &str) -> Desired {
+    let mut wanted = named(&format!("dns.{label}"), &format!("{record_type} {host}.{ZONE}"));
+    for (field, text) in
+        [("type", record_type), ("name", &*format!("{host}.{ZONE}")), ("content", "192.0.2.1")]
+    {
+        wanted.fields.insert(field.into(), Value::text(text));
+    }
+    wanted.zone = Some(ZONE.into());
+    wanted
+}
+
+fn domain(label: &str, host: &str) -> Desired {
+    let mut wanted = named(&format!("worker-domain.{label}"), &format!("{host}.{ZONE}"));
+    wanted.fields.insert("script".into(), name_of("worker.web"));
+    wanted.zone = Some(ZONE.into());
+    wanted
+}
+
+#[test]
+fn a_host_goes_from_a_domain_to_a_record_and_back_one_after_the_other() {
+    let web = || worker("web", "1", &[]);
+    let words = "before step";
+    for record_type in ["A", "AAAA", "CNAME"] {
+        let case = Case::new([web(), domain("d", "x")], [web(), record("r", record_type, "x")]);
+        case.demands(Goal::Apply, "delete worker-domain.d", "batch dns.r", words);
+        let case = Case::new([web(), record("r", record_type, "x")], [web(), domain("d", "X")]);
+        case.demands(Goal::Apply, "batch dns.r", "create worker-domain.d", words);
+    }
+    // Renamed in place, and made anew under another name.
+    let case =
+        Case::new([web(), domain("d", "x"), record("r", "A", "y")], [web(), record("r", "A", "x")]);
+    case.demands(Goal::Apply, "delete worker-domain.d", "batch dns.r", words);
+    let case =
+        Case::new([web(), record("r", "A", "x")], [web(), record("r", "A", "y"), domain("d", "x")]);
+    case.demands(Goal::Apply, "batch dns.r", "create worker-domain.d", words);
+    let case =
+        Case::new([web(), domain("d", "x")], [web(), domain("d", "y"), record("r", "A", "x")]);
+    case.demands(Goal::Apply, "delete worker-domain.d", "batch dns.r", words);
+    // Each takes the other one's host, where nothing goes round in a circle.
+    let mut case = Case::new(
+        [web(), domain("d", "x"), record("r", "A", "y")],
+        [web(), domain("e", "y"), record("s", "A", "x")],
+    );
+    case.demands(Goal::Apply, "delete worker-domain.d", "batch dns.s", words);
+    case.demands(Goal::Apply, "batch dns.r", "create worker-domain.e", words);
+    case.apply();
+}
+
+#[test]
+fn a_text_of_a_host_waits_for_no_domain() {
+    let web = || worker("web", "1", &[]);
+    let case = Case::new([web(), domain("d", "x")], [web(), record("r", "TXT", "x")]);
+    let plan = case.plan(Goal::Apply).unwrap();
+    assert_eq!(plan.steps[find(&plan, "batch dns.r")].needs, [0; 0], "{plan:#?}");
+}
+
+#[test]
+fn a_record_never_takes_a_host_that_a_domain_keeps() {
+    let web = || worker("web", "1", &[]);
+    for record_type in ["A", "AAAA", "CNAME"] {
+        let then = [web(), domain("d", "x"), record("r", record_type, "x")];
+        let case = Case::new([web(), domain("d", "x")], then);
+        let refused = case.plan(Goal::Apply).unwrap_err();
+        assert_eq!(refused[0].code, "envc::plan::name_taken");
+        assert_eq!(refused[0].address, at("dns.r"));
+        assert!(refused[0].message.contains("a domain has the DNS record"), "{refused:?}");
+    }
+}
+
 #[test]
 fn connections_are_cleared_before_their_tunnel_goes() {
     let case = Case::new([named("tunnel.dev", "dev")], []);
