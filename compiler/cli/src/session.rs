@@ -357,9 +357,9 @@ impl<'a> Session<'a> {
             project: self.project.clone(),
             prefix: self.environment.prefix.clone(),
             env: self.id.clone(),
-            // An ID without time and chance in it may be another developer's as well.
-            registered: known.contains(&self.id)
-                && matches!(self.head.identity, Identity::Branch { unique: true, .. }),
+            // An ID without time and chance in it may be another developer's as well, and what the
+            // type says today does not put them in.
+            registered: known.contains(&self.id),
             per_pr: matches!(self.head.identity, Identity::Text { per_pr: true, .. }),
             // The account tells, once its namespaces are listed.
             claimed: false,

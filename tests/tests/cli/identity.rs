@@ -2,9 +2,9 @@
 
 use std::{fs, process::Command};
 
-use envc_tests::{Ran, Running, TestEnv, run_all};
+use envc_tests::{Ran, Running, ServedCloud, TestEnv, run_all};
 
-use crate::common::{ONE_KV, id, says};
+use crate::common::{ONE_KV, edit, id, says};
 
 fn in_folder(env: &TestEnv, folder: &std::path::Path, args: &[&str]) -> Ran {
     Running::start(env.command_in(folder, args)).end()
@@ -146,4 +146,25 @@ fn an_environment_is_worked_on_as_its_own_type_alone() {
         &["it was made as type `local`", "local --id demo"],
     );
     env.envc(&["destroy", "--id", "demo", "--yes"]).exits(0);
+}
+
+const BRANCH: &str = "project \"shop\"\n\
+    environment \"local\" default { identity branch }\n\
+    kv \"cache\"\n\
+    allow \"unused_resource\"\n";
+
+/// Invariant: only chance that was drawn proves a namesake ours.
+#[test]
+fn a_spec_that_says_unique_later_makes_no_branch_a_proof() {
+    let mut env = TestEnv::of_text(BRANCH);
+    let cloud = ServedCloud::start(&mut env, "", &[]);
+    env.envc(&["apply", "--yes"]).exits(0);
+    assert_eq!(id(&env), "main");
+    let theirs = cloud.view().listing();
+    // The state is gone: what has the name now could be another developer's.
+    fs::remove_dir_all(env.state_dir().join("state")).unwrap();
+    edit(&env, "identity branch", "identity branch unique");
+    says(&env.envc(&["apply", "--yes"]).exits(1), &["--adopt kv.cache"]);
+    env.envc(&["destroy", "--id", "main", "--yes"]).exits(1);
+    assert_eq!(cloud.view().listing(), theirs);
 }

@@ -239,8 +239,9 @@ impl WorkingCopy {
             }
             let record = environment(copy, drawn.env_type, drawn.id);
             record.ports.clone_from(drawn.ports);
-            if drawn.minted {
-                record.minted_s.get_or_insert(now_s);
+            if drawn.minted && record.minted_s.is_none() {
+                record.minted_s = Some(now_s);
+                record.chance = Some(drawn.unique);
             }
             Ok(true)
         })?;
