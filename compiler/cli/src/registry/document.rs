@@ -87,6 +87,10 @@ pub struct EnvironmentRecord {
     /// spec says later makes no name of a branch a proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chance: Option<bool>,
+    /// The spec protected it when it was last worked on: a spec that nobody can read does not
+    /// unprotect it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub protect: bool,
     /// The cloud it was first applied to.
     pub cloud: Option<String>,
     /// Its ports, by owner.
@@ -392,6 +396,7 @@ mod tests {
             chance: minted.then_some(true),
             cloud: Some("local".into()),
             ports: BTreeMap::from([("web".to_owned(), port)]),
+            protect: false,
         }
     }
 
