@@ -236,3 +236,13 @@ fn a_spec_that_nobody_can_read_unprotects_nothing() {
         assert_eq!(env.cloud_listing().objects.len(), 1, "{identity}");
     }
 }
+
+#[test]
+fn an_id_and_a_number_of_two_pull_requests_are_refused() {
+    let env = TestEnv::of_text(TWO_TYPES);
+    for verb in ["plan", "apply", "destroy"] {
+        let ran = env.envc(&[verb, "ephemeral", "--id", "pr-1", "--pr", "2"]).exits(64);
+        says(&ran, &["--id pr-1 and --pr 2", "is `pr-2`"]);
+    }
+    env.envc(&["plan", "ephemeral", "--id", "pr-1", "--pr", "1"]).exits(0);
+}
