@@ -103,11 +103,17 @@ fn forge_branch(env: &ProcessEnv) -> Option<String> {
     // A tag is no branch. For a pull request GitHub's name of the ref is that of a merge commit.
     let of_github = || {
         get(names::GITHUB_REF_NAME)
-            .filter(|name| get(names::GITHUB_REF_TYPE) != Some("tag") && !name.ends_with("/merge"))
+            .filter(|name| get(names::GITHUB_REF_TYPE) != Some("tag") && !is_merge_of_pr(name))
     };
     let of_gitlab =
         || get(names::CI_COMMIT_REF_NAME).filter(|_| get(names::CI_COMMIT_TAG).is_none());
     get(names::GITHUB_HEAD_REF).or_else(of_github).or_else(of_gitlab).map(str::to_owned)
+}
+
+/// `42/merge`, which GitHub calls a branch as well. One of a person's is `feature/merge`.
+fn is_merge_of_pr(name: &str) -> bool {
+    let number = name.strip_suffix("/merge").unwrap_or_default();
+    !number.is_empty() && number.bytes().all(|it| it.is_ascii_digit())
 }
 
 /// The address of `origin` as git reads it, `insteadOf` and all; `None` where there is none.
@@ -252,6 +258,10 @@ mod tests {
             (&[("GITHUB_HEAD_REF", "fix"), ("GITHUB_REF_NAME", "42/merge")][..], Some("fix")),
             (&[("GITHUB_HEAD_REF", ""), ("GITHUB_REF_NAME", "main")], Some("main")),
             (&[("GITHUB_REF_NAME", "42/merge")], None),
+            (&[("GITHUB_REF_NAME", "42/merge"), ("GITHUB_REF_TYPE", "branch")], None),
+            (&[("GITHUB_REF_NAME", "a/merge"), ("GITHUB_REF_TYPE", "branch")], Some("a/merge")),
+            (&[("GITHUB_REF_NAME", "7/a/merge")], Some("7/a/merge")),
+            (&[("GITHUB_REF_NAME", "/merge")], Some("/merge")),
             (&[("GITHUB_REF_NAME", "v1"), ("GITHUB_REF_TYPE", "tag")], None),
             (&[("GITHUB_REF_NAME", "main"), ("GITHUB_REF_TYPE", "branch")], Some("main")),
             (&[("CI_COMMIT_REF_NAME", "fix")], Some("fix")),

@@ -33,7 +33,9 @@ pub(crate) fn known(
     selection: &Selection,
 ) -> Result<Option<Id>, CommandError> {
     if let Some(id) = &selection.id {
-        return checked(id).map(|id| Some(Id { id, minted: false }));
+        let id = checked(id)?;
+        refuse_other_pr(head, &id, selection.pr)?;
+        return Ok(Some(Id { id, minted: false }));
     }
     if let Identity::Branch { .. } = head.identity {
         let recorded = copy.record().minted_id(&head.name);
@@ -47,6 +49,23 @@ pub(crate) fn known(
         ))
         .hint("add it: --pr 42")
         .code("envc::cli::no_pr")),
+    }
+}
+
+/// Refuses an ID and a number of two pull requests: `{env.pr}` would be the one's in what is the
+/// other's.
+fn refuse_other_pr(head: &TypeHead, id: &str, pr: Option<u32>) -> Result<(), CommandError> {
+    let (Some(pr), true) = (pr, matches!(head.identity, Identity::Text { per_pr: true, .. }))
+    else {
+        return Ok(());
+    };
+    match head.identity.fixed(Some(pr)) {
+        Some(own) if own != id => Err(CommandError::usage(format!(
+            "--id {id} and --pr {pr} name two environments: that of pull request {pr} is `{own}`"
+        ))
+        .hint(format!("leave one of them out: {} --pr {pr}, or --id {id}", head.name))
+        .code("envc::cli::other_pr")),
+        _ => Ok(()),
     }
 }
 

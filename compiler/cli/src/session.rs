@@ -24,7 +24,9 @@ use crate::{
     git::{self, GitView, Repository},
     identity::{self, Id, Source},
     project::SpecFile,
-    registry::{Belongs, CopyRecord, Document, Drawn, Registry, Whose, WorkingCopy},
+    registry::{
+        Belongs, CopyRecord, Document, Drawn, EnvironmentRecord, Registry, Whose, WorkingCopy,
+    },
     ui::Ui,
     whose,
 };
@@ -232,14 +234,10 @@ impl<'a> Session<'a> {
         let Some(project) = last else { return Ok(None) };
         // Nobody can read in the spec which repository it is of, so the record tells.
         let copy = Folder { named: None, ..folder.clone() }.copy(env, &project)?;
-        let id = match &selection.id {
-            Some(id) => Some(identity::checked(id)?),
-            None => copy.record().bound.as_ref().map(|bound| bound.id.clone()),
-        };
-        let known = id.and_then(|id| Some((copy.record().environments.get(&id)?.clone(), id)));
-        // A fixed identity may be protected, and only the spec could tell.
-        let minted = known.filter(|(record, _)| record.minted_s.is_some());
-        let Some((record, id)) = minted else { return Ok(None) };
+        let named = recorded(env, copy.record(), selection)?;
+        // Only the spec could tell whether another ID is this folder's alone.
+        let own = named.filter(|(record, id)| record.has_chance(id) && !record.protect);
+        let Some((record, id)) = own else { return Ok(None) };
         let cloud = choose_cloud(&CloudInputs {
             flag: selection.cloud.as_deref(),
             variable: env.cloud.as_deref(),
@@ -344,6 +342,7 @@ impl<'a> Session<'a> {
             id: &self.id,
             minted: self.minted,
             unique: matches!(self.head.identity, Identity::Branch { unique: true, .. }),
+            protect: self.head.protect,
             ports: &self.environment.instance.ports,
         };
         self.copy.borrow_mut().record_environment(&drawn, self.clock.unix_s())
@@ -357,9 +356,9 @@ impl<'a> Session<'a> {
             project: self.project.clone(),
             prefix: self.environment.prefix.clone(),
             env: self.id.clone(),
-            // An ID without time and chance in it may be another developer's as well.
-            registered: known.contains(&self.id)
-                && matches!(self.head.identity, Identity::Branch { unique: true, .. }),
+            // An ID without time and chance in it may be another developer's as well, and what the
+            // type says today does not put them in.
+            registered: known.contains(&self.id),
             per_pr: matches!(self.head.identity, Identity::Text { per_pr: true, .. }),
             // The account tells, once its namespaces are listed.
             claimed: false,
@@ -426,6 +425,27 @@ impl<'a> Session<'a> {
             self.project, self.id, self.head.name, self.type_why
         )
     }
+}
+
+/// What is recorded of exactly the environment that the command line names, where it names one,
+/// and of the one that the folder is bound to where it does not.
+fn recorded(
+    env: &ProcessEnv,
+    copy: &CopyRecord,
+    selection: &Selection,
+) -> Result<Option<(EnvironmentRecord, String)>, CommandError> {
+    // With an ID the variable has no say, as with a spec. Numbers of pull requests are in none of
+    // the IDs that are worked on without one.
+    let variable = env.env_type.as_deref().filter(|_| selection.id.is_none());
+    let env_type = selection.env_type.as_deref().or(variable);
+    let id = match (&selection.id, env_type) {
+        _ if selection.pr.is_some() => None,
+        (Some(id), _) => Some(identity::checked(id)?),
+        (None, Some(env_type)) => copy.minted_id(env_type).map(str::to_owned),
+        (None, None) => copy.bound.as_ref().map(|bound| bound.id.clone()),
+    };
+    let known = id.and_then(|id| Some((copy.environments.get(&id)?.clone(), id)));
+    Ok(known.filter(|(record, _)| env_type.is_none_or(|it| record.env_type == it)))
 }
 
 fn choose<'s>(

@@ -2,9 +2,9 @@
 
 use std::{fs, process::Command};
 
-use envc_tests::{Ran, Running, TestEnv, run_all};
+use envc_tests::{Ran, Running, ServedCloud, TestEnv, run_all};
 
-use crate::common::{ONE_KV, id, says};
+use crate::common::{ONE_KV, edit, id, says};
 
 fn in_folder(env: &TestEnv, folder: &std::path::Path, args: &[&str]) -> Ran {
     Running::start(env.command_in(folder, args)).end()
@@ -146,4 +146,103 @@ fn an_environment_is_worked_on_as_its_own_type_alone() {
         &["it was made as type `local`", "local --id demo"],
     );
     env.envc(&["destroy", "--id", "demo", "--yes"]).exits(0);
+}
+
+const BRANCH: &str = "project \"shop\"\n\
+    environment \"local\" default { identity branch }\n\
+    kv \"cache\"\n\
+    allow \"unused_resource\"\n";
+
+/// Invariant: only chance that was drawn proves a namesake ours.
+#[test]
+fn a_spec_that_says_unique_later_makes_no_branch_a_proof() {
+    let mut env = TestEnv::of_text(BRANCH);
+    let cloud = ServedCloud::start(&mut env, "", &[]);
+    env.envc(&["apply", "--yes"]).exits(0);
+    assert_eq!(id(&env), "main");
+    let theirs = cloud.view().listing();
+    // The state is gone: what has the name now could be another developer's.
+    fs::remove_dir_all(env.state_dir().join("state")).unwrap();
+    edit(&env, "identity branch", "identity branch unique");
+    says(&env.envc(&["apply", "--yes"]).exits(1), &["--adopt kv.cache"]);
+    env.envc(&["destroy", "--id", "main", "--yes"]).exits(1);
+    assert_eq!(cloud.view().listing(), theirs);
+}
+
+const TWO_TYPES: &str = "project \"shop\"\n\
+    environment \"local\" default { identity branch unique }\n\
+    environment \"ephemeral\" { identity \"pr-{env.pr}\" }\n\
+    environment \"demo\" { identity branch unique }\n\
+    kv \"cache\"\n\
+    allow \"unused_resource\"\n";
+
+/// Invariant: a destroy without a spec takes what the command line names, or nothing.
+#[test]
+fn a_destroy_without_a_spec_takes_no_other_environment_than_the_named_one() {
+    let mut env = TestEnv::of_text(TWO_TYPES);
+    env.envc(&["apply"]).exits(0);
+    env.envc(&["apply", "ephemeral", "--pr", "42"]).exits(0);
+    env.envc(&["apply", "demo"]).exits(0);
+    let before = env.cloud_listing();
+    env.write("environment.kdl", &format!("{TWO_TYPES}kv \"a\" {{\n"));
+    let own = id_of(&env, "local");
+    for args in [
+        &["ephemeral", "--pr", "42"][..],
+        &["ephemeral"],
+        &["--pr", "42"],
+        &["--id", "pr-42"],
+        &["local", "--pr", "42"],
+        &["nothing"],
+        &["demo", "--id", &own],
+        &["--id", "elsewhere"],
+    ] {
+        let ran = env.envc(&[&["destroy", "--yes"][..], args].concat()).exits(65);
+        says(&ran, &["only an environment goes that is recorded here"]);
+        assert_eq!(env.cloud_listing(), before, "{args:?}");
+    }
+    env.set("ENVC_ENV", "ephemeral");
+    env.envc(&["destroy", "--yes"]).exits(65);
+    env.unset("ENVC_ENV");
+    let demo = id_of(&env, "demo");
+    says(&env.envc(&["destroy", "demo", "--yes"]).exits(0), &["Destroyed", &demo]);
+    says(&env.envc(&["destroy", "local", "--id", &own, "--yes"]).exits(0), &["Destroyed", &own]);
+}
+
+/// The ID that the registry has for a type.
+fn id_of(env: &TestEnv, env_type: &str) -> String {
+    let text = fs::read(env.state_dir().join("registry.json")).unwrap();
+    let registry: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let places = registry.get("places").and_then(serde_json::Value::as_object).unwrap();
+    let of_type = |place: &serde_json::Value| {
+        let environments = place.pointer("/projects/shop/environments")?.as_object()?;
+        let found = environments.iter().find(|(_, it)| {
+            it.get("env_type").and_then(serde_json::Value::as_str) == Some(env_type)
+        });
+        found.map(|(id, _)| id.clone())
+    };
+    places.values().find_map(of_type).unwrap()
+}
+
+#[test]
+fn a_spec_that_nobody_can_read_unprotects_nothing() {
+    for identity in ["identity branch", "identity branch unique"] {
+        let spec =
+            TWO_TYPES.replacen("identity branch unique", &format!("{identity} ; protect"), 1);
+        let env = TestEnv::of_text(&spec);
+        env.envc(&["apply", "--yes"]).exits(0);
+        env.envc(&["destroy", "--yes"]).exits(1);
+        env.write("environment.kdl", &format!("{spec}kv \"a\" {{\n"));
+        env.envc(&["destroy", "--yes"]).exits(65);
+        assert_eq!(env.cloud_listing().objects.len(), 1, "{identity}");
+    }
+}
+
+#[test]
+fn an_id_and_a_number_of_two_pull_requests_are_refused() {
+    let env = TestEnv::of_text(TWO_TYPES);
+    for verb in ["plan", "apply", "destroy"] {
+        let ran = env.envc(&[verb, "ephemeral", "--id", "pr-1", "--pr", "2"]).exits(64);
+        says(&ran, &["--id pr-1 and --pr 2", "is `pr-2`"]);
+    }
+    env.envc(&["plan", "ephemeral", "--id", "pr-1", "--pr", "1"]).exits(0);
 }

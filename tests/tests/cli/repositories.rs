@@ -100,8 +100,8 @@ fn on_two_fresh_runners_the_second_repository_is_refused_and_nothing_is_deleted(
     assert_eq!((made(&left), claims(&left).len()), (0, 1));
     // What is claimed is nobody else's, though nothing is there.
     second.envc(&["apply", "--pr", "1", "--yes"]).exits(1);
-    second.envc(&["state", "claim", "--release"]).exits(1);
-    says(&again.envc(&["state", "claim", "--release"]).exits(0), &["Released"]);
+    second.envc(&["state", "claim", "--release", "--yes"]).exits(1);
+    says(&again.envc(&["state", "claim", "--release", "--yes"]).exits(0), &["Released"]);
     assert!(cloud.view().listing().is_empty());
     second.envc(&["apply", "--pr", "1", "--yes"]).exits(0);
     assert_eq!(claims(&cloud.view().listing()), ["envc claim shop gitlab.com/other/group/shop"]);
@@ -165,7 +165,10 @@ fn two_claims_of_a_project_are_refused_with_the_way_to_release_one() {
     }
     assert_eq!(cloud.view().listing(), whole);
     let release = ["state", "claim", "--release", "gitlab.com/other/group/shop"];
-    env.envc(&release).exits(0);
+    // Nobody is there to ask: another's proofs do not go by accident.
+    says(&env.envc(&release).exits(1), &["not approved", "pass --yes"]);
+    assert_eq!(cloud.view().listing(), whole);
+    env.envc(&[&release[..], &["--yes"]].concat()).exits(0);
     fresh.envc(&["apply", "--pr", "1", "--yes"]).exits(0);
 }
 
@@ -220,7 +223,7 @@ fn without_a_claim_the_name_of_a_pull_request_proves_nothing() {
     let (owner, cloud) = served("");
     runner(PR, A, &owner).envc(&["apply", "--pr", "1", "--yes"]).exits(0);
     let fresh = runner(PR, A, &owner);
-    fresh.envc(&["state", "claim", "--release"]).exits(0);
+    fresh.envc(&["state", "claim", "--release", "--yes"]).exits(0);
     let whole = cloud.view().listing();
     let refused = fresh.envc(&["apply", "--pr", "1", "--yes"]).exits(1);
     says(&refused, &["nothing proves"]);
@@ -394,7 +397,7 @@ fn a_short_form_is_one_projects_of_one_repository_too() {
     }
     let own = short("shop", " short=\"shp\"");
     says(&own.envc(&["destroy", "--pr", "1", "--yes"]).exits(0), &["none left"]);
-    own.envc(&["state", "claim", "--release"]).exits(0);
+    own.envc(&["state", "claim", "--release", "--yes"]).exits(0);
     assert!(cloud.view().listing().is_empty());
 }
 

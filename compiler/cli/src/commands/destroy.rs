@@ -39,7 +39,12 @@ pub(super) fn run(app: &App, args: &DestroyArgs) -> Result<ExitCode, CommandErro
     {
         Err(error) if error.exit == ExitCode::Spec => {
             let recorded = Session::open_recorded(&app.ui, &app.env, file, &selection)?;
-            let Some(session) = recorded else { return Err(error) };
+            let Some(session) = recorded else {
+                return Err(error.because_text(
+                    "without the spec only an environment goes that is recorded here, has an ID of \
+                     its own (`unique`), and is neither protected nor another than what is named",
+                ));
+            };
             app.ui.warn(&format!(
                 "{}, so only what is recorded of `{}` is destroyed",
                 error.message, session.id

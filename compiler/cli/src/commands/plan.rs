@@ -11,7 +11,7 @@ use super::shared::{opened_anew, say_warnings, selection_of, show_plan, stand_in
 use crate::{
     app::{App, block_on},
     args::PlanArgs,
-    bundle,
+    bundle, claim,
     connect::Connection,
     edge,
     engine::{self, Databases, Engine, Hold, Request},
@@ -37,6 +37,7 @@ pub(super) fn run(app: &App, args: &PlanArgs) -> Result<ExitCode, CommandError> 
         };
         session.ui.say(&session.heading());
         say_warnings(&session);
+        claim::refuse_nobody(&session)?;
         let (inputs, missing) = outside::look_up(&session)?;
         if !missing.is_empty() {
             session.ui.warn(&format!("apply will refuse: {}", missing.message()));

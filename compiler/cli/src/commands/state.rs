@@ -30,7 +30,7 @@ pub(super) fn run(app: &App, verb: &StateVerb) -> Result<ExitCode, CommandError>
         let scope = connection.account(&client).await?;
         let office = Office { session: &session, client: &client, scope: &scope };
         match &args.release {
-            Some(whose) => release(&office, whose.as_deref()).await,
+            Some(whose) => release(&office, args, whose.as_deref()).await,
             None => claim(&office, args).await,
         }
     })?
@@ -80,7 +80,11 @@ async fn take_along(
 }
 
 /// Releases this repository's claim, or the one that is named.
-async fn release(office: &Office<'_>, whose: Option<&str>) -> Result<ExitCode, CommandError> {
+async fn release(
+    office: &Office<'_>,
+    args: &StateClaimArgs,
+    whose: Option<&str>,
+) -> Result<ExitCode, CommandError> {
     let session = office.session;
     let Session { project, ui, .. } = session;
     let claims = office.look().await?;
@@ -101,6 +105,13 @@ async fn release(office: &Office<'_>, whose: Option<&str>) -> Result<ExitCode, C
         .code("envc::cli::another_repository"));
     };
     let Claim { by, .. } = claim;
+    if session.cloud.value == CloudName::Cloudflare && !args.yes {
+        let question = format!("Release the project `{project}`, which {by} claims?");
+        let does = format!("releases the claim of {by} {}", place(office));
+        if !ui.confirm(&question, &does)? {
+            return Err(not_approved());
+        }
+    }
     office.release(claim).await?;
     ui.event("released", json!({ "project": project, "repository": by, "released": true }));
     ui.result(&format!(

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::place::Place;
 use crate::repository;
 
+/// Seconds that an older envc took at most from drawing an ID to recording it: it waited for locks.
+const LATE_S_MAX: u64 = 60;
+
 /// The schema version that this build writes. Raise it when an older build would misread a field.
 ///
 /// - 1: the first one. All folders of a worktree went by its git directory, and no repository was
@@ -79,6 +82,15 @@ pub struct EnvironmentRecord {
     /// When its ID was minted here, in seconds since 1970; none for an ID that the spec fixes or
     /// the command line named.
     pub minted_s: Option<u64>,
+    /// Time and chance were drawn for its ID, so that nobody else has it. None: an older envc
+    /// recorded it, and its ID alone can tell. Decided when it is minted, and never again: what the
+    /// spec says later makes no name of a branch a proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chance: Option<bool>,
+    /// The spec protected it when it was last worked on: a spec that nobody can read does not
+    /// unprotect it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub protect: bool,
     /// The cloud it was first applied to.
     pub cloud: Option<String>,
     /// Its ports, by owner.
@@ -164,21 +176,22 @@ impl Document {
         self.places.get_mut(key)?.projects.get_mut(project)
     }
 
-    /// The IDs that were minted for this project of this repository on this machine: resources
-    /// that carry one in their name are this user's.
+    /// The IDs that were minted with chance for this project of this repository on this machine:
+    /// resources that carry one in their name are this user's.
     pub fn known_ids(&self, whose: &Whose<'_>) -> BTreeSet<String> {
-        minted(self.copies_of(whose))
+        ids(self.copies_of(whose), |id, record| record.has_chance(id))
     }
 
     /// The IDs that were minted for a project of this name, of whatever repository.
     pub(super) fn taken_ids(&self, project: &str) -> BTreeSet<String> {
-        minted(self.namesakes(project).map(|(_, copy)| copy))
+        ids(self.namesakes(project).map(|(_, copy)| copy), |_, record| record.minted_s.is_some())
     }
 
-    /// The working copy of another repository that an ID was minted for: its repository and folder.
+    /// The working copy of another repository that an ID with chance was minted for: its repository
+    /// and folder.
     pub fn minted_elsewhere(&self, whose: &Whose<'_>, id: &str) -> Option<(&str, &Path)> {
         let minted = |copy: &CopyRecord| {
-            copy.environments.get(id).is_some_and(|record| record.minted_s.is_some())
+            copy.environments.get(id).is_some_and(|record| record.has_chance(id))
         };
         if self.copies_of(whose).any(minted) {
             return None;
@@ -324,12 +337,35 @@ pub(super) fn unplaced_key(key: &str) -> String {
     format!("{key}//")
 }
 
-fn minted<'a>(copies: impl Iterator<Item = &'a CopyRecord>) -> BTreeSet<String> {
+fn ids<'a>(
+    copies: impl Iterator<Item = &'a CopyRecord>,
+    which: impl Fn(&str, &EnvironmentRecord) -> bool,
+) -> BTreeSet<String> {
     copies
         .flat_map(|copy| &copy.environments)
-        .filter(|(_, environment)| environment.minted_s.is_some())
+        .filter(|(id, record)| which(id, record))
         .map(|(id, _)| id.clone())
         .collect()
+}
+
+impl EnvironmentRecord {
+    /// True for an ID that holds time and chance, drawn here. Of what an older envc recorded, the
+    /// ID ends with the moment that it was minted at, and a branch is not called so by accident.
+    pub fn has_chance(&self, id: &str) -> bool {
+        let Some(minted_s) = self.minted_s else { return false };
+        self.chance.unwrap_or_else(|| {
+            let drawn_s = drawn_s(id);
+            drawn_s.and_then(|it| minted_s.checked_sub(it)).is_some_and(|late| late <= LATE_S_MAX)
+        })
+    }
+}
+
+/// The moment that an ID with chance says it was drawn at, in seconds since 1970.
+fn drawn_s(id: &str) -> Option<u64> {
+    let unique = id.rsplit('-').next()?;
+    let (seconds, chance) = (unique.get(..6)?, unique.get(6..)?);
+    let is_hex = chance.len() == 4 && chance.bytes().all(|it| it.is_ascii_hexdigit());
+    u64::from_str_radix(seconds, 36).ok().filter(|_| is_hex)
 }
 
 impl CopyRecord {
@@ -357,8 +393,10 @@ mod tests {
         EnvironmentRecord {
             env_type: env_type.into(),
             minted_s: minted.then_some(1),
+            chance: minted.then_some(true),
             cloud: Some("local".into()),
             ports: BTreeMap::from([("web".to_owned(), port)]),
+            protect: false,
         }
     }
 
@@ -403,6 +441,26 @@ mod tests {
         assert_eq!(document.taken_ids("shop"), BTreeSet::from(["main-1".to_owned()]));
         assert_eq!(document.copy("/a/.git", "shop").unwrap().minted_id("local"), Some("main-1"));
         assert_eq!(document.copy("/b/.git", "shop").unwrap().minted_id("local"), None);
+    }
+
+    #[test]
+    fn only_chance_proves_and_an_older_record_shows_it_in_the_id() {
+        let is = |id: &str, minted_s, chance| {
+            EnvironmentRecord { minted_s, chance, ..EnvironmentRecord::default() }.has_chance(id)
+        };
+        let (old, then) = ("main-tpaj3v4cbf", Some(1_796_000_827));
+        assert!(is(old, then, None) && is("tpaj3v4cbf", then, None));
+        assert!(is(old, Some(1_796_000_829), None), "it waited for a lock");
+        // A branch is called so, or was when another one minted it.
+        for minted_s in [None, Some(1), Some(1_796_000_826), Some(1_796_100_000)] {
+            assert!(!is(old, minted_s, None), "{minted_s:?}");
+        }
+        for id in ["main", "", "tpaj3v", "main-tpaj3v4cbx", "main-tpaj3v4cbf1", "größe"] {
+            assert!(!is(id, then, None), "{id}");
+        }
+        // What is recorded counts, whatever the ID looks like.
+        assert!(is("main", then, Some(true)) && !is(old, then, Some(false)));
+        assert!(!is(old, None, Some(true)));
     }
 
     #[test]

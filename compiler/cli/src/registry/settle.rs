@@ -99,7 +99,8 @@ impl Document {
         self.places.get_mut(&key)?.projects.remove(project)
     }
 
-    /// True when another folder that exists has one of the IDs that the cache says were minted.
+    /// True when another folder that exists has one of the IDs that the cache says were minted with
+    /// chance. Those of a branch are every clone's.
     fn is_taken(
         &self,
         place: &Place,
@@ -107,7 +108,7 @@ impl Document {
         cache: &Cache,
         exists: &dyn Fn(&Path) -> bool,
     ) -> bool {
-        let minted = cache.record.environments.iter().filter(|(_, it)| it.minted_s.is_some());
+        let minted = cache.record.environments.iter().filter(|(id, it)| it.has_chance(id));
         let ids: Vec<&String> = minted.map(|(id, _)| id).collect();
         self.places
             .values()
@@ -218,7 +219,7 @@ mod tests {
         let (mut document, mut cache) = seen(&old);
         let gone = |path: &Path| path != Path::new("/a");
         for record in cache.record.environments.values_mut() {
-            record.minted_s = Some(1);
+            (record.minted_s, record.chance) = (Some(1), Some(true));
         }
         let moved = place("/moved", Some("/moved/.git"));
         let (_, settled) = document.settle(&moved, "shop", ours(cache.clone()), &gone);

@@ -45,6 +45,8 @@ pub struct Drawn<'a> {
     pub minted: bool,
     /// Time and chance are in it.
     pub unique: bool,
+    /// The spec protects it.
+    pub protect: bool,
     /// Its ports.
     pub ports: &'a BTreeMap<String, u16>,
 }
@@ -239,8 +241,10 @@ impl WorkingCopy {
             }
             let record = environment(copy, drawn.env_type, drawn.id);
             record.ports.clone_from(drawn.ports);
-            if drawn.minted {
-                record.minted_s.get_or_insert(now_s);
+            record.protect = drawn.protect;
+            if drawn.minted && record.minted_s.is_none() {
+                record.minted_s = Some(now_s);
+                record.chance = Some(drawn.unique);
             }
             Ok(true)
         })?;

@@ -66,7 +66,7 @@ impl Machine {
 }
 
 fn record(copy: &mut WorkingCopy, id: &str, ports: &BTreeMap<String, u16>) -> bool {
-    let drawn = Drawn { env_type: "local", id, minted: true, unique: true, ports };
+    let drawn = Drawn { env_type: "local", id, minted: true, unique: true, protect: false, ports };
     copy.record_environment(&drawn, 1_760_000_000).unwrap()
 }
 
