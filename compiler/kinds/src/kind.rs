@@ -239,6 +239,17 @@ pub trait Kind: Sync + fmt::Debug {
         None
     }
 
+    /// The field that refers to the resource whose name its natural key is, with that one's kind: it
+    /// has the new name when that one has it, and is found by that one's identifier whatever the name.
+    fn named_by(&self) -> Option<(&'static str, KindId)> {
+        None
+    }
+
+    /// The kind of what it lives with, under the same label, for kinds that are read per parent.
+    fn lives_with(&self) -> Option<KindId> {
+        None
+    }
+
     /// True for what lives in a zone rather than in the account.
     fn in_zone(&self) -> bool {
         false

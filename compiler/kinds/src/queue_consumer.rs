@@ -75,6 +75,10 @@ impl Kind for QueueConsumer {
         Some("script")
     }
 
+    fn named_by(&self) -> Option<(&'static str, KindId)> {
+        Some(("queue", KindId::Queue))
+    }
+
     fn attrs(&self) -> &'static [Attr] {
         ATTRS
     }

@@ -166,6 +166,73 @@ fn a_rename_comes_before_what_names_it() {
 }
 
 #[test]
+fn a_rename_comes_before_what_has_its_own_name_from_it() {
+    let queue = |name| named("queue.jobs", name);
+    let of_queue = |name: &str| Desired { name: name.into(), ..consumer("web", "jobs") };
+    let case = Case::new(
+        [queue("jobs"), worker("web", &queue_code(1), &[])],
+        [queue("work"), worker("web", &queue_code(2), &[]), of_queue("work")],
+    );
+    let words = "may come before its new name";
+    case.demands(Goal::Apply, "update queue.jobs", "create queue-consumer.web.jobs", words);
+    let both = |n, name| [queue(name), worker("web", &queue_code(n), &[]), of_queue(name)];
+    let case = Case::new(both(1, "jobs"), both(1, "work"));
+    case.demands(Goal::Apply, "update queue.jobs", "update queue-consumer.web.jobs", words);
+}
+
+/// The consumer was made and its answer lost, before its queue was renamed.
+#[test]
+fn a_consumer_that_a_cut_off_apply_made_is_found_by_its_queue() {
+    let queue = |name| named("queue.jobs", name);
+    let of_queue = |name: &str| Desired { name: name.into(), ..consumer("web", "jobs") };
+    let made = || {
+        let before = [queue("jobs"), worker("web", &queue_code(1), &[])];
+        let then = [queue("jobs"), worker("web", &queue_code(1), &[]), of_queue("jobs")];
+        let mut case = Case::new(before, then);
+        let plan = case.plan(Goal::Apply).unwrap();
+        case.account.apply(&plan, usize::MAX, true);
+        case.account.rename_queues();
+        case
+    };
+    for (name, wanted, action) in [
+        ("jobs", false, Action::Delete),
+        ("work", false, Action::Delete),
+        ("jobs", true, Action::Adopt),
+        ("work", true, Action::Adopt),
+    ] {
+        let mut case = made();
+        let all = [queue(name), worker("web", &queue_code(1), &[])].into_iter();
+        case.wanted = of(all.chain(wanted.then(|| of_queue(name))));
+        let plan = case.plan(Goal::Apply).unwrap();
+        let is_it = |address: &Address| address.kind() == KindId::QueueConsumer;
+        let found = plan.changes.iter().find(|change| is_it(&change.address));
+        assert_eq!(found.map(|it| it.action), Some(action), "{name} {wanted}: {plan:#?}");
+        case.apply();
+        assert!(case.plan(Goal::Apply).unwrap().is_empty());
+        assert!(case.account.orphans().is_empty());
+    }
+}
+
+#[test]
+fn triggers_that_a_cut_off_apply_made_go_when_nobody_wants_them() {
+    let crons = || {
+        let mut wanted = named("worker-crons.web", "web");
+        let all = Value::List(vec![Value::text("0 * * * *")]);
+        wanted.fields.insert("crons".into(), all);
+        wanted.parent = Some(at("worker.web"));
+        wanted
+    };
+    let script = || worker("web", "1", &[]);
+    let mut case = Case::new([script()], [script(), crons()]);
+    let plan = case.plan(Goal::Apply).unwrap();
+    case.account.apply(&plan, usize::MAX, true);
+    case.wanted = of([script()]);
+    case.apply();
+    let left = case.account.ids().into_iter().find(|(id, _)| *id == KindId::WorkerCrons);
+    assert_eq!(left, None);
+}
+
+#[test]
 fn a_rename_keeps_nothing_waiting_that_goes_by_the_identifier() {
     let bound = |code| worker("web", code, &["kv.cache"]);
     let case = Case::new(
