@@ -394,7 +394,8 @@ impl<'a> Differ<'a> {
         change.loses = loses(kind, wanted, seen, replace || !same);
         change.fields = fields;
         if !change.fields.is_empty() {
-            self.out.kept.insert(wanted.address.clone(), kept(kind, wanted, seen, None));
+            let kept = kept(kind, wanted, seen, None, &change.fields);
+            self.out.kept.insert(wanted.address.clone(), kept);
         }
         if replace || !same {
             change.action = Action::ReplaceDeleteFirst;
@@ -443,7 +444,8 @@ impl<'a> Differ<'a> {
             },
         };
         if action == Action::Update {
-            self.out.kept.insert(wanted.address.clone(), kept(kind, wanted, seen, recorded));
+            let kept = kept(kind, wanted, seen, recorded, &fields);
+            self.out.kept.insert(wanted.address.clone(), kept);
         }
         let mut change = change(wanted, action, &reason);
         change.id = Some(seen.observed.id.clone());

@@ -162,7 +162,10 @@ fn seen(id: KindId, api_id: &str, object: &Object, name: String) -> Observed {
     let mut fields = BTreeMap::new();
     for attr in kind(id).attrs() {
         if attr.mutability != Mutability::CreateOnly && !attr.samples.is_empty() {
-            fields.insert(attr.name.to_owned(), sample(id, attr.name, 0));
+            // No queue is a dead letter queue by itself.
+            let holds = kind(id).holds_by_name().iter().any(|(field, _)| *field == attr.name);
+            let unset = if holds { Json::Null } else { sample(id, attr.name, 0) };
+            fields.insert(attr.name.to_owned(), unset);
         }
     }
     fields.extend(object.fields.clone());
@@ -388,6 +391,14 @@ impl<'a> Run<'a> {
             assert!(!replaced(field) || now == *value, "{field} cannot be changed in place");
         }
         object.fields.extend(fields.clone());
+        // A call that writes the whole resets what it leaves out.
+        let sent = |field: &str| {
+            fields.contains_key(field) || target.before.get(field).is_some_and(|it| !it.is_null())
+        };
+        let holds = kind(id).holds_by_name().iter();
+        holds.filter(|(field, _)| !sent(field)).for_each(|(field, _)| {
+            object.fields.remove(*field);
+        });
         let former = std::mem::replace(&mut object.name, target.name.clone());
         object.former.insert(former);
         object.foreign = false;
@@ -404,6 +415,9 @@ impl<'a> Run<'a> {
             // 10064, and what is left behind then.
             let read = gone.0 == KindId::Worker && consumer && names("script", gone.1);
             let of_queue = gone.0 == KindId::Queue && consumer && names("queue", gone.1);
+            // 11005: nothing else would move them.
+            let dead = gone.0 == KindId::Queue && consumer && names("dead-letter", &doomed.name);
+            let of_queue = of_queue || dead;
             assert!(!read && !of_queue, "{it:?} still reads {doomed:?}\n{:#?}", self.plan);
         }
         self.account.remove(doomed.address.kind(), &doomed.id);

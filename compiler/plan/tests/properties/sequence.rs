@@ -165,6 +165,42 @@ fn a_rename_comes_before_what_names_it() {
     case.demands(Goal::Apply, "update queue.jobs", "update worker.web", words);
 }
 
+/// A consumer with a dead letter queue, the queue among what is there.
+fn with_dead_letters() -> Vec<Desired> {
+    let mut reads = consumer("web", "jobs");
+    reads.fields.insert("dead-letter".into(), name_of("queue.dead"));
+    let queues = [named("queue.jobs", "jobs"), named("queue.dead", "dead")];
+    queues.into_iter().chain([worker("web", &queue_code(1), &[]), reads]).collect()
+}
+
+#[test]
+fn a_dead_letter_queue_goes_after_the_consumer_let_go_of_it() {
+    let without = || {
+        [named("queue.jobs", "jobs"), worker("web", &queue_code(1), &[]), consumer("web", "jobs")]
+    };
+    let (first, then) = ("update queue-consumer.web.jobs", "delete queue.dead");
+    let words = "deletes queue.dead before";
+    let mut case = Case::new(with_dead_letters(), without());
+    case.demands(Goal::Apply, first, then, words);
+    // Nothing records any more who set it.
+    for recorded in case.account.state.iter_mut().flat_map(|state| &mut state.resources) {
+        recorded.1.fields.remove("dead-letter");
+        recorded.1.needs.retain(|need| *need != at("queue.dead"));
+    }
+    case.demands(Goal::Apply, first, then, words);
+    case.apply();
+    assert!(case.plan(Goal::Apply).unwrap().is_empty());
+
+    // The queue stays, and gets no dead letters any more.
+    let all = without().into_iter().chain([named("queue.dead", "dead")]);
+    let mut case = Case::new(with_dead_letters(), all);
+    case.apply();
+    assert!(case.plan(Goal::Apply).unwrap().is_empty());
+    let id = KindId::QueueConsumer;
+    let told = case.account.objects.iter().find(|((of, _), _)| *of == id).unwrap().1;
+    assert_eq!(told.fields.get("dead-letter"), None);
+}
+
 #[test]
 fn a_rename_comes_before_what_has_its_own_name_from_it() {
     let queue = |name| named("queue.jobs", name);
