@@ -404,7 +404,11 @@ impl<'a> Session<'a> {
             (Identity::Text { .. }, _) => String::new(),
             // The ID of this folder goes without saying.
             (Identity::Branch { .. }, _) => {
-                if self.minted { String::new() } else { format!(" --id {}", self.id) }
+                if self.minted {
+                    String::new()
+                } else {
+                    format!(" --id {}", self.id)
+                }
             }
         };
         let adopt: Vec<String> =

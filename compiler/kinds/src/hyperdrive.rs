@@ -251,10 +251,11 @@ impl Kind for Hyperdrive {
 
     fn observe(&self, item: &Json) -> Option<Observed> {
         let mut fields = BTreeMap::new();
-        let origin = item.get("origin");
-        for field in ORIGIN_FIELDS {
-            if let Some(value) = origin.and_then(|origin| origin.get(field)) {
-                fields.insert(field.to_owned(), value.clone());
+        // What an origin does not tell it does not have, but for the password, which nothing tells.
+        if let Some(origin) = item.get("origin").filter(|origin| origin.is_object()) {
+            for field in ORIGIN_FIELDS.into_iter().filter(|field| *field != "password") {
+                let value = origin.get(field).cloned().unwrap_or_default();
+                fields.insert(field.to_owned(), value);
             }
         }
         if let Some(scheme) = fields.get_mut("scheme") {
@@ -527,6 +528,8 @@ mod tests {
         assert_eq!(seen.fields["stale-while-revalidate"], json!(15));
         assert_eq!(seen.fields["sslmode"], Json::Null);
         assert!(!seen.fields.contains_key("password") && !seen.fields.contains_key(LIMIT));
+        let item = json!({ "id": "1", "name": "n", "origin": { "host": "h" } });
+        assert_eq!(Hyperdrive.observe(&item).unwrap().fields["port"], Json::Null);
         let item = json!({ "id": "1", "name": "n", "caching": { "disabled": true } });
         let seen = Hyperdrive.observe(&item).unwrap();
         assert_eq!(seen.fields["caching-disabled"], json!(true));

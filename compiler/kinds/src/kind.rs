@@ -253,6 +253,23 @@ pub trait Kind: Sync + fmt::Debug {
         None
     }
 
+    /// The field that refers to the resource whose name its natural key is, with that one's kind: it
+    /// has the new name when that one has it, and is found by that one's identifier whatever the name.
+    fn named_by(&self) -> Option<(&'static str, KindId)> {
+        None
+    }
+
+    /// The fields that hold on to another resource by its name, each with that one's kind: what envc
+    /// set there is taken back when the spec sets it no more, so that the other one can go.
+    fn holds_by_name(&self) -> &'static [(&'static str, KindId)] {
+        &[]
+    }
+
+    /// The kind of what it lives with, under the same label, for kinds that are read per parent.
+    fn lives_with(&self) -> Option<KindId> {
+        None
+    }
+
     /// True for what lives in a zone rather than in the account.
     fn in_zone(&self) -> bool {
         false
@@ -343,7 +360,9 @@ pub trait Kind: Sync + fmt::Debug {
     }
 
     /// Reads one item of a list, or the result of a create or an update. `None`: the item does
-    /// not count (a deleted tunnel), is [`Kind::held`], or lacks its identifier.
+    /// not count (a deleted tunnel), is [`Kind::held`], or lacks its identifier. Invariant: what the
+    /// API would tell if it was set, and does not tell, is null here or has its default; a field that
+    /// is not here is one of which the list never tells.
     fn observe(&self, item: &Json) -> Option<Observed>;
 
     /// Reads an item of a list that another product holds.

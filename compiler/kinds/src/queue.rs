@@ -139,10 +139,18 @@ impl Kind for Queue {
             name: api::text(item, "queue_name")?,
             ..Observed::default()
         };
+        // What is not set is left out: then messages wait for nothing, and no longer than the plan has it.
+        let Some(settings) = item.get("settings").filter(|it| it.is_object()) else {
+            return Some(observed);
+        };
         for (field, setting) in SETTINGS {
-            if let Some(value) = item.get("settings").and_then(|settings| settings.get(setting)) {
-                observed.fields.insert((*field).to_owned(), value.clone());
-            }
+            let unset = match *field {
+                "delivery-delay" => json!(0),
+                "delivery-paused" => json!(false),
+                _ => Json::Null,
+            };
+            let value = settings.get(setting).cloned().unwrap_or(unset);
+            observed.fields.insert((*field).to_owned(), value);
         }
         Some(observed)
     }

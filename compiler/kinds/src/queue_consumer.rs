@@ -75,6 +75,14 @@ impl Kind for QueueConsumer {
         Some("script")
     }
 
+    fn named_by(&self) -> Option<(&'static str, KindId)> {
+        Some(("queue", KindId::Queue))
+    }
+
+    fn holds_by_name(&self) -> &'static [(&'static str, KindId)] {
+        &[("dead-letter", KindId::Queue)]
+    }
+
     fn attrs(&self) -> &'static [Attr] {
         ATTRS
     }
@@ -145,14 +153,13 @@ fn read(queue_id: &str, consumer: &Json) -> Option<Observed> {
         ("queue".to_owned(), json!(queue_id)),
         ("script".to_owned(), json!(script)),
     ]);
-    // Not every answer tells it.
-    if let Some(dead_letter) = api::text(consumer, "dead_letter_queue") {
-        fields.insert("dead-letter".to_owned(), json!(dead_letter));
-    }
+    // What is not set is left out.
+    let dead_letter = api::text(consumer, "dead_letter_queue");
+    fields.insert("dead-letter".to_owned(), json!(dead_letter));
+    let settings = consumer.get("settings");
     for (field, setting) in SETTINGS {
-        if let Some(value) = consumer.get("settings").and_then(|settings| settings.get(setting)) {
-            fields.insert(field.to_owned(), value.clone());
-        }
+        let value = settings.and_then(|settings| settings.get(setting)).cloned();
+        fields.insert(field.to_owned(), value.unwrap_or_default());
     }
     let id = format!("{queue_id}/{}", api::text(consumer, "consumer_id")?);
     Some(Observed { id, fields, ..Observed::default() })
@@ -170,7 +177,7 @@ fn body(wanted: &Wanted) -> Json {
     let mut body = json!({
         "type": "worker", "script_name": wanted.fields.get("script"), "settings": settings,
     });
-    let seen = || wanted.before.get("dead-letter");
+    let seen = || wanted.before.get("dead-letter").filter(|value| !value.is_null());
     if let Some(dead_letter) = wanted.fields.get("dead-letter").or_else(seen) {
         api::set(&mut body, "dead_letter_queue", dead_letter.clone());
     }
@@ -192,6 +199,10 @@ mod tests {
             assert_eq!((&*seen.id, &*seen.name), ("q1/c1", "jobs"));
             assert_eq!(seen.fields["script"], json!("shop"));
             assert_eq!(seen.fields["batch-size"], json!(5));
+            // What is not told is not set.
+            for field in ["dead-letter", "max-concurrency", "max-retries"] {
+                assert_eq!(seen.fields[field], Json::Null, "{field}");
+            }
         }
         let none = json!({ "queue_id": "q1", "queue_name": "jobs", "consumers": [] });
         assert_eq!(QueueConsumer.observe(&none), None);

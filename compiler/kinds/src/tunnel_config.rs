@@ -130,6 +130,10 @@ impl Kind for TunnelConfig {
         Vec::new() // the tunnel makes it
     }
 
+    fn lives_with(&self) -> Option<KindId> {
+        Some(KindId::Tunnel)
+    }
+
     fn attrs(&self) -> &'static [Attr] {
         ATTRS
     }

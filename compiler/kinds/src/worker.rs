@@ -174,8 +174,10 @@ impl Kind for Worker {
                 fields.insert(field.to_owned(), value.clone());
             }
         }
-        // No flags are not told.
-        fields.entry("compatibility-flags".to_owned()).or_insert(Json::Null);
+        // No flags are not told, and neither is no date.
+        for field in ["compatibility-date", "compatibility-flags"] {
+            fields.entry(field.to_owned()).or_insert(Json::Null);
+        }
         for key in KEPT {
             let told = item.get(key).and_then(|value| set_of(key, value));
             fields.extend(told.map(|value| (key.to_owned(), value)));
@@ -278,7 +280,7 @@ fn put(place: &Place, wanted: &Wanted, from: Option<&Json>) -> Call {
         "main_module": field("main"), "bindings": bindings, "tags": tags,
         "compatibility_flags": field("compatibility-flags"),
     });
-    let seen = || wanted.before.get("compatibility-date");
+    let seen = || wanted.before.get("compatibility-date").filter(|date| !date.is_null());
     if let Some(date) = fields.get("compatibility-date").or_else(seen) {
         api::set(&mut metadata, "compatibility_date", date.clone());
     }

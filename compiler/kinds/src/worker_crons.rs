@@ -55,6 +55,10 @@ impl Kind for WorkerCrons {
         Vec::new() // the worker makes it
     }
 
+    fn lives_with(&self) -> Option<KindId> {
+        Some(KindId::Worker)
+    }
+
     fn attrs(&self) -> &'static [Attr] {
         ATTRS
     }

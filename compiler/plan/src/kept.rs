@@ -23,7 +23,7 @@ pub(crate) fn kept<'d>(
     let mut out = Cow::Borrowed(desired);
     let index = Index::new(observation);
     for (address, wanted) in desired {
-        if !wanted.default_name || !wanted.is_managed() {
+        if !wanted.default_name || !wanted.is_managed() || owner(wanted).is_some() {
             continue;
         }
         let recorded = state.and_then(|state| state.resources.get(address));
@@ -51,5 +51,26 @@ pub(crate) fn kept<'d>(
             wanted.name = name;
         }
     }
+    follow(&mut out);
     out
+}
+
+/// What has its name from another one has that one's, kept or not.
+fn follow(out: &mut Cow<'_, BTreeMap<Address, Desired>>) {
+    let named = out.values().filter_map(|wanted| {
+        let name = &out.get(owner(wanted)?)?.name;
+        (*name != wanted.name).then(|| (wanted.address.clone(), name.clone()))
+    });
+    let named: Vec<(Address, String)> = named.collect();
+    for (address, name) in named {
+        if let Some(wanted) = out.to_mut().get_mut(&address) {
+            wanted.name = name;
+        }
+    }
+}
+
+/// What gives it its name.
+fn owner(wanted: &Desired) -> Option<&Address> {
+    let (field, _) = envc_kinds::kind(wanted.address.kind()).named_by()?;
+    wanted.fields.get(field)?.addresses().into_iter().next()
 }

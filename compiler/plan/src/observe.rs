@@ -149,6 +149,14 @@ pub fn parents_to_read(
             wanted.insert((address.kind(), parent));
         }
     }
+    // And what a run was about to make, which nothing else may name any more.
+    for intent in state.iter().flat_map(|state| &state.intents) {
+        let kind = kind(intent.address.kind());
+        let alone = kind.delete(&envc_kinds::Place::default(), "x").is_some();
+        if let (true, true, Some(parent)) = (kind.lives_with().is_some(), alone, intent.owner()) {
+            wanted.insert((intent.address.kind(), parent));
+        }
+    }
     let mut found = Vec::new();
     for (child, parent) in wanted {
         let recorded = state.and_then(|state| state.resources.get(parent));
@@ -207,6 +215,8 @@ pub(crate) struct Index<'a> {
     ids: Vec<(KindId, &'a str, &'a Seen)>,
     /// By kind and host, sorted; made when a name is looked for, which is seldom.
     names: OnceCell<Vec<(KindId, Cow<'a, str>, &'a Seen)>>,
+    /// By kind and the identifier of what gives it its name.
+    owned: OnceCell<BTreeMap<(KindId, &'a str), &'a Seen>>,
 }
 
 impl<'a> Index<'a> {
@@ -224,7 +234,22 @@ impl<'a> Index<'a> {
             }
             same
         });
-        Self { ids, names: OnceCell::new() }
+        Self { ids, names: OnceCell::new(), owned: OnceCell::new() }
+    }
+
+    /// What lives with something, or has its name from it, by that one's identifier.
+    pub(crate) fn by_owner(&self, id: KindId, owner: &str) -> Option<&'a Seen> {
+        if kind(id).named_by().is_none() {
+            return self.by_id(id, owner);
+        }
+        let all = self.owned.get_or_init(|| {
+            let owner = |id: KindId, seen: &'a Seen| {
+                seen.observed.fields.get(kind(id).named_by()?.0)?.as_str()
+            };
+            let seen = self.ids.iter();
+            seen.filter_map(|(id, _, seen)| Some(((*id, owner(*id, seen)?), *seen))).collect()
+        });
+        all.get(&(id, owner)).copied()
     }
 
     pub(crate) fn by_id(&self, id: KindId, api_id: &str) -> Option<&'a Seen> {

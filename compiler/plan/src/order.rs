@@ -295,12 +295,16 @@ impl Builder {
     }
 }
 
-/// What it refers to, each once; and whether by its name, which a rename changes.
+/// What it refers to, each once; and whether by its name, which a rename changes. What gives it its
+/// own natural key is referred to by its name, too.
 fn needs(wanted: &Desired) -> Vec<Need> {
     let mut all: BTreeMap<&Address, bool> = BTreeMap::new();
+    let kind = kind(wanted.address.kind());
     let parent = wanted.parent.iter().map(|parent| (parent, false));
+    let key = kind.named_by().and_then(|(field, _)| wanted.fields.get(field));
+    let key = key.into_iter().flat_map(refs_of).map(|(address, _)| (address, true));
     let refs = wanted.fields.values().flat_map(refs_of);
-    for (address, by_name) in refs.chain(parent) {
+    for (address, by_name) in refs.chain(parent).chain(key) {
         *all.entry(address).or_default() |= by_name;
     }
     let need = |(address, by_name): (&Address, bool)| Need { address: address.clone(), by_name };

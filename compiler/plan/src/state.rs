@@ -141,6 +141,21 @@ pub struct Intent {
     pub needs: Vec<Address>,
 }
 
+impl Intent {
+    /// What it lives with, or has its name from: by that one's identifier it is found under
+    /// whatever name.
+    pub(crate) fn owner(&self) -> Option<&Address> {
+        let kind = envc_kinds::kind(self.address.kind());
+        let of = kind.lives_with().or_else(|| Some(kind.named_by()?.1))?;
+        let label = self.address.name();
+        let is_it = |need: &&Address| {
+            let rest = label.strip_suffix(need.name());
+            need.kind() == of && rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        self.needs.iter().find(is_it)
+    }
+}
+
 /// What an intent is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -345,3 +345,17 @@ fn a_plan_without_the_connection_string_cannot_tell_whether_it_changed() {
     assert!(!ran.stdout.contains("password:"), "{ran}");
     let _refused = env.envc(&["plan", "--out", "plan.json"]).exits(1);
 }
+
+#[test]
+fn a_part_of_the_origin_that_somebody_takes_away_is_told_and_set_again() {
+    let env = fresh();
+    let _first = env.envc(&["apply", "--yes"]).exits(0);
+    let before = config(&env);
+    patch(&env, &json!({ "origin": { "host": "planted-host.example.com" } }));
+    let plan = env.envc(&["plan", "--detailed-exitcode"]).exits(2);
+    assert!(plan.stdout.contains("port"), "{plan}");
+    silent(&plan);
+    silent(&env.envc(&["apply", "--yes"]).exits(0));
+    assert_eq!(config(&env).get("origin"), before.get("origin"));
+    let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+}

@@ -12,6 +12,7 @@ mod bad_input;
 mod ci;
 mod cloud_choice;
 mod common;
+mod consumers;
 mod exit_codes;
 mod files;
 mod fmt;

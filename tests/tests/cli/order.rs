@@ -240,6 +240,30 @@ fn a_rename_comes_before_what_names_it() {
 }
 
 #[test]
+fn a_consumer_comes_after_the_rename_of_its_queue_and_not_without_it() {
+    let env = env("queue \"jobs\"", "", MUTE);
+    let _first = env.envc(&APPLY).exits(0);
+    env.write("dist/index.js", READS);
+    env.write("environment.kdl", &spec("queue \"jobs\" name=\"jj-{env}\"", "consume \"jobs\""));
+    Steps::of(&env).come_in_order(&["update queue.jobs", "create queue-consumer.web.jobs"]);
+    let refused = "fail=PATCH:/queues/:400:1:no,lose-response-on=5";
+    let ran = env.envc_with_faults(refused, &APPLY).exits(1);
+    assert!(!ran.stderr.contains("11004"), "{ran}");
+    assert_eq!(env.cloud_listing().names("queue-consumer"), [""; 0]);
+
+    // Back to what was there, and on again.
+    env.write("dist/index.js", MUTE);
+    env.write("environment.kdl", &spec("queue \"jobs\"", ""));
+    let _back = env.envc(&APPLY).exits(0);
+    unchanged(&env);
+    env.write("dist/index.js", READS);
+    env.write("environment.kdl", &spec("queue \"jobs\" name=\"jj-{env}\"", "consume \"jobs\""));
+    let _both = env.envc_with_faults(SLOW, &APPLY).exits(0);
+    unchanged(&env);
+    assert_eq!(env.cloud_listing().names("queue-consumer"), [format!("jj-{}", id(&env))]);
+}
+
+#[test]
 fn two_resources_that_trade_names_are_refused_with_a_way_out() {
     let named = |a: &str, b: &str| {
         format!("queue \"a\" name=\"{a}-{{env}}\"\nqueue \"b\" name=\"{b}-{{env}}\"")

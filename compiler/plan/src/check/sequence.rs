@@ -169,9 +169,13 @@ fn of_replaced(places: &Places<'_>, findings: &mut Vec<String>) {
 /// with its tables where code is what refers to it.
 fn of_target(places: &Places<'_>, step: usize, target: &Target, findings: &mut Vec<String>) {
     let plan = places.plan;
+    let key = kind(target.address.kind()).named_by().and_then(|(it, _)| target.fields.get(it));
+    let key = key.map(envc_core::Value::addresses).unwrap_or_default();
     for (need, output) in refs(target) {
+        // Its own natural key is the name of that one.
+        let by_name = output == Some(Output::Name) || key.contains(&need);
         if let Some((update, renamed)) = places.updated.get(need)
-            && (kind(need.kind()).runs_code() || (*renamed && output == Some(Output::Name)))
+            && (kind(need.kind()).runs_code() || (*renamed && by_name))
             && !before(plan, step, *update)
         {
             let what = if *renamed { "its new name" } else { "its new code" };

@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use envc_core::{Desired, Output, Part, Sealed, Sealer, Value};
+use envc_core::{Desired, KindId, Output, Part, Sealed, Sealer, Value};
 use envc_kinds::{Attr, Fields, Kind, Mutability, form, kind, same, same_name};
 use serde_json::Value as Json;
 
@@ -28,6 +28,7 @@ impl Differ<'_> {
         recorded: Option<&'s Recorded>,
     ) -> (Vec<FieldChange>, bool) {
         let mut changes = witnessed(kind, seen, recorded);
+        changes.extend(self.taken_back(wanted, kind, seen, recorded));
         let mut replace = false;
         // What an interrupted run may have changed is not what is recorded: without a word of the
         // API it is set again.
@@ -63,6 +64,43 @@ impl Differ<'_> {
             });
         }
         (changes, replace)
+    }
+
+    /// What envc set once and the spec sets no more, where it holds on to another resource.
+    fn taken_back(
+        &self,
+        wanted: &Desired,
+        kind: &dyn Kind,
+        seen: &Seen,
+        recorded: Option<&Recorded>,
+    ) -> Vec<FieldChange> {
+        let left_out = kind.holds_by_name().iter();
+        left_out
+            .filter(|(field, _)| !wanted.fields.contains_key(*field))
+            .filter_map(|(field, of)| {
+                let now = seen.observed.fields.get(*field).filter(|now| !now.is_null())?;
+                let was = recorded.and_then(|it| it.fields.get(*field));
+                let set = was.is_some_and(|was| !was.is_null());
+                (set || self.may_have_set(wanted, *of, now.as_str()?)).then(|| FieldChange {
+                    field: (*field).to_owned(),
+                    before: Some(now.clone()),
+                    after: Some(Json::Null),
+                    forces_replace: false,
+                })
+            })
+            .collect()
+    }
+
+    /// Is this the name of something of ours that nobody wants any more, or that a run which was
+    /// cut off was about to refer to?
+    fn may_have_set(&self, wanted: &Desired, of: KindId, name: &str) -> bool {
+        let Some(held) = self.index.by_name(of, name) else { return false };
+        let mut ours = self.state.into_iter().flat_map(|state| &state.resources);
+        let address = ours.find(|(it, kept)| it.kind() == of && kept.id == held.observed.id);
+        let Some((address, _)) = address else { return false };
+        let mut begun = self.state.into_iter().flat_map(|state| &state.intents);
+        !self.desired.contains_key(address)
+            || begun.any(|it| it.address == wanted.address && it.needs.contains(address))
     }
 
     /// The fields that the spec sets and whose references are known.
@@ -232,18 +270,22 @@ pub(super) fn unknown(wanted: &Desired) -> Vec<String> {
 }
 
 /// What was seen and the spec does not set, for an update that writes the whole. What envc set once,
-/// and the spec sets no more, goes back to what it is by itself.
+/// and the spec sets no more, goes back to what it is by itself, and so does what is `changed`.
 pub(super) fn kept(
     kind: &dyn Kind,
     wanted: &Desired,
     seen: &Seen,
     recorded: Option<&Recorded>,
+    changed: &[FieldChange],
 ) -> Fields<Json> {
     if !kind.writes_whole() {
         return Fields::new();
     }
     let witness = |field: &str| witnesses(kind).any(|attr| attr.name == field);
-    let ours = |field: &str| recorded.is_some_and(|recorded| recorded.fields.contains_key(field));
+    let ours = |field: &str| {
+        recorded.is_some_and(|recorded| recorded.fields.contains_key(field))
+            || changed.iter().any(|change| change.field == field)
+    };
     let all = seen.observed.fields.iter();
     all.filter(|(field, _)| !wanted.fields.contains_key(*field) && !witness(field) && !ours(field))
         .map(|(field, value)| (field.clone(), value.clone()))

@@ -98,7 +98,8 @@ impl Differ<'_> {
             let begun = holders.begun.get(address).into_iter().flatten();
             held.extend(begun.flat_map(|intent| intent.needs.iter().cloned()));
         }
-        let doubt = known.is_none() || holders.strays || !change.drift.is_empty();
+        let shows = !kind(kind_id).holds_by_name().is_empty();
+        let doubt = shows || known.is_none() || holders.strays || !change.drift.is_empty();
         if let (true, Some(seen)) = (doubt, self.index.by_id(kind_id, id)) {
             held.extend(self.shown(holders, seen));
         }

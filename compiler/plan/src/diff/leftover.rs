@@ -10,7 +10,7 @@ use super::Differ;
 use crate::{
     model::{Action, Change, Record},
     observe::Seen,
-    state::{IntentAction, Recorded},
+    state::{Intent, IntentAction, Recorded},
 };
 
 impl<'a> Differ<'a> {
@@ -58,9 +58,7 @@ impl<'a> Differ<'a> {
         for intent in &state.intents {
             let seen = match (&intent.id, intent.action) {
                 (Some(id), IntentAction::Delete) => self.index.by_id(intent.address.kind(), id),
-                (_, IntentAction::Create) => {
-                    self.index.by_name(intent.address.kind(), &intent.name)
-                }
+                (_, IntentAction::Create) => self.made_by(intent),
                 (_, IntentAction::Update | IntentAction::Migrate | IntentAction::Delete) => None,
             };
             if let Some(seen) = seen {
@@ -68,6 +66,25 @@ impl<'a> Differ<'a> {
                 self.leftover(&intent.address, seen, intent.needs.clone(), reason);
             }
         }
+    }
+
+    /// What a create that was begun has made. Invariant: what gives it its place, or its name, is
+    /// where it is looked for; that one may have another name by now, and another one this name.
+    pub(super) fn made_by(&self, intent: &Intent) -> Option<&'a Seen> {
+        let id = intent.address.kind();
+        let Some(owner) = intent.owner() else { return self.index.by_name(id, &intent.name) };
+        let recorded = self.recorded(owner).map(|it| it.id.as_str());
+        let made = self.state.into_iter().flat_map(|state| &state.intents);
+        let made = made.filter(|it| it.address == *owner && it.action == IntentAction::Create);
+        let made = made.filter_map(|it| self.index.by_name(owner.kind(), &it.name));
+        let made = made.map(|seen| seen.observed.id.as_str());
+        let mut owners = recorded.into_iter().chain(made).peekable();
+        if owners.peek().is_none() {
+            return self.index.by_name(id, &intent.name);
+        }
+        let goes_with_it = kind(id).delete(&Place::default(), "x").is_none()
+            || (kind(id).lives_with().is_some() && !self.desired.contains_key(owner));
+        owners.filter(|_| !goes_with_it).find_map(|owner| self.index.by_owner(id, owner))
     }
 
     /// What has the name of a resource of this environment, when something proves it ours.

@@ -62,6 +62,8 @@ struct Differ<'a> {
     /// What an interrupted run was about to create, and to delete.
     creates: BTreeSet<(KindId, Cow<'a, str>)>,
     deletes: BTreeSet<&'a str>,
+    /// What it did create, where what gives it its name tells.
+    begun: BTreeSet<(KindId, &'a str)>,
     /// What an interrupted run was about to change: what is recorded of it may be past.
     updates: BTreeSet<&'a Address>,
     /// Identifiers of what is `existing`: nothing of it is ever ours to change.
@@ -149,6 +151,7 @@ impl<'a> Differ<'a> {
             deletes: intents(IntentAction::Delete)
                 .filter_map(|intent| intent.id.as_deref())
                 .collect(),
+            begun: BTreeSet::new(),
             updates: intents(IntentAction::Update).map(|intent| &intent.address).collect(),
             bound: BTreeSet::new(),
             claimed: BTreeSet::new(),
@@ -163,6 +166,9 @@ impl<'a> Differ<'a> {
             differ.bound.extend(differ.existing_of(wanted).map(|seen| (id, &*seen.observed.id)));
         }
         differ.claimed.clone_from(&differ.bound);
+        let begun = intents(IntentAction::Create).filter(|intent| intent.owner().is_some());
+        let begun = begun.filter_map(|it| Some((it.address.kind(), differ.made_by(it)?)));
+        differ.begun = begun.map(|(id, seen)| (id, &*seen.observed.id)).collect();
         differ
     }
 
@@ -278,20 +284,24 @@ impl<'a> Differ<'a> {
             }
             return;
         }
-        let namesake = match &wanted.parent {
-            Some(parent) => {
-                self.ids.get(parent).and_then(|id| self.index.by_id(wanted.address.kind(), id))
-            }
-            None => self
-                .index
-                .namesakes(wanted.address.kind(), &wanted.name)
-                .into_iter()
-                .find(|seen| !self.is_claimed(wanted.address.kind(), seen)),
+        let id = wanted.address.kind();
+        let namesake = if let Some(parent) = &wanted.parent {
+            self.ids.get(parent).and_then(|parent| self.index.by_id(id, parent))
+        } else {
+            let all = self.owned(wanted).into_iter().chain(self.index.namesakes(id, &wanted.name));
+            all.into_iter().find(|seen| !self.is_claimed(id, seen))
         };
         match namesake {
             Some(seen) => self.adopt(wanted, kind, seen),
             None => self.create(wanted, recorded),
         }
+    }
+
+    /// What has its name from the same one as the wanted, whatever that one's name is now.
+    fn owned(&self, wanted: &Desired) -> Option<&'a Seen> {
+        let (field, _) = kind(wanted.address.kind()).named_by()?;
+        let owner = wanted.fields.get(field)?.resolve(&mut |part| self.known(part))?;
+        self.index.by_owner(wanted.address.kind(), owner.as_str()?)
     }
 
     /// The other half of a replace that was cut off: the new one, whose old one is recorded; or the
@@ -369,20 +379,26 @@ impl<'a> Differ<'a> {
             return;
         };
         // What lives with a parent is found by the parent's identifier and has no name of its own.
-        let same = wanted.parent.is_some() || same_name(kind, &seen.observed.name, &wanted.name);
+        let namesake = same_name(kind, &seen.observed.name, &wanted.name);
+        let follows = self.owned(wanted).is_some_and(|it| it.observed.id == seen.observed.id);
+        let same = wanted.parent.is_some() || namesake || follows;
         if same {
             self.ids.insert(&wanted.address, &seen.observed.id);
         }
         self.claim(wanted.address.kind(), seen);
         self.refuse_impossible(wanted, kind, seen);
-        let (fields, replace) = self.field_changes(wanted, kind, seen, None);
+        let (mut fields, replace) = self.field_changes(wanted, kind, seen, None);
+        if follows && !namesake {
+            fields.insert(0, renamed(wanted, seen, false));
+        }
         let mut change = change(wanted, Action::Adopt, proof);
         change.id = Some(seen.observed.id.clone());
         change.record = Some(self.record(wanted, seen, &fields));
         change.loses = loses(kind, wanted, seen, replace || !same);
         change.fields = fields;
         if !change.fields.is_empty() {
-            self.out.kept.insert(wanted.address.clone(), kept(kind, wanted, seen, None));
+            let kept = kept(kind, wanted, seen, None, &change.fields);
+            self.out.kept.insert(wanted.address.clone(), kept);
         }
         if replace || !same {
             change.action = Action::ReplaceDeleteFirst;
@@ -410,15 +426,7 @@ impl<'a> Differ<'a> {
         if renamed && wanted.parent.is_none() && !own_name {
             let forces_replace = !kind.renames();
             replace |= forces_replace;
-            fields.insert(
-                0,
-                FieldChange {
-                    field: "name".into(),
-                    before: Some(seen.observed.name.clone().into()),
-                    after: Some(wanted.name.clone().into()),
-                    forces_replace,
-                },
-            );
+            fields.insert(0, self::renamed(wanted, seen, forces_replace));
         }
         let action = match (fields.is_empty(), replace) {
             (true, _) => Action::Keep,
@@ -439,7 +447,8 @@ impl<'a> Differ<'a> {
             },
         };
         if action == Action::Update {
-            self.out.kept.insert(wanted.address.clone(), kept(kind, wanted, seen, recorded));
+            let kept = kept(kind, wanted, seen, recorded, &fields);
+            self.out.kept.insert(wanted.address.clone(), kept);
         }
         let mut change = change(wanted, action, &reason);
         change.id = Some(seen.observed.id.clone());
@@ -493,6 +502,16 @@ impl<'a> Differ<'a> {
 /// What of data is lost when what was seen becomes what is wanted, or goes.
 fn loses(kind: &dyn Kind, wanted: &Desired, seen: &Seen, goes: bool) -> Vec<String> {
     kind.loses(&seen.observed.fields, (!goes).then_some(&wanted.fields))
+}
+
+/// The change of a name.
+fn renamed(wanted: &Desired, seen: &Seen, forces_replace: bool) -> FieldChange {
+    FieldChange {
+        field: "name".into(),
+        before: Some(seen.observed.name.clone().into()),
+        after: Some(wanted.name.clone().into()),
+        forces_replace,
+    }
 }
 
 fn change(wanted: &Desired, action: Action, reason: &str) -> Change {

@@ -85,7 +85,8 @@ impl Differ<'_> {
             return Some("it lives with a resource of ours");
         }
         let key = envc_kinds::kind(kind).key(&seen.observed.name);
-        if self.creates.contains(&(kind, key)) {
+        let begun = self.begun.contains(&(kind, seen.observed.id.as_str()));
+        if begun || self.creates.contains(&(kind, key)) {
             return Some("an apply that was interrupted made it");
         }
         if self.deletes.contains(seen.observed.id.as_str()) {

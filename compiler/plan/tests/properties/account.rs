@@ -56,7 +56,8 @@ impl Account {
         let mut observation = Observation::default();
         let listed = |id: KindId| kind(id).listing(&Place::default()).is_some();
         for ((id, api_id), object) in self.objects.iter().filter(|((id, _), _)| listed(*id)) {
-            observation.add(*id, zone_of(*id), vec![seen(*id, api_id, object)]);
+            let name = self.name_of(*id, object);
+            observation.add(*id, zone_of(*id), vec![seen(*id, api_id, object, name)]);
         }
         // A Worker's domain has a DNS record that is nobody's.
         let domains = self.objects.iter().filter(|((id, _), _)| *id == KindId::WorkerDomain);
@@ -66,7 +67,7 @@ impl Account {
         }));
         for (id, parent) in parents_to_read(desired, self.state.as_ref(), &observation) {
             if let Some(object) = self.objects.get(&(id, parent.clone())) {
-                observation.add(id, None, vec![seen(id, &parent, object)]);
+                observation.add(id, None, vec![seen(id, &parent, object, String::new())]);
             }
         }
         observation
@@ -98,13 +99,38 @@ impl Account {
         api_id
     }
 
+    /// Somebody else gives every queue that is recorded another name.
+    pub(crate) fn rename_queues(&mut self) {
+        let recorded = self.state.iter().flat_map(|state| state.resources.values());
+        let ids: BTreeSet<&str> = recorded.map(|it| it.id.as_str()).collect();
+        for (n, ((id, api_id), object)) in self.objects.iter_mut().enumerate() {
+            if *id == KindId::Queue && ids.contains(api_id.as_str()) {
+                object.name = format!("other-{n}");
+            }
+        }
+    }
+
+    /// What an object is called: a consumer as its queue is now.
+    fn name_of(&self, id: KindId, object: &Object) -> String {
+        let queue = object.fields.get("queue").and_then(Json::as_str).unwrap_or_default();
+        let queue = self.objects.get(&(KindId::Queue, queue.to_owned()));
+        let queue = queue.filter(|_| id == KindId::QueueConsumer);
+        queue.map_or(&object.name, |queue| &queue.name).clone()
+    }
+
     /// Removes an object with what lives with it. No script goes before its consumers, whoever
-    /// asks for it.
+    /// asks for it, and no consumer is there without its queue.
     pub(crate) fn remove(&mut self, id: KindId, api_id: &str) {
         self.objects.remove(&(id, api_id.to_owned()));
         self.objects.retain(|(of, _), it| {
             let script = it.fields.get("script").and_then(Json::as_str);
-            !(id == KindId::Worker && *of == KindId::QueueConsumer && script == Some(api_id))
+            let queue = it.fields.get("queue").and_then(Json::as_str);
+            let goes = match id {
+                KindId::Worker => script == Some(api_id),
+                KindId::Queue => queue == Some(api_id),
+                _ => false,
+            };
+            !(goes && *of == KindId::QueueConsumer)
         });
         self.objects.retain(|_, object| object.parent.as_deref() != Some(api_id));
     }
@@ -115,7 +141,7 @@ impl Account {
             *kind_id == id
                 && api_id != but
                 && object.parent.is_none()
-                && kind(id).collides(name, &object.name)
+                && kind(id).collides(name, &self.name_of(id, object))
                 || *kind_id != id
                     && kind(id).holds_host(name).is_some_and(|host| {
                         kind(*kind_id).holds_host(&object.name).is_some_and(|its| its == host)
@@ -142,11 +168,14 @@ fn zone_of(id: KindId) -> Option<&'static str> {
     kind(id).in_zone().then_some(ZONE)
 }
 
-fn seen(id: KindId, api_id: &str, object: &Object) -> Observed {
+fn seen(id: KindId, api_id: &str, object: &Object, name: String) -> Observed {
     let mut fields = BTreeMap::new();
     for attr in kind(id).attrs() {
         if attr.mutability != Mutability::CreateOnly && !attr.samples.is_empty() {
-            fields.insert(attr.name.to_owned(), sample(id, attr.name, 0));
+            // No queue is a dead letter queue by itself.
+            let holds = kind(id).holds_by_name().iter().any(|(field, _)| *field == attr.name);
+            let unset = if holds { Json::Null } else { sample(id, attr.name, 0) };
+            fields.insert(attr.name.to_owned(), unset);
         }
     }
     fields.extend(object.fields.clone());
@@ -166,7 +195,6 @@ fn seen(id: KindId, api_id: &str, object: &Object) -> Observed {
     if id == KindId::Dns {
         fields.insert("comment".into(), comment.clone().into());
     }
-    let name = if object.parent.is_some() { String::new() } else { object.name.clone() };
     // A server has its own way to write what it was sent.
     let other: Vec<(String, Json)> = fields
         .keys()
@@ -183,7 +211,7 @@ pub(crate) struct Run<'a> {
     pub(crate) state: State,
     pub(crate) ids: BTreeMap<Address, String>,
     names: BTreeMap<Address, String>,
-    recording: bool,
+    pub(crate) recording: bool,
     pub(crate) plan: &'a Plan,
     /// Identifiers of what this run knows of: what it does not, may be in its way.
     pub(crate) known: BTreeSet<(KindId, String)>,
@@ -344,6 +372,8 @@ impl<'a> Run<'a> {
             assert!(!taken, "the API would refuse a second {}", target.name);
             let (name, fields) = (target.name.clone(), fields.clone());
             let object = Object { name, fields, ..Object::default() };
+            // Found again by its natural key, which is another one's name.
+            assert_eq!(self.account.name_of(id, &object), target.name, "{:#?}", self.plan);
             self.account.add(id, object)
         };
         self.made(target, &api_id, fields);
@@ -371,6 +401,14 @@ impl<'a> Run<'a> {
             assert!(!replaced(field) || now == *value, "{field} cannot be changed in place");
         }
         object.fields.extend(fields.clone());
+        // A call that writes the whole resets what it leaves out.
+        let sent = |field: &str| {
+            fields.contains_key(field) || target.before.get(field).is_some_and(|it| !it.is_null())
+        };
+        let holds = kind(id).holds_by_name().iter();
+        holds.filter(|(field, _)| !sent(field)).for_each(|(field, _)| {
+            object.fields.remove(*field);
+        });
         let former = std::mem::replace(&mut object.name, target.name.clone());
         object.former.insert(former);
         object.foreign = false;
@@ -387,6 +425,9 @@ impl<'a> Run<'a> {
             // 10064, and what is left behind then.
             let read = gone.0 == KindId::Worker && consumer && names("script", gone.1);
             let of_queue = gone.0 == KindId::Queue && consumer && names("queue", gone.1);
+            // 11005: nothing else would move them.
+            let dead = gone.0 == KindId::Queue && consumer && names("dead-letter", &doomed.name);
+            let of_queue = of_queue || dead;
             assert!(!read && !of_queue, "{it:?} still reads {doomed:?}\n{:#?}", self.plan);
         }
         self.account.remove(doomed.address.kind(), &doomed.id);

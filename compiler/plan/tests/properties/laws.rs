@@ -536,6 +536,42 @@ proptest! {
         }
     }
 
+    /// Invariant: whatever is wanted after an apply that was cut off, and whatever was renamed
+    /// meanwhile, what that apply made is known or gone.
+    #[test]
+    fn what_a_killed_apply_made_is_found_whatever_is_wanted_next(
+        history in history(), next in spec(), seed in any::<u64>(), steps in 1..20_usize,
+        renamed in any::<bool>(),
+    ) {
+        let history = History { blows: Vec::new(), killed: None, protect: false, ..history };
+        let mut world = history.play();
+        let Ok(plan) = world.plan_apply() else { return Ok(()) };
+        world.account.cut_off_in_some_order(&plan, seed, steps, true);
+        let begun = [&history.first, &history.second];
+        let begun = begun.map(|spec| spec.graph(false, &[]));
+        if renamed {
+            world.account.rename_queues();
+        }
+        world.desired = next.graph(false, &[]);
+        world.migrations = next.migrations(&world.desired);
+        let next = match world.plan_apply() {
+            Ok(next) => next,
+            Err(refusals) => {
+                no_bug(&refusals);
+                return Ok(());
+            }
+        };
+        lawful(&world, &next);
+        world.account.apply_in_some_order(&next, seed, None);
+        let orphans: Vec<&Object> = world.account.orphans();
+        // What is `existing` is let go of.
+        let all = begun.iter().chain([&world.desired]).flat_map(BTreeMap::values);
+        let alone = all.into_iter().all(Desired::is_managed);
+        prop_assert!(!alone || orphans.is_empty(), "{orphans:#?}\nfirst {plan:#?}\nthen {next:#?}");
+        let again = world.plan_apply().unwrap();
+        prop_assert!(again.is_empty(), "first {plan:#?}\nthen {next:#?}\nthen {again:#?}");
+    }
+
     /// Invariant: the checker demands every edge of every plan. An edge that others imply is none.
     #[test]
     fn the_checker_demands_every_edge(history in history(), which in any::<prop::sample::Index>()) {

@@ -48,6 +48,31 @@ impl Account {
         self.state = (!(open.is_empty() && state.is_empty())).then_some(state);
     }
 
+    /// Runs a plan in one of the orders that its graph allows, and is killed after so many steps.
+    /// With `lost`, the outcome of the last one is not recorded.
+    pub(crate) fn cut_off_in_some_order(
+        &mut self,
+        plan: &Plan,
+        seed: u64,
+        steps: usize,
+        lost: bool,
+    ) {
+        let mut chance = Chance(seed);
+        let mut run = Run::begin(self, plan);
+        let mut done = BTreeSet::new();
+        while done.len() < steps {
+            let open = (0..plan.steps.len()).filter(|index| !done.contains(index));
+            let is_ready =
+                |index: &usize| plan.steps[*index].needs.iter().all(|it| done.contains(it));
+            let ready: Vec<usize> = open.filter(is_ready).collect();
+            let Some(index) = chance.pick(&ready) else { break };
+            done.insert(index);
+            run.recording = !(lost && done.len() == steps);
+            run.step(&plan.steps[index].work);
+        }
+        self.state = Some(run.state);
+    }
+
     /// What is there of ours, and nothing records it.
     pub(crate) fn orphans(&self) -> Vec<&Object> {
         let state = self.state.iter();

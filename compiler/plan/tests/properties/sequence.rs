@@ -165,6 +165,109 @@ fn a_rename_comes_before_what_names_it() {
     case.demands(Goal::Apply, "update queue.jobs", "update worker.web", words);
 }
 
+/// A consumer with a dead letter queue, the queue among what is there.
+fn with_dead_letters() -> Vec<Desired> {
+    let mut reads = consumer("web", "jobs");
+    reads.fields.insert("dead-letter".into(), name_of("queue.dead"));
+    let queues = [named("queue.jobs", "jobs"), named("queue.dead", "dead")];
+    queues.into_iter().chain([worker("web", &queue_code(1), &[]), reads]).collect()
+}
+
+#[test]
+fn a_dead_letter_queue_goes_after_the_consumer_let_go_of_it() {
+    let without = || {
+        [named("queue.jobs", "jobs"), worker("web", &queue_code(1), &[]), consumer("web", "jobs")]
+    };
+    let (first, then) = ("update queue-consumer.web.jobs", "delete queue.dead");
+    let words = "deletes queue.dead before";
+    let mut case = Case::new(with_dead_letters(), without());
+    case.demands(Goal::Apply, first, then, words);
+    // Nothing records any more who set it.
+    for recorded in case.account.state.iter_mut().flat_map(|state| &mut state.resources) {
+        recorded.1.fields.remove("dead-letter");
+        recorded.1.needs.retain(|need| *need != at("queue.dead"));
+    }
+    case.demands(Goal::Apply, first, then, words);
+    case.apply();
+    assert!(case.plan(Goal::Apply).unwrap().is_empty());
+
+    // The queue stays, and gets no dead letters any more.
+    let all = without().into_iter().chain([named("queue.dead", "dead")]);
+    let mut case = Case::new(with_dead_letters(), all);
+    case.apply();
+    assert!(case.plan(Goal::Apply).unwrap().is_empty());
+    let id = KindId::QueueConsumer;
+    let told = case.account.objects.iter().find(|((of, _), _)| *of == id).unwrap().1;
+    assert_eq!(told.fields.get("dead-letter"), None);
+}
+
+#[test]
+fn a_rename_comes_before_what_has_its_own_name_from_it() {
+    let queue = |name| named("queue.jobs", name);
+    let of_queue = |name: &str| Desired { name: name.into(), ..consumer("web", "jobs") };
+    let case = Case::new(
+        [queue("jobs"), worker("web", &queue_code(1), &[])],
+        [queue("work"), worker("web", &queue_code(2), &[]), of_queue("work")],
+    );
+    let words = "may come before its new name";
+    case.demands(Goal::Apply, "update queue.jobs", "create queue-consumer.web.jobs", words);
+    let both = |n, name| [queue(name), worker("web", &queue_code(n), &[]), of_queue(name)];
+    let case = Case::new(both(1, "jobs"), both(1, "work"));
+    case.demands(Goal::Apply, "update queue.jobs", "update queue-consumer.web.jobs", words);
+}
+
+/// The consumer was made and its answer lost, before its queue was renamed.
+#[test]
+fn a_consumer_that_a_cut_off_apply_made_is_found_by_its_queue() {
+    let queue = |name| named("queue.jobs", name);
+    let of_queue = |name: &str| Desired { name: name.into(), ..consumer("web", "jobs") };
+    let made = || {
+        let before = [queue("jobs"), worker("web", &queue_code(1), &[])];
+        let then = [queue("jobs"), worker("web", &queue_code(1), &[]), of_queue("jobs")];
+        let mut case = Case::new(before, then);
+        let plan = case.plan(Goal::Apply).unwrap();
+        case.account.apply(&plan, usize::MAX, true);
+        case.account.rename_queues();
+        case
+    };
+    for (name, wanted, action) in [
+        ("jobs", false, Action::Delete),
+        ("work", false, Action::Delete),
+        ("jobs", true, Action::Adopt),
+        ("work", true, Action::Adopt),
+    ] {
+        let mut case = made();
+        let all = [queue(name), worker("web", &queue_code(1), &[])].into_iter();
+        case.wanted = of(all.chain(wanted.then(|| of_queue(name))));
+        let plan = case.plan(Goal::Apply).unwrap();
+        let is_it = |address: &Address| address.kind() == KindId::QueueConsumer;
+        let found = plan.changes.iter().find(|change| is_it(&change.address));
+        assert_eq!(found.map(|it| it.action), Some(action), "{name} {wanted}: {plan:#?}");
+        case.apply();
+        assert!(case.plan(Goal::Apply).unwrap().is_empty());
+        assert!(case.account.orphans().is_empty());
+    }
+}
+
+#[test]
+fn triggers_that_a_cut_off_apply_made_go_when_nobody_wants_them() {
+    let crons = || {
+        let mut wanted = named("worker-crons.web", "web");
+        let all = Value::List(vec![Value::text("0 * * * *")]);
+        wanted.fields.insert("crons".into(), all);
+        wanted.parent = Some(at("worker.web"));
+        wanted
+    };
+    let script = || worker("web", "1", &[]);
+    let mut case = Case::new([script()], [script(), crons()]);
+    let plan = case.plan(Goal::Apply).unwrap();
+    case.account.apply(&plan, usize::MAX, true);
+    case.wanted = of([script()]);
+    case.apply();
+    let left = case.account.ids().into_iter().find(|(id, _)| *id == KindId::WorkerCrons);
+    assert_eq!(left, None);
+}
+
 #[test]
 fn a_rename_keeps_nothing_waiting_that_goes_by_the_identifier() {
     let bound = |code| worker("web", code, &["kv.cache"]);
