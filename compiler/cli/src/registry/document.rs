@@ -376,12 +376,16 @@ impl CopyRecord {
         self.environments.values().any(made)
     }
 
-    /// The ID that was minted here for a type.
+    /// The ID that was minted here for a type: the one with chance, else one that a branch gave to
+    /// what the folder is bound to. Other branches' are theirs.
     pub fn minted_id(&self, env_type: &str) -> Option<&str> {
-        self.environments
-            .iter()
-            .find(|(_, record)| record.env_type == env_type && record.minted_s.is_some())
-            .map(|(id, _)| id.as_str())
+        let minted = |(_, record): &(&String, &EnvironmentRecord)| {
+            record.env_type == env_type && record.minted_s.is_some()
+        };
+        let is_bound = |id: &str| self.bound.as_ref().is_some_and(|bound| bound.id == id);
+        let mut of_type = self.environments.iter().filter(minted);
+        let with_chance = of_type.clone().find(|(id, record)| record.has_chance(id));
+        with_chance.or_else(|| of_type.find(|(id, _)| is_bound(id))).map(|(id, _)| id.as_str())
     }
 }
 
