@@ -158,6 +158,13 @@ impl Document {
         }
     }
 
+    /// True for a document of a version that this envc does not know.
+    pub fn is_newer(bytes: &[u8]) -> bool {
+        let json: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
+        let schema = json.as_ref().and_then(|json| json.get("schema")?.as_u64());
+        schema.is_some_and(|schema| schema > u64::from(REGISTRY_SCHEMA))
+    }
+
     /// The document's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         // Strings, numbers and maps with text keys: serialising cannot fail.
@@ -481,6 +488,8 @@ mod tests {
         let document = document();
         assert_eq!(Document::parse(&document.to_bytes()), Ok(document));
         assert!(Document::parse(b"{\"schema\":3}").unwrap_err().contains("newer envc"));
+        assert!(Document::is_newer(b"{\"schema\":3}"));
+        assert!(!Document::is_newer(b"{\"schema\":2}") && !Document::is_newer(b"{"));
         assert!(Document::parse(b"{}").unwrap_err().contains("no schema version"));
         assert!(Document::parse(b"{\"schema\":1,\"places\":{},\"x\":1}").is_err());
     }
