@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// What every claim's title begins with.
-const TITLE: &str = "envc claim ";
+const TITLE: &str = envc_kinds::CLAIM_TITLE;
 /// Characters of a title.
 const TITLE_CHARS_MAX: usize = 512;
 /// What stands for a repository whose name does not fit.
@@ -54,6 +54,8 @@ pub(crate) struct Claims {
     pub(crate) former: Vec<Claim>,
     /// Other repositories'.
     pub(crate) others: Vec<Claim>,
+    /// Titles that begin as claims of the project do, and name nobody: envc writes no such.
+    pub(crate) unread: Vec<String>,
 }
 
 /// What is claimed, and for whom.
@@ -107,6 +109,10 @@ impl Claims {
         let ours = subject.claimant();
         for seen in namespaces {
             let Some(by) = subject.read_title(&seen.name) else { continue };
+            if !names_somebody(by) {
+                claims.unread.push(seen.name.clone());
+                continue;
+            }
             let claim = Claim { id: seen.id.clone(), by: by.to_owned() };
             let (repository, project) = by.split_once(' ').unwrap_or((by, subject.prefix));
             if by == ours {
@@ -180,6 +186,13 @@ impl Claims {
     }
 }
 
+/// A repository, and a project's name behind it where names hold a short form.
+fn names_somebody(by: &str) -> bool {
+    let mut words = by.split(' ');
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|it| it.is_ascii_graphic());
+    words.next().is_some_and(is_word) && words.next().is_none_or(is_word) && words.next().is_none()
+}
+
 /// Refuses to claim for what another run would not be. A folder of a CI job is gone with it.
 pub(crate) fn refuse_nobody(session: &Session<'_>) -> Result<(), CommandError> {
     let is_lasting = !repository::is_working_copy(&session.repository);
@@ -239,7 +252,14 @@ impl Office<'_> {
         let Some(listing) = Self::kv().listing(&place) else { return Ok(Claims::default()) };
         let listed = self.client.list(&listing, Self::kv()).await;
         let listed = listed.map_err(|error| failed("the claims cannot be read", &error))?;
-        Ok(Claims::of_namespaces(self.session, listed.iter()))
+        let claims = Claims::of_namespaces(self.session, listed.iter());
+        for title in &claims.unread {
+            self.session.ui.warn(&format!(
+                "the KV namespace `{}` begins as a claim does and names no repository, so it is ignored",
+                title.escape_debug()
+            ));
+        }
+        Ok(claims)
     }
 
     /// Makes the claim where there is none. `seen` is what was found before.
@@ -363,6 +383,16 @@ mod tests {
             claims(&["envc claim shop git.example/a/shop", "envc claim shop git.example/b/shop"]);
         assert!(!both.are_ours());
         assert_eq!(both.others.first().map(|it| it.by.as_str()), Some("git.example/b/shop"));
+    }
+
+    #[test]
+    fn a_title_that_names_nobody_claims_nothing_and_is_told() {
+        for by in ["", " ", "a  shop", "a b c", " a", "a ", "a\tb", "größe"] {
+            let title = format!("envc claim shop {by}");
+            let found = claims(&[&title, "envc claim shop git.example/a/shop"]);
+            assert!(found.are_ours() && found.unread == [title], "{by:?}");
+        }
+        assert!(claims(&["envc claim shop a shopping"]).unread.is_empty());
     }
 
     #[test]

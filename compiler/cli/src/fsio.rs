@@ -402,6 +402,16 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// A path as a shell reads it back, for commands in hints.
+pub fn for_shell(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~+@%/,:=".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) && !text.starts_with('~') {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -549,5 +559,18 @@ mod tests {
         let text = CommandError::from(full).to_text();
         assert!(text.starts_with("error: cannot write /d/.env\n"), "{text}");
         assert!(text.contains("hint: the disk that holds /d is full"), "{text}");
+    }
+
+    #[test]
+    fn a_path_is_quoted_where_a_shell_would_read_another() {
+        for (path, shown) in [
+            ("/a/b-c.json", "/a/b-c.json"),
+            ("/a b/c", "'/a b/c'"),
+            ("/it's", "'/it'\\''s'"),
+            ("/$HOME;x", "'/$HOME;x'"),
+            ("~x", "'~x'"),
+        ] {
+            assert_eq!(for_shell(Path::new(path)), shown);
+        }
     }
 }

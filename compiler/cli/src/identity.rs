@@ -28,16 +28,21 @@ pub(crate) struct Id {
 
 /// The ID that is known already; `None` where one has to be drawn.
 pub(crate) fn known(
-    head: &TypeHead,
+    ui: &Ui,
+    source: &Source<'_>,
     copy: &WorkingCopy,
     selection: &Selection,
 ) -> Result<Option<Id>, CommandError> {
+    let head = source.head;
     if let Some(id) = &selection.id {
         let id = checked(id)?;
         refuse_other_pr(head, &id, selection.pr)?;
         return Ok(Some(Id { id, minted: false }));
     }
-    if let Identity::Branch { .. } = head.identity {
+    if let Identity::Branch { max_length, unique } = head.identity {
+        if !unique {
+            return source.of_branch(ui, copy, max_length).map(Some);
+        }
         let recorded = copy.record().minted_id(&head.name);
         return Ok(recorded.map(|id| Id { id: id.to_owned(), minted: true }));
     }
@@ -115,45 +120,72 @@ pub(crate) struct Source<'a> {
     pub(crate) git: &'a GitView,
     /// The process's variables.
     pub(crate) env: &'a ProcessEnv,
-    /// Where the environment will be.
-    pub(crate) cloud: CloudName,
 }
 
 impl Source<'_> {
-    /// Draws an ID. In CI, where nobody would notice, a name that no branch gave and one that no
-    /// other job could find again are refused.
+    /// Draws an ID with chance, which is nobody else's. In CI one that no other job could find again
+    /// is refused; `cloud` is where the environment will be.
     pub(crate) fn draw(
         &self,
         ui: &Ui,
         copy: &WorkingCopy,
+        cloud: CloudName,
         now_s: u64,
         entropy: &dyn Entropy,
     ) -> Result<Id, CommandError> {
-        let Identity::Branch { max_length, unique } = self.head.identity else {
-            return Err(CommandError::failed("BUG: a fixed ID is not drawn"));
+        let Identity::Branch { max_length, unique: true } = self.head.identity else {
+            return Err(CommandError::failed("BUG: an ID without chance is not drawn"));
         };
-        if unique && self.env.ci && self.cloud == CloudName::Cloudflare {
+        if self.env.ci && cloud == CloudName::Cloudflare {
             return Err(self.unique_in_ci());
         }
-        let branch = git::branch(self.git, self.env);
-        if branch.is_none() && self.env.ci {
-            return Err(self.no_branch());
-        }
+        let branch = self.branch()?;
         let (spec, head) = (self.spec, self.head);
-        // With chance in it an ID is nobody else's; without, two branches must not give one.
-        let part = if unique { identity_from_branch } else { branch_id };
         let mint = Mint {
-            env_type: &head.name,
-            branch_part: &part(branch.as_deref(), max_length),
-            unique,
+            branch_part: &identity_from_branch(branch.as_deref(), max_length),
             now_s,
             forbidden: &|id| spec.could_be_fixed(id, &head.name).is_some(),
         };
         let id = copy.draw_id(&mint, entropy)?;
         if branch.is_none() {
-            ui.warn(&format!("{}, so the ID is made without one: `{id}`", self.why_no_branch()));
+            self.say_no_branch(ui, &id);
         }
         Ok(Id { id, minted: true })
+    }
+
+    /// The ID that the branch of today gives without chance, whatever is recorded: no two branches
+    /// give the same one.
+    fn of_branch(
+        &self,
+        ui: &Ui,
+        copy: &WorkingCopy,
+        max_length: usize,
+    ) -> Result<Id, CommandError> {
+        let branch = self.branch()?;
+        let id = branch_id(branch.as_deref(), max_length);
+        if let Some(other) = self.spec.could_be_fixed(&id, &self.head.name) {
+            return Err(CommandError::failed(format!(
+                "the branch gives the ID `{id}`, which belongs to another type of the spec: `{}`",
+                other.name
+            ))
+            .hint("add `unique` to the identity, or rename the branch")
+            .code("envc::cli::id_taken"));
+        }
+        // Told once: the folder knows it from then on.
+        if branch.is_none() && !copy.record().environments.contains_key(&id) {
+            self.say_no_branch(ui, &id);
+        }
+        Ok(Id { id, minted: true })
+    }
+
+    /// The branch. In CI, where nobody would notice, a name that no branch gave is refused.
+    fn branch(&self) -> Result<Option<String>, CommandError> {
+        let branch = git::branch(self.git, self.env);
+        if branch.is_none() && self.env.ci { Err(self.no_branch()) } else { Ok(branch) }
+    }
+
+    fn say_no_branch(&self, ui: &Ui, id: &str) {
+        ui.warn(&format!("{}, so the ID is made without one: `{id}`", self.why_no_branch()));
     }
 
     fn why_no_branch(&self) -> &'static str {

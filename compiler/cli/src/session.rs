@@ -91,7 +91,7 @@ pub(crate) struct Session<'a> {
     pub(crate) type_why: String,
     /// The environment's ID.
     pub(crate) id: String,
-    /// The ID is this working copy's own, drawn or recorded here.
+    /// The ID is this working copy's own: drawn or recorded here, or its branch's.
     minted: bool,
     /// The cloud, and why.
     pub(crate) cloud: Choice<CloudName>,
@@ -119,7 +119,8 @@ impl<'a> Session<'a> {
         let entropy = SystemEntropy::new(env);
         let whose = Whose { project: spec.project(), repository: &repository };
         let head = head.clone();
-        let known = identity::known(&head, &copy, selection)?;
+        let source = Source { spec: &spec, head: &head, git: &git, env };
+        let known = identity::known(ui, &source, &copy, selection)?;
         if let Some(Id { id, .. }) = &known {
             identity::refuse_other_type(&spec, &head, id, document.type_of(&whose, id))?;
             whose::refuse_minted_elsewhere(&document, &whose, id)?;
@@ -134,11 +135,10 @@ impl<'a> Session<'a> {
             fixed_identity: matches!(head.identity, Identity::Text { per_pr: false, .. }),
             protect: head.protect,
         })?;
-        let source = Source { spec: &spec, head: &head, git: &git, env, cloud: cloud.value };
         let Id { id, minted } = match known {
             Some(known) => known,
             None if on_new == OnNewId::Absent => return Ok(None),
-            None => source.draw(ui, &copy, clock.unix_s(), &entropy)?,
+            None => source.draw(ui, &copy, cloud.value, clock.unix_s(), &entropy)?,
         };
         let ports = copy.choose_ports(&id, &head.ports)?;
         let instance = Instance {
@@ -404,11 +404,9 @@ impl<'a> Session<'a> {
             (Identity::Text { .. }, _) => String::new(),
             // The ID of this folder goes without saying.
             (Identity::Branch { .. }, _) => {
-                if self.minted {
-                    String::new()
-                } else {
-                    format!(" --id {}", self.id)
-                }
+                let own = self.minted
+                    || self.record().minted_id(&self.head.name) == Some(self.id.as_str());
+                if own { String::new() } else { format!(" --id {}", self.id) }
             }
         };
         let adopt: Vec<String> =

@@ -9,6 +9,7 @@ use envc_spec::Spec;
 use crate::{
     env::ProcessEnv,
     error::CommandError,
+    fsio,
     git::{self, GitView},
     registry::{Belongs, Document, Whose, WorkingCopy},
     repository,
@@ -54,9 +55,15 @@ pub(crate) fn settle(ui: &Ui, copy: &WorkingCopy, named: Option<&str>) -> Result
 
 /// The error of something that is another repository's.
 pub(crate) fn other(what: &str, theirs: &str, ours: &str) -> CommandError {
+    // A digest stands for a name that was too long for a title, and is nobody's `id=`.
+    let id = if theirs.starts_with("sha256:") {
+        "id= with the name that it had, such as id=\"github.com/acme/shop\"".to_owned()
+    } else {
+        format!("id=\"{theirs}\"")
+    };
     CommandError::failed(format!("{what} belongs to another repository; nothing was changed"))
         .because_text(format!("it is of {theirs}, and this is {ours}"))
-        .hint(format!("if they are one, renamed or moved, say so in `project`: id=\"{theirs}\""))
+        .hint(format!("if they are one, renamed or moved, say so in `project`: {id}"))
         .hint("if they are two, give this project another name")
         .code("envc::cli::another_repository")
 }
@@ -69,7 +76,7 @@ pub(crate) fn refuse_minted_elsewhere(
 ) -> Result<(), CommandError> {
     match document.minted_elsewhere(whose, id) {
         Some((theirs, folder)) => Err(other(&format!("`{id}`"), theirs, whose.repository)
-            .hint(format!("work on it from its folder: envc -C {}", folder.display()))),
+            .hint(format!("work on it from its folder: envc -C {}", fsio::for_shell(folder)))),
         None => Ok(()),
     }
 }
@@ -95,10 +102,11 @@ pub(crate) fn admit(session: &Session<'_>, state: &mut State) -> Result<bool, Co
         None => {
             if let Some(folder) = session.made_elsewhere()? {
                 let what = format!("the record of `{}` does not say whose it is", session.id);
-                let there = folder.display();
+                let shown = folder.display();
+                let there = fsio::for_shell(&folder);
                 return Err(CommandError::failed(format!("{what}; nothing was changed"))
                     .because_text(format!(
-                        "an older envc wrote it, and it was applied from {there}"
+                        "an older envc wrote it, and it was applied from {shown}"
                     ))
                     .hint(format!("run the command there once: envc -C {there} apply"))
                     .code("envc::cli::repository_unknown"));
@@ -107,4 +115,17 @@ pub(crate) fn admit(session: &Session<'_>, state: &mut State) -> Result<bool, Co
     }
     state.repository = Some(ours.clone());
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_names_an_id_that_the_compiler_takes() {
+        let told = |theirs: &str| other("it", theirs, "git.example/a/b").to_text();
+        assert!(told("git.example/a/old").contains("id=\"git.example/a/old\""));
+        let long = told("sha256:00ff");
+        assert!(long.contains("the name that it had") && !long.contains("id=\"sha256"), "{long}");
+    }
 }

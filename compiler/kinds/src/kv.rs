@@ -4,7 +4,7 @@
 //! filter by name; a page holds at most 100; an account has at most 1,000. The title can be changed
 //! in place. Source: Cloudflare's OpenAPI document and KV documentation, checked November 2026.
 
-use envc_core::{Desired, KindId, Output};
+use envc_core::{Desired, Diagnostic, KindId, Output};
 use envc_syntax::{
     Node,
     rule::{EMPTY, LABEL, NodeRule, Repeat},
@@ -19,6 +19,9 @@ use crate::{
 /// The kind.
 #[derive(Debug)]
 pub struct Kv;
+
+/// What the titles begin with that claim a project for a repository: no namespace of a spec has one.
+pub const CLAIM_TITLE: &str = "envc claim ";
 
 static NAME: NameRule = NameRule { max: 512, ..parts::PRINTABLE };
 
@@ -74,7 +77,19 @@ impl Kind for Kv {
     }
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
-        vec![managed(KindId::Kv, node, cx, &NAME)]
+        let namespace = managed(KindId::Kv, node, cx, &NAME);
+        if namespace.name.starts_with(CLAIM_TITLE) {
+            let span = node.prop("name").map_or(node.label_span(), |scalar| scalar.span);
+            let message = format!("`{}` is the title of a claim of envc's own", namespace.name);
+            cx.report(
+                Diagnostic::error("envc::spec::bad_name", span, message)
+                    .at("gives that name")
+                    .help(
+                        "write another name: `envc state claim` makes, tells and releases claims",
+                    ),
+            );
+        }
+        vec![namespace]
     }
 
     fn attrs(&self) -> &'static [Attr] {

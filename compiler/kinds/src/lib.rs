@@ -46,7 +46,7 @@ pub use kind::{
     Attr, BatchItem, Database, Fields, Held, Kind, Listing, Meaning, Mutability, Objection,
     Observed, Paging, Place, SqlMistake, Wanted, classify, general,
 };
-pub use kv::Kv;
+pub use kv::{CLAIM_TITLE, Kv};
 pub use lower::Lower;
 pub use normal::{Form, Normal, Spelling, Writer, form, same, same_name};
 pub use parts::{MARKER, NameProblem, NameRule, SCRIPT_NAME, is_marked};

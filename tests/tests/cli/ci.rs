@@ -57,8 +57,24 @@ fn without_a_branch_ci_is_refused_and_a_developer_is_told() {
         // Told once: the ID is this folder's from now on.
         let again = env.envc(&["apply"]).exits(0);
         assert!(!again.stderr.contains("made without one"), "{again}");
-        says(&in_ci(env, &["apply"]).exits(0), &["Nothing to do"]);
+        // Nobody's record makes it a branch.
+        says(&in_ci(env, &["apply", "--yes"]).exits(1), &[why, "--id ID"]);
     }
+}
+
+/// Invariant: without `unique` no two branches share an environment, on a runner that is kept, too.
+#[test]
+fn each_branch_has_its_own_environment_on_a_runner_that_is_kept() {
+    let mut env = TestEnv::of_text(BRANCH);
+    env.git(&["checkout", "--quiet", "--detach"]);
+    env.set("CI", "true").set("GITHUB_REF_NAME", "main");
+    env.envc(&["apply", "--yes"]).exits(0);
+    assert_eq!(id(&env), "main");
+    env.set("GITHUB_HEAD_REF", "fix").set("GITHUB_REF_NAME", "7/merge");
+    env.envc(&["apply", "--yes"]).exits(0);
+    assert_eq!(env.cloud_listing().names("kv"), ["shop--cache--fix", "shop--cache--main"]);
+    says(&env.envc(&["destroy", "--yes"]).exits(0), &["Destroyed `fix`"]);
+    assert_eq!(env.cloud_listing().names("kv"), ["shop--cache--main"]);
 }
 
 #[test]

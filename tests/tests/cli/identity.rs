@@ -246,3 +246,29 @@ fn an_id_and_a_number_of_two_pull_requests_are_refused() {
     }
     env.envc(&["plan", "ephemeral", "--id", "pr-1", "--pr", "1"]).exits(0);
 }
+
+/// Invariant: the files of a folder are of the environment that it is bound to, whatever branch is
+/// checked out.
+#[test]
+fn another_branch_is_another_environment_and_leaves_the_files() {
+    let env =
+        TestEnv::of_text(&format!("{BRANCH}dotenv \".env\" {{ CACHE \"{{kv.cache.id}}\" }}\n"));
+    env.envc(&["apply"]).exits(0);
+    let of_main = env.read(".env");
+    env.git(&["checkout", "--quiet", "-b", "feature"]);
+    says(&env.envc(&["plan"]).exits(0), &["environment `feature`", "create kv.cache"]);
+    says(
+        &env.envc(&["apply"]).exits(0),
+        &["no files were written: this folder is bound to main (local)", "--rebind"],
+    );
+    assert_eq!(env.read(".env"), of_main);
+    assert_eq!(env.cloud_listing().names("kv"), ["shop--cache--feature", "shop--cache--main"]);
+    env.envc(&["apply", "--rebind"]).exits(0);
+    let of_feature = env.read(".env");
+    assert_ne!(of_feature, of_main);
+    env.git(&["checkout", "--quiet", "main"]);
+    says(&env.envc(&["apply"]).exits(0), &["this folder is bound to feature (local)"]);
+    says(&env.envc(&["destroy"]).exits(0), &["Destroyed `main`"]);
+    assert_eq!(env.read(".env"), of_feature);
+    assert_eq!(env.cloud_listing().names("kv"), ["shop--cache--feature"]);
+}

@@ -158,6 +158,13 @@ impl Document {
         }
     }
 
+    /// True for a document of a version that this envc does not know.
+    pub fn is_newer(bytes: &[u8]) -> bool {
+        let json: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
+        let schema = json.as_ref().and_then(|json| json.get("schema")?.as_u64());
+        schema.is_some_and(|schema| schema > u64::from(REGISTRY_SCHEMA))
+    }
+
     /// The document's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         // Strings, numbers and maps with text keys: serialising cannot fail.
@@ -376,12 +383,16 @@ impl CopyRecord {
         self.environments.values().any(made)
     }
 
-    /// The ID that was minted here for a type.
+    /// The ID that was minted here for a type: the one with chance, else one that a branch gave to
+    /// what the folder is bound to. Other branches' are theirs.
     pub fn minted_id(&self, env_type: &str) -> Option<&str> {
-        self.environments
-            .iter()
-            .find(|(_, record)| record.env_type == env_type && record.minted_s.is_some())
-            .map(|(id, _)| id.as_str())
+        let minted = |(_, record): &(&String, &EnvironmentRecord)| {
+            record.env_type == env_type && record.minted_s.is_some()
+        };
+        let is_bound = |id: &str| self.bound.as_ref().is_some_and(|bound| bound.id == id);
+        let mut of_type = self.environments.iter().filter(minted);
+        let with_chance = of_type.clone().find(|(id, record)| record.has_chance(id));
+        with_chance.or_else(|| of_type.find(|(id, _)| is_bound(id))).map(|(id, _)| id.as_str())
     }
 }
 
@@ -477,6 +488,8 @@ mod tests {
         let document = document();
         assert_eq!(Document::parse(&document.to_bytes()), Ok(document));
         assert!(Document::parse(b"{\"schema\":3}").unwrap_err().contains("newer envc"));
+        assert!(Document::is_newer(b"{\"schema\":3}"));
+        assert!(!Document::is_newer(b"{\"schema\":2}") && !Document::is_newer(b"{"));
         assert!(Document::parse(b"{}").unwrap_err().contains("no schema version"));
         assert!(Document::parse(b"{\"schema\":1,\"places\":{},\"x\":1}").is_err());
     }

@@ -50,12 +50,16 @@ impl Registry {
     pub fn read(&self) -> Result<Document, CommandError> {
         match fsio::read(&self.file, REGISTRY_BYTES_MAX)? {
             Some(bytes) => Document::parse(&bytes).map_err(|error| {
-                CommandError::failed(format!("cannot read {}", self.file.display()))
-                    .because_text(error)
-                    .hint(format!(
-                        "move it away: mv {0} {0}.damaged; working copies come back from their .envc folders",
-                        self.file.display()
-                    ))
+                let failed = CommandError::failed(format!("cannot read {}", self.file.display()))
+                    .because_text(error);
+                // What a newer envc wrote is whole, and without it nobody knows whose anything is.
+                if Document::is_newer(&bytes) {
+                    return failed.hint("update envc");
+                }
+                let file = fsio::for_shell(&self.file);
+                failed.hint(format!(
+                    "move it away: mv {file} {file}.damaged; working copies come back from their .envc folders"
+                ))
             }),
             None => Ok(Document::new()),
         }

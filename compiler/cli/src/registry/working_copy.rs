@@ -54,12 +54,8 @@ pub struct Drawn<'a> {
 /// What an ID is minted from.
 #[expect(missing_debug_implementations, reason = "it holds a closure")]
 pub struct Mint<'a> {
-    /// The type.
-    pub env_type: &'a str,
     /// What the branch gives, as `envc_spec` makes it.
     pub branch_part: &'a str,
-    /// Adds time and chance.
-    pub unique: bool,
     /// Seconds since 1970.
     pub now_s: u64,
     /// True for an ID that the spec does not allow: another type's.
@@ -230,10 +226,14 @@ impl WorkingCopy {
         let (key, project) = (self.key.clone(), self.project.clone());
         let recorded = self.registry.update(now_s, |document| {
             let held = document.held_ports(&key, &project, drawn.id);
-            let taken = drawn.unique && document.taken_ids(&project).contains(drawn.id);
+            let taken = document.taken_ids(&project).contains(drawn.id);
             let Some(copy) = document.copy_mut(&key, &project) else { return Ok(false) };
             let other = copy.minted_id(drawn.env_type).is_some_and(|id| id != drawn.id);
-            if drawn.minted && (other || (taken && copy.minted_id(drawn.env_type).is_none())) {
+            // Without chance each branch has its own.
+            if drawn.minted
+                && drawn.unique
+                && (other || (taken && copy.minted_id(drawn.env_type).is_none()))
+            {
                 return Ok(false);
             }
             if drawn.ports.values().any(|port| held.contains(port)) {
@@ -399,17 +399,6 @@ fn new_id(
     known: &BTreeSet<String>,
     entropy: &dyn Entropy,
 ) -> Result<String, CommandError> {
-    if !mint.unique {
-        let id = mint.branch_part.to_owned();
-        if (mint.forbidden)(&id) {
-            return Err(CommandError::failed(format!(
-                "the branch gives the ID `{id}`, which belongs to another type of the spec"
-            ))
-            .hint("add `unique` to the identity, or rename the branch")
-            .code("envc::cli::id_taken"));
-        }
-        return Ok(id);
-    }
     for _ in 0..MINT_TRIES {
         let id = unique_id(mint.branch_part, mint.now_s, &entropy.hex(2));
         if !known.contains(&id) && !(mint.forbidden)(&id) {

@@ -32,7 +32,7 @@ pub(super) const IDENTITY: NodeRule = NodeRule {
         "Fixed text may hold `{env.pr}`: then every pull request has an environment of its own.",
         "From a branch: lower case, a-z, 0-9 and dashes; `Fix/Login` gives `fix-login`. Where git's head is detached, the forge's variables name the branch: `GITHUB_HEAD_REF`, `GITHUB_REF_NAME`, `CI_COMMIT_REF_NAME`. No branch gives `detached`.",
         "`unique` adds a dash and ten characters of time and chance, once: the ID is recorded for the working copy.",
-        "Without `unique` two working copies on one branch share an environment, and two branches never do: a branch that was changed or cut for the ID adds a dash and eight characters of a digest of its whole name. `max-length=` is at least 12 then.",
+        "Without `unique` the ID is always that of the branch of today: another branch is another environment, also in a folder that is bound to one. Two working copies on one branch share an environment, and two branches never do: a branch that was changed or cut for the ID adds a dash and eight characters of a digest of its whole name. `max-length=` is at least 12 then.",
         "An ID has at most 40 characters, those of `unique` among them, and no two types may give the same one.",
     ],
     example: "identity branch max-length=20 unique",

@@ -47,13 +47,7 @@ impl Machine {
     }
 
     fn mint(copy: &mut WorkingCopy) -> String {
-        let mint = Mint {
-            env_type: "local",
-            branch_part: "main",
-            unique: true,
-            now_s: 1_760_000_000,
-            forbidden: &|_| false,
-        };
+        let mint = Mint { branch_part: "main", now_s: 1_760_000_000, forbidden: &|_| false };
         loop {
             let known = copy.record().minted_id("local").map(str::to_owned);
             let drawn = copy.draw_id(&mint, &SystemEntropy::new(&ProcessEnv::default()));
@@ -91,11 +85,9 @@ fn an_id_is_minted_once_and_a_fixed_one_of_another_type_is_refused() {
     let (copy, settled) = machine.open("a");
     assert_eq!((copy.record().minted_id("local"), settled), (Some(&*id), Settled::Known));
     let mint = Mint {
-        env_type: "x",
         branch_part: "production",
-        unique: false,
         now_s: 1,
-        forbidden: &|id| id == "production",
+        forbidden: &|id| id.starts_with("production-"),
     };
     let entropy = SystemEntropy::new(&ProcessEnv::default());
     assert!(new_id(&mint, &BTreeSet::new(), &entropy).is_err());
