@@ -37,7 +37,7 @@ impl FsError {
         Self { action, path: path.to_owned(), source }
     }
 
-    fn refused(action: &'static str, path: &Path, reason: impl Into<String>) -> Self {
+    pub(crate) fn refused(action: &'static str, path: &Path, reason: impl Into<String>) -> Self {
         Self::new(action, path, io::Error::new(io::ErrorKind::InvalidInput, reason.into()))
     }
 

@@ -74,7 +74,7 @@ impl Registry {
         let mut document = before.clone();
         let value = change(&mut document)?;
         if document != before {
-            fsio::write_atomic(&self.file, &document.to_bytes(), fsio::PRIVATE)?;
+            fsio::write_atomic(&self.file, &document.to_bytes()?, fsio::PRIVATE)?;
         }
         drop(lock);
         Ok(value)

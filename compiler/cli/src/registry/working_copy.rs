@@ -104,6 +104,7 @@ impl WorkingCopy {
         place: Place,
         opening: &Opening<'_>,
     ) -> Result<Self, CommandError> {
+        place.refuse_no_text()?;
         let project = opening.project;
         let cache = Cache::read(&place, opening.user);
         let before = cache.clone();
