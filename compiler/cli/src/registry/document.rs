@@ -37,6 +37,10 @@ pub(super) struct PlaceRecord {
     /// The git directory that all worktrees of the repository share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) common_dir: Option<PathBuf>,
+    /// The mark of its git directory. None: there is no git, or nobody has worked here since
+    /// working copies have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) mark: Option<String>,
     /// By project.
     pub(super) projects: BTreeMap<String, CopyRecord>,
 }
@@ -378,7 +382,7 @@ mod tests {
             let projects =
                 BTreeMap::from([("shop".to_owned(), copy(id, record("local", minted, port)))]);
             let folder = PathBuf::from(key.trim_end_matches("/.git"));
-            let place = PlaceRecord { folder, common_dir: None, projects };
+            let place = PlaceRecord { folder, common_dir: None, mark: None, projects };
             document.places.insert(key.to_owned(), place);
         }
         document
