@@ -127,3 +127,21 @@ fn a_folder_whose_name_is_no_text_is_refused_before_anything_is_written() {
     assert!(!folder.join(".envc").exists());
     says(&env.envc(&["apply"]).exits(0), &["Nothing to do"]);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_place_of_a_file_of_the_checkout_is_never_waited_for() {
+    let env = TestEnv::new("quickstart");
+    let pipe = |path: &str| {
+        let _old = fs::remove_file(env.root().join(path));
+        let made = std::process::Command::new("mkfifo").arg(env.root().join(path)).status();
+        assert!(made.unwrap().success());
+    };
+    pipe(".env");
+    says(&env.envc(&["apply"]).exits(1), &[".env", "a file is needed there"]);
+    fs::remove_file(env.root().join(".env")).unwrap();
+    let _applied = env.envc(&["apply"]).exits(0);
+    // The cache is only a cache.
+    pipe(".envc/working-copy.json");
+    let _planned = env.envc(&["plan"]).exits(0);
+}
