@@ -37,7 +37,7 @@ impl FsError {
         Self { action, path: path.to_owned(), source }
     }
 
-    fn refused(action: &'static str, path: &Path, reason: impl Into<String>) -> Self {
+    pub(crate) fn refused(action: &'static str, path: &Path, reason: impl Into<String>) -> Self {
         Self::new(action, path, io::Error::new(io::ErrorKind::InvalidInput, reason.into()))
     }
 
@@ -69,18 +69,51 @@ impl From<FsError> for CommandError {
     }
 }
 
-/// Reads a file of at most `bytes_max` bytes; `None` when there is none.
+/// Reads a file of at most `bytes_max` bytes; `None` when there is none. Nothing but a file is read:
+/// a pipe would wait for whoever writes into it, and a device may have no end.
 pub fn read(path: &Path, bytes_max: usize) -> Result<Option<Vec<u8>>, FsError> {
     let wrong = |source| FsError::new("read", path, source);
-    let file = match File::open(path) {
+    // Asked before it is opened, which alone waits for the other end of a pipe, and once it is
+    // open, should another one have come in between.
+    let file = fs::metadata(path).and_then(|there| {
+        refuse_no_file(&there)?;
+        let file = File::open(path)?;
+        refuse_no_file(&file.metadata()?)?;
+        Ok(file)
+    });
+    let file = match file {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(wrong(error)),
     };
-    if file.metadata().map_err(wrong)?.is_dir() {
-        return Err(wrong(io::ErrorKind::IsADirectory.into()));
-    }
     read_at_most(file, bytes_max).map(Some).map_err(wrong)
+}
+
+/// As [`read`], for a file that the command line names: the shell may name a pipe, as `<(…)` does.
+pub fn read_named(path: &Path, bytes_max: usize) -> Result<Option<Vec<u8>>, FsError> {
+    let wrong = |source| FsError::new("read", path, source);
+    match File::open(path) {
+        Ok(file) => read_at_most(file, bytes_max).map(Some).map_err(wrong),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(wrong(error)),
+    }
+}
+
+/// As [`read_named`], a text.
+pub fn read_named_text(path: &Path, bytes_max: usize) -> Result<Option<String>, FsError> {
+    let Some(bytes) = read_named(path, bytes_max)? else { return Ok(None) };
+    as_text(bytes).map(Some).map_err(|source| FsError::new("read", path, source))
+}
+
+fn refuse_no_file(there: &fs::Metadata) -> io::Result<()> {
+    if there.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if there.is_file() {
+        return Ok(());
+    }
+    let reason = "it is a pipe, a socket or a device, and a file is needed there";
+    Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
 }
 
 /// Reads a text file of at most `bytes_max` bytes; `None` when there is none.
@@ -497,6 +530,18 @@ mod tests {
         fs::write(&path, b"a\n\xff").unwrap();
         let error = read_text(&path, 10).unwrap_err();
         assert_eq!(error.source.to_string(), "it is not UTF-8 text (line 2)");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_or_a_device_is_refused_and_never_waited_for() {
+        let folder = folder();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for path in [pipe.as_path(), Path::new("/dev/zero")] {
+            let error = read(path, 10).unwrap_err();
+            assert!(error.source.to_string().contains("a file is needed"), "{error}");
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub(crate) fn state_error(error: &StoreError, place: &Path) -> CommandError {
         StoreError::State(envc_plan::StateError::Newer { .. }) => {
             failed.hint("use the envc that wrote it, or a newer one")
         }
+        StoreError::State(envc_plan::StateError::Unwritable { .. }) => failed,
         StoreError::State(envc_plan::StateError::Damaged { .. }) => failed
             .hint("the version before it lies beside it, as `.bak`: put it back")
             .hint("or move it away: envc finds what it made by name"),

@@ -100,7 +100,7 @@ impl<'a> EdgeStore<'a> {
         state: &State,
         expected: Option<&Version>,
     ) -> Result<Version, StoreError> {
-        let call = EdgeCall::put(&below(&self.path, &[])).bytes(state.to_bytes());
+        let call = EdgeCall::put(&below(&self.path, &[])).bytes(state.to_bytes()?);
         let call = self.writing(call, expected)?;
         let written = self.client.call(&call).await.and_then(|answer| answer.read());
         let error = match written {

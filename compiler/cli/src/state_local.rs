@@ -176,8 +176,9 @@ impl StateStore for LocalStore {
         state: &'a State,
         expected: Option<&'a Version>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
-        let (place, bytes, expected) = (Arc::clone(&self.0), state.to_bytes(), expected.cloned());
+        let (place, expected) = (Arc::clone(&self.0), expected.cloned());
         Box::pin(async move {
+            let bytes = state.to_bytes()?;
             let name = place.name();
             let write = move || place.write(&bytes, expected.as_ref());
             tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| {

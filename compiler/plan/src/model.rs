@@ -420,12 +420,11 @@ impl Plan {
         counts
     }
 
-    /// The plan document's bytes.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        // Only text keys and finite numbers: serialising cannot fail.
-        let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
+    /// The plan document's bytes; the error says why it has none.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, String> {
+        let mut bytes = serde_json::to_vec_pretty(self).map_err(|error| error.to_string())?;
         bytes.push(b'\n');
-        bytes
+        Ok(bytes)
     }
 
     /// Reads a plan document; the error says what is wrong with it.

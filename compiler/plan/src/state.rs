@@ -187,6 +187,12 @@ pub enum StateError {
         /// What the reader said.
         reason: String,
     },
+    /// It has no document: nothing may be written in its place.
+    #[error("BUG: the state cannot be written: {reason}")]
+    Unwritable {
+        /// What the writer said.
+        reason: String,
+    },
     /// Another environment's.
     #[error("the state belongs to {found}, not to {wanted}")]
     Foreign {
@@ -250,12 +256,11 @@ impl State {
     }
 
     /// The document's bytes; the same state gives the same bytes.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        // A state holds only strings, numbers and maps with text keys: serialising cannot fail,
-        // and a `Vec` takes every write.
-        let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
+    pub fn to_bytes(&self) -> Result<Vec<u8>, StateError> {
+        let mut bytes = serde_json::to_vec_pretty(self)
+            .map_err(|error| StateError::Unwritable { reason: error.to_string() })?;
         bytes.push(b'\n');
-        bytes
+        Ok(bytes)
     }
 
     /// Checks what no reader may meet: a resource without an identifier, a child without parent.
@@ -333,7 +338,7 @@ mod tests {
         assert_eq!((state.schema, state.serial, &state.repository), (STATE_SCHEMA, 3, &None));
         assert_eq!(state.resources.len(), 1);
         // Nobody took it over: the next reader sees as much.
-        let bytes = String::from_utf8(state.to_bytes()).unwrap();
+        let bytes = String::from_utf8(state.to_bytes().unwrap()).unwrap();
         assert!(!bytes.contains("repository"), "{bytes}");
     }
 
@@ -346,7 +351,7 @@ mod tests {
         assert_eq!(state.verify(), Ok(()));
         let whole = state.clone();
         state.resources.remove(&"tunnel.dev".parse().unwrap());
-        let error = State::parse(&state.to_bytes(), &key("main")).unwrap_err().to_string();
+        let error = State::parse(&state.to_bytes().unwrap(), &key("main")).unwrap_err().to_string();
         assert!(error.contains("tunnel-config.dev lives with tunnel.dev"), "{error}");
         let mut state = whole;
         state.resources.insert("d1.web".parse().unwrap(), recorded("", None));
@@ -357,7 +362,7 @@ mod tests {
     fn a_state_reads_back_and_refuses_what_is_not_its_own() {
         let mut state = State::new(key("main"), "host/a/b", "local", "abc");
         state.resources.insert("d1.web".parse().unwrap(), recorded("u", None));
-        let bytes = state.to_bytes();
+        let bytes = state.to_bytes().unwrap();
         assert_eq!(State::parse(&bytes, &key("main")), Ok(state));
         assert!(matches!(State::parse(&bytes, &key("x")), Err(StateError::Foreign { .. })));
         assert!(matches!(State::parse(b"{}", &key("x")), Err(StateError::Damaged { .. })));

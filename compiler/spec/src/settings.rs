@@ -73,13 +73,38 @@ fn id_mistake(id: &Scalar) -> Option<Diagnostic> {
         None if text.len() > limits::REPOSITORY_CHARS_MAX => {
             format!("it has {} characters, and {} may be", text.len(), limits::REPOSITORY_CHARS_MAX)
         }
-        None => return None,
+        None => {
+            return other_spelling(id.as_text()?).map(|one| {
+                let message =
+                    format!("`{text}` is not how the identity of that repository is written");
+                Diagnostic::error(codes::INVALID_VALUE, id.span, message)
+                    .help(format!("write it as `origin` gives it, or it is another one: \"{one}\""))
+                    .fix(id.span, format!("\"{one}\""))
+            });
+        }
     };
     let shown = text.escape_debug();
     let message = format!("`{shown}` cannot be the identity of a repository: {problem}");
     Some(Diagnostic::error(codes::INVALID_VALUE, id.span, message).help(
         "write letters, digits and -._~+@% with single slashes between, such as \"github.com/acme/shop\": no address, and no .git at its end",
     ))
+}
+
+/// What an identity is on a host, where it is spelled otherwise: two spellings would be two
+/// repositories. Forges to which case means nothing are the ones of `envc`'s `repository.rs`.
+fn other_spelling(id: &str) -> Option<String> {
+    const ANY_CASE: [&str; 4] = ["bitbucket.org", "codeberg.org", "github.com", "gitlab.com"];
+    let (host, path) = id.split_once('/')?;
+    let lower = host.to_ascii_lowercase();
+    let path = path.strip_suffix(".git").filter(|it| !it.ends_with('/')).unwrap_or(path);
+    let one = if ANY_CASE.contains(&lower.as_str()) {
+        format!("{lower}/{}", path.to_ascii_lowercase())
+    } else if host.contains('.') {
+        format!("{lower}/{path}")
+    } else {
+        format!("{host}/{path}")
+    };
+    (one != id).then_some(one)
 }
 
 /// Checks the `project` node beyond its grammar.
@@ -306,4 +331,29 @@ fn bucket_mistake(scalar: &Scalar) -> Option<Diagnostic> {
 
 fn text(scalar: Option<&Scalar>) -> Option<String> {
     scalar.and_then(Scalar::as_text).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod identity_tests {
+    use super::other_spelling;
+
+    #[test]
+    fn one_repository_is_written_in_one_way() {
+        for (id, one) in [
+            ("GitHub.com/Acme/Shop", Some("github.com/acme/shop")),
+            ("github.com/acme/shop.git", Some("github.com/acme/shop")),
+            ("Git.example/Acme/Shop.git", Some("git.example/Acme/Shop")),
+            ("acme/shop.git", Some("acme/shop")),
+            ("github.com/acme/shop", None),
+            ("git.example/Acme/.git", None),
+            ("Acme/Shop", None),
+            ("working-copy:00ff", None),
+        ] {
+            assert_eq!(other_spelling(id).as_deref(), one, "{id}");
+            let (spec, _) = crate::load(&format!(
+                "project \"shop\" id=\"{id}\"\nenvironment \"local\" {{ identity \"local\" }}\n"
+            ));
+            assert_eq!(spec.is_none(), one.is_some(), "{id}");
+        }
+    }
 }

@@ -106,3 +106,42 @@ fn faults_that_do_not_exist_are_a_mistake_of_the_command_line() {
     check("faults_wrong", &env, &env.envc_with_faults("speed=1", &["apply"]));
     says(&env.envc(&["cloud", "serve", "--faults", "speed=1"]).exits(64), &["speed"]);
 }
+
+/// What is recorded is JSON: one such folder must not take the records of all others with it.
+#[cfg(unix)]
+#[test]
+fn a_folder_whose_name_is_no_text_is_refused_before_anything_is_written() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let env = TestEnv::of_text(ONE_KV);
+    let _applied = env.envc(&["apply"]).exits(0);
+    let registry = env.path().join("state/registry.json");
+    let before = fs::read(&registry).unwrap();
+    let folder = env.path().join(std::ffi::OsStr::from_bytes(b"bad\xff"));
+    fs::create_dir(&folder).unwrap();
+    fs::copy(env.root().join("environment.kdl"), folder.join("environment.kdl")).unwrap();
+    for command in ["plan", "apply", "destroy"] {
+        let ran = envc_tests::Running::start(env.command_in(&folder, &[command])).end();
+        says(&ran.exits(1), &["is not UTF-8 text; nothing was changed", "rename the folder"]);
+    }
+    assert_eq!(fs::read(&registry).unwrap(), before);
+    assert!(!folder.join(".envc").exists());
+    says(&env.envc(&["apply"]).exits(0), &["Nothing to do"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_place_of_a_file_of_the_checkout_is_never_waited_for() {
+    let env = TestEnv::new("quickstart");
+    let pipe = |path: &str| {
+        let _old = fs::remove_file(env.root().join(path));
+        let made = std::process::Command::new("mkfifo").arg(env.root().join(path)).status();
+        assert!(made.unwrap().success());
+    };
+    pipe(".env");
+    says(&env.envc(&["apply"]).exits(1), &[".env", "a file is needed there"]);
+    fs::remove_file(env.root().join(".env")).unwrap();
+    let _applied = env.envc(&["apply"]).exits(0);
+    // The cache is only a cache.
+    pipe(".envc/working-copy.json");
+    let _planned = env.envc(&["plan"]).exits(0);
+}

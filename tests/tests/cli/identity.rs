@@ -103,6 +103,59 @@ fn two_worktrees_share_nothing() {
     says(&env.envc(&["apply"]).exits(0), &["Nothing to do"]);
 }
 
+/// A clone or a worktree that comes to lie where another one lay has nothing of it.
+#[test]
+fn a_new_clone_or_worktree_at_the_path_of_another_has_an_environment_of_its_own() {
+    let env = TestEnv::of_text(ONE_KV);
+    let git = |args: &[&str]| {
+        let status = Command::new("git").current_dir(env.root()).args(args).status().unwrap();
+        assert!(status.success(), "{args:?}");
+    };
+    let commit = ["-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qm", "x"];
+    git(&["add", "environment.kdl"]);
+    git(&[&commit[..], &["--allow-empty"]].concat());
+    let (shop, old) = (env.path().join("clone"), env.path().join("clone-old"));
+    let clone = || git(&["clone", "--quiet", ".", shop.to_str().unwrap()]);
+    clone();
+    let _applied = in_folder(&env, &shop, &["apply"]).exits(0);
+    let first = id_in(&env, &shop);
+    fs::rename(&shop, &old).unwrap();
+    clone();
+    let _applied = in_folder(&env, &shop, &["apply"]).exits(0);
+    assert_ne!(id_in(&env, &shop), first);
+    says(&in_folder(&env, &old, &["apply"]).exits(0), &["Nothing to do", &first]);
+    let _gone = in_folder(&env, &shop, &["destroy"]).exits(0);
+    assert_eq!(env.cloud_listing().names("kv").len(), 1);
+    says(&in_folder(&env, &old, &["apply"]).exits(0), &["Nothing to do", &first]);
+
+    let tree = env.path().join("tree");
+    let path = tree.to_str().unwrap();
+    git(&["worktree", "add", "--quiet", path, "-b", "f1"]);
+    let _applied = in_folder(&env, &tree, &["apply"]).exits(0);
+    let first = id_in(&env, &tree);
+    git(&["worktree", "remove", "--force", path]);
+    git(&["worktree", "add", "--quiet", path, "-b", "f2"]);
+    let _applied = in_folder(&env, &tree, &["apply"]).exits(0);
+    assert_ne!(id_in(&env, &tree), first);
+}
+
+#[test]
+fn a_copied_worktree_keeps_its_own_environment_when_the_other_is_gone() {
+    let env = TestEnv::of_text(ONE_KV);
+    let one = env.worktree("one");
+    let _applied = in_folder(&env, &one, &["apply"]).exits(0);
+    let two = env.path().join("two");
+    let status = Command::new("cp").arg("-a").args([&one, &two]).status().unwrap();
+    assert!(status.success());
+    let _applied = in_folder(&env, &two, &["apply"]).exits(0);
+    let (first, second) = (id_in(&env, &one), id_in(&env, &two));
+    assert_ne!(first, second);
+    fs::remove_dir_all(&one).unwrap();
+    says(&in_folder(&env, &two, &["destroy"]).exits(0), &["Destroyed", &second]);
+    says(&env.envc(&["destroy", "--id", &first]).exits(0), &["Destroyed", &first]);
+    assert!(env.cloud_listing().is_empty());
+}
+
 #[test]
 fn an_environment_whose_folder_is_gone_is_destroyed_by_its_id() {
     let env = TestEnv::new("quickstart");

@@ -429,7 +429,7 @@ fn refuse_plan_of_others(session: &Session<'_>, plan: &Plan) -> Result<(), Comma
 }
 
 fn read_plan(path: &Path) -> Result<Plan, CommandError> {
-    let bytes = fsio::read(path, PLAN_BYTES_MAX)?.ok_or_else(|| {
+    let bytes = fsio::read_named(path, PLAN_BYTES_MAX)?.ok_or_else(|| {
         CommandError::usage(format!("there is no plan {}", path.display()))
             .hint("write one: envc plan --out FILE")
     })?;

@@ -114,7 +114,10 @@ async fn plan(
         unfit.refuse()?;
         refuse_unknown(plan, missing)?;
         let path = app.cwd.join(path);
-        fsio::write_atomic(&path, &plan.to_bytes(), fsio::PRIVATE)?;
+        let bytes = plan.to_bytes().map_err(|error| {
+            CommandError::failed("the plan cannot be written").because_text(error)
+        })?;
+        fsio::write_atomic(&path, &bytes, fsio::PRIVATE)?;
         session.ui.say(&format!(
             "wrote {}; do exactly this with: envc apply --plan {}",
             path.display(),

@@ -86,7 +86,7 @@ fn read_members(app: &App, file: &Path) -> Result<MembersRequest, CommandError> 
         fsio::read_input(MEMBERS_BYTES_MAX)?
     } else {
         let path = app.cwd.join(file);
-        fsio::read_text(&path, MEMBERS_BYTES_MAX)?
+        fsio::read_named_text(&path, MEMBERS_BYTES_MAX)?
             .ok_or_else(|| CommandError::usage(format!("there is no file {}", path.display())))?
     };
     serde_json::from_str(&text).map_err(|error| {

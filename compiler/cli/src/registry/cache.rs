@@ -65,16 +65,15 @@ impl Cache {
             record,
             signature: None,
         };
-        cache.signature = Some(cache.signed_by(user));
+        cache.signature = cache.signed_by(user);
         cache
     }
 
-    /// The signature that it has when this user's envc wrote it.
-    fn signed_by(&self, user: &KeyedDigest) -> Digest {
+    /// The signature that it has when this user's envc wrote it; none for what cannot be written.
+    fn signed_by(&self, user: &KeyedDigest) -> Option<Digest> {
         let unsigned = Self { signature: None, ..self.clone() };
-        // Strings, numbers and maps with text keys: serialising cannot fail.
-        let text = serde_json::to_string(&unsigned).unwrap_or_default();
-        user.of(format!("envc working copy\n{text}"))
+        let text = serde_json::to_string(&unsigned).ok()?;
+        Some(user.of(format!("envc working copy\n{text}")))
     }
 
     /// Reads it. A missing, damaged or newer one is as good as none: it is only a cache.
@@ -85,7 +84,9 @@ impl Cache {
             serde_json::from_slice(&bytes).ok()
         };
         match read().filter(|cache| cache.schema <= CACHE_SCHEMA) {
-            Some(cache) if cache.signature.as_ref() == Some(&cache.signed_by(user)) => {
+            Some(cache)
+                if cache.signature.is_some() && cache.signature == cache.signed_by(user) =>
+            {
                 Found { ours: Some(cache), foreign: None }
             }
             foreign => Found { ours: None, foreign },
@@ -97,10 +98,11 @@ impl Cache {
         // A link in place of the folder may not lead the writing out of the project.
         let file = fsio::inside(&place.root, &format!("{FOLDER}/{}", file_name(place)))?;
         let folder = place.root.join(FOLDER);
+        let mut bytes = serde_json::to_vec_pretty(self)
+            .map_err(|error| FsError::refused("write", &file, error.to_string()))?;
+        bytes.push(b'\n');
         fsio::create_dirs(&folder)?;
         fsio::create_new(&folder.join(".gitignore"), b"*\n", fsio::PUBLIC)?;
-        let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
-        bytes.push(b'\n');
         fsio::write_cache(&file, &bytes, fsio::PRIVATE)
     }
 }

@@ -9,7 +9,7 @@ use envc_core::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::place::Place;
-use crate::repository;
+use crate::{error::CommandError, repository};
 
 /// Seconds that an older envc took at most from drawing an ID to recording it: it waited for locks.
 const LATE_S_MAX: u64 = 60;
@@ -40,6 +40,10 @@ pub(super) struct PlaceRecord {
     /// The git directory that all worktrees of the repository share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) common_dir: Option<PathBuf>,
+    /// The mark of its git directory. None: there is no git, or nobody has worked here since
+    /// working copies have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) mark: Option<String>,
     /// By project.
     pub(super) projects: BTreeMap<String, CopyRecord>,
 }
@@ -165,12 +169,15 @@ impl Document {
         schema.is_some_and(|schema| schema > u64::from(REGISTRY_SCHEMA))
     }
 
-    /// The document's bytes.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        // Strings, numbers and maps with text keys: serialising cannot fail.
-        let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
+    /// The document's bytes. A path that is no text has none: nothing is written then.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, CommandError> {
+        let mut bytes = serde_json::to_vec_pretty(self).map_err(|error| {
+            CommandError::failed("the registry cannot be written; it stays as it is")
+                .because_text(error.to_string())
+                .code("envc::cli::path_not_text")
+        })?;
         bytes.push(b'\n');
-        bytes
+        Ok(bytes)
     }
 
     /// A working copy's record.
@@ -424,7 +431,7 @@ mod tests {
             let projects =
                 BTreeMap::from([("shop".to_owned(), copy(id, record("local", minted, port)))]);
             let folder = PathBuf::from(key.trim_end_matches("/.git"));
-            let place = PlaceRecord { folder, common_dir: None, projects };
+            let place = PlaceRecord { folder, common_dir: None, mark: None, projects };
             document.places.insert(key.to_owned(), place);
         }
         document
@@ -483,10 +490,21 @@ mod tests {
         assert_eq!(document.held_ports("/c", "shop", "x"), BTreeSet::from([3000]));
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_is_no_text_gives_no_bytes_at_all() {
+        let mut document = document();
+        let path: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"/bad\xff");
+        for place in document.places.values_mut() {
+            place.folder = path.into();
+        }
+        assert!(document.to_bytes().is_err());
+    }
+
     #[test]
     fn documents_read_back_and_newer_ones_are_refused() {
         let document = document();
-        assert_eq!(Document::parse(&document.to_bytes()), Ok(document));
+        assert_eq!(Document::parse(&document.to_bytes().unwrap()), Ok(document));
         assert!(Document::parse(b"{\"schema\":3}").unwrap_err().contains("newer envc"));
         assert!(Document::is_newer(b"{\"schema\":3}"));
         assert!(!Document::is_newer(b"{\"schema\":2}") && !Document::is_newer(b"{"));
@@ -505,6 +523,6 @@ mod tests {
         assert_eq!((copy.minted_id("local"), &copy.repository), (Some("main-1"), &None));
         assert_eq!(document.copy("/a/.git", "shop"), None);
         // What was carried over reads back as it is.
-        assert_eq!(Document::parse(&document.to_bytes()), Ok(document));
+        assert_eq!(Document::parse(&document.to_bytes().unwrap()), Ok(document));
     }
 }

@@ -5,12 +5,14 @@
 //! authoritative; `.envc/` in a working copy is a cache that can bring an entry back.
 //! - `document`: what is recorded.
 //! - `place`: where a folder lies.
+//! - `mark`: what tells a working copy from another one at its path.
 //! - `settle`: which entry is this folder's: known, moved, copied or new.
 //! - `cache`: the `.envc/` folder.
 //! - `working_copy`: what commands use.
 
 mod cache;
 mod document;
+mod mark;
 mod place;
 mod settle;
 mod working_copy;
@@ -78,7 +80,7 @@ impl Registry {
         let mut document = before.clone();
         let value = change(&mut document)?;
         if document != before {
-            fsio::write_atomic(&self.file, &document.to_bytes(), fsio::PRIVATE)?;
+            fsio::write_atomic(&self.file, &document.to_bytes()?, fsio::PRIVATE)?;
         }
         drop(lock);
         Ok(value)

@@ -1,6 +1,8 @@
 //! Where a working copy lies.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::error::CommandError;
 
 /// Where a working copy lies; all paths canonical.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,26 @@ pub struct Place {
 }
 
 impl Place {
+    /// Refuses a path that is no text: what is recorded is JSON, and two such paths could share a
+    /// key.
+    pub(super) fn refuse_no_text(&self) -> Result<(), CommandError> {
+        let git_dirs = [&self.git_dir, &self.common_dir].into_iter().flatten();
+        let mut paths = [&self.root, &self.top].into_iter().chain(git_dirs);
+        // What stands for such a part of a spec's name stands for many.
+        let spec = self.spec.as_deref().filter(|spec| spec.contains(char::REPLACEMENT_CHARACTER));
+        let spec = spec.map(Path::new);
+        match paths.find(|path| path.to_str().is_none()).map(PathBuf::as_path).or(spec) {
+            Some(path) => Err(CommandError::failed(format!(
+                "the path {} is not UTF-8 text; nothing was changed",
+                path.display()
+            ))
+            .because_text("envc records each working copy by its path")
+            .hint("rename the folder, or work in one whose path is text")
+            .code("envc::cli::path_not_text")),
+            None => Ok(()),
+        }
+    }
+
     /// What names the working copy: the worktree's git directory, and where the spec lies below
     /// its top. A copy of a folder inside a worktree is another one.
     pub(super) fn primary_key(&self) -> String {

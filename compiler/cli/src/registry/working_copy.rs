@@ -11,7 +11,7 @@ use envc_spec::PortRange;
 
 use super::{
     Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, Place, Registry, Settled,
-    cache::Cache,
+    cache::Cache, mark,
 };
 use crate::{error::CommandError, ports, repository};
 
@@ -32,6 +32,8 @@ pub struct WorkingCopy {
     settled: Settled,
     belongs: Belongs,
     unfollowed: Vec<String>,
+    /// The mark that it gets where it has none of its own.
+    fresh: String,
 }
 
 /// What an environment was opened with.
@@ -102,15 +104,21 @@ impl WorkingCopy {
         place: Place,
         opening: &Opening<'_>,
     ) -> Result<Self, CommandError> {
+        place.refuse_no_text()?;
         let project = opening.project;
         let cache = Cache::read(&place, opening.user);
         let before = cache.clone();
+        let fresh = opening.entropy.hex(mark::MARK_BYTES);
         let opened = registry.update(opening.now_s, |document| {
-            let (key, settled) = document.settle(&place, project, cache, &Path::exists);
+            let (key, settled) =
+                document.settle(&place, project, cache, &Path::exists, &mark::read);
             document.heal(&Path::exists);
             let belongs = document.belong(&place, &key, opening);
             let former = document.former(&place, &key);
             let record = document.copy(&key, project).cloned().unwrap_or_default();
+            if !record.environments.is_empty() {
+                document.mark(&place, &key, &fresh);
+            }
             Ok((key, settled, belongs, former, record))
         })?;
         let (key, settled, belongs, former, record) = opened;
@@ -128,6 +136,7 @@ impl WorkingCopy {
             settled,
             belongs,
             unfollowed: unfollowed.unwrap_or_default(),
+            fresh,
         };
         if before.ours.as_ref() != Some(&this.cache()) {
             this.write_cache();
@@ -224,6 +233,7 @@ impl WorkingCopy {
         now_s: u64,
     ) -> Result<bool, CommandError> {
         let (key, project) = (self.key.clone(), self.project.clone());
+        let (place, fresh) = (self.place.clone(), self.fresh.clone());
         let recorded = self.registry.update(now_s, |document| {
             let held = document.held_ports(&key, &project, drawn.id);
             let taken = document.taken_ids(&project).contains(drawn.id);
@@ -246,6 +256,7 @@ impl WorkingCopy {
                 record.minted_s = Some(now_s);
                 record.chance = Some(drawn.unique);
             }
+            document.mark(&place, &key, &fresh);
             Ok(true)
         })?;
         self.refresh()?;
