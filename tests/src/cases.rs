@@ -10,6 +10,8 @@
 
 use std::{env, num::ParseIntError, panic::Location};
 
+use envc_core::Digest;
+
 /// What is tried where `ENVC_CASES` says nothing: what a developer waits for.
 const SHARE: Share = Share { of: 1, in_all: 8 };
 
@@ -57,7 +59,8 @@ pub(crate) fn repeat() -> String {
 
 fn chosen<S>(all: Vec<S>, share: Share, seed: &str) -> Vec<S> {
     let count = share.count(all.len());
-    let mut order: Vec<(u64, usize)> = (0..all.len()).map(|at| (mixed(seed, at), at)).collect();
+    let drawn = |at| (Digest::of(format!("{seed} {at}")), at);
+    let mut order: Vec<(Digest, usize)> = (0..all.len()).map(drawn).collect();
     order.sort_unstable();
     let mut keep = vec![false; all.len()];
     for (_, at) in order.into_iter().take(count) {
@@ -66,18 +69,6 @@ fn chosen<S>(all: Vec<S>, share: Share, seed: &str) -> Vec<S> {
         }
     }
     all.into_iter().zip(keep).filter_map(|(case, keep)| keep.then_some(case)).collect()
-}
-
-/// A number that depends on every character of the seed and on the place: FNV-1a, then the last
-/// step of `SplitMix64`.
-fn mixed(seed: &str, at: usize) -> u64 {
-    let bytes = seed.bytes().chain(at.to_le_bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    hash ^ (hash >> 31)
 }
 
 #[cfg(test)]

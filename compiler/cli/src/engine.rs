@@ -406,7 +406,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         loaded: &Loaded,
         request: &Request<'_>,
     ) -> Result<CheckedPlan, CommandError> {
-        let ownership = self.settled(loaded, request)?;
+        let ownership = self.ownership();
         let inputs = self.inputs(loaded, request, &ownership);
         let plan = match request.goal {
             Goal::Apply => plan_apply(&inputs),

@@ -60,8 +60,7 @@ pub(crate) fn known(
 /// Refuses an ID and a number of two pull requests: `{env.pr}` would be the one's in what is the
 /// other's.
 fn refuse_other_pr(head: &TypeHead, id: &str, pr: Option<u32>) -> Result<(), CommandError> {
-    let (Some(pr), true) = (pr, matches!(head.identity, Identity::Text { per_pr: true, .. }))
-    else {
+    let (Some(pr), true) = (pr, head.identity.is_per_pr()) else {
         return Ok(());
     };
     match head.identity.fixed(Some(pr)) {
@@ -225,7 +224,7 @@ impl Source<'_> {
 
 /// True for a type whose environments each belong to a pull request.
 pub(crate) fn is_per_pr(head: &TypeHead) -> bool {
-    head.when == Some(When::Pr) || matches!(head.identity, Identity::Text { per_pr: true, .. })
+    head.when == Some(When::Pr) || head.identity.is_per_pr()
 }
 
 /// The error of `--pr` with a type that has no use for it.

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Diagnostics, limits::FILE_BYTES_MAX};
 use envc_plan::{Template, inspect, template_paths};
 use envc_spec::{
-    Environment, Identity, Instance, Spec, TypeHead, When,
+    Environment, Instance, Spec, TypeHead,
     lint::{Day, Facts},
 };
 
-use crate::{clock::SystemClock, env::ProcessEnv, fsio, project::SpecFile};
+use crate::{clock::SystemClock, env::ProcessEnv, fsio, identity::is_per_pr, project::SpecFile};
 
 /// What a look at a spec without mistakes found.
 #[derive(Debug, Default)]
@@ -59,15 +59,10 @@ pub fn today(env: &ProcessEnv) -> Option<Day> {
 /// An instance to look at.
 fn sample(head: &TypeHead, local_cloud: bool) -> Instance {
     let pr = 1_u32;
-    let per_pr =
-        head.when == Some(When::Pr) || matches!(head.identity, Identity::Text { per_pr: true, .. });
     Instance {
-        id: match &head.identity {
-            Identity::Text { pattern, .. } => pattern.replace("{env.pr}", &pr.to_string()),
-            Identity::Branch { .. } => "sample".to_owned(),
-        },
+        id: head.identity.fixed(Some(pr)).unwrap_or_else(|| "sample".to_owned()),
         branch: Some("sample".to_owned()),
-        pr: per_pr.then_some(pr),
+        pr: is_per_pr(head).then_some(pr),
         sha: Some("0".repeat(40)),
         ports: head.ports.iter().map(|(owner, range)| (owner.clone(), range.first)).collect(),
         local_cloud,

@@ -9,6 +9,8 @@
 
 use std::fmt::Write as _;
 
+use envc_spec::ANY_CASE_FORGES;
+
 /// What the identity of a working copy without an origin begins with. No origin and no `id=` does:
 /// neither holds a colon before its first slash.
 const WORKING_COPY: &str = "working-copy:";
@@ -19,8 +21,6 @@ const ALIASES: [(&str, &str); 4] = [
     ("altssh.gitlab.com", "gitlab.com"),
     ("altssh.bitbucket.org", "bitbucket.org"),
 ];
-/// Forges to which owner and name mean the same in upper and in lower case.
-const ANY_CASE: [&str; 4] = ["bitbucket.org", "codeberg.org", "github.com", "gitlab.com"];
 
 /// The identity of a working copy that has no other. `chance` is unguessable.
 pub(crate) fn of_working_copy(chance: &str) -> String {
@@ -49,7 +49,7 @@ pub(crate) fn of_origin(address: &str) -> Option<String> {
         None => scp_like(address)?,
     };
     let host = host_of(host)?;
-    let any_case = ANY_CASE.contains(&host.as_str());
+    let any_case = ANY_CASE_FORGES.contains(&host.as_str());
     let path = path_of(&if any_case { path.to_lowercase() } else { path })?;
     Some(format!("{host}/{path}"))
 }

@@ -304,7 +304,7 @@ impl<'a> Session<'a> {
     /// True where the name of a pull request's resource is to be a proof: for what no other machine
     /// records. The project has to be claimed in the account then.
     pub(crate) fn needs_claim(&self) -> bool {
-        matches!(self.head.identity, Identity::Text { per_pr: true, .. }) && !self.shares_state()
+        self.head.identity.is_per_pr() && !self.shares_state()
     }
 
     /// What is recorded of this machine's working copies.
@@ -359,7 +359,7 @@ impl<'a> Session<'a> {
             // An ID without time and chance in it may be another developer's as well, and what the
             // type says today does not put them in.
             registered: known.contains(&self.id),
-            per_pr: matches!(self.head.identity, Identity::Text { per_pr: true, .. }),
+            per_pr: self.head.identity.is_per_pr(),
             // The account tells, once its namespaces are listed.
             claimed: false,
             adopt: BTreeSet::new(),

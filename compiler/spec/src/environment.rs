@@ -52,6 +52,11 @@ impl Identity {
             Self::Branch { .. } => None,
         }
     }
+
+    /// True where the ID holds the number of a pull request.
+    pub fn is_per_pr(&self) -> bool {
+        matches!(self, Self::Text { per_pr: true, .. })
+    }
 }
 
 /// When a type applies by itself.

@@ -46,4 +46,5 @@ pub use environment::{
     MigrateMode, MigrationDir, PortRange, Requirement, SecretProvider, StateStoreKind, TypeHead,
     When, Worker,
 };
+pub use settings::ANY_CASE_FORGES;
 pub use spec::{Spec, load};

@@ -90,14 +90,17 @@ fn id_mistake(id: &Scalar) -> Option<Diagnostic> {
     ))
 }
 
+/// Forges to which owner and name mean the same in upper and in lower case.
+pub const ANY_CASE_FORGES: [&str; 4] =
+    ["bitbucket.org", "codeberg.org", "github.com", "gitlab.com"];
+
 /// What an identity is on a host, where it is spelled otherwise: two spellings would be two
-/// repositories. Forges to which case means nothing are the ones of `envc`'s `repository.rs`.
+/// repositories.
 fn other_spelling(id: &str) -> Option<String> {
-    const ANY_CASE: [&str; 4] = ["bitbucket.org", "codeberg.org", "github.com", "gitlab.com"];
     let (host, path) = id.split_once('/')?;
     let lower = host.to_ascii_lowercase();
     let path = path.strip_suffix(".git").filter(|it| !it.ends_with('/')).unwrap_or(path);
-    let one = if ANY_CASE.contains(&lower.as_str()) {
+    let one = if ANY_CASE_FORGES.contains(&lower.as_str()) {
         format!("{lower}/{}", path.to_ascii_lowercase())
     } else if host.contains('.') {
         format!("{lower}/{path}")
