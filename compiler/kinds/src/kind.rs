@@ -376,6 +376,12 @@ pub trait Kind: Sync + fmt::Debug {
         None
     }
 
+    /// The kinds whose resources may have the host that a new one takes, and are in its way then: they
+    /// are looked at before it is made.
+    fn shares_hosts_with(&self) -> &'static [KindId] {
+        &[]
+    }
+
     /// Reads the result of a create or an update, where the request tells what the answer may not.
     fn made(&self, _wanted: &Wanted, result: &Json) -> Option<Observed> {
         self.observe(result)

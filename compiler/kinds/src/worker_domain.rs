@@ -55,6 +55,10 @@ impl Kind for WorkerDomain {
         Some(normal::host(name))
     }
 
+    fn shares_hosts_with(&self) -> &'static [KindId] {
+        &[KindId::Dns] // 100117
+    }
+
     fn lower(&self, _node: &Node, _cx: &mut dyn Lower) -> Vec<Desired> {
         Vec::new() // the worker makes it
     }

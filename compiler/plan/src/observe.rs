@@ -16,6 +16,9 @@ use crate::{diff::Ownership, state::State};
 pub struct Questions {
     /// Kinds to list, with the zone for those that live in one. One list each.
     pub lists: BTreeSet<(KindId, Option<String>)>,
+    /// The same of what is only looked at for what may be in the way of something new: where a token
+    /// may not list them, a plan is made without.
+    pub glances: BTreeSet<(KindId, Option<String>)>,
     /// Kinds without a list: read once per parent, after the parents are found.
     pub children: BTreeSet<KindId>,
 }
@@ -62,6 +65,11 @@ impl Questions {
         let mut questions = Self::default();
         for wanted in desired {
             questions.add(wanted.address.kind(), wanted.zone.as_ref());
+            let recorded = state.is_some_and(|it| it.resources.contains_key(&wanted.address));
+            if wanted.is_managed() && !recorded {
+                let others = kind(wanted.address.kind()).shares_hosts_with().iter();
+                questions.glances.extend(others.map(|id| (*id, wanted.zone.clone())));
+            }
         }
         if let Some(state) = state {
             for (address, recorded) in &state.resources {
@@ -71,6 +79,8 @@ impl Questions {
                 questions.add(intent.address.kind(), intent.zone.as_ref());
             }
         }
+        let lists = &questions.lists;
+        questions.glances.retain(|glance| !lists.contains(glance));
         questions
     }
 
@@ -255,6 +265,17 @@ impl<'a> Index<'a> {
     pub(crate) fn by_id(&self, id: KindId, api_id: &str) -> Option<&'a Seen> {
         let at = self.ids.binary_search_by(|(kind, known, _)| (*kind, *known).cmp(&(id, api_id)));
         self.ids.get(at.ok()?).map(|(_, _, seen)| *seen)
+    }
+
+    /// What holds hosts of a kind, by host.
+    pub(crate) fn by_host(&self, id: KindId) -> BTreeMap<String, Vec<&'a Seen>> {
+        let mut hosts: BTreeMap<String, Vec<&Seen>> = BTreeMap::new();
+        for (_, _, seen) in self.ids.iter().filter(|(of, ..)| *of == id) {
+            if let Some(host) = kind(id).holds_host(&seen.observed.name) {
+                hosts.entry(host).or_default().push(seen);
+            }
+        }
+        hosts
     }
 
     /// Everything that was seen, in a stable order.

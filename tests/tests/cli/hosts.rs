@@ -126,6 +126,66 @@ fn a_host_that_another_worker_has_is_refused_before_any_call_and_stays() {
     assert_eq!(scripts(&env), ["theirs"]);
 }
 
+/// Somebody's own record at the environment's host; its identifier.
+fn their_record(env: &TestEnv, record: &Json) -> String {
+    let mut record = record.clone();
+    record["name"] = json!(format!("x.{}.shop.example", id(env)));
+    let path = format!("/zones/{}/dns_records", zone(env));
+    let (status, made) = env.cloud().call(&Method::POST, &path, Some(&record));
+    assert_eq!(status, 200, "{made}");
+    made.pointer("/result/id").and_then(Json::as_str).unwrap().to_owned()
+}
+
+#[test]
+fn a_domain_on_a_host_with_somebodys_record_is_refused_by_the_plan() {
+    // Also where the spec has no record of its own, so that none would be listed.
+    for beside in ["", "dns \"t\" type=\"TXT\" name=\"t.{env}\" content=\"t\""] {
+        for record in [
+            json!({"type": "A", "content": "192.0.2.7"}),
+            json!({"type": "CNAME", "content": "a.example", "proxied": true}),
+        ] {
+            let env = env(beside, "");
+            let _first = env.envc(&APPLY).exits(0);
+            let record_id = their_record(&env, &record);
+            env.write("environment.kdl", &spec(beside, DOMAIN));
+            for command in [&["plan", "--json"][..], &["apply", "--yes", "--json"]] {
+                let refused = env.envc(command).exits(1);
+                says(&refused, &["envc::plan::name_taken", &record_id, "remove that DNS record"]);
+            }
+            assert!(scripts(&env).is_empty());
+            // A text there is in nobody's way.
+            let path = format!("/zones/{}/dns_records/{record_id}", zone(&env));
+            let _gone = env.cloud().call(&Method::DELETE, &path, None);
+            let _text = their_record(&env, &json!({"type": "TXT", "content": "\"x\""}));
+            let _made = env.envc(&APPLY).exits(0);
+            // What is there is not looked for again.
+            let ran = env.envc(&["plan", "--detailed-exitcode", "-v"]).exits(0);
+            let lists = if beside.is_empty() { 2 } else { 3 };
+            says(&ran, &[&format!("this plan took {lists} requests")]);
+        }
+    }
+}
+
+#[test]
+fn of_two_records_at_a_host_both_have_to_go_before_a_domain_takes_it() {
+    let record = "dns \"d\" type=\"A\" name=\"x.{env}\" content=\"192.0.2.1\"";
+    let env = env(record, "");
+    let _first = env.envc(&APPLY).exits(0);
+    let theirs = their_record(&env, &json!({"type": "AAAA", "content": "2001:db8::1"}));
+    env.write("environment.kdl", &spec("", DOMAIN));
+    let refused = env.envc(&["apply", "--yes", "--json"]).exits(1);
+    says(&refused, &["envc::plan::name_taken", &theirs]);
+    assert_eq!(records(&env).len(), 2);
+}
+
+#[test]
+fn a_token_that_may_not_list_records_makes_a_domain_all_the_same() {
+    let env = env("", DOMAIN);
+    let ran = env.envc_with_faults("deny=dns", &APPLY).exits(0);
+    says(&ran, &["created worker-domain.web"]);
+    assert_eq!(scripts(&env).len(), 1);
+}
+
 /// Script of each route.
 fn routes(env: &TestEnv) -> Vec<String> {
     let path = format!("/zones/{}/workers/routes", zone(env));

@@ -184,6 +184,7 @@ impl<'a> Differ<'a> {
     fn finish(mut self) -> Diff {
         self.refuse_taken_names();
         self.refuse_held_names();
+        self.refuse_held_hosts();
         self.tell_what_is_held();
         if self.protect {
             let deletes = self.out.changes.iter().filter(|change| change.action == Action::Delete);

@@ -1,6 +1,6 @@
 //! What proves that something is ours, and the refusals where nothing does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, Desired, KindId, Marker, PhysicalName};
 use envc_kinds::{Held, Place, kind};
@@ -184,6 +184,48 @@ impl Differ<'_> {
             refusals.extend(in_the_way.map(|held| held_name(change, held)));
         }
         self.out.refusals.extend(refusals);
+    }
+
+    /// Invariant: a host that something of another kind has is refused in the plan, unless this plan
+    /// takes it from there.
+    pub(super) fn refuse_held_hosts(&mut self) {
+        let changes = &self.out.changes;
+        let mut hosts_of: BTreeMap<KindId, BTreeMap<String, Vec<&Seen>>> = BTreeMap::new();
+        let mut refusals = Vec::new();
+        for change in changes {
+            let others = kind(change.address.kind()).shares_hosts_with();
+            if others.is_empty() {
+                continue;
+            }
+            let Some(host) = hosts::takes(change) else { continue };
+            let goes = |id: KindId, seen: &Seen| {
+                changes.iter().any(|other| {
+                    other.address.kind() == id
+                        && other.id.as_ref() == Some(&seen.observed.id)
+                        && hosts::frees(other).as_ref() == Some(&host)
+                })
+            };
+            let in_the_way = others.iter().find_map(|id| {
+                let by_host = hosts_of.entry(*id).or_insert_with(|| self.index.by_host(*id));
+                let mut near = by_host.get(&host).into_iter().flatten().copied();
+                Some((*id, near.find(|seen| !goes(*id, seen))?))
+            });
+            refusals.extend(in_the_way.map(|(id, seen)| held_host(change, id, seen)));
+        }
+        self.out.refusals.extend(refusals);
+    }
+}
+
+fn held_host(change: &Change, id: KindId, seen: &Seen) -> Refusal {
+    let noun = kind(id).noun();
+    Refusal {
+        code: "envc::plan::name_taken",
+        address: change.address.clone(),
+        message: format!(
+            "{} cannot be named `{}`: the {noun} `{}` (ID {}) has that host",
+            change.address, change.name, seen.observed.name, seen.observed.id
+        ),
+        help: format!("remove that {noun} first where nobody needs it, or choose another host"),
     }
 }
 
