@@ -24,6 +24,7 @@ impl<'a> Scope<'a> {
         let mut later = settings::later(merged, project);
         self.check_settings();
         self.check_consumers();
+        self.check_worker_cycles();
         let lets = self.all_lets();
         let mut resources = self.resources(&existing);
         let workers: Vec<Worker> = merged

@@ -61,4 +61,5 @@ codes! {
     CONFLICT "conflict" "Two settings of a resource exclude each other."
     BINDING_TARGET "binding_target" "A binding names exactly one resource."
     UNKNOWN_POOL "unknown_pool" "A lease names a pool that the edge does not declare."
+    WORKER_CYCLE "worker_cycle" "Workers that envc deploys are bound to Durable Objects of one another in a circle."
 }

@@ -37,6 +37,7 @@ mod spec;
 mod suggest;
 mod taint;
 mod worker_checks;
+mod worker_cycle;
 mod workers;
 
 pub use branch::{branch_id, identity_from_branch};

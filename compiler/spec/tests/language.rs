@@ -371,6 +371,41 @@ fn a_name_at_its_kinds_limit_passes_and_one_more_is_refused_with_the_sum() {
     }
 }
 
+/// A Worker that envc deploys, with a class of its own and bound to those of others.
+fn worker(name: &str, deploy: &str, others: &[&str]) -> String {
+    let bound = others.iter().fold(String::new(), |all, other| {
+        format!(
+            "{all}  durable-object \"{}\" class=\"Room\" worker=\"{other}\"\n",
+            other.to_uppercase()
+        )
+    });
+    format!(
+        "worker \"{name}\" path=\"{name}\" {deploy} compatibility-date=\"2026-09-01\" {{\n\
+         {bound}  durable-object \"OWN\" class=\"Room\"\n\
+         migration tag=\"v1\" {{ new-sqlite-classes \"Room\" }}\n}}\n"
+    )
+}
+
+#[test]
+fn workers_that_need_one_another_first_are_a_mistake_only_where_envc_deploys_all_of_them() {
+    const BUNDLE: &str = "deploy=\"bundle\" bundle=\"dist\"";
+    let of = |workers: &[String]| format!("{LOCAL}{}", workers.concat());
+    let b = || worker("b", BUNDLE, &["a"]);
+    check(&of(&[worker("a", BUNDLE, &["b"]), b()]), &[codes::WORKER_CYCLE]);
+    // Its own class, twice the same Worker, and a way that ends are no circle.
+    check(&of(&[worker("a", BUNDLE, &["a"]), b()]), &[]);
+    check(&of(&[worker("a", BUNDLE, &[]), b(), worker("c", BUNDLE, &["a", "b"])]), &[]);
+    // What wrangler deploys is there, as far as envc knows.
+    check(&of(&[worker("a", "", &["b"]), b()]), &[]);
+    // Where one type alone has it, it is told once, and of that type.
+    let drops = "environment \"free\" { identity \"free-{env.pr}\" ; when pr ; without worker \"b\"\n\
+                 worker \"a\" { durable-object \"B\" class=\"Room\" } }\n";
+    check(
+        &format!("{drops}{}", of(&[worker("a", BUNDLE, &["b"]), b()])),
+        &[codes::UNKNOWN_REFERENCE, codes::WORKER_CYCLE],
+    );
+}
+
 fn check_whole(node: &str, project: &str, codes: &[&str]) {
     let text = format!(
         "project \"{project}\"\nenvironment \"local\" default {{ identity branch max-length=20 unique }}\n{node}"

@@ -74,6 +74,18 @@ fn nodes() -> Vec<Case> {
             "too_many_types",
         ),
         (
+            "a circle of Workers",
+            lines(4_000, |at| {
+                let next = (at + 1) % 4_000;
+                format!(
+                    "worker \"w{at}\" path=\"w{at}\" deploy=\"bundle\" bundle=\"dist\" \
+                     compatibility-date=\"2026-09-01\" {{\n\
+                     durable-object \"NEXT\" class=\"Room\" worker=\"w{next}\"\n}}"
+                )
+            }),
+            "worker_cycle",
+        ),
+        (
             "a mistake in each of 90,000 nodes",
             lines(90_000, |at| format!("kvv \"n{at}\"")),
             "unknown_node",

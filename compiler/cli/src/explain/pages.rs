@@ -109,5 +109,6 @@ pages! {
     "unused_secret"
     "useless_allow"
     "without_nothing"
+    "worker_cycle"
     "wrong_type"
 }

@@ -184,6 +184,9 @@ const OBJECT: NodeRule = NodeRule {
         optional("worker", Type::Resource("worker"), "The worker that defines it, if another.")
             .otherwise("this worker"),
     ],
+    notes: &[
+        "Workers with `deploy=\"bundle\"` are not bound to one another in a circle (`worker_cycle`).",
+    ],
     ..EMPTY
 };
 
