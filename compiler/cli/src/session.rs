@@ -307,6 +307,14 @@ impl<'a> Session<'a> {
         self.head.identity.is_per_pr() && !self.shares_state()
     }
 
+    /// True where an apply makes nothing in the account, so that nothing is recorded of it: all that
+    /// the type has is `existing`, or it has files alone.
+    pub(crate) fn makes_nothing(&self) -> bool {
+        let environment = &self.environment;
+        environment.leases.is_empty()
+            && !environment.resources.values().any(envc_core::Desired::is_managed)
+    }
+
     /// What is recorded of this machine's working copies.
     pub(crate) fn registry_document(&self) -> Result<Document, CommandError> {
         Registry::new(&self.state_dir).read()

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use envc_core::{Address, Mode};
 use envc_exec::ports::StateStore as _;
 use envc_plan::{State, recorded_values};
 use serde_json::{Map, Value as Json, json};
@@ -35,6 +36,7 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
         Some(state) => {
             format!("account {}, {} resources:", state.key.account, state.resources.len())
         }
+        None if session.makes_nothing() => "nothing in the account is of its own making".to_owned(),
         None => "not applied yet".to_owned(),
     });
     let resources = state.iter().flat_map(|state| &state.resources);
@@ -45,6 +47,16 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
                 .trim_end()
                 .to_owned(),
         );
+    }
+    let existing = existing(&session);
+    for (address, (id, name)) in &existing {
+        let (id, name) = (id.unwrap_or_default(), name.unwrap_or_default());
+        let line = format!(
+            "  {:<24} {:<48} {id}",
+            address.to_string(),
+            format!("{name} (existing)").trim_start()
+        );
+        lines.push(line.trim_end().to_owned());
     }
     for (pool, lease) in state.iter().flat_map(|state| &state.leases) {
         let id = lease.grant.as_ref().map_or("asked for, and not known yet", |grant| &grant.id);
@@ -75,13 +87,17 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
             (address.to_string(), json!({ "name": recorded.name, "id": recorded.id }))
         })
         .collect();
+    let existing: BTreeMap<String, Json> = existing
+        .iter()
+        .map(|(address, (id, name))| (address.to_string(), json!({ "name": name, "id": id })))
+        .collect();
     session.ui.event(
         "environment",
         json!({
             "project": session.project, "env": session.id, "type": session.head.name,
-            "cloud": session.cloud.value.as_str(), "applied": state.is_some(),
+            "cloud": session.cloud.value.as_str(), "applied": state.is_some() || session.makes_nothing(),
             "account": state.as_ref().map(|state| &state.key.account),
-            "resources": recorded, "ports": session.environment.instance.ports,
+            "resources": recorded, "existing": existing, "ports": session.environment.instance.ports,
             "files": own.iter().map(|(key, _)| OutDir::shown(key)).collect::<Vec<_>>(),
         }),
     );
@@ -117,15 +133,15 @@ fn section<K: std::fmt::Display, V: std::fmt::Display>(
 
 pub(super) fn output(app: &App, args: &OutputArgs) -> Result<ExitCode, CommandError> {
     let (session, state) = open(app, &args.target)?;
-    let Some(state) = state else {
+    if state.is_none() && !session.makes_nothing() {
         return Err(CommandError::new(
             ExitCode::UnknownEnvironment,
             format!("`{}` is not applied yet, so it has no outputs", session.id),
         )
         .hint(format!("apply it first: {}", session.apply_command(&[])))
         .code("envc::cli::not_applied"));
-    };
-    let values = values(&session, &state);
+    }
+    let values = values(&session, state.as_ref());
     match &args.only {
         None => {
             let lines: Vec<String> =
@@ -150,17 +166,21 @@ pub(super) fn output(app: &App, args: &OutputArgs) -> Result<ExitCode, CommandEr
 }
 
 /// Every output by its name in references. Never a secret: tokens are not recorded.
-fn values(session: &Session<'_>, state: &State) -> BTreeMap<String, String> {
+fn values(session: &Session<'_>, state: Option<&State>) -> BTreeMap<String, String> {
     let mut values = BTreeMap::new();
     values.insert("env".to_owned(), session.id.clone());
     values.insert("env.type".to_owned(), session.head.name.clone());
-    for (address, recorded) in &state.resources {
+    for (address, (id, name)) in existing(session) {
+        values.extend(id.map(|id| (format!("{address}.id"), id.to_owned())));
+        values.extend(name.map(|name| (format!("{address}.name"), name.to_owned())));
+    }
+    for (address, recorded) in state.iter().flat_map(|state| &state.resources) {
         if recorded.parent.is_none() {
             values.insert(format!("{address}.id"), recorded.id.clone());
             values.insert(format!("{address}.name"), recorded.name.clone());
         }
     }
-    for (lease, known) in recorded_values(&session.environment.leases, Some(state)) {
+    for (lease, known) in recorded_values(&session.environment.leases, state) {
         for (attribute, value) in known {
             values.insert(format!("lease.{lease}.{attribute}"), value);
         }
@@ -173,6 +193,20 @@ fn values(session: &Session<'_>, state: &State) -> BTreeMap<String, String> {
         values.insert(format!("port.{owner}"), port.to_string());
     }
     values
+}
+
+/// What is `existing`, each by what the spec says of it: its identifier or its name. The other one is
+/// told by the account alone, and nothing of it is recorded.
+fn existing<'s>(
+    session: &'s Session<'_>,
+) -> BTreeMap<&'s Address, (Option<&'s str>, Option<&'s str>)> {
+    let all = session.environment.resources.values();
+    all.filter_map(|wanted| match &wanted.mode {
+        Mode::Managed => None,
+        Mode::ExistingId(id) => Some((&wanted.address, (Some(id.as_str()), None))),
+        Mode::ExistingName => Some((&wanted.address, (None, Some(wanted.name.as_str())))),
+    })
+    .collect()
 }
 
 /// The session and the state, without a connection: the state is found by its environment.
