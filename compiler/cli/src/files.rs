@@ -191,6 +191,13 @@ impl Files<'_> {
         Ok(if fsio::remove(&path)? { Removal::Removed } else { Removal::Absent })
     }
 
+    /// True where [`Files::remove`] would remove it.
+    pub fn is_removed(&self, path: &str, record: &FileRecord) -> bool {
+        let there =
+            self.path(path).ok().and_then(|it| fsio::read(&it, FILE_BYTES_MAX).ok().flatten());
+        there.is_some_and(|there| record.is_of(&self.digest.of(there)))
+    }
+
     fn path(&self, relative: &str) -> Result<PathBuf, CommandError> {
         fsio::inside(self.root, relative).map_err(|error| {
             CommandError::from(error)
@@ -232,7 +239,7 @@ pub fn edited(edited: &[(&GeneratedFile, bool, Option<String>)]) -> CommandError
         });
     }
     error
-        .hint("move your changes to the spec or its template, or pass --force to overwrite them")
+        .hint("move your changes to the spec or its template, or let apply overwrite them with --force")
         .code("envc::cli::file_edited")
 }
 

@@ -93,6 +93,26 @@ pub(crate) struct Written {
     pub(crate) written: Vec<String>,
     /// As they should be already.
     pub(crate) unchanged: Vec<String>,
+    /// Not asked for any more, and taken away.
+    pub(crate) removed: Vec<String>,
+}
+
+/// What an apply would do to files.
+#[derive(Debug, Default)]
+pub(crate) struct Outlook {
+    /// Made or changed.
+    pub(crate) write: Vec<String>,
+    /// Not asked for any more.
+    pub(crate) remove: Vec<String>,
+    /// Why an apply would refuse.
+    pub(crate) refusal: Option<CommandError>,
+}
+
+impl Outlook {
+    /// True where an apply changes no file, and refuses none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.write.is_empty() && self.remove.is_empty() && self.refusal.is_none()
+    }
 }
 
 impl Sources {
@@ -291,11 +311,7 @@ fn not_another_environments(
 
 /// True when every file is on disk as recorded, and recorded with the fingerprint that rendering
 /// with stand-ins gives: nothing has to be fetched or written.
-pub(crate) fn up_to_date(
-    session: &Session<'_>,
-    stand_ins: &[GeneratedFile],
-    writing: &Writing,
-) -> bool {
+fn up_to_date(session: &Session<'_>, stand_ins: &[GeneratedFile], writing: &Writing) -> bool {
     let records = &session.record().files;
     let root = writing.root(session);
     stand_ins.iter().all(|file| {
@@ -306,6 +322,58 @@ pub(crate) fn up_to_date(
         let same = on_disk.is_some_and(|bytes| session.digest.of(bytes) == record.digest);
         same && record.env == session.id && record.fingerprint == file.fingerprint
     })
+}
+
+/// The files of this environment that the spec does not ask for any more: where they are recorded, and
+/// their paths.
+fn unwanted<'r>(
+    session: &Session<'_>,
+    files: &[GeneratedFile],
+    writing: &Writing,
+    known: &'r BTreeMap<String, FileRecord>,
+) -> Vec<(&'r String, &'r str, &'r FileRecord)> {
+    let wanted: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    let own = known.iter().filter(|(_, record)| record.env == session.id);
+    own.filter_map(|(key, record)| Some((key, writing.path_of(key)?, record)))
+        .filter(|(_, path, _)| !wanted.contains(path))
+        .collect()
+}
+
+/// True where nothing has to be fetched, written or taken away.
+pub(crate) fn nothing_to_do(
+    session: &Session<'_>,
+    stand_ins: &[GeneratedFile],
+    writing: &Writing,
+) -> bool {
+    let known = session.record().files.clone();
+    up_to_date(session, stand_ins, writing)
+        && unwanted(session, stand_ins, writing, &known).is_empty()
+}
+
+/// What an apply would do to the files, by their content with stand-ins. `final_content`: they have
+/// none, so that a diff tells what it is.
+pub(crate) fn outlook(
+    session: &Session<'_>,
+    stand_ins: &[GeneratedFile],
+    final_content: bool,
+    writing: &Writing,
+) -> Outlook {
+    let known = session.record().files.clone();
+    let handler = Files { root: writing.root(session), digest: &session.digest };
+    let is_written = |file: &&GeneratedFile| {
+        let record = known.get(&writing.key(&file.path));
+        !up_to_date(session, std::slice::from_ref(*file), writing)
+            && matches!(handler.decide(file, record), Ok(Decision::Create | Decision::Update))
+    };
+    let unwanted = unwanted(session, stand_ins, writing, &known).into_iter();
+    Outlook {
+        write: stand_ins.iter().filter(is_written).map(|file| writing.shown(&file.path)).collect(),
+        remove: unwanted
+            .filter(|(_, path, record)| handler.is_removed(path, record))
+            .map(|(_, path, _)| writing.shown(path))
+            .collect(),
+        refusal: precheck(session, stand_ins, final_content, writing).err(),
+    }
 }
 
 /// Invariant: what will be written is recorded before any of it is. Killed in between, the next
@@ -383,35 +451,37 @@ pub(crate) fn write(
             records.insert(key, Some(noted));
         }
     }
-    remove_unwanted(session, &handler, files, writing, &mut records)?;
+    written.removed = remove_unwanted(session, &handler, files, writing, &mut records)?;
     if !records.is_empty() {
         session.change_record(|copy| copy.note_files(records, session.clock.unix_s()))?;
     }
     Ok(written)
 }
 
-/// Removes the files that the spec does not ask for any more.
+/// Removes the files that the spec does not ask for any more; those that were there come back.
 fn remove_unwanted(
     session: &Session<'_>,
     handler: &Files<'_>,
     files: &[GeneratedFile],
     writing: &Writing,
     records: &mut BTreeMap<String, Option<FileRecord>>,
-) -> Result<(), CommandError> {
-    let wanted: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+) -> Result<Vec<String>, CommandError> {
+    let mut removed = Vec::new();
     let known = session.record().files.clone();
-    for (key, record) in known.iter().filter(|(_, record)| record.env == session.id) {
-        let Some(path) = writing.path_of(key).filter(|path| !wanted.contains(path)) else {
-            continue;
-        };
+    for (key, path, record) in unwanted(session, files, writing, &known) {
         handler.sweep(path, record)?;
-        if handler.remove(path, record)? == files::Removal::Kept {
-            let shown = writing.shown(path);
-            session
+        let shown = writing.shown(path);
+        match handler.remove(path, record)? {
+            files::Removal::Kept => session
                 .ui
-                .warn(&format!("{shown} is not generated any more; it was edited, so it stays"));
+                .warn(&format!("{shown} is not generated any more; it was edited, so it stays")),
+            files::Removal::Removed => {
+                session.ui.event("file_removed", json!({ "path": shown }));
+                removed.push(shown);
+            }
+            files::Removal::Absent => {}
         }
         records.insert(key.clone(), None);
     }
-    Ok(())
+    Ok(removed)
 }

@@ -58,6 +58,54 @@ fn unchanged_files_are_not_touched_and_lost_ones_come_back() {
 }
 
 #[test]
+fn a_plan_tells_of_files_what_an_apply_would_do() {
+    let env = applied();
+    let counted = &["plan", "--detailed-exitcode"];
+    assert_eq!(env.envc(counted).exits(0).stdout, "No changes.\n");
+    // Edited: apply refuses, and so the plan is no promise that it has nothing to do.
+    let whole = env.read("wrangler.jsonc").unwrap();
+    env.write("wrangler.jsonc", &format!("{whole}// mine\n"));
+    let ran = env.envc(counted).exits(2);
+    says(&ran, &["apply will refuse: wrangler.jsonc would be overwritten", "-// mine", "--force"]);
+    assert!(!ran.stdout.contains("Files to write"), "{ran}");
+    says(&env.envc(&["plan", "--json"]).exits(0), &["\"event\":\"files\"", "file_edited"]);
+    let _refused = env.envc(&["apply"]).exits(1);
+    env.write("wrangler.jsonc", &whole);
+    // What it would hold has changed, and it is as envc left it.
+    edit(&env, "var \"ENVIRONMENT\"", "var \"STAGE\"");
+    says(&env.envc(counted).exits(2), &["Files to write: wrangler.jsonc"]);
+    let _applied = env.envc(&["apply"]).exits(0);
+    // Git would commit it.
+    let _added = env.git(&["add", "-f", ".env"]);
+    says(&env.envc(counted).exits(2), &["apply will refuse", "git rm --cached .env"]);
+    let _taken = env.git(&["rm", "-q", "--cached", ".env"]);
+    assert_eq!(env.envc(counted).exits(0).stdout, "No changes.\n");
+}
+
+#[test]
+fn a_file_that_the_spec_drops_goes_with_the_next_apply_whatever_else_stays() {
+    let env = applied();
+    let text = env.read("environment.kdl").unwrap();
+    let begin = text.find("dotenv \".env\"").unwrap();
+    let end = begin + text.get(begin..).unwrap().find("\n}").unwrap() + 2;
+    let without = format!("{}{}", text.get(..begin).unwrap(), text.get(end..).unwrap());
+    env.write("environment.kdl", &without);
+    says(&env.envc(&["plan", "--detailed-exitcode"]).exits(2), &["Files to remove: .env\n"]);
+    says(&env.envc(&["apply"]).exits(0), &["removed .env", "Applied"]);
+    assert_eq!(env.read(".env"), None);
+    let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+    // One that a person edited stays, and is theirs from then on.
+    env.write("environment.kdl", &text);
+    let _back = env.envc(&["apply"]).exits(0);
+    env.write(".env", "MINE=1\n");
+    env.write("environment.kdl", &without);
+    let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+    says(&env.envc(&["apply"]).exits(0), &["it was edited, so it stays", "Nothing to do"]);
+    assert_eq!(env.read(".env").as_deref(), Some("MINE=1\n"));
+    assert!(!format!("{}", env.envc(&["apply"]).exits(0)).contains("edited"));
+}
+
+#[test]
 fn what_a_person_edited_is_not_overwritten_without_force() {
     let env = applied();
     let edited = env.read("wrangler.jsonc").unwrap().replace("\"dev\"", "\"mine\"");

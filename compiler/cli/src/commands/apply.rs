@@ -315,7 +315,7 @@ impl Apply<'_> {
         let stand_ins = sources.render(&self.session, &sources.with_stand_ins(resources))?;
         let fingerprints: BTreeMap<String, Digest> =
             stand_ins.iter().map(|file| (file.path.clone(), file.fingerprint.clone())).collect();
-        if generated::up_to_date(&self.session, &stand_ins, &self.writing) {
+        if generated::nothing_to_do(&self.session, &stand_ins, &self.writing) {
             let unchanged = stand_ins.into_iter().map(|file| file.path).collect();
             return Ok(Written { unchanged, ..Written::default() });
         }
@@ -367,6 +367,9 @@ impl Apply<'_> {
         for path in &written.written {
             session.ui.say(&format!("wrote {path}"));
         }
+        for path in &written.removed {
+            session.ui.say(&format!("removed {path}"));
+        }
         let endpoints: Vec<_> = session
             .environment
             .endpoints
@@ -379,12 +382,13 @@ impl Apply<'_> {
                 "env": session.id, "type": session.head.name, "cloud": session.cloud.value.as_str(),
                 "steps": report.done, "requests": requests, "ms": ms,
                 "files": written.written, "files_unchanged": written.unchanged,
+                "files_removed": written.removed,
                 "urls": endpoints,
                 "leases": report.leases.iter().map(|(pool, leased)| (pool, &leased.id))
                     .collect::<BTreeMap<_, _>>(),
             }),
         );
-        let nothing = report.done == 0 && written.written.is_empty();
+        let nothing = report.done == 0 && written.written.is_empty() && written.removed.is_empty();
         let mut lines = Vec::new();
         for endpoint in session.environment.endpoints.iter().filter(|_| !nothing) {
             lines.push(format!("  {:<14} {}", endpoint.name, endpoint.url));

@@ -18,7 +18,7 @@ use crate::{
     error::CommandError,
     exit_code::ExitCode,
     fsio,
-    generated::{self, Sources, Writing},
+    generated::{self, Outlook, Sources, Writing},
     interrupt::Interrupt,
     outside::{self, Missing, Unfit},
     pools::{self, Access, LeaseFacts},
@@ -96,12 +96,10 @@ async fn plan(
     show_plan(session.ui, plan, true);
     let claims = says_claim(&engine, session);
     let files = match sources {
-        Some(sources) => files_to_write(session, sources, plan, known)?,
-        None => Vec::new(),
+        Some(sources) => files_of(session, sources, plan, known)?,
+        None => Outlook::default(),
     };
-    if !files.is_empty() {
-        session.ui.result(&format!("Files to write: {}", files.join(", ")));
-    }
+    tell_files(session, &files);
     let budget = engine.client.budget();
     session.ui.event("budget", json!({ "sent": budget.sent, "left": budget.left }));
     if let Some(left) = budget.left {
@@ -158,22 +156,33 @@ fn refuse_unknown(plan: &envc_plan::Plan, missing: &Missing) -> Result<(), Comma
         .code("envc::cli::unknown_in_plan"))
 }
 
-/// The files that apply would write.
-fn files_to_write(
+/// What apply would do to files.
+fn files_of(
     session: &Session<'_>,
     sources: &Sources,
     plan: &envc_plan::Plan,
     leases: BTreeMap<String, LeaseFacts>,
-) -> Result<Vec<String>, CommandError> {
+) -> Result<Outlook, CommandError> {
     if session.bound_elsewhere().is_some() {
-        return Ok(Vec::new());
+        return Ok(Outlook::default());
     }
     let files = sources.render(session, &stand_ins(session, sources, plan, leases))?;
-    Ok(files
-        .into_iter()
-        .filter(|file| {
-            !generated::up_to_date(session, std::slice::from_ref(file), &Writing::default())
-        })
-        .map(|file| file.path)
-        .collect())
+    let is_final = plan.steps.is_empty() && !sources.needs_secrets_of_the_cloud();
+    Ok(generated::outlook(session, &files, is_final, &Writing::default()))
+}
+
+fn tell_files(session: &Session<'_>, files: &Outlook) {
+    if files.is_empty() {
+        return;
+    }
+    session.ui.event("files", json!({ "write": files.write, "remove": files.remove }));
+    for (what, paths) in [("write", &files.write), ("remove", &files.remove)] {
+        if !paths.is_empty() {
+            session.ui.result(&format!("Files to {what}: {}", paths.join(", ")));
+        }
+    }
+    if let Some(refusal) = &files.refusal {
+        let message = format!("apply will refuse: {}", refusal.message);
+        session.ui.caution(&CommandError { message, ..refusal.clone() });
+    }
 }
