@@ -128,7 +128,8 @@ pub struct CommonArgs {
     /// Without colour; so does the variable `NO_COLOR`.
     #[arg(long, global = true)]
     pub no_color: bool,
-    /// Say only what went wrong.
+    /// Say what went wrong, warnings, and what was asked for, such as the plan of `plan`; nothing of
+    /// what was done.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Say more.
@@ -277,7 +278,7 @@ pub struct DestroyArgs {
     /// Approve without being asked.
     #[arg(short, long)]
     pub yes: bool,
-    /// Keep this resource, such as d1.webapp; may be repeated.
+    /// Keep this resource, such as d1.webapp, with what it refers to; may be repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub keep: Vec<Address>,
     /// An environment that nothing knows is no failure.

@@ -82,28 +82,26 @@ pub(crate) fn refuse_other_type(
     id: &str,
     recorded: Option<&str>,
 ) -> Result<(), CommandError> {
-    let refused = |of: &str, why: &str| {
+    let refused = |why: String, hint: String| {
         Err(CommandError::usage(format!("`{id}` is no environment of type `{}`: {why}", head.name))
-            .hint(format!("name its own type: {of} --id {id}, or leave the type out"))
+            .hint(hint)
             .code("envc::cli::other_type"))
     };
+    let name_it = |of: &str| format!("name its own type: {of} --id {id}, or leave the type out");
     if let Some(other) = spec.could_be_fixed(id, &head.name) {
-        return refused(&other.name, &format!("it is the ID of type `{}`", other.name));
+        return refused(format!("it is the ID of type `{}`", other.name), name_it(&other.name));
     }
     if let Identity::Text { pattern, .. } = &head.identity
         && spec.could_be_fixed(id, "").is_none()
     {
-        let message = format!(
-            "`{id}` is no environment of type `{}`: those have the ID `{pattern}`",
-            head.name
+        return refused(
+            format!("those have the ID `{pattern}`"),
+            "leave out --id, or name another type".to_owned(),
         );
-        return Err(CommandError::usage(message)
-            .hint("leave out --id, or name another type")
-            .code("envc::cli::other_type"));
     }
     // A type that the spec does not have any more was perhaps renamed.
     match recorded.filter(|recorded| *recorded != head.name && spec.head(recorded).is_some()) {
-        Some(other) => refused(other, &format!("it was made as type `{other}`")),
+        Some(other) => refused(format!("it was made as type `{other}`"), name_it(other)),
         None => Ok(()),
     }
 }

@@ -126,6 +126,14 @@ impl Ui {
         }
     }
 
+    /// What became of what was done, to standard output, unless `--quiet`: nobody asked for it, and the
+    /// exit code says as much. What a command is there to tell is a [`Ui::result`].
+    pub fn outcome(&self, text: &str) {
+        if !self.options.quiet {
+            self.result(text);
+        }
+    }
+
     /// A text that is the result, to standard output, to the byte: nothing is added at its end, and
     /// nothing is taken out as a control character. Not with `--json`: there it is an event.
     pub fn verbatim(&self, text: &str) {
@@ -357,6 +365,7 @@ pub(crate) mod tests {
 
     fn everything(ui: &Ui) {
         ui.result("result");
+        ui.outcome("done");
         ui.event("applied", serde_json::json!({"count": 1}));
         ui.say("talk");
         ui.detail("detail");
@@ -369,7 +378,7 @@ pub(crate) mod tests {
     fn results_and_talk_go_apart() {
         let (terminal, out, err) = ui(UiOptions::default());
         everything(&terminal);
-        assert_eq!(out.text(), "result\n");
+        assert_eq!(out.text(), "result\ndone\n");
         assert_eq!(
             err.text(),
             "talk\nwarning: careful\nwarning: not told\nhint: tell\nerror: no\n"

@@ -17,6 +17,7 @@ mod graph;
 mod hosts;
 mod inspect;
 mod jsonc;
+mod keep;
 mod kept;
 mod known;
 mod leases;
@@ -40,6 +41,7 @@ pub use files::{
 };
 pub use graph::order as graph_order;
 pub use inspect::{Template, inspect};
+pub use keep::keep_with_needs;
 pub use leases::{LeaseValues, holder, recorded_values, values as lease_values};
 pub use lookalikes::{Lookalike, lookalikes};
 pub use migrations::{MigrationFile, sort_migrations};

@@ -73,3 +73,27 @@ fn what_somebody_takes_away_from_a_consumer_is_told_and_set_again() {
     assert_eq!(after, before);
     unchanged(&env);
 }
+
+#[test]
+fn somebody_elses_consumer_is_refused_with_a_way_out_that_there_is() {
+    let env = fresh();
+    let spec = env.read("environment.kdl").unwrap().replace(
+        "\"local\" default { identity branch max-length=20 unique }",
+        "\"staging\" default { identity \"staging\" }",
+    );
+    env.write("environment.kdl", &spec.replace(&format!("{CONSUME};"), ""));
+    let _staging = env.envc(&["apply", "staging", "--yes", "--rebind"]).exits(0);
+    let queues = env.cloud().of_account(&Method::GET, "/queues", None);
+    let queue =
+        queues.as_array().unwrap().iter().find(|it| it["queue_name"] == "shop--jobs--staging");
+    let path = format!("/queues/{}/consumers", queue.unwrap()["queue_id"].as_str().unwrap());
+    let listing = env.cloud_listing();
+    let theirs =
+        listing.names("worker").into_iter().find(|name| !name.ends_with("staging")).unwrap();
+    let theirs = json!({"type": "worker", "script_name": theirs});
+    let _made = env.cloud().of_account(&Method::POST, &path, Some(&theirs));
+    env.write("environment.kdl", &spec);
+    let refused = env.envc(&["apply", "staging", "--yes"]).exits(1).to_string();
+    assert!(refused.contains("remove that queue consumer first"), "{refused}");
+    assert!(refused.contains("another queue") && !refused.contains("existing"), "{refused}");
+}

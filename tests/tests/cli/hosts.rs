@@ -244,6 +244,7 @@ fn a_domain_that_nothing_proves_ours_stays_with_its_worker() {
     theirs(&env);
     env.write("environment.kdl", &fixed("", DOMAIN));
     let refused = env.envc(&["apply", "--yes", "--json"]).exits(1);
-    says(&refused, &["envc::plan::not_ours"]);
+    says(&refused, &["envc::plan::not_ours", "remove that Worker domain first", "another host"]);
+    assert!(!format!("{refused}").contains("`existing`"), "{refused}");
     assert_eq!(scripts(&env), ["theirs"]);
 }

@@ -138,6 +138,27 @@ fn what_exists_is_bound_to_and_never_touched() {
 }
 
 #[test]
+fn quiet_says_what_was_asked_for_and_nothing_of_what_was_done() {
+    let env = TestEnv::new("quickstart");
+    let silent = |args: &[&str]| {
+        let ran = env.envc(args).exits(0);
+        assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""), "{args:?}");
+    };
+    silent(&["check", "-q"]);
+    let plan = env.envc(&["plan", "-q"]).exits(0);
+    says(&plan, &["5 to create", "Files to write"]);
+    assert_eq!(plan.stderr, "");
+    silent(&["apply", "-q"]);
+    silent(&["apply", "-q"]);
+    silent(&["migrate", "apply", "-q"]);
+    assert_eq!(env.envc(&["plan", "-q"]).exits(0).stdout, "No changes.\n");
+    says(&env.envc(&["output", "-q", "--only", "env.type"]).exits(0), &["local\n"]);
+    silent(&["destroy", "-q", "--yes"]);
+    silent(&["destroy", "-q", "--yes", "--if-exists"]);
+    says(&env.envc(&["destroy", "-q", "--yes"]).exits(3), &["nothing to destroy"]);
+}
+
+#[test]
 fn protect_refuses_to_delete_and_to_replace() {
     let env = TestEnv::of_text(
         &FIXED

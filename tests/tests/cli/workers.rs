@@ -217,3 +217,70 @@ fn a_bundle_that_cannot_be_uploaded_is_told_before_any_call() {
     check("worker_no_bundle", &env, &env.envc(&APPLY));
     assert!(env.cloud_listing().is_empty());
 }
+
+#[test]
+fn an_update_that_was_cut_off_is_not_told_as_somebody_elses() {
+    for when in ["before", "after"] {
+        let env = applied();
+        let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+        env.write("dist/index.js", &format!("{}// more\n", env.read("dist/index.js").unwrap()));
+        let begun = |state: &Json| state["intents"].as_array().is_some_and(|all| !all.is_empty());
+        let cut = (1..30).find(|request| {
+            let _ran = env.envc_with_faults(&format!("crash-on={request}:{when}"), &APPLY);
+            env.states().iter().any(|(_, state)| begun(state))
+        });
+        assert!(cut.is_some());
+        let plan = env.envc(&["plan"]).exits(0);
+        says(&plan, &["update worker.web", "an update of it was interrupted"]);
+        for wrong in ["outside envc", "the spec changed", "etag"] {
+            assert!(!plan.stdout.contains(wrong), "{wrong}: {plan}");
+        }
+        let _healed = env.envc(&APPLY).exits(0);
+        let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+    }
+}
+
+#[test]
+fn the_triggers_of_a_renamed_worker_are_made_anew_with_it() {
+    let env = applied();
+    edit(&env, "worker \"web\"", "worker \"web\" name=\"w-{env}\"");
+    let plan = env.envc(&["plan"]).exits(0);
+    says(&plan, &["create worker-crons.web", "worker.web is made anew, and this with it"]);
+    assert!(!plan.stdout.contains("outside envc"), "{plan}");
+    let _renamed = env.envc(&APPLY).exits(0);
+    let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+    // Taken away by somebody, they are told as that.
+    let path = format!("/workers/scripts/w-{}/schedules", id(&env));
+    let _none = env.cloud().of_account(&Method::PUT, &path, Some(&json!([])));
+    says(&env.envc(&["plan"]).exits(0), &["create worker-crons.web", "deleted outside envc"]);
+}
+
+#[test]
+fn a_worker_that_is_kept_keeps_what_it_is_bound_to_and_its_triggers() {
+    for lost in [false, true] {
+        let env = applied();
+        let (script, id) = (script(&env), id(&env));
+        if lost {
+            env.lose_states();
+        }
+        let ran = env.envc(&["destroy", "--yes", "--keep", "worker.web"]).exits(0);
+        let left = env.cloud_listing();
+        for (kind, names) in [
+            ("worker", vec![script.clone()]),
+            ("kv", vec![format!("shop--cache--{id}")]),
+            ("d1", vec![format!("shop--main--{id}")]),
+        ] {
+            assert_eq!(left.names(kind), names, "{ran}");
+        }
+        assert_eq!(left.names("hyperdrive").len(), 1, "{ran}");
+        let path = format!("/workers/scripts/{script}/schedules");
+        let schedules = env.cloud().of_account(&Method::GET, &path, None);
+        assert_eq!(schedules["schedules"].as_array().map(Vec::len), Some(1));
+        if !lost {
+            says(&ran, &["forget kv.cache", "worker.web, which is kept, refers to it"]);
+            says(&ran, &["stays with worker.web", "as asked for"]);
+        }
+        let _gone = env.envc(&["destroy", "--yes"]).exits(0);
+        assert_eq!(env.cloud_listing().objects, Vec::<Object>::new());
+    }
+}

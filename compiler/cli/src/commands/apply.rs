@@ -413,7 +413,7 @@ impl Apply<'_> {
                 ms % 1_000 / 100
             )
         });
-        session.ui.result(&lines.join("\n"));
+        session.ui.outcome(&lines.join("\n"));
     }
 }
 

@@ -55,7 +55,7 @@ fn check(ui: &Ui, app: &App, args: &CheckArgs) -> Result<ExitCode, CommandError>
     }
     let resources = |environment: &Environment| environment.resources.len();
     let all: BTreeSet<_> = samples.values().flat_map(|one| one.resources.keys()).collect();
-    ui.result(&summary(samples.len(), all.len(), warnings));
+    ui.outcome(&summary(samples.len(), all.len(), warnings));
     let types: Vec<_> = samples
         .iter()
         .map(|(name, one)| json!({ "name": name, "resources": resources(one) }))

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Address, Vault};
 use envc_edge_api::Outcome;
 use envc_exec::LeaseQuestion;
-use envc_plan::{Action, CheckedPlan, Goal, Observation, Plan, Recorded, State};
+use envc_kinds::{kind, same_name};
+use envc_plan::{Action, CheckedPlan, Goal, Observation, Plan, Recorded, State, keep_with_needs};
 use serde_json::json;
 
 use super::shared::{not_approved, say_summary, selection_of, show_plan};
@@ -67,7 +68,7 @@ pub(super) fn run(app: &App, args: &DestroyArgs) -> Result<ExitCode, CommandErro
 fn unknown(ui: &crate::ui::Ui, args: &DestroyArgs, why: &str) -> Result<ExitCode, CommandError> {
     if args.if_exists {
         ui.event("destroyed", json!({ "deleted": 0 }));
-        ui.result(&format!("Nothing to destroy: {why}."));
+        ui.outcome(&format!("Nothing to destroy: {why}."));
         return Ok(ExitCode::Done);
     }
     Err(CommandError::new(
@@ -101,7 +102,7 @@ impl Round {
 }
 
 impl Destroy<'_> {
-    async fn run(self) -> Result<ExitCode, CommandError> {
+    async fn run(mut self) -> Result<ExitCode, CommandError> {
         let session = &self.session;
         let reporter = Reporter::new(session.ui);
         let connection = Connection::open(session).await?;
@@ -123,6 +124,8 @@ impl Destroy<'_> {
         let edge = reports::listener(session, edge.as_ref());
         self.is_recorded(&loaded)?;
         self.knows_what_to_keep(&loaded)?;
+        let wanted = &session.environment.resources;
+        self.keep = keep_with_needs(&self.keep, wanted, loaded.state.as_ref());
         let first = self.first(&engine, loaded).await?;
         let over = first.is_over();
         if over && !first.unproven.is_empty() {
@@ -265,7 +268,8 @@ impl Destroy<'_> {
             .iter()
             .map(|change| format!("{} `{}`", change.address, change.name))
             .collect();
-        Err(CommandError::failed(format!("{} are left", counted(left.len(), "resource")))
+        let are = if left.len() == 1 { "is" } else { "are" };
+        Err(CommandError::failed(format!("{} {are} left", counted(left.len(), "resource")))
             .because_text(left.join(", "))
             .hint("run the command again; if they stay, delete them in the dashboard")
             .code("envc::cli::left"))
@@ -314,12 +318,10 @@ impl Destroy<'_> {
         self.round(engine, loaded, &observation).await
     }
 
-    /// True for what was asked to be kept, and for what cannot go without it.
+    /// True for what is kept, and for what lives with it.
     fn is_kept(&self, address: &Address, recorded: &Recorded) -> bool {
-        let place = envc_kinds::Place::default();
-        let lasts = envc_kinds::kind(address.kind()).delete(&place, "x").is_none();
         let with_parent =
-            || recorded.parent.as_ref().is_some_and(|parent| lasts && self.keep.contains(parent));
+            || recorded.parent.as_ref().is_some_and(|parent| self.keep.contains(parent));
         self.keep.contains(address) || with_parent()
     }
 
@@ -343,9 +345,11 @@ impl Destroy<'_> {
             .filter(|wanted| wanted.is_managed() && wanted.parent.is_none())
             .filter(|wanted| !self.keep.contains(&wanted.address))
             .filter(|wanted| {
-                let seen = observation.found.get(&wanted.address.kind());
-                seen.into_iter().flatten().any(|seen| {
-                    seen.observed.name == wanted.name && !known.contains(seen.observed.id.as_str())
+                let id = wanted.address.kind();
+                let seen = observation.found.get(&id).into_iter().flatten();
+                seen.map(|seen| &seen.observed).any(|seen| {
+                    same_name(kind(id), &seen.name, &wanted.name)
+                        && !known.contains(seen.id.as_str())
                 })
             })
             .map(|wanted| (wanted.address.clone(), wanted.name.clone()))
@@ -358,7 +362,7 @@ impl Destroy<'_> {
             0 => String::new(),
             some => format!(", {} given back", counted(some, "preview ID")),
         };
-        self.session.ui.result(&format!(
+        self.session.ui.outcome(&format!(
             "Destroyed `{}`: {} deleted, none left{given_back}; {requests} requests.",
             self.session.id,
             counted(deleted, "resource")

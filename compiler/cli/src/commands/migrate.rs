@@ -180,7 +180,7 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
     let plan = engine::checked(migrations_alone(whole, &files)?)?;
     if plan.plan().steps.is_empty() {
         session.ui.event("migrated_all", json!({ "steps": 0 }));
-        session.ui.result("Nothing to do: every migration is applied.");
+        session.ui.outcome("Nothing to do: every migration is applied.");
         return Ok(ExitCode::Done);
     }
     show_plan(session.ui, plan.plan(), false);
@@ -200,7 +200,7 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
     };
     let report = engine.finished(engine.run(&plan, loaded, running).await?)?;
     session.ui.event("migrated_all", json!({ "steps": report.done }));
-    session.ui.result(&format!(
+    session.ui.outcome(&format!(
         "Migrated {} of `{}`.",
         counted(report.done, "database"),
         session.id

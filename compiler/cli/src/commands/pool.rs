@@ -279,7 +279,7 @@ impl Desk<'_> {
             (None, None) => {}
         }
         self.session.ui.event("released", json!({ "pool": pool, "holder": holder, "id": id }));
-        self.session.ui.result(&match (id, holder) {
+        self.session.ui.outcome(&match (id, holder) {
             (Some(id), Some(holder)) => {
                 format!("Released {id} of pool {pool}, which {holder} held.")
             }
@@ -321,7 +321,7 @@ impl Desk<'_> {
         }
         let stays = added.len() + changed.len() + unchanged.len();
         lines.push(format!("{pool} has {}.", counted(stays, "preview ID")));
-        self.session.ui.result(&lines.join("\n"));
+        self.session.ui.outcome(&lines.join("\n"));
         Ok(ExitCode::Done)
     }
 

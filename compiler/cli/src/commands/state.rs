@@ -94,7 +94,7 @@ async fn release(
         let all: Vec<&str> = claims.all().map(|claim| claim.by.as_str()).collect();
         if all.is_empty() {
             ui.event("released", json!({ "project": project, "released": false }));
-            ui.result(&format!("Nobody claims the project `{project}` {}.", place(office)));
+            ui.outcome(&format!("Nobody claims the project `{project}` {}.", place(office)));
             return Ok(ExitCode::Done);
         }
         return Err(CommandError::failed(format!(
@@ -114,7 +114,7 @@ async fn release(
     }
     office.release(claim).await?;
     ui.event("released", json!({ "project": project, "repository": by, "released": true }));
-    ui.result(&format!(
+    ui.outcome(&format!(
         "Released the project `{project}` {}: {by} claimed it. Names of pull requests' \
          environments prove nothing there until it is claimed again.",
         place(office)

@@ -27,12 +27,13 @@ impl Differ<'_> {
         seen: &'s Seen,
         recorded: Option<&'s Recorded>,
     ) -> (Vec<FieldChange>, bool) {
-        let mut changes = witnessed(kind, seen, recorded);
-        changes.extend(self.taken_back(wanted, kind, seen, recorded));
+        let taken_back = self.taken_back(wanted, kind, seen, recorded);
         let mut replace = false;
         // What an interrupted run may have changed is not what is recorded: without a word of the
         // API it is set again.
         let recorded = recorded.filter(|_| !self.updates.contains(&wanted.address));
+        let mut changes = witnessed(kind, seen, recorded);
+        changes.extend(taken_back);
         let known = OnceCell::new();
         for (field, value) in &wanted.fields {
             let mutability = kind

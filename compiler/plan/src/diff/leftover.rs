@@ -1,7 +1,7 @@
 //! What is there and not wanted any more: dropped from the spec, left by an interrupted run, or
 //! found by name or marker.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use envc_core::{Address, Desired, KindId, Marker};
 use envc_kinds::{Place, kind};
@@ -32,23 +32,41 @@ impl<'a> Differ<'a> {
             let kind = kind(address.kind());
             let dies_with_parent = kind.dies_with_parent()
                 && (!parent_stays || kind.delete(&Place::default(), "x").is_none());
-            let (action, reason) = match seen {
-                _ if dies_with_parent => (Action::Forget, "goes with the resource it belongs to"),
-                // Invariant: what is `existing` stays, also where envc made it once.
-                _ if bound => (Action::Forget, "existing now: it stays in the account"),
-                // Invariant: what another address took over is never deleted under the old one.
-                _ if moved => (Action::Forget, "another address has it now"),
-                _ if self.keep.contains(address) => {
-                    (Action::Forget, "kept in the account, as asked for")
+            let kept = self.keep.contains(address);
+            let stays_with = recorded.parent.as_ref().filter(|it| self.keep.contains(*it));
+            let (action, reason): (_, Cow<'_, str>) = match (seen, stays_with) {
+                (_, Some(parent)) => (Action::Forget, format!("stays with {parent}").into()),
+                _ if dies_with_parent => {
+                    (Action::Forget, "goes with the resource it belongs to".into())
                 }
-                None => (Action::Forget, "gone already: it was deleted outside envc"),
-                Some(_) => (Action::Delete, why),
+                // Invariant: what is `existing` stays, also where envc made it once.
+                _ if bound => (Action::Forget, "existing now: it stays in the account".into()),
+                // Invariant: what another address took over is never deleted under the old one.
+                _ if moved => (Action::Forget, "another address has it now".into()),
+                _ if kept => (Action::Forget, self.why_kept(address).into()),
+                (None, _) => (Action::Forget, "gone already: it was deleted outside envc".into()),
+                (Some(_), _) => (Action::Delete, why.into()),
             };
-            let mut change = doomed(address, recorded, action, reason);
+            let mut change = doomed(address, recorded, action, &reason);
             if let (Action::Delete, Some(seen)) = (action, seen) {
                 change.loses = kind.loses(&seen.observed.fields, None);
             }
             self.out.changes.push(change);
+        }
+    }
+
+    /// What is kept is asked for, or another one that is kept needs it.
+    fn why_kept(&self, address: &Address) -> String {
+        let recorded = self.state.into_iter().flat_map(|state| &state.resources);
+        // What lives with it goes and stays with it.
+        let recorded = recorded.filter(|(_, it)| it.parent.as_ref() != Some(address));
+        let recorded = recorded.filter(|(_, it)| it.needs.contains(address)).map(|(by, _)| by);
+        let wanted = self.desired.values().filter(|it| it.parent.as_ref() != Some(address));
+        let wanted = wanted.filter(|it| it.needs().contains(&address));
+        let mut users = recorded.chain(wanted.map(|it| &it.address));
+        match users.find(|by| self.keep.contains(*by)) {
+            Some(by) => format!("kept in the account: {by}, which is kept, refers to it"),
+            None => "kept in the account, as asked for".to_owned(),
         }
     }
 
@@ -118,7 +136,8 @@ impl<'a> Differ<'a> {
         needs: Vec<Address>,
         reason: &str,
     ) {
-        if self.keep.contains(address) || !self.claim(address.kind(), seen) {
+        // What is kept is claimed, so that nothing else that tells it ours deletes it.
+        if !self.claim(address.kind(), seen) || self.keep.contains(address) {
             return;
         }
         let recorded = Recorded {

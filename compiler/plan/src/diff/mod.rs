@@ -336,9 +336,13 @@ impl<'a> Differ<'a> {
     }
 
     fn create(&mut self, wanted: &'a Desired, recorded: Option<&Recorded>) {
-        let reason = match recorded {
-            Some(recorded) => format!("{} is gone: it was deleted outside envc", recorded.id),
-            None => String::new(),
+        let parent = wanted.parent.as_ref();
+        let reason = match (recorded, parent.filter(|parent| !self.ids.contains_key(*parent))) {
+            (Some(_), Some(parent)) => format!("{parent} is made anew, and this with it"),
+            (Some(recorded), None) => {
+                format!("{} is gone: it was deleted outside envc", recorded.id)
+            }
+            (None, _) => String::new(),
         };
         let mut change = change(wanted, Action::Create, &reason);
         change.fields = wanted
@@ -375,7 +379,7 @@ impl<'a> Differ<'a> {
                      environment made it",
                     seen.observed.id
                 ),
-                help: "bind to it with `existing` in the spec, or choose another name".into(),
+                help: way_out(kind),
             });
             return;
         };
@@ -437,8 +441,11 @@ impl<'a> Differ<'a> {
             }
             (false, true) => Action::ReplaceCreateFirst,
         };
+        // Of what an interrupted run was about to change nobody knows who changed it.
+        let in_doubt = self.updates.contains(&wanted.address);
         let reason = match (action, fields.iter().find(|field| field.forces_replace)) {
             (Action::Keep, _) => "as the spec says".to_owned(),
+            (Action::Update, _) if in_doubt => "an update of it was interrupted".to_owned(),
             (_, Some(field)) => format!("`{}` cannot be changed in place", field.field),
             _ => match recorded {
                 Some(recorded) if drifted(kind, &fields, &self.known_fields(wanted), recorded) => {
@@ -453,7 +460,8 @@ impl<'a> Differ<'a> {
         }
         let mut change = change(wanted, action, &reason);
         change.id = Some(seen.observed.id.clone());
-        let outside = recorded.map(|recorded| drift(kind, seen, recorded, self.sealer));
+        let outside = recorded.filter(|_| !in_doubt);
+        let outside = outside.map(|recorded| drift(kind, seen, recorded, self.sealer));
         change.drift = outside.unwrap_or_default();
         change.loses = loses(kind, wanted, seen, replace);
         // What a replace removes has its own name and zone, so it is told too.
@@ -497,6 +505,24 @@ impl<'a> Differ<'a> {
             message: format!("these resources refer to each other: {}", path.join(" → ")),
             help: "remove one of the references".into(),
         });
+    }
+}
+
+/// What to do about something that is not ours and in the way.
+fn way_out(it: &dyn Kind) -> String {
+    let noun = it.noun();
+    match it.named_by() {
+        _ if it.existing().is_some() => {
+            "bind to it with `existing` in the spec, or choose another name".into()
+        }
+        Some((_, by)) => {
+            let by = kind(by).noun();
+            format!("remove that {noun} first where nobody needs it, or choose another {by}")
+        }
+        None if it.in_zone() => {
+            format!("remove that {noun} first where nobody needs it, or choose another host")
+        }
+        None => format!("remove that {noun} first where nobody needs it, or choose another name"),
     }
 }
 

@@ -7,7 +7,7 @@ use envc_core::{Address, Desired, Digest, KeyedDigest, KindId, Mode, Sealer};
 use envc_kinds::{Mutability, kind};
 use envc_plan::{
     Action, BatchWork, Inputs, MigrationFile, Observation, Ownership, Plan, Refusal, Work, check,
-    plan_apply, plan_destroy,
+    keep_with_needs, plan_apply, plan_destroy,
 };
 use envc_spec::Lease;
 use proptest::{collection::vec, prelude::*, test_runner::RngSeed};
@@ -429,6 +429,7 @@ proptest! {
             world.account.state.iter().flat_map(|state| state.resources.keys().cloned()).collect();
         let keep: BTreeSet<Address> =
             recorded.iter().filter(|_| keeps).take(1).cloned().collect();
+        let keep = keep_with_needs(&keep, &world.desired, world.account.state.as_ref());
         let kept: BTreeSet<String> = world
             .account
             .state
