@@ -17,9 +17,9 @@ pub(crate) fn state_error(error: &StoreError, place: &Path) -> CommandError {
         .because(error)
         .code("envc::cli::state");
     match error {
-        StoreError::State(envc_plan::StateError::Newer { .. }) => {
-            failed.hint("use the envc that wrote it, or a newer one")
-        }
+        StoreError::State(
+            envc_plan::StateError::Newer { .. } | envc_plan::StateError::Unknown { .. },
+        ) => failed.hint("use the envc that wrote it, or a newer one"),
         StoreError::State(envc_plan::StateError::Unwritable { .. }) => failed,
         StoreError::State(envc_plan::StateError::Damaged { .. }) => failed
             .hint("the version before it lies beside it, as `.bak`: put it back")

@@ -178,7 +178,7 @@ impl HeldStore for EdgeStore<'_> {
             .because(error)
             .code("envc::cli::state");
         match error {
-            StoreError::State(StateError::Newer { .. }) => {
+            StoreError::State(StateError::Newer { .. } | StateError::Unknown { .. }) => {
                 failed.hint("use the envc that wrote it, or a newer one")
             }
             StoreError::State(StateError::Damaged { .. } | StateError::Foreign { .. }) => failed

@@ -146,7 +146,12 @@ impl Serialize for Address {
 impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        text.parse().map_err(|error| match text.split_once('.') {
+            Some((kind, _)) if KindId::parse(kind).is_none() => {
+                serde::de::Error::custom(format!("unknown kind of resource `{kind}`"))
+            }
+            _ => serde::de::Error::custom(error),
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Digest, Value};
+use envc_core::{Address, Digest, Value, of_newer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -440,6 +440,11 @@ impl Plan {
             }
             None => return Err("it is not a plan document".into()),
         }
-        serde_json::from_value(json).map_err(|error| format!("it is damaged: {error}"))
+        serde_json::from_value(json).map_err(|error| match of_newer(&error) {
+            Some(what) => {
+                format!("it has {what}, which this envc does not know: use the one that wrote it")
+            }
+            None => format!("it is damaged: {error}"),
+        })
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Address, Digest};
+use envc_core::{Address, Digest, of_newer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -181,6 +181,12 @@ pub enum StateError {
         /// Its version.
         found: u64,
     },
+    /// Of a version that is known, with something in it that a newer envc wrote.
+    #[error("the state has {what}, which this envc does not know: a newer envc wrote it")]
+    Unknown {
+        /// What, in words.
+        what: String,
+    },
     /// Not a state document.
     #[error("the state is damaged: {reason}")]
     Damaged {
@@ -243,7 +249,9 @@ impl State {
         if schema > u64::from(STATE_SCHEMA) {
             return Err(StateError::Newer { found: schema });
         }
-        let mut state: Self = serde_json::from_value(json).map_err(damaged)?;
+        let mut state: Self = serde_json::from_value(json).map_err(|error| {
+            of_newer(&error).map_or_else(|| damaged(error), |what| StateError::Unknown { what })
+        })?;
         state.schema = STATE_SCHEMA;
         if state.key != *key {
             return Err(StateError::Foreign {

@@ -61,10 +61,14 @@ fn a_damaged_newer_or_foreign_state_is_never_overwritten() {
         if newer == good { good.replacen("\"version\":1", "\"version\":999", 1) } else { newer };
     assert_ne!(newer, good, "{good}");
     let foreign = good.replace("production", "staging");
+    let unknown = good.replacen("\"schema\"", "\"whim\": true,\n  \"schema\"", 1);
+    let kind = good.replace("kv.cache", "teapot.cache");
     for (name, text) in [
         ("state_damaged", "{\"vers"),
         ("state_newer", newer.as_str()),
         ("state_foreign", foreign.as_str()),
+        ("state_unknown_field", unknown.as_str()),
+        ("state_unknown_kind", kind.as_str()),
     ] {
         fs::write(path, text).unwrap();
         check(name, &env, &env.envc(&["apply"]));
@@ -73,6 +77,25 @@ fn a_damaged_newer_or_foreign_state_is_never_overwritten() {
         assert_eq!(env.cloud_listing().names("kv"), ["shop--cache--production"]);
     }
     fs::write(path, good).unwrap();
+    says(&env.envc(&["apply"]).exits(0), &["Nothing to do"]);
+}
+
+#[test]
+fn a_registry_with_a_field_of_a_newer_envc_is_refused_and_stays() {
+    let env = TestEnv::of_text(FIXED);
+    let _applied = env.envc(&["apply"]).exits(0);
+    let path = env.state_dir().join("registry.json");
+    let good = fs::read_to_string(&path).unwrap();
+    let newer = good.replacen("\"bound\"", "\"whim\": true, \"bound\"", 1);
+    assert_ne!(newer, good);
+    fs::write(&path, &newer).unwrap();
+    for command in [&["apply"][..], &["plan"], &["destroy", "--yes"]] {
+        let ran = env.envc(command).exits(1);
+        says(&ran, &["the field `whim`", "newer envc", "update envc"]);
+        assert!(!format!("{ran}").contains("move it away"), "{ran}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), newer);
+    }
+    fs::write(&path, good).unwrap();
     says(&env.envc(&["apply"]).exits(0), &["Nothing to do"]);
 }
 

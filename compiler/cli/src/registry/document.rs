@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use envc_core::Digest;
+use envc_core::{Digest, of_newer};
 use serde::{Deserialize, Serialize};
 
 use super::place::Place;
@@ -148,7 +148,13 @@ impl Document {
             )),
             Some(schema) => {
                 let mut document: Self =
-                    serde_json::from_value(json).map_err(|error| error.to_string())?;
+                    serde_json::from_value(json).map_err(|error| match of_newer(&error) {
+                        Some(what) => format!(
+                            "it has {what}, which this envc does not know: use the newer envc that \
+                             wrote it"
+                        ),
+                        None => error.to_string(),
+                    })?;
                 if schema < 2 {
                     document.schema = REGISTRY_SCHEMA;
                     // In which folder of the worktree each was made, the first look there tells.
@@ -162,11 +168,13 @@ impl Document {
         }
     }
 
-    /// True for a document of a version that this envc does not know.
+    /// True for a document of a version that this envc does not know, and for one with a field that
+    /// it does not know.
     pub fn is_newer(bytes: &[u8]) -> bool {
         let json: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
         let schema = json.as_ref().and_then(|json| json.get("schema")?.as_u64());
         schema.is_some_and(|schema| schema > u64::from(REGISTRY_SCHEMA))
+            || serde_json::from_slice::<Self>(bytes).is_err_and(|error| of_newer(&error).is_some())
     }
 
     /// The document's bytes. A path that is no text has none: nothing is written then.
@@ -509,7 +517,19 @@ mod tests {
         assert!(Document::is_newer(b"{\"schema\":3}"));
         assert!(!Document::is_newer(b"{\"schema\":2}") && !Document::is_newer(b"{"));
         assert!(Document::parse(b"{}").unwrap_err().contains("no schema version"));
-        assert!(Document::parse(b"{\"schema\":1,\"places\":{},\"x\":1}").is_err());
+        // A field more, wherever it is, is a newer envc's: nobody is told to move that away.
+        let whole = String::from_utf8(document().to_bytes().unwrap()).unwrap();
+        for (at, _) in whole.match_indices("{\n") {
+            let (before, after) = whole.split_at(at + 1);
+            let more = format!("{before}\"whim\": 1,{after}");
+            let Err(error) = Document::parse(more.as_bytes()) else { continue };
+            if error.contains("whim") {
+                assert!(error.contains("the field `whim`") && error.contains("newer envc"));
+                assert!(Document::is_newer(more.as_bytes()));
+            }
+        }
+        let more = whole.replacen("\"schema\"", "\"whim\": 1, \"schema\"", 1);
+        assert!(Document::parse(more.as_bytes()).unwrap_err().contains("the field `whim`"));
     }
 
     #[test]
