@@ -248,3 +248,26 @@ fn a_domain_that_nothing_proves_ours_stays_with_its_worker() {
     assert!(!format!("{refused}").contains("`existing`"), "{refused}");
     assert_eq!(scripts(&env), ["theirs"]);
 }
+
+#[test]
+fn a_namesake_in_another_spelling_that_nothing_proves_ours_is_told_by_destroy() {
+    let of = |beside, inside| {
+        spec(beside, inside).replace(
+            "environment \"local\" default { identity branch max-length=20 unique }",
+            "environment \"staging\" default { identity \"staging\" }",
+        )
+    };
+    let env = TestEnv::of_text(&of("dns \"t\" type=\"TXT\" name=\"t.{env}\" content=\"t\"", ""));
+    env.write("dist/index.js", CODE);
+    let _made = env.envc(&APPLY).exits(0);
+    let _gone = env.envc(&["destroy", "--yes"]).exits(0);
+    env.write("environment.kdl", &of("", "route \"y.{env}.{zone}/*\""));
+    let path = format!("/zones/{}/workers/routes", zone(&env));
+    let theirs = json!({"pattern": "Y.Staging.shop.example/*"});
+    let (status, made) = env.cloud().call(&Method::POST, &path, Some(&theirs));
+    assert_eq!(status, 200, "{made}");
+    let ran = env.envc(&["destroy", "--yes", "--json"]).exits(1);
+    says(&ran, &["envc::cli::unproven", "worker-route.web.y.staging.shop.example"]);
+    let (_, all) = env.cloud().call(&Method::GET, &path, None);
+    assert_eq!(all["result"].as_array().map(Vec::len), Some(1), "{all}");
+}

@@ -518,7 +518,7 @@ mod tests {
         assert!(!Document::is_newer(b"{\"schema\":2}") && !Document::is_newer(b"{"));
         assert!(Document::parse(b"{}").unwrap_err().contains("no schema version"));
         // A field more, wherever it is, is a newer envc's: nobody is told to move that away.
-        let whole = String::from_utf8(document().to_bytes().unwrap()).unwrap();
+        let whole = String::from_utf8(self::document().to_bytes().unwrap()).unwrap();
         for (at, _) in whole.match_indices("{\n") {
             let (before, after) = whole.split_at(at + 1);
             let more = format!("{before}\"whim\": 1,{after}");
