@@ -128,8 +128,7 @@ pub struct CommonArgs {
     /// Without colour; so does the variable `NO_COLOR`.
     #[arg(long, global = true)]
     pub no_color: bool,
-    /// Say what went wrong, warnings, and what was asked for, such as the plan of `plan`; nothing of
-    /// what was done.
+    /// Say what is wrong and what was asked for, and nothing of what is done.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Say more.

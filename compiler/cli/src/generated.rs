@@ -90,7 +90,7 @@ impl Writing {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Written {
     /// Made or changed.
-    pub(crate) written: Vec<String>,
+    pub(crate) made: Vec<String>,
     /// As they should be already.
     pub(crate) unchanged: Vec<String>,
     /// Not asked for any more, and taken away.
@@ -439,7 +439,7 @@ pub(crate) fn write(
                 let noted = handler.write(file, &session.id)?;
                 let private = file.private;
                 session.ui.event("file_written", json!({ "path": shown, "private": private }));
-                written.written.push(shown);
+                written.made.push(shown);
                 noted
             }
         };

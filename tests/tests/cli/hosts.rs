@@ -129,7 +129,8 @@ fn a_host_that_another_worker_has_is_refused_before_any_call_and_stays() {
 /// Somebody's own record at the environment's host; its identifier.
 fn their_record(env: &TestEnv, record: &Json) -> String {
     let mut record = record.clone();
-    record["name"] = json!(format!("x.{}.shop.example", id(env)));
+    let name = json!(format!("x.{}.shop.example", id(env)));
+    record.as_object_mut().unwrap().insert("name".into(), name);
     let path = format!("/zones/{}/dns_records", zone(env));
     let (status, made) = env.cloud().call(&Method::POST, &path, Some(&record));
     assert_eq!(status, 200, "{made}");

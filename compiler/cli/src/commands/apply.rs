@@ -364,7 +364,7 @@ impl Apply<'_> {
             ));
         }
         let written = written.cloned().unwrap_or_default();
-        for path in &written.written {
+        for path in &written.made {
             session.ui.say(&format!("wrote {path}"));
         }
         for path in &written.removed {
@@ -381,14 +381,14 @@ impl Apply<'_> {
             json!({
                 "env": session.id, "type": session.head.name, "cloud": session.cloud.value.as_str(),
                 "steps": report.done, "requests": requests, "ms": ms,
-                "files": written.written, "files_unchanged": written.unchanged,
+                "files": written.made, "files_unchanged": written.unchanged,
                 "files_removed": written.removed,
                 "urls": endpoints,
                 "leases": report.leases.iter().map(|(pool, leased)| (pool, &leased.id))
                     .collect::<BTreeMap<_, _>>(),
             }),
         );
-        let nothing = report.done == 0 && written.written.is_empty() && written.removed.is_empty();
+        let nothing = report.done == 0 && written.made.is_empty() && written.removed.is_empty();
         let mut lines = Vec::new();
         for endpoint in session.environment.endpoints.iter().filter(|_| !nothing) {
             lines.push(format!("  {:<14} {}", endpoint.name, endpoint.url));
@@ -405,7 +405,7 @@ impl Apply<'_> {
                 "Applied `{}`: {}, {}{requests} requests, {}.{} s.",
                 session.id,
                 counted(report.state.resources.len(), "resource"),
-                match written.written.len() {
+                match written.made.len() {
                     0 => String::new(),
                     files => format!("{} written, ", counted(files, "file")),
                 },

@@ -49,15 +49,7 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
         );
     }
     let existing = existing(&session);
-    for (address, (id, name)) in &existing {
-        let (id, name) = (id.unwrap_or_default(), name.unwrap_or_default());
-        let line = format!(
-            "  {:<24} {:<48} {id}",
-            address.to_string(),
-            format!("{name} (existing)").trim_start()
-        );
-        lines.push(line.trim_end().to_owned());
-    }
+    lines.extend(existing.iter().map(|(address, known)| row_of_existing(address, *known)));
     for (pool, lease) in state.iter().flat_map(|state| &state.leases) {
         let id = lease.grant.as_ref().map_or("asked for, and not known yet", |grant| &grant.id);
         lines.push(format!("  {:<24} {id}", format!("lease of {pool}")));
@@ -87,17 +79,13 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
             (address.to_string(), json!({ "name": recorded.name, "id": recorded.id }))
         })
         .collect();
-    let existing: BTreeMap<String, Json> = existing
-        .iter()
-        .map(|(address, (id, name))| (address.to_string(), json!({ "name": name, "id": id })))
-        .collect();
     session.ui.event(
         "environment",
         json!({
             "project": session.project, "env": session.id, "type": session.head.name,
             "cloud": session.cloud.value.as_str(), "applied": state.is_some() || session.makes_nothing(),
             "account": state.as_ref().map(|state| &state.key.account),
-            "resources": recorded, "existing": existing, "ports": session.environment.instance.ports,
+            "resources": recorded, "existing": existing_json(&existing), "ports": session.environment.instance.ports,
             "files": own.iter().map(|(key, _)| OutDir::shown(key)).collect::<Vec<_>>(),
         }),
     );
@@ -195,11 +183,23 @@ fn values(session: &Session<'_>, state: Option<&State>) -> BTreeMap<String, Stri
     values
 }
 
+/// The identifier and the name, as far as the spec says them.
+type Known<'s> = (Option<&'s str>, Option<&'s str>);
+
+fn row_of_existing(address: &Address, (id, name): Known<'_>) -> String {
+    let name = format!("{} (existing)", name.unwrap_or_default());
+    let (address, id) = (address.to_string(), id.unwrap_or_default());
+    format!("  {address:<24} {:<48} {id}", name.trim_start()).trim_end().to_owned()
+}
+
+fn existing_json(existing: &BTreeMap<&Address, Known<'_>>) -> Json {
+    let row = |(id, name): &Known<'_>| json!({ "name": name, "id": id });
+    existing.iter().map(|(address, known)| (address.to_string(), row(known))).collect()
+}
+
 /// What is `existing`, each by what the spec says of it: its identifier or its name. The other one is
 /// told by the account alone, and nothing of it is recorded.
-fn existing<'s>(
-    session: &'s Session<'_>,
-) -> BTreeMap<&'s Address, (Option<&'s str>, Option<&'s str>)> {
+fn existing<'s>(session: &'s Session<'_>) -> BTreeMap<&'s Address, Known<'s>> {
     let all = session.environment.resources.values();
     all.filter_map(|wanted| match &wanted.mode {
         Mode::Managed => None,
