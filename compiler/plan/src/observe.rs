@@ -111,6 +111,13 @@ impl Observation {
         }
     }
 
+    /// Takes something out of what was found, as if it was not there.
+    pub fn hide(&mut self, id: KindId, api_id: &str) {
+        if let Some(seen) = self.found.get_mut(&id) {
+            seen.retain(|seen| seen.observed.id != api_id);
+        }
+    }
+
     /// True when something with this identifier was found.
     pub fn holds(&self, id: KindId, api_id: &str) -> bool {
         self.found.get(&id).is_some_and(|seen| seen.iter().any(|seen| seen.observed.id == api_id))

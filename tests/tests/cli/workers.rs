@@ -284,3 +284,20 @@ fn a_worker_that_is_kept_keeps_what_it_is_bound_to_and_its_triggers() {
         assert_eq!(env.cloud_listing().objects, Vec::<Object>::new());
     }
 }
+
+#[test]
+fn what_is_kept_stays_though_the_spec_calls_it_otherwise_or_does_not_have_it_any_more() {
+    const HEAD: &str = "project \"shop\" { zone \"shop.example\" }\n\
+                        environment \"local\" default { identity branch max-length=20 unique }\n";
+    let record = |name: &str| {
+        format!("dns \"{name}\" type=\"A\" name=\"x.{{env}}\" content=\"192.0.2.1\"\n")
+    };
+    for now in [String::new(), record("new")] {
+        let env = TestEnv::of_text(&format!("{HEAD}queue \"jobs\"\n{}", record("old")));
+        let _first = env.envc(&["apply", "--yes"]).exits(0);
+        env.write("environment.kdl", &format!("{HEAD}queue \"jobs\"\n{now}"));
+        let ran = env.envc(&["destroy", "--yes", "--keep", "dns.old"]).exits(0);
+        assert_eq!(env.cloud_listing().counts().get("dns"), Some(&1), "{ran}");
+        assert_eq!(env.cloud_listing().counts().get("queue"), None, "{ran}");
+    }
+}

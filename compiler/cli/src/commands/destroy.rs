@@ -309,7 +309,10 @@ impl Destroy<'_> {
             let mut left = loaded.state.take().unwrap_or_else(|| witness.without_resources());
             for (address, recorded) in &witness.resources {
                 let listed = observation.holds(address.kind(), &recorded.id);
-                if listed && !self.is_kept(address, recorded) {
+                if self.is_kept(address, recorded) {
+                    // It is recorded no more, so that its name or its marker would tell it a leftover.
+                    observation.hide(address.kind(), &recorded.id);
+                } else if listed {
                     left.resources.insert(address.clone(), recorded.clone());
                 }
             }

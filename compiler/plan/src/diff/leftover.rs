@@ -6,7 +6,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use envc_core::{Address, Desired, KindId, Marker};
 use envc_kinds::{Place, kind};
 
-use super::Differ;
+use super::{Differ, ownership::has_marker};
 use crate::{
     model::{Action, Change, Record},
     observe::Seen,
@@ -120,6 +120,11 @@ impl<'a> Differ<'a> {
         let ours = self.ownership;
         for (kind, seen) in self.index.all() {
             let comment = seen.observed.comment.as_deref();
+            // What is kept may be recorded no more, and stands in no spec: its marker says its label.
+            let mut kept = self.keep.iter().filter(|address| address.kind() == kind);
+            if kept.any(|address| has_marker(seen, &ours.marker(address))) {
+                continue;
+            }
             if comment.is_some_and(|comment| Marker::is_of(comment, &ours.project, &ours.env)) {
                 let address = Address::new(kind, key(kind, &seen.observed.name));
                 let reason = "carries this environment's marker, and the spec does not know it";

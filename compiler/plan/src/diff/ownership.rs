@@ -285,6 +285,6 @@ pub(super) fn protected(address: &Address, what: &str, reason: &str) -> Refusal 
 }
 
 /// True when what was seen carries exactly this marker, alone or followed by the user's words.
-fn has_marker(seen: &Seen, marker: &Marker<'_>) -> bool {
+pub(super) fn has_marker(seen: &Seen, marker: &Marker<'_>) -> bool {
     seen.observed.comment.as_deref().is_some_and(|comment| marker.begins(comment))
 }

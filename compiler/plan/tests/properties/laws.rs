@@ -445,6 +445,10 @@ proptest! {
             .flat_map(|state| &state.resources)
             .map(|(address, recorded)| (address.kind(), recorded.id.clone()))
             .collect();
+        let kept_before: BTreeSet<(KindId, String)> = {
+            let there = world.account.objects.keys().cloned();
+            there.filter(|it| all.contains(it) && kept.contains(&it.1)).collect()
+        };
         // What neither the spec nor the state names ends by itself.
         let named: BTreeSet<String> = world
             .leases
@@ -452,7 +456,7 @@ proptest! {
             .map(|lease| lease.pool.clone())
             .chain(world.account.state.iter().flat_map(|state| state.leases.keys().cloned()))
             .collect();
-        for steps in [steps, usize::MAX] {
+        for (round, steps) in [steps, usize::MAX].into_iter().enumerate() {
             match world.plan_destroy(&keep) {
                 Err(refusals) => {
                     no_bug(&refusals);
@@ -466,6 +470,10 @@ proptest! {
                     });
                     prop_assert_eq!(wrong, None);
                     world.account.apply(&plan, steps, false);
+                    // From then on it is recorded no more: the command keeps it out of sight.
+                    let is_there = |it: &&(KindId, String)| world.account.objects.contains_key(*it);
+                    let lost = kept_before.iter().find(|it| round == 0 && !is_there(it));
+                    prop_assert_eq!(lost, None, "it was to be kept");
                 }
             }
         }
