@@ -301,10 +301,11 @@ impl<'a> Session<'a> {
         Whose { project: &self.project, repository: &self.repository }
     }
 
-    /// True where the name of a pull request's resource is to be a proof: for what no other machine
-    /// records. The project has to be claimed in the account then.
+    /// True where the name of a pull request's resource is to be a proof. The project has to be
+    /// claimed in the account then, wherever its state is kept: what another repository claims
+    /// later would cover what stands there.
     pub(crate) fn needs_claim(&self) -> bool {
-        self.head.identity.is_per_pr() && !self.shares_state()
+        self.head.identity.is_per_pr()
     }
 
     /// What is recorded of this machine's working copies.

@@ -133,7 +133,7 @@ impl Apply<'_> {
             self.precheck(&sources, plan.plan(), known)?;
         }
         self.approve(plan.plan())?;
-        engine.claim(&observation).await?;
+        engine.claim().await?;
         let running = Running {
             migrations: &migrations,
             vault: &vault,
