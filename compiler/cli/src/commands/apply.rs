@@ -50,6 +50,7 @@ const PLAN_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub(super) fn run(app: &App, args: &ApplyArgs) -> Result<ExitCode, CommandError> {
     let saved = args.plan.as_deref().map(|path| read_plan(&app.cwd.join(path))).transpose()?;
     let mut selection = selection_of(&args.target);
+    selection.adopt = args.adopt.iter().cloned().collect();
     if let Some(plan) = &saved {
         selection.env_type = Some(plan.basis.env_type.clone());
         selection.id = Some(plan.basis.key.env.clone());

@@ -28,7 +28,8 @@ use crate::{
 };
 
 pub(super) fn run(app: &App, args: &PlanArgs) -> Result<ExitCode, CommandError> {
-    let selection = selection_of(&args.target);
+    let mut selection = selection_of(&args.target);
+    selection.adopt = args.adopt.iter().cloned().collect();
     opened_anew(|| {
         let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
         let session = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Mint)?;

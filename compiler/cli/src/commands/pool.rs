@@ -69,7 +69,7 @@ pub(super) fn run(app: &App, verb: &PoolVerb) -> Result<ExitCode, CommandError> 
 fn open<'a>(app: &'a App, target: &PoolTargetArgs) -> Result<Session<'a>, CommandError> {
     let PoolTargetArgs { env_type, pr, id, cloud } = target.clone();
     let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
-    let selection = Selection { env_type, pr, id, cloud };
+    let selection = Selection { env_type, pr, id, cloud, ..Selection::default() };
     for _ in 0..OPENINGS_MAX {
         let file = file.clone();
         let session = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Mint)?

@@ -215,18 +215,31 @@ impl Document {
             .find_map(|(folder, copy)| Some((copy.repository.as_deref()?, folder)))
     }
 
-    /// Another folder that is there, from which an environment of this name was applied.
-    pub fn applied_elsewhere(
+    /// From where an environment of this name was applied, as far as anybody recorded it: from this
+    /// folder or another one of its clone, before any other.
+    pub(super) fn applied_from(
         &self,
+        place: &Place,
         key: &str,
         project: &str,
         id: &str,
         exists: &dyn Fn(&Path) -> bool,
-    ) -> Option<&Path> {
-        self.places.iter().filter(|(other, _)| *other != key).find_map(|(_, place)| {
-            let record = place.projects.get(project)?.environments.get(id)?;
-            (record.cloud.is_some() && exists(&place.folder)).then_some(place.folder.as_path())
-        })
+    ) -> Applied {
+        let applied = |record: &&PlaceRecord| {
+            let copy = record.projects.get(project);
+            let known = copy.and_then(|copy| copy.environments.get(id));
+            known.is_some_and(|known| known.cloud.is_some())
+        };
+        if self.of_clone(place, key).any(|record| applied(&record)) {
+            return Applied::Here;
+        }
+        let all = || self.places.values().filter(applied).map(|record| &record.folder);
+        let (there, any) = (all().find(|folder| exists(folder)), all().next());
+        match (there, any) {
+            (Some(folder), _) => Applied::Elsewhere(folder.clone()),
+            (None, Some(folder)) => Applied::Gone(folder.clone()),
+            (None, None) => Applied::Unknown,
+        }
     }
 
     /// A folder that is worked on for this repository.
@@ -243,6 +256,7 @@ impl Document {
             copy.repository.clone().filter(|repository| repository::is_working_copy(repository))
         };
         self.of_clone(place, key)
+            .flat_map(|it| it.projects.values())
             .flat_map(|copy| copy.formerly.iter().cloned().chain(own(copy)))
             .collect()
     }
@@ -250,20 +264,30 @@ impl Document {
     /// The identity that a clone without an origin has, from any of its worktrees.
     pub(super) fn identity_of_clone(&self, place: &Place, key: &str) -> Option<String> {
         self.of_clone(place, key)
+            .flat_map(|it| it.projects.values())
             .filter_map(|copy| copy.repository.as_ref())
             .find(|repository| repository::is_working_copy(repository))
             .cloned()
     }
 
+    /// The folder and the others of its clone. The first version recorded of a worktree its git
+    /// directory alone, which lies in the one that all of them share.
     fn of_clone<'a>(
         &'a self,
         place: &'a Place,
         key: &'a str,
-    ) -> impl Iterator<Item = &'a CopyRecord> {
+    ) -> impl Iterator<Item = &'a PlaceRecord> {
         let is_of = move |(other, record): &(&String, &PlaceRecord)| {
-            *other == key || (place.common_dir.is_some() && record.common_dir == place.common_dir)
+            let shared = place.common_dir.as_ref();
+            let of_first = || {
+                let git_dir = other.strip_suffix("//").map(Path::new);
+                shared.zip(git_dir).is_some_and(|(shared, git_dir)| git_dir.starts_with(shared))
+            };
+            *other == key
+                || (shared.is_some() && record.common_dir.as_ref() == shared)
+                || of_first()
         };
-        self.places.iter().filter(move |it| is_of(it)).flat_map(|(_, it)| it.projects.values())
+        self.places.iter().filter(move |it| is_of(it)).map(|(_, it)| it)
     }
 
     /// The cloud that an environment was first applied to, from any working copy.
@@ -335,6 +359,19 @@ impl Document {
             .values()
             .filter_map(move |it| Some((it.folder.as_path(), it.projects.get(project)?)))
     }
+}
+
+/// From where an environment was applied, as far as this machine recorded it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// From this folder, or another one of its clone.
+    Here,
+    /// From a folder that is there.
+    Elsewhere(PathBuf),
+    /// From a folder that is gone.
+    Gone(PathBuf),
+    /// Nobody recorded that.
+    Unknown,
 }
 
 /// A project of a repository.

@@ -19,7 +19,7 @@ mod working_copy;
 
 use std::path::PathBuf;
 
-pub use document::{Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, Whose};
+pub use document::{Applied, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, Whose};
 pub use place::Place;
 pub use settle::Settled;
 pub use working_copy::{Belongs, Drawn, Mint, Opening, WorkingCopy};

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use envc_core::KeyedDigest;
@@ -10,7 +10,7 @@ use envc_exec::ports::Entropy;
 use envc_spec::PortRange;
 
 use super::{
-    Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, Place, Registry, Settled,
+    Applied, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, Place, Registry, Settled,
     cache::Cache, mark,
 };
 use crate::{error::CommandError, ports, repository};
@@ -184,15 +184,10 @@ impl WorkingCopy {
         self.former.contains(repository)
     }
 
-    /// A folder from which an environment of this name was applied, when this one is none, and
-    /// another one is there.
-    pub fn made_elsewhere(&self, id: &str) -> Result<Option<PathBuf>, CommandError> {
-        if self.record.environments.get(id).is_some_and(|record| record.cloud.is_some()) {
-            return Ok(None);
-        }
+    /// From where an environment of this name was applied.
+    pub fn applied_from(&self, id: &str) -> Result<Applied, CommandError> {
         let document = self.registry.read()?;
-        let found = document.applied_elsewhere(&self.key, &self.project, id, &Path::exists);
-        Ok(found.map(Path::to_owned))
+        Ok(document.applied_from(&self.place, &self.key, &self.project, id, &Path::exists))
     }
 
     /// Takes along what was made from here for another repository.
