@@ -25,7 +25,7 @@ use crate::{
     identity::{self, Id, Source},
     project::SpecFile,
     registry::{
-        Applied, Belongs, CopyRecord, Document, Drawn, EnvironmentRecord, Registry, Whose,
+        Applied, Belongs, CopyRecord, Document, Drawn, EnvironmentRecord, Place, Registry, Whose,
         WorkingCopy,
     },
     ui::Ui,
@@ -327,6 +327,11 @@ impl<'a> Session<'a> {
     /// Takes along what was made from this folder for another repository.
     pub(crate) fn take_along(&self) -> Result<(), CommandError> {
         self.copy.borrow_mut().take_along(&self.repository, self.clock.unix_s())
+    }
+
+    /// Where the working copy lies.
+    pub(crate) fn place(&self) -> Place {
+        self.copy.borrow().place().clone()
     }
 
     /// True for a repository that this one was before.

@@ -20,7 +20,7 @@ use crate::{
     exit_code::ExitCode,
     files::Removal,
     interrupt::Interrupt,
-    out_dir::{self, OutDir},
+    out_dir,
     outcome::counted,
     pools::Access,
     project::SpecFile,
@@ -431,7 +431,7 @@ impl Destroy<'_> {
             .collect();
         let gone = own.iter().map(|(key, _)| (key.clone(), None)).collect();
         for (key, record) in own {
-            let path = OutDir::shown(&key);
+            let path = out_dir::shown(session, &key);
             match out_dir::remove_recorded(session, &key, &record)? {
                 Removal::Removed => session.ui.say(&format!("removed {path}")),
                 Removal::Absent => {}

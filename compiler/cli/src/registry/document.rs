@@ -19,7 +19,8 @@ const LATE_S_MAX: u64 = 60;
 /// - 1: the first one. All folders of a worktree went by its git directory, and no repository was
 ///   recorded.
 /// - 2: a working copy goes by its spec's place below the worktree's top, too, and has a repository.
-const REGISTRY_SCHEMA: u32 = 2;
+/// - 3: files of another folder inside the working copy go by their place in it.
+const REGISTRY_SCHEMA: u32 = 3;
 
 /// Everything that the registry knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +64,8 @@ pub struct CopyRecord {
     pub bound: Option<Bound>,
     /// The environments that were worked on from here, by ID.
     pub environments: BTreeMap<String, EnvironmentRecord>,
-    /// The files that envc wrote here, by path relative to the spec's folder.
+    /// The files that envc wrote here, by path relative to the spec's folder, and by the keys of
+    /// `file_key` in other folders.
     pub files: BTreeMap<String, FileRecord>,
 }
 
@@ -149,8 +151,8 @@ impl Document {
             Some(schema) => {
                 let mut document: Self =
                     serde_json::from_value(json).map_err(|error| error.to_string())?;
+                document.schema = REGISTRY_SCHEMA;
                 if schema < 2 {
-                    document.schema = REGISTRY_SCHEMA;
                     // In which folder of the worktree each was made, the first look there tells.
                     let places = std::mem::take(&mut document.places).into_iter();
                     document.places =
@@ -542,9 +544,11 @@ mod tests {
     fn documents_read_back_and_newer_ones_are_refused() {
         let document = document();
         assert_eq!(Document::parse(&document.to_bytes().unwrap()), Ok(document));
-        assert!(Document::parse(b"{\"schema\":3}").unwrap_err().contains("newer envc"));
-        assert!(Document::is_newer(b"{\"schema\":3}"));
-        assert!(!Document::is_newer(b"{\"schema\":2}") && !Document::is_newer(b"{"));
+        assert!(Document::parse(b"{\"schema\":4}").unwrap_err().contains("newer envc"));
+        assert!(Document::is_newer(b"{\"schema\":4}"));
+        assert!(!Document::is_newer(b"{\"schema\":3}") && !Document::is_newer(b"{"));
+        let second = br#"{"schema":2,"places":{}}"#;
+        assert_eq!(Document::parse(second), Ok(Document::new()));
         assert!(Document::parse(b"{}").unwrap_err().contains("no schema version"));
         assert!(Document::parse(b"{\"schema\":1,\"places\":{},\"x\":1}").is_err());
     }
