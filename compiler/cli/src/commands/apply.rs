@@ -288,11 +288,11 @@ impl Apply<'_> {
             .collect();
         if open.is_empty() || self.args.yes || self.saved.is_some() {
             if !plan.is_empty() {
-                show_summary(ui, plan);
+                show_summary(ui, plan)?;
             }
             return Ok(());
         }
-        show_plan(ui, plan, false);
+        show_plan(ui, plan, false)?;
         let names: Vec<String> = open.iter().map(|change| change.address.to_string()).collect();
         let (question, does) = if plan.basis.protected {
             let env = &plan.basis.key.env;

@@ -403,9 +403,9 @@ impl Destroy<'_> {
         let session = &self.session;
         let asks = session.cloud.value == CloudName::Cloudflare && !self.args.yes;
         if asks || !self.keep.is_empty() || session.ui.is_verbose() {
-            show_plan(session.ui, plan, false);
+            show_plan(session.ui, plan, false)?;
         } else {
-            say_summary(session.ui, plan);
+            say_summary(session.ui, plan)?;
         }
         let question = format!("Delete all of `{}` for good?", session.id);
         let does = format!("deletes all of `{}` for good", session.id);

@@ -94,7 +94,7 @@ async fn plan(
     for later in &session.environment.later {
         session.ui.warn(&format!("apply will refuse: {} cannot be done yet", later.what));
     }
-    show_plan(session.ui, plan, true);
+    show_plan(session.ui, plan, true)?;
     let claims = says_claim(&engine, session);
     let files = match sources {
         Some(sources) => files_to_write(session, sources, plan, known)?,

@@ -305,8 +305,10 @@ impl Desk<'_> {
         let open = self.pools.open().map_err(|error| self.failed(what(), pool, error))?;
         let put = put_members(open, pool, &members).await;
         let diff = put.map_err(|error: EdgeError| self.failed(what(), pool, error))?;
-        // Names and lists: serialising cannot fail.
-        let mut fields = serde_json::to_value(&diff).unwrap_or_default();
+        let mut fields = serde_json::to_value(&diff).map_err(|error| {
+            CommandError::failed("BUG: what was done cannot be written as JSON")
+                .because_text(error.to_string())
+        })?;
         if let Some(fields) = fields.as_object_mut() {
             fields.insert("pool".to_owned(), json!(pool));
         }
