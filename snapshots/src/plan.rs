@@ -135,7 +135,7 @@ fn parts(text: &str) -> Vec<(&'static str, String)> {
 
 /// The plan document in three, each as JSON.
 fn document(plan: &Plan) -> Vec<(&'static str, String)> {
-    let mut json = plan_json(plan);
+    let mut json = plan_json(plan).unwrap();
     let mut take = |name: &str| json.as_object_mut().unwrap().remove(name).unwrap();
     let (changes, steps) = (take("changes"), take("steps"));
     let shown = |json: &serde_json::Value| format!("{json:#}\n");

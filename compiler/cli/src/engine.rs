@@ -1,7 +1,7 @@
 //! Observe, plan, run: what all commands that reach the cloud have in common.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
@@ -23,7 +23,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::{
     bundle::Uploads,
-    claim::{Claims, Made, Office},
+    claim::{Claims, Made, Office, Standing},
     connect::{Connection, code_of, interrupted, is_about_ids, what_failed},
     edge::EdgeConnection,
     edge_lock::{EdgeLock, NEVER, Wanted},
@@ -113,8 +113,8 @@ pub(crate) struct Engine<'a, 'u> {
     pools: Option<&'a SessionPools<'a>>,
     /// What proves a namesake ours.
     ownership: Ownership,
-    /// The project is claimed for this repository, as far as the last plan saw.
-    claimed: Cell<bool>,
+    /// The claims of the project, as far as the last plan saw.
+    claims: RefCell<Claims>,
     /// Seals what is seen as what is wanted is sealed.
     sealer: Sealer,
     /// What only looks ours, and was told.
@@ -159,7 +159,7 @@ impl<'a, 'u> Engine<'a, 'u> {
             store,
             pools: None,
             ownership,
-            claimed: Cell::new(false),
+            claims: RefCell::default(),
             sealer: session.sealer(),
             told: RefCell::default(),
         };
@@ -282,18 +282,18 @@ impl<'a, 'u> Engine<'a, 'u> {
         load(self.session, &*self.store).await
     }
 
-    /// The claims of the project among what was observed.
-    pub(crate) fn claims(&self, observation: &Observation) -> Claims {
-        Claims::of(self.session, observation)
+    fn office(&self) -> Office<'_> {
+        Office { session: self.session, client: &self.client, scope: &self.scope }
     }
 
-    /// Claims the project where that is needed and nobody did. Before anything is made.
-    pub(crate) async fn claim(&self, observation: &Observation) -> Result<Made, CommandError> {
+    /// Claims the project where that is needed and nobody did, as far as the plan saw. Before
+    /// anything is made.
+    pub(crate) async fn claim(&self) -> Result<Made, CommandError> {
         if !self.session.needs_claim() {
             return Ok(Made::Known);
         }
-        let office = Office { session: self.session, client: &self.client, scope: &self.scope };
-        office.make(&self.claims(observation)).await
+        let seen = self.claims.borrow().clone();
+        self.office().make(&seen).await
     }
 
     /// Observes what the environment and the state name.
@@ -326,9 +326,10 @@ impl<'a, 'u> Engine<'a, 'u> {
         loaded: &mut Loaded,
         request: &Request<'_>,
     ) -> Result<CheckedPlan, CommandError> {
-        let ownership = self.settled(loaded, request)?;
+        let ownership = self.settled(loaded, request).await?;
         self.tell_lookalikes(&self.inputs(loaded, request, &ownership), request.goal);
         let plan = self.plan_from(loaded, request)?;
+        self.refuse_to_cover(plan.plan(), request).await?;
         let Some(state) = &mut loaded.state else { return Ok(plan) };
         // Side by side: one after the other, each database would be a round trip more.
         let asked: Vec<(&Address, &str)> = plan
@@ -364,17 +365,41 @@ impl<'a, 'u> Engine<'a, 'u> {
     }
 
     /// What proves a namesake ours, once it is known whose the project is in this account.
-    fn settled(&self, loaded: &Loaded, request: &Request<'_>) -> Result<Ownership, CommandError> {
-        let session = self.session;
+    async fn settled(
+        &self,
+        loaded: &Loaded,
+        request: &Request<'_>,
+    ) -> Result<Ownership, CommandError> {
+        let (session, observation) = (self.session, request.observation);
         if session.needs_claim() {
-            let claims = self.claims(request.observation);
+            let mut claims = Claims::of(session, observation);
+            let makes = request.goal == Goal::Apply;
+            // The lists are not of one instant: another run of this repository may have claimed
+            // between them, and made what they show.
+            if makes && !claims.are_ours() && !Standing::among(session, observation).is_empty() {
+                claims = self.office().look().await?;
+            }
             // What is recorded is ours whoever claims, so a destroy goes on with it.
-            if request.goal == Goal::Apply || loaded.state.is_none() {
+            if makes || loaded.state.is_none() {
                 claims.refuse_others(session)?;
             }
-            self.claimed.set(claims.are_ours());
+            self.claims.replace(claims);
         }
         Ok(self.ownership())
+    }
+
+    /// Refuses an apply that would make a claim over what nobody here knows.
+    async fn refuse_to_cover(
+        &self,
+        plan: &Plan,
+        request: &Request<'_>,
+    ) -> Result<(), CommandError> {
+        if request.goal == Goal::Destroy || !self.is_unclaimed() {
+            return Ok(());
+        }
+        let standing = Standing::among(self.session, request.observation);
+        let unknown = standing.unknown(self.session, &self.scope.account, plan).await;
+        unknown.refuse(self.session)
     }
 
     fn inputs<'i>(
@@ -412,17 +437,22 @@ impl<'a, 'u> Engine<'a, 'u> {
             Goal::Apply => plan_apply(&inputs),
             Goal::Destroy => plan_destroy(&inputs),
         };
-        checked(plan.map_err(|refusals| refused(self.session, &refusals))?)
+        checked(plan.map_err(|refusals| refused(self.session, &refusals, self.is_unclaimed()))?)
     }
 
     /// What proves a namesake ours. A pull request's name does where the project is claimed.
     fn ownership(&self) -> Ownership {
-        Ownership { claimed: self.claimed.get(), ..self.ownership.clone() }
+        Ownership { claimed: self.holds_claim(), ..self.ownership.clone() }
     }
 
     /// True when the project is claimed for this repository, as far as the last plan saw.
     pub(crate) fn holds_claim(&self) -> bool {
-        self.claimed.get()
+        self.claims.borrow().are_ours()
+    }
+
+    /// True where a claim would be a proof, and nobody has made it.
+    fn is_unclaimed(&self) -> bool {
+        self.session.needs_claim() && !self.holds_claim()
     }
 
     /// Runs a plan that was made from this state; what failed stands in the report.
@@ -608,7 +638,7 @@ pub(crate) fn checked(plan: Plan) -> Result<CheckedPlan, CommandError> {
 }
 
 /// The error of a plan that cannot be made; nothing was changed.
-fn refused(session: &Session<'_>, refusals: &[Refusal]) -> CommandError {
+fn refused(session: &Session<'_>, refusals: &[Refusal], unclaimed: bool) -> CommandError {
     let (message, rest) = match refusals {
         [one] => (one.message.clone(), &[][..]),
         many => (format!("{} resources stand in the way", many.len()), many),
@@ -628,6 +658,12 @@ fn refused(session: &Session<'_>, refusals: &[Refusal]) -> CommandError {
     if !theirs.is_empty() {
         let command = session.apply_command(&theirs);
         error = error.hint(format!("take it over, if it is this environment's: {command}"));
+        if unclaimed {
+            error = error.hint(format!(
+                "or, if all of `{}` in this account is of this repository: envc state claim",
+                session.project
+            ));
+        }
     }
     for hint in hints {
         error = error.hint(hint);

@@ -15,7 +15,7 @@ use crate::{
     error::CommandError,
     files::{self, Decision, Files, GeneratedFile},
     fsio,
-    out_dir::OutDir,
+    out_dir::{self, OutDir},
     pools::LeaseFacts,
     registry::FileRecord,
     session::Session,
@@ -69,11 +69,10 @@ impl Writing {
     }
 
     /// The path of a file that is recorded as one of this folder's.
-    fn path_of<'k>(&self, key: &'k str) -> Option<&'k str> {
-        match (&self.out_dir, OutDir::of_key(key)) {
-            (None, None) => Some(key),
-            (Some(out_dir), Some((other, path))) if *out_dir == other => Some(path),
-            _ => None,
+    fn path_of<'k>(&self, session: &Session<'_>, key: &'k str) -> Option<&'k str> {
+        match &self.out_dir {
+            None => out_dir::is_of_specs_folder(session, key).then_some(key),
+            Some(out_dir) => out_dir.path_of(key),
         }
     }
 
@@ -334,7 +333,7 @@ fn unwanted<'r>(
 ) -> Vec<(&'r String, &'r str, &'r FileRecord)> {
     let wanted: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
     let own = known.iter().filter(|(_, record)| record.env == session.id);
-    own.filter_map(|(key, record)| Some((key, writing.path_of(key)?, record)))
+    own.filter_map(|(key, record)| Some((key, writing.path_of(session, key)?, record)))
         .filter(|(_, path, _)| !wanted.contains(path))
         .collect()
 }

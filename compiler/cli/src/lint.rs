@@ -57,7 +57,7 @@ pub fn today(env: &ProcessEnv) -> Option<Day> {
 }
 
 /// An instance to look at.
-fn sample(head: &TypeHead, local_cloud: bool) -> Instance {
+pub(crate) fn sample(head: &TypeHead, local_cloud: bool) -> Instance {
     let pr = 1_u32;
     Instance {
         id: head.identity.fixed(Some(pr)).unwrap_or_else(|| "sample".to_owned()),

@@ -1,8 +1,9 @@
 //! Another folder than the spec's for generated files: `--out-dir`.
 //!
 //! Its files are recorded with the working copy that wrote them, each under the folder and its path
-//! in it, so that the next command knows them for its own, and destroy takes them along. Git's rule
-//! holds there as well, whichever repository the folder lies in.
+//! in it, so that the next command knows them for its own, and destroy takes them along. A folder
+//! below the spec's or the working copy's top is recorded by its path below it, and moves with it. Git's rule holds
+//! there as well, whichever repository the folder lies in.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -11,16 +12,18 @@ use crate::{
     error::CommandError,
     files::{self, Files, GeneratedFile, GitConflict, Removal},
     fsio, git,
-    registry::FileRecord,
+    registry::{FileRecord, Place, file_key, folder_of_key},
     session::Session,
 };
 
-/// Stands between the folder and a file's path in a record's key; no real path has it.
-const SEAM: &str = "//";
-
-/// The folder: its real path, whether or not it is there yet.
+/// The folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct OutDir(PathBuf);
+pub(crate) struct OutDir {
+    /// Its real path, whether or not it is there yet.
+    folder: PathBuf,
+    /// Where the working copy lies that writes into it.
+    of: Place,
+}
 
 impl OutDir {
     /// The folder that was named; `None` where it is the spec's own.
@@ -43,34 +46,23 @@ impl OutDir {
                 return Err(refused(whose));
             }
         }
-        Ok(Some(Self(real)))
+        Ok(Some(Self { folder: real, of: session.place() }))
     }
 
     /// Its real path.
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.folder
     }
 
     /// Under what one of its files is recorded.
     pub(crate) fn key(&self, path: &str) -> String {
-        format!("{}{SEAM}{path}", self.0.display())
+        file_key(&self.of, &self.folder, path)
     }
 
-    /// The folder and the path of a record's key; `None` for a file of the spec's folder.
-    pub(crate) fn of_key(key: &str) -> Option<(Self, &str)> {
-        if !Path::new(key).is_absolute() {
-            return None;
-        }
-        let (folder, path) = key.split_once(SEAM)?;
-        Some((Self(PathBuf::from(folder)), path))
-    }
-
-    /// A record's key as people read it.
-    pub(crate) fn shown(key: &str) -> String {
-        match Self::of_key(key) {
-            Some((out_dir, path)) => out_dir.0.join(path).display().to_string(),
-            None => key.to_owned(),
-        }
+    /// The path of a key of its own files.
+    pub(crate) fn path_of<'k>(&self, key: &'k str) -> Option<&'k str> {
+        let (folder, path) = folder_of_key(&self.of, key)?;
+        (folder == self.folder).then_some(path)
     }
 
     /// Which of its files git has or would take in.
@@ -79,13 +71,13 @@ impl OutDir {
         env: &ProcessEnv,
         files: &[GeneratedFile],
     ) -> Result<Vec<GitConflict>, CommandError> {
-        let there = self.0.ancestors().find(|path| fsio::is_folder(path));
+        let there = self.folder.ancestors().find(|path| fsio::is_folder(path));
         let Some(there) = there else { return Ok(Vec::new()) };
         let git = git::look(there, env);
         // Asked and told from the repository's top: the folder itself may not be there yet. Without
         // an answer of git it is refused, from the folder that is there.
         let top = git.repository.as_ref().map_or(there, |repository| &repository.toplevel);
-        let below = self.0.strip_prefix(top).unwrap_or(&self.0);
+        let below = self.folder.strip_prefix(top).unwrap_or(&self.folder);
         let files: Vec<GeneratedFile> = files
             .iter()
             .map(|file| GeneratedFile {
@@ -98,6 +90,19 @@ impl OutDir {
     }
 }
 
+/// True for the key of a file of the spec's folder.
+pub(crate) fn is_of_specs_folder(session: &Session<'_>, key: &str) -> bool {
+    folder_of_key(&session.place(), key).is_none()
+}
+
+/// A record's key as people read it.
+pub(crate) fn shown(session: &Session<'_>, key: &str) -> String {
+    match folder_of_key(&session.place(), key) {
+        Some((folder, path)) => folder.join(path).display().to_string(),
+        None => key.to_owned(),
+    }
+}
+
 /// Removes a file that is recorded under this key, in whichever folder it lies, and what a killed
 /// process left of it.
 pub(crate) fn remove_recorded(
@@ -105,34 +110,12 @@ pub(crate) fn remove_recorded(
     key: &str,
     record: &FileRecord,
 ) -> Result<Removal, CommandError> {
-    let (root, path) = match OutDir::of_key(key) {
-        Some((OutDir(folder), path)) => (folder, path),
-        None => (session.root.clone(), key),
-    };
+    let (root, path) =
+        folder_of_key(&session.place(), key).unwrap_or_else(|| (session.root.clone(), key));
     if !fsio::is_folder(&root) {
         return Ok(Removal::Absent);
     }
     let handler = Files { root: &root, digest: &session.digest };
     handler.sweep(path, record)?;
     handler.remove(path, record)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_tells_the_folder_and_the_path() {
-        for (folder, path) in
-            [("/r/dist", ".env"), ("/r/dist", "apps//web/.env"), ("/r", "dist/.env")]
-        {
-            let out_dir = OutDir(PathBuf::from(folder));
-            let key = out_dir.key(path);
-            assert_eq!(OutDir::of_key(&key), Some((out_dir, path)));
-        }
-        assert_eq!(OutDir::of_key("apps//web/.env"), None);
-        assert_eq!(OutDir::of_key(".env"), None);
-        assert_eq!(OutDir::shown("/r/dist//.env"), "/r/dist/.env");
-        assert_eq!(OutDir::shown("apps/.env"), "apps/.env");
-    }
 }

@@ -75,12 +75,19 @@ impl Reporter<'_> {
             Event::Retry { .. } => "retry",
             Event::Waiting { .. } => "waiting",
         };
-        // Texts and whole numbers: serialising cannot fail.
-        let mut fields = serde_json::to_value(event).unwrap_or_default();
-        if let Some(fields) = fields.as_object_mut() {
-            fields.remove("event");
+        match serde_json::to_value(event) {
+            Ok(mut fields) => {
+                if let Some(fields) = fields.as_object_mut() {
+                    fields.remove("event");
+                }
+                self.ui.event(name, fields);
+            }
+            // What is done goes on, and nobody takes an event without its fields for a whole one.
+            Err(error) => {
+                let what = format!("BUG: the event `{name}` cannot be written as JSON: {error}");
+                self.ui.warn(&what);
+            }
         }
-        self.ui.event(name, fields);
     }
 
     fn tell_people(&self, event: &Event<'_>) {

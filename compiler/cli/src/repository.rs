@@ -4,8 +4,23 @@
 //! ```text
 //! project "shop" id="acme/shop" ........ the id, as it is written
 //! git@github.com:acme/shop.git ......... github.com/acme/shop, in any spelling of the address
+//! alice@host:shop.git .................. host/~alice/shop: a path of alice's home
+//! https://host:8443/acme/shop .......... host+8443/acme/shop: another server than host's own
 //! no id, no origin on a host ........... working-copy:HEX, which the registry gave the folder
 //! ```
+//!
+//! Two addresses of one repository must not be two identities, or CI (https) and a developer (ssh)
+//! refuse each other; two repositories must not be one, or the second takes what is the first's.
+//! Refused can be put right with `id=`, taken cannot: where an address leaves it open, it is two.
+//!
+//! - **User.** A forge serves one tree of repositories to everybody, mostly to one user (`git`,
+//!   `gitea`, …), and names them by owner and name: the user is left out. A plain ssh server starts
+//!   in the user's home: `~/…`, and a relative path of one name that is not a forge's user's, are of
+//!   that home. Without a user, `~/…` is the home of whoever runs git, and names no repository that
+//!   anybody else could mean. A relative path of more names is taken for owner and name.
+//! - **Port.** Of http it tells one server from another: each has a tree of its own. Forges serve ssh
+//!   on any port beside a web server on the usual one, so it is left out of ssh where owner and name
+//!   are given, and kept of what a plain server serves. The large forges are one server each.
 
 use std::fmt::Write as _;
 
@@ -22,6 +37,10 @@ const ALIASES: [(&str, &str); 4] = [
     ("altssh.bitbucket.org", "bitbucket.org"),
 ];
 
+/// Users that forges serve all of their repositories to.
+const FORGE_USERS: [&str; 10] =
+    ["git", "gitea", "forgejo", "gogs", "gitlab", "gitolite", "gitolite3", "hg", "vcs", "aur"];
+
 /// The identity of a working copy that has no other. `chance` is unguessable.
 pub(crate) fn of_working_copy(chance: &str) -> String {
     format!("{WORKING_COPY}{chance}")
@@ -32,38 +51,90 @@ pub(crate) fn is_working_copy(repository: &str) -> bool {
     repository.starts_with(WORKING_COPY)
 }
 
-/// `host/owner/name` of a git address; `None` for one that names no host: a path, a bundle.
-/// User, password, port and `.git` are left out: the same repository is reached with others.
+/// `host/owner/name` of a git address; `None` for one that names no host, such as a path or a
+/// bundle, and for the home of nobody in particular. Password and `.git` are left out, user and
+/// port where the same repository is reached with others.
 pub(crate) fn of_origin(address: &str) -> Option<String> {
     let address = address.trim();
-    let (host, path) = match address.split_once("://") {
-        Some((scheme, rest)) => {
-            if !is_of_hosts(scheme) {
-                return None;
-            }
-            let (authority, path) = rest.split_once('/')?;
-            // What follows a `?` or a `#` names no other repository.
-            let path = path.split(['?', '#']).next().unwrap_or_default();
-            (authority, decoded(path))
-        }
-        None => scp_like(address)?,
+    let (scheme, authority, path) = if let Some((scheme, rest)) = address.split_once("://") {
+        let (authority, path) = rest.split_once('/')?;
+        // What follows a `?` or a `#` names no other repository.
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        (scheme_of(scheme)?, authority.to_owned(), format!("/{}", decoded(path)))
+    } else {
+        let (authority, path) = scp_like(address)?;
+        (Scheme::Ssh, authority, path)
     };
-    let host = host_of(host)?;
-    let any_case = ANY_CASE_FORGES.contains(&host.as_str());
-    let path = path_of(&if any_case { path.to_lowercase() } else { path })?;
-    Some(format!("{host}/{path}"))
+    let Authority { user, host, port } = authority_of(&authority)?;
+    if ANY_CASE_FORGES.contains(&host.as_str()) {
+        return Some(format!("{host}/{}", path_of(&path.to_lowercase())?));
+    }
+    // No host has a plus in its name.
+    let port = port.filter(|port| *port != scheme.port());
+    let at_port = port.map_or_else(|| host.clone(), |port| format!("{host}+{port}"));
+    if scheme != Scheme::Ssh {
+        return Some(format!("{at_port}/{}", path_of(&path)?));
+    }
+    let (names, of_home) = match path.strip_prefix('/').unwrap_or(&path) {
+        "~" => return None,
+        below if below.starts_with("~/") => (path_of(below.trim_start_matches('~'))?, true),
+        below if below.starts_with('~') => return Some(format!("{at_port}/{}", path_of(below)?)),
+        _ => (path_of(&path)?, false),
+    };
+    let is_one = !names.contains('/');
+    let server = if is_one || of_home { at_port } else { host };
+    let is_forges = user.as_deref().is_some_and(|user| FORGE_USERS.contains(&user));
+    match user {
+        Some(user) if !is_forges && (of_home || (is_one && !path.starts_with('/'))) => {
+            Some(format!("{server}/~{}/{names}", encoded(&user).replace('/', "%2F")))
+        }
+        None if of_home => None,
+        _ => Some(format!("{server}/{names}")),
+    }
 }
 
-fn is_of_hosts(scheme: &str) -> bool {
-    // `git+ssh` and `ssh+git` are old names of ssh.
-    let known = ["ssh", "git", "http", "https", "ftp", "ftps", "git+ssh", "ssh+git", "git+https"];
-    known.iter().any(|known| scheme.eq_ignore_ascii_case(known))
+/// How an address is reached, as far as it makes a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Ssh,
+    Git,
+    Http,
+    Https,
+    Ftp,
+    Ftps,
+}
+
+impl Scheme {
+    /// The port that goes without saying.
+    fn port(self) -> u16 {
+        match self {
+            Self::Ssh => 22,
+            Self::Git => 9418,
+            Self::Http => 80,
+            Self::Https => 443,
+            Self::Ftp => 21,
+            Self::Ftps => 990,
+        }
+    }
+}
+
+fn scheme_of(scheme: &str) -> Option<Scheme> {
+    Some(match scheme.to_ascii_lowercase().as_str() {
+        // The others are old names of ssh.
+        "ssh" | "git+ssh" | "ssh+git" => Scheme::Ssh,
+        "git" => Scheme::Git,
+        "http" => Scheme::Http,
+        "https" | "git+https" => Scheme::Https,
+        "ftp" => Scheme::Ftp,
+        "ftps" => Scheme::Ftps,
+        _ => return None,
+    })
 }
 
 /// `[user@]host:path`, as git reads it: no slash stands before the colon. One letter is a drive.
-fn scp_like(address: &str) -> Option<(&str, String)> {
+fn scp_like(address: &str) -> Option<(String, String)> {
     let after_user = address.split_once('@').filter(|(user, _)| !user.contains(['/', ':', '[']));
-    let rest = after_user.map_or(address, |(_, rest)| rest);
+    let (user, rest) = after_user.map_or((None, address), |(user, rest)| (Some(user), rest));
     // In brackets stand an address with colons of its own, or a host with its port.
     let (host, path) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, path)) => (host, path.strip_prefix(':')?),
@@ -71,22 +142,46 @@ fn scp_like(address: &str) -> Option<(&str, String)> {
     };
     // `helper::address` is for a program that knows what it means.
     let is_host = host.len() > 1 && !host.contains(['/', '\\']) && !path.starts_with(':');
-    is_host.then(|| (host, path.to_owned()))
+    let authority = user.map_or_else(|| host.to_owned(), |user| format!("{user}@{host}"));
+    is_host.then(|| (authority, path.to_owned()))
 }
 
-/// The host alone, as everybody writes it.
-fn host_of(authority: &str) -> Option<String> {
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    let host = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, _port)) => address,
-        // More colons than one are an address of its own, not a port.
-        None if host.matches(':').count() == 1 => host.split(':').next().unwrap_or_default(),
-        None => host,
+/// What stands before the path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Authority {
+    /// Who logs in.
+    user: Option<String>,
+    /// The host alone, as everybody writes it.
+    host: String,
+    /// The port, where it says one.
+    port: Option<u16>,
+}
+
+fn authority_of(authority: &str) -> Option<Authority> {
+    let (user, rest) = match authority.rsplit_once('@') {
+        Some((user, rest)) => (Some(user), rest),
+        None => (None, authority),
+    };
+    let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, after)) => match after.strip_prefix(':') {
+            Some(port) => (address, port),
+            None => with_port(address),
+        },
+        None => with_port(rest),
     };
     let host = host.trim_end_matches('.').to_lowercase();
     let known = ALIASES.iter().find(|(alias, _)| *alias == host);
     let host = known.map_or(host.as_str(), |(_, name)| name);
-    (!host.is_empty() && !host.contains(char::is_whitespace)).then(|| encoded(host))
+    if host.is_empty() || host.contains(char::is_whitespace) {
+        return None;
+    }
+    let user = user.and_then(|user| user.split(':').next()).filter(|user| !user.is_empty());
+    Some(Authority { user: user.map(decoded), host: encoded(host), port: port.parse().ok() })
+}
+
+/// A host and its port. More colons than one are an address of its own, not a port.
+fn with_port(host: &str) -> (&str, &str) {
+    host.split_once(':').filter(|(_, port)| !port.contains(':')).unwrap_or((host, ""))
 }
 
 /// The path without what differs between spellings.
@@ -191,6 +286,76 @@ mod tests {
         check("work:acme/shop", "work/acme/shop");
         check("ssh://git@git.example/~user/shop.git", "git.example/~user/shop");
         check("user@corp@git.example:a/b", "git.example/a/b");
+    }
+
+    #[test]
+    fn a_path_of_a_home_is_its_users() {
+        let check = |address: &str, wanted: &str| {
+            assert_eq!(of_origin(address).as_deref(), Some(wanted), "{address}");
+        };
+        for address in [
+            "ssh://alice@host.example/~/shop.git",
+            "ssh://al%69ce:hunter2@host.example:22/~/shop.git",
+            "ssh://host.example/~alice/shop.git",
+            "ssh://bob@host.example/~alice/shop",
+            "alice@host.example:shop.git",
+            "alice@host.example:./shop/",
+            "alice@host.example:~/shop.git",
+            "alice@host.example:/~/shop.git",
+            "host.example:~alice/shop",
+        ] {
+            check(address, "host.example/~alice/shop");
+        }
+        check("bob@host.example:shop.git", "host.example/~bob/shop");
+        check("ssh://bob@host.example/~/shop", "host.example/~bob/shop");
+        check("alice@host.example:~/work/shop", "host.example/~alice/work/shop");
+        check("ssh://a%2Fb%20c@host.example/~/shop", "host.example/~a%2Fb%20c/shop");
+        // A forge's user has no home of its own, and an absolute path is everybody's.
+        for user in ["git", "gitea", "forgejo", "gogs", "gitlab", "hg"] {
+            check(&format!("{user}@git.example:a/b"), "git.example/a/b");
+            check(&format!("{user}@git.example:shop.git"), "git.example/shop");
+            check(&format!("ssh://{user}@git.example/~/shop"), "git.example/shop");
+        }
+        check("git@git.sr.ht:~alice/shop", "git.sr.ht/~alice/shop");
+        check("https://git.sr.ht/~alice/shop", "git.sr.ht/~alice/shop");
+        check("alice@host.example:/shop.git", "host.example/shop");
+        check("ssh://alice@host.example/srv/shop.git", "host.example/srv/shop");
+        check("alice@git.example:acme/shop", "git.example/acme/shop");
+        check("work:shop", "work/shop");
+        // Large forges serve everybody.
+        check("org-1@github.com:Acme/shop", "github.com/acme/shop");
+        for nobodys in ["ssh://host.example/~/shop", "host.example:~/shop", "alice@host.example:~"]
+        {
+            assert_eq!(of_origin(nobodys), None, "{nobodys}");
+        }
+    }
+
+    #[test]
+    fn a_port_tells_servers_apart_where_it_is_no_forges_ssh() {
+        let check = |address: &str, wanted: &str| {
+            assert_eq!(of_origin(address).as_deref(), Some(wanted), "{address}");
+        };
+        check("https://git.example:8443/acme/shop.git", "git.example+8443/acme/shop");
+        check("http://git.example:3000/acme/shop", "git.example+3000/acme/shop");
+        check("git://git.example:9419/acme/shop", "git.example+9419/acme/shop");
+        for usual in [
+            "https://git.example:443/acme/shop",
+            "http://git.example:80/acme/shop",
+            "git://git.example:9418/acme/shop",
+            "https://git.example:/acme/shop",
+            "ssh://git@git.example:2222/acme/shop.git",
+            "[git@git.example:2222]:acme/shop",
+            "git@[git.example:2222]:acme/shop",
+        ] {
+            check(usual, "git.example/acme/shop");
+        }
+        check("https://github.com:8443/acme/shop", "github.com/acme/shop");
+        check("https://[2001:db8::1]:8443/a/b", "2001:db8::1+8443/a/b");
+        // What a plain ssh server serves is that server's.
+        check("ssh://alice@host.example:2222/~/shop", "host.example+2222/~alice/shop");
+        check("ssh://host.example:2222/~alice/shop", "host.example+2222/~alice/shop");
+        check("ssh://git@host.example:2222/shop.git", "host.example+2222/shop");
+        check("[alice@host.example:2222]:shop", "host.example+2222/~alice/shop");
     }
 
     #[test]

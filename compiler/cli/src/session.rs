@@ -9,7 +9,7 @@ use std::{
     path::PathBuf,
 };
 
-use envc_core::{Digest, KeyedDigest, Sealer};
+use envc_core::{Address, Digest, KeyedDigest, Sealer};
 use envc_plan::{Ownership, StateKey};
 use envc_spec::{Environment, Identity, Instance, Spec, StateStoreKind, TypeHead};
 
@@ -25,7 +25,8 @@ use crate::{
     identity::{self, Id, Source},
     project::SpecFile,
     registry::{
-        Belongs, CopyRecord, Document, Drawn, EnvironmentRecord, Registry, Whose, WorkingCopy,
+        Applied, Belongs, CopyRecord, Document, Drawn, EnvironmentRecord, Place, Registry, Whose,
+        WorkingCopy,
     },
     ui::Ui,
     whose,
@@ -42,6 +43,8 @@ pub(crate) struct Selection {
     pub(crate) id: Option<String>,
     /// `--cloud`
     pub(crate) cloud: Option<String>,
+    /// `--adopt`
+    pub(crate) adopt: BTreeSet<Address>,
 }
 
 /// How an ID is come by when none is recorded.
@@ -95,6 +98,8 @@ pub(crate) struct Session<'a> {
     minted: bool,
     /// The cloud, and why.
     pub(crate) cloud: Choice<CloudName>,
+    /// What the user says is this environment's.
+    pub(crate) adopt: BTreeSet<Address>,
     /// The environment.
     pub(crate) environment: Environment,
 }
@@ -172,6 +177,7 @@ impl<'a> Session<'a> {
             id,
             minted,
             cloud,
+            adopt: selection.adopt.clone(),
             environment,
         }))
     }
@@ -301,10 +307,11 @@ impl<'a> Session<'a> {
         Whose { project: &self.project, repository: &self.repository }
     }
 
-    /// True where the name of a pull request's resource is to be a proof: for what no other machine
-    /// records. The project has to be claimed in the account then.
+    /// True where the name of a pull request's resource is to be a proof. The project has to be
+    /// claimed in the account then, wherever its state is kept: what another repository claims
+    /// later would cover what stands there.
     pub(crate) fn needs_claim(&self) -> bool {
-        self.head.identity.is_per_pr() && !self.shares_state()
+        self.head.identity.is_per_pr()
     }
 
     /// True where an apply makes nothing in the account, so that nothing is recorded of it: all that
@@ -330,15 +337,19 @@ impl<'a> Session<'a> {
         self.copy.borrow_mut().take_along(&self.repository, self.clock.unix_s())
     }
 
+    /// Where the working copy lies.
+    pub(crate) fn place(&self) -> Place {
+        self.copy.borrow().place().clone()
+    }
+
     /// True for a repository that this one was before.
     pub(crate) fn was(&self, repository: &str) -> bool {
         self.copy.borrow().was(repository)
     }
 
-    /// Another folder that is there, from which an environment of this name was applied, where this
-    /// one is none.
-    pub(crate) fn made_elsewhere(&self) -> Result<Option<PathBuf>, CommandError> {
-        self.copy.borrow().made_elsewhere(&self.id)
+    /// From where an environment of this name was applied.
+    pub(crate) fn applied_from(&self) -> Result<Applied, CommandError> {
+        self.copy.borrow().applied_from(&self.id)
     }
 
     /// Records what the session was opened with: the ID, if it is new, and the ports. Done once all
@@ -406,7 +417,7 @@ impl<'a> Session<'a> {
     }
 
     /// The command that applies this environment, and takes these over.
-    pub(crate) fn apply_command(&self, adopt: &[&envc_core::Address]) -> String {
+    pub(crate) fn apply_command(&self, adopt: &[&Address]) -> String {
         let id = match (&self.head.identity, self.environment.instance.pr) {
             (Identity::Text { per_pr: true, .. }, Some(pr)) => format!(" --pr {pr}"),
             (Identity::Text { .. }, _) => String::new(),

@@ -1,8 +1,9 @@
 //! Whose a project is, and what is refused to another repository: two of them may name a project
 //! alike, on one machine and in one account.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
+use envc_core::Address;
 use envc_plan::State;
 use envc_spec::Spec;
 
@@ -11,7 +12,7 @@ use crate::{
     error::CommandError,
     fsio,
     git::{self, GitView},
-    registry::{Belongs, Document, Whose, WorkingCopy},
+    registry::{Applied, Belongs, Document, Whose, WorkingCopy},
     repository,
     session::Session,
     ui::Ui,
@@ -97,24 +98,61 @@ pub(crate) fn admit(session: &Session<'_>, state: &mut State) -> Result<bool, Co
                 None => error,
             });
         }
-        // The first version did not say. Whoever applied it from here goes on; another folder's
-        // goes on there, and says whose it is.
-        None => {
-            if let Some(folder) = session.made_elsewhere()? {
-                let what = format!("the record of `{}` does not say whose it is", session.id);
-                let shown = folder.display();
-                let there = fsio::for_shell(&folder);
-                return Err(CommandError::failed(format!("{what}; nothing was changed"))
-                    .because_text(format!(
-                        "an older envc wrote it, and it was applied from {shown}"
-                    ))
-                    .hint(format!("run the command there once: envc -C {there} apply"))
-                    .code("envc::cli::repository_unknown"));
-            }
-        }
+        None => admit_unsaid(session, state)?,
     }
     state.repository = Some(ours.clone());
     Ok(true)
+}
+
+/// Admits a state that does not say whose it is: the first version wrote it. It is believed where it
+/// was applied from this clone, or where the user names all that it holds.
+fn admit_unsaid(session: &Session<'_>, state: &State) -> Result<(), CommandError> {
+    let applied = session.applied_from()?;
+    let wanted = &session.environment.resources;
+    let managed = |address: &Address| {
+        wanted.get(address).is_some_and(|it| it.is_managed() && it.parent.is_none())
+    };
+    let begun = state.intents.iter().map(|intent| &intent.address);
+    let held: BTreeSet<&Address> =
+        state.resources.keys().chain(begun).filter(|address| managed(address)).collect();
+    let held: Vec<&Address> = held.into_iter().collect();
+    let is_named = !held.is_empty() && held.iter().all(|address| session.adopt.contains(*address));
+    if applied == Applied::Here || is_named {
+        return Ok(());
+    }
+    let error = CommandError::failed(format!(
+        "the record of `{}` does not say whose it is; nothing was changed",
+        session.id
+    ))
+    .code("envc::cli::repository_unknown");
+    let error = match applied {
+        Applied::Elsewhere(folder) => error
+            .because_text(format!(
+                "an older envc wrote it, and it was applied from {}",
+                folder.display()
+            ))
+            .hint(format!(
+                "run the command there once: envc -C {} apply",
+                fsio::for_shell(&folder)
+            )),
+        Applied::Gone(folder) => error.because_text(format!(
+            "an older envc wrote it, and it was applied from {}, which is gone",
+            folder.display()
+        )),
+        Applied::Here | Applied::Unknown => {
+            error.because_text("an older envc wrote it, and from which folder is recorded nowhere")
+        }
+    };
+    if held.is_empty() {
+        return Err(error.hint(
+            "if it is this repository's, take its resources back into environment.kdl; then the \
+             command that says so is told here",
+        ));
+    }
+    Err(error.hint(format!(
+        "if it is this repository's, name what it holds: {}",
+        session.apply_command(&held)
+    )))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use crate::{Digest, Input, KeyedDigest, Output, Part, Secret, Text, Value};
 
@@ -44,8 +44,15 @@ impl Sealed {
 
     /// Its form in a plan and a state.
     pub fn to_json(&self) -> Json {
-        // Only texts: serialising cannot fail.
-        serde_json::to_value(self).unwrap_or_default()
+        let Self { name, part, digest } = self;
+        let mut json = Map::from_iter([("sealed".to_owned(), Json::from(name.as_str()))]);
+        if !part.is_empty() {
+            json.insert("part".to_owned(), Json::from(part.as_str()));
+        }
+        if let Some(digest) = digest {
+            json.insert("digest".to_owned(), Json::from(digest.as_str()));
+        }
+        Json::Object(json)
     }
 }
 
@@ -257,6 +264,16 @@ mod tests {
 
     fn sealer(project: &str, env: &str) -> Sealer {
         Sealer::new(KeyedDigest::new([7; 32]), project, env)
+    }
+
+    #[test]
+    fn a_sealed_value_is_written_as_it_is_read() {
+        for (part, digest) in [("", None), ("host", None), ("host", Some(Digest::of("x")))] {
+            let sealed = Sealed { name: "KEY".into(), part: part.into(), digest };
+            let json = sealed.to_json();
+            assert_eq!(json, serde_json::to_value(&sealed).unwrap());
+            assert_eq!(Sealed::from_json(&json), Some(sealed));
+        }
     }
 
     fn inputs() -> Inputs {

@@ -257,7 +257,7 @@ impl Maker<'_> {
             problems.into_iter().map(|problem| wrangler_error(&path, problem)).collect::<Vec<_>>()
         })?;
         let content = match &worker.template {
-            None => config.to_text(),
+            None => config.to_text().map_err(|problem| vec![wrangler_error(&path, problem)])?,
             Some(template) => {
                 self.wrangler_template(template, &config).map_err(|error| vec![error])?
             }
@@ -415,6 +415,12 @@ fn wrangler_error(path: &str, problem: Problem) -> FileError {
             path,
             format!("the variable `{name}` is a secret, and this file is not private"),
             format!("write secret \"{name}\" instead of var \"{name}\""),
+        ),
+        Problem::Unwritable(reason) => FileError::new(
+            codes::NOT_JSON,
+            path,
+            format!("BUG: it cannot be written as JSON: {reason}"),
+            "please report it with the spec",
         ),
     }
 }

@@ -98,15 +98,13 @@ pub fn render_plan(plan: &Plan, palette: &Palette, options: RenderOptions) -> St
     page.text
 }
 
-/// The plan document with `counts`, for programs.
-pub fn plan_json(plan: &Plan) -> Json {
-    // Only text keys and finite numbers: serialising cannot fail.
-    let mut json = serde_json::to_value(plan).unwrap_or_default();
-    if let Some(map) = json.as_object_mut() {
-        let counts = serde_json::to_value(plan.counts()).unwrap_or_default();
-        map.insert("counts".to_owned(), counts);
-    }
-    json
+/// The plan document with `counts`, for programs; or why it cannot be written as JSON.
+pub fn plan_json(plan: &Plan) -> Result<Json, String> {
+    let written = |error: serde_json::Error| error.to_string();
+    let mut json = serde_json::to_value(plan).map_err(written)?;
+    let map = json.as_object_mut().ok_or("it is no object")?;
+    map.insert("counts".to_owned(), serde_json::to_value(plan.counts()).map_err(written)?);
+    Ok(json)
 }
 
 struct Page<'a> {

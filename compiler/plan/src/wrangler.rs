@@ -73,6 +73,8 @@ pub(crate) enum Problem {
     Unknown(String),
     /// A variable that is a secret; the compiler should have refused it.
     Secret(String),
+    /// It cannot be written as JSON, which is a mistake of envc's.
+    Unwritable(String),
 }
 
 impl Known<'_> {
@@ -193,10 +195,10 @@ impl<'a> Config<'a> {
     }
 
     /// The file's text.
-    pub(crate) fn to_text(&self) -> String {
-        // Only text keys and whole numbers: serialising cannot fail.
-        let json = serde_json::to_string_pretty(self).unwrap_or_default();
-        format!("{HEADER}{json}\n")
+    pub(crate) fn to_text(&self) -> Result<String, Problem> {
+        let json = serde_json::to_string_pretty(self)
+            .map_err(|error| Problem::Unwritable(error.to_string()))?;
+        Ok(format!("{HEADER}{json}\n"))
     }
 
     /// The parts that a template may place, each there even when it is empty.

@@ -3,7 +3,10 @@
 //! `tests/fixtures/first-version` is what the first version wrote; what differs from machine to
 //! machine stands there in capitals.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use envc_core::KeyedDigest;
 use envc_tests::{Ran, Running, TestEnv};
@@ -150,13 +153,74 @@ fn a_state_that_does_not_say_whose_it_is_goes_to_the_folder_that_applied_it() {
         let refused = run(args).exits(1);
         says(&refused, &[env.root().to_str().unwrap()]);
     }
+    // Nor does it go to whoever reads it first once that folder is gone.
+    let away = env.path().join("put-away");
+    fs::rename(env.root(), &away).unwrap();
+    for args in [&["plan"][..], &["apply", "--yes"], &["destroy", "--yes"]] {
+        says(&run(args).exits(1), &["which is gone", "--adopt kv.cache"]);
+    }
+    fs::rename(&away, env.root()).unwrap();
     assert_eq!(env.cloud_listing().objects.len(), 1);
     says(&env.envc(&["apply"]).exits(0), &["Nothing to do"]);
     says(&run(&["destroy", "--yes"]).exits(1), &["git.example/a/shop"]);
     env.envc(&["destroy"]).exits(0);
 }
 
-fn state_files(env: &TestEnv) -> Vec<std::path::PathBuf> {
+/// Another repository of the same user, with this spec.
+fn other_repository(env: &TestEnv, spec: &str) -> PathBuf {
+    let other = env.path().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("environment.kdl"), spec).unwrap();
+    fs::write(other.join(".gitignore"), ".env\n.envc/\n").unwrap();
+    let at = other.to_str().unwrap();
+    env.git(&["-C", at, "init", "--quiet", "--initial-branch=main"]);
+    env.git(&["-C", at, "remote", "add", "origin", "https://git.example/b/shop"]);
+    other
+}
+
+#[test]
+fn a_record_of_the_first_version_whose_folder_is_gone_goes_to_nobody_by_itself() {
+    let adopt = ["d1.orders", "kv.cache", "queue.jobs", "r2.images"];
+    for registry_is_lost in [false, true] {
+        let env = first_version("");
+        let spec = env.read("environment.kdl").unwrap();
+        let other = other_repository(&env, &spec);
+        fs::rename(env.root(), env.path().join("put-away")).unwrap();
+        if registry_is_lost {
+            fs::remove_file(env.state_dir().join("registry.json")).unwrap();
+        }
+        let whole = env.cloud_listing();
+        let run = |args: &[&str]| {
+            Running::start(env.command_in(&other, &[args, &["--id", ID]].concat())).end()
+        };
+        let told = if registry_is_lost { "recorded nowhere" } else { "which is gone" };
+        for args in [&["plan"][..], &["apply", "--yes"], &["destroy", "--yes"], &["show"]] {
+            let refused = run(args).exits(1);
+            let command = "envc apply local --id main-tpaj3v4cbf --adopt d1.orders";
+            says(&refused, &["does not say whose it is", told, command]);
+            assert_eq!(env.cloud_listing(), whole, "{args:?}");
+        }
+        // Some of it is not all of it.
+        run(&["apply", "--yes", "--adopt", "d1.orders"]).exits(1);
+        let all: Vec<&str> = adopt.iter().flat_map(|address| ["--adopt", address]).collect();
+        run(&[&["apply", "--yes"], &all[..]].concat()).exits(0);
+        assert_eq!(env.cloud_listing(), whole);
+        run(&["destroy", "--yes"]).exits(0);
+        assert!(env.cloud_listing().is_empty());
+    }
+}
+
+#[test]
+fn a_record_of_the_first_version_is_its_clones_from_any_of_its_worktrees() {
+    let env = first_version("");
+    let worktree = env.worktree("two");
+    let run = |args: &[&str]| Running::start(env.command_in(&worktree, args)).end();
+    says(&run(&["plan", "--id", ID]).exits(0), &["No changes"]);
+    run(&["destroy", "--id", ID, "--yes"]).exits(0);
+    assert!(env.cloud_listing().is_empty());
+}
+
+fn state_files(env: &TestEnv) -> Vec<PathBuf> {
     let all = crate::common::files_below(&env.state_dir().join("state"));
     all.into_iter().filter(|path| path.extension().is_some_and(|it| it == "json")).collect()
 }

@@ -10,6 +10,7 @@
 mod api_errors;
 mod bad_input;
 mod ci;
+mod claims;
 mod cloud_choice;
 mod common;
 mod consumers;

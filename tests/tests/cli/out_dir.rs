@@ -1,10 +1,10 @@
 //! `--out-dir`: generated files in another folder.
 
-use std::fs;
+use std::{fs, path::Path};
 
-use envc_tests::{Ran, TestEnv};
+use envc_tests::{Ran, Running, TestEnv};
 
-use crate::common::{check, edit, mode, says};
+use crate::common::{check, edit, files_below, mode, says};
 
 /// A type that everybody knows, and a second one.
 fn start() -> TestEnv {
@@ -49,6 +49,69 @@ fn its_files_are_known_again_updated_and_taken_away() {
     assert_eq!(fs::read_dir(&whole).unwrap().count(), 1);
     // This folder was never bound to it.
     assert!(env.read(".env").is_none());
+}
+
+const MOVED: &str = "project \"shop\"\n\
+    environment \"production\" { identity \"production\" }\n\
+    kv \"cache\"\n\
+    dotenv \".env\" { CACHE \"{kv.cache.id}\" }\n\
+    dotenv \"deep/.env\" { CACHE \"{kv.cache.name}\" }\n\
+    allow \"unprotected_production\"\n";
+
+#[test]
+fn a_folder_inside_a_checkout_moves_with_it() {
+    // Of a spec at the top and of one below it; in git and without it.
+    for (below, out_dir) in [("", "gen/deep"), ("apps", "gen"), ("apps", "../gen")] {
+        for in_git in [true, false] {
+            let env = TestEnv::of_text(MOVED);
+            let old = env.path().join("checkout");
+            let new = env.path().join("moved/here");
+            fs::create_dir_all(old.join(below)).unwrap();
+            fs::create_dir(new.parent().unwrap()).unwrap();
+            fs::write(old.join(below).join("environment.kdl"), MOVED).unwrap();
+            fs::write(old.join(".gitignore"), "gen/\n.envc/\n.env\nwrangler.jsonc\n").unwrap();
+            if in_git {
+                env.git(&["init", "--quiet", old.to_str().unwrap()]);
+            }
+            let run = |top: &Path, args: &[&str]| {
+                Running::start(env.command_in(&top.join(below), args)).end()
+            };
+            let apply = ["apply", "production", "--yes", "--out-dir", out_dir];
+            run(&old, &apply).exits(0);
+            let whole = files_below(&old.join(below).join(out_dir)).len();
+            assert_eq!(whole, 2);
+            fs::rename(&old, &new).unwrap();
+            // Without git a folder above the spec's is not of the working copy.
+            let is_inside = in_git || !out_dir.starts_with("..");
+            if !is_inside {
+                continue;
+            }
+            says(&run(&new, &apply).exits(0), &["Nothing to do"]);
+            let changed = MOVED.replace("CACHE", "STORE");
+            fs::write(new.join(below).join("environment.kdl"), changed).unwrap();
+            says(&run(&new, &apply).exits(0), &["wrote "]);
+            run(&new, &["destroy", "production", "--yes"]).exits(0);
+            assert!(files_below(&new.join(below).join(out_dir)).is_empty());
+        }
+    }
+}
+
+#[test]
+fn what_older_builds_recorded_of_a_folder_inside_is_read() {
+    let env = start();
+    env.write(".gitignore", "/.env*\n/.dev.vars\n/.envc/\n/wrangler.jsonc\n/gen/\n");
+    let _applied = apply(&env, "production", "gen").exits(0);
+    let registry = env.state_dir().join("registry.json");
+    let text = fs::read_to_string(&registry).unwrap();
+    let folder = env.root().join("gen");
+    let older = text.replace("\"//here/gen//", &format!("\"{}//", folder.display()));
+    assert_ne!(text, older);
+    let older = older.replace("\"schema\": 3", "\"schema\": 2");
+    fs::write(&registry, older).unwrap();
+    says(&apply(&env, "production", "gen").exits(0), &["Nothing to do"]);
+    assert_eq!(fs::read_to_string(&registry).unwrap(), text);
+    let _gone = env.envc(&["destroy", "production", "--yes"]).exits(0);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
 }
 
 #[test]

@@ -302,3 +302,41 @@ fn on_the_local_cloud_the_state_stays_on_the_machine_and_that_is_said_once() {
     assert_eq!(alice.env.states().len(), 1);
     alice.envc(&["destroy", "--yes"]).exits(0);
 }
+
+/// A project with shared state would be covered by what another repository claims later.
+#[test]
+fn a_pull_requests_project_is_claimed_under_shared_state_too() {
+    let edge = Workerd::start();
+    let text = format!(
+        "project \"shop\" {{ state \"edge\" }}\n\
+         edge \"http://{}\" token=(secret)\"EDGE_TOKEN\"\n\
+         environment \"ephemeral\" {{ when pr ; identity \"pr-{{env.pr}}\" ; ttl \"7d\" }}\n\
+         queue \"jobs\"\nallow \"unused_resource\"\n",
+        edge.address
+    );
+    let alice = Developer::of(edge.address, &text, "");
+    let apply = ["apply", "--pr", "1", "--yes"];
+    alice.envc(&apply).exits(0);
+    let whole = alice.cloud.view().listing();
+    assert_eq!(whole.names("kv"), ["envc claim shop git.example/acme/shop"]);
+    // The claims come with the other lists, side by side.
+    let before = alice.cloud.requests().len();
+    alice.other_machine().envc(&apply).exits(0);
+    assert_eq!(alice.cloud.requests().len(), before + 2);
+    // Another repository whose project is named alike, with shared state of its own or without.
+    for text in [text.clone(), text.replace("state \"edge\"", "")] {
+        let mut other = alice.other_machine();
+        other.write("environment.kdl", &text);
+        other.git(&["remote", "set-url", "origin", "https://git.example/other/shop.git"]);
+        other.set("EDGE_TOKEN", &token(edge.address, "other", "report,state").token);
+        for args in
+            [&apply[..], &["apply", "--pr", "2", "--yes"], &["destroy", "--pr", "2", "--yes"]]
+        {
+            let refused = other.envc(args).exits(1);
+            assert!(refused.stderr.contains("git.example/acme/shop"), "{refused}");
+            assert_eq!(alice.cloud.view().listing(), whole, "{args:?}");
+        }
+    }
+    alice.envc(&["destroy", "--pr", "1", "--yes"]).exits(0);
+    assert!(alice.cloud.view().listing().without_claims().objects.is_empty());
+}

@@ -15,6 +15,9 @@ What it is for:
   `envc claim PROJECT REPOSITORY`, and under such a claim a name is a proof. Another repository's
   apply of a project of this name is refused before anything is made.
 
+  What stands in the account under such names before the claim would count as this repository's, so
+  apply makes no claim then. This command tells what there is, and makes it.
+
   The claim is the project's: `envc destroy` leaves it. Once it is released, names prove nothing
   until somebody claims the project again.
 

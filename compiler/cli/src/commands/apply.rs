@@ -50,6 +50,7 @@ const PLAN_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub(super) fn run(app: &App, args: &ApplyArgs) -> Result<ExitCode, CommandError> {
     let saved = args.plan.as_deref().map(|path| read_plan(&app.cwd.join(path))).transpose()?;
     let mut selection = selection_of(&args.target);
+    selection.adopt = args.adopt.iter().cloned().collect();
     if let Some(plan) = &saved {
         selection.env_type = Some(plan.basis.env_type.clone());
         selection.id = Some(plan.basis.key.env.clone());
@@ -133,7 +134,7 @@ impl Apply<'_> {
             self.precheck(&sources, plan.plan(), known)?;
         }
         self.approve(plan.plan())?;
-        engine.claim(&observation).await?;
+        engine.claim().await?;
         let running = Running {
             migrations: &migrations,
             vault: &vault,
@@ -287,11 +288,11 @@ impl Apply<'_> {
             .collect();
         if open.is_empty() || self.args.yes || self.saved.is_some() {
             if !plan.is_empty() {
-                show_summary(ui, plan);
+                show_summary(ui, plan)?;
             }
             return Ok(());
         }
-        show_plan(ui, plan, false);
+        show_plan(ui, plan, false)?;
         let names: Vec<String> = open.iter().map(|change| change.address.to_string()).collect();
         let (question, does) = if plan.basis.protected {
             let env = &plan.basis.key.env;

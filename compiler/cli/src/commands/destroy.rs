@@ -21,7 +21,7 @@ use crate::{
     exit_code::ExitCode,
     files::Removal,
     interrupt::Interrupt,
-    out_dir::{self, OutDir},
+    out_dir,
     outcome::counted,
     pools::Access,
     project::SpecFile,
@@ -410,9 +410,9 @@ impl Destroy<'_> {
         let session = &self.session;
         let asks = session.cloud.value == CloudName::Cloudflare && !self.args.yes;
         if asks || !self.keep.is_empty() || session.ui.is_verbose() {
-            show_plan(session.ui, plan, false);
+            show_plan(session.ui, plan, false)?;
         } else {
-            say_summary(session.ui, plan);
+            say_summary(session.ui, plan)?;
         }
         let question = format!("Delete all of `{}` for good?", session.id);
         let does = format!("deletes all of `{}` for good", session.id);
@@ -438,7 +438,7 @@ impl Destroy<'_> {
             .collect();
         let gone = own.iter().map(|(key, _)| (key.clone(), None)).collect();
         for (key, record) in own {
-            let path = OutDir::shown(&key);
+            let path = out_dir::shown(session, &key);
             match out_dir::remove_recorded(session, &key, &record)? {
                 Removal::Removed => session.ui.say(&format!("removed {path}")),
                 Removal::Absent => {}

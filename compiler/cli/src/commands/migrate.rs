@@ -183,7 +183,7 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
         session.ui.outcome("Nothing to do: every migration is applied.");
         return Ok(ExitCode::Done);
     }
-    show_plan(session.ui, plan.plan(), false);
+    show_plan(session.ui, plan.plan(), false)?;
     let asks = session.environment.protect || session.environment.migrate == MigrateMode::Manual;
     let question = format!("Run these migrations on `{}`?", session.id);
     let does = format!("runs migrations on `{}`", session.id);

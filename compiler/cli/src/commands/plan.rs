@@ -28,7 +28,8 @@ use crate::{
 };
 
 pub(super) fn run(app: &App, args: &PlanArgs) -> Result<ExitCode, CommandError> {
-    let selection = selection_of(&args.target);
+    let mut selection = selection_of(&args.target);
+    selection.adopt = args.adopt.iter().cloned().collect();
     opened_anew(|| {
         let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
         let session = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Mint)?;
@@ -93,7 +94,7 @@ async fn plan(
     for later in &session.environment.later {
         session.ui.warn(&format!("apply will refuse: {} cannot be done yet", later.what));
     }
-    show_plan(session.ui, plan, true);
+    show_plan(session.ui, plan, true)?;
     let claims = says_claim(&engine, session);
     let files = match sources {
         Some(sources) => files_of(session, sources, plan, known)?,

@@ -69,7 +69,7 @@ pub(super) fn run(app: &App, verb: &PoolVerb) -> Result<ExitCode, CommandError> 
 fn open<'a>(app: &'a App, target: &PoolTargetArgs) -> Result<Session<'a>, CommandError> {
     let PoolTargetArgs { env_type, pr, id, cloud } = target.clone();
     let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
-    let selection = Selection { env_type, pr, id, cloud };
+    let selection = Selection { env_type, pr, id, cloud, ..Selection::default() };
     for _ in 0..OPENINGS_MAX {
         let file = file.clone();
         let session = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Mint)?
@@ -305,8 +305,10 @@ impl Desk<'_> {
         let open = self.pools.open().map_err(|error| self.failed(what(), pool, error))?;
         let put = put_members(open, pool, &members).await;
         let diff = put.map_err(|error: EdgeError| self.failed(what(), pool, error))?;
-        // Names and lists: serialising cannot fail.
-        let mut fields = serde_json::to_value(&diff).unwrap_or_default();
+        let mut fields = serde_json::to_value(&diff).map_err(|error| {
+            CommandError::failed("BUG: what was done cannot be written as JSON")
+                .because_text(error.to_string())
+        })?;
         if let Some(fields) = fields.as_object_mut() {
             fields.insert("pool".to_owned(), json!(pool));
         }

@@ -1,6 +1,6 @@
 //! What several commands do alike.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, Diagnostics, Severity};
 use envc_plan::{
@@ -27,6 +27,7 @@ pub(super) fn selection_of(target: &crate::args::TargetArgs) -> Selection {
         pr: target.pr,
         id: target.id.clone(),
         cloud: target.cloud.clone(),
+        adopt: BTreeSet::new(),
     }
 }
 
@@ -92,21 +93,36 @@ pub(super) fn refuse_later(session: &Session<'_>) -> Result<(), CommandError> {
 }
 
 /// Shows a plan: on standard error while applying, so that standard output holds the result.
-pub(super) fn show_plan(ui: &crate::ui::Ui, plan: &Plan, as_result: bool) {
+pub(super) fn show_plan(
+    ui: &crate::ui::Ui,
+    plan: &Plan,
+    as_result: bool,
+) -> Result<(), CommandError> {
     let color = if as_result { ui.out_style().color } else { ui.err_style().color };
     let palette = if color { Palette::ansi() } else { Palette::plain() };
     let text = render_plan(plan, &palette, RenderOptions { verbose: ui.is_verbose() });
-    ui.event("plan", plan_json(plan));
+    tell_programs(ui, plan)?;
     if as_result {
         ui.result(text.trim_end());
     } else {
         ui.say(text.trim_end());
     }
+    Ok(())
+}
+
+/// The plan as an event.
+fn tell_programs(ui: &crate::ui::Ui, plan: &Plan) -> Result<(), CommandError> {
+    let json = plan_json(plan).map_err(|error| {
+        CommandError::failed("BUG: the plan cannot be written as JSON; nothing was changed")
+            .because_text(error)
+    })?;
+    ui.event("plan", json);
+    Ok(())
 }
 
 /// Says how much a plan will do. Each step is told as it is done, so that a plan which nobody has
 /// to approve needs no more, unless it changes what is there.
-pub(super) fn show_summary(ui: &crate::ui::Ui, plan: &Plan) {
+pub(super) fn show_summary(ui: &crate::ui::Ui, plan: &Plan) -> Result<(), CommandError> {
     let is_short = plan.notes.is_empty()
         && plan.changes.iter().all(|change| match change.action {
             Action::Create => change.reason.is_empty(),
@@ -119,17 +135,17 @@ pub(super) fn show_summary(ui: &crate::ui::Ui, plan: &Plan) {
             | Action::Forget => false,
         });
     if !is_short || ui.is_verbose() {
-        show_plan(ui, plan, false);
-        return;
+        return show_plan(ui, plan, false);
     }
-    say_summary(ui, plan);
+    say_summary(ui, plan)
 }
 
 /// Says how much a plan will do, and not what.
-pub(super) fn say_summary(ui: &crate::ui::Ui, plan: &Plan) {
+pub(super) fn say_summary(ui: &crate::ui::Ui, plan: &Plan) -> Result<(), CommandError> {
     let palette = if ui.err_style().color { Palette::ansi() } else { Palette::plain() };
-    ui.event("plan", plan_json(plan));
+    tell_programs(ui, plan)?;
     ui.say(&render_summary(plan, &palette));
+    Ok(())
 }
 
 /// The physical names that a plan found or will make.

@@ -17,7 +17,7 @@ use crate::{
     error::CommandError,
     exit_code::ExitCode,
     interrupt::Interrupt,
-    out_dir::OutDir,
+    out_dir,
     outcome::state_error,
     project::SpecFile,
     reporter::Reporter,
@@ -70,7 +70,9 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
     if !own.is_empty() {
         lines.push("files:".to_owned());
         lines.extend(
-            own.iter().map(|(key, file)| format!("  {} ({:04o})", OutDir::shown(key), file.mode)),
+            own.iter().map(|(key, file)| {
+                format!("  {} ({:04o})", out_dir::shown(&session, key), file.mode)
+            }),
         );
     }
     session.ui.result(&lines.join("\n"));
@@ -86,7 +88,7 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
             "cloud": session.cloud.value.as_str(), "applied": state.is_some() || session.makes_nothing(),
             "account": state.as_ref().map(|state| &state.key.account),
             "resources": recorded, "existing": existing_json(&existing), "ports": session.environment.instance.ports,
-            "files": own.iter().map(|(key, _)| OutDir::shown(key)).collect::<Vec<_>>(),
+            "files": own.iter().map(|(key, _)| out_dir::shown(&session, key)).collect::<Vec<_>>(),
         }),
     );
     Ok(ExitCode::Done)

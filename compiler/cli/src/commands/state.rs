@@ -6,7 +6,7 @@ use super::shared::not_approved;
 use crate::{
     app::{App, block_on},
     args::{StateClaimArgs, StateVerb},
-    claim::{Claim, Claims, Made, Office, Subject},
+    claim::{Claims, Made, Office, Subject, list_standing},
     cloud_choice::CloudName,
     connect::Connection,
     error::CommandError,
@@ -43,6 +43,10 @@ async fn claim(office: &Office<'_>, args: &StateClaimArgs) -> Result<ExitCode, C
         Belongs::Moved { was } => take_along(office, args, &was).await?,
         Belongs::Same | Belongs::Gained { .. } => office.look().await?,
     };
+    if !claims.are_ours() {
+        claims.refuse_others(session)?;
+        tell_standing(office).await;
+    }
     let made = office.make(&claims).await?;
     let Session { project, repository, ui, .. } = session;
     ui.event(
@@ -54,6 +58,22 @@ async fn claim(office: &Office<'_>, args: &StateClaimArgs) -> Result<ExitCode, C
     );
     ui.result(&format!("{repository} claims the project `{project}` {}.", place(office)));
     Ok(ExitCode::Done)
+}
+
+/// Says what the claim covers of what stands there already, as far as it can be listed.
+async fn tell_standing(office: &Office<'_>) {
+    let Session { project, repository, ui, .. } = office.session;
+    let (standing, unlisted) = list_standing(office).await;
+    if !standing.is_empty() {
+        ui.say(&format!(
+            "under names of pull requests of `{project}` there stands already, and is {repository}'s \
+             by the claim:"
+        ));
+        standing.lines().iter().for_each(|line| ui.say(&format!("  {line}")));
+    }
+    if !unlisted.is_empty() {
+        ui.warn(&format!("not looked for, because it cannot be listed: {}", unlisted.join(", ")));
+    }
 }
 
 /// The folder was another repository's, and its owner says that this one goes on with all of it.
@@ -90,7 +110,8 @@ async fn release(
     let claims = office.look().await?;
     let named = whose.unwrap_or(&session.repository);
     let subject = Subject { repository: named, ..Subject::of(session) };
-    let Some(claim) = claims.by(subject) else {
+    let own = claims.by(subject);
+    let Some(by) = own.first().map(|claim| claim.by.clone()) else {
         let all: Vec<&str> = claims.all().map(|claim| claim.by.as_str()).collect();
         if all.is_empty() {
             ui.event("released", json!({ "project": project, "released": false }));
@@ -104,7 +125,6 @@ async fn release(
         .hint(format!("release that: envc state claim --release \"{}\"", all.join("\" or \"")))
         .code("envc::cli::another_repository"));
     };
-    let Claim { by, .. } = claim;
     if session.cloud.value == CloudName::Cloudflare && !args.yes {
         let question = format!("Release the project `{project}`, which {by} claims?");
         let does = format!("releases the claim of {by} {}", place(office));
@@ -112,7 +132,9 @@ async fn release(
             return Err(not_approved());
         }
     }
-    office.release(claim).await?;
+    for claim in own {
+        office.release(&claim.id).await?;
+    }
     ui.event("released", json!({ "project": project, "repository": by, "released": true }));
     ui.outcome(&format!(
         "Released the project `{project}` {}: {by} claimed it. Names of pull requests' \

@@ -19,7 +19,8 @@ const LATE_S_MAX: u64 = 60;
 /// - 1: the first one. All folders of a worktree went by its git directory, and no repository was
 ///   recorded.
 /// - 2: a working copy goes by its spec's place below the worktree's top, too, and has a repository.
-const REGISTRY_SCHEMA: u32 = 2;
+/// - 3: files of another folder inside the working copy go by their place in it.
+const REGISTRY_SCHEMA: u32 = 3;
 
 /// Everything that the registry knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +64,8 @@ pub struct CopyRecord {
     pub bound: Option<Bound>,
     /// The environments that were worked on from here, by ID.
     pub environments: BTreeMap<String, EnvironmentRecord>,
-    /// The files that envc wrote here, by path relative to the spec's folder.
+    /// The files that envc wrote here, by path relative to the spec's folder, and by the keys of
+    /// `file_key` in other folders.
     pub files: BTreeMap<String, FileRecord>,
 }
 
@@ -155,8 +157,8 @@ impl Document {
                         ),
                         None => error.to_string(),
                     })?;
+                document.schema = REGISTRY_SCHEMA;
                 if schema < 2 {
-                    document.schema = REGISTRY_SCHEMA;
                     // In which folder of the worktree each was made, the first look there tells.
                     let places = std::mem::take(&mut document.places).into_iter();
                     document.places =
@@ -223,18 +225,31 @@ impl Document {
             .find_map(|(folder, copy)| Some((copy.repository.as_deref()?, folder)))
     }
 
-    /// Another folder that is there, from which an environment of this name was applied.
-    pub fn applied_elsewhere(
+    /// From where an environment of this name was applied, as far as anybody recorded it: from this
+    /// folder or another one of its clone, before any other.
+    pub(super) fn applied_from(
         &self,
+        place: &Place,
         key: &str,
         project: &str,
         id: &str,
         exists: &dyn Fn(&Path) -> bool,
-    ) -> Option<&Path> {
-        self.places.iter().filter(|(other, _)| *other != key).find_map(|(_, place)| {
-            let record = place.projects.get(project)?.environments.get(id)?;
-            (record.cloud.is_some() && exists(&place.folder)).then_some(place.folder.as_path())
-        })
+    ) -> Applied {
+        let applied = |record: &&PlaceRecord| {
+            let copy = record.projects.get(project);
+            let known = copy.and_then(|copy| copy.environments.get(id));
+            known.is_some_and(|known| known.cloud.is_some())
+        };
+        if self.of_clone(place, key).any(|record| applied(&record)) {
+            return Applied::Here;
+        }
+        let all = || self.places.values().filter(applied).map(|record| &record.folder);
+        let (there, any) = (all().find(|folder| exists(folder)), all().next());
+        match (there, any) {
+            (Some(folder), _) => Applied::Elsewhere(folder.clone()),
+            (None, Some(folder)) => Applied::Gone(folder.clone()),
+            (None, None) => Applied::Unknown,
+        }
     }
 
     /// A folder that is worked on for this repository.
@@ -251,6 +266,7 @@ impl Document {
             copy.repository.clone().filter(|repository| repository::is_working_copy(repository))
         };
         self.of_clone(place, key)
+            .flat_map(|it| it.projects.values())
             .flat_map(|copy| copy.formerly.iter().cloned().chain(own(copy)))
             .collect()
     }
@@ -258,20 +274,30 @@ impl Document {
     /// The identity that a clone without an origin has, from any of its worktrees.
     pub(super) fn identity_of_clone(&self, place: &Place, key: &str) -> Option<String> {
         self.of_clone(place, key)
+            .flat_map(|it| it.projects.values())
             .filter_map(|copy| copy.repository.as_ref())
             .find(|repository| repository::is_working_copy(repository))
             .cloned()
     }
 
+    /// The folder and the others of its clone. The first version recorded of a worktree its git
+    /// directory alone, which lies in the one that all of them share.
     fn of_clone<'a>(
         &'a self,
         place: &'a Place,
         key: &'a str,
-    ) -> impl Iterator<Item = &'a CopyRecord> {
+    ) -> impl Iterator<Item = &'a PlaceRecord> {
         let is_of = move |(other, record): &(&String, &PlaceRecord)| {
-            *other == key || (place.common_dir.is_some() && record.common_dir == place.common_dir)
+            let shared = place.common_dir.as_ref();
+            let of_first = || {
+                let git_dir = other.strip_suffix("//").map(Path::new);
+                shared.zip(git_dir).is_some_and(|(shared, git_dir)| git_dir.starts_with(shared))
+            };
+            *other == key
+                || (shared.is_some() && record.common_dir.as_ref() == shared)
+                || of_first()
         };
-        self.places.iter().filter(move |it| is_of(it)).flat_map(|(_, it)| it.projects.values())
+        self.places.iter().filter(move |it| is_of(it)).map(|(_, it)| it)
     }
 
     /// The cloud that an environment was first applied to, from any working copy.
@@ -343,6 +369,19 @@ impl Document {
             .values()
             .filter_map(move |it| Some((it.folder.as_path(), it.projects.get(project)?)))
     }
+}
+
+/// From where an environment was applied, as far as this machine recorded it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// From this folder, or another one of its clone.
+    Here,
+    /// From a folder that is there.
+    Elsewhere(PathBuf),
+    /// From a folder that is gone.
+    Gone(PathBuf),
+    /// Nobody recorded that.
+    Unknown,
 }
 
 /// A project of a repository.
@@ -513,9 +552,11 @@ mod tests {
     fn documents_read_back_and_newer_ones_are_refused() {
         let document = document();
         assert_eq!(Document::parse(&document.to_bytes().unwrap()), Ok(document));
-        assert!(Document::parse(b"{\"schema\":3}").unwrap_err().contains("newer envc"));
-        assert!(Document::is_newer(b"{\"schema\":3}"));
-        assert!(!Document::is_newer(b"{\"schema\":2}") && !Document::is_newer(b"{"));
+        assert!(Document::parse(b"{\"schema\":4}").unwrap_err().contains("newer envc"));
+        assert!(Document::is_newer(b"{\"schema\":4}"));
+        assert!(!Document::is_newer(b"{\"schema\":3}") && !Document::is_newer(b"{"));
+        let second = br#"{"schema":2,"places":{}}"#;
+        assert_eq!(Document::parse(second), Ok(Document::new()));
         assert!(Document::parse(b"{}").unwrap_err().contains("no schema version"));
         // A field more, wherever it is, is a newer envc's: nobody is told to move that away.
         let whole = String::from_utf8(self::document().to_bytes().unwrap()).unwrap();

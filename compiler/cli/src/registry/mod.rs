@@ -4,6 +4,7 @@
 //! One JSON file in the user's state directory, changed under a lock, written atomically. It is
 //! authoritative; `.envc/` in a working copy is a cache that can bring an entry back.
 //! - `document`: what is recorded.
+//! - `file_key`: under what a generated file is recorded.
 //! - `place`: where a folder lies.
 //! - `mark`: what tells a working copy from another one at its path.
 //! - `settle`: which entry is this folder's: known, moved, copied or new.
@@ -12,6 +13,7 @@
 
 mod cache;
 mod document;
+mod file_key;
 mod mark;
 mod place;
 mod settle;
@@ -19,7 +21,8 @@ mod working_copy;
 
 use std::path::PathBuf;
 
-pub use document::{Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, Whose};
+pub use document::{Applied, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, Whose};
+pub use file_key::{file_key, folder_of_key};
 pub use place::Place;
 pub use settle::Settled;
 pub use working_copy::{Belongs, Drawn, Mint, Opening, WorkingCopy};

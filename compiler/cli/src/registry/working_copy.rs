@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use envc_core::KeyedDigest;
@@ -10,8 +10,8 @@ use envc_exec::ports::Entropy;
 use envc_spec::PortRange;
 
 use super::{
-    Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, Place, Registry, Settled,
-    cache::Cache, mark,
+    Applied, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, Place, Registry, Settled,
+    cache::Cache, file_key, mark,
 };
 use crate::{error::CommandError, ports, repository};
 
@@ -113,6 +113,9 @@ impl WorkingCopy {
             let (key, settled) =
                 document.settle(&place, project, cache, &Path::exists, &mark::read);
             document.heal(&Path::exists);
+            if let Some(copy) = document.copy_mut(&key, project) {
+                copy.rewrite_keys(&place);
+            }
             let belongs = document.belong(&place, &key, opening);
             let former = document.former(&place, &key);
             let record = document.copy(&key, project).cloned().unwrap_or_default();
@@ -184,15 +187,10 @@ impl WorkingCopy {
         self.former.contains(repository)
     }
 
-    /// A folder from which an environment of this name was applied, when this one is none, and
-    /// another one is there.
-    pub fn made_elsewhere(&self, id: &str) -> Result<Option<PathBuf>, CommandError> {
-        if self.record.environments.get(id).is_some_and(|record| record.cloud.is_some()) {
-            return Ok(None);
-        }
+    /// From where an environment of this name was applied.
+    pub fn applied_from(&self, id: &str) -> Result<Applied, CommandError> {
         let document = self.registry.read()?;
-        let found = document.applied_elsewhere(&self.key, &self.project, id, &Path::exists);
-        Ok(found.map(Path::to_owned))
+        Ok(document.applied_from(&self.place, &self.key, &self.project, id, &Path::exists))
     }
 
     /// Takes along what was made from here for another repository.
@@ -384,6 +382,18 @@ impl Document {
 }
 
 impl CopyRecord {
+    /// Brings the keys of files to the form that moves with the working copy.
+    fn rewrite_keys(&mut self, place: &Place) {
+        let files = std::mem::take(&mut self.files);
+        // One that is there already is newer.
+        let (old, new): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|(key, _)| file_key::rewritten(place, key).is_some());
+        let old = old
+            .into_iter()
+            .filter_map(|(key, file)| Some((file_key::rewritten(place, &key)?, file)));
+        self.files = old.chain(new).collect();
+    }
+
     /// From now on it is of this repository, and what it was is its own, too.
     fn become_of(&mut self, repository: &str) {
         if let Some(was) = self.repository.replace(repository.to_owned())

@@ -145,6 +145,7 @@ impl Bare {
             id: self.id,
             minted: false,
             cloud: self.cloud,
+            adopt: std::collections::BTreeSet::new(),
             environment,
         }
     }

@@ -16,6 +16,8 @@ pub struct EdgeCall {
     pub(super) path: String,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Option<Bytes>,
+    /// Why the body could not be written: nothing is sent then.
+    pub(super) unwritable: Option<String>,
     /// What happened to it does not matter: it may be sent again.
     pub(super) repeatable: bool,
 }
@@ -43,7 +45,7 @@ impl EdgeCall {
 
     fn new(method: Method, segments: &[&str], repeatable: bool) -> Self {
         let path = segments.iter().fold(String::new(), |path, part| path + "/" + &encoded(part));
-        Self { method, path, headers: Vec::new(), body: None, repeatable }
+        Self { method, path, headers: Vec::new(), body: None, unwritable: None, repeatable }
     }
 
     /// A POST that is safe to repeat: the Worker knows it again by what stands in its body.
@@ -62,9 +64,14 @@ impl EdgeCall {
 
     /// Sends this as JSON.
     #[must_use]
-    pub fn json<T: Serialize>(self, body: &T) -> Self {
-        // The API's types are texts, numbers and maps with text keys: serialising cannot fail.
-        self.bytes(serde_json::to_vec(body).unwrap_or_default())
+    pub fn json<T: Serialize>(mut self, body: &T) -> Self {
+        match serde_json::to_vec(body) {
+            Ok(body) => self.bytes(body),
+            Err(error) => {
+                self.unwritable = Some(error.to_string());
+                self
+            }
+        }
     }
 
     /// Sends these bytes of JSON.

@@ -123,6 +123,10 @@ impl<'a> EdgeClient<'a> {
 
     /// Sends a call, and again while that is safe and may help.
     pub async fn call(&self, call: &EdgeCall) -> Result<EdgeAnswer, EdgeError> {
+        if let Some(reason) = &call.unwritable {
+            let message = format!("BUG: the request cannot be written as JSON: {reason}");
+            return Err(EdgeError::new(call.name(), EdgeClass::Unreachable, message));
+        }
         let mut attempt = 1;
         loop {
             let progress = self.progress;

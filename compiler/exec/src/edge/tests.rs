@@ -166,6 +166,16 @@ fn a_call_carries_token_headers_and_json_and_gives_what_was_answered() {
 }
 
 #[test]
+fn what_cannot_be_written_is_an_error_and_nothing_is_sent() {
+    // JSON has no map with such keys.
+    let body = std::collections::BTreeMap::from([((1, 2), "x")]);
+    let world = Server::new([]);
+    let error = world.call(&EdgeCall::post(LEASES).repeatable().json(&body)).unwrap_err();
+    assert!(error.message.starts_with("BUG: ") && !error.is_unknown(), "{error:?}");
+    assert_eq!(world.sent(), 0);
+}
+
+#[test]
 fn a_problem_keeps_its_type_its_detail_and_its_own_members() {
     let body = r#"{"type":"urn:envc:problem:locked","title":"T","status":423,"detail":"by alice",
         "lock":{"holder":"alice","subject":"ci","purpose":"apply","fence":3,"acquired_at_ms":1,

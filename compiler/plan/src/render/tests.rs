@@ -139,8 +139,9 @@ note: the tunnel \u{1b}[2Jis new
 Plan: 1 to create, 1 to adopt, 2 to update, 1 to replace, 1 to delete, 1 to forget, 1 unchanged; 2 migrations; 5 requests.
 "#,
     );
-    assert_eq!(plan_json(&plan)["counts"]["update"], 2);
-    assert_eq!(plan_json(&plan)["format"], PLAN_FORMAT);
+    let json = plan_json(&plan).unwrap();
+    assert_eq!(json["counts"]["update"], 2);
+    assert_eq!(json["format"], PLAN_FORMAT);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Working copies on a machine of their own.
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
 use super::*;
 use crate::{clock::SystemEntropy, dirs::StateDir, env::ProcessEnv, registry::Whose};

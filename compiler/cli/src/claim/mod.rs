@@ -8,23 +8,23 @@
 //! runner tells their environments apart, so the account does. The claim is the project's and not
 //! an environment's: it is made before the first of them, and destroy leaves it.
 //!
-//! Invariants: nothing is made or taken over under a name while another repository claims it; a
-//! run that finds another's claim beside the one that it made takes its own away again. The claim
-//! is a guard and no lock: of two first applies at the same instant it may be that neither goes on.
+//! A claim is a proof where it was found, and not where this run makes it: what stands there before
+//! it under names of pull requests could be anybody's (`standing`).
+//!
+//! Invariants: nothing is made or taken over under a name while another repository claims it; of
+//! two first applies at the same instant at most one goes on (`office`).
+
+mod office;
+mod standing;
 
 use envc_core::{Digest, KindId};
-use envc_exec::{CallClass, CallError, Client, Scope, help_for_call};
-use envc_kinds::{Kind, Meaning, Observed, Wanted, kind};
+use envc_kinds::Observed;
 use envc_plan::Observation;
-use serde_json::json;
 
-use crate::{
-    connect::{interrupted, what_failed},
-    error::CommandError,
-    repository,
-    session::Session,
-    whose,
-};
+pub(crate) use office::{Made, Office};
+pub(crate) use standing::{Standing, list_standing};
+
+use crate::{error::CommandError, repository, session::Session, whose};
 
 /// What every claim's title begins with.
 const TITLE: &str = envc_kinds::CLAIM_TITLE;
@@ -32,8 +32,10 @@ const TITLE: &str = envc_kinds::CLAIM_TITLE;
 const TITLE_CHARS_MAX: usize = 512;
 /// What stands for a repository whose name does not fit.
 const DIGEST: &str = "sha256:";
-/// Tries until it is certain that a claim was made.
-const TRIES_MAX: u32 = 5;
+/// What stands between a claim's title and the chance of a bid.
+const BID: &str = " +";
+/// Unguessable bytes of a bid; each is two characters.
+const CHANCE_BYTES: usize = 4;
 
 /// A claim of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub(crate) struct Claim {
     /// Who claims, as it stands in the title: the repository, and the project's name where names
     /// hold a short form.
     pub(crate) by: String,
+    /// It is no claim so far: one run of who claims is making it, or was killed at that.
+    pub(crate) chance: Option<String>,
 }
 
 /// The claims of one project.
@@ -54,6 +58,10 @@ pub(crate) struct Claims {
     pub(crate) former: Vec<Claim>,
     /// Other repositories'.
     pub(crate) others: Vec<Claim>,
+    /// Bids of this repository and of what it was before.
+    pub(crate) bids: Vec<Claim>,
+    /// Other repositories' bids.
+    pub(crate) rivals: Vec<Claim>,
     /// Titles that begin as claims of the project do, and name nobody: envc writes no such.
     pub(crate) unread: Vec<String>,
 }
@@ -81,7 +89,7 @@ impl<'a> Subject<'a> {
         let Self { prefix, project, repository } = self;
         let of_project = if prefix == project { String::new() } else { format!(" {project}") };
         let chars = TITLE.len() + prefix.len() + 1 + repository.len() + of_project.len();
-        if chars <= TITLE_CHARS_MAX {
+        if chars + BID.len() + 2 * CHANCE_BYTES <= TITLE_CHARS_MAX {
             return format!("{repository}{of_project}");
         }
         format!("{DIGEST}{}{of_project}", Digest::of(repository))
@@ -92,9 +100,21 @@ impl<'a> Subject<'a> {
         format!("{TITLE}{} {}", self.prefix, self.claimant())
     }
 
-    /// Who claims the same by this title.
-    fn read_title(self, title: &str) -> Option<&str> {
-        title.strip_prefix(TITLE)?.strip_prefix(self.prefix)?.strip_prefix(' ')
+    /// The title of a bid.
+    fn bid(self, chance: &str) -> String {
+        format!("{}{BID}{chance}", self.title())
+    }
+
+    /// Who claims the same by this title, and the chance of a bid.
+    fn read_title(self, title: &str) -> Option<(&str, Option<&str>)> {
+        let by = title.strip_prefix(TITLE)?.strip_prefix(self.prefix)?.strip_prefix(' ')?;
+        let is_chance = |text: &str| {
+            text.len() == 2 * CHANCE_BYTES && text.bytes().all(|it| it.is_ascii_hexdigit())
+        };
+        Some(match by.rsplit_once(BID).filter(|(_, chance)| is_chance(chance)) {
+            Some((by, chance)) => (by, Some(chance)),
+            None => (by, None),
+        })
     }
 }
 
@@ -108,19 +128,23 @@ impl Claims {
         let mut claims = Self::default();
         let ours = subject.claimant();
         for seen in namespaces {
-            let Some(by) = subject.read_title(&seen.name) else { continue };
+            let Some((by, chance)) = subject.read_title(&seen.name) else { continue };
             if !names_somebody(by) {
                 claims.unread.push(seen.name.clone());
                 continue;
             }
-            let claim = Claim { id: seen.id.clone(), by: by.to_owned() };
-            let (repository, project) = by.split_once(' ').unwrap_or((by, subject.prefix));
-            if by == ours {
-                claims.ours = Some(claim);
-            } else if project == subject.project && was(repository) {
-                claims.former.push(claim);
-            } else {
-                claims.others.push(claim);
+            let (id, by) = (seen.id.clone(), by.to_owned());
+            let claim = Claim { id, by, chance: chance.map(str::to_owned) };
+            let (repository, project) =
+                claim.by.split_once(' ').unwrap_or((&claim.by, subject.prefix));
+            let is_ours = claim.by == ours;
+            let was_ours = project == subject.project && was(repository);
+            match (claim.chance.is_some(), is_ours || was_ours) {
+                (true, true) => claims.bids.push(claim),
+                (true, false) => claims.rivals.push(claim),
+                (false, _) if is_ours => claims.ours = Some(claim),
+                (false, true) => claims.former.push(claim),
+                (false, false) => claims.others.push(claim),
             }
         }
         claims
@@ -141,13 +165,14 @@ impl Claims {
 
     /// All of them.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Claim> {
-        self.ours.iter().chain(&self.former).chain(&self.others)
+        let claims = self.ours.iter().chain(&self.former).chain(&self.others);
+        claims.chain(&self.bids).chain(&self.rivals)
     }
 
-    /// The claim of a repository: by its name, or as it stands in the title.
-    pub(crate) fn by(&self, subject: Subject<'_>) -> Option<&Claim> {
+    /// The claim of a repository with its bids: by its name, or as it stands in the title.
+    pub(crate) fn by(&self, subject: Subject<'_>) -> Vec<&Claim> {
         let own = subject.claimant();
-        self.all().find(|claim| claim.by == subject.repository || claim.by == own)
+        self.all().filter(|claim| claim.by == subject.repository || claim.by == own).collect()
     }
 
     /// The project is this repository's, and nobody else says that it is theirs.
@@ -155,9 +180,18 @@ impl Claims {
         self.others.is_empty() && (self.ours.is_some() || !self.former.is_empty())
     }
 
-    /// Refuses a project that another repository claims.
+    /// Refuses a project that another repository claims, or is about to claim while nobody does.
     pub(crate) fn refuse_others(&self, session: &Session<'_>) -> Result<(), CommandError> {
-        let Some(other) = self.others.first() else { return Ok(()) };
+        self.refuse_taken(session, false)
+    }
+
+    /// The same; who is `patient` waits for those that will give way.
+    fn refuse_taken(&self, session: &Session<'_>, patient: bool) -> Result<(), CommandError> {
+        let own = Subject::of(session).claimant();
+        let is_claimed = self.ours.is_some() || !self.former.is_empty();
+        let rival = self.rivals.iter().find(|rival| !patient || rival.by < own);
+        let rival = rival.filter(|_| !is_claimed);
+        let Some(other) = self.others.first().or(rival) else { return Ok(()) };
         let Session { prefix, repository, .. } = session;
         let error = match other.by.split_once(' ') {
             None => whose::other(
@@ -177,11 +211,12 @@ impl Claims {
              envc state claim --release \"{}\"",
             other.by
         ));
-        Err(match &self.ours {
-            Some(_) => error.because_text(
-                "both claim it: two first applies at once, or one that was released by hand",
-            ),
-            None => error,
+        Err(if other.chance.is_some() {
+            error.because_text("its first apply is claiming it, or was interrupted while it did")
+        } else if self.ours.is_some() {
+            error.because_text("both claim it: one was made by hand, or of two first applies neither was listed to the other")
+        } else {
+            error
         })
     }
 }
@@ -213,141 +248,6 @@ pub(crate) fn refuse_nobody(session: &Session<'_>) -> Result<(), CommandError> {
         error = error.because_text(warning);
     }
     Err(error)
-}
-
-/// Where claims are looked for and made.
-#[derive(Clone, Copy)]
-pub(crate) struct Office<'a> {
-    /// The session.
-    pub(crate) session: &'a Session<'a>,
-    /// The client.
-    pub(crate) client: &'a Client<'a>,
-    /// The account.
-    pub(crate) scope: &'a Scope,
-}
-
-/// What became of a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Made {
-    /// It was there.
-    Known,
-    /// It is new.
-    New,
-    /// It was that of what this repository was before.
-    Renamed,
-}
-
-impl Office<'_> {
-    fn kv() -> &'static dyn Kind {
-        kind(KindId::Kv)
-    }
-
-    fn wanted(&self) -> Wanted {
-        Wanted { name: Subject::of(self.session).title(), ..Wanted::default() }
-    }
-
-    /// All claims of the project: a list of its own.
-    pub(crate) async fn look(&self) -> Result<Claims, CommandError> {
-        let place = self.scope.place(None);
-        let Some(listing) = Self::kv().listing(&place) else { return Ok(Claims::default()) };
-        let listed = self.client.list(&listing, Self::kv()).await;
-        let listed = listed.map_err(|error| failed("the claims cannot be read", &error))?;
-        let claims = Claims::of_namespaces(self.session, listed.iter());
-        for title in &claims.unread {
-            self.session.ui.warn(&format!(
-                "the KV namespace `{}` begins as a claim does and names no repository, so it is ignored",
-                title.escape_debug()
-            ));
-        }
-        Ok(claims)
-    }
-
-    /// Makes the claim where there is none. `seen` is what was found before.
-    pub(crate) async fn make(&self, seen: &Claims) -> Result<Made, CommandError> {
-        seen.refuse_others(self.session)?;
-        if seen.ours.is_some() {
-            return Ok(Made::Known);
-        }
-        if let Some(former) = seen.former.first() {
-            self.rename(former).await?;
-            return Ok(Made::Renamed);
-        }
-        let own = self.create().await?;
-        // Who made theirs at the same instant stands beside it now.
-        let claims = self.look().await?;
-        if !claims.others.is_empty()
-            && let (true, Some(ours)) = (own, &claims.ours)
-        {
-            self.release(ours).await?;
-        }
-        claims.refuse_others(self.session)?;
-        let Session { project, repository, ui, .. } = self.session;
-        ui.say(&format!("claimed the project `{project}` in this account for {repository}"));
-        ui.event("claimed", json!({ "project": project, "repository": repository }));
-        Ok(Made::New)
-    }
-
-    /// False: the claim was there already, made by another run of this repository.
-    async fn create(&self) -> Result<bool, CommandError> {
-        let call = Self::kv().create(&self.scope.place(None), &self.wanted());
-        let mut unknown = false;
-        for attempt in 1.. {
-            let error = match self.client.call(&call, Some(Self::kv())).await {
-                Ok(_) => return Ok(true),
-                Err(error) if error.means(Meaning::Exists) => return Ok(unknown),
-                Err(error) => error,
-            };
-            unknown |= error.is_unknown();
-            if !error.is_unknown() || attempt >= TRIES_MAX || self.client.stopped() {
-                let what = format!("the project `{}` cannot be claimed", self.session.project);
-                return Err(failed(&what, &error).hint("nothing was made"));
-            }
-            self.client.pause(self.client.backoff_ms(attempt)).await;
-        }
-        Ok(unknown)
-    }
-
-    async fn rename(&self, former: &Claim) -> Result<(), CommandError> {
-        let name = ["name".to_owned()];
-        let call = Self::kv().update(&self.scope.place(None), &former.id, &self.wanted(), &name);
-        let renamed = self.client.call_repeatable(&call, Some(Self::kv())).await;
-        match renamed {
-            // Another run of this repository claimed it meanwhile.
-            Err(error) if error.means(Meaning::Exists) => {}
-            renamed => {
-                renamed.map_err(|error| failed("the claim cannot be renamed", &error))?;
-            }
-        }
-        let Session { project, repository, ui, .. } = self.session;
-        ui.say(&format!(
-            "the claim of the project `{project}` was that of {}, and is that of {repository} now",
-            former.by
-        ));
-        Ok(())
-    }
-
-    /// Takes a claim away. Not there is as good as done.
-    pub(crate) async fn release(&self, claim: &Claim) -> Result<(), CommandError> {
-        let Some(call) = Self::kv().delete(&self.scope.place(None), &claim.id) else {
-            return Ok(());
-        };
-        match self.client.call_repeatable(&call, Some(Self::kv())).await {
-            Err(error) if !error.means(Meaning::NotFound) => {
-                Err(failed("the claim cannot be released", &error))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-fn failed(what: &str, error: &CallError) -> CommandError {
-    if error.class == CallClass::Interrupted {
-        return interrupted();
-    }
-    CommandError::failed(format!("{what}: {}", what_failed(error)))
-        .because(error)
-        .hint_opt(help_for_call(error, Office::kv().permission(), error.is_unknown()))
-        .code("envc::cli::claim")
 }
 
 #[cfg(test)]
@@ -386,6 +286,33 @@ mod tests {
     }
 
     #[test]
+    fn a_bid_is_no_claim_and_is_read_back_with_who_bids() {
+        let (a, b) = ("git.example/a/shop", "git.example/b/shop");
+        let own = shop(a).bid("00ff00ff");
+        let bids =
+            claims(&[&own, &shop(b).bid("00ff00fe"), &shop("working-copy:1").bid("00ff00fd")]);
+        assert!(!bids.are_ours() && bids.ours.is_none() && bids.others.is_empty());
+        let of = |bids: &[Claim]| bids.iter().map(|bid| bid.by.clone()).collect::<Vec<_>>();
+        assert_eq!(
+            (of(&bids.bids), of(&bids.rivals)),
+            (vec![a.into(), "working-copy:1".into()], vec![b.into()])
+        );
+        assert_eq!(bids.by(shop(a)).len(), 1);
+        // Beside a claim of ours a bid takes nothing away.
+        assert!(claims(&[&shop(a).title(), &shop(b).bid("00ff00fe")]).are_ours());
+        // What is not chance is a project's name.
+        for end in ["+00ff", "00ff00ff", "+00ff00fg", "+00ff00ff0"] {
+            let found = claims(&[&format!("envc claim shop {b} {end}")]);
+            assert_eq!((found.others.len(), found.rivals.len()), (1, 0), "{end}");
+        }
+        let short = Subject { prefix: "shp", project: "shop", repository: a };
+        assert_eq!(
+            short.read_title(&short.bid("00ff00ff")),
+            Some(("git.example/a/shop shop", Some("00ff00ff")))
+        );
+    }
+
+    #[test]
     fn a_title_that_names_nobody_claims_nothing_and_is_told() {
         for by in ["", " ", "a  shop", "a b c", " a", "a ", "a\tb", "größe"] {
             let title = format!("envc claim shop {by}");
@@ -417,9 +344,9 @@ mod tests {
         let (a, b) = (long("a"), long("b"));
         let (one, two) = (shop(&a).title(), shop(&b).title());
         assert!(one != two && one.len() <= TITLE_CHARS_MAX, "{one} {two}");
-        assert_eq!(shop("").read_title(&one), Some(shop(&a).claimant().as_str()));
-        let longest = "r".repeat(TITLE_CHARS_MAX - TITLE.len() - "shop ".len());
-        assert_eq!(shop(&longest).title().len(), TITLE_CHARS_MAX);
+        assert_eq!(shop("").read_title(&one), Some((shop(&a).claimant().as_str(), None)));
+        let longest = "r".repeat(TITLE_CHARS_MAX - TITLE.len() - "shop  +00ff00ff".len());
+        assert_eq!(shop(&longest).bid("00ff00ff").len(), TITLE_CHARS_MAX);
         assert!(shop(&longest).title().ends_with(&longest));
     }
 }
