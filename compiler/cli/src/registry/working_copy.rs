@@ -184,6 +184,11 @@ impl WorkingCopy {
         self.former.contains(repository)
     }
 
+    /// All that its clone was before.
+    pub fn former(&self) -> impl Iterator<Item = &str> {
+        self.former.iter().map(String::as_str)
+    }
+
     /// A folder from which an environment of this name was applied, when this one is none, and
     /// another one is there.
     pub fn made_elsewhere(&self, id: &str) -> Result<Option<PathBuf>, CommandError> {
