@@ -3,7 +3,7 @@
 //! A type is resolved with one ID, so equal names inside it show by themselves. That `shop-{env}`
 //! of the branch `blue` is the `shop-blue` of production shows here.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use envc_core::{Diagnostic, Diagnostics, KindId, PhysicalName, Span};
 use envc_kinds::kind;
@@ -228,35 +228,43 @@ fn name<'n>((what, pattern): &'n (What, String), holders: &'n [Holder]) -> Name<
 }
 
 /// The pairs that have nothing fixed at their ends that tells them apart. They are walked in the
-/// order of whichever end tells more of them apart.
+/// order of whichever end tells more of them apart; the back is looked at only where the front
+/// does not tell nearly all apart.
 fn pairs<'p, 'n>(names: &'p [Name<'n>], budget: &mut usize) -> Vec<(&'p Name<'n>, &'p Name<'n>)> {
-    let front = |name: &Name<'_>| name.before.to_owned();
-    let back = |name: &Name<'_>| name.behind.chars().rev().collect::<String>();
-    let sorted = |end: &dyn Fn(&Name<'_>) -> String| {
-        let mut all: Vec<(String, usize)> =
+    type Ends<'e> = Vec<(Cow<'e, str>, usize)>;
+    let front = |name: &Name<'n>| Cow::Borrowed(name.before);
+    let back = |name: &Name<'n>| Cow::Owned(name.behind.chars().rev().collect::<String>());
+    let sorted = |end: &dyn Fn(&Name<'n>) -> Cow<'n, str>| {
+        let mut all: Ends<'n> =
             names.iter().enumerate().map(|(at, name)| (end(name), at)).collect();
         all.sort();
         all
     };
     // Those whose end begins with this one's follow it.
-    let runs = |all: &[(String, usize)]| -> Vec<usize> {
-        let run = |(at, (end, _)): (usize, &(String, usize))| {
+    let runs = |all: &Ends<'_>| -> Vec<usize> {
+        let run = |(at, (end, _)): (usize, &(Cow<'_, str>, usize))| {
             let rest = all.get(at + 1..).unwrap_or_default();
-            rest.partition_point(|(other, _)| other.starts_with(end.as_str()))
+            rest.partition_point(|(other, _)| other.starts_with(end.as_ref()))
         };
         all.iter().enumerate().map(run).collect()
     };
-    let (by_front, by_back) = (sorted(&front), sorted(&back));
-    let (fronts, backs) = (runs(&by_front), runs(&by_back));
-    let cheaper = fronts.iter().sum::<usize>() <= backs.iter().sum::<usize>();
-    let (all, runs) = if cheaper { (by_front, fronts) } else { (by_back, backs) };
+    let cost = |runs: &[usize]| runs.iter().sum::<usize>();
+    let mut all = sorted(&front);
+    let mut runs_of = runs(&all);
+    if cost(&runs_of) > names.len() {
+        let by_back = sorted(&back);
+        let backs = runs(&by_back);
+        if cost(&backs) < cost(&runs_of) {
+            (all, runs_of) = (by_back, backs);
+        }
+    }
     let mut out = Vec::new();
     // Whether it can be paid is known before any of it is done.
-    *budget = budget.saturating_sub(runs.iter().sum());
+    *budget = budget.saturating_sub(cost(&runs_of));
     if *budget == 0 {
         return out;
     }
-    for (at, ((_, one), run)) in all.iter().zip(&runs).enumerate() {
+    for (at, ((_, one), run)) in all.iter().zip(&runs_of).enumerate() {
         for (_, other) in all.iter().skip(at + 1).take(*run) {
             let Some((a, b)) = names.get(*one).zip(names.get(*other)) else { continue };
             if may_meet(a, b) {
