@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use envc_core::{Address, Mode};
+use envc_core::{Address, Mode, RepositoryDigest};
 use envc_spec::{Environment, Instance, Spec, TypeHead, load};
 
 /// Lines of a snapshot that a reviewer still reads.
@@ -14,6 +14,9 @@ const LINES_MAX: usize = 90;
 
 /// The examples of `specs/`, each with all of its types.
 pub(crate) const EXAMPLES: [&str; 4] = ["quickstart", "eventuall", "vibechecc", "edge"];
+
+/// The repository that all of them are of.
+pub(crate) const REPOSITORY: &str = "git.example/a/shop";
 
 /// An example.
 pub(crate) struct Example {
@@ -58,6 +61,7 @@ pub(crate) fn instance(head: &TypeHead, local_cloud: bool) -> Instance {
         sha: Some("5ca1ab1e00000000000000000000000000000000".into()),
         ports: head.ports.iter().map(|(name, range)| (name.clone(), range.first + 7)).collect(),
         local_cloud,
+        repository: RepositoryDigest::of(REPOSITORY),
     }
 }
 

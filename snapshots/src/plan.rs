@@ -15,7 +15,7 @@ use envc_plan::{
 };
 use envc_spec::{Environment, MigrateMode};
 
-use crate::common::{Example, Stage, examples, ids, names};
+use crate::common::{Example, REPOSITORY, Stage, examples, ids, names};
 
 #[test]
 fn every_type_of_every_example_as_a_first_plan() {
@@ -55,7 +55,7 @@ pub(crate) fn first_plan(example: &Example, environment: &Environment) -> Plan {
             project: environment.project.clone(),
             env: environment.instance.id.clone(),
         },
-        repository: "git.example/a/shop".into(),
+        repository: REPOSITORY.into(),
         env_type: environment.type_name.clone(),
         spec: Digest::of(&example.text),
         protect: environment.protect,

@@ -204,9 +204,13 @@ impl<'a, 'u> Engine<'a, 'u> {
                 continue;
             }
             let session = self.session;
+            let but = match &one.anothers {
+                Some(marker) => format!("it bears another repository's marker, `{marker}`"),
+                None => "nothing proves it".to_owned(),
+            };
             session.ui.warn(&format!(
-                "the {} `{}` (ID {}) could be {} of `{}`, but nothing proves it, so it is left \
-                 alone; if it is, {} takes it over",
+                "the {} `{}` (ID {}) could be {} of `{}`, but {but}, so it is left alone; if it \
+                 is, {} takes it over",
                 one.noun,
                 one.name,
                 one.id,

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Diagnostics, limits::FILE_BYTES_MAX};
+use envc_core::{Diagnostics, RepositoryDigest, limits::FILE_BYTES_MAX};
 use envc_plan::{Template, inspect, template_paths};
 use envc_spec::{
     Environment, Instance, Spec, TypeHead,
@@ -66,6 +66,7 @@ pub(crate) fn sample(head: &TypeHead, local_cloud: bool) -> Instance {
         sha: Some("0".repeat(40)),
         ports: head.ports.iter().map(|(owner, range)| (owner.clone(), range.first)).collect(),
         local_cloud,
+        repository: RepositoryDigest::UNKNOWN,
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     path::PathBuf,
 };
 
-use envc_core::{Address, Digest, KeyedDigest, Sealer};
+use envc_core::{Address, Digest, KeyedDigest, RepositoryDigest, Sealer};
 use envc_plan::{Ownership, StateKey};
 use envc_spec::{Environment, Identity, Instance, Spec, StateStoreKind, TypeHead};
 
@@ -153,6 +153,7 @@ impl<'a> Session<'a> {
             sha: git.repository.as_ref().and_then(|repository| repository.sha.clone()),
             ports,
             local_cloud: cloud.value == CloudName::Local,
+            repository: RepositoryDigest::of(&repository),
         };
         let environment =
             spec.environment(&head.name, &instance).map_err(|found| file.refuse(ui, found))?;
@@ -375,12 +376,15 @@ impl<'a> Session<'a> {
             project: self.project.clone(),
             prefix: self.environment.prefix.clone(),
             env: self.id.clone(),
+            repository: RepositoryDigest::of(&self.repository),
+            formerly: self.copy.borrow().former().map(RepositoryDigest::of).collect(),
             // An ID without time and chance in it may be another developer's as well, and what the
             // type says today does not put them in.
             registered: known.contains(&self.id),
             per_pr: self.head.identity.is_per_pr(),
             // The account tells, once its namespaces are listed.
             claimed: false,
+            deployed_by_others: self.environment.deployed_by_others(),
             adopt: BTreeSet::new(),
         })
     }

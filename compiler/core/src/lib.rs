@@ -25,7 +25,7 @@ pub use diag::{Diagnostic, Diagnostics, Edit, Elsewhere, Label, Severity, apply_
 pub use digest::{Digest, KeyedDigest};
 pub use duration::{DurationError, parse_duration_s};
 pub use inputs::{Inputs, Sealed, Sealer, Vault, names_of};
-pub use marker::Marker;
+pub use marker::{FoundMarker, Marker, RepositoryDigest};
 pub use newer::of_newer;
 pub use physical_name::{PartProblem, PhysicalName, SEPARATOR};
 pub use secret::Secret;

@@ -36,7 +36,7 @@ static GRAMMAR: NodeRule = NodeRule {
     notes: &[
         "Needs a zone. `name=\"api\"` and `name=\"api.{zone}\"` are the same host.",
         "A CNAME excludes A, AAAA and another CNAME of its host; the same type twice is a collision, too.",
-        "The comment in the account begins with the marker `envc:PROJECT/ID/NAME`, by which envc knows its own; marker and comment together have at most 100 characters. Digests take the marker's place where it would be too long.",
+        "The comment in the account begins with the marker `envc:PROJECT/ID/NAME@REPOSITORY`, by which envc knows its own: REPOSITORY is eight hex digits, the beginning of the SHA-256 of `project id=`, else of `origin` as `host/owner/name`. Marker and comment together have at most 100 characters. Digests take the place of PROJECT, ID and NAME where it would be too long, with 48 characters for all of it.",
         "`proxied` counts for A, AAAA and CNAME.",
         "Hosts may end in a dot, texts may stand in quotes and be split into several: it is the same record. Blanks around a content are cut off; inside quotes they are kept. `content=\".\"` of an MX record says that no mail is taken.",
     ],

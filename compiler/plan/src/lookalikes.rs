@@ -18,6 +18,8 @@ pub struct Lookalike {
     pub name: String,
     /// The API's identifier.
     pub id: String,
+    /// The marker of another repository that it bears.
+    pub anothers: Option<String>,
 }
 
 /// What bears a name of the environment without a proof. An apply refuses where that is a name
@@ -38,7 +40,8 @@ pub fn lookalikes(inputs: &Inputs<'_>, goal: Goal) -> Vec<Lookalike> {
         for name in ownership.first_name(wanted).into_iter().chain(now) {
             let Some(seen) = index.by_name(id, &name) else { continue };
             let known = recorded.contains(&(id, seen.observed.id.as_str()));
-            let ours = ownership.registered && name == wanted.name;
+            let anothers = ownership.anothers(&seen.observed);
+            let ours = ownership.registered && name == wanted.name && anothers.is_none();
             if known || ours || ownership.proves_alone(&wanted.address, seen) {
                 continue;
             }
@@ -47,6 +50,7 @@ pub fn lookalikes(inputs: &Inputs<'_>, goal: Goal) -> Vec<Lookalike> {
                 noun: kind(id).noun(),
                 name,
                 id: seen.observed.id.clone(),
+                anothers: anothers.map(|found| found.text.to_owned()),
             });
         }
     }

@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use envc_core::{Address, Desired, KindId, Marker, PhysicalName};
+use envc_core::{Address, Desired, KindId, PhysicalName};
 use envc_kinds::{Held, Observed, kind, same_name};
 
 use crate::{diff::Ownership, state::State};
@@ -188,7 +188,7 @@ pub fn parents_to_read(
 }
 
 /// The unrecorded resources whose marker has to be read, each with its API identifier: those that
-/// have a name which the environment wants, and those that look as if they were its own.
+/// have a name which the environment wants or began to make, and those that look as if they were its own.
 pub fn markers_to_read(
     desired: &BTreeMap<Address, Desired>,
     state: Option<&State>,
@@ -205,14 +205,17 @@ pub fn markers_to_read(
             continue;
         }
         let wanted = desired.values().filter(|it| it.address.kind() == *id && it.is_managed());
+        let begun = state.into_iter().flat_map(|state| &state.intents);
+        let begun = begun.filter(|intent| intent.address.kind() == *id);
         let names: BTreeSet<String> = wanted
             .flat_map(|wanted| {
                 ownership.first_name(wanted).into_iter().chain([wanted.name.clone()])
             })
+            .chain(begun.map(|intent| intent.name.clone()))
             .collect();
         let looks_ours = |observed: &Observed| {
             let hint = kind.marker_hint(observed);
-            hint.is_some_and(|hint| Marker::is_of(hint, &ownership.project, &ownership.env))
+            hint.is_some_and(|hint| ownership.is_of_environment(hint))
                 || PhysicalName::parse(&observed.name).is_some_and(|name| {
                     (name.project, name.env) == (ownership.prefix.as_str(), ownership.env.as_str())
                 })

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use envc_core::{Marker, Sealed};
+use envc_core::{Marker, RepositoryDigest, Sealed};
 use envc_kinds::Mutability;
 use serde_json::Value as Json;
 use similar::{ChangeTag, TextDiff};
@@ -73,8 +73,9 @@ pub struct RenderOptions {
 /// The plan for people; ends in a line break. An empty plan is "No changes."
 pub fn render_plan(plan: &Plan, palette: &Palette, options: RenderOptions) -> String {
     let StateKey { project, env, .. } = &plan.basis.key;
-    let verbose = options.verbose;
-    let mut page = Page { text: String::new(), palette, verbose, project, env };
+    let (text, verbose) = (String::new(), options.verbose);
+    let repository = RepositoryDigest::of(&plan.basis.repository);
+    let mut page = Page { text, palette, verbose, project, env, repository };
     let shown = |change: &&Change| options.verbose || change.action != Action::Keep;
     page.drift(plan);
     let told = page.leases(plan);
@@ -113,6 +114,7 @@ struct Page<'a> {
     verbose: bool,
     project: &'a str,
     env: &'a str,
+    repository: RepositoryDigest,
 }
 
 impl Page<'_> {
@@ -190,8 +192,8 @@ impl Page<'_> {
 
     /// True for the marker that every resource of the environment has, without other words.
     fn is_marker(&self, change: &Change, text: &str) -> bool {
-        let Self { project, env, .. } = *self;
-        let marker = Marker { project, env, label: change.address.name() };
+        let Self { project, env, repository, .. } = *self;
+        let marker = Marker { project, env, label: change.address.name(), repository };
         !text.contains(' ') && marker.begins(text)
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Desired, Span, Text};
+use envc_core::{Address, Desired, KindId, RepositoryDigest, Span, Text};
 
 /// What is known of an instance before its spec is resolved. The same inputs give the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,9 @@ pub struct Instance {
     pub ports: BTreeMap<String, u16>,
     /// True on the embedded local cloud, where `{host.X}` and `{url.X}` are the local services.
     pub local_cloud: bool,
+    /// The repository whose project it is, for markers; [`RepositoryDigest::UNKNOWN`] where what
+    /// is made of it is only looked at.
+    pub repository: RepositoryDigest,
 }
 
 /// How the ID of an environment comes about.
@@ -197,6 +200,12 @@ impl Environment {
 }
 
 impl Environment {
+    /// The Workers that are in no graph, because envc only writes their configuration.
+    pub fn deployed_by_others(&self) -> BTreeSet<Address> {
+        let others = self.workers.iter().filter(|it| !matches!(it.deploy, Deploy::Bundle(_)));
+        others.map(|worker| Address::new(KindId::Worker, &worker.name)).collect()
+    }
+
     /// True when a Worker is bound to something that `wrangler dev` has another connection to.
     pub fn has_local_connection(&self, worker: &Worker) -> bool {
         worker.bindings.iter().any(|bind| self.local_connections.contains_key(&bind.target))

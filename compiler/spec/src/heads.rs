@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Diagnostic, Diagnostics, SEPARATOR, Span, limits};
+use envc_core::{Diagnostic, Diagnostics, RepositoryDigest, SEPARATOR, Span, limits};
 use envc_syntax::{Document, Node, Scalar, ScalarValue};
 
 use crate::{
@@ -224,6 +224,7 @@ fn text(
             sha: None,
             ports: BTreeMap::new(),
             local_cloud: false,
+            repository: RepositoryDigest::UNKNOWN,
         };
         let given = Given {
             project,

@@ -182,7 +182,8 @@ impl<'a> Scope<'a> {
 
     /// The marker of a resource with this label.
     pub(crate) fn marker<'m>(&'m self, label: &'m str) -> Marker<'m> {
-        Marker { project: self.given.project, env: &self.given.instance.id, label }
+        let Given { project, instance, .. } = self.given;
+        Marker { project, env: &instance.id, label, repository: instance.repository }
     }
 
     /// Reports a mistake.

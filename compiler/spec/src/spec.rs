@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Diagnostic, Diagnostics, Label, Span, limits};
+use envc_core::{Diagnostic, Diagnostics, Label, RepositoryDigest, Span, limits};
 use envc_syntax::{Document, Node, Scalar};
 
 use crate::{
@@ -250,6 +250,7 @@ fn longest(head: &TypeHead) -> Instance {
         sha: Some("0".repeat(40)),
         ports: head.ports.iter().map(|(name, range)| (name.clone(), range.first)).collect(),
         local_cloud: false,
+        repository: RepositoryDigest::UNKNOWN,
     }
 }
 

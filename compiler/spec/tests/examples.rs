@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use envc_core::{Address, KindId, Mode};
+use envc_core::{Address, KindId, Mode, RepositoryDigest};
 use envc_spec::{Instance, Spec, load};
 
 fn spec_text(name: &str) -> String {
@@ -25,6 +25,7 @@ fn instance(id: &str, local_cloud: bool) -> Instance {
         sha: Some("abc".into()),
         ports: BTreeMap::new(),
         local_cloud,
+        repository: RepositoryDigest::UNKNOWN,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Address, Diagnostic, KindId, Mode};
+use envc_core::{Address, Diagnostic, KindId, Mode, RepositoryDigest};
 use envc_spec::{Environment, Instance, codes, load};
 
 const PROJECT: &str = "project \"shop\" { zone \"shop.example\" }\n";
@@ -25,6 +25,7 @@ fn instance() -> Instance {
         sha: Some("abc".into()),
         ports: BTreeMap::new(),
         local_cloud: false,
+        repository: RepositoryDigest::of("github.com/acme/shop"),
     }
 }
 

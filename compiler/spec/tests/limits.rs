@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use envc_core::limits;
+use envc_core::{RepositoryDigest, limits};
 use envc_spec::{Instance, codes, load};
 use envc_syntax::codes as syntax;
 
@@ -104,6 +104,7 @@ fn an_environment_without_a_pull_request_has_no_number_of_one() {
         sha: None,
         ports: BTreeMap::new(),
         local_cloud: true,
+        repository: RepositoryDigest::UNKNOWN,
     };
     assert!(spec.environment("preview", &instance(Some(42))).is_ok());
     let found = spec.environment("preview", &instance(None)).unwrap_err().into_sorted();

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Diagnostic, Severity, apply_edits};
+use envc_core::{Diagnostic, RepositoryDigest, Severity, apply_edits};
 use envc_spec::{
     Environment, Identity, Instance, Spec, TypeHead,
     lint::{Day, Facts, codes, slug},
@@ -24,6 +24,7 @@ fn sample(head: &TypeHead) -> Instance {
         sha: None,
         ports: BTreeMap::new(),
         local_cloud: false,
+        repository: RepositoryDigest::UNKNOWN,
     }
 }
 

@@ -27,6 +27,7 @@ fn check(text: &str) {
             sha: None,
             ports: BTreeMap::new(),
             local_cloud: true,
+            repository: envc_core::RepositoryDigest::UNKNOWN,
         };
         let environment = spec.environment(&head.name, &instance);
         assert!(environment.is_ok(), "{environment:#?}");

@@ -2,7 +2,7 @@
 //! hold (`cargo xtask fuzz`); those that it found interesting are replayed by a test.
 #![expect(clippy::panic, reason = "a breach is told by panicking: the fuzzer knows no other way")]
 
-use envc_core::{Diagnostics, apply_edits};
+use envc_core::{Diagnostics, RepositoryDigest, apply_edits};
 use envc_spec::{Instance, Spec, TypeHead, load};
 
 /// Looks at what must hold of every text.
@@ -92,5 +92,6 @@ fn instance(head: &TypeHead) -> Instance {
         sha: Some("5ca1ab1e00000000000000000000000000000000".into()),
         ports: head.ports.iter().map(|(name, range)| (name.clone(), range.first)).collect(),
         local_cloud: false,
+        repository: RepositoryDigest::UNKNOWN,
     }
 }

@@ -7,8 +7,8 @@ use http::Method;
 use serde_json::json;
 
 use crate::{
-    common::says,
-    repositories::{A, B, PR, claims, made, runner, served},
+    common::{A, B, runner, says},
+    repositories::{PR, claims, made, served},
 };
 
 const C: &str = "https://git.example/a/shop";

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use envc_tests::{Ran, TestEnv};
+use envc_tests::{Ran, Running, TestEnv};
 
 /// One namespace: the least that an apply can make.
 pub(crate) const ONE_KV: &str = "project \"shop\"\n\
@@ -16,6 +16,11 @@ pub(crate) const FIXED: &str = "project \"shop\"\n\
     kv \"cache\"\n\
     allow \"unused_resource\" \"unprotected_production\"\n";
 
+/// The origin of a repository.
+pub(crate) const A: &str = "git@github.com:acme/shop.git";
+/// That of another one.
+pub(crate) const B: &str = "https://gitlab.com/other/group/shop";
+
 /// What differs from run to run, and what stands for it.
 const FILTERS: &[(&str, &str)] = &[
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "[UUID]"),
@@ -24,6 +29,7 @@ const FILTERS: &[(&str, &str)] = &[
     (r"127\.0\.0\.1:\d+", "127.0.0.1:[PORT]"),
     (r#"(api +|port\.api=|"port": )\d{4}\b"#, "${1}[PORT]"),
     (r"main-t[0-9a-z]{5,6}[0-9a-f]{4}\b", "main-[MINTED]"),
+    (r#"(envc:[^ "@]+)@[0-9a-f]{8}\b"#, "${1}@[REPOSITORY]"),
     (r"/state/state/.*\.json", "/state/[STATE]"),
     (r"cf-ray [0-9a-z-]+", "cf-ray [RAY]"),
     (r"\(os error \d+\)", "(os error)"),
@@ -95,4 +101,27 @@ pub(crate) fn files_below(folder: &Path) -> Vec<std::path::PathBuf> {
 /// The ID of the folder's environment.
 pub(crate) fn id(env: &TestEnv) -> String {
     env.envc(&["output", "--only", "env"]).exits(0).stdout.trim().to_owned()
+}
+
+/// The repository has this origin from now on.
+pub(crate) fn with_origin(env: TestEnv, origin: &str) -> TestEnv {
+    env.git(&["remote", "add", "origin", origin]);
+    env
+}
+
+/// A spec in a repository, whose commands reach the served cloud as Cloudflare. Nothing else is
+/// shared: a fresh runner.
+pub(crate) fn runner(spec: &str, origin: &str, cloud: &TestEnv) -> TestEnv {
+    let mut env = with_origin(TestEnv::of_text(spec), origin);
+    env.unset("ENVC_CLOUD");
+    for name in ["CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_API_TOKEN", "CLOUDFLARE_ACCOUNT_ID"] {
+        env.set(name, &cloud.var(name));
+    }
+    env.set("CI", "true");
+    env
+}
+
+/// Runs a command in another folder.
+pub(crate) fn in_folder(env: &TestEnv, folder: &Path, args: &[&str]) -> Ran {
+    Running::start(env.command_in(folder, args)).end()
 }

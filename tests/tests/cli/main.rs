@@ -24,6 +24,7 @@ mod hyperdrive;
 mod identity;
 mod leases;
 mod life;
+mod markers;
 mod migrations;
 mod order;
 mod out_dir;

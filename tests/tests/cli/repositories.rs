@@ -1,38 +1,18 @@
 //! Two projects, two repositories and two copies of a folder, of which each has its own.
 
-use std::{fs, path::Path};
+use std::fs;
 
-use envc_tests::{Listing, Ran, Running, ServedCloud, TestEnv};
+use envc_tests::{Listing, ServedCloud, TestEnv};
 use http::Method;
 use serde_json::{Value as Json, json};
 
-use crate::common::{FIXED, ONE_KV, edit, id, says};
+use crate::common::{A, B, FIXED, ONE_KV, edit, id, in_folder, runner, says, with_origin};
 
 pub(crate) const PR: &str = "project \"shop\"\n\
     environment \"ephemeral\" { when pr ; identity \"pr-{env.pr}\" ; ttl \"7d\" }\n\
     d1 \"orders\"\n\
     kv \"cache\"\n\
     allow \"unused_resource\"\n";
-
-pub(crate) const A: &str = "git@github.com:acme/shop.git";
-pub(crate) const B: &str = "https://gitlab.com/other/group/shop";
-
-pub(crate) fn with_origin(env: TestEnv, origin: &str) -> TestEnv {
-    env.git(&["remote", "add", "origin", origin]);
-    env
-}
-
-/// A spec in a repository, whose commands reach the served cloud as Cloudflare. Nothing else is
-/// shared: a fresh runner.
-pub(crate) fn runner(spec: &str, origin: &str, cloud: &TestEnv) -> TestEnv {
-    let mut env = with_origin(TestEnv::of_text(spec), origin);
-    env.unset("ENVC_CLOUD");
-    for name in ["CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_API_TOKEN", "CLOUDFLARE_ACCOUNT_ID"] {
-        env.set(name, &cloud.var(name));
-    }
-    env.set("CI", "true");
-    env
-}
 
 /// A cloud that is served, and who is asked for its variables.
 pub(crate) fn served(faults: &str) -> (TestEnv, ServedCloud) {
@@ -49,10 +29,6 @@ pub(crate) fn claims(listing: &Listing) -> Vec<String> {
 /// How much there is but for the claims.
 pub(crate) fn made(listing: &Listing) -> usize {
     listing.clone().without_claims().objects.len()
-}
-
-fn in_folder(env: &TestEnv, folder: &Path, args: &[&str]) -> Ran {
-    Running::start(env.command_in(folder, args)).end()
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Workers that envc deploys, from the first upload to the destroy.
 
+use envc_core::RepositoryDigest;
 use envc_tests::{Object, Ran, TestEnv};
 use http::Method;
 use serde_json::{Value as Json, json};
@@ -178,7 +179,10 @@ fn a_script_is_known_by_its_variable_whoever_recorded_it() {
     edit(&env, "identity branch max-length=20 unique", "identity \"main\"");
     env.set("ENVC_CLOUD", "local");
     let _made = env.envc(&APPLY).exits(0);
-    let marker = json!({ "type": "plain_text", "name": "ENVC", "text": "envc:shop/main/web" });
+    let state = env.states().into_values().next().unwrap();
+    let repository = RepositoryDigest::of(state["repository"].as_str().unwrap());
+    let text = format!("envc:shop/main/web@{repository}");
+    let marker = json!({ "type": "plain_text", "name": "ENVC", "text": text });
     let settings =
         || env.cloud().of_account(&Method::GET, "/workers/scripts/shop--web--main/settings", None);
     let bindings = settings()["bindings"].as_array().cloned().unwrap_or_default();

@@ -187,6 +187,11 @@ impl WorkingCopy {
         self.former.contains(repository)
     }
 
+    /// All that its clone was before.
+    pub fn former(&self) -> impl Iterator<Item = &str> {
+        self.former.iter().map(String::as_str)
+    }
+
     /// From where an environment of this name was applied.
     pub fn applied_from(&self, id: &str) -> Result<Applied, CommandError> {
         let document = self.registry.read()?;

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use envc_core::KeyedDigest;
+use envc_core::{KeyedDigest, RepositoryDigest};
 use envc_spec::{Environment, Identity, Instance, Spec, TypeHead};
 
 use super::Session;
@@ -122,6 +122,7 @@ impl Bare {
             sha: None,
             ports: self.ports,
             local_cloud: self.cloud.value == CloudName::Local,
+            repository: RepositoryDigest::of(&self.repository),
         };
         let environment = Environment::recorded(&self.project, &head.name, identity, instance);
         Session {

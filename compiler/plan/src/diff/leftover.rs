@@ -3,12 +3,12 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use envc_core::{Address, Desired, KindId, Marker};
+use envc_core::{Address, Desired, KindId};
 use envc_kinds::{Place, kind};
 
-use super::{Differ, ownership::has_marker};
+use super::Differ;
 use crate::{
-    model::{Action, Change, Record},
+    model::{Action, Change, Goal, Record},
     observe::Seen,
     state::{Intent, IntentAction, Recorded},
 };
@@ -76,7 +76,10 @@ impl<'a> Differ<'a> {
         for intent in &state.intents {
             let seen = match (&intent.id, intent.action) {
                 (Some(id), IntentAction::Delete) => self.index.by_id(intent.address.kind(), id),
-                (_, IntentAction::Create) => self.made_by(intent),
+                // A namesake that bears another repository's marker is not what was begun.
+                (_, IntentAction::Create) => self
+                    .made_by(intent)
+                    .filter(|seen| self.ownership.anothers(&seen.observed).is_none()),
                 (_, IntentAction::Update | IntentAction::Migrate | IntentAction::Delete) => None,
             };
             if let Some(seen) = seen {
@@ -115,17 +118,21 @@ impl<'a> Differ<'a> {
         }
     }
 
-    /// What carries this environment's marker and is neither wanted nor recorded.
-    pub(super) fn marked(&mut self) {
+    /// What carries this environment's marker and is neither wanted nor recorded. An apply leaves
+    /// what the spec has and others deploy; a destroy leaves nothing of the environment.
+    pub(super) fn marked(&mut self, goal: Goal) {
         let ours = self.ownership;
         for (kind, seen) in self.index.all() {
+            if goal == Goal::Apply && ours.is_deployed_by_others(kind, &seen.observed) {
+                continue;
+            }
             let comment = seen.observed.comment.as_deref();
             // What is kept may be recorded no more, and stands in no spec: its marker says its label.
             let mut kept = self.keep.iter().filter(|address| address.kind() == kind);
-            if kept.any(|address| has_marker(seen, &ours.marker(address))) {
+            if kept.any(|address| ours.marks(address, &seen.observed)) {
                 continue;
             }
-            if comment.is_some_and(|comment| Marker::is_of(comment, &ours.project, &ours.env)) {
+            if comment.is_some_and(|comment| ours.is_of_environment(comment)) {
                 let address = Address::new(kind, key(kind, &seen.observed.name));
                 let reason = "carries this environment's marker, and the spec does not know it";
                 self.leftover(&address, seen, Vec::new(), reason);

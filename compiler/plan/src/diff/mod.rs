@@ -25,7 +25,7 @@ use serde_json::Value as Json;
 use crate::{
     graph,
     leases::LeaseValues,
-    model::{Action, Change, FieldChange},
+    model::{Action, Change, FieldChange, Goal},
     observe::{Index, Observation, Seen},
     state::{IntentAction, Recorded, State},
 };
@@ -33,7 +33,7 @@ use crate::{
 pub use ownership::{Ownership, Refusal};
 
 use fields::{drift, drifted, kept, unknown};
-use ownership::protected;
+use ownership::{not_ours, protected};
 
 /// Changes and refusals, by address.
 pub(crate) struct Diff {
@@ -100,7 +100,7 @@ pub(crate) fn diff(inputs: &DiffInputs<'_>) -> Diff {
     }
     differ.dropped(inputs.desired, "the spec does not have it any more");
     differ.interrupted();
-    differ.marked();
+    differ.marked(Goal::Apply);
     differ.finish()
 }
 
@@ -119,7 +119,7 @@ pub(crate) fn diff_destroy(inputs: &DiffInputs<'_>) -> Diff {
     for wanted in names.filter(|wanted| wanted.is_managed()) {
         differ.named(wanted);
     }
-    differ.marked();
+    differ.marked(Goal::Destroy);
     differ.finish()
 }
 
@@ -319,8 +319,9 @@ impl<'a> Differ<'a> {
             return None;
         }
         let other = self.index.by_name(id, &wanted.name)?;
-        let ours = self.creates.contains(&(id, kind.key(&wanted.name)))
-            || self.was_replaced(&wanted.address, other);
+        let made = self.creates.contains(&(id, kind.key(&wanted.name)))
+            && self.ownership.anothers(&other.observed).is_none();
+        let ours = made || self.was_replaced(&wanted.address, other);
         (ours && wanted.parent.is_none() && !self.is_claimed(id, other)).then_some(other)
     }
 
@@ -371,16 +372,7 @@ impl<'a> Differ<'a> {
                     wanted.name
                 )
             };
-            self.out.refusals.push(Refusal {
-                code: "envc::plan::not_ours",
-                address: wanted.address.clone(),
-                message: format!(
-                    "the account already has {is} (ID {}), and nothing proves that this \
-                     environment made it",
-                    seen.observed.id
-                ),
-                help: way_out(kind),
-            });
+            self.out.refusals.push(not_ours(wanted, seen, &is, self.ownership));
             return;
         };
         // What lives with a parent is found by the parent's identifier and has no name of its own.
@@ -505,24 +497,6 @@ impl<'a> Differ<'a> {
             message: format!("these resources refer to each other: {}", path.join(" → ")),
             help: "remove one of the references".into(),
         });
-    }
-}
-
-/// What to do about something that is not ours and in the way.
-fn way_out(it: &dyn Kind) -> String {
-    let noun = it.noun();
-    match it.named_by() {
-        _ if it.existing().is_some() => {
-            "bind to it with `existing` in the spec, or choose another name".into()
-        }
-        Some((_, by)) => {
-            let by = kind(by).noun();
-            format!("remove that {noun} first where nobody needs it, or choose another {by}")
-        }
-        None if it.in_zone() => {
-            format!("remove that {noun} first where nobody needs it, or choose another host")
-        }
-        None => format!("remove that {noun} first where nobody needs it, or choose another name"),
     }
 }
 

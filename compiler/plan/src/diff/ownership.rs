@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Desired, KindId, Marker, PhysicalName};
-use envc_kinds::{Held, Place, kind};
+use envc_core::{Address, Desired, FoundMarker, KindId, Marker, PhysicalName, RepositoryDigest};
+use envc_kinds::{Held, Kind, Observed, Place, kind};
 
 use super::Differ;
 use crate::{
@@ -21,6 +21,10 @@ pub struct Ownership {
     pub prefix: String,
     /// The environment's ID.
     pub env: String,
+    /// The repository whose project it is.
+    pub repository: RepositoryDigest,
+    /// What the repository was before: what is marked as theirs is ours.
+    pub formerly: BTreeSet<RepositoryDigest>,
     /// The environment's ID has chance in it, was minted by this user and is in their registry.
     pub registered: bool,
     /// The identity holds the pull request's number.
@@ -28,14 +32,44 @@ pub struct Ownership {
     /// The project's names in this account are claimed by this repository: what has a pull
     /// request's name of this project was made from here.
     pub claimed: bool,
+    /// What the spec has and somebody else deploys: it bears the marker, and no desired resource
+    /// stands for it.
+    pub deployed_by_others: BTreeSet<Address>,
     /// `--adopt`: the user named them.
     pub adopt: BTreeSet<Address>,
 }
 
 impl Ownership {
-    /// The marker of a resource.
-    pub fn marker<'m>(&'m self, address: &'m Address) -> Marker<'m> {
-        Marker { project: &self.project, env: &self.env, label: address.name() }
+    /// True for what begins with the marker of this resource, as this repository writes it or wrote
+    /// it under a former name; a user's words may follow.
+    pub(super) fn marks(&self, address: &Address, seen: &Observed) -> bool {
+        let Some((text, found)) = marker_of(seen) else { return false };
+        let (project, env, label) = (&self.project, &self.env, address.name());
+        let repository = found.repository;
+        self.is_ours(repository) && Marker { project, env, label, repository }.begins(text)
+    }
+
+    /// True when a text begins with a marker of this environment, whatever its label.
+    pub(crate) fn is_of_environment(&self, text: &str) -> bool {
+        FoundMarker::at_head(text).is_some_and(|found| {
+            self.is_ours(found.repository) && found.is_of(&self.project, &self.env)
+        })
+    }
+
+    /// True for what the spec has and somebody else deploys.
+    pub(crate) fn is_deployed_by_others(&self, kind: KindId, seen: &Observed) -> bool {
+        let of_kind = |address: &&Address| address.kind() == kind;
+        self.deployed_by_others.iter().filter(of_kind).any(|address| self.marks(address, seen))
+    }
+
+    /// The marker of another repository that something bears. Invariant: what does is ours only
+    /// where it is recorded, or the user says so.
+    pub fn anothers<'o>(&self, seen: &'o Observed) -> Option<FoundMarker<'o>> {
+        marker_of(seen).map(|(_, found)| found).filter(|found| !self.is_ours(found.repository))
+    }
+
+    fn is_ours(&self, repository: RepositoryDigest) -> bool {
+        self.repository == repository || self.formerly.contains(&repository)
     }
 
     /// True when the name alone proves a resource ours. Invariant: the ID in it is nobody else's,
@@ -59,8 +93,16 @@ impl Ownership {
 
     /// True when something that was seen proves itself ours, by its marker or its name.
     pub(crate) fn proves_alone(&self, address: &Address, seen: &Seen) -> bool {
-        has_marker(seen, &self.marker(address)) || self.reads_back(address, &seen.observed.name)
+        let seen = &seen.observed;
+        self.anothers(seen).is_none()
+            && (self.marks(address, seen) || self.reads_back(address, &seen.name))
     }
+}
+
+/// The marker that something bears, and the text that begins with it.
+fn marker_of(seen: &Observed) -> Option<(&str, FoundMarker<'_>)> {
+    let text = seen.comment.as_deref()?;
+    Some((text, FoundMarker::at_head(text)?))
 }
 
 /// Why a plan cannot be made.
@@ -84,19 +126,23 @@ impl Differ<'_> {
         if wanted.parent.is_some() {
             return Some("it lives with a resource of ours");
         }
+        let asked = || ours.adopt.contains(&wanted.address).then_some("taken over, as asked for");
+        if self.deletes.contains(seen.observed.id.as_str()) {
+            return Some("an apply that was interrupted was replacing it");
+        }
+        if self.is_recorded(kind, seen) {
+            return Some("it is recorded under another address");
+        }
+        if ours.anothers(&seen.observed).is_some() {
+            return asked();
+        }
         let key = envc_kinds::kind(kind).key(&seen.observed.name);
         let begun = self.begun.contains(&(kind, seen.observed.id.as_str()));
         if begun || self.creates.contains(&(kind, key)) {
             return Some("an apply that was interrupted made it");
         }
-        if self.deletes.contains(seen.observed.id.as_str()) {
-            return Some("an apply that was interrupted was replacing it");
-        }
-        if has_marker(seen, &ours.marker(&wanted.address)) {
+        if ours.marks(&wanted.address, &seen.observed) {
             return Some("it carries this environment's marker");
-        }
-        if self.is_recorded(kind, seen) {
-            return Some("it is recorded under another address");
         }
         // Of the first version's names not even one with chance in it tells the label.
         let by_name = ours.first_name(wanted).is_none_or(|old| old != seen.observed.name);
@@ -109,7 +155,7 @@ impl Differ<'_> {
         if self.serves_ours(wanted, seen) {
             return Some("it belongs to a resource of ours");
         }
-        ours.adopt.contains(&wanted.address).then_some("taken over, as asked for")
+        asked()
     }
 
     /// True for what serves a resource of ours, as a route does its Worker.
@@ -264,6 +310,49 @@ fn taken_name(change: &Change, seen: &Seen) -> Refusal {
     }
 }
 
+/// The refusal of what has the name of something wanted; `is` says what it is.
+pub(super) fn not_ours(wanted: &Desired, seen: &Seen, is: &str, ours: &Ownership) -> Refusal {
+    let (why, help) = match ours.anothers(&seen.observed) {
+        Some(found) => (
+            format!(
+                "it bears another repository's marker, `{}`, where this one's ends with `@{}`",
+                found.text, ours.repository
+            ),
+            "if the two repositories are one, renamed or moved, say in `project` what it was, as \
+             in id=\"github.com/acme/shop\"; if they are two, give this project another name"
+                .to_owned(),
+        ),
+        None => (
+            "nothing proves that this environment made it".to_owned(),
+            way_out(kind(wanted.address.kind())),
+        ),
+    };
+    Refusal {
+        code: "envc::plan::not_ours",
+        address: wanted.address.clone(),
+        message: format!("the account already has {is} (ID {}), and {why}", seen.observed.id),
+        help,
+    }
+}
+
+/// What to do about something that is not ours and in the way.
+fn way_out(it: &dyn Kind) -> String {
+    let noun = it.noun();
+    match it.named_by() {
+        _ if it.existing().is_some() => {
+            "bind to it with `existing` in the spec, or choose another name".into()
+        }
+        Some((_, by)) => {
+            let by = kind(by).noun();
+            format!("remove that {noun} first where nobody needs it, or choose another {by}")
+        }
+        None if it.in_zone() => {
+            format!("remove that {noun} first where nobody needs it, or choose another host")
+        }
+        None => format!("remove that {noun} first where nobody needs it, or choose another name"),
+    }
+}
+
 /// The refusal of a change that `protect` forbids.
 pub(super) fn protected(address: &Address, what: &str, reason: &str) -> Refusal {
     Refusal {
@@ -282,9 +371,4 @@ pub(super) fn protected(address: &Address, what: &str, reason: &str) -> Refusal 
         }
         .into(),
     }
-}
-
-/// True when what was seen carries exactly this marker, alone or followed by the user's words.
-pub(super) fn has_marker(seen: &Seen, marker: &Marker<'_>) -> bool {
-    seen.observed.comment.as_deref().is_some_and(|comment| marker.begins(comment))
 }

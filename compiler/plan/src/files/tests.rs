@@ -1,4 +1,4 @@
-use envc_core::KindId;
+use envc_core::{KindId, RepositoryDigest};
 use envc_spec::Instance;
 
 use super::*;
@@ -46,6 +46,7 @@ fn environment(text: &str) -> Environment {
         sha: None,
         ports: BTreeMap::from([("web".to_owned(), 3001)]),
         local_cloud: false,
+        repository: RepositoryDigest::of("github.com/acme/shop"),
     };
     spec.environment("local", &instance).unwrap()
 }
@@ -93,7 +94,7 @@ const WHOLE: &str = r#"{
   "compatibility_date": "2026-09-01",
   "vars": {
     "API": "https://api.shop.example",
-    "ENVC": "envc:shop/topic/web",
+    "ENVC": "envc:shop/topic/web@c566806a",
     "QUOTE": "a\"b\\ é"
   },
   "d1_databases": [
@@ -196,7 +197,7 @@ fn a_template_gets_the_parts_ready() {
         file.content,
         "{\n  // shop--web--topic shop--event-cache--topic 3001\n  \"name\": \"shop--web--topic\",\n  \
          \"kv\": [{\"binding\":\"EVENTS\",\"id\":\"9c2e4a6b8d0f41a3b5c7d9e1f3a5b7c9\",\"remote\":true}],\n  \
-         \"vars\": {\"ENVC\": \"envc:shop/topic/web\"},\n  \
+         \"vars\": {\"ENVC\": \"envc:shop/topic/web@c566806a\"},\n  \
          \"account_id\": \"11111111111111111111111111111111\",\n}\n"
     );
     assert!(file.specific && !file.private);

@@ -188,7 +188,7 @@ fn something_new_takes_one_line_unless_more_is_asked_for() {
     let mut record = change("dns.web", Action::Create, "");
     record.name = "CNAME main.shop.example".into();
     record.fields = vec![
-        field("comment", None, Some(json!("envc:shop/main/web"))),
+        field("comment", None, Some(json!("envc:shop/main/web@d0b33518"))),
         field("content", None, None),
         field("name", None, Some(json!("main.shop.example"))),
         field("rules", None, Some(long_rules(1))),

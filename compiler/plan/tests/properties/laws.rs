@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Desired, Digest, KeyedDigest, KindId, Mode, Sealer};
+use envc_core::{Address, Desired, Digest, KeyedDigest, KindId, Mode, RepositoryDigest, Sealer};
 use envc_kinds::{Mutability, kind};
 use envc_plan::{
     Action, BatchWork, Inputs, MigrationFile, Observation, Ownership, Plan, Refusal, Work, check,
@@ -86,9 +86,12 @@ impl History {
             project: "p".into(),
             prefix: "p".into(),
             env: "e".into(),
+            repository: RepositoryDigest::of(REPOSITORY),
             registered,
             per_pr,
             claimed: per_pr,
+            formerly: BTreeSet::new(),
+            deployed_by_others: BTreeSet::new(),
             adopt: all,
         };
         let mut world = World {

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{
-    Address, Desired, Digest, Input, Inputs, KeyedDigest, Mode, Part, Sealer, Secret, Span, Text,
-    Value, Vault,
+    Address, Desired, Digest, Input, Inputs, KeyedDigest, Mode, Part, RepositoryDigest, Sealer,
+    Secret, Span, Text, Value, Vault,
 };
 use envc_kinds::{Kind, Normal, Spelling, form, registry};
 use envc_plan::{Observation, Ownership, Plan, Work, check, needed_inputs, plan_apply, settle};
@@ -34,6 +34,7 @@ fn resources(spec: &str, value: &str) -> Option<(Graph, Vault)> {
         sha: None,
         ports: BTreeMap::new(),
         local_cloud: false,
+        repository: RepositoryDigest::of(crate::account::REPOSITORY),
     };
     let environment = spec.environment("local", &instance).ok()?;
     let (mut variables, mut secrets) = (BTreeMap::new(), BTreeMap::new());

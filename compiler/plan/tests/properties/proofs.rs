@@ -3,16 +3,32 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{
-    Address, Desired, Digest, KeyedDigest, KindId, Mode, Output, Sealer, Span, Text, Value,
+    Address, Desired, Digest, KeyedDigest, KindId, Mode, Output, RepositoryDigest, Sealer, Span,
+    Text, Value,
 };
 use envc_kinds::Observed;
 use envc_plan::{
-    Action, Goal, Inputs, Observation, Ownership, Plan, Recorded, Refusal, State, lookalikes,
-    markers_to_read, plan_apply, plan_destroy,
+    Action, Goal, Inputs, Intent, IntentAction, Observation, Ownership, Plan, Recorded, Refusal,
+    State, lookalikes, markers_to_read, plan_apply, plan_destroy,
 };
 use serde_json::json;
 
 use crate::account::{REPOSITORY, key};
+
+/// What the repository was before.
+const FORMER: &str = "working-copy:1";
+/// Another repository whose project is named alike.
+const OTHER: &str = "git.example/b/p";
+
+/// The beginning of a marker with its repository behind it.
+fn of(repository: &str, beginning: &str) -> String {
+    format!("{beginning}@{}", RepositoryDigest::of(repository))
+}
+
+/// The same of this repository.
+fn own(beginning: &str) -> String {
+    of(REPOSITORY, beginning)
+}
 
 /// Project `p` with the short form `s`, environment `e` of a pull request.
 fn ownership() -> Ownership {
@@ -20,6 +36,8 @@ fn ownership() -> Ownership {
         project: "p".into(),
         prefix: "s".into(),
         env: "e".into(),
+        repository: RepositoryDigest::of(REPOSITORY),
+        formerly: BTreeSet::from([RepositoryDigest::of(FORMER)]),
         per_pr: true,
         ..Ownership::default()
     }
@@ -121,25 +139,139 @@ fn a_pull_requests_name_proves_only_what_reads_back_under_a_claim() {
 }
 
 #[test]
-fn only_the_marker_of_this_project_id_and_label_proves_anything() {
-    let of = |comment: Option<&str>| {
+fn only_the_marker_of_this_project_id_label_and_repository_proves_anything() {
+    let comes = |comment: Option<&str>| {
         let wanted = wanted(KindId::Dns, "a", "A a.example.com", false);
         comes_to(&World::of(wanted, seen(KindId::Dns, "A a.example.com", comment), ownership()))
     };
-    for ours in ["envc:p/e/a", "envc:p/e/a own words"] {
-        assert_eq!(of(Some(ours)), ADOPT, "{ours}");
+    let (ours, former) = (own("envc:p/e/a"), of(FORMER, "envc:p/e/a"));
+    for ours in [ours.clone(), format!("{ours} own words"), former.clone(), format!("{former} x")] {
+        assert_eq!(comes(Some(&ours)), ADOPT, "{ours}");
     }
+    assert_eq!(comes(None), NOT_OURS);
     for other in [
-        None,
-        Some(""),
-        Some("envc:p/e"),
-        Some("envc:p/e own words"),
-        Some("envc:s/e/a"),
-        Some("envc:p/e2/a"),
-        Some("envc:p/e/ab"),
-        Some("words envc:p/e/a"),
+        String::new(),
+        "envc:p/e/a".into(),
+        "envc:p/e/a own words".into(),
+        own("envc:p/e"),
+        own("envc:s/e/a"),
+        own("envc:p/e2/a"),
+        own("envc:p/e/ab"),
+        own("words envc:p/e/a"),
+        of(OTHER, "envc:p/e/a"),
+        format!("{} {}", of(OTHER, "envc:p/e/a"), own("envc:p/e/a")),
     ] {
-        assert_eq!(of(other), NOT_OURS, "{other:?}");
+        assert_eq!(comes(Some(&other)), NOT_OURS, "{other:?}");
+    }
+}
+
+#[test]
+fn another_repositorys_marker_takes_every_proof_away_but_the_record_and_the_users_word() {
+    let theirs = of(OTHER, "envc:p/e/web");
+    let every = || Ownership { registered: true, claimed: true, ..ownership() };
+    let script = || wanted(KindId::Worker, "web", "s--web--e", true);
+    let observed = |marker: &str| {
+        let mut observation = seen(KindId::Worker, "s--web--e", Some(marker));
+        for seen in observation.found.values_mut().flatten() {
+            seen.observed.id = "s--web--e".into();
+        }
+        observation
+    };
+    // Without a marker the name would do, in two ways, and so would an intent.
+    let begun = || {
+        let mut state = State::new(key(), REPOSITORY, "pr", "lineage");
+        let name = "s--web--e".to_owned();
+        state.intents.push(intent(&script().address, name));
+        state
+    };
+    let mut world = World::of(script(), observed("a user's own words"), every());
+    assert_eq!(comes_to(&world), ADOPT);
+    world.observation = observed(&theirs);
+    for state in [None, Some(begun())] {
+        world.state = state;
+        let refused = world.apply().unwrap_err();
+        assert_eq!(refused.iter().map(|it| it.code).collect::<Vec<_>>(), [NOT_OURS]);
+        assert!(refused[0].message.contains(&theirs), "{}", refused[0].message);
+        assert!(refused[0].help.contains("id=") && refused[0].help.contains("another name"));
+        assert_eq!(world.with(plan_destroy).unwrap().changes, []);
+        let told = world.with(|inputs| lookalikes(inputs, Goal::Destroy));
+        assert_eq!(
+            told.iter().map(|it| it.anothers.as_deref()).collect::<Vec<_>>(),
+            [Some(&*theirs)]
+        );
+    }
+    // Nor is it left over, where the spec does not have it any more.
+    world.desired.clear();
+    assert_eq!(comes_to(&world), "");
+    assert_eq!(world.with(plan_destroy).unwrap().changes, []);
+    world.desired.insert(script().address, script());
+    world.ownership.adopt.insert(script().address);
+    assert_eq!(comes_to(&world), ADOPT);
+    world.ownership.adopt.clear();
+    world.state = Some(recorded(&script().address, "s--web--e"));
+    assert_eq!(world.with(plan_destroy).unwrap().changes[0].action, Action::Delete);
+}
+
+#[test]
+fn what_is_left_over_bears_our_marker_and_no_other_repositorys() {
+    let left = |marker: &str| {
+        let world = World {
+            desired: BTreeMap::new(),
+            state: None,
+            observation: seen(KindId::Dns, "A a.example.com", Some(marker)),
+            ownership: ownership(),
+        };
+        let plans = [world.apply().unwrap(), world.with(plan_destroy).unwrap()];
+        plans.map(|plan| plan.changes.iter().filter(|it| it.action == Action::Delete).count())
+    };
+    for ours in [own("envc:p/e/gone"), of(FORMER, "envc:p/e/gone")] {
+        assert_eq!(left(&ours), [1, 1], "{ours}");
+    }
+    for theirs in ["envc:p/e/gone".to_owned(), of(OTHER, "envc:p/e/gone"), own("envc:p/e2/gone")] {
+        assert_eq!(left(&theirs), [0, 0], "{theirs}");
+    }
+}
+
+#[test]
+fn what_others_deploy_for_the_spec_stays_with_an_apply_and_goes_with_a_destroy() {
+    let deletes = |label: &str, marker: &str| {
+        let deployed_by_others = BTreeSet::from([Address::new(KindId::Worker, label)]);
+        let world = World {
+            desired: BTreeMap::new(),
+            state: None,
+            observation: seen(KindId::Worker, "s--api--e", Some(marker)),
+            ownership: Ownership { deployed_by_others, ..ownership() },
+        };
+        let plans = [world.apply().unwrap(), world.with(plan_destroy).unwrap()];
+        plans.map(|plan| plan.changes.iter().filter(|it| it.action == Action::Delete).count())
+    };
+    assert_eq!(deletes("api", &own("envc:p/e/api")), [0, 1]);
+    assert_eq!(deletes("api", &of(FORMER, "envc:p/e/api")), [0, 1]);
+    assert_eq!(deletes("other", &own("envc:p/e/api")), [1, 1], "the spec dropped it");
+    assert_eq!(deletes("api", &of(OTHER, "envc:p/e/api")), [0, 0]);
+}
+
+#[test]
+fn a_marker_of_what_the_repository_was_is_written_anew_in_place() {
+    let mut record = wanted(KindId::Dns, "a", "A a.example.com", false);
+    let (now, before) = (own("envc:p/e/a"), of(FORMER, "envc:p/e/a"));
+    record.fields.insert("comment".into(), Value::text(&now));
+    let address = record.address.clone();
+    let mut observation = seen(KindId::Dns, "A a.example.com", Some(&before));
+    for seen in observation.found.values_mut().flatten() {
+        seen.observed.fields.insert("comment".into(), json!(before));
+    }
+    let mut world = World::of(record, observation, ownership());
+    for (state, action) in
+        [(None, Action::Adopt), (Some(recorded(&address, "A a.example.com")), Action::Update)]
+    {
+        world.state = state;
+        let plan = world.apply().unwrap();
+        let [change] = &plan.changes[..] else { panic!("{plan:#?}") };
+        assert_eq!(change.action, action);
+        let told: Vec<_> = change.fields.iter().map(|it| (&it.before, &it.after)).collect();
+        assert_eq!(told, [(&Some(json!(before)), &Some(json!(now)))]);
+        assert_eq!(plan.steps.len(), 1);
     }
 }
 
@@ -150,7 +282,7 @@ fn what_serves_a_worker_of_ours_is_ours() {
     let name = Text::output(script.address.clone(), Output::Name);
     route.fields.insert("script".into(), Value::Text(name));
     let of = |marker: &str, leads_to: &str| {
-        let mut observation = seen(KindId::Worker, "s--web--e", Some(marker));
+        let mut observation = seen(KindId::Worker, "s--web--e", Some(&own(marker)));
         let fields = BTreeMap::from([("script".to_owned(), json!(leads_to))]);
         let (id, name) = ("r1".into(), "x.example.com/*".into());
         let observed = Observed { id, name, fields, ..Observed::default() };
@@ -178,12 +310,14 @@ fn markers_are_read_of_what_could_be_ours_and_is_not_recorded() {
         ("s--web--e", ""),
         ("p-web-e", ""),
         ("s--old--e", ""),
-        ("renamed", "envc:p/e/gone"),
-        ("other", "envc:p/e"),
+        ("renamed", &own("envc:p/e/gone")),
+        ("before", &of(FORMER, "envc:p/e/gone")),
+        ("theirs", &of(OTHER, "envc:p/e/web")),
+        ("other", "envc:p/e/web"),
         ("s--web--e2", ""),
-        ("another", "envc:q/e/web"),
+        ("another", &own("envc:q/e/web")),
     ];
-    let all = all.iter().map(|(name, tag)| listed(name, tag)).collect();
+    let all = all.iter().map(|(name, tag): &(&str, &str)| listed(name, tag)).collect();
     observation.add(KindId::Worker, None, all);
     let mut world = World::of(script.clone(), observation, ownership());
     let read = |world: &World| {
@@ -191,9 +325,26 @@ fn markers_are_read_of_what_could_be_ours_and_is_not_recorded() {
         let found = markers_to_read(desired, state, &world.observation, &world.ownership);
         found.into_iter().map(|(_, id)| id).collect::<Vec<_>>()
     };
-    assert_eq!(read(&world), ["s--web--e", "p-web-e", "s--old--e", "renamed"]);
+    assert_eq!(read(&world), ["s--web--e", "p-web-e", "s--old--e", "renamed", "before"]);
     world.state = Some(recorded(&script.address, "s--web--e"));
-    assert_eq!(read(&world), ["p-web-e", "s--old--e", "renamed"]);
+    assert_eq!(read(&world), ["p-web-e", "s--old--e", "renamed", "before"]);
+    // What was begun to be made counts, whatever the spec wants by now.
+    let mut state = State::new(key(), REPOSITORY, "pr", "lineage");
+    state.intents.push(intent(&script.address, "theirs".into()));
+    world.state = Some(state);
+    world.desired.clear();
+    assert_eq!(read(&world), ["s--web--e", "s--old--e", "renamed", "before", "theirs"]);
+}
+
+fn intent(address: &Address, name: String) -> Intent {
+    Intent {
+        address: address.clone(),
+        name,
+        action: IntentAction::Create,
+        id: None,
+        zone: None,
+        needs: Vec::new(),
+    }
 }
 
 fn recorded(address: &Address, name: &str) -> State {

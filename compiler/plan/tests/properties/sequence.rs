@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Desired, Digest, KeyedDigest, KindId, Output, Sealer, Text, Value};
+use envc_core::{
+    Address, Desired, Digest, KeyedDigest, KindId, Output, RepositoryDigest, Sealer, Text, Value,
+};
 use envc_kinds::worker_bindings as bindings;
 use envc_plan::{
     Action, Goal, Inputs, MigrationFile, Ownership, Plan, Refusal, Work, check, plan_apply,
@@ -99,6 +101,7 @@ impl Case {
             project: "p".into(),
             prefix: "p".into(),
             env: "e".into(),
+            repository: RepositoryDigest::of(REPOSITORY),
             ..Ownership::default()
         };
         let inputs = Inputs {

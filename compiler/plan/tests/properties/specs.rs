@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use envc_core::{
-    Address, Desired, KindId, Marker, Mode, Output, PhysicalName, SEPARATOR, Sealed, Span, Text,
-    Value,
+    Address, Desired, KindId, Marker, Mode, Output, PhysicalName, RepositoryDigest, SEPARATOR,
+    Sealed, Span, Text, Value,
 };
 use envc_kinds::{Fields, Normal, Spelling, kind, same, worker_bindings as bindings};
 use envc_plan::MigrationFile;
 use proptest::{collection::vec, prelude::*};
 use serde_json::Value as Json;
+
+use crate::account::REPOSITORY;
 
 /// What the code of a Worker ends with that has a `queue` handler.
 pub(crate) const QUEUE: &str = "-queue";
@@ -17,7 +19,8 @@ pub(crate) const QUEUE: &str = "-queue";
 pub(crate) const ZONE: &str = "example.com";
 /// The marker of a resource of the environment under test.
 pub(crate) fn marker(address: &Address) -> String {
-    Marker { project: "p", env: "e", label: address.name() }.to_string()
+    let repository = RepositoryDigest::of(REPOSITORY);
+    Marker { project: "p", env: "e", label: address.name(), repository }.to_string()
 }
 
 /// Kinds that need nothing else.

@@ -11,7 +11,7 @@ pub(super) const PROJECT: NodeRule = NodeRule {
     notes: &[
         "A spec has exactly one.",
         "Neither the name nor the short form holds `--`, and none is `xn`; of two characters none is where a Worker is on workers.dev.",
-        "Two repositories may name a project alike: what one of them recorded, or claims in an account, is refused to the other. Without an `id` and without an `origin` on a host the folder stands for its repository.",
+        "Two repositories may name a project alike: what one of them recorded, marked or claims in an account is refused to the other. Without an `id` and without an `origin` on a host the folder stands for its repository.",
     ],
     example: "project \"eventuall\" { zone \"eventuall.live\" }",
     args: &[LABEL],

@@ -10,7 +10,7 @@ pub(super) const WORKER: NodeRule = NodeRule {
         "envc writes `wrangler.jsonc` into its folder and, where it has secrets, `.dev.vars`.",
         "With `deploy=\"bundle\"` envc owns the script: one upload carries the modules, bindings, variables, secrets and Durable Object migrations from the deployed tag on; crons, routes, domains and queue consumers follow. A deployment by somebody else is a difference.",
         "Otherwise `route`, `domain`, `cron` and `consume` stand in `wrangler.jsonc`, and wrangler deploys them.",
-        "The Worker has a variable `ENVC` with the marker `envc:PROJECT/ID/NAME`, by which envc knows its own whoever deploys; no other variable, secret or binding may have that name.",
+        "The Worker has a variable `ENVC` with the marker `envc:PROJECT/ID/NAME@REPOSITORY`, as a record's comment has, by which envc knows its own whoever deploys; no other variable, secret or binding may have that name.",
         "`deploy=\"placeholder\"` is checked, and refused by apply: it is not there yet.",
     ],
     example: "worker \"webapp\" path=\"apps/webapp\" { bind \"DB\" d1=\"webapp\" }",

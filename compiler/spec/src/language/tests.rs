@@ -184,6 +184,7 @@ fn meaning(text: &str) -> String {
         sha: Some("abc".into()),
         ports: BTreeMap::new(),
         local_cloud: false,
+        repository: envc_core::RepositoryDigest::UNKNOWN,
     };
     let environment: Environment = spec.environment(&head.name, &instance).unwrap();
     let text = format!("{head:#?}{environment:#?}");

@@ -9,7 +9,8 @@ use std::{
 };
 
 use envc_core::{
-    Address, Desired, Digest, KeyedDigest, KindId, Mode, Output, Part, Sealer, Span, Text, Value,
+    Address, Desired, Digest, KeyedDigest, KindId, Mode, Output, Part, RepositoryDigest, Sealer,
+    Span, Text, Value,
 };
 use envc_plan::{
     Inputs, Observation, Ownership, Plan, Recorded, State, StateKey, check, plan_apply,
@@ -134,6 +135,7 @@ fn compile(text: &str) -> Result<(BTreeMap<Address, Desired>, Duration, Duration
         sha: None,
         ports: BTreeMap::new(),
         local_cloud: true,
+        repository: RepositoryDigest::of(REPOSITORY),
     };
     let begun = Instant::now();
     let environment: Environment = spec
