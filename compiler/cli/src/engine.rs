@@ -16,7 +16,8 @@ use envc_exec::{
 };
 use envc_plan::{
     AppliedMigration, CheckedPlan, Goal, Inputs, MigrationFile, Observation, Ownership, Plan,
-    Refusal, State, StateKey, Work, check, lookalikes, plan_apply, plan_destroy, sort_migrations,
+    Refusal, Seen, State, StateKey, Work, check, lookalikes, plan_apply, plan_destroy,
+    sort_migrations, taken_over,
 };
 use envc_spec::Environment;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -221,6 +222,11 @@ impl<'a, 'u> Engine<'a, 'u> {
         }
     }
 
+    /// How many resources were told that only look ours.
+    pub(crate) fn left_alone(&self) -> usize {
+        self.told.borrow().len()
+    }
+
     /// Takes preview IDs from there.
     pub(crate) fn lease_from(&mut self, pools: &'a SessionPools<'a>) {
         self.pools = Some(pools);
@@ -306,8 +312,17 @@ impl<'a, 'u> Engine<'a, 'u> {
         // Claims are namespaces: where the spec has some, they come with their list.
         let besides = [KindId::Kv].into_iter().filter(|_| self.session.needs_claim());
         let besides: Vec<KindId> = besides.collect();
+        self.observe_of(desired, state, &besides).await
+    }
+
+    async fn observe_of(
+        &self,
+        desired: &BTreeMap<Address, Desired>,
+        state: Option<&State>,
+        besides: &[KindId],
+    ) -> Result<Observation, CommandError> {
         let sent_before = self.client.budget().sent;
-        match observe(&self.client, &self.scope, desired, state, &besides, &self.ownership).await {
+        match observe(&self.client, &self.scope, desired, state, besides, &self.ownership).await {
             Ok(observation) => {
                 // Where nothing was asked, nothing was answered.
                 if self.client.budget().sent > sent_before {
@@ -317,10 +332,35 @@ impl<'a, 'u> Engine<'a, 'u> {
                 Ok(observation)
             }
             Err(error) => {
-                let failed = call_failed(&error, desired, &besides);
+                let failed = call_failed(&error, desired, besides);
                 Err(self.connection.doubted(failed, &error.message, &self.scope))
             }
         }
+    }
+
+    /// Takes what is recorded for what is there, and reads the markers that it bears by now: what
+    /// another repository took over is not ours to delete.
+    pub(crate) async fn recorded_with_markers(
+        &self,
+        state: &State,
+    ) -> Result<Observation, CommandError> {
+        let mut observation = Observation::from_state(state);
+        let mut bearers = state.clone();
+        bearers.resources.retain(|address, _| envc_kinds::kind(address.kind()).bears_marker());
+        if bearers.resources.is_empty() {
+            return Ok(observation);
+        }
+        for (id, seen) in self.observe_of(&BTreeMap::new(), Some(&bearers), &[]).await?.found {
+            for Seen { observed, .. } in seen {
+                observation.mark(id, &observed.id, observed.comment.as_ref());
+            }
+        }
+        Ok(observation)
+    }
+
+    /// What is recorded and another repository took over.
+    pub(crate) fn taken_over(&self, state: &State, observation: &Observation) -> BTreeSet<Address> {
+        taken_over(state, observation, &self.ownership)
     }
 
     /// Makes a plan and has it checked. A recorded database with migrations to run may have been

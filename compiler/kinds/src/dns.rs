@@ -315,6 +315,10 @@ impl Kind for Dns {
         true
     }
 
+    fn bears_marker(&self) -> bool {
+        true
+    }
+
     fn listing(&self, place: &Place) -> Option<Listing> {
         Some(Listing {
             call: Call::get(&["zones", &place.zone, "dns_records"]),

@@ -392,6 +392,11 @@ pub trait Kind: Sync + fmt::Debug {
         Cow::Borrowed(name)
     }
 
+    /// True for kinds that bear a marker, in a comment or in a variable.
+    fn bears_marker(&self) -> bool {
+        false
+    }
+
     /// What a list tells of a marker without proving it: where it is worth to look.
     fn marker_hint<'o>(&self, _seen: &'o Observed) -> Option<&'o str> {
         None

@@ -197,6 +197,10 @@ impl Kind for Worker {
         Some(Observed { name: id.clone(), id, fields, comment: None, token: None })
     }
 
+    fn bears_marker(&self) -> bool {
+        true
+    }
+
     fn marker_hint<'o>(&self, seen: &'o Observed) -> Option<&'o str> {
         seen.fields.get(MARKER).and_then(Json::as_str)
     }

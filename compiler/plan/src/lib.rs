@@ -34,7 +34,7 @@ mod template;
 mod wrangler;
 
 pub use check::{CheckedPlan, Unsound, check, needs_approval};
-pub use diff::{Ownership, Refusal};
+pub use diff::{Ownership, Refusal, taken_over};
 pub use dotenv::{Unquotable, dotenv_text};
 pub use files::{
     FileError, FileInputs, GeneratedFile, TemplatePlace, needed_parts, render_files, template_paths,

@@ -22,7 +22,8 @@ pub struct Lookalike {
     pub anothers: Option<String>,
 }
 
-/// What bears a name of the environment without a proof. An apply refuses where that is a name
+/// What bears a name of the environment without a proof, and what of its record a destroy leaves to
+/// another repository. An apply refuses where that is a name
 /// that it needs; what bears one of the first version is in nobody's way.
 pub fn lookalikes(inputs: &Inputs<'_>, goal: Goal) -> Vec<Lookalike> {
     let index = Index::new(inputs.observation);
@@ -31,6 +32,22 @@ pub fn lookalikes(inputs: &Inputs<'_>, goal: Goal) -> Vec<Lookalike> {
         resources.map(|(address, it)| (address.kind(), it.id.as_str())).collect();
     let ownership = inputs.ownership;
     let mut out = Vec::new();
+    // An apply refuses what it wants of these, and its plan tells what it lets go.
+    for (address, it) in inputs.state.iter().flat_map(|state| &state.resources) {
+        let id = address.kind();
+        let Some(seen) = index.by_id(id, &it.id).filter(|_| goal == Goal::Destroy) else {
+            continue;
+        };
+        let taken = ownership.taken(inputs.state, id, &seen.observed);
+        let taken = taken.filter(|_| !ownership.adopt.contains(address));
+        out.extend(taken.map(|found| Lookalike {
+            address: address.clone(),
+            noun: kind(id).noun(),
+            name: seen.observed.name.clone(),
+            id: it.id.clone(),
+            anothers: Some(found.text.to_owned()),
+        }));
+    }
     for wanted in inputs.desired.values().filter(|wanted| wanted.is_managed()) {
         let id = wanted.address.kind();
         if wanted.parent.is_some() || ownership.adopt.contains(&wanted.address) {

@@ -6,10 +6,13 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use envc_core::{Address, Desired, KindId, PhysicalName};
-use envc_kinds::{Held, Observed, kind, same_name};
+use envc_core::{Address, Desired, FoundMarker, KindId, PhysicalName};
+use envc_kinds::{Held, Mutability, Observed, kind, same_name};
 
-use crate::{diff::Ownership, state::State};
+use crate::{
+    diff::Ownership,
+    state::{Recorded, State},
+};
 
 /// What has to be asked before a plan can be made: lists, then what is read per parent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -187,8 +190,9 @@ pub fn parents_to_read(
     found
 }
 
-/// The unrecorded resources whose marker has to be read, each with its API identifier: those that
-/// have a name which the environment wants or began to make, and those that look as if they were its own.
+/// The resources whose marker has to be read, each with its API identifier: of what is not recorded
+/// that which has a name that the environment wants or began to make, and that which looks as if it
+/// was its own; of what is recorded that which somebody else may have changed since.
 pub fn markers_to_read(
     desired: &BTreeMap<Address, Desired>,
     state: Option<&State>,
@@ -196,8 +200,8 @@ pub fn markers_to_read(
     ownership: &Ownership,
 ) -> Vec<(KindId, String)> {
     let resources = state.into_iter().flat_map(|state| &state.resources);
-    let recorded: BTreeSet<(KindId, &str)> =
-        resources.map(|(address, it)| (address.kind(), it.id.as_str())).collect();
+    let recorded: BTreeMap<(KindId, &str), &Recorded> =
+        resources.map(|(address, it)| ((address.kind(), it.id.as_str()), it)).collect();
     let mut found = Vec::new();
     for (id, seen) in &observation.found {
         let kind = kind(*id);
@@ -220,9 +224,20 @@ pub fn markers_to_read(
                     (name.project, name.env) == (ownership.prefix.as_str(), ownership.env.as_str())
                 })
         };
+        let looks_taken = |observed: &Observed, recorded: &Recorded| {
+            let hint = kind.marker_hint(observed).and_then(FoundMarker::at_head);
+            hint.is_some_and(|hint| !ownership.is_ours(hint.repository))
+                || kind
+                    .attrs()
+                    .iter()
+                    .filter(|it| it.mutability == Mutability::Witness)
+                    .any(|it| recorded.fields.get(it.name) != observed.fields.get(it.name))
+        };
         let unknown = seen.iter().map(|seen| &seen.observed).filter(|observed| {
-            !recorded.contains(&(*id, observed.id.as_str()))
-                && (names.contains(&observed.name) || looks_ours(observed))
+            match recorded.get(&(*id, observed.id.as_str())) {
+                Some(recorded) => looks_taken(observed, recorded),
+                None => names.contains(&observed.name) || looks_ours(observed),
+            }
         });
         found.extend(unknown.map(|observed| (*id, observed.id.clone())));
     }

@@ -196,6 +196,81 @@ fn what_the_user_takes_over_bears_this_repositorys_marker_from_then_on() {
 }
 
 #[test]
+fn what_another_repository_took_over_is_not_taken_back_by_the_record() {
+    let long = "dns.a-record-with-a-name-of-more-than-forty-characters";
+    let adopt = ["--adopt", "worker.web", "--adopt", "dns.www", "--adopt", long];
+    let (owner, cloud) = served();
+    let first = on(A, &owner);
+    first.envc(&APPLY).exits(0);
+    deploy(&first, cloud.view());
+    let second = on(B, &owner);
+    second.envc(&[&APPLY[..], &adopt].concat()).exits(0);
+    deploy(&second, cloud.view());
+    let (whole, marked) = (cloud.view().listing(), markers(cloud.view()));
+    let same = |what: &str| {
+        assert_eq!(cloud.view().listing(), whole, "{what}");
+        assert_eq!(markers(cloud.view()), marked, "{what}");
+    };
+    // The first one's record is whole, and proves none of them any more.
+    let digest = at("gitlab.com/other/group/shop");
+    for args in [&["plan"][..], &APPLY, &["apply", "--yes", "--adopt", "dns.www"]] {
+        says(
+            &first.envc(args).exits(1),
+            &[
+                "recorded here as worker.web",
+                "was taken over in the account",
+                &format!("`envc:shop/production/web{digest}`"),
+                "id=\"github.com/acme/shop\"",
+                "--adopt worker.web",
+            ],
+        );
+        same(&args.join(" "));
+    }
+    // The user's word goes both ways.
+    says(&first.envc(&[&["plan"][..], &adopt].concat()).exits(0), &["taken back", "3 to update"]);
+    first.envc(&[&APPLY[..], &adopt].concat()).exits(0);
+    deploy(&first, cloud.view());
+    all_are(cloud.view(), "github.com/acme/shop");
+    first.envc(&["plan", "--detailed-exitcode"]).exits(0);
+    second.envc(&APPLY).exits(1);
+    second.envc(&[&APPLY[..], &adopt].concat()).exits(0);
+    deploy(&second, cloud.view());
+    same("taken over again");
+    // What the spec has no more is let go of, and not deleted.
+    let www =
+        "dns \"www\" type=\"CNAME\" name=\"www\" content=\"a.example\" comment=\"the shop\"\n";
+    edit(&first, www, "");
+    let rest = ["--adopt", "worker.web", "--adopt", long];
+    says(&first.envc(&[&["plan"][..], &rest].concat()).exits(0), &["dns.www", "taken over"]);
+    edit(&first, "dns \"a-record", &format!("{www}dns \"a-record"));
+    // A destroy ends, leaves it all and says so; the next one has no record.
+    let destroyed = first.envc(&["destroy", "--yes"]).exits(0);
+    says(&destroyed, &["another repository's marker", &digest, "dns.www", "left alone"]);
+    same("destroy");
+    first.envc(&["destroy", "--yes", "--if-exists"]).exits(1);
+    same("destroy without a record");
+    second.envc(&["plan", "--detailed-exitcode"]).exits(0);
+    second.envc(&["destroy", "--yes"]).exits(0);
+    assert!(cloud.view().listing().is_empty());
+}
+
+#[test]
+fn a_destroy_deletes_what_is_still_its_own_beside_what_was_taken_over() {
+    let (owner, cloud) = served();
+    let first = on(A, &owner);
+    first.envc(&APPLY).exits(0);
+    let second = on(B, &owner);
+    edit(&second, "dns \"a-record", "allow \"unused_resource\"\n/- dns \"a-record");
+    let adopt = ["--adopt", "worker.web", "--adopt", "dns.www"];
+    second.envc(&[&APPLY[..], &adopt].concat()).exits(0);
+    let destroyed = first.envc(&["destroy", "--yes"]).exits(0);
+    says(&destroyed, &["1 resource deleted, 2 left alone"]);
+    let left: Vec<String> = markers(cloud.view()).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(left, ["shop--web--production", "www.shop.example"]);
+    second.envc(&["plan", "--detailed-exitcode"]).exits(0);
+}
+
+#[test]
 fn a_repository_that_says_what_it_was_is_proven_by_that_ones_marker() {
     let (owner, cloud) = served();
     on(A, &owner).envc(&APPLY).exits(0);

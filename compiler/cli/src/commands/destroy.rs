@@ -152,6 +152,7 @@ impl Destroy<'_> {
         };
         let requests = engine.requests();
         let claim = engine.holds_claim();
+        let left_alone = engine.left_alone();
         self.clean_up()?;
         engine.release()?;
         if let Some(edge) = edge {
@@ -163,7 +164,7 @@ impl Destroy<'_> {
                 "env": session.id, "deleted": deleted, "released": released, "requests": requests,
             }),
         );
-        self.tell(deleted, released, requests);
+        self.tell(deleted, left_alone, released, requests);
         if claim {
             self.tell_claim();
         }
@@ -275,14 +276,15 @@ impl Destroy<'_> {
             .code("envc::cli::left"))
     }
 
-    /// A whole state tells what there is and saves the lists; anything else is looked up.
+    /// A whole state tells what there is and saves the lists, but for those that tell whose marker
+    /// stands there; anything else is looked up.
     async fn first(&self, engine: &Engine<'_, '_>, loaded: Loaded) -> Result<Round, CommandError> {
         let whole = loaded
             .state
             .as_ref()
             .filter(|state| state.intents.is_empty() && !state.resources.is_empty());
         let observation = if let Some(state) = whole {
-            Observation::from_state(state)
+            engine.recorded_with_markers(state).await?
         } else {
             let state = loaded.state.as_ref();
             engine.observe_with_leases(state, LeaseQuestion::Search).await?.0
@@ -307,9 +309,10 @@ impl Destroy<'_> {
         observation.leases = leases?.seen;
         if let Some(witness) = witness {
             let mut left = loaded.state.take().unwrap_or_else(|| witness.without_resources());
+            let theirs = engine.taken_over(witness, &observation);
             for (address, recorded) in &witness.resources {
                 let listed = observation.holds(address.kind(), &recorded.id);
-                if self.is_kept(address, recorded) {
+                if self.is_kept(address, recorded) || theirs.contains(address) {
                     // It is recorded no more, so that its name or its marker would tell it a leftover.
                     observation.hide(address.kind(), &recorded.id);
                 } else if listed {
@@ -360,13 +363,17 @@ impl Destroy<'_> {
         Ok(Round { plan, loaded, unproven })
     }
 
-    fn tell(&self, deleted: usize, released: usize, requests: u64) {
+    fn tell(&self, deleted: usize, left_alone: usize, released: usize, requests: u64) {
+        let left = match left_alone {
+            0 => "none left".to_owned(),
+            some => format!("{some} left alone"),
+        };
         let given_back = match released {
             0 => String::new(),
             some => format!(", {} given back", counted(some, "preview ID")),
         };
         self.session.ui.outcome(&format!(
-            "Destroyed `{}`: {} deleted, none left{given_back}; {requests} requests.",
+            "Destroyed `{}`: {} deleted, {left}{given_back}; {requests} requests.",
             self.session.id,
             counted(deleted, "resource")
         ));

@@ -6,7 +6,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use envc_core::{Address, Desired, KindId};
 use envc_kinds::{Place, kind};
 
-use super::Differ;
+use super::{Differ, taken};
 use crate::{
     model::{Action, Change, Goal, Record},
     observe::Seen,
@@ -19,6 +19,7 @@ impl<'a> Differ<'a> {
         let Some(state) = self.state else { return };
         // Both come in the order of addresses.
         let mut wanted = desired.keys().peekable();
+        let taken = taken::among(state, &self.index, self.ownership);
         for (address, recorded) in &state.resources {
             while wanted.next_if(|next| *next < address).is_some() {}
             if wanted.next_if_eq(&address).is_some() {
@@ -43,6 +44,10 @@ impl<'a> Differ<'a> {
                 _ if bound => (Action::Forget, "existing now: it stays in the account".into()),
                 // Invariant: what another address took over is never deleted under the old one.
                 _ if moved => (Action::Forget, "another address has it now".into()),
+                // Invariant: what another repository took over stays, whatever is recorded of it.
+                _ if taken.contains(address) => {
+                    (Action::Forget, self.why_taken(recorded, address).into())
+                }
                 _ if kept => (Action::Forget, self.why_kept(address).into()),
                 (None, _) => (Action::Forget, "gone already: it was deleted outside envc".into()),
                 (Some(_), _) => (Action::Delete, why.into()),
@@ -76,13 +81,12 @@ impl<'a> Differ<'a> {
         for intent in &state.intents {
             let seen = match (&intent.id, intent.action) {
                 (Some(id), IntentAction::Delete) => self.index.by_id(intent.address.kind(), id),
-                // A namesake that bears another repository's marker is not what was begun.
-                (_, IntentAction::Create) => self
-                    .made_by(intent)
-                    .filter(|seen| self.ownership.anothers(&seen.observed).is_none()),
+                (_, IntentAction::Create) => self.made_by(intent),
                 (_, IntentAction::Update | IntentAction::Migrate | IntentAction::Delete) => None,
             };
-            if let Some(seen) = seen {
+            // What bears another repository's marker is not what was begun, or not ours any more.
+            let is_ours = |seen: &&Seen| self.taken(intent.address.kind(), seen).is_none();
+            if let Some(seen) = seen.filter(is_ours) {
                 let reason = "left over from an interrupted run";
                 self.leftover(&intent.address, seen, intent.needs.clone(), reason);
             }

@@ -5,12 +5,14 @@
 //! - `ownership`: what proves a namesake ours, and what refuses.
 //! - `fields`: field by field, and what is recorded of it.
 //! - `leftover`: what is there and not wanted any more.
+//! - `taken`: what is recorded, and another repository took over.
 //! - `held`: what the changes let go of.
 
 mod fields;
 mod held;
 mod leftover;
 mod ownership;
+mod taken;
 
 use std::{
     borrow::Cow,
@@ -31,6 +33,7 @@ use crate::{
 };
 
 pub use ownership::{Ownership, Refusal};
+pub use taken::taken_over;
 
 use fields::{drift, drifted, kept, unknown};
 use ownership::{not_ours, protected};
@@ -273,6 +276,11 @@ impl<'a> Differ<'a> {
             }
         };
         if let Some(seen) = known {
+            if self.refuse_taken(wanted, seen) {
+                self.ids.insert(&wanted.address, &seen.observed.id);
+                self.claim(wanted.address.kind(), seen);
+                return;
+            }
             match self.made_by_interrupted_replace(wanted, kind, seen) {
                 Some(made) => {
                     self.adopt(wanted, kind, made);
@@ -319,9 +327,9 @@ impl<'a> Differ<'a> {
             return None;
         }
         let other = self.index.by_name(id, &wanted.name)?;
-        let made = self.creates.contains(&(id, kind.key(&wanted.name)))
-            && self.ownership.anothers(&other.observed).is_none();
-        let ours = made || self.was_replaced(&wanted.address, other);
+        let made = self.creates.contains(&(id, kind.key(&wanted.name)));
+        let ours =
+            (made || self.was_replaced(&wanted.address, other)) && self.taken(id, other).is_none();
         (ours && wanted.parent.is_none() && !self.is_claimed(id, other)).then_some(other)
     }
 
@@ -437,6 +445,9 @@ impl<'a> Differ<'a> {
         let in_doubt = self.updates.contains(&wanted.address);
         let reason = match (action, fields.iter().find(|field| field.forces_replace)) {
             (Action::Keep, _) => "as the spec says".to_owned(),
+            (Action::Update, _) if self.taken(wanted.address.kind(), seen).is_some() => {
+                "taken back, as asked for".to_owned()
+            }
             (Action::Update, _) if in_doubt => "an update of it was interrupted".to_owned(),
             (_, Some(field)) => format!("`{}` cannot be changed in place", field.field),
             _ => match recorded {

@@ -63,12 +63,12 @@ impl Ownership {
     }
 
     /// The marker of another repository that something bears. Invariant: what does is ours only
-    /// where it is recorded, or the user says so.
+    /// where the record has that very marker, or the user says so.
     pub fn anothers<'o>(&self, seen: &'o Observed) -> Option<FoundMarker<'o>> {
         marker_of(seen).map(|(_, found)| found).filter(|found| !self.is_ours(found.repository))
     }
 
-    fn is_ours(&self, repository: RepositoryDigest) -> bool {
+    pub(crate) fn is_ours(&self, repository: RepositoryDigest) -> bool {
         self.repository == repository || self.formerly.contains(&repository)
     }
 
@@ -127,14 +127,14 @@ impl Differ<'_> {
             return Some("it lives with a resource of ours");
         }
         let asked = || ours.adopt.contains(&wanted.address).then_some("taken over, as asked for");
+        if self.taken(kind, seen).is_some() {
+            return asked();
+        }
         if self.deletes.contains(seen.observed.id.as_str()) {
             return Some("an apply that was interrupted was replacing it");
         }
         if self.is_recorded(kind, seen) {
             return Some("it is recorded under another address");
-        }
-        if ours.anothers(&seen.observed).is_some() {
-            return asked();
         }
         let key = envc_kinds::kind(kind).key(&seen.observed.name);
         let begun = self.begun.contains(&(kind, seen.observed.id.as_str()));
@@ -313,15 +313,7 @@ fn taken_name(change: &Change, seen: &Seen) -> Refusal {
 /// The refusal of what has the name of something wanted; `is` says what it is.
 pub(super) fn not_ours(wanted: &Desired, seen: &Seen, is: &str, ours: &Ownership) -> Refusal {
     let (why, help) = match ours.anothers(&seen.observed) {
-        Some(found) => (
-            format!(
-                "it bears another repository's marker, `{}`, where this one's ends with `@{}`",
-                found.text, ours.repository
-            ),
-            "if the two repositories are one, renamed or moved, say in `project` what it was, as \
-             in id=\"github.com/acme/shop\"; if they are two, give this project another name"
-                .to_owned(),
-        ),
+        Some(found) => anothers_marker(found, ours),
         None => (
             "nothing proves that this environment made it".to_owned(),
             way_out(kind(wanted.address.kind())),
@@ -333,6 +325,19 @@ pub(super) fn not_ours(wanted: &Desired, seen: &Seen, is: &str, ours: &Ownership
         message: format!("the account already has {is} (ID {}), and {why}", seen.observed.id),
         help,
     }
+}
+
+/// What another repository's marker says, and what to do about it.
+pub(super) fn anothers_marker(found: FoundMarker<'_>, ours: &Ownership) -> (String, String) {
+    (
+        format!(
+            "it bears another repository's marker, `{}`, where this one's ends with `@{}`",
+            found.text, ours.repository
+        ),
+        "if the two repositories are one, renamed or moved, say in `project` what it was, as in \
+         id=\"github.com/acme/shop\"; if they are two, give this project another name"
+            .to_owned(),
+    )
 }
 
 /// What to do about something that is not ours and in the way.

@@ -9,7 +9,7 @@ use envc_core::{
 use envc_kinds::Observed;
 use envc_plan::{
     Action, Goal, Inputs, Intent, IntentAction, Observation, Ownership, Plan, Recorded, Refusal,
-    State, lookalikes, markers_to_read, plan_apply, plan_destroy,
+    State, lookalikes, markers_to_read, plan_apply, plan_destroy, taken_over,
 };
 use serde_json::json;
 
@@ -165,18 +165,27 @@ fn only_the_marker_of_this_project_id_label_and_repository_proves_anything() {
     }
 }
 
+/// Every proof that a name can give.
+fn every() -> Ownership {
+    Ownership { registered: true, claimed: true, ..ownership() }
+}
+
+fn script() -> Desired {
+    wanted(KindId::Worker, "web", "s--web--e", true)
+}
+
+/// The script with this marker.
+fn script_seen(marker: &str) -> Observation {
+    let mut observation = seen(KindId::Worker, "s--web--e", Some(marker));
+    for seen in observation.found.values_mut().flatten() {
+        seen.observed.id = "s--web--e".into();
+    }
+    observation
+}
+
 #[test]
-fn another_repositorys_marker_takes_every_proof_away_but_the_record_and_the_users_word() {
+fn another_repositorys_marker_takes_every_proof_away_but_the_users_word() {
     let theirs = of(OTHER, "envc:p/e/web");
-    let every = || Ownership { registered: true, claimed: true, ..ownership() };
-    let script = || wanted(KindId::Worker, "web", "s--web--e", true);
-    let observed = |marker: &str| {
-        let mut observation = seen(KindId::Worker, "s--web--e", Some(marker));
-        for seen in observation.found.values_mut().flatten() {
-            seen.observed.id = "s--web--e".into();
-        }
-        observation
-    };
     // Without a marker the name would do, in two ways, and so would an intent.
     let begun = || {
         let mut state = State::new(key(), REPOSITORY, "pr", "lineage");
@@ -184,9 +193,9 @@ fn another_repositorys_marker_takes_every_proof_away_but_the_record_and_the_user
         state.intents.push(intent(&script().address, name));
         state
     };
-    let mut world = World::of(script(), observed("a user's own words"), every());
+    let mut world = World::of(script(), script_seen("a user's own words"), every());
     assert_eq!(comes_to(&world), ADOPT);
-    world.observation = observed(&theirs);
+    world.observation = script_seen(&theirs);
     for state in [None, Some(begun())] {
         world.state = state;
         let refused = world.apply().unwrap_err();
@@ -207,9 +216,108 @@ fn another_repositorys_marker_takes_every_proof_away_but_the_record_and_the_user
     world.desired.insert(script().address, script());
     world.ownership.adopt.insert(script().address);
     assert_eq!(comes_to(&world), ADOPT);
-    world.ownership.adopt.clear();
-    world.state = Some(recorded(&script().address, "s--web--e"));
-    assert_eq!(world.with(plan_destroy).unwrap().changes[0].action, Action::Delete);
+}
+
+#[test]
+fn what_is_recorded_and_was_taken_over_is_neither_changed_nor_deleted() {
+    let theirs = of(OTHER, "envc:p/e/web");
+    let mut world = World::of(script(), script_seen(&theirs), every());
+    // An apply refuses it, and a destroy lets go of it.
+    let state = recorded(&script().address, "s--web--e");
+    world.state = Some(state.clone());
+    let refused = world.apply().unwrap_err();
+    assert_eq!(refused.iter().map(|it| it.code).collect::<Vec<_>>(), [NOT_OURS]);
+    for word in ["recorded here as worker.web", "taken over", theirs.as_str()] {
+        assert!(refused[0].message.contains(word), "{}", refused[0].message);
+    }
+    assert!(refused[0].help.contains("id="), "{}", refused[0].help);
+    assert_eq!(goes(&world), [(Action::Forget, "worker.web".to_owned())]);
+    let told = world.with(|inputs| lookalikes(inputs, Goal::Destroy));
+    assert_eq!(told.iter().map(|it| it.anothers.as_deref()).collect::<Vec<_>>(), [Some(&*theirs)]);
+    // Neither another address nor a replace that was cut off makes it ours.
+    let mut moved = script();
+    moved.address = Address::new(KindId::Worker, "new");
+    world.desired = BTreeMap::from([(moved.address.clone(), moved)]);
+    assert_eq!(comes_to(&world), NOT_OURS);
+    let mut replaced = State::new(key(), REPOSITORY, "pr", "lineage");
+    let was = Intent {
+        action: IntentAction::Delete,
+        id: Some("s--web--e".into()),
+        ..intent(&script().address, "s--web--e".into())
+    };
+    replaced.intents.push(was);
+    world.state = Some(replaced);
+    world.desired = BTreeMap::from([(script().address, script())]);
+    assert_eq!(comes_to(&world), NOT_OURS);
+    assert_eq!(goes(&world), []);
+    world.state = Some(state);
+    // What the spec has no more is let go.
+    world.desired.clear();
+    assert_eq!(comes_to(&world), "Forget");
+    world.desired.insert(script().address, script());
+    world.ownership.adopt.insert(script().address);
+    assert_eq!(comes_to(&world), "Keep");
+    assert_eq!(goes(&world), [(Action::Delete, "worker.web".to_owned())]);
+}
+
+/// What a destroy does.
+fn goes(world: &World) -> Vec<(Action, String)> {
+    let changes = world.with(plan_destroy).unwrap().changes;
+    changes.iter().map(|it| (it.action, it.address.to_string())).collect()
+}
+
+#[test]
+fn a_record_proves_where_no_other_repository_left_its_marker_since() {
+    let name = "A a.example.com";
+    let address = Address::new(KindId::Dns, "a");
+    let of_record = |marker: Option<&str>, comment: Option<&str>| {
+        let mut state = recorded(&address, name);
+        let fields = &mut state.resources.get_mut(&address).unwrap().fields;
+        fields.extend(marker.map(|marker| ("comment".to_owned(), json!(marker))));
+        let wanted = wanted(KindId::Dns, "a", name, false);
+        let mut world = World::of(wanted, seen(KindId::Dns, name, comment), ownership());
+        world.state = Some(state);
+        let deletes = goes(&world) == [(Action::Delete, "dns.a".to_owned())];
+        assert_eq!(deletes, comes_to(&world) == "Keep", "{marker:?} {comment:?}");
+        deletes
+    };
+    let (ours, theirs) = (own("envc:p/e/a"), of(OTHER, "envc:p/e/a"));
+    let words = format!("{theirs} other words");
+    for recorded in [None, Some(&*ours), Some("words"), Some("envc:p/e/a")] {
+        for now in [None, Some(""), Some("words"), Some("envc:p/e/a"), Some("envc:p/e@a b")] {
+            assert!(of_record(recorded, now), "{recorded:?} {now:?}");
+        }
+        assert!(of_record(recorded, Some(&of(FORMER, "envc:p/e/a"))));
+        for now in [&*theirs, &*words, &*of(OTHER, "envc:q/f/b")] {
+            assert!(!of_record(recorded, Some(now)), "{recorded:?} {now:?}");
+        }
+    }
+    // This record wrote that marker, under a name that the repository had for another clone.
+    assert!(of_record(Some(&theirs), Some(&words)));
+    assert!(!of_record(Some(&theirs), Some(&of("git.example/c/p", "envc:p/e/a"))));
+}
+
+#[test]
+fn what_serves_a_worker_that_was_taken_over_stays_with_it() {
+    let script = Address::new(KindId::Worker, "web");
+    let route = Address::new(KindId::WorkerRoute, "web.x");
+    let mut state = recorded(&script, "s--web--e");
+    let mut of_route = recorded(&route, "x.example.com/*").resources.remove(&route).unwrap();
+    of_route.needs = vec![script.clone()];
+    state.resources.insert(route.clone(), of_route);
+    let mut observation = Observation::from_state(&state);
+    let mut world = World::of(
+        wanted(KindId::Worker, "web", "s--web--e", true),
+        observation.clone(),
+        ownership(),
+    );
+    world.state = Some(state);
+    assert_eq!(goes(&world).iter().filter(|it| it.0 == Action::Delete).count(), 2);
+    observation.mark(KindId::Worker, "s--web--e", Some(&of(OTHER, "envc:p/e/web")));
+    world.observation = observation;
+    assert_eq!(goes(&world).iter().filter(|it| it.0 == Action::Forget).count(), 2);
+    let taken = taken_over(world.state.as_ref().unwrap(), &world.observation, &world.ownership);
+    assert_eq!(taken, BTreeSet::from([script, route]));
 }
 
 #[test]
@@ -328,6 +436,24 @@ fn markers_are_read_of_what_could_be_ours_and_is_not_recorded() {
     assert_eq!(read(&world), ["s--web--e", "p-web-e", "s--old--e", "renamed", "before"]);
     world.state = Some(recorded(&script.address, "s--web--e"));
     assert_eq!(read(&world), ["p-web-e", "s--old--e", "renamed", "before"]);
+    // Of what is recorded it is read where somebody else may have put another one.
+    let seen = |world: &mut World, field: &str, value: &str| {
+        let all = world.observation.found.values_mut().flatten();
+        for seen in all.filter(|seen| seen.observed.name == "s--web--e") {
+            seen.observed.fields.insert(field.to_owned(), json!(value));
+        }
+    };
+    let with_it = ["s--web--e", "p-web-e", "s--old--e", "renamed", "before"];
+    seen(&mut world, "marker", &of(OTHER, "envc:p/e/web"));
+    assert_eq!(read(&world), with_it);
+    seen(&mut world, "marker", &own("envc:p/e/web"));
+    assert_eq!(read(&world), with_it[1..]);
+    seen(&mut world, "etag", "another");
+    assert_eq!(read(&world), with_it);
+    seen(&mut world, "marker", "");
+    for seen in world.observation.found.values_mut().flatten() {
+        seen.observed.fields.remove("etag");
+    }
     // What was begun to be made counts, whatever the spec wants by now.
     let mut state = State::new(key(), REPOSITORY, "pr", "lineage");
     state.intents.push(intent(&script.address, "theirs".into()));

@@ -1,0 +1,107 @@
+//! What is recorded here and was taken over by another repository since.
+
+use std::collections::BTreeSet;
+
+use envc_core::{Address, Desired, FoundMarker, KindId};
+use envc_kinds::{Observed, kind};
+
+use super::{Differ, Ownership, Refusal, ownership::anothers_marker};
+use crate::{
+    observe::{Index, Observation, Seen},
+    state::{Recorded, State},
+};
+
+impl Ownership {
+    /// The marker by which something is another repository's, whatever is recorded of it here. A
+    /// marker that the record has, too, was written under this very record, by whatever name its
+    /// repository had then.
+    pub(crate) fn taken<'o>(
+        &self,
+        state: Option<&State>,
+        id: KindId,
+        seen: &'o Observed,
+    ) -> Option<FoundMarker<'o>> {
+        let found = self.anothers(seen)?;
+        let recorded = state.into_iter().flat_map(|state| &state.resources);
+        let mut recorded = recorded.filter(|(it, kept)| it.kind() == id && kept.id == seen.id);
+        let has_it = |kept: &Recorded| {
+            let texts = kept.fields.values().filter_map(|value| value.as_str());
+            texts.filter_map(FoundMarker::at_head).any(|it| it.text == found.text)
+        };
+        (!recorded.any(|(_, kept)| has_it(kept))).then_some(found)
+    }
+}
+
+/// The recorded addresses of what another repository took over, with what lives with it and what
+/// serves it, as a route does its Worker: a record of these is no proof.
+pub fn taken_over(
+    state: &State,
+    observation: &Observation,
+    ownership: &Ownership,
+) -> BTreeSet<Address> {
+    among(state, &Index::new(observation), ownership)
+}
+
+pub(super) fn among(state: &State, index: &Index<'_>, ownership: &Ownership) -> BTreeSet<Address> {
+    let is_taken = |(address, recorded): &(&Address, &Recorded)| {
+        let seen = index.by_id(address.kind(), &recorded.id).map(|seen| &seen.observed);
+        let taken = |seen| ownership.taken(Some(state), address.kind(), seen).is_some();
+        !ownership.adopt.contains(*address) && seen.is_some_and(taken)
+    };
+    let all = || state.resources.iter();
+    let mut taken: BTreeSet<Address> = all().filter(is_taken).map(|(it, _)| it.clone()).collect();
+    if taken.is_empty() {
+        return taken;
+    }
+    let goes_along = |(address, recorded): &(&Address, &Recorded)| {
+        let serves = kind(address.kind()).serves().is_some();
+        recorded.parent.as_ref().is_some_and(|parent| taken.contains(parent))
+            || (serves && recorded.needs.iter().any(|needed| taken.contains(needed)))
+    };
+    let along: Vec<Address> = all().filter(goes_along).map(|(it, _)| it.clone()).collect();
+    taken.extend(along);
+    taken
+}
+
+impl Differ<'_> {
+    /// What is recorded is ours no more once it bears another repository's marker, until the user
+    /// says so.
+    pub(super) fn taken<'s>(&self, id: KindId, seen: &'s Seen) -> Option<FoundMarker<'s>> {
+        self.ownership.taken(self.state, id, &seen.observed)
+    }
+
+    /// Invariant: an apply changes nothing that another repository took over.
+    pub(super) fn refuse_taken(&mut self, wanted: &Desired, seen: &Seen) -> bool {
+        let id = wanted.address.kind();
+        let Some(found) = self.taken(id, seen) else { return false };
+        if self.ownership.adopt.contains(&wanted.address) {
+            return false;
+        }
+        let (noun, name) = (kind(id).noun(), &seen.observed.name);
+        let (why, help) = anothers_marker(found, self.ownership);
+        self.out.refusals.push(Refusal {
+            code: "envc::plan::not_ours",
+            address: wanted.address.clone(),
+            message: format!(
+                "the {noun} `{name}` (ID {}) is recorded here as {}, and was taken over in the \
+                 account: {why}",
+                seen.observed.id, wanted.address
+            ),
+            help: format!(
+                "{help}; what is taken out of environment.kdl stays in the account, and its record goes"
+            ),
+        });
+        true
+    }
+
+    /// Why something that is recorded stays in the account, and is recorded no more.
+    pub(super) fn why_taken(&self, recorded: &Recorded, address: &Address) -> String {
+        let seen = self.index.by_id(address.kind(), &recorded.id);
+        match seen.and_then(|seen| self.taken(address.kind(), seen)) {
+            Some(found) => {
+                format!("taken over: it bears another repository's marker, `{}`", found.text)
+            }
+            None => "stays with what another repository took over".to_owned(),
+        }
+    }
+}
