@@ -6,7 +6,9 @@ use envc_tests::{Listing, ServedCloud, TestEnv};
 use http::Method;
 use serde_json::{Value as Json, json};
 
-use crate::common::{A, B, FIXED, ONE_KV, edit, id, in_folder, runner, says, with_origin};
+use crate::common::{
+    A, B, FIXED, ONE_KV, edit, files_below, id, in_folder, runner, says, with_origin,
+};
 
 pub(crate) const PR: &str = "project \"shop\"\n\
     environment \"ephemeral\" { when pr ; identity \"pr-{env.pr}\" ; ttl \"7d\" }\n\
@@ -259,6 +261,81 @@ fn a_repository_that_was_renamed_says_what_it_was_or_takes_everything_along() {
     says(&env.envc(&["apply"]).exits(0), &["Nothing to do", &first]);
     env.envc(&["destroy"]).exits(0);
     assert_eq!(made(&env.cloud_listing()), 0);
+}
+
+/// A folder with the spec of another and its own origin.
+fn clone_of(env: &TestEnv, name: &str, origin: &str) -> std::path::PathBuf {
+    let folder = env.path().join(name);
+    fs::create_dir(&folder).unwrap();
+    for file in ["environment.kdl", ".gitignore"] {
+        fs::copy(env.root().join(file), folder.join(file)).unwrap();
+    }
+    let git = |args: &[&str]| env.git(&[&["-C", folder.to_str().unwrap()], args].concat());
+    git(&["init", "--quiet", "--initial-branch=main"]);
+    git(&["remote", "add", "origin", origin]);
+    folder
+}
+
+const MARKED: &str = "project \"shop\" { zone \"shop.example\" }\n\
+    environment \"production\" default { identity \"production\" }\n\
+    dns \"www\" type=\"CNAME\" name=\"www\" content=\"a.example\"\n\
+    allow \"unprotected_production\"\n";
+
+#[test]
+fn what_goes_along_is_the_new_repositorys_for_every_clone_at_once() {
+    let mut env = with_origin(TestEnv::of_text(MARKED), A);
+    env.set("ENVC_CLOUD", "local");
+    env.envc(&["apply"]).exits(0);
+    env.git(&["remote", "set-url", "origin", B]);
+    env.envc(&["state", "claim", "--yes"]).exits(0);
+    let repository = |env: &TestEnv| {
+        let states = env.states();
+        let all: Vec<_> = states.values().map(|it| it["repository"].as_str().unwrap()).collect();
+        all.join(" ")
+    };
+    assert_eq!(repository(&env), "gitlab.com/other/group/shop");
+    // One that is of what this was has nothing to do with it any more.
+    let old = clone_of(&env, "old", A);
+    for args in [&["plan"][..], &["apply", "--yes"], &["destroy", "--yes"]] {
+        says(&in_folder(&env, &old, args).exits(1), &["it is of gitlab.com/other/group/shop"]);
+    }
+    // Another one of what it is goes on with it. Its record knows the marker that is still the old one's.
+    let new = clone_of(&env, "new", B);
+    says(&in_folder(&env, &new, &["apply", "--yes"]).exits(0), &["1 to update"]);
+    for folder in [&new, &env.root()] {
+        in_folder(&env, folder, &["plan", "--detailed-exitcode"]).exits(0);
+    }
+    in_folder(&env, &new, &["destroy", "--yes"]).exits(0);
+    assert_eq!(made(&env.cloud_listing()), 0);
+}
+
+#[test]
+fn what_somebody_works_on_goes_along_later_and_that_is_told() {
+    let env = with_origin(TestEnv::of_text(FIXED), A);
+    env.envc(&["apply"]).exits(0);
+    env.git(&["remote", "set-url", "origin", B]);
+    let state = files_below(&env.state_dir().join("state"))
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|it| it == "json"))
+        .unwrap();
+    let lock = state.with_extension("lock");
+    let held = fs::File::options().create(true).append(true).open(&lock).unwrap();
+    held.lock().unwrap();
+    let repository = || env.states().values().next().unwrap()["repository"].clone();
+    says(
+        &env.envc(&["state", "claim", "--yes"]).exits(0),
+        &["goes along", "the record of `production` still names", "run the command again"],
+    );
+    assert_eq!(repository(), "github.com/acme/shop");
+    held.unlock().unwrap();
+    let again = env.envc(&["state", "claim"]).exits(0);
+    assert!(!again.stderr.contains("still names"), "{again}");
+    assert_eq!(repository(), "gitlab.com/other/group/shop");
+    // What is written already is not written again.
+    let before = fs::read(&state).unwrap();
+    env.envc(&["state", "claim"]).exits(0);
+    assert_eq!(fs::read(&state).unwrap(), before);
+    says(&env.envc(&["apply"]).exits(0), &["Nothing to do"]);
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! `envc state`: what is kept of a project and its environments. So far the claim.
 
+use std::collections::BTreeSet;
+
+use envc_exec::ports::StateStore as _;
+use envc_plan::{State, StateKey};
 use serde_json::json;
 
 use super::shared::not_approved;
@@ -11,11 +15,14 @@ use crate::{
     connect::Connection,
     error::CommandError,
     exit_code::ExitCode,
+    held::HeldStore as _,
     interrupt::Interrupt,
+    lock::{Attempt, Holder, Lock},
     project::SpecFile,
     registry::Belongs,
     reporter::Reporter,
     session::Session,
+    state_local::LocalStore,
 };
 
 pub(super) fn run(app: &App, verb: &StateVerb) -> Result<ExitCode, CommandError> {
@@ -43,6 +50,7 @@ async fn claim(office: &Office<'_>, args: &StateClaimArgs) -> Result<ExitCode, C
         Belongs::Moved { was } => take_along(office, args, &was).await?,
         Belongs::Same | Belongs::Gained { .. } => office.look().await?,
     };
+    carry_states(session).await?;
     if !claims.are_ours() {
         claims.refuse_others(session)?;
         tell_standing(office).await;
@@ -97,6 +105,51 @@ async fn take_along(
     session.take_along()?;
     session.ui.say(&format!("what was made from this folder for {was} goes along"));
     office.look().await
+}
+
+/// Writes into the states on this machine of what was made from this folder whose they are by now:
+/// another clone of the repository goes on with them, and one of what it was does not. What cannot
+/// be written now is told, and is written by the next apply from here, or by this command.
+async fn carry_states(session: &Session<'_>) -> Result<(), CommandError> {
+    let made_here: BTreeSet<String> = session.record().environments.keys().cloned().collect();
+    for key in LocalStore::list(&session.state_dir, &session.project)? {
+        if made_here.contains(&key.env)
+            && let Err(error) = carry_state(session, key).await
+        {
+            session.ui.caution(&error);
+        }
+    }
+    Ok(())
+}
+
+async fn carry_state(session: &Session<'_>, key: StateKey) -> Result<(), CommandError> {
+    let names_former = |state: &State| state.repository.as_ref().is_some_and(|it| session.was(it));
+    let load = async |store: &LocalStore| {
+        let loaded = store.load().await.map_err(|error| store.explain(&error))?;
+        Ok::<_, CommandError>(loaded.filter(|(state, _)| names_former(state)))
+    };
+    // Most need nothing, and then nobody has to be waited for.
+    if load(&LocalStore::read_only(&session.state_dir, key.clone())).await?.is_none() {
+        return Ok(());
+    }
+    let path = LocalStore::lock_path(&session.state_dir, &key)?;
+    let me = Holder::me("envc state claim", session.clock.unix_s());
+    let id = key.env.clone();
+    let lock = match Lock::try_acquire(&path, &me)? {
+        Attempt::Held(lock) => lock,
+        Attempt::Busy(holder) => {
+            return Err(CommandError::failed(format!(
+                "the record of `{id}` still names what this repository was: {holder} works on it"
+            ))
+            .hint("run the command again once that is done; an apply from here does it, too"));
+        }
+    };
+    let store = LocalStore::locked(&session.state_dir, key, lock);
+    let Some((mut state, version)) = load(&store).await? else { return Ok(()) };
+    state.repository = Some(session.repository.clone());
+    state.serial += 1;
+    store.save(&state, Some(&version)).await.map_err(|error| store.explain(&error))?;
+    Ok(())
 }
 
 /// Releases this repository's claim, or the one that is named.
