@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use envc_core::Address;
 use envc_plan::State;
-use envc_spec::Spec;
+use envc_spec::{Spec, takes_identity};
 
 use crate::{
     env::ProcessEnv,
@@ -56,15 +56,18 @@ pub(crate) fn settle(ui: &Ui, copy: &WorkingCopy, named: Option<&str>) -> Result
 
 /// The error of something that is another repository's.
 pub(crate) fn other(what: &str, theirs: &str, ours: &str) -> CommandError {
-    // A digest stands for a name that was too long for a title, and is nobody's `id=`.
+    // A digest stands for a name that was too long for a title, and is nobody's `id=`. Nor is what the
+    // compiler refuses: a claim's title is whatever somebody wrote in the account.
     let id = if theirs.starts_with("sha256:") {
-        "id= with the name that it had, such as id=\"github.com/acme/shop\"".to_owned()
+        Some("id= with the name that it had, such as id=\"github.com/acme/shop\"".to_owned())
     } else {
-        format!("id=\"{theirs}\"")
+        takes_identity(theirs).then(|| format!("id=\"{theirs}\""))
     };
     CommandError::failed(format!("{what} belongs to another repository; nothing was changed"))
         .because_text(format!("it is of {theirs}, and this is {ours}"))
-        .hint(format!("if they are one, renamed or moved, say so in `project`: {id}"))
+        .hint_opt(
+            id.map(|id| format!("if they are one, renamed or moved, say so in `project`: {id}")),
+        )
         .hint("if they are two, give this project another name")
         .code("envc::cli::another_repository")
 }
@@ -165,5 +168,12 @@ mod tests {
         assert!(told("git.example/a/old").contains("id=\"git.example/a/old\""));
         let long = told("sha256:00ff");
         assert!(long.contains("the name that it had") && !long.contains("id=\"sha256"), "{long}");
+        let copy = told("working-copy:0123456789abcdef");
+        assert!(copy.contains("id=\"working-copy:0123456789abcdef\""), "{copy}");
+        for odd in ["GitHub.com/Acme/Odd6", "git.example/a/b.git", "a//b", "a b", "https://x/y", ""]
+        {
+            let odd = told(odd);
+            assert!(!odd.contains("id=") && odd.contains("another name"), "{odd}");
+        }
     }
 }

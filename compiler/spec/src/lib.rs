@@ -47,5 +47,5 @@ pub use environment::{
     MigrateMode, MigrationDir, PortRange, Requirement, SecretProvider, StateStoreKind, TypeHead,
     When, Worker,
 };
-pub use settings::ANY_CASE_FORGES;
+pub use settings::{ANY_CASE_FORGES, takes_identity};
 pub use spec::{Spec, load};

@@ -59,35 +59,47 @@ pub(crate) fn state_store(project: &Node) -> StateStoreKind {
 /// What is wrong with a project's `id=`. It stands in titles in the account, so it is a name on one
 /// line and no address: a colon and what comes before it belong to those.
 fn id_mistake(id: &Scalar) -> Option<Diagnostic> {
-    // The identity that a folder without an origin has is written as it is told.
-    let text = id.as_text()?;
-    let text = text.strip_prefix("working-copy:").unwrap_or(text);
-    let is_good = |c: char| c.is_ascii_alphanumeric() || "-._~+@%/".contains(c);
-    let bad = text.chars().find(|c| !is_good(*c));
-    let problem = match bad {
-        Some(bad) => format!("it holds `{}`", bad.escape_debug()),
-        None if text.is_empty() => "it is empty".to_owned(),
-        None if text.split('/').any(str::is_empty) => {
-            "a slash stands at an end, or beside another".to_owned()
-        }
-        None if text.len() > limits::REPOSITORY_CHARS_MAX => {
-            format!("it has {} characters, and {} may be", text.len(), limits::REPOSITORY_CHARS_MAX)
-        }
-        None => {
-            return other_spelling(id.as_text()?).map(|one| {
-                let message =
-                    format!("`{text}` is not how the identity of that repository is written");
-                Diagnostic::error(codes::INVALID_VALUE, id.span, message)
-                    .help(format!("write it as `origin` gives it, or it is another one: \"{one}\""))
-                    .fix(id.span, format!("\"{one}\""))
-            });
-        }
+    let text = name_of(id.as_text()?);
+    let Some(problem) = id_problem(text) else {
+        return other_spelling(id.as_text()?).map(|one| {
+            let message = format!("`{text}` is not how the identity of that repository is written");
+            Diagnostic::error(codes::INVALID_VALUE, id.span, message)
+                .help(format!("write it as `origin` gives it, or it is another one: \"{one}\""))
+                .fix(id.span, format!("\"{one}\""))
+        });
     };
     let shown = text.escape_debug();
     let message = format!("`{shown}` cannot be the identity of a repository: {problem}");
     Some(Diagnostic::error(codes::INVALID_VALUE, id.span, message).help(
         "write letters, digits and -._~+@% with single slashes between, such as \"github.com/acme/shop\": no address, and no .git at its end",
     ))
+}
+
+/// True for an identity that `project id=` takes as it is written.
+pub fn takes_identity(id: &str) -> bool {
+    id_problem(name_of(id)).is_none() && other_spelling(id).is_none()
+}
+
+/// The identity that a folder without an origin has is written as it is told.
+fn name_of(id: &str) -> &str {
+    id.strip_prefix("working-copy:").unwrap_or(id)
+}
+
+/// What no identity holds.
+fn id_problem(text: &str) -> Option<String> {
+    let is_good = |c: char| c.is_ascii_alphanumeric() || "-._~+@%/".contains(c);
+    match text.chars().find(|c| !is_good(*c)) {
+        Some(bad) => Some(format!("it holds `{}`", bad.escape_debug())),
+        None if text.is_empty() => Some("it is empty".to_owned()),
+        None if text.split('/').any(str::is_empty) => {
+            Some("a slash stands at an end, or beside another".to_owned())
+        }
+        None if text.len() > limits::REPOSITORY_CHARS_MAX => {
+            let (count, max) = (text.len(), limits::REPOSITORY_CHARS_MAX);
+            Some(format!("it has {count} characters, and {max} may be"))
+        }
+        None => None,
+    }
 }
 
 /// Forges to which owner and name mean the same in upper and in lower case.

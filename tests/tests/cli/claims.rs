@@ -162,6 +162,20 @@ fn two_first_applies_of_one_repository_at_once_both_go_on() {
 }
 
 #[test]
+fn of_a_claim_in_a_spelling_that_no_spec_takes_only_what_works_is_hinted() {
+    let (owner, cloud) = served("");
+    let theirs = "GitHub.com/Acme/Odd6";
+    let title = json!({ "title": format!("envc claim shop {theirs}") });
+    cloud.view().of_account(&Method::POST, "/storage/kv/namespaces", Some(&title));
+    let env = runner(PR, A, &owner);
+    let refused = env.envc(&apply("1")).exits(1);
+    says(&refused, &[theirs, "another name", "--release \"GitHub.com/Acme/Odd6\""]);
+    assert!(!refused.stderr.contains("id="), "{refused}");
+    env.envc(&["state", "claim", "--release", theirs, "--yes"]).exits(0);
+    env.envc(&apply("1")).exits(0);
+}
+
+#[test]
 fn a_bid_of_a_killed_apply_is_completed_by_its_repository_and_shown_to_others() {
     let (owner, cloud) = served("");
     let title = json!({ "title": "envc claim shop github.com/acme/shop +00ff00ff" });
