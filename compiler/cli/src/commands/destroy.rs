@@ -282,6 +282,8 @@ impl Destroy<'_> {
             .as_ref()
             .filter(|state| state.intents.is_empty() && !state.resources.is_empty());
         let observation = if let Some(state) = whole {
+            // But for who claims the project: what is recorded may have been taken over by its name.
+            engine.refuse_others_claim().await?;
             Observation::from_state(state)
         } else {
             let state = loaded.state.as_ref();
