@@ -367,8 +367,12 @@ impl Destroy<'_> {
             0 => String::new(),
             some => format!(", {} given back", counted(some, "preview ID")),
         };
+        let left = match self.keep.len() {
+            0 => "none left".to_owned(),
+            kept => format!("{kept} kept"),
+        };
         self.session.ui.outcome(&format!(
-            "Destroyed `{}`: {} deleted, none left{given_back}; {requests} requests.",
+            "Destroyed `{}`: {} deleted, {left}{given_back}; {requests} requests.",
             self.session.id,
             counted(deleted, "resource")
         ));
@@ -438,7 +442,6 @@ impl Destroy<'_> {
             .filter(|(_, record)| record.env == session.id)
             .map(|(key, record)| (key.clone(), record.clone()))
             .collect();
-        let gone = own.iter().map(|(key, _)| (key.clone(), None)).collect();
         for (key, record) in own {
             let path = out_dir::shown(session, &key);
             match out_dir::remove_recorded(session, &key, &record)? {
@@ -453,7 +456,7 @@ impl Destroy<'_> {
             if self.keep.is_empty() {
                 copy.forget(&session.id, now_s)
             } else {
-                copy.note_files(gone, now_s)
+                copy.leave(&session.id, now_s)
             }
         })
     }
