@@ -1,11 +1,14 @@
 //! The bundles of workers that envc deploys: read from their folders, held against Cloudflare's
 //! limits, and written into the desired graph as digests. The plan holds no code.
 //!
-//! Every file below a bundle's folder is a module, but hidden ones; a link may not lead out of the
-//! project.
+//! Every file below a bundle's folder is a module, but hidden ones and what envc writes: a link may
+//! not lead out of the project.
+//!
+//! Invariant: nothing that envc generates is uploaded, wherever it lies and whichever environment it
+//! is of. It holds secrets, and differs after each apply.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -19,7 +22,7 @@ use envc_kinds::{Module, Upload, size_text};
 use envc_spec::{Deploy, Worker};
 use flate2::{Compression, write::GzEncoder};
 
-use crate::{error::CommandError, fsio, session::Session};
+use crate::{error::CommandError, fsio, out_dir, session::Session};
 
 /// What is uploaded, by the address of its script.
 pub(crate) type Uploads = BTreeMap<Address, Arc<Upload>>;
@@ -32,10 +35,11 @@ pub(crate) fn read(session: &mut Session<'_>) -> Result<Uploads, CommandError> {
         .filter(|(_, worker)| matches!(worker.deploy, Deploy::Bundle(_)))
         .map(|(at, worker)| (at, worker.clone()))
         .collect();
+    let own = own_files(session);
     for (at, worker) in bundled {
         let Deploy::Bundle(folder) = &worker.deploy else { continue };
         let folder = join(&worker.path, folder);
-        let modules = modules(&session.root, &worker.name, &folder)?;
+        let modules = modules(&session.root, &worker.name, &folder, &own)?;
         let upload = Upload { modules };
         refuse_too_large(&worker.name, &upload)?;
         let main = main_module(&worker, &folder, &upload)?;
@@ -62,7 +66,20 @@ fn complete(session: &mut Session<'_>, worker: &Worker, upload: &Upload, main: &
     script.fields.extend(fields.map(|(field, value)| (field.to_owned(), value)));
 }
 
-fn modules(root: &Path, worker: &str, folder: &str) -> Result<Vec<Module>, CommandError> {
+/// What envc writes, or wrote for any environment of this folder: real paths.
+fn own_files(session: &Session<'_>) -> BTreeSet<PathBuf> {
+    let written = envc_plan::written_paths(&session.environment);
+    let record = session.record();
+    let all = written.iter().chain(record.files.keys());
+    all.filter_map(|key| out_dir::path_of(session, key)).collect()
+}
+
+fn modules(
+    root: &Path,
+    worker: &str,
+    folder: &str,
+    own: &BTreeSet<PathBuf>,
+) -> Result<Vec<Module>, CommandError> {
     let top = fsio::inside(root, folder)?;
     let mut found: Vec<(String, PathBuf)> = Vec::new();
     let mut open = vec![(String::new(), top)];
@@ -75,7 +92,7 @@ fn modules(root: &Path, worker: &str, folder: &str) -> Result<Vec<Module>, Comma
             let file = fsio::inside(root, &format!("{folder}/{module}"))?;
             if fsio::is_folder(&file) {
                 open.push((format!("{module}/"), file));
-            } else {
+            } else if !own.contains(&file) {
                 found.push((module, file));
             }
         }

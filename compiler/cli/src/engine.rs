@@ -24,7 +24,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::{
     bundle::Uploads,
-    claim::{Claims, Made, Office, Standing},
+    claim::{Claims, Made, Office, Standing, list_standing, not_listed},
     connect::{Connection, code_of, interrupted, is_about_ids, what_failed},
     edge::EdgeConnection,
     edge_lock::{EdgeLock, NEVER, Wanted},
@@ -306,6 +306,14 @@ impl<'a, 'u> Engine<'a, 'u> {
         self.office().make(&seen).await
     }
 
+    /// Refuses a project that another repository claims, where no list has told who does.
+    pub(crate) async fn refuse_others_claim(&self) -> Result<(), CommandError> {
+        if !self.session.needs_claim() {
+            return Ok(());
+        }
+        self.office().look().await?.refuse_others(self.session)
+    }
+
     /// Observes what the environment and the state name.
     pub(crate) async fn observe(&self, state: Option<&State>) -> Result<Observation, CommandError> {
         let desired = &self.session.environment.resources;
@@ -370,7 +378,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         loaded: &mut Loaded,
         request: &Request<'_>,
     ) -> Result<CheckedPlan, CommandError> {
-        let ownership = self.settled(loaded, request).await?;
+        let ownership = self.settled(request).await?;
         self.tell_lookalikes(&self.inputs(loaded, request, &ownership), request.goal);
         let plan = self.plan_from(loaded, request)?;
         self.refuse_to_cover(plan.plan(), request).await?;
@@ -409,11 +417,7 @@ impl<'a, 'u> Engine<'a, 'u> {
     }
 
     /// What proves a namesake ours, once it is known whose the project is in this account.
-    async fn settled(
-        &self,
-        loaded: &Loaded,
-        request: &Request<'_>,
-    ) -> Result<Ownership, CommandError> {
+    async fn settled(&self, request: &Request<'_>) -> Result<Ownership, CommandError> {
         let (session, observation) = (self.session, request.observation);
         if session.needs_claim() {
             let mut claims = Claims::of(session, observation);
@@ -423,10 +427,8 @@ impl<'a, 'u> Engine<'a, 'u> {
             if makes && !claims.are_ours() && !Standing::among(session, observation).is_empty() {
                 claims = self.office().look().await?;
             }
-            // What is recorded is ours whoever claims, so a destroy goes on with it.
-            if makes || loaded.state.is_none() {
-                claims.refuse_others(session)?;
-            }
+            // Also a destroy of what is recorded: who claims may have taken it over by its name.
+            claims.refuse_others(session)?;
             self.claims.replace(claims);
         }
         Ok(self.ownership())
@@ -441,7 +443,14 @@ impl<'a, 'u> Engine<'a, 'u> {
         if request.goal == Goal::Destroy || !self.is_unclaimed() {
             return Ok(());
         }
-        let standing = Standing::among(self.session, request.observation);
+        let mut standing = Standing::among(self.session, request.observation);
+        // The claim will be a proof for kinds that the spec has later, too.
+        let listed = request.observation.found.keys().copied().collect();
+        let (more, unlisted) = list_standing(&self.office(), &listed).await;
+        standing.join(more);
+        if !unlisted.is_empty() {
+            self.session.ui.warn(&not_listed(&unlisted));
+        }
         let unknown = standing.unknown(self.session, &self.scope.account, plan).await;
         unknown.refuse(self.session)
     }

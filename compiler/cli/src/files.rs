@@ -224,8 +224,12 @@ fn too_large(file: &GeneratedFile) -> CommandError {
 }
 
 /// The error for files that a person edited, with what would change.
-pub fn edited(edited: &[(&GeneratedFile, bool, Option<String>)]) -> CommandError {
-    let names: Vec<&str> = edited.iter().map(|(file, ..)| file.path.as_str()).collect();
+/// `shown` is how people are told of a path.
+pub fn edited(
+    edited: &[(&GeneratedFile, bool, Option<String>)],
+    shown: &dyn Fn(&str) -> String,
+) -> CommandError {
+    let names: Vec<String> = edited.iter().map(|(file, ..)| shown(&file.path)).collect();
     let mut error = CommandError::failed(match names.as_slice() {
         [name] => format!("{name} would be overwritten"),
         _ => format!("{} files would be overwritten: {}", names.len(), names.join(", ")),
@@ -233,9 +237,11 @@ pub fn edited(edited: &[(&GeneratedFile, bool, Option<String>)]) -> CommandError
     for (file, ours, diff) in edited {
         let why = if *ours { "was edited since envc wrote it" } else { "was not written by envc" };
         error = error.because_text(match diff {
-            Some(diff) => format!("{} {why}:\n{diff}", file.path),
-            None if file.private => format!("{} {why} (it holds secrets: no diff)", file.path),
-            None => format!("{} {why}", file.path),
+            Some(diff) => format!("{} {why}:\n{diff}", shown(&file.path)),
+            None if file.private => {
+                format!("{} {why} (it holds secrets: no diff)", shown(&file.path))
+            }
+            None => format!("{} {why}", shown(&file.path)),
         });
     }
     error
@@ -396,7 +402,7 @@ mod tests {
             };
             assert!(ours);
             assert_eq!(diff.is_some(), !private);
-            let error = edited(&[(&wanted, ours, diff)]).to_text();
+            let error = edited(&[(&wanted, ours, diff)], &str::to_owned).to_text();
             assert_eq!(error.contains("-mine"), !private, "{error}");
             assert!(error.contains("--force"), "{error}");
             fs::remove_file(project.root.join("x.jsonc")).unwrap();

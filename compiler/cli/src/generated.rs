@@ -282,7 +282,11 @@ pub(crate) fn precheck(
             edited.push((file, ours, diff.filter(|_| final_content)));
         }
     }
-    if edited.is_empty() { Ok(()) } else { Err(files::edited(&edited)) }
+    if edited.is_empty() {
+        Ok(())
+    } else {
+        Err(files::edited(&edited, &|path| writing.shown(path)))
+    }
 }
 
 /// The spec's folder is bound to one environment; another folder is whose files lie in it.
@@ -418,7 +422,7 @@ pub(crate) fn write(
     for file in files {
         match handler.decide(file, known.get(&writing.key(&file.path)))? {
             Decision::Edited { ours, diff } if !writing.force => {
-                return Err(files::edited(&[(file, ours, diff)]));
+                return Err(files::edited(&[(file, ours, diff)], &|path| writing.shown(path)));
             }
             decision => decided.push((file, decision)),
         }

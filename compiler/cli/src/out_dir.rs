@@ -103,6 +103,14 @@ pub(crate) fn shown(session: &Session<'_>, key: &str) -> String {
     }
 }
 
+/// Where a file really lies that is recorded under this key; `None` where none can.
+pub(crate) fn path_of(session: &Session<'_>, key: &str) -> Option<PathBuf> {
+    match folder_of_key(&session.place(), key) {
+        Some((folder, path)) => Some(fsio::resolve_folder(&folder).ok()?.join(path)),
+        None => fsio::inside(&session.root, key).ok(),
+    }
+}
+
 /// Removes a file that is recorded under this key, in whichever folder it lies, and what a killed
 /// process left of it.
 pub(crate) fn remove_recorded(

@@ -215,7 +215,7 @@ impl Inputs {
                 *value = if missing.parts.is_empty() {
                     Value::Text(filled)
                 } else {
-                    Value::Sealed(Sealed::unknown(&names_of(&missing), ""))
+                    Value::Sealed(Sealed::unknown(&names_of(&missing), "").into())
                 };
             }
             Value::Private(text) => {
@@ -227,7 +227,7 @@ impl Inputs {
                         sealed
                     }
                 };
-                *value = Value::Sealed(sealed);
+                *value = Value::Sealed(sealed.into());
             }
         }
     }
@@ -301,7 +301,7 @@ mod tests {
         let missing = Value::Text(text(&[env("WHO"), env("NOBODY")]));
         let mut value = Value::List(vec![inside, Value::Map([("x".into(), missing)].into())]);
         inputs().settle(&mut value, &mut Vault::default());
-        let unknown = Value::Sealed(Sealed::unknown("NOBODY", ""));
+        let unknown = Value::Sealed(Sealed::unknown("NOBODY", "").into());
         let filled = Value::text("a me!");
         assert_eq!(value, Value::List(vec![filled, Value::Map([("x".into(), unknown)].into())]));
         assert_eq!(value.unknown().into_iter().collect::<Vec<_>>(), ["NOBODY"]);
@@ -317,7 +317,7 @@ mod tests {
         assert_eq!(vault.open(sealed).unwrap().expose(), "x-wombatme");
         let shown = format!("{value:?} {vault:?} {inputs:?} {}", sealed.to_json());
         assert!(!shown.contains("wombat"), "{shown}");
-        assert_eq!(Sealed::from_json(&sealed.to_json()).as_ref(), Some(sealed));
+        assert_eq!(Sealed::from_json(&sealed.to_json()).as_ref(), Some(sealed.as_ref()));
 
         let one = |sealer: &Sealer, name: &str, part: &str, text: &str| {
             sealer.seal(name, part, &Secret::new(text)).digest.unwrap()
@@ -343,7 +343,7 @@ mod tests {
         let (mut vault, inputs) = (Vault::default(), inputs());
         let mut value = Value::Private(text(&[Part::Lit("literal".into()), secret("OTHER")]));
         inputs.settle(&mut value, &mut vault);
-        assert_eq!(value, Value::Sealed(Sealed::unknown("OTHER", "")));
+        assert_eq!(value, Value::Sealed(Sealed::unknown("OTHER", "").into()));
         assert_eq!(vault, Vault::default());
         assert_eq!(value.unknown().into_iter().collect::<Vec<_>>(), ["OTHER"]);
     }

@@ -161,8 +161,9 @@ pub enum Value {
     /// Text that only the account may see, before it is sealed. It has no form on disk.
     #[serde(skip)]
     Private(Text),
-    /// Text that only the account may see: its name, and a digest.
-    Sealed(Sealed),
+    /// Text that only the account may see: its name, and a digest. Boxed: it is three times as large
+    /// as the others, and maps of values are most of what a large spec takes.
+    Sealed(Box<Sealed>),
     /// A list, in order.
     List(Vec<Self>),
     /// Named values.

@@ -171,13 +171,13 @@ impl Private {
         let Some(text) = self.text else {
             // What the spec says word for word has no name.
             let name = if self.names.is_empty() { &self.field } else { &self.names };
-            return Value::Sealed(Sealed::unknown(name, &self.part));
+            return Value::Sealed(Sealed::unknown(name, &self.part).into());
         };
         let formed = form(kind, &self.field, &Json::from(text.expose()), known);
         match inputs.sealer.seal_json(&self.names, &self.part, &formed) {
             Some(sealed) => {
                 vault.put(sealed.clone(), text);
-                Value::Sealed(sealed)
+                Value::Sealed(sealed.into())
             }
             // A text that means nothing.
             None => Value::Null,

@@ -45,13 +45,53 @@ fn what_stood_before_the_claim_is_not_covered_by_it() {
             );
             assert_eq!(cloud.view().listing(), whole);
         }
-        let claimed = env.envc(&["state", "claim"]).exits(0);
+        let asked = env.envc(&["state", "claim"]).exits(1);
+        says(&asked, &["there stands already", name, "not approved", "nothing was changed"]);
+        assert_eq!(cloud.view().listing(), whole);
+        let claimed = env.envc(&["state", "claim", "--yes"]).exits(0);
         says(&claimed, &["there stands already", name, "claims the project"]);
         says(&env.envc(&["state", "claim"]).exits(0), &["claims the project"]);
         env.envc(&apply("1")).exits(0);
         assert_eq!(claims(&cloud.view().listing()), ["envc claim shop github.com/acme/shop"]);
         assert!(databases(&cloud.view().listing()).contains(&name));
     }
+}
+
+#[test]
+fn a_claim_covers_nothing_of_a_kind_that_the_spec_has_only_later() {
+    let made = [
+        ("/r2/buckets", json!({ "name": "shop--img--pr-9" })),
+        ("/queues", json!({ "queue_name": "shop--jobs--pr-9" })),
+        ("/storage/kv/namespaces", json!({ "title": "shop--state--pr-9" })),
+    ];
+    for (path, body) in made {
+        let (owner, cloud) = served("");
+        cloud.view().of_account(&Method::POST, path, Some(&body));
+        let whole = cloud.view().listing();
+        let env = runner(&PR.replace("kv \"cache\"\n", ""), A, &owner);
+        let refused = env.envc(&apply("1")).exits(1);
+        says(&refused, &["nothing was changed", "--pr-9`", "envc state claim"]);
+        assert_eq!(cloud.view().listing(), whole);
+        says(&env.envc(&["state", "claim"]).exits(1), &["--pr-9`", "not approved"]);
+        assert_eq!(cloud.view().listing(), whole);
+    }
+}
+
+#[test]
+fn nothing_is_destroyed_under_another_repositorys_claim_though_it_is_recorded() {
+    let (owner, cloud) = served("");
+    let first = runner(PR, A, &owner);
+    first.envc(&apply("1")).exits(0);
+    let second = runner(PR, B, &owner);
+    second.envc(&["state", "claim", "--release", "github.com/acme/shop", "--yes"]).exits(0);
+    second.envc(&["state", "claim", "--yes"]).exits(0);
+    second.envc(&apply("1")).exits(0);
+    let whole = cloud.view().listing();
+    let refused = first.envc(&["destroy", "--pr", "1", "--yes"]).exits(1);
+    says(&refused, &["belongs to another repository", "nothing was changed", "--release"]);
+    assert_eq!(cloud.view().listing(), whole);
+    second.envc(&["destroy", "--pr", "1", "--yes"]).exits(0);
+    assert_eq!(made(&cloud.view().listing()), 0);
 }
 
 #[test]

@@ -182,7 +182,7 @@ fn what_is_kept_is_kept_without_its_children_in_the_record() {
     let env = TestEnv::new("eventuall");
     env.envc(&["apply"]).exits(0);
     let ran = env.envc(&["destroy", "--keep", "tunnel.dev"]).exits(0);
-    says(&ran, &["none left"]);
+    says(&ran, &["2 kept"]);
     assert_eq!(env.cloud_listing().names("tunnel").len(), 1);
     // Nothing in the record is a child without its parent: it can be read.
     env.envc(&["destroy"]).exits(0);
@@ -341,4 +341,21 @@ fn events_tell_programs_the_same() {
     assert_eq!(gone.event("destroyed").unwrap()["deleted"], 1);
     let error = env.envc(&["destroy", "--json"]).exits(3).event("error").unwrap();
     assert_eq!((&error["exit"], &error["code"]), (&json!(3), &json!("envc::cli::nothing_known")));
+}
+
+#[test]
+fn a_destroy_that_keeps_something_lets_go_of_the_folder_and_says_what_it_kept() {
+    let env = TestEnv::of_text(
+        "project \"shop\"\n\
+         environment \"ephemeral\" { when pr ; identity \"pr-{env.pr}\" ; ttl \"7d\" }\n\
+         kv \"cache\"\nkv \"old\"\nallow \"unused_resource\"\n\
+         dotenv \".env\" { ID \"{kv.cache.id}\" }\n",
+    );
+    env.write(".gitignore", ".env\n.envc/\n");
+    env.envc(&["apply", "--pr", "1"]).exits(0);
+    let kept = env.envc(&["destroy", "--pr", "1", "--yes", "--keep", "kv.old"]).exits(0);
+    says(&kept, &["1 resource deleted, 1 kept"]);
+    assert_eq!(env.read(".env"), None);
+    env.envc(&["apply", "--pr", "2"]).exits(0);
+    assert!(env.read(".env").is_some());
 }

@@ -99,8 +99,9 @@ fn a_claim_costs_nothing_once_it_is_there() {
             .collect::<Vec<_>>()
     };
     let fresh = requests(&["apply", "--pr", "1", "--yes"]);
-    // Two lists, the claim (a bid, a look at who else claims, its name) and two creates.
-    assert_eq!(fresh.len(), 7, "{fresh:?}");
+    // Two lists; those of the five other kinds, once in a project's life; the claim (a bid, a look
+    // at who else claims, its name); and two creates.
+    assert_eq!(fresh.len(), 12, "{fresh:?}");
     for args in [&["apply", "--pr", "1"][..], &["plan", "--pr", "1"]] {
         let again = requests(args);
         assert_eq!(again.len(), 2, "{again:?}");
@@ -191,7 +192,7 @@ fn without_a_claim_the_name_of_a_pull_request_proves_nothing() {
     let refused = fresh.envc(&["destroy", "--pr", "1", "--yes", "--if-exists"]).exits(1);
     says(&refused, &["nothing proves", "d1.orders", "envc state claim"]);
     assert_eq!(cloud.view().listing(), whole);
-    fresh.envc(&["state", "claim"]).exits(0);
+    fresh.envc(&["state", "claim", "--yes"]).exits(0);
     says(&fresh.envc(&["apply", "--pr", "1", "--yes"]).exits(0), &["2 to adopt"]);
 }
 

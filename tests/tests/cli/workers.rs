@@ -305,3 +305,35 @@ fn what_is_kept_stays_though_the_spec_calls_it_otherwise_or_does_not_have_it_any
         assert_eq!(env.cloud_listing().counts().get("queue"), None, "{ran}");
     }
 }
+
+/// What envc writes lies where the Worker's modules are: it is no module, in no environment.
+#[test]
+fn what_envc_writes_is_never_uploaded() {
+    let mut env = TestEnv::of_text(
+        "project \"shop\"\n\
+         environment \"local\" default { identity branch max-length=20 unique }\n\
+         worker \"web\" path=\"w\" main=\"index.js\" deploy=\"bundle\" bundle=\".\" \
+         compatibility-date=\"2026-09-01\" { secret \"KEY\" }\n\
+         dotenv \"w/./env.txt\" { KEY (secret)\"KEY\" }\n",
+    );
+    env.set("KEY", "the-planted-secret");
+    env.write(".gitignore", "*\n");
+    env.write("w/index.js", "export default { fetch() { return new Response(\"web\") } }\n");
+    env.envc(&APPLY).exits(0);
+    // A link does not make it one.
+    std::os::unix::fs::symlink("env.txt", env.root().join("w/linked.txt")).unwrap();
+    for args in [&APPLY[..], &["apply", "--yes", "--out-dir", "w/gen"]] {
+        env.envc(args).exits(0);
+        says(&env.envc(&["plan"]).exits(0), &["No changes."]);
+    }
+    let planned = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+    assert!(!planned.to_string().contains("modules"), "{planned}");
+    let path = format!("/workers/scripts/{}/content/v2", script(&env));
+    let (_, code) = env.cloud().bytes_of_account(&path);
+    let code = String::from_utf8_lossy(&code);
+    assert!(code.contains("new Response") && !code.contains("planted"), "{code}");
+    // The spec drops it: it lies there until the next apply has looked.
+    edit(&env, "dotenv \"w/./env.txt\" { KEY (secret)\"KEY\" }\n", "");
+    let dropped = env.envc(&APPLY).exits(0);
+    assert!(!dropped.to_string().contains("modules"), "{dropped}");
+}

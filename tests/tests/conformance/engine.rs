@@ -325,7 +325,7 @@ pub(crate) fn value(json: &Json) -> Value {
         Json::Array(items) => Value::List(items.iter().map(value).collect()),
         Json::Object(map) => {
             if let Some(sealed) = Sealed::from_json(json) {
-                return Value::Sealed(sealed);
+                return Value::Sealed(sealed.into());
             }
             Value::Map(map.iter().map(|(name, item)| (name.clone(), value(item))).collect())
         }

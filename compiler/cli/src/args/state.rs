@@ -16,7 +16,7 @@ What it is for:
   apply of a project of this name is refused before anything is made.
 
   What stands in the account under such names before the claim would count as this repository's, so
-  apply makes no claim then. This command tells what there is, and makes it.
+  apply makes no claim then. This command tells what there is, asks, and makes it.
 
   The claim is the project's: `envc destroy` leaves it. Once it is released, names prove nothing
   until somebody claims the project again.

@@ -22,7 +22,7 @@ use envc_kinds::Observed;
 use envc_plan::Observation;
 
 pub(crate) use office::{Made, Office};
-pub(crate) use standing::{Standing, list_standing};
+pub(crate) use standing::{Standing, list_standing, not_listed};
 
 use crate::{error::CommandError, repository, session::Session, whose};
 

@@ -16,8 +16,7 @@ use futures::future::join_all;
 
 use super::Office;
 use crate::{
-    error::CommandError, identity, lint, outcome::counted, session::Session,
-    state_local::LocalStore,
+    error::CommandError, identity, outcome::counted, session::Session, state_local::LocalStore,
 };
 
 /// Names that are told of each environment.
@@ -54,6 +53,13 @@ impl Standing {
         let Some(env) = env_of(spec, &session.prefix, name) else { return };
         let named = Named { kind, id: id.to_owned(), name: name.to_owned() };
         self.0.entry(env.to_owned()).or_default().push(named);
+    }
+
+    /// Adds what stands elsewhere.
+    pub(crate) fn join(&mut self, more: Self) {
+        for (env, all) in more.0 {
+            self.0.entry(env).or_default().extend(all);
+        }
     }
 
     /// True where nothing stands.
@@ -143,15 +149,17 @@ fn env_of<'n>(spec: &Spec, prefix: &str, name: &'n str) -> Option<&'n str> {
     (project == prefix && gives()).then_some(env)
 }
 
-/// Looks for what stands in the account: all kinds that types for pull requests have, side by side.
-/// With it come the kinds that could not be listed.
-pub(crate) async fn list_standing(office: &Office<'_>) -> (Standing, Vec<&'static str>) {
+/// Looks for what stands in the account: all kinds of it that have names and were not `listed`, side
+/// by side, also those that the spec lacks today. With it come the kinds that could not be listed.
+pub(crate) async fn list_standing(
+    office: &Office<'_>,
+    listed: &BTreeSet<KindId>,
+) -> (Standing, Vec<&'static str>) {
     let session = office.session;
     let (mut standing, mut unlisted) = (Standing::default(), Vec::new());
-    let Some(spec) = &session.spec else { return (standing, unlisted) };
     let place = office.scope.place(None);
-    let kinds = kinds_of(spec);
-    let lists = kinds.iter().filter_map(|of| Some((*of, kind(*of).listing(&place)?)));
+    let lists = KindId::ALL.iter().filter(|of| is_named(**of) && !listed.contains(of));
+    let lists = lists.filter_map(|of| Some((*of, kind(*of).listing(&place)?)));
     let told =
         join_all(lists.map(|(of, listing)| async move {
             (of, office.client.list(&listing, kind(of)).await)
@@ -170,14 +178,16 @@ pub(crate) async fn list_standing(office: &Office<'_>) -> (Standing, Vec<&'stati
     (standing, unlisted)
 }
 
-/// The kinds that live in an account, of all types for pull requests.
-fn kinds_of(spec: &Spec) -> BTreeSet<KindId> {
-    let per_pr = spec.types().iter().filter(|head| head.identity.is_per_pr());
-    let samples =
-        per_pr.filter_map(|head| spec.environment(&head.name, &lint::sample(head, false)).ok());
-    samples
-        .flat_map(|environment| environment.resources.into_values())
-        .filter(|wanted| wanted.is_managed() && wanted.parent.is_none() && wanted.zone.is_none())
-        .map(|wanted| wanted.address.kind())
-        .collect()
+/// True for kinds that live in an account under names that envc gives.
+fn is_named(of: KindId) -> bool {
+    of == KindId::Worker || kind(of).name_rule().is_some()
+}
+
+/// What is said of kinds that could not be listed.
+pub(crate) fn not_listed(kinds: &[&str]) -> String {
+    format!(
+        "the claim covers what stands there under names of pull requests; not looked for, because \
+         it cannot be listed: {}",
+        kinds.join(", ")
+    )
 }

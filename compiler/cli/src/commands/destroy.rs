@@ -284,6 +284,8 @@ impl Destroy<'_> {
             .as_ref()
             .filter(|state| state.intents.is_empty() && !state.resources.is_empty());
         let observation = if let Some(state) = whole {
+            // But for who claims the project: what is recorded may have been taken over by its name.
+            engine.refuse_others_claim().await?;
             engine.recorded_with_markers(state).await?
         } else {
             let state = loaded.state.as_ref();
@@ -364,13 +366,15 @@ impl Destroy<'_> {
     }
 
     fn tell(&self, deleted: usize, left_alone: usize, released: usize, requests: u64) {
-        let left = match left_alone {
-            0 => "none left".to_owned(),
-            some => format!("{some} left alone"),
-        };
         let given_back = match released {
             0 => String::new(),
             some => format!(", {} given back", counted(some, "preview ID")),
+        };
+        let left = match (self.keep.len(), left_alone) {
+            (0, 0) => "none left".to_owned(),
+            (kept, 0) => format!("{kept} kept"),
+            (0, alone) => format!("{alone} left alone"),
+            (kept, alone) => format!("{kept} kept, {alone} left alone"),
         };
         self.session.ui.outcome(&format!(
             "Destroyed `{}`: {} deleted, {left}{given_back}; {requests} requests.",
@@ -443,7 +447,6 @@ impl Destroy<'_> {
             .filter(|(_, record)| record.env == session.id)
             .map(|(key, record)| (key.clone(), record.clone()))
             .collect();
-        let gone = own.iter().map(|(key, _)| (key.clone(), None)).collect();
         for (key, record) in own {
             let path = out_dir::shown(session, &key);
             match out_dir::remove_recorded(session, &key, &record)? {
@@ -458,7 +461,7 @@ impl Destroy<'_> {
             if self.keep.is_empty() {
                 copy.forget(&session.id, now_s)
             } else {
-                copy.note_files(gone, now_s)
+                copy.leave(&session.id, now_s)
             }
         })
     }

@@ -10,7 +10,7 @@ use super::shared::not_approved;
 use crate::{
     app::{App, block_on},
     args::{StateClaimArgs, StateVerb},
-    claim::{Claims, Made, Office, Subject, list_standing},
+    claim::{Claims, Made, Office, Subject, list_standing, not_listed},
     cloud_choice::CloudName,
     connect::Connection,
     error::CommandError,
@@ -53,7 +53,7 @@ async fn claim(office: &Office<'_>, args: &StateClaimArgs) -> Result<ExitCode, C
     carry_states(session).await?;
     if !claims.are_ours() {
         claims.refuse_others(session)?;
-        tell_standing(office).await;
+        approve_standing(office, args).await?;
     }
     let made = office.make(&claims).await?;
     let Session { project, repository, ui, .. } = session;
@@ -68,20 +68,30 @@ async fn claim(office: &Office<'_>, args: &StateClaimArgs) -> Result<ExitCode, C
     Ok(ExitCode::Done)
 }
 
-/// Says what the claim covers of what stands there already, as far as it can be listed.
-async fn tell_standing(office: &Office<'_>) {
+/// Asks about what the claim covers of what stands there already, as far as it can be listed:
+/// nothing proves that this repository made it.
+async fn approve_standing(office: &Office<'_>, args: &StateClaimArgs) -> Result<(), CommandError> {
     let Session { project, repository, ui, .. } = office.session;
-    let (standing, unlisted) = list_standing(office).await;
-    if !standing.is_empty() {
-        ui.say(&format!(
-            "under names of pull requests of `{project}` there stands already, and is {repository}'s \
-             by the claim:"
-        ));
-        standing.lines().iter().for_each(|line| ui.say(&format!("  {line}")));
-    }
+    let (standing, unlisted) = list_standing(office, &BTreeSet::new()).await;
     if !unlisted.is_empty() {
-        ui.warn(&format!("not looked for, because it cannot be listed: {}", unlisted.join(", ")));
+        ui.warn(&not_listed(&unlisted));
     }
+    if standing.is_empty() {
+        return Ok(());
+    }
+    ui.say(&format!(
+        "under names of pull requests of `{project}` there stands already, and is {repository}'s \
+         by the claim:"
+    ));
+    standing.lines().iter().for_each(|line| ui.say(&format!("  {line}")));
+    if office.session.cloud.value == CloudName::Cloudflare && !args.yes {
+        let question = format!("Did {repository} make all of it?");
+        let does = format!("claims it {}, for `envc destroy` to delete", place(office));
+        if !ui.confirm(&question, &does)? {
+            return Err(not_approved());
+        }
+    }
+    Ok(())
 }
 
 /// The folder was another repository's, and its owner says that this one goes on with all of it.

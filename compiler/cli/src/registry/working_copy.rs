@@ -305,6 +305,15 @@ impl WorkingCopy {
         })
     }
 
+    /// Leaves an environment of which something was kept: the binding and the files go, and the ID
+    /// stays known.
+    pub fn leave(&mut self, id: &str, now_s: u64) -> Result<(), CommandError> {
+        self.change(now_s, |copy| {
+            copy.files.retain(|_, file| file.env != id);
+            copy.bound = copy.bound.take().filter(|bound| bound.id != id);
+        })
+    }
+
     /// Forgets an environment that is destroyed: its ID, its ports, the binding to it.
     pub fn forget(&mut self, id: &str, now_s: u64) -> Result<(), CommandError> {
         self.change(now_s, |copy| {

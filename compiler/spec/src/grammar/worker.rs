@@ -36,7 +36,7 @@ pub(super) const WORKER: NodeRule = NodeRule {
         optional(
             "bundle",
             Type::Path,
-            "The folder of the built script, relative to `path`, for `deploy=\"bundle\"`: each file in it is a module, but hidden ones.",
+            "The folder of the built script, relative to `path`, for `deploy=\"bundle\"`: each file in it is a module, but hidden ones and those that envc writes.",
         )
         .otherwise("nothing is uploaded"),
     ],
