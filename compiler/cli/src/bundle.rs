@@ -1,7 +1,7 @@
 //! The bundles of workers that envc deploys: read from their folders, held against Cloudflare's
 //! limits, and written into the desired graph as digests. The plan holds no code.
 //!
-//! Every file below a bundle's folder is a module, but hidden ones and what envc writes: a link may
+//! Every file below a bundle's folder is a module, but hidden ones and what envc writes; a link may
 //! not lead out of the project.
 //!
 //! Invariant: nothing that envc generates is uploaded, wherever it lies and whichever environment it
@@ -68,9 +68,9 @@ fn complete(session: &mut Session<'_>, worker: &Worker, upload: &Upload, main: &
 
 /// What envc writes, or wrote for any environment of this folder: real paths.
 fn own_files(session: &Session<'_>) -> BTreeSet<PathBuf> {
-    let written = envc_plan::written_paths(&session.environment);
+    let written = session.environment.written();
     let record = session.record();
-    let all = written.iter().chain(record.files.keys());
+    let all = written.iter().map(|(path, _)| path).chain(record.files.keys());
     all.filter_map(|key| out_dir::path_of(session, key)).collect()
 }
 

@@ -306,29 +306,19 @@ impl<'a, 'u> Engine<'a, 'u> {
         self.office().make(&seen).await
     }
 
-    /// Refuses a project that another repository claims, where no list has told who does.
-    pub(crate) async fn refuse_others_claim(&self) -> Result<(), CommandError> {
-        if !self.session.needs_claim() {
-            return Ok(());
-        }
-        self.office().look().await?.refuse_others(self.session)
-    }
-
     /// Observes what the environment and the state name.
     pub(crate) async fn observe(&self, state: Option<&State>) -> Result<Observation, CommandError> {
         let desired = &self.session.environment.resources;
-        // Claims are namespaces: where the spec has some, they come with their list.
-        let besides = [KindId::Kv].into_iter().filter(|_| self.session.needs_claim());
-        let besides: Vec<KindId> = besides.collect();
-        self.observe_of(desired, state, &besides).await
+        self.observe_of(desired, state).await
     }
 
     async fn observe_of(
         &self,
         desired: &BTreeMap<Address, Desired>,
         state: Option<&State>,
-        besides: &[KindId],
     ) -> Result<Observation, CommandError> {
+        // Claims are namespaces: where the spec has some, they come with their list.
+        let besides: &[KindId] = if self.session.needs_claim() { &[KindId::Kv] } else { &[] };
         let sent_before = self.client.budget().sent;
         match observe(&self.client, &self.scope, desired, state, besides, &self.ownership).await {
             Ok(observation) => {
@@ -346,19 +336,22 @@ impl<'a, 'u> Engine<'a, 'u> {
         }
     }
 
-    /// Takes what is recorded for what is there, and reads the markers that it bears by now: what
-    /// another repository took over is not ours to delete.
-    pub(crate) async fn recorded_with_markers(
+    /// Takes what is recorded for what is there, and looks at once for who claims the project and
+    /// which markers stand there by now. Invariant: what another repository claims, or took over, is
+    /// not ours to delete though it is recorded.
+    pub(crate) async fn recorded_unless_taken(
         &self,
         state: &State,
     ) -> Result<Observation, CommandError> {
         let mut observation = Observation::from_state(state);
         let mut bearers = state.clone();
         bearers.resources.retain(|address, _| envc_kinds::kind(address.kind()).bears_marker());
-        if bearers.resources.is_empty() {
+        if bearers.resources.is_empty() && !self.session.needs_claim() {
             return Ok(observation);
         }
-        for (id, seen) in self.observe_of(&BTreeMap::new(), Some(&bearers), &[]).await?.found {
+        let now = self.observe_of(&BTreeMap::new(), Some(&bearers)).await?;
+        Claims::of(self.session, &now).refuse_others(self.session)?;
+        for (id, seen) in now.found {
             for Seen { observed, .. } in seen {
                 observation.mark(id, &observed.id, observed.comment.as_ref());
             }

@@ -103,12 +103,15 @@ pub(crate) fn shown(session: &Session<'_>, key: &str) -> String {
     }
 }
 
+/// The folder of a key, and the path in it.
+fn located<'k>(session: &Session<'_>, key: &'k str) -> (PathBuf, &'k str) {
+    folder_of_key(&session.place(), key).unwrap_or_else(|| (session.root.clone(), key))
+}
+
 /// Where a file really lies that is recorded under this key; `None` where none can.
 pub(crate) fn path_of(session: &Session<'_>, key: &str) -> Option<PathBuf> {
-    match folder_of_key(&session.place(), key) {
-        Some((folder, path)) => Some(fsio::resolve_folder(&folder).ok()?.join(path)),
-        None => fsio::inside(&session.root, key).ok(),
-    }
+    let (folder, path) = located(session, key);
+    fsio::inside(&folder, path).ok()
 }
 
 /// Removes a file that is recorded under this key, in whichever folder it lies, and what a killed
@@ -118,8 +121,7 @@ pub(crate) fn remove_recorded(
     key: &str,
     record: &FileRecord,
 ) -> Result<Removal, CommandError> {
-    let (root, path) =
-        folder_of_key(&session.place(), key).unwrap_or_else(|| (session.root.clone(), key));
+    let (root, path) = located(session, key);
     if !fsio::is_folder(&root) {
         return Ok(Removal::Absent);
     }

@@ -146,15 +146,6 @@ pub fn template_paths(env: &Environment) -> Vec<String> {
     all.into_iter().cloned().collect()
 }
 
-/// Where files of this environment are written, seen from the spec's folder, whatever stands in them.
-pub fn written_paths(env: &Environment) -> BTreeSet<String> {
-    let of_workers = env.workers.iter().flat_map(|worker| {
-        ["wrangler.jsonc", ".dev.vars", LOCAL_ENV].map(|name| join(&worker.path, name))
-    });
-    let dotenvs = env.dotenvs.iter().map(|dotenv| dotenv.path.clone());
-    of_workers.chain(dotenvs).chain(env.files.iter().map(|file| file.path.clone())).collect()
-}
-
 /// Everything from outside that a file may need: inputs and tunnel tokens, sorted.
 pub fn needed_parts(env: &Environment) -> Vec<Part> {
     let (mut inputs, mut tokens) = (BTreeSet::<&Input>::new(), BTreeSet::<&Ref>::new());

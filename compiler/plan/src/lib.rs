@@ -37,8 +37,7 @@ pub use check::{CheckedPlan, Unsound, check, needs_approval};
 pub use diff::{Ownership, Refusal, taken_over};
 pub use dotenv::{Unquotable, dotenv_text};
 pub use files::{
-    FileError, FileInputs, GeneratedFile, TemplatePlace, needed_parts, render_files,
-    template_paths, written_paths,
+    FileError, FileInputs, GeneratedFile, TemplatePlace, needed_parts, render_files, template_paths,
 };
 pub use graph::order as graph_order;
 pub use inspect::{Template, inspect};

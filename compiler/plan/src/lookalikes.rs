@@ -38,9 +38,8 @@ pub fn lookalikes(inputs: &Inputs<'_>, goal: Goal) -> Vec<Lookalike> {
         let Some(seen) = index.by_id(id, &it.id).filter(|_| goal == Goal::Destroy) else {
             continue;
         };
-        let taken = ownership.taken(inputs.state, id, &seen.observed);
-        let taken = taken.filter(|_| !ownership.adopt.contains(address));
-        out.extend(taken.map(|found| Lookalike {
+        let lost = ownership.lost(inputs.state, address, &seen.observed);
+        out.extend(lost.map(|found| Lookalike {
             address: address.clone(),
             noun: kind(id).noun(),
             name: seen.observed.name.clone(),

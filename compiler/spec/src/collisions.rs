@@ -59,18 +59,9 @@ impl Scope<'_> {
     }
 
     fn check_files(&mut self, environment: &Environment) {
-        let mut paths: Vec<(String, Span)> = Vec::new();
-        for worker in &environment.workers {
-            paths.push((clean(&format!("{}/wrangler.jsonc", worker.path)), worker.span));
-            if !worker.secrets.is_empty() {
-                paths.push((clean(&format!("{}/.dev.vars", worker.path)), worker.span));
-            }
-            if environment.has_local_connection(worker) {
-                paths.push((clean(&format!("{}/.env.local", worker.path)), worker.span));
-            }
-        }
-        paths.extend(environment.dotenvs.iter().map(|file| (clean(&file.path), file.span)));
-        paths.extend(environment.files.iter().map(|file| (clean(&file.path), file.span)));
+        let written = environment.written().into_iter();
+        let mut paths: Vec<(String, Span)> =
+            written.map(|(path, span)| (clean(&path), span)).collect();
         for provider in &environment.secrets {
             if let SecretProvider::Dotenv { path, span } = provider {
                 paths.push((clean(path), *span));

@@ -206,6 +206,25 @@ impl Environment {
         others.map(|worker| Address::new(KindId::Worker, &worker.name)).collect()
     }
 
+    /// Where files of this environment are written, seen from the spec's folder, each with the place
+    /// in the spec that it is from. The paths are put together as the spec writes their parts.
+    pub fn written(&self) -> Vec<(String, Span)> {
+        let mut paths = Vec::new();
+        for worker in &self.workers {
+            let mut put = |name| paths.push((format!("{}/{name}", worker.path), worker.span));
+            put("wrangler.jsonc");
+            if !worker.secrets.is_empty() {
+                put(".dev.vars");
+            }
+            if self.has_local_connection(worker) {
+                put(".env.local");
+            }
+        }
+        paths.extend(self.dotenvs.iter().map(|file| (file.path.clone(), file.span)));
+        paths.extend(self.files.iter().map(|file| (file.path.clone(), file.span)));
+        paths
+    }
+
     /// True when a Worker is bound to something that `wrangler dev` has another connection to.
     pub fn has_local_connection(&self, worker: &Worker) -> bool {
         worker.bindings.iter().any(|bind| self.local_connections.contains_key(&bind.target))

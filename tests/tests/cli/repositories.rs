@@ -202,14 +202,7 @@ fn on_one_machine_a_fixed_identity_is_one_repositorys() {
     env.envc(&["apply"]).exits(0);
     let whole = env.cloud_listing();
     // The other repository, of the same user.
-    let other = env.path().join("other");
-    fs::create_dir(&other).unwrap();
-    for file in ["environment.kdl", ".gitignore"] {
-        fs::copy(env.root().join(file), other.join(file)).unwrap();
-    }
-    let git = |args: &[&str]| env.git(&[&["-C", other.to_str().unwrap()], args].concat());
-    git(&["init", "--quiet", "--initial-branch=main"]);
-    git(&["remote", "add", "origin", B]);
+    let other = clone_of(&env, "other", B);
     for args in [&["plan"][..], &["apply", "--yes"], &["destroy", "--yes"], &["show"]] {
         let refused = in_folder(&env, &other, args).exits(1);
         says(
@@ -219,7 +212,8 @@ fn on_one_machine_a_fixed_identity_is_one_repositorys() {
         assert_eq!(env.cloud_listing(), whole, "{args:?}");
     }
     // Another clone of the same repository goes on with it.
-    git(&["remote", "set-url", "origin", "ssh://git@ssh.github.com:443/acme/shop.git"]);
+    let again = "ssh://git@ssh.github.com:443/acme/shop.git";
+    env.git(&["-C", other.to_str().unwrap(), "remote", "set-url", "origin", again]);
     says(&in_folder(&env, &other, &["apply"]).exits(0), &["Nothing to do"]);
 }
 
@@ -228,11 +222,7 @@ fn on_the_local_cloud_a_claim_is_one_repositorys_too() {
     let env = with_origin(TestEnv::of_text(PR), A);
     env.envc(&["apply", "--pr", "1", "--yes"]).exits(0);
     let whole = env.cloud_listing();
-    let other = env.path().join("other");
-    fs::create_dir(&other).unwrap();
-    fs::copy(env.root().join("environment.kdl"), other.join("environment.kdl")).unwrap();
-    env.git(&["-C", other.to_str().unwrap(), "init", "--quiet"]);
-    env.git(&["-C", other.to_str().unwrap(), "remote", "add", "origin", B]);
+    let other = clone_of(&env, "other", B);
     for pr in ["1", "2"] {
         let refused = in_folder(&env, &other, &["apply", "--pr", pr, "--yes"]).exits(1);
         says(&refused, &["github.com/acme/shop", "gitlab.com/other/group/shop"]);
@@ -388,11 +378,7 @@ fn an_id_of_another_repositorys_working_copy_is_refused() {
     let env = with_origin(TestEnv::of_text(ONE_KV), A);
     env.envc(&["apply"]).exits(0);
     let theirs = id(&env);
-    let other = env.path().join("other");
-    fs::create_dir(&other).unwrap();
-    fs::copy(env.root().join("environment.kdl"), other.join("environment.kdl")).unwrap();
-    env.git(&["-C", other.to_str().unwrap(), "init", "--quiet"]);
-    env.git(&["-C", other.to_str().unwrap(), "remote", "add", "origin", B]);
+    let other = clone_of(&env, "other", B);
     let refused = in_folder(&env, &other, &["destroy", "--id", &theirs, "--yes"]).exits(1);
     says(&refused, &["github.com/acme/shop", env.root().to_str().unwrap()]);
     assert_eq!(env.cloud_listing().objects.len(), 1);

@@ -276,17 +276,15 @@ impl Destroy<'_> {
             .code("envc::cli::left"))
     }
 
-    /// A whole state tells what there is and saves the lists, but for those that tell whose marker
-    /// stands there; anything else is looked up.
+    /// A whole state tells what there is and saves the lists, but for those that tell who claims the
+    /// project and whose marker stands there; anything else is looked up.
     async fn first(&self, engine: &Engine<'_, '_>, loaded: Loaded) -> Result<Round, CommandError> {
         let whole = loaded
             .state
             .as_ref()
             .filter(|state| state.intents.is_empty() && !state.resources.is_empty());
         let observation = if let Some(state) = whole {
-            // But for who claims the project: what is recorded may have been taken over by its name.
-            engine.refuse_others_claim().await?;
-            engine.recorded_with_markers(state).await?
+            engine.recorded_unless_taken(state).await?
         } else {
             let state = loaded.state.as_ref();
             engine.observe_with_leases(state, LeaseQuestion::Search).await?.0

@@ -308,18 +308,14 @@ impl WorkingCopy {
     /// Leaves an environment of which something was kept: the binding and the files go, and the ID
     /// stays known.
     pub fn leave(&mut self, id: &str, now_s: u64) -> Result<(), CommandError> {
-        self.change(now_s, |copy| {
-            copy.files.retain(|_, file| file.env != id);
-            copy.bound = copy.bound.take().filter(|bound| bound.id != id);
-        })
+        self.change(now_s, |copy| copy.let_go(id))
     }
 
     /// Forgets an environment that is destroyed: its ID, its ports, the binding to it.
     pub fn forget(&mut self, id: &str, now_s: u64) -> Result<(), CommandError> {
         self.change(now_s, |copy| {
             copy.environments.remove(id);
-            copy.files.retain(|_, file| file.env != id);
-            copy.bound = copy.bound.take().filter(|bound| bound.id != id);
+            copy.let_go(id);
         })
     }
 
@@ -396,6 +392,12 @@ impl Document {
 }
 
 impl CopyRecord {
+    /// Forgets the files of an environment, and the binding to it.
+    fn let_go(&mut self, id: &str) {
+        self.files.retain(|_, file| file.env != id);
+        self.bound = self.bound.take().filter(|bound| bound.id != id);
+    }
+
     /// Brings the keys of files to the form that moves with the working copy.
     fn rewrite_keys(&mut self, place: &Place) {
         let files = std::mem::take(&mut self.files);

@@ -30,6 +30,17 @@ impl Ownership {
         };
         (!recorded.any(|(_, kept)| has_it(kept))).then_some(found)
     }
+
+    /// The same, unless the user takes it back.
+    pub(crate) fn lost<'o>(
+        &self,
+        state: Option<&State>,
+        address: &Address,
+        seen: &'o Observed,
+    ) -> Option<FoundMarker<'o>> {
+        let found = self.taken(state, address.kind(), seen)?;
+        (!self.adopt.contains(address)).then_some(found)
+    }
 }
 
 /// The recorded addresses of what another repository took over, with what lives with it and what
@@ -44,9 +55,8 @@ pub fn taken_over(
 
 pub(super) fn among(state: &State, index: &Index<'_>, ownership: &Ownership) -> BTreeSet<Address> {
     let is_taken = |(address, recorded): &(&Address, &Recorded)| {
-        let seen = index.by_id(address.kind(), &recorded.id).map(|seen| &seen.observed);
-        let taken = |seen| ownership.taken(Some(state), address.kind(), seen).is_some();
-        !ownership.adopt.contains(*address) && seen.is_some_and(taken)
+        let seen = index.by_id(address.kind(), &recorded.id);
+        seen.is_some_and(|seen| ownership.lost(Some(state), address, &seen.observed).is_some())
     };
     let all = || state.resources.iter();
     let mut taken: BTreeSet<Address> = all().filter(is_taken).map(|(it, _)| it.clone()).collect();
@@ -72,12 +82,9 @@ impl Differ<'_> {
 
     /// Invariant: an apply changes nothing that another repository took over.
     pub(super) fn refuse_taken(&mut self, wanted: &Desired, seen: &Seen) -> bool {
-        let id = wanted.address.kind();
-        let Some(found) = self.taken(id, seen) else { return false };
-        if self.ownership.adopt.contains(&wanted.address) {
-            return false;
-        }
-        let (noun, name) = (kind(id).noun(), &seen.observed.name);
+        let found = self.ownership.lost(self.state, &wanted.address, &seen.observed);
+        let Some(found) = found else { return false };
+        let (noun, name) = (kind(wanted.address.kind()).noun(), &seen.observed.name);
         let (why, help) = anothers_marker(found, self.ownership);
         self.out.refusals.push(Refusal {
             code: "envc::plan::not_ours",
