@@ -31,7 +31,8 @@ pub use pool::{
 pub use problem::{Problem, ProblemType};
 pub use registry::{
     Day, EnvironmentList, EnvironmentReport, EnvironmentStatus, NamedUrl, Outcome, ProbeResult,
-    ProbeRun, ProbeSettings, Reachability, Status, StatusCounts, UrlStatus,
+    ProbeRun, ProbeSettings, Reachability, Status, StatusCounts, URL_PATTERN, UrlStatus,
+    ZONE_PATTERN,
 };
 pub use state::{
     AllStates, FENCE_HEADER, HeartbeatRequest, Lock, LockRequest, LockSummary, LockedProblem,

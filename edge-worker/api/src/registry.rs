@@ -40,6 +40,16 @@ pub struct EnvironmentReport {
     pub outcome: Outcome,
 }
 
+/// What a URL of an environment looks like: `http` or `https`, a host or an address, perhaps a port,
+/// then printable ASCII. The Worker refuses each URL that is not of this form, and of those that
+/// are the ones that cannot be read, such as `http://256.0.0.1`.
+pub const URL_PATTERN: &str =
+    r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?#][!-~]*)?$";
+
+/// What a zone of `PUT /v1/probes` looks like: a domain in lower case, of two labels at least.
+pub const ZONE_PATTERN: &str =
+    "^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?[.])+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$";
+
 /// A URL and what it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -48,15 +58,7 @@ pub struct NamedUrl {
     /// What answers there: `web`.
     pub name: Name,
     /// `https://…` or `http://…`, at most 2,048 characters.
-    #[cfg_attr(
-        test,
-        schemars(
-            length(max = 2_048),
-            regex(
-                pattern = "^https?://[a-z0-9-]+([.][a-z0-9-]+)*(:[0-9]{1,4})?(/[A-Za-z0-9._~/-]*)?$"
-            )
-        )
-    )]
+    #[cfg_attr(test, schemars(length(max = 2_048), regex(pattern = URL_PATTERN)))]
     pub url: String,
 }
 
@@ -197,12 +199,7 @@ pub struct ProbeSettings {
     /// Domains whose hosts may be probed, themselves included: `preview.example.com`. At most 50.
     #[cfg_attr(
         test,
-        schemars(
-            length(max = 50),
-            inner(regex(
-                pattern = "^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?[.])+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
-            ))
-        )
+        schemars(length(max = 50), inner(regex(pattern = ZONE_PATTERN)))
     )]
     pub zones: Vec<String>,
 }

@@ -11,14 +11,41 @@ pub struct ProbePolicy {
     pub allows_loopback: bool,
 }
 
-/// Reads a URL as it may be registered: `http` or `https`, no name and no password in it.
+/// Reads a URL as it may be registered: of the form that the API's document promises, and one that
+/// the library can read. So there is no name and no password in it.
 pub(super) fn registrable(text: &str) -> Option<Url> {
-    let url = Url::parse(text).ok()?;
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
-    // The library is lenient about what comes before the host; whoever reads the text is not.
-    let is_plain = is_plain && (text.starts_with("http://") || text.starts_with("https://"));
-    let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
-    (is_plain && is_web && url.username().is_empty() && url.password().is_none()).then_some(url)
+    if !has_form(text) {
+        return None;
+    }
+    Url::parse(text).ok().filter(Url::has_host)
+}
+
+/// Whether a text matches `envc_edge_api::URL_PATTERN`. The library alone is too lenient: it reads
+/// `https:x`, `HTTPS:\\x` and `https://x*`, of which other readers make something else.
+fn has_form(text: &str) -> bool {
+    let after_scheme = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    let Some(rest) = after_scheme else { return false };
+    let (authority, path) = match rest.find(['/', '?', '#']) {
+        Some(at) => rest.split_at(at),
+        None => (rest, ""),
+    };
+    // In brackets stands an IPv6 address, whose colons begin no port.
+    let (is_host, port) = match authority.strip_prefix('[').and_then(|it| it.split_once(']')) {
+        Some((address, port)) => {
+            let is_digit = |byte: u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+            (!address.is_empty() && address.bytes().all(is_digit), port)
+        }
+        None => {
+            let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+            let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+            (!host.is_empty() && host.bytes().all(is_letter), port)
+        }
+    };
+    let is_port = port.is_empty()
+        || port.strip_prefix(':').is_some_and(|port| {
+            (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit())
+        });
+    is_host && is_port && path.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Whether a domain can be a zone: in lower case, of two labels at least, so that nobody lists a
@@ -58,6 +85,8 @@ pub fn target(text: &str, policy: &ProbePolicy) -> Option<Url> {
 
 #[cfg(test)]
 mod tests {
+    use envc_edge_api::{URL_PATTERN, ZONE_PATTERN};
+
     use super::*;
 
     fn may(text: &str) -> bool {
@@ -100,6 +129,66 @@ mod tests {
             assert!(!may(bad), "{bad:?}");
         }
     }
+
+    proptest::proptest! {
+        /// What the API's document calls invalid is refused; the texts are near to URLs.
+        #[test]
+        fn no_url_is_taken_that_the_document_forbids(
+            parts in proptest::collection::vec(proptest::sample::select(NEAR.to_vec()), 0..8),
+            at in 0_usize..40,
+            odd in proptest::char::any(),
+        ) {
+            let mut text = parts.concat();
+            for inserted in [false, true] {
+                let position = text.char_indices().nth(at).map_or(text.len(), |(at, _)| at);
+                if inserted {
+                    text.insert(position, odd);
+                }
+                let pattern = regex::Regex::new(URL_PATTERN).unwrap();
+                proptest::prop_assert_eq!(has_form(&text), pattern.is_match(&text), "{}", text);
+                let pattern = regex::Regex::new(ZONE_PATTERN).unwrap();
+                proptest::prop_assert!(!is_zone(&text) || pattern.is_match(&text), "{}", text);
+            }
+        }
+    }
+
+    const NEAR: &[&str] = &[
+        "https://",
+        "http://",
+        "HTTP://",
+        "https:",
+        "ftp://",
+        "//",
+        "a",
+        "kw",
+        "A.b",
+        "xn--a",
+        "_x",
+        "-",
+        ".",
+        "*",
+        "1.2.3.4",
+        "[::1]",
+        "[",
+        "]",
+        ":",
+        ":8",
+        ":65535",
+        ":123456",
+        "/",
+        "/p\\q",
+        "?x=1",
+        "#f",
+        "@",
+        "u:p@",
+        "%41",
+        " ",
+        "\t",
+        "\u{e9}",
+        "com",
+        "example.com",
+        "127.0.0.1",
+    ];
 
     #[test]
     fn loopback_needs_the_setting_for_tests() {
