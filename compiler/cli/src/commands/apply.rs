@@ -20,28 +20,36 @@ use super::shared::{
     show_summary, stand_ins,
 };
 use crate::{
-    app::{App, block_on},
-    args::ApplyArgs,
-    bundle::{self, Uploads},
-    claim,
-    cloud_choice::CloudName,
-    connect::Connection,
-    edge,
-    engine::{self, Databases, Engine, Hold, Loaded, Request, Running},
-    error::CommandError,
-    exit_code::ExitCode,
-    fsio,
-    generated::{self, Resources, Sources, Writing, Written},
-    interrupt::Interrupt,
-    out_dir::OutDir,
-    outcome::counted,
-    outside,
-    pools::{self, Access, LeaseFacts},
-    project::SpecFile,
-    reporter::Reporter,
-    reports,
-    session::{OnNewId, Session},
-    tools, whose,
+    host::{error::CommandError, exit_code::ExitCode, fsio, interrupt::Interrupt},
+    operate::{
+        claim,
+        engine::{Engine, Hold, Loaded, Request, Running},
+    },
+    outputs::{
+        bundle::{self, Uploads},
+        generated::{self, Resources, Sources, Writing, Written},
+        out_dir::OutDir,
+        outside,
+    },
+    remote::{
+        connection::Connection,
+        edge,
+        pools::{self, Access, LeaseFacts},
+        registry_report,
+    },
+    shell::{
+        app::{App, block_on},
+        args::ApplyArgs,
+        reporter::Reporter,
+        words::counted,
+    },
+    workspace::{
+        choice::CloudName,
+        migrations::{self, Databases},
+        project::SpecFile,
+        session::{OnNewId, Session},
+        tools, whose,
+    },
 };
 
 /// Bytes of a saved plan.
@@ -143,19 +151,19 @@ impl Apply<'_> {
             held: &leases.renewed,
         };
         self.note_cloud()?;
-        let mut counts = reports::counts(loaded.state.as_ref());
+        let mut counts = registry_report::counts(loaded.state.as_ref());
         let ran = engine.run(&plan, loaded, running).await;
         if let Ok(report) = &ran {
-            counts = reports::counts(Some(&report.state));
+            counts = registry_report::counts(Some(&report.state));
         }
         let ended = match ran.and_then(|report| engine.finished(report)) {
             Ok(report) => self.finish(&engine, &plan, &sources, report).await,
             Err(error) => Err(error),
         };
         let ms = session.clock.monotonic_ms().saturating_sub(started_ms);
-        if let Some(edge) = reports::listener(session, edge.as_ref()) {
+        if let Some(edge) = registry_report::listener(session, edge.as_ref()) {
             let outcome = if ended.is_ok() { Outcome::Applied } else { Outcome::ApplyFailed };
-            reports::tell(session, edge, &self.stop, outcome, counts).await;
+            registry_report::tell(session, edge, &self.stop, outcome, counts).await;
         }
         let (report, written) = ended?;
         self.tell(&report, written.as_ref(), ms, engine.requests());
@@ -176,7 +184,7 @@ impl Apply<'_> {
         let environment = &self.session.environment;
         match environment.migrate {
             MigrateMode::Auto => {
-                engine::read_migrations(&self.session.root, environment, Databases::Managed)
+                migrations::read(&self.session.root, environment, Databases::Managed)
             }
             MigrateMode::Manual => Ok(BTreeMap::new()),
         }

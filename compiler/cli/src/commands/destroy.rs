@@ -11,23 +11,26 @@ use serde_json::json;
 
 use super::shared::{not_approved, say_summary, selection_of, show_plan};
 use crate::{
-    app::{App, block_on},
-    args::DestroyArgs,
-    cloud_choice::CloudName,
-    connect::Connection,
-    edge::{self, EdgeConnection},
-    engine::{Engine, Hold, Loaded, Request, Running},
-    error::CommandError,
-    exit_code::ExitCode,
-    files::Removal,
-    interrupt::Interrupt,
-    out_dir,
-    outcome::counted,
-    pools::Access,
-    project::SpecFile,
-    reporter::Reporter,
-    reports::{self, Counts},
-    session::{OnNewId, Session},
+    host::{error::CommandError, exit_code::ExitCode, interrupt::Interrupt},
+    operate::engine::{Engine, Hold, Loaded, Request, Running},
+    outputs::{files::Removal, out_dir},
+    remote::{
+        connection::Connection,
+        edge::{self, EdgeConnection},
+        pools::Access,
+        registry_report::{self, Counts},
+    },
+    shell::{
+        app::{App, block_on},
+        args::DestroyArgs,
+        reporter::Reporter,
+        words::counted,
+    },
+    workspace::{
+        choice::CloudName,
+        project::SpecFile,
+        session::{OnNewId, Session},
+    },
 };
 
 /// Rounds of deleting and looking again before something left is an error.
@@ -65,7 +68,11 @@ pub(super) fn run(app: &App, args: &DestroyArgs) -> Result<ExitCode, CommandErro
 }
 
 /// Nothing knows the environment: exit 3, or 0 with `--if-exists`.
-fn unknown(ui: &crate::ui::Ui, args: &DestroyArgs, why: &str) -> Result<ExitCode, CommandError> {
+fn unknown(
+    ui: &crate::shell::ui::Ui,
+    args: &DestroyArgs,
+    why: &str,
+) -> Result<ExitCode, CommandError> {
     if args.if_exists {
         ui.event("destroyed", json!({ "deleted": 0 }));
         ui.outcome(&format!("Nothing to destroy: {why}."));
@@ -121,7 +128,7 @@ impl Destroy<'_> {
         let (mut engine, loaded) =
             Engine::open(session, &connection, edge.as_ref(), &reporter, &self.stop, hold).await?;
         engine.lease_from(&pools);
-        let edge = reports::listener(session, edge.as_ref());
+        let edge = registry_report::listener(session, edge.as_ref());
         self.is_recorded(&loaded)?;
         self.knows_what_to_keep(&loaded)?;
         let wanted = &session.environment.resources;
@@ -133,7 +140,7 @@ impl Destroy<'_> {
         }
         if over && !self.left_something() {
             if let Some(edge) = edge {
-                reports::tell_gone(session, edge, &self.stop).await;
+                registry_report::tell_gone(session, edge, &self.stop).await;
             }
             let why = format!("the account has nothing of `{}`", session.id);
             return unknown(session.ui, self.args, &why);
@@ -143,10 +150,11 @@ impl Destroy<'_> {
             (0, 0)
         } else {
             self.approve(first.plan.plan())?;
-            let mut left = reports::counts(first.loaded.state.as_ref());
+            let mut left = registry_report::counts(first.loaded.state.as_ref());
             let deleted = self.rounds(&engine, first, &mut left).await;
             if let (Some(edge), Err(_)) = (edge, &deleted) {
-                reports::tell(session, edge, &self.stop, Outcome::DestroyFailed, left).await;
+                registry_report::tell(session, edge, &self.stop, Outcome::DestroyFailed, left)
+                    .await;
             }
             deleted?
         };
@@ -190,10 +198,10 @@ impl Destroy<'_> {
     /// an orphan.
     async fn tell_edge(&self, edge: &EdgeConnection) {
         if self.keep.is_empty() {
-            return reports::tell_gone(&self.session, edge, &self.stop).await;
+            return registry_report::tell_gone(&self.session, edge, &self.stop).await;
         }
-        let kept = reports::counts_of(&self.keep);
-        reports::tell(&self.session, edge, &self.stop, Outcome::Applied, kept).await;
+        let kept = registry_report::counts_of(&self.keep);
+        registry_report::tell(&self.session, edge, &self.stop, Outcome::Applied, kept).await;
     }
 
     /// A misspelt `--keep` would delete what it should keep.
@@ -255,7 +263,7 @@ impl Destroy<'_> {
                 held: &held,
             };
             let report = engine.run(&round.plan, round.loaded, running).await?;
-            *left = reports::counts(Some(&report.state));
+            *left = registry_report::counts(Some(&report.state));
             let _report = engine.finished(report)?;
             round = self.prove(engine, witness.as_ref()).await?;
             if round.is_over() {

@@ -10,19 +10,21 @@ use serde_json::json;
 
 use super::shared::{not_approved, selection_of, show_plan};
 use crate::{
-    app::{App, block_on},
-    args::{MigrateApplyArgs, MigrateVerb, TargetArgs},
-    connect::Connection,
-    edge,
-    engine::{self, Databases, Engine, Hold, Loaded, Request, Running},
-    error::CommandError,
-    exit_code::ExitCode,
-    interrupt::Interrupt,
-    outcome::counted,
-    outside,
-    project::SpecFile,
-    reporter::Reporter,
-    session::{OnNewId, Session},
+    host::{error::CommandError, exit_code::ExitCode, interrupt::Interrupt},
+    operate::engine::{self, Engine, Hold, Loaded, Request, Running},
+    outputs::outside,
+    remote::{connection::Connection, edge},
+    shell::{
+        app::{App, block_on},
+        args::{MigrateApplyArgs, MigrateVerb, TargetArgs},
+        reporter::Reporter,
+        words::counted,
+    },
+    workspace::{
+        migrations::{self, Databases},
+        project::SpecFile,
+        session::{OnNewId, Session},
+    },
 };
 
 /// One database's migrations.
@@ -84,7 +86,7 @@ fn open<'a>(app: &'a App, target: &TargetArgs) -> Result<Session<'a>, CommandErr
 async fn statuses(session: &Session<'_>) -> Result<Vec<Status>, CommandError> {
     let stop = Interrupt::listen();
     let reporter = Reporter::new(session.ui);
-    let files = engine::read_migrations(&session.root, &session.environment, Databases::All)?;
+    let files = migrations::read(&session.root, &session.environment, Databases::All)?;
     let connection = Connection::open(session).await?;
     let edge = edge::open_for_state(session, &connection)?;
     let (engine, mut loaded) =
@@ -170,7 +172,7 @@ async fn plan(
 async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCode, CommandError> {
     let stop = Interrupt::listen();
     let reporter = Reporter::new(session.ui);
-    let files = engine::read_migrations(&session.root, &session.environment, Databases::All)?;
+    let files = migrations::read(&session.root, &session.environment, Databases::All)?;
     let connection = Connection::open(session).await?;
     let edge = edge::open_for_state(session, &connection)?;
     let hold = Hold::Lock { purpose: "envc migrate apply", wait: !args.no_wait };

@@ -9,22 +9,31 @@ use serde_json::json;
 
 use super::shared::{opened_anew, say_warnings, selection_of, show_plan, stand_ins};
 use crate::{
-    app::{App, block_on},
-    args::PlanArgs,
-    bundle, claim,
-    connect::Connection,
-    edge,
-    engine::{self, Databases, Engine, Hold, Request},
-    error::CommandError,
-    exit_code::ExitCode,
-    fsio,
-    generated::{self, Outlook, Sources, Writing},
-    interrupt::Interrupt,
-    outside::{self, Missing, Unfit},
-    pools::{self, Access, LeaseFacts},
-    project::SpecFile,
-    reporter::Reporter,
-    session::{OnNewId, Session},
+    host::{error::CommandError, exit_code::ExitCode, fsio, interrupt::Interrupt},
+    operate::{
+        claim,
+        engine::{Engine, Hold, Request},
+    },
+    outputs::{
+        bundle,
+        generated::{self, Outlook, Sources, Writing},
+        outside::{self, Missing, Unfit},
+    },
+    remote::{
+        connection::Connection,
+        edge,
+        pools::{self, Access, LeaseFacts},
+    },
+    shell::{
+        app::{App, block_on},
+        args::PlanArgs,
+        reporter::Reporter,
+    },
+    workspace::{
+        migrations::{self, Databases},
+        project::SpecFile,
+        session::{OnNewId, Session},
+    },
 };
 
 pub(super) fn run(app: &App, args: &PlanArgs) -> Result<ExitCode, CommandError> {
@@ -65,7 +74,7 @@ async fn plan(
     let reporter = Reporter::new(session.ui);
     let migrations = match session.environment.migrate {
         MigrateMode::Auto => {
-            engine::read_migrations(&session.root, &session.environment, Databases::Managed)?
+            migrations::read(&session.root, &session.environment, Databases::Managed)?
         }
         MigrateMode::Manual => BTreeMap::new(),
     };

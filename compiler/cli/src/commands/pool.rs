@@ -15,20 +15,30 @@ use serde_json::{Value as Json, json};
 
 use super::shared::{OPENINGS_MAX, busy};
 use crate::{
-    app::{App, block_on},
-    args::{PoolClaimArgs, PoolLsArgs, PoolMembersArgs, PoolReleaseArgs, PoolTargetArgs, PoolVerb},
-    clock::age,
-    connect::{Connection, interrupted},
-    edge,
-    error::CommandError,
-    exit_code::ExitCode,
-    fsio,
-    interrupt::Interrupt,
-    outcome::counted,
-    pools::{Access, SessionPools, put_members},
-    project::SpecFile,
-    reporter::Reporter,
-    session::{OnNewId, Selection, Session},
+    host::{
+        clock::age,
+        error::CommandError,
+        exit_code::ExitCode,
+        fsio,
+        interrupt::{Interrupt, interrupted},
+    },
+    remote::{
+        connection::Connection,
+        edge,
+        pools::{Access, SessionPools, put_members},
+    },
+    shell::words::counted,
+    shell::{
+        app::{App, block_on},
+        args::{
+            PoolClaimArgs, PoolLsArgs, PoolMembersArgs, PoolReleaseArgs, PoolTargetArgs, PoolVerb,
+        },
+        reporter::Reporter,
+    },
+    workspace::{
+        project::SpecFile,
+        session::{OnNewId, Selection, Session},
+    },
 };
 
 /// Bytes of a file with members: what the API takes.

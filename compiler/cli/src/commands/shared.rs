@@ -7,21 +7,32 @@ use envc_plan::{
     Action, LeaseWork, Palette, Plan, RenderOptions, Work, plan_json, render_plan, render_summary,
 };
 
-use crate::{
-    error::CommandError,
-    exit_code::ExitCode,
-    generated::{Resources, Sources},
-    lint::{self, Looked},
-    pools::LeaseFacts,
+use envc_report::{
+    look::{Looked, look},
     render,
-    session::{Selection, Session},
+};
+
+use envc_spec::lint::Day;
+
+use crate::{
+    host::{clock::SystemClock, env::ProcessEnv, error::CommandError, exit_code::ExitCode},
+    outputs::generated::{Resources, Sources},
+    remote::pools::LeaseFacts,
+    workspace::session::{Selection, Session},
 };
 
 /// Times that a session is opened before the command gives up.
 pub(super) const OPENINGS_MAX: u32 = 20;
 
+/// The day of the clock, in UTC.
+pub(super) fn today(env: &ProcessEnv) -> Option<Day> {
+    let seconds = i64::try_from(SystemClock::new(env).unix_s()).ok()?;
+    let time = jiff::Timestamp::from_second(seconds).ok()?;
+    Day::parse(&time.to_zoned(jiff::tz::TimeZone::UTC).date().to_string())
+}
+
 /// The selection of the command line.
-pub(super) fn selection_of(target: &crate::args::TargetArgs) -> Selection {
+pub(super) fn selection_of(target: &crate::shell::args::TargetArgs) -> Selection {
     Selection {
         env_type: target.env_type.clone(),
         pr: target.pr,
@@ -58,7 +69,7 @@ pub(super) fn busy() -> CommandError {
 /// What is wrong with the files of other types is no business of this one's.
 pub(super) fn say_warnings(session: &Session<'_>) {
     let Some(spec) = &session.spec else { return };
-    let Looked { found, samples: _ } = lint::look(&session.file, spec, lint::today(session.env));
+    let Looked { found, samples: _ } = look(&session.file, spec, today(session.env));
     let mut warnings = Diagnostics::new();
     for one in found.into_sorted() {
         if one.severity == Severity::Warning {
@@ -94,7 +105,7 @@ pub(super) fn refuse_later(session: &Session<'_>) -> Result<(), CommandError> {
 
 /// Shows a plan: on standard error while applying, so that standard output holds the result.
 pub(super) fn show_plan(
-    ui: &crate::ui::Ui,
+    ui: &crate::shell::ui::Ui,
     plan: &Plan,
     as_result: bool,
 ) -> Result<(), CommandError> {
@@ -111,7 +122,7 @@ pub(super) fn show_plan(
 }
 
 /// The plan as an event.
-fn tell_programs(ui: &crate::ui::Ui, plan: &Plan) -> Result<(), CommandError> {
+fn tell_programs(ui: &crate::shell::ui::Ui, plan: &Plan) -> Result<(), CommandError> {
     let json = plan_json(plan).map_err(|error| {
         CommandError::failed("BUG: the plan cannot be written as JSON; nothing was changed")
             .because_text(error)
@@ -122,7 +133,7 @@ fn tell_programs(ui: &crate::ui::Ui, plan: &Plan) -> Result<(), CommandError> {
 
 /// Says how much a plan will do. Each step is told as it is done, so that a plan which nobody has
 /// to approve needs no more, unless it changes what is there.
-pub(super) fn show_summary(ui: &crate::ui::Ui, plan: &Plan) -> Result<(), CommandError> {
+pub(super) fn show_summary(ui: &crate::shell::ui::Ui, plan: &Plan) -> Result<(), CommandError> {
     let is_short = plan.notes.is_empty()
         && plan.changes.iter().all(|change| match change.action {
             Action::Create => change.reason.is_empty(),
@@ -141,7 +152,7 @@ pub(super) fn show_summary(ui: &crate::ui::Ui, plan: &Plan) -> Result<(), Comman
 }
 
 /// Says how much a plan will do, and not what.
-pub(super) fn say_summary(ui: &crate::ui::Ui, plan: &Plan) -> Result<(), CommandError> {
+pub(super) fn say_summary(ui: &crate::shell::ui::Ui, plan: &Plan) -> Result<(), CommandError> {
     let palette = if ui.err_style().color { Palette::ansi() } else { Palette::plain() };
     tell_programs(ui, plan)?;
     ui.say(&render_summary(plan, &palette));

@@ -10,20 +10,22 @@ use serde_json::{Map, Value as Json, json};
 
 use super::shared::selection_of;
 use crate::{
-    app::{App, block_on},
-    args::{OutputArgs, ShowArgs, TargetArgs},
-    connect::Connection,
-    edge, engine,
-    error::CommandError,
-    exit_code::ExitCode,
-    interrupt::Interrupt,
-    out_dir,
-    outcome::state_error,
-    project::SpecFile,
-    reporter::Reporter,
-    session::{OnNewId, Session},
-    state_local::LocalStore,
-    whose,
+    host::{error::CommandError, exit_code::ExitCode, interrupt::Interrupt},
+    operate::engine,
+    outputs::out_dir,
+    remote::{connection::Connection, edge},
+    shell::{
+        app::{App, block_on},
+        args::{OutputArgs, ShowArgs, TargetArgs},
+        reporter::Reporter,
+    },
+    state::local::LocalStore,
+    state::state_error,
+    workspace::{
+        project::SpecFile,
+        session::{OnNewId, Session},
+        whose,
+    },
 };
 
 pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError> {

@@ -8,21 +8,21 @@ use serde_json::json;
 
 use super::shared::not_approved;
 use crate::{
-    app::{App, block_on},
-    args::{StateClaimArgs, StateVerb},
-    claim::{Claims, Made, Office, Subject, list_standing, not_listed},
-    cloud_choice::CloudName,
-    connect::Connection,
-    error::CommandError,
-    exit_code::ExitCode,
-    held::HeldStore as _,
-    interrupt::Interrupt,
-    lock::{Attempt, Holder, Lock},
-    project::SpecFile,
-    registry::Belongs,
-    reporter::Reporter,
-    session::Session,
-    state_local::LocalStore,
+    host::{
+        error::CommandError,
+        exit_code::ExitCode,
+        file_lock::{Attempt, Holder, Lock},
+        interrupt::Interrupt,
+    },
+    operate::claim::{Claims, Made, Office, Subject, list_standing, not_listed},
+    remote::connection::Connection,
+    shell::{
+        app::{App, block_on},
+        args::{StateClaimArgs, StateVerb},
+        reporter::Reporter,
+    },
+    state::{HeldStore as _, local::LocalStore},
+    workspace::{choice::CloudName, project::SpecFile, registry::Belongs, session::Session},
 };
 
 pub(super) fn run(app: &App, verb: &StateVerb) -> Result<ExitCode, CommandError> {

@@ -1,0 +1,6 @@
+//! Observe, plan, run: what all commands that reach a cloud have in common, the claim before it and
+//! the words for how it ended.
+
+pub(crate) mod claim;
+pub(crate) mod engine;
+pub(crate) mod outcome;
