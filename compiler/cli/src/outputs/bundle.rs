@@ -43,7 +43,7 @@ pub(crate) fn read(session: &mut Session<'_>) -> Result<Uploads, CommandError> {
     for (at, worker) in bundled {
         let Deploy::Bundle(folder) = &worker.deploy else { continue };
         let folder = join(&worker.path, folder);
-        let modules = modules(&session.root, &worker.name, &folder, &own)?;
+        let modules = modules(session.workspace.root(), &worker.name, &folder, &own)?;
         let upload = Upload { modules };
         refuse_too_large(&worker.name, &upload)?;
         let main = main_module(&worker, &folder, &upload)?;
@@ -73,7 +73,7 @@ fn complete(session: &mut Session<'_>, worker: &Worker, upload: &Upload, main: &
 /// What envc writes, or wrote for any environment of this folder: real paths.
 fn own_files(session: &Session<'_>) -> BTreeSet<PathBuf> {
     let written = session.environment.written();
-    let record = session.record();
+    let record = session.workspace.record();
     let all = written.iter().map(|(path, _)| path).chain(record.files.keys());
     all.filter_map(|key| out_dir::path_of(session, key)).collect()
 }

@@ -29,7 +29,7 @@ impl OutDir {
     /// The folder that was named; `None` where it is the spec's own.
     pub(crate) fn named(session: &Session<'_>, path: &Path) -> Result<Option<Self>, CommandError> {
         let real = fsio::resolve_folder(path)?;
-        if real == session.root {
+        if real == session.workspace.root() {
             return Ok(None);
         }
         let refused = |why: &str| {
@@ -46,7 +46,7 @@ impl OutDir {
                 return Err(refused(whose));
             }
         }
-        Ok(Some(Self { folder: real, of: session.place() }))
+        Ok(Some(Self { folder: real, of: session.workspace.place() }))
     }
 
     /// Its real path.
@@ -92,12 +92,12 @@ impl OutDir {
 
 /// True for the key of a file of the spec's folder.
 pub(crate) fn is_of_specs_folder(session: &Session<'_>, key: &str) -> bool {
-    folder_of_key(&session.place(), key).is_none()
+    folder_of_key(&session.workspace.place(), key).is_none()
 }
 
 /// A record's key as people read it.
 pub(crate) fn shown(session: &Session<'_>, key: &str) -> String {
-    match folder_of_key(&session.place(), key) {
+    match folder_of_key(&session.workspace.place(), key) {
         Some((folder, path)) => folder.join(path).display().to_string(),
         None => key.to_owned(),
     }
@@ -105,7 +105,8 @@ pub(crate) fn shown(session: &Session<'_>, key: &str) -> String {
 
 /// The folder of a key, and the path in it.
 fn located<'k>(session: &Session<'_>, key: &'k str) -> (PathBuf, &'k str) {
-    folder_of_key(&session.place(), key).unwrap_or_else(|| (session.root.clone(), key))
+    folder_of_key(&session.workspace.place(), key)
+        .unwrap_or_else(|| (session.workspace.root().to_owned(), key))
 }
 
 /// Where a file really lies that is recorded under this key; `None` where none can.
@@ -125,7 +126,7 @@ pub(crate) fn remove_recorded(
     if !fsio::is_folder(&root) {
         return Ok(Removal::Absent);
     }
-    let handler = Files { root: &root, digest: &session.digest };
+    let handler = Files { root: &root, digest: &session.workspace.digest };
     handler.sweep(path, record)?;
     handler.remove(path, record)
 }

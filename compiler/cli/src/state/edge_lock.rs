@@ -108,16 +108,16 @@ impl EdgeLock {
     ) -> Result<Self, CommandError> {
         let ttl_seconds = session.env.test_lock_ttl_s.unwrap_or(LOCK_TTL_SECONDS_DEFAULT);
         let request = LockRequest {
-            holder: who::process(session),
+            holder: who::process(&session.workspace),
             purpose: wanted.purpose.to_owned(),
             ttl_seconds: Some(ttl_seconds),
-            request_id: Name::parse(&session.entropy.hex(16)).ok(),
+            request_id: Name::parse(&session.workspace.entropy.hex(16)).ok(),
         };
         // The Worker knows a repeated request by its name.
         let call = EdgeCall::post(&below(wanted.path, &["lock"])).json(&request).repeatable();
         let mut told = None;
         loop {
-            let sent = Instant::now(&session.clock);
+            let sent = Instant::now(&session.workspace.clock);
             let error = match client.call(&call).await.and_then(|answer| answer.read::<Lock>()) {
                 Ok(lock) => {
                     return Ok(Self::begin(session, edge, wanted.path, lock, sent, ttl_seconds));
@@ -131,7 +131,7 @@ impl EdgeLock {
                 return Err(busy(&other));
             }
             if told.as_ref() != Some(&other.fence) {
-                let id = &session.id;
+                let id = &session.target.id;
                 session.ui.say(&format!("waiting for {}, who works on `{id}`", describe(&other)));
                 told = Some(other.fence);
             }
@@ -141,9 +141,9 @@ impl EdgeLock {
                 clippy::cast_precision_loss,
                 reason = "half a second times a number from 0 to 1"
             )]
-            let jitter_ms = (POLL_MS as f64 * session.entropy.unit()) as u64;
+            let jitter_ms = (POLL_MS as f64 * session.workspace.entropy.unit()) as u64;
             tokio::select! {
-                () = session.clock.sleep(POLL_MS + jitter_ms) => {}
+                () = session.workspace.clock.sleep(POLL_MS + jitter_ms) => {}
                 () = stop.asked() => return Err(interrupted()),
             }
         }
@@ -159,7 +159,7 @@ impl EdgeLock {
     ) -> Self {
         let heart = Arc::new(Heart {
             edge: edge.clone(),
-            clock: session.clock.clone(),
+            clock: session.workspace.clock.clone(),
             entropy: SystemEntropy::new(session.env),
             path: path.to_vec(),
             lock,

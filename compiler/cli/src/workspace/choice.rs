@@ -1,7 +1,8 @@
 //! Which cloud a command works on, and which type of environment. Pure.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
+use envc_core::Address;
 use envc_spec::{TypeHead, When};
 
 use crate::host::{error::CommandError, exit_code::ExitCode};
@@ -49,6 +50,31 @@ impl<T> Choice<T> {
     fn new(value: T, why: impl Into<String>) -> Self {
         Self { value, why: why.into() }
     }
+}
+
+/// What the command line says of the environment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Selection {
+    /// `TYPE`
+    pub(crate) env_type: Option<String>,
+    /// `--pr`
+    pub(crate) pr: Option<u32>,
+    /// `--id`
+    pub(crate) id: Option<String>,
+    /// `--cloud`
+    pub(crate) cloud: Option<String>,
+    /// `--adopt`
+    pub(crate) adopt: BTreeSet<Address>,
+}
+
+/// How an ID is come by when none is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnNewId {
+    /// Draw one. It is recorded once all is refused that can be: see
+    /// [`super::session::Session::record_environment`].
+    Mint,
+    /// There is nothing to work on then.
+    Absent,
 }
 
 /// What the choice of a cloud rests on.

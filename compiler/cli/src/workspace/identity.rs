@@ -15,9 +15,9 @@ use crate::{
     },
     shell::ui::Ui,
     workspace::{
+        choice::Selection,
         choice::{Choice, CloudName},
         registry::{Mint, WorkingCopy},
-        session::Selection,
     },
 };
 

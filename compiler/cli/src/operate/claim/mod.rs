@@ -26,7 +26,7 @@ pub(crate) use standing::{Standing, list_standing, not_listed};
 
 use crate::{
     host::error::CommandError,
-    workspace::{repository, session::Session, whose},
+    workspace::{Project, Workspace, repository, session::Session, whose},
 };
 
 /// What every claim's title begins with.
@@ -81,9 +81,9 @@ pub(crate) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// The session's.
-    pub(crate) fn of(session: &'a Session<'_>) -> Self {
-        let Session { prefix, project, repository, .. } = session;
+    /// The project of a folder.
+    pub(crate) fn of(workspace: &'a Workspace<'_>) -> Self {
+        let Project { prefix, name: project, repository, .. } = &workspace.project;
         Self { prefix, project, repository }
     }
 
@@ -153,17 +153,17 @@ impl Claims {
         claims
     }
 
-    /// The claims of the session's project among what was observed.
-    pub(crate) fn of(session: &Session<'_>, observation: &Observation) -> Self {
+    /// The claims of a folder's project among what was observed.
+    pub(crate) fn of(workspace: &Workspace<'_>, observation: &Observation) -> Self {
         let seen = observation.found.get(&KindId::Kv).into_iter().flatten();
-        Self::of_namespaces(session, seen.map(|seen| &seen.observed))
+        Self::of_namespaces(workspace, seen.map(|seen| &seen.observed))
     }
 
     fn of_namespaces<'n>(
-        session: &Session<'_>,
+        workspace: &Workspace<'_>,
         namespaces: impl Iterator<Item = &'n Observed>,
     ) -> Self {
-        Self::among(namespaces, Subject::of(session), &|other| session.was(other))
+        Self::among(namespaces, Subject::of(workspace), &|other| workspace.was(other))
     }
 
     /// All of them.
@@ -184,18 +184,18 @@ impl Claims {
     }
 
     /// Refuses a project that another repository claims, or is about to claim while nobody does.
-    pub(crate) fn refuse_others(&self, session: &Session<'_>) -> Result<(), CommandError> {
-        self.refuse_taken(session, false)
+    pub(crate) fn refuse_others(&self, workspace: &Workspace<'_>) -> Result<(), CommandError> {
+        self.refuse_taken(workspace, false)
     }
 
     /// The same; who is `patient` waits for those that will give way.
-    fn refuse_taken(&self, session: &Session<'_>, patient: bool) -> Result<(), CommandError> {
-        let own = Subject::of(session).claimant();
+    fn refuse_taken(&self, workspace: &Workspace<'_>, patient: bool) -> Result<(), CommandError> {
+        let own = Subject::of(workspace).claimant();
         let is_claimed = self.ours.is_some() || !self.former.is_empty();
         let rival = self.rivals.iter().find(|rival| !patient || rival.by < own);
         let rival = rival.filter(|_| !is_claimed);
         let Some(other) = self.others.first().or(rival) else { return Ok(()) };
-        let Session { prefix, repository, .. } = session;
+        let Project { prefix, repository, .. } = &workspace.project;
         let error = match other.by.split_once(' ') {
             None => whose::other(
                 &format!("the project `{prefix}` in this account"),
@@ -233,21 +233,21 @@ fn names_somebody(by: &str) -> bool {
 
 /// Refuses to claim for what another run would not be. A folder of a CI job is gone with it.
 pub(crate) fn refuse_nobody(session: &Session<'_>) -> Result<(), CommandError> {
-    let is_lasting = !repository::is_working_copy(&session.repository);
+    let is_lasting = !repository::is_working_copy(&session.workspace.project.repository);
     if is_lasting || !session.env.ci || !session.needs_claim() {
         return Ok(());
     }
     let mut error = CommandError::failed(format!(
         "it is not known which repository the project `{}` is of",
-        session.project
+        session.workspace.project.name
     ))
     .because_text("this is a CI job, and git names no `origin` on a host")
     .hint(format!(
         "say so in environment.kdl: project \"{}\" id=\"github.com/acme/shop\"",
-        session.project
+        session.workspace.project.name
     ))
     .code("envc::cli::no_repository");
-    if let Some(warning) = &session.git.warning {
+    if let Some(warning) = &session.workspace.git.warning {
         error = error.because_text(warning);
     }
     Err(error)
