@@ -36,12 +36,12 @@ impl fmt::Display for CloudName {
     }
 }
 
-/// A choice and why it was made: "of --cloud".
+/// A choice and why it was made, as a clause: "--cloud says so".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice<T> {
     /// What was chosen.
     pub value: T,
-    /// Completes "because …".
+    /// Completes "because …", also in the middle of a sentence.
     pub why: String,
 }
 
@@ -51,12 +51,17 @@ impl<T> Choice<T> {
     }
 }
 
+/// Why `apply --plan` works on what it works on.
+const BY_PLAN: &str = "the saved plan says so";
+
 /// What the choice of a cloud rests on.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct CloudInputs<'a> {
-    /// `--cloud`
+    /// `--cloud`, or the cloud of a saved plan.
     pub flag: Option<&'a str>,
+    /// A saved plan takes the place of the flags.
+    pub by_plan: bool,
     /// `ENVC_CLOUD`
     pub variable: Option<&'a str>,
     /// What this environment was first applied to.
@@ -75,15 +80,15 @@ pub struct CloudInputs<'a> {
 /// refused where a missing token would turn a real apply into a green no-op.
 pub fn choose_cloud(inputs: &CloudInputs<'_>) -> Result<Choice<CloudName>, CommandError> {
     let named = [
-        (inputs.flag, "of --cloud"),
-        (inputs.variable, "of ENVC_CLOUD"),
-        (inputs.recorded, "this environment was first applied to it"),
+        (inputs.flag, if inputs.by_plan { BY_PLAN } else { "--cloud says so" }),
+        (inputs.variable, "ENVC_CLOUD says so"),
+        (inputs.recorded, "this environment was first applied there"),
     ];
     for (word, why) in named {
         let Some(word) = word else { continue };
         let cloud = CloudName::parse(word).ok_or_else(|| {
             CommandError::usage(format!("`{word}` is not a cloud"))
-                .because_text(format!("it was read because {why}"))
+                .because_text(why)
                 .hint("write `cloudflare` or `local`")
         })?;
         return Ok(Choice::new(cloud, why));
@@ -112,8 +117,10 @@ pub fn choose_cloud(inputs: &CloudInputs<'_>) -> Result<Choice<CloudName>, Comma
 /// What the choice of a type rests on.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TypeInputs<'a> {
-    /// The argument.
+    /// The argument, or the type of a saved plan.
     pub argument: Option<&'a str>,
+    /// A saved plan takes the place of the argument.
+    pub by_plan: bool,
     /// `ENVC_ENV`
     pub variable: Option<&'a str>,
     /// The type that the working copy is bound to.
@@ -131,7 +138,11 @@ pub fn choose_type<'t>(
     inputs: &TypeInputs<'_>,
 ) -> Result<Choice<&'t TypeHead>, CommandError> {
     let find = |name: &str| types.iter().find(|head| head.name == name);
-    for (name, why) in [(inputs.argument, "it was named"), (inputs.variable, "of ENVC_ENV")] {
+    let named = [
+        (inputs.argument, if inputs.by_plan { BY_PLAN } else { "it was named" }),
+        (inputs.variable, "ENVC_ENV says so"),
+    ];
+    for (name, why) in named {
         let Some(name) = name else { continue };
         return find(name).map(|head| Choice::new(head, why)).ok_or_else(|| unknown(types, name));
     }

@@ -43,6 +43,8 @@ pub(crate) struct Selection {
     pub(crate) id: Option<String>,
     /// `--cloud`
     pub(crate) cloud: Option<String>,
+    /// A saved plan chose all of the above.
+    pub(crate) by_plan: bool,
     /// `--adopt`
     pub(crate) adopt: BTreeSet<Address>,
 }
@@ -133,6 +135,7 @@ impl<'a> Session<'a> {
         let recorded = known.as_ref().and_then(|known| document.first_cloud(&whose, &known.id));
         let cloud = choose_cloud(&CloudInputs {
             flag: selection.cloud.as_deref(),
+            by_plan: selection.by_plan,
             variable: env.cloud.as_deref(),
             recorded,
             token: env.api_token.is_some(),
@@ -441,9 +444,9 @@ impl<'a> Session<'a> {
     pub(crate) fn heading(&self) -> String {
         let cloud = match self.cloud.value {
             CloudName::Local => {
-                format!("on the local cloud, not on Cloudflare ({})", self.cloud.why)
+                format!("on the local cloud, not on Cloudflare, because {}", self.cloud.why)
             }
-            CloudName::Cloudflare => format!("on Cloudflare ({})", self.cloud.why),
+            CloudName::Cloudflare => format!("on Cloudflare, because {}", self.cloud.why),
         };
         format!(
             "{} environment `{}` {cloud}; type `{}` because {}",
@@ -494,6 +497,7 @@ fn choose<'s>(
             spec.types(),
             &TypeInputs {
                 argument: selection.env_type.as_deref(),
+                by_plan: selection.by_plan,
                 variable: env.env_type.as_deref(),
                 bound: copy.record().bound.as_ref().map(|bound| bound.env_type.as_str()),
                 pr: selection.pr.is_some(),

@@ -55,6 +55,7 @@ pub(super) fn run(app: &App, args: &ApplyArgs) -> Result<ExitCode, CommandError>
         selection.env_type = Some(plan.basis.env_type.clone());
         selection.id = Some(plan.basis.key.env.clone());
         selection.cloud = Some(plan.basis.key.cloud.clone());
+        selection.by_plan = true;
     }
     opened_anew(|| {
         let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
