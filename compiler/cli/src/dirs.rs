@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use envc_core::KeyedDigest;
+use envc_core::{KeyedDigest, counted};
 
 use crate::{env::ProcessEnv, error::CommandError, fsio};
 
@@ -65,7 +65,7 @@ impl StateDir {
 fn check_key(path: &Path, key: Vec<u8>) -> Result<KeyedDigest, CommandError> {
     if key.len() != KEY_BYTES {
         return Err(CommandError::failed(format!("the key in {} is damaged", path.display()))
-            .because_text(format!("it has {} bytes, not {KEY_BYTES}", key.len()))
+            .because_text(format!("it has {}, not {KEY_BYTES}", counted(key.len(), "byte")))
             .hint(format!(
                 "remove it: rm {}; generated files and secrets then count as changed once",
                 path.display()

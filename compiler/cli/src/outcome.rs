@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
+use envc_core::counted;
 use envc_exec::{
     Failure, Report, RunError,
     ports::{PoolError, StoreError},
@@ -108,9 +109,4 @@ fn failed(
              carries on"
         ))
         .code("envc::cli::step_failed")
-}
-
-/// "1 file", "2 files".
-pub(crate) fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{KindId, PhysicalName};
+use envc_core::{KindId, PhysicalName, counted};
 use envc_exec::ports::StateStore as _;
 use envc_kinds::kind;
 use envc_plan::{Observation, Plan, StateKey};
@@ -15,9 +15,7 @@ use envc_spec::Spec;
 use futures::future::join_all;
 
 use super::Office;
-use crate::{
-    error::CommandError, identity, outcome::counted, session::Session, state_local::LocalStore,
-};
+use crate::{error::CommandError, identity, session::Session, state_local::LocalStore};
 
 /// Names that are told of each environment.
 const NAMES_SHOWN_MAX: usize = 4;

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use envc_core::{Address, Digest, Vault};
+use envc_core::{Address, Digest, Vault, counted};
 use envc_edge_api::Outcome;
 use envc_exec::{LeaseAnswers, LeaseQuestion, Report, ports::Clock as _};
 use envc_plan::{
@@ -34,7 +34,6 @@ use crate::{
     generated::{self, Resources, Sources, Writing, Written},
     interrupt::Interrupt,
     out_dir::OutDir,
-    outcome::counted,
     outside,
     pools::{self, Access, LeaseFacts},
     project::SpecFile,
@@ -404,13 +403,14 @@ impl Apply<'_> {
             )
         } else {
             format!(
-                "Applied `{}`: {}, {}{requests} requests, {}.{} s.",
+                "Applied `{}`: {}, {}{}, {}.{} s.",
                 session.id,
                 counted(report.state.resources.len(), "resource"),
                 match written.made.len() {
                     0 => String::new(),
                     files => format!("{} written, ", counted(files, "file")),
                 },
+                counted(requests, "request"),
                 ms / 1_000,
                 ms % 1_000 / 100
             )

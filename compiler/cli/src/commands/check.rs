@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Diagnostics, Severity};
+use envc_core::{Diagnostics, Severity, counted};
 use envc_spec::{Environment, lint::slug};
 use serde_json::json;
 
@@ -13,7 +13,6 @@ use crate::{
     exit_code::ExitCode,
     explain,
     lint::{self, Looked},
-    outcome::counted,
     project::{self, SpecFile},
     render::{self, Source},
     ui::{Ui, UiOptions},
@@ -94,7 +93,8 @@ fn refused(name: &str, denied: &BTreeMap<&'static str, usize>) -> CommandError {
             },
         )
         .collect();
-    let message = format!("{name} has {}", counted(denied.values().sum(), "denied warning"));
+    let all: usize = denied.values().sum();
+    let message = format!("{name} has {}", counted(all, "denied warning"));
     CommandError::new(ExitCode::Spec, format!("{message}: {}", list.join(", ")))
         .hint("do what each says, or write allow \"CODE\" where it is meant so")
         .code("envc::cli::denied_warnings")

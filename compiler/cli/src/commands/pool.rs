@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use envc_core::counted;
 use envc_edge_api::{
     LeaseClass, LeaseList, LeaseSummary, MemberList, MemberState, MemberSummary, MembersDiff,
     MembersRequest, Name, PoolStats, ProblemType,
@@ -24,7 +25,6 @@ use crate::{
     exit_code::ExitCode,
     fsio,
     interrupt::Interrupt,
-    outcome::counted,
     pools::{Access, SessionPools, put_members},
     project::SpecFile,
     reporter::Reporter,
@@ -190,7 +190,7 @@ impl Desk<'_> {
             }),
         );
         let mut counts = vec![
-            counted(usize::try_from(stats.size).unwrap_or_default(), "preview ID"),
+            counted(stats.size, "preview ID"),
             format!("{} free", stats.free),
             format!("{} leased", stats.leased),
         ];
