@@ -40,13 +40,13 @@ fn the_first_cloud_is_remembered() {
     let cloud = ServedCloud::start(&mut env, "", &[]);
     // A token that is set later does not move an environment.
     let ran = env.envc(&["apply"]).exits(0);
-    says(&ran, &["first applied to it", "Nothing to do"]);
+    says(&ran, &["first applied there", "Nothing to do"]);
     assert!(cloud.requests().is_empty());
     let ran = env.envc(&["apply", "--cloud", "cloudflare"]).exits(0);
-    says(&ran, &["on Cloudflare (of --cloud)"]);
+    says(&ran, &["on Cloudflare, because --cloud says so"]);
     assert_eq!(cloud.view().listing().names("kv").len(), 1);
     env.set("ENVC_CLOUD", "cloudflare");
-    says(&env.envc(&["plan"]).exits(0), &["of ENVC_CLOUD", "No changes"]);
+    says(&env.envc(&["plan"]).exits(0), &["because ENVC_CLOUD says so", "No changes"]);
 }
 
 #[test]

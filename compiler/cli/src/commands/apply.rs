@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use envc_core::{Address, Digest, Vault};
+use envc_core::{Address, Digest, Vault, counted};
 use envc_edge_api::Outcome;
 use envc_exec::{LeaseAnswers, LeaseQuestion, Report, ports::Clock as _};
 use envc_plan::{
@@ -39,7 +39,6 @@ use crate::{
     shell::{
         app::{App, block_on},
         args::ApplyArgs,
-        words::counted,
     },
     state::Hold,
     workspace::{
@@ -63,6 +62,7 @@ pub(super) fn run(app: &App, args: &ApplyArgs) -> Result<ExitCode, CommandError>
         selection.env_type = Some(plan.basis.env_type.clone());
         selection.id = Some(plan.basis.key.env.clone());
         selection.cloud = Some(plan.basis.key.cloud.clone());
+        selection.by_plan = true;
     }
     opened_anew(|| {
         let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
@@ -413,13 +413,14 @@ impl Apply<'_> {
             )
         } else {
             format!(
-                "Applied `{}`: {}, {}{requests} requests, {}.{} s.",
+                "Applied `{}`: {}, {}{}, {}.{} s.",
                 session.target.id,
                 counted(report.state.resources.len(), "resource"),
                 match written.made.len() {
                     0 => String::new(),
                     files => format!("{} written, ", counted(files, "file")),
                 },
+                counted(requests, "request"),
                 ms / 1_000,
                 ms % 1_000 / 100
             )

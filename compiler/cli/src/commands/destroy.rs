@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Vault};
+use envc_core::{Address, Vault, counted};
 use envc_edge_api::Outcome;
 use envc_exec::LeaseQuestion;
 use envc_kinds::{kind, same_name};
@@ -24,7 +24,6 @@ use crate::{
     shell::{
         app::{App, block_on},
         args::DestroyArgs,
-        words::counted,
     },
     state::Hold,
     workspace::{
@@ -372,9 +371,10 @@ impl Destroy<'_> {
             (kept, alone) => format!("{kept} kept, {alone} left alone"),
         };
         self.session.ui.outcome(&format!(
-            "Destroyed `{}`: {} deleted, {left}{given_back}; {requests} requests.",
+            "Destroyed `{}`: {} deleted, {left}{given_back}; {}.",
             self.session.target.id,
-            counted(deleted, "resource")
+            counted(deleted, "resource"),
+            counted(requests, "request")
         ));
     }
 

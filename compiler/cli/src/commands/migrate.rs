@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Vault};
+use envc_core::{Address, Vault, counted};
 use envc_exec::{help_for_call, read_ledger};
 use envc_plan::{Action, Goal, MigrationFile, Plan, Step, Work};
 use envc_spec::MigrateMode;
@@ -19,7 +19,6 @@ use crate::{
     shell::{
         app::{App, block_on},
         args::{MigrateApplyArgs, MigrateVerb, TargetArgs},
-        words::counted,
     },
     state::Hold,
     workspace::{

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use envc_core::counted;
 use envc_exec::LeaseQuestion;
 use envc_plan::Goal;
 use envc_spec::MigrateMode;
@@ -105,8 +106,8 @@ async fn plan(
     session.ui.event("budget", json!({ "sent": budget.sent, "left": budget.left }));
     if let Some(left) = budget.left {
         session.ui.detail(&format!(
-            "this plan took {} requests; the rate limit has {left} left in its window",
-            budget.sent
+            "this plan took {}; the rate limit has {left} left in its window",
+            counted(budget.sent, "request")
         ));
     }
     if let Some(path) = &args.out {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use envc_core::counted;
 use envc_edge_api::{
     LeaseClass, LeaseList, LeaseSummary, MemberList, MemberState, MemberSummary, MembersDiff,
     MembersRequest, Name, PoolStats, ProblemType,
@@ -18,7 +19,6 @@ use crate::{
     host::{clock::age, error::CommandError, exit_code::ExitCode, fsio, interrupt::interrupted},
     operate::site::{Needs, Site},
     remote::pools::{SessionPools, put_members},
-    shell::words::counted,
     shell::{
         app::{App, block_on},
         args::{
@@ -188,7 +188,7 @@ impl Desk<'_> {
             }),
         );
         let mut counts = vec![
-            counted(usize::try_from(stats.size).unwrap_or_default(), "preview ID"),
+            counted(stats.size, "preview ID"),
             format!("{} free", stats.free),
             format!("{} leased", stats.leased),
         ];

@@ -1,6 +1,6 @@
 //! What several commands do alike.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use envc_core::{Address, Diagnostics, Severity};
 use envc_plan::{
@@ -59,7 +59,7 @@ pub(super) fn selection_of(target: &TargetArgs) -> Selection {
         pr: target.pr,
         id: target.id.clone(),
         cloud: target.cloud.clone(),
-        adopt: BTreeSet::new(),
+        ..Selection::default()
     }
 }
 

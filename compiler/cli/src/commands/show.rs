@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use envc_core::{Address, Mode};
+use envc_core::{Address, Mode, counted};
 use envc_exec::ports::StateStore as _;
 use envc_plan::{State, recorded_values};
 use serde_json::{Map, Value as Json, json};
@@ -34,7 +34,11 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
     let mut lines = vec![session.heading()];
     lines.push(match &state {
         Some(state) => {
-            format!("account {}, {} resources:", state.key.account, state.resources.len())
+            format!(
+                "account {}, {}:",
+                state.key.account,
+                counted(state.resources.len(), "resource")
+            )
         }
         None if session.makes_nothing() => "nothing in the account is of its own making".to_owned(),
         None => "not applied yet".to_owned(),
@@ -56,8 +60,8 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
     }
     if let Some(state) = state.as_ref().filter(|state| !state.intents.is_empty()) {
         lines.push(format!(
-            "{} actions were begun and not finished; `envc apply` carries on:",
-            state.intents.len()
+            "begun and not finished: {}; `envc apply` carries on:",
+            counted(state.intents.len(), "action")
         ));
         lines.extend(state.intents.iter().map(|open| format!("  {} {}", open.address, open.name)));
     }

@@ -239,9 +239,9 @@ impl<'a> Session<'a> {
     pub(crate) fn heading(&self) -> String {
         let cloud = match self.target.cloud.value {
             CloudName::Local => {
-                format!("on the local cloud, not on Cloudflare ({})", self.target.cloud.why)
+                format!("on the local cloud, not on Cloudflare, because {}", self.target.cloud.why)
             }
-            CloudName::Cloudflare => format!("on Cloudflare ({})", self.target.cloud.why),
+            CloudName::Cloudflare => format!("on Cloudflare, because {}", self.target.cloud.why),
         };
         format!(
             "{} environment `{}` {cloud}; type `{}` because {}",

@@ -54,6 +54,7 @@ impl Target {
             recorded,
             fixed_identity: matches!(head.identity, Identity::Text { per_pr: false, .. }),
             protect: head.protect,
+            by_plan: selection.by_plan,
             ..cloud_inputs(workspace, selection.cloud.as_deref())
         })?;
         let Id { id, minted } = match known {
@@ -133,6 +134,7 @@ pub(crate) fn choose_head<'s>(
             spec.types(),
             &TypeInputs {
                 argument: selection.env_type.as_deref(),
+                by_plan: selection.by_plan,
                 variable: workspace.env.env_type.as_deref(),
                 bound: record.bound.as_ref().map(|bound| bound.env_type.as_str()),
                 pr: selection.pr.is_some(),

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{KindId, PhysicalName};
+use envc_core::{KindId, PhysicalName, counted};
 use envc_exec::ports::StateStore as _;
 use envc_kinds::kind;
 use envc_plan::{Observation, Plan, StateKey};
@@ -17,7 +17,6 @@ use futures::future::join_all;
 use super::Office;
 use crate::{
     host::error::CommandError,
-    shell::words::counted,
     state::local::LocalStore,
     workspace::{Project, Workspace, identity, session::Session},
 };

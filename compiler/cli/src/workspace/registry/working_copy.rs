@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use envc_core::KeyedDigest;
+use envc_core::{KeyedDigest, base36};
 use envc_exec::ports::Entropy;
 use envc_spec::PortRange;
 
@@ -460,15 +460,7 @@ fn new_id(
 
 /// `PART-` and ten characters: base-36 seconds, which tell the age, and four hex digits.
 fn unique_id(part: &str, now_s: u64, chance: &str) -> String {
-    let mut digits = [b'0'; 6];
-    let mut rest = now_s;
-    for digit in digits.iter_mut().rev() {
-        // Less than 36, so it fits.
-        let value = u8::try_from(rest % 36).unwrap_or_default();
-        *digit = if value < 10 { b'0' + value } else { b'a' + value - 10 };
-        rest /= 36;
-    }
-    let seconds: String = digits.into_iter().map(char::from).collect();
+    let seconds = base36(now_s, 6);
     // A branch that gives nothing leaves no dash in front.
     let dash = if part.is_empty() { "" } else { "-" };
     format!("{part}{dash}{seconds}{chance}")
