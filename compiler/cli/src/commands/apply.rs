@@ -23,7 +23,7 @@ use crate::{
     host::{error::CommandError, exit_code::ExitCode, fsio},
     operate::{
         claim,
-        engine::{Engine, Loaded, Request, Running},
+        engine::{Engine, Loaded, PlanRequest, Running},
         site::{Edge, Needs, Site},
     },
     outputs::{
@@ -139,7 +139,7 @@ impl Apply<'_> {
             parallelism: usize::from(self.args.calls.parallelism),
             held: &leases.renewed,
         };
-        self.note_cloud()?;
+        self.record_cloud()?;
         let mut counts = registry_report::counts(loaded.state.as_ref());
         let ran = engine.run(&plan, loaded, running).await;
         if let Ok(report) = &ran {
@@ -242,7 +242,7 @@ impl Apply<'_> {
         migrations: &BTreeMap<Address, Vec<MigrationFile>>,
     ) -> Result<CheckedPlan, CommandError> {
         let keep = BTreeSet::new();
-        let request = Request { goal: Goal::Apply, observation, keep: &keep, migrations };
+        let request = PlanRequest { goal: Goal::Apply, observation, keep: &keep, migrations };
         let plan = engine.plan(loaded, &request).await?;
         match self.saved {
             Some(saved) if saved != plan.plan() => Err(stale(saved, plan.plan())),
@@ -323,7 +323,7 @@ impl Apply<'_> {
     }
 
     /// Records the cloud before anything is made in it: an apply that is killed goes on there.
-    fn note_cloud(&self) -> Result<(), CommandError> {
+    fn record_cloud(&self) -> Result<(), CommandError> {
         let session = &self.session;
         let known = session
             .workspace
@@ -337,7 +337,7 @@ impl Apply<'_> {
         }
         let cloud = session.target.cloud.value.as_str();
         session.workspace.change_record(|copy| {
-            copy.note_cloud(
+            copy.record_cloud(
                 &session.target.head.name,
                 &session.target.id,
                 cloud,

@@ -13,7 +13,7 @@ use super::shared::{not_approved, say_summary, selection_of, show_plan};
 use crate::{
     host::{error::CommandError, exit_code::ExitCode, interrupt::Interrupt},
     operate::{
-        engine::{Engine, Loaded, Request, Running},
+        engine::{Engine, Loaded, PlanRequest, Running},
         site::{Edge, Needs, Site},
     },
     outputs::{files::Removal, out_dir},
@@ -333,7 +333,7 @@ impl Destroy<'_> {
         mut loaded: Loaded,
         observation: &Observation,
     ) -> Result<Round, CommandError> {
-        let request = Request {
+        let request = PlanRequest {
             goal: Goal::Destroy,
             observation,
             keep: &self.keep,

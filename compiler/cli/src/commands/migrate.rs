@@ -12,7 +12,7 @@ use super::shared::{known, not_approved, show_plan};
 use crate::{
     host::{error::CommandError, exit_code::ExitCode},
     operate::{
-        engine::{self, Engine, Loaded, Request, Running},
+        engine::{self, Engine, Loaded, PlanRequest, Running},
         site::{Needs, Site},
     },
     outputs::outside,
@@ -146,7 +146,7 @@ async fn plan(
     loaded: &mut Loaded,
     migrations: &BTreeMap<Address, Vec<MigrationFile>>,
 ) -> Result<Plan, CommandError> {
-    let request = Request {
+    let request = PlanRequest {
         goal: Goal::Apply,
         observation: &engine.observe(loaded.state.as_ref()).await?,
         keep: &BTreeSet::new(),

@@ -13,7 +13,7 @@ use crate::{
     host::{error::CommandError, exit_code::ExitCode, fsio},
     operate::{
         claim,
-        engine::{Engine, Request},
+        engine::{Engine, PlanRequest},
         site::{Needs, Site},
     },
     outputs::{
@@ -84,7 +84,7 @@ async fn plan(
     let (observation, leases) =
         engine.observe_with_leases(loaded.state.as_ref(), LeaseQuestion::Look).await?;
     let known = pools::facts(session, &leases.renewed, loaded.state.as_ref());
-    let request = Request {
+    let request = PlanRequest {
         goal: Goal::Apply,
         observation: &observation,
         keep: &BTreeSet::new(),

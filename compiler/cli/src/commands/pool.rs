@@ -54,12 +54,12 @@ pub(super) fn run(app: &App, verb: &PoolVerb) -> Result<ExitCode, CommandError> 
         let site = Site::open(&session, Needs { wait, ..Needs::POOLS }).await?;
         let pools = site.pools();
         pools.demand()?;
-        let desk = Desk { session: &session, pools: &pools };
+        let commands = PoolCommands { session: &session, pools: &pools };
         match verb {
-            PoolVerb::Ls(args) => desk.ls(args).await,
-            PoolVerb::Claim(args) => desk.claim(args).await,
-            PoolVerb::Release(args) => desk.release(args).await,
-            PoolVerb::Members(args) => desk.members(args, members).await,
+            PoolVerb::Ls(args) => commands.ls(args).await,
+            PoolVerb::Claim(args) => commands.claim(args).await,
+            PoolVerb::Release(args) => commands.release(args).await,
+            PoolVerb::Members(args) => commands.members(args, members).await,
         }
     })?
 }
@@ -97,12 +97,12 @@ fn read_members(app: &App, file: &Path) -> Result<MembersRequest, CommandError> 
 }
 
 /// Where pools are asked.
-struct Desk<'a> {
+struct PoolCommands<'a> {
     session: &'a Session<'a>,
     pools: &'a SessionPools<'a>,
 }
 
-impl Desk<'_> {
+impl PoolCommands<'_> {
     fn failed(
         &self,
         what: impl Into<String>,
@@ -192,7 +192,7 @@ impl Desk<'_> {
             format!("{} free", stats.free),
             format!("{} leased", stats.leased),
         ];
-        for (count, what) in [(stats.cooling, "at rest"), (stats.draining, "leaving")] {
+        for (count, what) in [(stats.cooling, "cooling"), (stats.draining, "draining")] {
             counts.extend((count > 0).then(|| format!("{count} {what}")));
         }
         let now_ms = self.session.workspace.clock.unix_ms();
@@ -317,7 +317,7 @@ impl Desk<'_> {
             lines.extend((!ids.is_empty()).then(|| format!("{word}: {}", names(ids))));
         }
         if !draining.is_empty() {
-            lines.push(format!("leaving once the lease or the rest is over: {}", names(draining)));
+            lines.push(format!("draining, gone once no lease holds them: {}", names(draining)));
         }
         let stays = added.len() + changed.len() + unchanged.len();
         lines.push(format!("{pool} has {}.", counted(stays, "preview ID")));
@@ -339,8 +339,8 @@ impl Desk<'_> {
                 let state = match member.state {
                     MemberState::Free => "free",
                     MemberState::Leased => "leased",
-                    MemberState::Cooling => "at rest",
-                    MemberState::Draining => "leaving",
+                    MemberState::Cooling => "cooling",
+                    MemberState::Draining => "draining",
                 };
                 let public =
                     member.attributes.iter().map(|(name, value)| format!("{name}={value}"));

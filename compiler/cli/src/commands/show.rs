@@ -191,22 +191,22 @@ fn values(session: &Session<'_>, state: Option<&State>) -> BTreeMap<String, Stri
 }
 
 /// The identifier and the name, as far as the spec says them.
-type Known<'s> = (Option<&'s str>, Option<&'s str>);
+type Identified<'s> = (Option<&'s str>, Option<&'s str>);
 
-fn row_of_existing(address: &Address, (id, name): Known<'_>) -> String {
+fn row_of_existing(address: &Address, (id, name): Identified<'_>) -> String {
     let name = format!("{} (existing)", name.unwrap_or_default());
     let (address, id) = (address.to_string(), id.unwrap_or_default());
     format!("  {address:<24} {:<48} {id}", name.trim_start()).trim_end().to_owned()
 }
 
-fn existing_json(existing: &BTreeMap<&Address, Known<'_>>) -> Json {
-    let row = |(id, name): &Known<'_>| json!({ "name": name, "id": id });
+fn existing_json(existing: &BTreeMap<&Address, Identified<'_>>) -> Json {
+    let row = |(id, name): &Identified<'_>| json!({ "name": name, "id": id });
     existing.iter().map(|(address, known)| (address.to_string(), row(known))).collect()
 }
 
 /// What is `existing`, each by what the spec says of it: its identifier or its name. The other one is
 /// told by the account alone, and nothing of it is recorded.
-fn existing<'s>(session: &'s Session<'_>) -> BTreeMap<&'s Address, Known<'s>> {
+fn existing<'s>(session: &'s Session<'_>) -> BTreeMap<&'s Address, Identified<'s>> {
     let all = session.environment.resources.values();
     all.filter_map(|wanted| match &wanted.mode {
         Mode::Managed => None,

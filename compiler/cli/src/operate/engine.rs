@@ -48,7 +48,7 @@ pub(crate) struct Loaded {
 
 /// What a plan is made for, and from besides the state.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Request<'r> {
+pub(crate) struct PlanRequest<'r> {
     /// Apply or destroy.
     pub(crate) goal: Goal,
     /// What is there.
@@ -306,7 +306,7 @@ impl<'a, 'u> Engine<'a, 'u> {
             }
             Err(error) => {
                 let failed = call_failed(&error, desired, besides);
-                Err(self.site.connection.doubted(failed, &error.message, &self.scope))
+                Err(self.site.connection.forget_if_stale(failed, &error.message, &self.scope))
             }
         }
     }
@@ -344,7 +344,7 @@ impl<'a, 'u> Engine<'a, 'u> {
     pub(crate) async fn plan(
         &self,
         loaded: &mut Loaded,
-        request: &Request<'_>,
+        request: &PlanRequest<'_>,
     ) -> Result<CheckedPlan, CommandError> {
         let ownership = self.settled(request).await?;
         self.tell_lookalikes(&self.inputs(loaded, request, &ownership), request.goal);
@@ -385,7 +385,7 @@ impl<'a, 'u> Engine<'a, 'u> {
     }
 
     /// What proves a namesake ours, once it is known whose the project is in this account.
-    async fn settled(&self, request: &Request<'_>) -> Result<Ownership, CommandError> {
+    async fn settled(&self, request: &PlanRequest<'_>) -> Result<Ownership, CommandError> {
         let (session, observation) = (self.session, request.observation);
         if session.needs_claim() {
             let mut claims = Claims::of(&session.workspace, observation);
@@ -409,7 +409,7 @@ impl<'a, 'u> Engine<'a, 'u> {
     async fn refuse_to_cover(
         &self,
         plan: &Plan,
-        request: &Request<'_>,
+        request: &PlanRequest<'_>,
     ) -> Result<(), CommandError> {
         if request.goal == Goal::Destroy || !self.is_unclaimed() {
             return Ok(());
@@ -429,7 +429,7 @@ impl<'a, 'u> Engine<'a, 'u> {
     fn inputs<'i>(
         &'i self,
         loaded: &'i Loaded,
-        request: &Request<'i>,
+        request: &PlanRequest<'i>,
         ownership: &'i Ownership,
     ) -> Inputs<'i> {
         let session = self.session;
@@ -453,7 +453,7 @@ impl<'a, 'u> Engine<'a, 'u> {
     fn plan_from(
         &self,
         loaded: &Loaded,
-        request: &Request<'_>,
+        request: &PlanRequest<'_>,
     ) -> Result<CheckedPlan, CommandError> {
         let ownership = self.ownership();
         let inputs = self.inputs(loaded, request, &ownership);
@@ -540,7 +540,7 @@ impl<'a, 'u> Engine<'a, 'u> {
             finished(report, &|what, pool, error| self.pools.explain(what, pool, error, now_ms));
         finished.map_err(|error| match doubted {
             Some(said) if !self.proven.load(Ordering::Relaxed) => {
-                self.site.connection.doubted(error, &said, &self.scope)
+                self.site.connection.forget_if_stale(error, &said, &self.scope)
             }
             Some(_) => {
                 // Not every call names its zone where a list of it was read: the next command asks.

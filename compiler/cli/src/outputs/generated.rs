@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::{
     host::{error::CommandError, fsio},
     outputs::{
-        files::{self, Decision, Files, GeneratedFile},
+        files::{self, Decision, Files, RenderedFile},
         out_dir::{self, OutDir},
     },
     remote::pools::LeaseFacts,
@@ -145,7 +145,7 @@ impl Sources {
         &self,
         session: &Session<'_>,
         resources: &Resources,
-    ) -> Result<Vec<GeneratedFile>, CommandError> {
+    ) -> Result<Vec<RenderedFile>, CommandError> {
         let resolve = |part: &Part| match part {
             Part::Lit(text) => Some(text.clone()),
             // Into the files: `render_files` keeps secrets in private ones.
@@ -221,8 +221,8 @@ impl Sources {
     }
 }
 
-fn made(session: &Session<'_>, file: envc_plan::GeneratedFile) -> GeneratedFile {
-    GeneratedFile {
+fn made(session: &Session<'_>, file: envc_plan::GeneratedFile) -> RenderedFile {
+    RenderedFile {
         fingerprint: session.workspace.digest.of(&file.content),
         path: file.path,
         bytes: file.content.into_bytes(),
@@ -254,7 +254,7 @@ fn wrong(errors: &[envc_plan::FileError]) -> CommandError {
 /// and nothing that a person wrote may stand in their place.
 pub(crate) fn precheck(
     session: &Session<'_>,
-    files: &[GeneratedFile],
+    files: &[RenderedFile],
     final_content: bool,
     writing: &Writing,
 ) -> Result<(), CommandError> {
@@ -297,7 +297,7 @@ pub(crate) fn precheck(
 /// The spec's folder is bound to one environment; another folder is whose files lie in it.
 fn not_another_environments(
     session: &Session<'_>,
-    files: &[GeneratedFile],
+    files: &[RenderedFile],
     writing: &Writing,
 ) -> Result<(), CommandError> {
     let Some(out_dir) = &writing.out_dir else { return Ok(()) };
@@ -319,7 +319,7 @@ fn not_another_environments(
 
 /// True when every file is on disk as recorded, and recorded with the fingerprint that rendering
 /// with stand-ins gives: nothing has to be fetched or written.
-fn up_to_date(session: &Session<'_>, stand_ins: &[GeneratedFile], writing: &Writing) -> bool {
+fn up_to_date(session: &Session<'_>, stand_ins: &[RenderedFile], writing: &Writing) -> bool {
     let records = &session.workspace.record().files;
     let root = writing.root(session);
     stand_ins.iter().all(|file| {
@@ -336,7 +336,7 @@ fn up_to_date(session: &Session<'_>, stand_ins: &[GeneratedFile], writing: &Writ
 /// their paths.
 fn unwanted<'r>(
     session: &Session<'_>,
-    files: &[GeneratedFile],
+    files: &[RenderedFile],
     writing: &Writing,
     known: &'r BTreeMap<String, FileRecord>,
 ) -> Vec<(&'r String, &'r str, &'r FileRecord)> {
@@ -350,7 +350,7 @@ fn unwanted<'r>(
 /// True where nothing has to be fetched, written or taken away.
 pub(crate) fn nothing_to_do(
     session: &Session<'_>,
-    stand_ins: &[GeneratedFile],
+    stand_ins: &[RenderedFile],
     writing: &Writing,
 ) -> bool {
     let known = session.workspace.record().files.clone();
@@ -362,13 +362,13 @@ pub(crate) fn nothing_to_do(
 /// none, so that a diff tells what it is.
 pub(crate) fn outlook(
     session: &Session<'_>,
-    stand_ins: &[GeneratedFile],
+    stand_ins: &[RenderedFile],
     final_content: bool,
     writing: &Writing,
 ) -> Outlook {
     let known = session.workspace.record().files.clone();
     let handler = Files { root: writing.root(session), digest: &session.workspace.digest };
-    let is_written = |file: &&GeneratedFile| {
+    let is_written = |file: &&RenderedFile| {
         let record = known.get(&writing.key(&file.path));
         !up_to_date(session, std::slice::from_ref(*file), writing)
             && matches!(handler.decide(file, record), Ok(Decision::Create | Decision::Update))
@@ -390,7 +390,7 @@ pub(crate) fn outlook(
 fn announce(
     session: &Session<'_>,
     handler: &Files<'_>,
-    decided: &[(&GeneratedFile, Decision)],
+    decided: &[(&RenderedFile, Decision)],
     writing: &Writing,
 ) -> Result<(), CommandError> {
     let known = session.workspace.record().files.clone();
@@ -417,7 +417,7 @@ fn announce(
 /// Writes the files, last of all and each atomically; unchanged ones are not touched.
 pub(crate) fn write(
     session: &Session<'_>,
-    files: &[GeneratedFile],
+    files: &[RenderedFile],
     fingerprints: &BTreeMap<String, Digest>,
     writing: &Writing,
 ) -> Result<Written, CommandError> {
@@ -474,7 +474,7 @@ pub(crate) fn write(
 fn remove_unwanted(
     session: &Session<'_>,
     handler: &Files<'_>,
-    files: &[GeneratedFile],
+    files: &[RenderedFile],
     writing: &Writing,
     records: &mut BTreeMap<String, Option<FileRecord>>,
 ) -> Result<Vec<String>, CommandError> {

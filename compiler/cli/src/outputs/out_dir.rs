@@ -9,9 +9,9 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::{
     host::{env::ProcessEnv, error::CommandError, fsio, git},
-    outputs::files::{self, Files, GeneratedFile, GitConflict, Removal},
+    outputs::files::{self, Files, GitConflict, Removal, RenderedFile},
     workspace::{
-        registry::{FileRecord, Place, file_key, folder_of_key},
+        registry::{FileRecord, Location, file_key, folder_of_key},
         session::Session,
     },
 };
@@ -22,7 +22,7 @@ pub(crate) struct OutDir {
     /// Its real path, whether or not it is there yet.
     folder: PathBuf,
     /// Where the working copy lies that writes into it.
-    of: Place,
+    of: Location,
 }
 
 impl OutDir {
@@ -69,7 +69,7 @@ impl OutDir {
     pub(crate) fn git_conflicts(
         &self,
         env: &ProcessEnv,
-        files: &[GeneratedFile],
+        files: &[RenderedFile],
     ) -> Result<Vec<GitConflict>, CommandError> {
         let there = self.folder.ancestors().find(|path| fsio::is_folder(path));
         let Some(there) = there else { return Ok(Vec::new()) };
@@ -78,9 +78,9 @@ impl OutDir {
         // an answer of git it is refused, from the folder that is there.
         let top = git.repository.as_ref().map_or(there, |repository| &repository.toplevel);
         let below = self.folder.strip_prefix(top).unwrap_or(&self.folder);
-        let files: Vec<GeneratedFile> = files
+        let files: Vec<RenderedFile> = files
             .iter()
-            .map(|file| GeneratedFile {
+            .map(|file| RenderedFile {
                 path: below.join(&file.path).to_string_lossy().into_owned(),
                 bytes: Vec::new(),
                 ..file.clone()

@@ -173,7 +173,7 @@ impl Connection {
         Err(match &error {
             // Of an account that is another by now, no zone is seen.
             ScopeError::NoZone { .. } => self.forget(failed, scope),
-            ScopeError::Call(call) => self.doubted(failed, &call.message, scope),
+            ScopeError::Call(call) => self.forget_if_stale(failed, &call.message, scope),
             ScopeError::NoAccount | ScopeError::ManyAccounts { .. } => failed,
         })
     }
@@ -195,7 +195,12 @@ impl Connection {
 
     /// The error of a call that was refused with these words, with what is done about the IDs that
     /// it was made with, where they may be why.
-    pub(crate) fn doubted(&self, failed: CommandError, said: &str, scope: &Scope) -> CommandError {
+    pub(crate) fn forget_if_stale(
+        &self,
+        failed: CommandError,
+        said: &str,
+        scope: &Scope,
+    ) -> CommandError {
         if is_about_ids(said) { self.forget(failed, scope) } else { failed }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use envc_core::counted;
-use envc_exec::{Event, Progress as Hears, Subject};
+use envc_exec::{Event, Progress as EventSink, Subject};
 use envc_plan::{Plan, Work};
 
 use crate::shell::{progress::Progress, ui::Ui};
@@ -11,7 +11,7 @@ use crate::shell::{progress::Progress, ui::Ui};
 /// Milliseconds above which a step's line tells how long it took.
 const SLOW_MS: u64 = 1_000;
 
-/// Hears exec's events. Before a run there is no bar, so retries of reads are plain lines.
+/// Shows exec's events. Before a run there is no bar, so retries of reads are plain lines.
 pub(crate) struct Reporter<'a> {
     ui: &'a Ui,
     progress: Mutex<Option<Progress<'a>>>,
@@ -57,7 +57,7 @@ impl<'a> Reporter<'a> {
     }
 }
 
-impl Hears for Reporter<'_> {
+impl EventSink for Reporter<'_> {
     fn event(&self, event: Event<'_>) {
         self.tell_programs(&event);
         self.tell_people(&event);

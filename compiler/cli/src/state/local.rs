@@ -29,11 +29,11 @@ const STATE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// The state of one environment, in a file.
 #[derive(Debug)]
-pub(crate) struct LocalStore(Arc<Place>);
+pub(crate) struct LocalStore(Arc<StateFiles>);
 
 /// Shared with the thread that writes.
 #[derive(Debug)]
-struct Place {
+struct StateFiles {
     key: StateKey,
     file: PathBuf,
     lock: Option<Lock>,
@@ -51,7 +51,7 @@ impl LocalStore {
     }
 
     fn at(state: &StateDir, key: StateKey, lock: Option<Lock>) -> Self {
-        Self(Arc::new(Place { file: file_of(state, &key, "json"), key, lock }))
+        Self(Arc::new(StateFiles { file: file_of(state, &key, "json"), key, lock }))
     }
 
     /// Where the state lies.
@@ -99,7 +99,7 @@ impl LocalStore {
     }
 }
 
-impl Place {
+impl StateFiles {
     fn io(&self, action: &'static str, error: &FsError) -> StoreError {
         StoreError::Io { action, place: self.name(), reason: error.source.to_string() }
     }

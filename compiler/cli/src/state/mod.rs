@@ -20,7 +20,7 @@ use crate::{
     shell::reporter::Reporter,
     state::{
         edge::EdgeStore,
-        edge_lock::{EdgeLock, NEVER, Wanted},
+        edge_lock::{EdgeLock, LockTerms, NEVER},
         local::LocalStore,
     },
     workspace::session::Session,
@@ -120,7 +120,7 @@ async fn shared<'a>(
         Hold::Read => None,
         Hold::Lock { purpose, wait } => {
             let client = edge.client(&session.workspace, reporter, stop.flag());
-            let wanted = Wanted { path: &edge::path_of(&key), purpose, wait };
+            let wanted = LockTerms { path: &edge::path_of(&key), purpose, wait };
             Some(EdgeLock::acquire(session, edge, &client, stop, &wanted).await?)
         }
     };

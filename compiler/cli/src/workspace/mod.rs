@@ -38,7 +38,9 @@ use crate::{
     workspace::{
         dirs::StateDir,
         project::SpecFile,
-        registry::{Belongs, CopyRecord, Document, Opening, Place, Registry, Whose, WorkingCopy},
+        registry::{
+            Belongs, CopyRecord, Document, Location, Opening, Registry, Whose, WorkingCopy,
+        },
     },
 };
 
@@ -94,7 +96,7 @@ struct Machine<'a> {
     entropy: SystemEntropy,
     git: GitView,
     registry: Registry,
-    place: Place,
+    place: Location,
 }
 
 impl<'a> Machine<'a> {
@@ -157,9 +159,9 @@ impl<'a> Machine<'a> {
     }
 }
 
-fn place(file: &SpecFile, git: &GitView) -> Place {
+fn place(file: &SpecFile, git: &GitView) -> Location {
     let repository = git.repository.as_ref();
-    Place {
+    Location {
         root: file.root.clone(),
         spec: file.unusual.clone(),
         top: repository.map_or_else(|| file.root.clone(), |it| it.toplevel.clone()),
@@ -265,7 +267,7 @@ impl<'a> Workspace<'a> {
     }
 
     /// Where the working copy lies.
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> Location {
         self.copy.borrow().place().clone()
     }
 

@@ -42,9 +42,9 @@ const ALIASES: [(&str, &str); 4] = [
 const FORGE_USERS: [&str; 10] =
     ["git", "gitea", "forgejo", "gogs", "gitlab", "gitolite", "gitolite3", "hg", "vcs", "aur"];
 
-/// The identity of a working copy that has no other. `chance` is unguessable.
-pub(crate) fn of_working_copy(chance: &str) -> String {
-    format!("{WORKING_COPY}{chance}")
+/// The identity of a working copy that has no other. `random` is unguessable.
+pub(crate) fn of_working_copy(random: &str) -> String {
+    format!("{WORKING_COPY}{random}")
 }
 
 /// True for the identity of a working copy: nobody else has it, whatever happens elsewhere.

@@ -84,7 +84,7 @@ impl<'a> Session<'a> {
         let Some(workspace) = Workspace::open_recorded(ui, env, file)? else { return Ok(None) };
         let named = target::recorded(&workspace, selection)?;
         // Only the spec could tell whether another ID is this folder's alone.
-        let own = named.filter(|(record, id)| record.has_chance(id) && !record.protect);
+        let own = named.filter(|(record, id)| record.is_random(id) && !record.protect);
         let Some((record, id)) = own else { return Ok(None) };
         let cloud = choose_cloud(&CloudInputs {
             recorded: record.cloud.as_deref(),
@@ -193,7 +193,7 @@ impl<'a> Session<'a> {
             env: self.target.id.clone(),
             repository: RepositoryDigest::of(&workspace.project.repository),
             formerly: workspace.copy().former().map(RepositoryDigest::of).collect(),
-            // An ID without time and chance in it may be another developer's as well, and what the
+            // An ID without time and randomness in it may be another developer's as well, and what the
             // type says today does not put them in.
             registered: known.contains(&self.target.id),
             per_pr: self.target.head.identity.is_per_pr(),

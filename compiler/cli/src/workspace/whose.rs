@@ -68,7 +68,7 @@ pub(crate) fn other(what: &str, theirs: &str, ours: &str) -> CommandError {
         .code("envc::cli::another_repository")
 }
 
-/// Refuses an ID with chance in it that a working copy of another repository has.
+/// Refuses a random ID in it that a working copy of another repository has.
 pub(crate) fn refuse_minted_elsewhere(
     document: &Document,
     whose: &Whose<'_>,

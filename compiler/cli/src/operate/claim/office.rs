@@ -1,7 +1,7 @@
 //! How a claim is made: bid, looked at, and then named as one.
 //!
 //! ```text
-//! bid ........ a namespace of this run alone, titled as the claim and with chance behind it
+//! bid ........ a namespace of this run alone, titled as the claim and with nonce behind it
 //! look ....... another repository's claim: refused. Ours: another run of this repository made it.
 //!              Another repository's bid: who comes first in the order of titles stays and looks
 //!              again until the other is gone, or has claimed; the other takes its bid away
@@ -96,11 +96,11 @@ impl Office<'_> {
             self.rename(former).await?;
             return Ok(Made::Renamed);
         }
-        let chance = self.workspace.entropy.hex(super::CHANCE_BYTES);
-        let mut made = self.bid(&chance).await?;
+        let nonce = self.workspace.entropy.hex(super::NONCE_BYTES);
+        let mut made = self.bid(&nonce).await?;
         for attempt in 1..=LOOKS_MAX {
             let claims = self.look().await?;
-            let own = claims.bids.iter().find(|bid| bid.chance.as_ref() == Some(&chance));
+            let own = claims.bids.iter().find(|bid| bid.nonce.as_ref() == Some(&nonce));
             made = made.or_else(|| own.map(|own| own.id.clone()));
             let refused = claims.refuse_taken(self.workspace, attempt < LOOKS_MAX);
             match (refused, &made) {
@@ -157,14 +157,14 @@ impl Office<'_> {
     }
 
     /// Makes a bid, and goes on once it is certain that it is there. Its ID, where an answer told.
-    async fn bid(&self, chance: &str) -> Result<Option<String>, CommandError> {
-        let title = Subject::of(self.workspace).bid(chance);
+    async fn bid(&self, nonce: &str) -> Result<Option<String>, CommandError> {
+        let title = Subject::of(self.workspace).bid(nonce);
         let call = Self::kv().create(&self.scope.place(None), &Self::titled(title));
         let mut attempt = 1;
         loop {
             let error = match self.client.call(&call, Some(Self::kv())).await {
                 Ok(answer) => return Ok(Self::kv().observe(&answer.result).map(|it| it.id)),
-                // Nobody else has this run's chance: an answer was lost.
+                // Nobody else has this run's nonce: an answer was lost.
                 Err(error) if error.means(Meaning::Exists) => return Ok(None),
                 Err(error) => error,
             };
