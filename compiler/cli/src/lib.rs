@@ -32,6 +32,7 @@ mod held;
 mod identity;
 pub mod interrupt;
 pub mod lint;
+mod local_cloud;
 pub mod lock;
 mod out_dir;
 mod outcome;
