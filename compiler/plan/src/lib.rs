@@ -44,7 +44,7 @@ pub use inspect::{Template, inspect};
 pub use keep::keep_with_needs;
 pub use leases::{LeaseValues, holder, recorded_values, values as lease_values};
 pub use lookalikes::{Lookalike, lookalikes};
-pub use migrations::{MigrationFile, sort_migrations};
+pub use migrations::{MigrationFile, is_migration, sort_migrations};
 pub use model::{
     Action, Basis, BatchWork, Change, Counts, Doomed, FieldChange, Goal, LeaseWork, MigrationRef,
     PLAN_FORMAT, Plan, Record, ReleaseWork, Step, Target, Work,

@@ -1,6 +1,8 @@
 //! Which migrations of a database are to run. Ledger and order are wrangler's own, so that both
 //! tools can be used on one database.
 
+use std::path::Path;
+
 use envc_core::{Address, Digest};
 
 use crate::{model::MigrationRef, order::MigrationWork, state::AppliedMigration};
@@ -19,6 +21,11 @@ impl MigrationFile {
     pub fn reference(&self) -> MigrationRef {
         MigrationRef { name: self.name.clone(), digest: Digest::of(&self.text) }
     }
+}
+
+/// True for the name of a migration's file.
+pub fn is_migration(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "sql")
 }
 
 /// Sorts as wrangler does: by the number a name begins with, then by the name; names without a

@@ -21,12 +21,13 @@ const LAW: &[(&str, &[&str])] = &[
     ),
     // The second witness: it shares no type with what it is there to check.
     ("envc-cloud", &["envc-core", "envc-edge-api", "envc-edge-core"]),
+    ("envc-report", &["envc-core", "envc-spec", "envc-plan"]),
     ("envc", EVERYTHING),
     ("envc-edge-api", &[]),
     ("envc-edge-core", &["envc-edge-api"]),
     ("envc-edge", &["envc-edge-api", "envc-edge-core"]),
     ("envc-fuzz", &["envc-core", "envc-syntax", "envc-kinds", "envc-spec"]),
-    ("envc-snapshots", WITH_THE_COMMAND_LINE),
+    ("envc-snapshots", COMPILER),
     ("envc-tests", EVERYTHING),
     // A measure of what it has nothing in common with.
     ("envc-yardstick", &[]),
@@ -41,15 +42,16 @@ const EVERYTHING: &[&str] = &[
     "envc-spec",
     "envc-plan",
     "envc-exec",
+    "envc-report",
     "envc-cloud",
     "envc-edge-api",
     "envc-edge-core",
     "envc-tests",
 ];
 
-/// The golden tests render diagnostics exactly as the command line does.
-const WITH_THE_COMMAND_LINE: &[&str] =
-    &["envc", "envc-core", "envc-syntax", "envc-kinds", "envc-spec", "envc-plan"];
+/// The golden tests: every stage of the compiler, and what people see of it.
+const COMPILER: &[&str] =
+    &["envc-core", "envc-syntax", "envc-kinds", "envc-spec", "envc-plan", "envc-report"];
 
 /// Foreign crates that only some of ours may name; any may in its tests.
 const NAMED_BY: &[(&str, &[&str])] = &[
@@ -57,6 +59,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("libfuzzer-sys", &["envc-fuzz"]),
     ("minijinja", &["envc-plan"]),
     ("clap", &["envc", "xtask"]),
+    ("miette", &["envc-report"]),
     ("reqwest", &["envc", "envc-tests"]),
     ("axum", &["envc-cloud", "envc-tests"]),
     ("rusqlite", &["envc-cloud", "envc-tests"]),
@@ -169,7 +172,9 @@ fn without_its_feature_the_local_cloud_leaves_with_all_that_it_brings() {
     let breaches: Vec<String> = reached(&envc.id, OF_THE_LOCAL_CLOUD, &["envc-cloud"])
         .into_iter()
         .map(|(found, path)| {
-            format!("envc reaches {found} by {path}: go through compiler/cli/src/local_cloud.rs")
+            format!(
+                "envc reaches {found} by {path}: go through compiler/cli/src/remote/local_cloud.rs"
+            )
         })
         .collect();
     check("a build without the local cloud compiles what only that needs", &breaches);

@@ -3,19 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Diagnostics, Severity, counted};
+use envc_report::{
+    look::{Looked, look},
+    render::{self, Source},
+};
 use envc_spec::{Environment, lint::slug};
 use serde_json::json;
 
 use crate::{
-    app::App,
-    args::{ALL_WARNINGS, CheckArgs, CheckFormat},
-    error::CommandError,
-    exit_code::ExitCode,
-    explain,
-    lint::{self, Looked},
-    project::{self, SpecFile},
-    render::{self, Source},
-    ui::{Ui, UiOptions},
+    commands::{explain, shared::today},
+    host::{error::CommandError, exit_code::ExitCode},
+    shell::{
+        app::App,
+        args::{ALL_WARNINGS, CheckArgs, CheckFormat},
+        ui::{Ui, UiOptions},
+    },
+    workspace::project::{self, SpecFile},
 };
 
 pub(super) fn run(app: &App, args: &CheckArgs) -> Result<ExitCode, CommandError> {
@@ -39,7 +42,7 @@ pub(super) fn run(app: &App, args: &CheckArgs) -> Result<ExitCode, CommandError>
 fn check(ui: &Ui, app: &App, args: &CheckArgs) -> Result<ExitCode, CommandError> {
     let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
     let (spec, mut found) = envc_spec::load(&file.text);
-    let looked = spec.as_ref().map(|spec| lint::look(&file, spec, lint::today(&app.env)));
+    let looked = spec.as_ref().map(|spec| look(&file, spec, today(&app.env)));
     let Looked { samples, found: more } = looked.unwrap_or_default();
     found.extend(more);
     let errors = project::error_codes(&found);

@@ -6,14 +6,13 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::{
-    app::{self, App},
-    args::ServeArgs,
-    dirs::StateDir,
-    error::CommandError,
-    exit_code::ExitCode,
-    interrupt::Interrupt,
-    local_cloud::LocalCloud,
-    project::SpecFile,
+    host::{error::CommandError, exit_code::ExitCode, interrupt::Interrupt},
+    remote::local_cloud::LocalCloud,
+    shell::{
+        app::{self, App},
+        args::ServeArgs,
+    },
+    workspace::{dirs::StateDir, project::SpecFile},
 };
 
 pub(super) fn serve(app: &App, args: &ServeArgs) -> Result<ExitCode, CommandError> {

@@ -3,9 +3,11 @@
 use clap::CommandFactory as _;
 
 use crate::{
-    app::App,
-    args::{Cli, CompletionsArgs},
-    exit_code::ExitCode,
+    host::exit_code::ExitCode,
+    shell::{
+        app::App,
+        args::{Cli, CompletionsArgs},
+    },
 };
 
 pub(super) fn run(app: &App, args: CompletionsArgs) -> ExitCode {

@@ -6,9 +6,12 @@ use envc_syntax::FormatError;
 use serde_json::{Map, Value as Json, json};
 use similar::TextDiff;
 
+use envc_report::render::Style;
+
 use crate::{
-    app::App, args::FmtArgs, error::CommandError, exit_code::ExitCode, fsio, project::SpecFile,
-    render::Style, ui::Ui,
+    host::{error::CommandError, exit_code::ExitCode, fsio},
+    shell::{app::App, args::FmtArgs, ui::Ui},
+    workspace::project::SpecFile,
 };
 
 /// Lines around a change in a diff.

@@ -16,19 +16,20 @@ use serde_json::{Value as Json, json};
 
 use super::shared::{OPENINGS_MAX, busy};
 use crate::{
-    app::{App, block_on},
-    args::{PoolClaimArgs, PoolLsArgs, PoolMembersArgs, PoolReleaseArgs, PoolTargetArgs, PoolVerb},
-    clock::age,
-    connect::{Connection, interrupted},
-    edge,
-    error::CommandError,
-    exit_code::ExitCode,
-    fsio,
-    interrupt::Interrupt,
-    pools::{Access, SessionPools, put_members},
-    project::SpecFile,
-    reporter::Reporter,
-    session::{OnNewId, Selection, Session},
+    host::{clock::age, error::CommandError, exit_code::ExitCode, fsio, interrupt::interrupted},
+    operate::site::{Needs, Site},
+    remote::pools::{SessionPools, put_members},
+    shell::{
+        app::{App, block_on},
+        args::{
+            PoolClaimArgs, PoolLsArgs, PoolMembersArgs, PoolReleaseArgs, PoolTargetArgs, PoolVerb,
+        },
+    },
+    workspace::{
+        choice::{OnNewId, Selection},
+        project::SpecFile,
+        session::Session,
+    },
 };
 
 /// Bytes of a file with members: what the API takes.
@@ -50,11 +51,8 @@ pub(super) fn run(app: &App, verb: &PoolVerb) -> Result<ExitCode, CommandError> 
         _ => None,
     };
     block_on(async {
-        let stop = Interrupt::listen();
-        let reporter = Reporter::new(session.ui);
-        let connection = Connection::open(&session).await?;
-        let access = Access::new(&connection, edge::open(&session, &connection));
-        let pools = access.pools(&session, &reporter, &stop, wait);
+        let site = Site::open(&session, Needs { wait, ..Needs::POOLS }).await?;
+        let pools = site.pools();
         pools.demand()?;
         let desk = Desk { session: &session, pools: &pools };
         match verb {
@@ -115,7 +113,7 @@ impl Desk<'_> {
         if error.is_interrupted() {
             return interrupted();
         }
-        self.pools.explain(what, pool, &error, self.session.clock.unix_ms())
+        self.pools.explain(what, pool, &error, self.session.workspace.clock.unix_ms())
     }
 
     /// Reads something of a pool; none: there is no such pool.
@@ -197,7 +195,7 @@ impl Desk<'_> {
         for (count, what) in [(stats.cooling, "at rest"), (stats.draining, "leaving")] {
             counts.extend((count > 0).then(|| format!("{count} {what}")));
         }
-        let now_ms = self.session.clock.unix_ms();
+        let now_ms = self.session.workspace.clock.unix_ms();
         let ago = |at_ms: u64| format!("{} ago", age(now_ms.saturating_sub(at_ms)));
         let rows: Vec<[String; 4]> = leases
             .iter()
@@ -230,7 +228,7 @@ impl Desk<'_> {
 
     async fn claim(&self, args: &PoolClaimArgs) -> Result<ExitCode, CommandError> {
         let PoolClaimArgs { pool, holder, show_secrets, .. } = args;
-        let own = || format!("{}/{}", self.session.project, self.session.id);
+        let own = || format!("{}/{}", self.session.workspace.project.name, self.session.target.id);
         let holder = holder.clone().unwrap_or_else(own);
         let what = || format!("could not claim a preview ID for {holder}");
         let leased = self.pools.lease(pool, &holder).await;

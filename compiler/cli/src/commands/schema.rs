@@ -2,7 +2,10 @@
 
 use envc_spec::language::language;
 
-use crate::{app::App, error::CommandError, exit_code::ExitCode};
+use crate::{
+    host::{error::CommandError, exit_code::ExitCode},
+    shell::app::App,
+};
 
 pub(super) fn run(app: &App) -> Result<ExitCode, CommandError> {
     // Texts, numbers and lists: serialising cannot fail.
