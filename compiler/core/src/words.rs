@@ -8,7 +8,7 @@ pub fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, what: &str) -
 }
 
 /// "file" of one, "files" of none or more.
-pub fn plural<N: PartialEq + From<u8>>(count: N, what: &str) -> String {
+pub fn plural<N: Copy + PartialEq + From<u8>>(count: N, what: &str) -> String {
     if count == N::from(1) { what.to_owned() } else { format!("{what}s") }
 }
 

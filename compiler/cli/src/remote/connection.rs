@@ -7,7 +7,6 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use envc_cloud::{Cloud, CloudConfig, Faults};
 use envc_core::{Digest, Secret};
 use envc_exec::{
     CallClass, CallError, Client, Endpoint, Progress, Scope, ScopeError, World, edge::EdgeEndpoint,
@@ -18,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     host::{env, error::CommandError, fsio, http::HttpTransport, interrupt::interrupted},
+    remote::local_cloud::LocalCloud,
     workspace::{
         Workspace,
         choice::{Choice, CloudName},
@@ -65,18 +65,14 @@ impl Connection {
 
     async fn local(workspace: &Workspace<'_>) -> Result<Self, CommandError> {
         let failed = || CommandError::failed("the local cloud cannot be started");
-        let faults = match &workspace.env.cloud_faults {
-            Some(text) => Faults::parse(text).map_err(|error| {
-                CommandError::usage(format!("{} cannot be read", env::names::ENVC_CLOUD_FAULTS))
-                    .because_text(error)
-                    .hint("see `envc cloud serve --help` for the faults that there are")
-            })?,
-            None => Faults::default(),
+        let unreadable = || {
+            CommandError::usage(format!("{} cannot be read", env::names::ENVC_CLOUD_FAULTS))
+                .hint("see `envc cloud serve --help` for the faults that there are")
         };
-        let dir = workspace.state_dir.cloud();
+        let faults = workspace.env.cloud_faults.as_deref().unwrap_or_default();
         let zones = workspace.project.zone.iter().cloned().collect();
-        let cloud = Cloud::open(CloudConfig { dir, zones, faults })
-            .map_err(|error| failed().because(&error))?;
+        let cloud = LocalCloud::open(workspace.state_dir.cloud(), zones, faults)
+            .map_err(|error| error.into_command_error(unreadable, failed))?;
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
             .await
             .map_err(|error| failed().because(&error))?;
@@ -87,7 +83,7 @@ impl Connection {
         };
         let account = cloud.account_id().to_owned();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        tokio::spawn(envc_cloud::serve(cloud, listener, async move {
+        tokio::spawn(cloud.serve(listener, async move {
             // Ends when the connection is dropped.
             let _ended = stopped.await;
         }));

@@ -362,13 +362,14 @@ mod tests {
 
     /// How names were made by hand. They lie on users' disks, so they may never be others.
     fn file_name_by_hand(part: &str) -> String {
+        use std::fmt::Write as _;
         let mut name = String::new();
         for (index, byte) in part.bytes().enumerate() {
             let plain = byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
             if plain || (byte == b'.' && index > 0) {
                 name.push(char::from(byte));
             } else {
-                name += &format!("%{byte:02x}");
+                write!(name, "%{byte:02x}").unwrap();
             }
         }
         if name.is_empty() { "%".to_owned() } else { name }

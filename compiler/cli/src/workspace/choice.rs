@@ -42,7 +42,7 @@ impl fmt::Display for CloudName {
 pub(crate) struct Choice<T> {
     /// What was chosen.
     pub(crate) value: T,
-    /// Completes "because …", also in the middle of a sentence.
+    /// Completes "because …".
     pub(crate) why: String,
 }
 
@@ -51,9 +51,6 @@ impl<T> Choice<T> {
         Self { value, why: why.into() }
     }
 }
-
-/// Why `apply --plan` works on what it works on.
-const BY_PLAN: &str = "the saved plan says so";
 
 /// What the command line says of the environment.
 #[derive(Clone, Debug, Default)]
@@ -81,6 +78,9 @@ pub(crate) enum OnNewId {
     /// There is nothing to work on then.
     Absent,
 }
+
+/// Why `apply --plan` works on what it works on.
+const BY_PLAN: &str = "the saved plan says so";
 
 /// What the choice of a cloud rests on.
 #[derive(Clone, Copy, Debug, Default)]

@@ -88,7 +88,7 @@ impl<'a> Session<'a> {
         let Some((record, id)) = own else { return Ok(None) };
         let cloud = choose_cloud(&CloudInputs {
             recorded: record.cloud.as_deref(),
-            ..target::cloud_inputs(&workspace, selection.cloud.as_deref())
+            ..target::cloud_inputs(&workspace, selection.cloud.as_deref(), selection.by_plan)
         })?;
         let identity = Identity::Branch { max_length: id.len(), unique: true };
         let head = TypeHead {

@@ -54,8 +54,7 @@ impl Target {
             recorded,
             fixed_identity: matches!(head.identity, Identity::Text { per_pr: false, .. }),
             protect: head.protect,
-            by_plan: selection.by_plan,
-            ..cloud_inputs(workspace, selection.cloud.as_deref())
+            ..cloud_inputs(workspace, selection.cloud.as_deref(), selection.by_plan)
         })?;
         let Id { id, minted } = match known {
             Some(known) => known,
@@ -74,17 +73,19 @@ pub(crate) fn cloud_of_project(
     workspace: &Workspace<'_>,
     flag: Option<&str>,
 ) -> Result<Choice<CloudName>, CommandError> {
-    choose_cloud(&cloud_inputs(workspace, flag))
+    choose_cloud(&cloud_inputs(workspace, flag, false))
 }
 
 /// What speaks for a cloud whatever the environment.
 pub(super) fn cloud_inputs<'w>(
     workspace: &'w Workspace<'_>,
     flag: Option<&'w str>,
+    by_plan: bool,
 ) -> CloudInputs<'w> {
     let env = workspace.env;
     CloudInputs {
         flag,
+        by_plan,
         variable: env.cloud.as_deref(),
         token: env.api_token.is_some(),
         ci: env.ci,

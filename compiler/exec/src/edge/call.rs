@@ -43,7 +43,8 @@ impl EdgeCall {
     }
 
     fn new(method: Method, segments: &[&str], repeatable: bool) -> Self {
-        let path = segments.iter().map(|part| format!("/{}", url_segment(part))).collect();
+        let path = segments.iter().flat_map(|part| std::iter::once("/").chain(url_segment(part)));
+        let path = path.collect();
         Self { method, path, headers: Vec::new(), body: None, unwritable: None, repeatable }
     }
 

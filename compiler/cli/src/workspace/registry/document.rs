@@ -561,6 +561,7 @@ mod tests {
         assert!(Document::parse(b"{}").unwrap_err().contains("no schema version"));
         // A field more, wherever it is, is a newer envc's: nobody is told to move that away.
         let whole = String::from_utf8(self::document().to_bytes().unwrap()).unwrap();
+        let mut refused = 0;
         for (at, _) in whole.match_indices("{\n") {
             let (before, after) = whole.split_at(at + 1);
             let more = format!("{before}\"whim\": 1,{after}");
@@ -568,8 +569,10 @@ mod tests {
             if error.contains("whim") {
                 assert!(error.contains("the field `whim`") && error.contains("newer envc"));
                 assert!(Document::is_newer(more.as_bytes()));
+                refused += 1;
             }
         }
+        assert!(refused > 2, "{refused} places for a field more in {whole}");
         let more = whole.replacen("\"schema\"", "\"whim\": 1, \"schema\"", 1);
         assert!(Document::parse(more.as_bytes()).unwrap_err().contains("the field `whim`"));
     }
