@@ -17,16 +17,16 @@ use envc_syntax::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, BatchItem, Call, Fields, Held, Kind, Listing, Lower, MARKER, Meaning,
-    Mutability, Normal, Observed, Paging, Place, Spelling, Wanted, Writer, api, dns_rules,
-    is_marked,
+    Attr, Batch, BatchItem, Call, Codes, Declared, Errors, Facts, Fields, Held, Hosts, Kind,
+    Listing, Lower, MARKER, MarkerOf, Mutability, Normal, Observed, Paging, Place, Spelling,
+    Wanted, Writer, api, dns_rules, is_marked,
     normal::{self, spelt, told},
     same, same_name,
 };
 
 /// The kind.
 #[derive(Debug)]
-pub struct Dns;
+pub(crate) struct Dns;
 
 const TYPES: &[&str] = &["A", "AAAA", "CNAME", "TXT", "MX", "NS"];
 
@@ -223,32 +223,117 @@ fn unproxied_to_tunnel(node: &Node) -> Diagnostic {
     }
 }
 
+static FACTS: Facts = Facts {
+    in_zone: true,
+    renames: true,
+    freely_deleted: "nothing holds on to a record",
+    marker: Some(MarkerOf::Comment),
+    batch: Some(Batch { items_max: limits::DNS_BATCH_OPS_MAX, call: batch, read: batch_answer }),
+    hosts: Some(Hosts { of: host_of, held }),
+    ..Facts::of(
+        KindId::Dns,
+        "DNS record",
+        "DNS Write",
+        ATTRS,
+        Errors::of(Codes::Any(&[81053, 81054, 81057, 81058]), Codes::Any(&[81044])),
+    )
+};
+
 impl Kind for Dns {
-    fn id(&self) -> KindId {
-        KindId::Dns
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn noun(&self) -> &'static str {
-        "DNS record"
+    fn problem(&self, field: &str, value: &Json, beside: &Fields<Json>) -> Option<String> {
+        let text = value.as_str()?.trim();
+        let of = |field: &str| beside.get(field).and_then(Json::as_str).unwrap_or_default();
+        match field {
+            "content" => {
+                dns_rules::wrong(of("type"), of("name"), text).map(|what| format!("is {what}"))
+            }
+            "comment" if text.chars().count() > limits::DNS_COMMENT_CHARS_MAX => Some(format!(
+                "is longer than {} characters together with the ownership marker",
+                limits::DNS_COMMENT_CHARS_MAX
+            )),
+            _ => None,
+        }
     }
 
-    fn permission(&self) -> &'static str {
-        "DNS Write"
+    fn listing(&self, place: &Place) -> Option<Listing> {
+        Some(Listing {
+            call: Call::get(&["zones", &place.zone, "dns_records"]),
+            paging: Paging::Numbered { per_page: 5_000 },
+        })
     }
 
-    fn in_zone(&self) -> bool {
-        true
+    fn observe(&self, item: &Json) -> Option<Observed> {
+        if is_read_only(item) {
+            return None;
+        }
+        let record_type = api::text(item, "type")?;
+        let host = api::text(item, "name")?;
+        let comment = api::text(item, "comment");
+        let mut fields = BTreeMap::from([
+            ("type".to_owned(), json!(record_type)),
+            ("name".to_owned(), json!(host)),
+            ("comment".to_owned(), json!(comment)),
+        ]);
+        for field in ["content", "proxied", "ttl", "priority"] {
+            if let Some(value) = item.get(field) {
+                fields.insert(field.to_owned(), value.clone());
+            }
+        }
+        Some(Observed {
+            id: api::text(item, "id")?,
+            name: key(&record_type, &host),
+            fields,
+            comment,
+            token: None,
+        })
     }
 
-    fn grammar(&self) -> Option<&'static NodeRule> {
-        Some(&GRAMMAR)
+    fn key<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        match name.split_once(' ') {
+            Some((record_type, host)) => {
+                key(&record_type.to_ascii_uppercase(), &normal::host(host)).into()
+            }
+            None => name.into(),
+        }
+    }
+
+    fn collides(&self, wanted: &str, found: &str) -> bool {
+        let (wanted, found) = (self.key(wanted), self.key(found));
+        let (Some((a, host)), Some((b, other))) = (wanted.split_once(' '), found.split_once(' '))
+        else {
+            return wanted == found;
+        };
+        let one_alone = a == "CNAME" || b == "CNAME";
+        host == other && (a == b || (one_alone && is_address(a) && is_address(b)))
+    }
+
+    fn create(&self, place: &Place, wanted: &Wanted) -> Call {
+        Call::post(&["zones", &place.zone, "dns_records"], whole(wanted))
+    }
+
+    fn update(&self, place: &Place, id: &str, wanted: &Wanted, _changed: &[String]) -> Call {
+        Call::patch(&["zones", &place.zone, "dns_records", id], set(wanted))
+    }
+
+    fn delete(&self, place: &Place, id: &str) -> Option<Call> {
+        Some(Call::delete(&["zones", &place.zone, "dns_records", id]))
+    }
+}
+
+impl Declared for Dns {
+    fn grammar(&self) -> &'static NodeRule {
+        &GRAMMAR
     }
 
     fn stands_alone(&self, _node: &Node) -> bool {
         true
     }
 
-    fn doubt(&self, desired: &Desired) -> Option<fn(&Node) -> Diagnostic> {
+    fn lint(&self, desired: &Desired) -> Option<fn(&Node) -> Diagnostic> {
         let unproxied = desired.fields.get("proxied") == Some(&Value::Bool(false));
         let content = desired.fields.get("content").map(Value::addresses).unwrap_or_default();
         let to_tunnel = content.iter().any(|address| address.kind() == KindId::Tunnel);
@@ -291,171 +376,68 @@ impl Kind for Dns {
             span: node.label_span(),
         }]
     }
+}
 
-    fn problem(&self, field: &str, value: &Json, beside: &Fields<Json>) -> Option<String> {
-        let text = value.as_str()?.trim();
-        let of = |field: &str| beside.get(field).and_then(Json::as_str).unwrap_or_default();
-        match field {
-            "content" => {
-                dns_rules::wrong(of("type"), of("name"), text).map(|what| format!("is {what}"))
+fn held(item: &Json) -> Option<Held> {
+    let meta = item.get("meta").filter(|_| is_read_only(item))?;
+    let (by, help) = if meta.get("origin_worker_id").is_some() {
+        (
+            "a Worker's custom domain",
+            "take that domain from its Worker first, in the spec or the account that has it, or \
+             choose another name",
+        )
+    } else if meta.get("email_routing").is_some() {
+        ("Email Routing", "turn off Email Routing for that name first, or choose another name")
+    } else {
+        ("another product", "remove it from that product first, or choose another name")
+    };
+    let name = key(&api::text(item, "type")?, &api::text(item, "name")?);
+    Some(Held { id: api::text(item, "id")?, name, by, help })
+}
+
+/// The host of a record that says where it is.
+fn host_of(name: &str) -> Option<String> {
+    let (record_type, host) = name.split_once(' ').unwrap_or(("A", name));
+    is_address(&record_type.to_ascii_uppercase()).then(|| normal::host(host))
+}
+
+fn batch(place: &Place, items: &[BatchItem]) -> Call {
+    let mut groups = json!({});
+    for item in items {
+        let (group, entry) = match item {
+            BatchItem::Create(wanted) => ("posts", whole(wanted)),
+            BatchItem::Update { id, wanted } => {
+                let mut entry = set(wanted);
+                api::set(&mut entry, "id", json!(id));
+                ("patches", entry)
             }
-            "comment" if text.chars().count() > limits::DNS_COMMENT_CHARS_MAX => Some(format!(
-                "is longer than {} characters together with the ownership marker",
-                limits::DNS_COMMENT_CHARS_MAX
-            )),
-            _ => None,
+            BatchItem::Delete { id } => ("deletes", json!({ "id": id })),
+        };
+        match groups.get_mut(group).and_then(Json::as_array_mut) {
+            Some(entries) => entries.push(entry),
+            None => api::set(&mut groups, group, json!([entry])),
         }
     }
+    Call::post(&["zones", &place.zone, "dns_records", "batch"], groups)
+}
 
-    fn attrs(&self) -> &'static [Attr] {
-        ATTRS
-    }
-
-    fn renames(&self) -> bool {
-        true
-    }
-
-    fn bears_marker(&self) -> bool {
-        true
-    }
-
-    fn listing(&self, place: &Place) -> Option<Listing> {
-        Some(Listing {
-            call: Call::get(&["zones", &place.zone, "dns_records"]),
-            paging: Paging::Numbered { per_page: 5_000 },
+/// The order inside a group is documented nowhere: what was changed is known by its identifier,
+/// what was made by its name, and among namesakes by its content.
+fn batch_answer(items: &[BatchItem], result: &Json) -> Vec<Option<Observed>> {
+    let group = |name: &str| -> Vec<Observed> {
+        let entries = result.get(name).and_then(Json::as_array).into_iter().flatten();
+        entries.filter_map(|entry| Dns.observe(entry)).collect()
+    };
+    let (mut posts, mut patches) = (group("posts"), group("patches"));
+    items
+        .iter()
+        .map(|item| match item {
+            BatchItem::Create(wanted) => take(&mut posts, |seen| made_of(wanted, seen))
+                .or_else(|| take(&mut posts, |seen| same_name(&Dns, &name_of(wanted), &seen.name))),
+            BatchItem::Update { id, .. } => take(&mut patches, |seen| seen.id == *id),
+            BatchItem::Delete { .. } => None,
         })
-    }
-
-    fn observe(&self, item: &Json) -> Option<Observed> {
-        if is_read_only(item) {
-            return None;
-        }
-        let record_type = api::text(item, "type")?;
-        let host = api::text(item, "name")?;
-        let comment = api::text(item, "comment");
-        let mut fields = BTreeMap::from([
-            ("type".to_owned(), json!(record_type)),
-            ("name".to_owned(), json!(host)),
-            ("comment".to_owned(), json!(comment)),
-        ]);
-        for field in ["content", "proxied", "ttl", "priority"] {
-            if let Some(value) = item.get(field) {
-                fields.insert(field.to_owned(), value.clone());
-            }
-        }
-        Some(Observed {
-            id: api::text(item, "id")?,
-            name: key(&record_type, &host),
-            fields,
-            comment,
-            token: None,
-        })
-    }
-
-    fn held(&self, item: &Json) -> Option<Held> {
-        let meta = item.get("meta").filter(|_| is_read_only(item))?;
-        let (by, help) = if meta.get("origin_worker_id").is_some() {
-            (
-                "a Worker's custom domain",
-                "take that domain from its Worker first, in the spec or the account that has it, or \
-                 choose another name",
-            )
-        } else if meta.get("email_routing").is_some() {
-            ("Email Routing", "turn off Email Routing for that name first, or choose another name")
-        } else {
-            ("another product", "remove it from that product first, or choose another name")
-        };
-        let name = key(&api::text(item, "type")?, &api::text(item, "name")?);
-        Some(Held { id: api::text(item, "id")?, name, by, help })
-    }
-
-    fn holds_host(&self, name: &str) -> Option<String> {
-        let (record_type, host) = name.split_once(' ').unwrap_or(("A", name));
-        is_address(&record_type.to_ascii_uppercase()).then(|| normal::host(host))
-    }
-
-    fn key<'n>(&self, name: &'n str) -> Cow<'n, str> {
-        match name.split_once(' ') {
-            Some((record_type, host)) => {
-                key(&record_type.to_ascii_uppercase(), &normal::host(host)).into()
-            }
-            None => name.into(),
-        }
-    }
-
-    fn collides(&self, wanted: &str, found: &str) -> bool {
-        let (wanted, found) = (self.key(wanted), self.key(found));
-        let (Some((a, host)), Some((b, other))) = (wanted.split_once(' '), found.split_once(' '))
-        else {
-            return wanted == found;
-        };
-        let one_alone = a == "CNAME" || b == "CNAME";
-        host == other && (a == b || (one_alone && is_address(a) && is_address(b)))
-    }
-
-    fn create(&self, place: &Place, wanted: &Wanted) -> Call {
-        Call::post(&["zones", &place.zone, "dns_records"], whole(wanted))
-    }
-
-    fn update(&self, place: &Place, id: &str, wanted: &Wanted, _changed: &[String]) -> Call {
-        Call::patch(&["zones", &place.zone, "dns_records", id], set(wanted))
-    }
-
-    fn delete(&self, place: &Place, id: &str) -> Option<Call> {
-        Some(Call::delete(&["zones", &place.zone, "dns_records", id]))
-    }
-
-    fn batch(&self, place: &Place, items: &[BatchItem]) -> Option<Call> {
-        let mut groups = json!({});
-        for item in items {
-            let (group, entry) = match item {
-                BatchItem::Create(wanted) => ("posts", whole(wanted)),
-                BatchItem::Update { id, wanted } => {
-                    let mut entry = set(wanted);
-                    api::set(&mut entry, "id", json!(id));
-                    ("patches", entry)
-                }
-                BatchItem::Delete { id } => ("deletes", json!({ "id": id })),
-            };
-            match groups.get_mut(group).and_then(Json::as_array_mut) {
-                Some(entries) => entries.push(entry),
-                None => api::set(&mut groups, group, json!([entry])),
-            }
-        }
-        Some(Call::post(&["zones", &place.zone, "dns_records", "batch"], groups))
-    }
-
-    fn batch_items_max(&self) -> usize {
-        limits::DNS_BATCH_OPS_MAX
-    }
-
-    /// The order inside a group is documented nowhere: what was changed is known by its identifier,
-    /// what was made by its name, and among namesakes by its content.
-    fn batch_answer(&self, items: &[BatchItem], result: &Json) -> Vec<Option<Observed>> {
-        let group = |name: &str| -> Vec<Observed> {
-            let entries = result.get(name).and_then(Json::as_array).into_iter().flatten();
-            entries.filter_map(|entry| self.observe(entry)).collect()
-        };
-        let (mut posts, mut patches) = (group("posts"), group("patches"));
-        items
-            .iter()
-            .map(|item| match item {
-                BatchItem::Create(wanted) => take(&mut posts, |seen| made_of(wanted, seen))
-                    .or_else(|| {
-                        take(&mut posts, |seen| same_name(self, &name_of(wanted), &seen.name))
-                    }),
-                BatchItem::Update { id, .. } => take(&mut patches, |seen| seen.id == *id),
-                BatchItem::Delete { .. } => None,
-            })
-            .collect()
-    }
-
-    fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
-        if failure.has(&[81053, 81054, 81057, 81058]) {
-            return Some(Meaning::Exists);
-        }
-        failure.has(&[81044]).then_some(Meaning::NotFound)
-    }
+        .collect()
 }
 
 /// What the spec sets. A patch leaves the rest as it is, such as a TTL set by somebody else. No
@@ -535,15 +517,15 @@ mod tests {
             (json!({ "read_only": true }), "another product"),
         ] {
             assert_eq!(Dns.observe(&item(meta.clone())), None);
-            let held = Dns.held(&item(meta)).unwrap();
+            let held = held(&item(meta)).unwrap();
             assert_eq!((&*held.id, &*held.name, held.by), ("r", "AAAA A.x.", by));
-            assert_eq!(Dns.holds_host(&held.name).as_deref(), Some("a.x"));
+            assert_eq!(host_of(&held.name).as_deref(), Some("a.x"));
         }
         for meta in [json!({}), json!({ "read_only": false }), json!(null)] {
             assert!(Dns.observe(&item(meta.clone())).is_some());
-            assert_eq!(Dns.held(&item(meta)), None);
+            assert_eq!(held(&item(meta)), None);
         }
-        assert_eq!(Dns.holds_host("TXT a.x"), None);
+        assert_eq!(host_of("TXT a.x"), None);
     }
 
     #[test]
@@ -561,7 +543,7 @@ mod tests {
             BatchItem::Create(wanted("a", "\"two\"")),
             BatchItem::Create(wanted("c", "sent")),
         ];
-        let call = Dns.batch(&Place { zone: "z".into(), ..Place::default() }, &items).unwrap();
+        let call = batch(&Place { zone: "z".into(), ..Place::default() }, &items);
         let mut body = call.body.unwrap();
         assert_eq!(body["deletes"], json!([{ "id": "gone" }]));
         body["posts"] = json!([
@@ -569,7 +551,7 @@ mod tests {
             { "id": "new-two", "name": "A", "type": "TXT", "content": "two" },
             { "id": "new-one", "name": "A", "type": "TXT", "content": "\"one\"" },
         ]);
-        let answer = Dns.batch_answer(&items, &body);
+        let answer = batch_answer(&items, &body);
         let ids: Vec<_> = answer.iter().map(|seen| seen.as_ref().map(|seen| &*seen.id)).collect();
         assert_eq!(ids, [Some("new-one"), None, Some("u"), Some("new-two"), Some("new-c")]);
     }
@@ -603,7 +585,7 @@ mod tests {
             assert_eq!(ttl(Dns.create(&place, &wanted)), created);
             assert_eq!(ttl(Dns.update(&place, "id", &wanted, &["content".into()])), updated);
             let item = BatchItem::Update { id: "id".into(), wanted };
-            let batch = Dns.batch(&place, &[item]).unwrap().body.unwrap();
+            let batch = batch(&place, &[item]).body.unwrap();
             assert_eq!(batch["patches"][0].get("ttl").cloned(), updated);
         }
     }

@@ -7,11 +7,16 @@
 
 pub mod account;
 mod api;
+mod attr;
+mod bindable;
 mod connection_url;
 pub mod cron;
 mod d1;
+mod database;
 mod dns;
 mod dns_rules;
+mod errors;
+mod facts;
 mod form;
 mod hyperdrive;
 mod hyperdrive_grammar;
@@ -24,6 +29,7 @@ mod queue;
 mod queue_consumer;
 mod r2;
 mod registry;
+mod resource;
 mod skip;
 mod sql;
 mod tunnel;
@@ -38,26 +44,17 @@ mod worker_objects;
 mod worker_route;
 
 pub use api::{Answer, ApiFailure, ApiMessage, Call, PageInfo, read_answer};
-pub use d1::D1;
-pub use dns::Dns;
+pub use attr::{Attr, Mutability};
+pub use bindable::{Bindable, Entry, bindables};
+pub use database::{Database, SqlMistake};
+pub use errors::{Codes, Errors, Meaning, classify, general};
+pub use facts::{Batch, Contents, Facts, Hosts, MarkerOf, Objection, OfParent, Review, Whole};
 pub use form::FormPart;
-pub use hyperdrive::Hyperdrive;
-pub use kind::{
-    Attr, BatchItem, Database, Fields, Held, Kind, Listing, Meaning, Mutability, Objection,
-    Observed, Paging, Place, SqlMistake, Wanted, classify, general,
-};
-pub use kv::{CLAIM_TITLE, Kv};
+pub use kind::{Declared, Kind};
+pub use kv::CLAIM_TITLE;
 pub use lower::Lower;
 pub use normal::{Form, Normal, Spelling, Writer, form, same, same_name};
 pub use parts::{MARKER, NameProblem, NameRule, SCRIPT_NAME, is_marked};
-pub use queue::Queue;
-pub use queue_consumer::QueueConsumer;
-pub use r2::R2;
-pub use registry::{kind, registry};
-pub use tunnel::Tunnel;
-pub use tunnel_config::TunnelConfig;
+pub use registry::{declared, kind, registry};
+pub use resource::{BatchItem, Fields, Held, Listing, Observed, Paging, Place, Wanted};
 pub use upload::{Module, Upload, size_text};
-pub use worker::Worker;
-pub use worker_crons::WorkerCrons;
-pub use worker_domain::WorkerDomain;
-pub use worker_route::WorkerRoute;

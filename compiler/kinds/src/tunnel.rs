@@ -15,15 +15,15 @@ use envc_syntax::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Observed, Paging, Place, Wanted, api,
-    dns,
-    parts::{self, ID_PROP, NAME_PROP, NameRule, managed},
+    Call, Codes, Declared, Errors, Facts, Kind, Listing, Lower, NameRule, Observed, Paging, Place,
+    Wanted, api, dns,
+    parts::{self, ID_PROP, NAME_PROP, managed},
     tunnel_service,
 };
 
 /// The kind.
 #[derive(Debug)]
-pub struct Tunnel;
+pub(crate) struct Tunnel;
 
 static NAME: NameRule = NameRule { max: 100, ..parts::PRINTABLE };
 
@@ -73,21 +73,64 @@ static EXISTING: NodeRule = NodeRule {
     ..parts::EXISTING
 };
 
+static FACTS: Facts = Facts {
+    renames: true,
+    never_replaced: "its name is all that can be set, and changes in place",
+    before_delete: Some(connections),
+    token: Some(token),
+    ..Facts::of(
+        KindId::Tunnel,
+        "tunnel",
+        "Cloudflare Tunnel Write",
+        &[],
+        Errors { in_use: &[1022], ..Errors::of(Codes::Any(&[1013]), Codes::Any(&[1002])) },
+    )
+};
+
 impl Kind for Tunnel {
-    fn id(&self) -> KindId {
-        KindId::Tunnel
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn noun(&self) -> &'static str {
-        "tunnel"
+    fn listing(&self, place: &Place) -> Option<Listing> {
+        Some(Listing {
+            call: Call::get(&["accounts", &place.account, "cfd_tunnel"])
+                .query("is_deleted", "false"),
+            paging: Paging::Numbered { per_page: 1_000 },
+        })
     }
 
-    fn permission(&self) -> &'static str {
-        "Cloudflare Tunnel Write"
+    fn observe(&self, item: &Json) -> Option<Observed> {
+        if item.get("deleted_at").is_some_and(|at| !at.is_null()) {
+            return None;
+        }
+        Some(Observed {
+            id: api::text(item, "id")?,
+            name: api::text(item, "name")?,
+            token: api::secret(item, "token"),
+            ..Observed::default()
+        })
     }
 
-    fn grammar(&self) -> Option<&'static NodeRule> {
-        Some(&GRAMMAR)
+    fn create(&self, place: &Place, wanted: &Wanted) -> Call {
+        Call::post(
+            &["accounts", &place.account, "cfd_tunnel"],
+            json!({ "name": wanted.name, "config_src": "cloudflare" }),
+        )
+    }
+
+    fn update(&self, place: &Place, id: &str, wanted: &Wanted, _changed: &[String]) -> Call {
+        Call::patch(&["accounts", &place.account, "cfd_tunnel", id], json!({ "name": wanted.name }))
+    }
+
+    fn delete(&self, place: &Place, id: &str) -> Option<Call> {
+        Some(Call::delete(&["accounts", &place.account, "cfd_tunnel", id]))
+    }
+}
+
+impl Declared for Tunnel {
+    fn grammar(&self) -> &'static NodeRule {
+        &GRAMMAR
     }
 
     fn outputs(&self) -> &'static [(&'static str, Output)] {
@@ -147,67 +190,15 @@ impl Kind for Tunnel {
         all.insert(0, tunnel);
         all
     }
+}
 
-    fn attrs(&self) -> &'static [Attr] {
-        &[]
-    }
+/// Ends all connections, so that the tunnel can be deleted.
+fn connections(place: &Place, id: &str) -> Call {
+    Call::delete(&["accounts", &place.account, "cfd_tunnel", id, "connections"])
+}
 
-    fn renames(&self) -> bool {
-        true
-    }
-
-    fn listing(&self, place: &Place) -> Option<Listing> {
-        Some(Listing {
-            call: Call::get(&["accounts", &place.account, "cfd_tunnel"])
-                .query("is_deleted", "false"),
-            paging: Paging::Numbered { per_page: 1_000 },
-        })
-    }
-
-    fn observe(&self, item: &Json) -> Option<Observed> {
-        if item.get("deleted_at").is_some_and(|at| !at.is_null()) {
-            return None;
-        }
-        Some(Observed {
-            id: api::text(item, "id")?,
-            name: api::text(item, "name")?,
-            token: api::secret(item, "token"),
-            ..Observed::default()
-        })
-    }
-
-    fn create(&self, place: &Place, wanted: &Wanted) -> Call {
-        Call::post(
-            &["accounts", &place.account, "cfd_tunnel"],
-            json!({ "name": wanted.name, "config_src": "cloudflare" }),
-        )
-    }
-
-    fn update(&self, place: &Place, id: &str, wanted: &Wanted, _changed: &[String]) -> Call {
-        Call::patch(&["accounts", &place.account, "cfd_tunnel", id], json!({ "name": wanted.name }))
-    }
-
-    fn before_delete(&self, place: &Place, id: &str) -> Option<Call> {
-        Some(Call::delete(&["accounts", &place.account, "cfd_tunnel", id, "connections"]))
-    }
-
-    fn delete(&self, place: &Place, id: &str) -> Option<Call> {
-        Some(Call::delete(&["accounts", &place.account, "cfd_tunnel", id]))
-    }
-
-    fn token(&self, place: &Place, id: &str) -> Option<Call> {
-        Some(Call::get(&["accounts", &place.account, "cfd_tunnel", id, "token"]))
-    }
-
-    fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
-        if failure.has(&[1013]) {
-            return Some(Meaning::Exists);
-        }
-        if failure.has(&[1022]) {
-            return Some(Meaning::InUse);
-        }
-        failure.has(&[1002]).then_some(Meaning::NotFound)
-    }
+fn token(place: &Place, id: &str) -> Call {
+    Call::get(&["accounts", &place.account, "cfd_tunnel", id, "token"])
 }
 
 /// The proxied CNAME of an ingress. Traffic flows only through the proxy, so it is not optional.

@@ -15,20 +15,19 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Desired, KindId, Value};
-use envc_syntax::Node;
+use envc_core::KindId;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, Call, Fields, FormPart, Kind, Listing, Lower, Meaning, Mutability, Normal,
-    Objection, Observed, Paging, Place, Wanted, api,
+    ApiFailure, Attr, Call, Codes, Errors, Facts, FormPart, Kind, Listing, MarkerOf, Meaning,
+    Mutability, Normal, Observed, Paging, Place, Review, Wanted, api,
     normal::{self, spelt, told},
     worker_objects as objects,
 };
 
 /// The kind.
 #[derive(Debug)]
-pub struct Worker;
+pub(crate) struct Worker;
 
 /// Begins the tag that says what code the script has.
 const CODE_TAG: &str = "envc-code:";
@@ -102,60 +101,37 @@ static ATTRS: &[Attr] = &[
     in_place(MARKER, &[], Normal::One("a text that envc makes")),
     Attr {
         name: "etag",
-        mutability: Mutability::Witness,
+        mutability: Mutability::ServerAssigned,
         samples: &[],
         normal: Normal::One("a text that the API makes"),
     },
 ];
 
+static FACTS: Facts = Facts {
+    writes_whole: true,
+    changes_from: &[objects::TAG],
+    runs_code: true,
+    needs_code: true, // the class of another script's Durable Objects
+    marker: Some(MarkerOf::Call { hint: marker_hint, call: settings, read: marker_in }),
+    review: Some(Review { data_loss: objects::data_loss, objection: objects::objection }),
+    ..Facts::of(
+        KindId::Worker,
+        "Worker",
+        "Workers Scripts Write",
+        ATTRS,
+        Errors {
+            in_use: &[10064, 10142],
+            ..Errors::of(
+                Codes::Never("an upload replaces what is there"),
+                Codes::Any(&[10007, 10090, 10092]),
+            )
+        },
+    )
+};
+
 impl Kind for Worker {
-    fn id(&self) -> KindId {
-        KindId::Worker
-    }
-
-    fn noun(&self) -> &'static str {
-        "Worker"
-    }
-
-    fn permission(&self) -> &'static str {
-        "Workers Scripts Write"
-    }
-
-    fn loses(&self, seen: &Fields<Json>, wanted: Option<&Fields<Value>>) -> Vec<String> {
-        objects::loses(seen, wanted)
-    }
-
-    fn objection(&self, seen: &Fields<Json>, wanted: &Fields<Value>) -> Option<Objection> {
-        objects::objection(seen, wanted)
-    }
-
-    fn changes_from(&self) -> &'static [&'static str] {
-        &[objects::TAG]
-    }
-
-    fn writes_whole(&self) -> bool {
-        true
-    }
-
-    fn stands_alone(&self, _node: &Node) -> bool {
-        true
-    }
-
-    fn lower(&self, _node: &Node, _cx: &mut dyn Lower) -> Vec<Desired> {
-        Vec::new() // only some are deployed by envc: the spec's own code knows which
-    }
-
-    fn attrs(&self) -> &'static [Attr] {
-        ATTRS
-    }
-
-    fn runs_code(&self) -> bool {
-        true
-    }
-
-    /// The class of another script's Durable Objects.
-    fn needs_code(&self) -> bool {
-        true
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
     fn listing(&self, place: &Place) -> Option<Listing> {
@@ -197,28 +173,6 @@ impl Kind for Worker {
         Some(Observed { name: id.clone(), id, fields, comment: None, token: None })
     }
 
-    fn bears_marker(&self) -> bool {
-        true
-    }
-
-    fn marker_hint<'o>(&self, seen: &'o Observed) -> Option<&'o str> {
-        seen.fields.get(MARKER).and_then(Json::as_str)
-    }
-
-    fn marker_call(&self, place: &Place, id: &str) -> Option<Call> {
-        Some(Call::get(&scripts(&place.account, &[id, "settings"])))
-    }
-
-    fn marker_in(&self, result: &Json) -> Option<String> {
-        let bindings = result.get("bindings").and_then(Json::as_array)?;
-        let ours = |binding: &&Json| {
-            let is =
-                |key: &str, value: &str| binding.get(key).and_then(Json::as_str) == Some(value);
-            is("name", MARKER_VARIABLE) && is("type", "plain_text")
-        };
-        api::text(bindings.iter().find(ours)?, "text")
-    }
-
     fn create(&self, place: &Place, wanted: &Wanted) -> Call {
         put(place, wanted, Some(&Json::Null))
     }
@@ -235,23 +189,42 @@ impl Kind for Worker {
         if failure.has(&[10079]) {
             return Some(Meaning::Moved);
         }
-        if failure.has(&[10064, 10142]) {
-            // Of an upload it says that a class with objects is not exported any more.
-            let upload = call.method == http::Method::PUT;
-            return Some(if upload { Meaning::Refused } else { Meaning::InUse });
+        let meaning = FACTS.errors.meaning(failure);
+        if call.method != http::Method::PUT {
+            return meaning;
         }
-        let missing = failure.has(&[10007, 10090, 10092]);
-        if call.method == http::Method::PUT {
+        meaning.map(|meaning| match meaning {
+            // A class with objects is not exported any more.
+            Meaning::InUse => Meaning::Refused,
             // The first upload of a script may not find it for a moment.
-            return missing.then_some(Meaning::Transient);
-        }
-        missing.then_some(Meaning::NotFound)
+            Meaning::NotFound => Meaning::Transient,
+            other => other,
+        })
     }
 }
 
 /// The path of the scripts, or of one.
 pub(crate) fn scripts<'a>(account: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
     [&["accounts", account, "workers", "scripts"], rest].concat()
+}
+
+fn settings(place: &Place, id: &str) -> Call {
+    Call::get(&scripts(&place.account, &[id, "settings"]))
+}
+
+/// The tag, which says where to look and proves nothing.
+fn marker_hint(seen: &Observed) -> Option<&str> {
+    seen.fields.get(MARKER).and_then(Json::as_str)
+}
+
+/// The marker in a script's settings.
+fn marker_in(result: &Json) -> Option<String> {
+    let bindings = result.get("bindings").and_then(Json::as_array)?;
+    let ours = |binding: &&Json| {
+        let is = |key: &str, value: &str| binding.get(key).and_then(Json::as_str) == Some(value);
+        is("name", MARKER_VARIABLE) && is("type", "plain_text")
+    };
+    api::text(bindings.iter().find(ours)?, "text")
 }
 
 /// The upload. `from` is the deployed migration, where migrations are to be sent.
@@ -449,7 +422,7 @@ mod tests {
 
     #[test]
     fn the_marker_is_a_plain_variable_of_the_settings() {
-        let of = |bindings: Json| Worker.marker_in(&json!({ "bindings": bindings }));
+        let of = |bindings: Json| marker_in(&json!({ "bindings": bindings }));
         let marker = json!({ "type": "plain_text", "name": "ENVC", "text": "envc:shop/e/web" });
         assert_eq!(of(json!([{ "name": "A" }, marker])).as_deref(), Some("envc:shop/e/web"));
         for other in [
@@ -469,13 +442,13 @@ mod tests {
             "tags": ["cf:service=x", "envc:shop/e/edge", "envc-code:0a"], "migration_tag": "v2",
         });
         let seen = Worker.observe(&item).unwrap();
-        assert_eq!(Worker.marker_hint(&seen), Some("envc:shop/e/edge"));
+        assert_eq!(marker_hint(&seen), Some("envc:shop/e/edge"));
         assert_eq!(seen.comment, None, "a tag proves nothing");
         assert_eq!(seen.fields["code"], json!("0a"));
         assert_eq!(seen.fields["etag"], json!("e1"));
         for tags in [json!(null), json!([]), json!(["other"])] {
             let seen = Worker.observe(&json!({ "id": "x", "tags": tags })).unwrap();
-            assert_eq!((Worker.marker_hint(&seen), &seen.fields["code"]), (None, &Json::Null));
+            assert_eq!((marker_hint(&seen), &seen.fields["code"]), (None, &Json::Null));
         }
         let bare = Worker.observe(&json!({ "id": "x" })).unwrap();
         assert!(!bare.fields.contains_key("code"), "a list that tells no tags says nothing");

@@ -45,7 +45,7 @@ pub fn needed_inputs(env: &Environment) -> BTreeMap<Input, BTreeSet<String>> {
     }
     for desired in env.resources.values().filter(|desired| desired.is_managed()) {
         // What another node makes was told at that node.
-        let made = kind(desired.address.kind()).grammar().is_none();
+        let made = kind(desired.address.kind()).declared().is_none();
         for (field, value) in &desired.fields {
             let place = format!("`{field}` of {}", desired.address);
             value.each_text(&mut |text| add(text, &place, made));

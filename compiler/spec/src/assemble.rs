@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use envc_core::{Address, Desired, Diagnostic, KindId, Text, parse_duration_s};
-use envc_kinds::kind;
+use envc_kinds::declared;
 use envc_syntax::{Node, Scalar};
 
 use crate::{
@@ -88,10 +88,11 @@ impl<'a> Scope<'a> {
         let mut out: Vec<Desired> = Vec::new();
         for node in merged.nodes() {
             let Some(id) = KindId::parse(&node.name.value) else { continue };
+            let Some(kind) = declared(id) else { continue };
             self.only_existing_by_id(node);
             let label = node.label().unwrap_or_default();
             let known = existing.get(id.as_str(), label);
-            for mut desired in kind(id).lower(node, &mut Lowering { scope: self, existing }) {
+            for mut desired in kind.lower(node, &mut Lowering { scope: self, existing }) {
                 let main = desired.address.kind() == id;
                 match known {
                     Some(known) if main => desired.mode = known.mode(),

@@ -161,7 +161,7 @@ fn clean(path: &str) -> String {
 pub(crate) fn declared<'d>(
     all: impl Iterator<Item = &'d Desired>,
 ) -> impl Iterator<Item = &'d Desired> {
-    all.filter(|desired| kind(desired.address.kind()).grammar().is_some())
+    all.filter(|desired| kind(desired.address.kind()).declared().is_some())
 }
 
 /// Reports resources of one kind that have one physical name.

@@ -350,7 +350,9 @@ fn a_short_form_takes_the_projects_place() {
 #[test]
 fn a_name_at_its_kinds_limit_passes_and_one_more_is_refused_with_the_sum() {
     for kind in envc_kinds::registry() {
-        let (Some(rule), Some(_)) = (kind.name_rule(), kind.grammar()) else { continue };
+        let Some(rule) = kind.declared().and_then(envc_kinds::Declared::name_rule) else {
+            continue;
+        };
         let word = kind.id().as_str();
         // The longest ID: 20 of the branch and 11 of `unique`.
         let label_max = rule.max - "p--".len() - "--".len() - 31;

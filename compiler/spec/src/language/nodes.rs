@@ -284,7 +284,7 @@ fn property(prop: &PropRule, kind: Option<&dyn Kind>) -> PropertyDoc {
         Some(Omitted::Words(words)) => (None, Some(words)),
         None => (None, None),
     };
-    let attrs = kind.map(Kind::attrs).unwrap_or_default();
+    let attrs = kind.map(<dyn Kind>::attrs).unwrap_or_default();
     let attr = attrs.iter().find(|attr| attr.name == prop.name).map(|attr| attr.mutability);
     // A physical name is no attribute: the kind says whether it can change.
     let attr = attr.or_else(|| {
@@ -298,7 +298,7 @@ fn property(prop: &PropRule, kind: Option<&dyn Kind>) -> PropertyDoc {
         default,
         otherwise,
         change: attr.map(|mutability| match mutability {
-            Mutability::InPlace | Mutability::WriteOnly | Mutability::Witness => "in_place",
+            Mutability::InPlace | Mutability::WriteOnly | Mutability::ServerAssigned => "in_place",
             Mutability::Replace => "replace",
             Mutability::CreateOnly => "create_only",
         }),
