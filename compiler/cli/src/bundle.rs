@@ -18,8 +18,8 @@ use envc_core::{
     Address, KindId, Value,
     limits::{WORKER_BYTES_MAX, WORKER_GZIP_BYTES_MAX, WORKER_MODULES_MAX},
 };
+use envc_kinds::{Deploy, Worker};
 use envc_kinds::{Module, Upload, size_text};
-use envc_spec::{Deploy, Worker};
 use flate2::{Compression, write::GzEncoder};
 
 use crate::{error::CommandError, fsio, out_dir, session::Session};

@@ -186,6 +186,10 @@ impl Declared for D1 {
         &GRAMMAR
     }
 
+    fn sample(&self) -> &'static str {
+        "d1 \"x\""
+    }
+
     fn outputs(&self) -> &'static [(&'static str, Output)] {
         &[("id", Output::Id), ("name", Output::Name)]
     }

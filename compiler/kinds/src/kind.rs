@@ -70,6 +70,14 @@ pub trait Declared: Kind {
     /// The node.
     fn grammar(&self) -> &'static NodeRule;
 
+    /// The shortest such node that needs no other one, called `x`: tests make their specs of it.
+    fn sample(&self) -> &'static str;
+
+    /// The chapter of the reference that tells of it.
+    fn chapter(&self) -> &'static str {
+        "Resources"
+    }
+
     /// Its row inside `existing`; none for what nothing can be bound to.
     fn existing(&self) -> Option<&'static NodeRule> {
         None
@@ -101,6 +109,12 @@ pub trait Declared: Kind {
     /// warning for the node, with a code of `envc::lint`.
     fn lint(&self, _desired: &Desired) -> Option<fn(&Node) -> Diagnostic> {
         None
+    }
+
+    /// True for a kind that is made of others: its node is lowered after theirs, and [`Lower`] tells
+    /// them.
+    fn after_others(&self) -> bool {
+        false
     }
 
     /// Turns its node into desired resources: its own and those that live with it.

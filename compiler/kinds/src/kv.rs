@@ -112,6 +112,10 @@ impl Declared for Kv {
         &GRAMMAR
     }
 
+    fn sample(&self) -> &'static str {
+        "kv \"x\""
+    }
+
     fn outputs(&self) -> &'static [(&'static str, Output)] {
         // The API calls a namespace's name its title.
         &[("id", Output::Id), ("name", Output::Name), ("title", Output::Name)]

@@ -157,6 +157,10 @@ impl Declared for R2 {
         &GRAMMAR
     }
 
+    fn sample(&self) -> &'static str {
+        "r2 \"x\""
+    }
+
     fn outputs(&self) -> &'static [(&'static str, Output)] {
         &[("name", Output::Name)]
     }

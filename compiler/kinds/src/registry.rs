@@ -37,13 +37,13 @@ registry! {
     Queue = node crate::queue::Queue,
     Hyperdrive = node crate::hyperdrive::Hyperdrive,
     Tunnel = node crate::tunnel::Tunnel,
-    TunnelConfig = part crate::tunnel_config::TunnelConfig,
+    TunnelConfig = part crate::tunnel::TunnelConfig,
     Dns = node crate::dns::Dns,
-    Worker = part crate::worker::Worker,
-    WorkerCrons = part crate::worker_crons::WorkerCrons,
-    WorkerRoute = part crate::worker_route::WorkerRoute,
-    WorkerDomain = part crate::worker_domain::WorkerDomain,
-    QueueConsumer = part crate::queue_consumer::QueueConsumer,
+    Worker = node crate::worker::WorkerScript,
+    WorkerCrons = part crate::worker::WorkerCrons,
+    WorkerRoute = part crate::worker::WorkerRoute,
+    WorkerDomain = part crate::worker::WorkerDomain,
+    QueueConsumer = part crate::queue::QueueConsumer,
 }
 
 /// All kinds, in the order in which people read them.

@@ -5,7 +5,6 @@ mod allow;
 mod environment;
 mod files;
 mod project;
-mod worker;
 
 use std::collections::BTreeMap;
 
@@ -14,7 +13,6 @@ use envc_syntax::rule::{EMPTY, NodeRule, Repeat};
 
 pub(crate) use allow::ALLOW;
 pub(crate) use environment::IDENTITY_WORD;
-pub(crate) use worker::BIND;
 
 /// Rules by the name of their node.
 pub(crate) type RuleSet = BTreeMap<&'static str, &'static NodeRule>;
@@ -55,7 +53,6 @@ const NAMED: &[&NodeRule] = &[
     &files::FILE,
     &files::PORT,
     &files::RUN,
-    &worker::WORKER,
 ];
 
 impl Grammar {

@@ -1,7 +1,6 @@
 //! Names, limits and codes.
 
 use envc_core::limits;
-use envc_kinds::SCRIPT_NAME;
 use serde::Serialize;
 
 use crate::{codes, lint, names, refs, suggest::nearest};
@@ -59,12 +58,6 @@ pub(super) fn names() -> Vec<Naming> {
             chars: "lower-case letters, digits, - and _ between dots, 63 at the most; the first part may be *",
             min: 1,
             max: names::HOST_CHARS_MAX,
-        },
-        Naming {
-            of: "Worker's script".into(),
-            chars: SCRIPT_NAME.chars,
-            min: SCRIPT_NAME.min,
-            max: SCRIPT_NAME.max,
         },
     ];
     out.extend(envc_kinds::registry().iter().filter_map(|kind| {

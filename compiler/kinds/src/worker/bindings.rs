@@ -3,7 +3,6 @@
 use envc_core::{Text, Value};
 
 use crate::bindable::binding;
-pub use crate::bindable::to_resource;
 
 /// A plain variable.
 pub fn plain_text(name: &str, text: &Text) -> Value {

@@ -5,6 +5,9 @@
 //! tunnel with live connections cannot be deleted (1022), so they are cleaned first.
 //! Source: Cloudflare's OpenAPI document and cloudflared's own client, checked November 2026.
 
+mod config;
+mod service;
+
 use std::collections::BTreeMap;
 
 use envc_core::{Address, Desired, KindId, Mode, Output, Part, Text, Value};
@@ -18,8 +21,9 @@ use crate::{
     Call, Codes, Declared, Errors, Facts, Kind, Listing, Lower, NameRule, Observed, Paging, Place,
     Wanted, api, dns,
     parts::{self, ID_PROP, NAME_PROP, managed},
-    tunnel_service,
 };
+
+pub(crate) use config::TunnelConfig;
 
 /// The kind.
 #[derive(Debug)]
@@ -133,6 +137,10 @@ impl Declared for Tunnel {
         &GRAMMAR
     }
 
+    fn sample(&self) -> &'static str {
+        "tunnel \"x\" { ingress \"x\" host=\"tunnel-{env}\" service=\"http://localhost\" }"
+    }
+
     fn outputs(&self) -> &'static [(&'static str, Output)] {
         &[("id", Output::Id), ("name", Output::Name), ("token", Output::Token)]
     }
@@ -160,7 +168,7 @@ impl Declared for Tunnel {
             };
             let Some(hostname) = cx.host(host) else { continue };
             let service_text = cx.text(service);
-            tunnel_service::check(service, cx);
+            service::check(service, cx);
             let mut rule = BTreeMap::from([
                 ("hostname".to_owned(), Value::text(hostname.clone())),
                 ("service".to_owned(), Value::Text(service_text)),

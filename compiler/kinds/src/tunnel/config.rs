@@ -9,11 +9,11 @@
 use envc_core::KindId;
 use serde_json::{Value as Json, json};
 
+use super::service;
 use crate::{
     Attr, Call, Codes, Errors, Facts, Fields, Kind, Mutability, Normal, Observed, OfParent, Place,
     Wanted, api,
     normal::{self, spelt, told},
-    tunnel_service,
 };
 
 /// The kind.
@@ -126,7 +126,7 @@ impl Kind for TunnelConfig {
         let text = |rule: &Json, key: &str| rule.get(key)?.as_str().map(str::to_owned);
         rules.iter().find_map(|rule| {
             let service = text(rule, "service")?;
-            tunnel_service::unreachable(&text(rule, "hostname").unwrap_or_default(), &service)
+            service::unreachable(&text(rule, "hostname").unwrap_or_default(), &service)
         })
     }
 

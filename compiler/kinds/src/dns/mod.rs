@@ -7,6 +7,8 @@
 //! the host of a Worker's domain takes no other address (81062).
 //! Source: Cloudflare's OpenAPI document and DNS documentation, checked November 2026.
 
+mod rules;
+
 use std::{borrow::Cow, collections::BTreeMap};
 
 use envc_core::{Address, Desired, Diagnostic, KindId, Mode, Part, Span, Text, Value, limits};
@@ -19,7 +21,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     Attr, Batch, BatchItem, Call, Codes, Declared, Errors, Facts, Fields, Held, Hosts, Kind,
     Listing, Lower, MARKER, MarkerOf, Mutability, Normal, Observed, Paging, Place, Spelling,
-    Wanted, Writer, api, dns_rules, is_marked,
+    Wanted, Writer, api, is_marked,
     normal::{self, spelt, told},
     same, same_name,
 };
@@ -249,7 +251,7 @@ impl Kind for Dns {
         let of = |field: &str| beside.get(field).and_then(Json::as_str).unwrap_or_default();
         match field {
             "content" => {
-                dns_rules::wrong(of("type"), of("name"), text).map(|what| format!("is {what}"))
+                rules::wrong(of("type"), of("name"), text).map(|what| format!("is {what}"))
             }
             "comment" if text.chars().count() > limits::DNS_COMMENT_CHARS_MAX => Some(format!(
                 "is longer than {} characters together with the ownership marker",
@@ -329,6 +331,10 @@ impl Declared for Dns {
         &GRAMMAR
     }
 
+    fn sample(&self) -> &'static str {
+        "dns \"x\" type=\"A\" name=\"dns-{env}\" content=\"192.0.2.1\""
+    }
+
     fn stands_alone(&self, _node: &Node) -> bool {
         true
     }
@@ -347,7 +353,7 @@ impl Declared for Dns {
             return Vec::new();
         };
         let Some(host) = cx.host(name) else { return Vec::new() };
-        dns_rules::check(node, kind, &host, cx);
+        rules::check(node, kind, &host, cx);
         let content = cx.text(content);
         let mut fields = BTreeMap::from([
             ("type".to_owned(), Value::text(kind)),
@@ -356,7 +362,7 @@ impl Declared for Dns {
         ]);
         let comment = comment(node, node.label().unwrap_or_default(), cx);
         fields.extend(comment.map(|comment| ("comment".to_owned(), comment)));
-        if dns_rules::can_be_proxied(kind) {
+        if rules::can_be_proxied(kind) {
             fields.insert("proxied".into(), Value::Bool(node.has_flag("proxied")));
         }
         for field in ["ttl", "priority"] {

@@ -79,7 +79,7 @@ impl Kind for QueueConsumer {
 
     /// The list of queues, which holds their consumers.
     fn listing(&self, place: &Place) -> Option<Listing> {
-        crate::queue::Queue.listing(place)
+        super::Queue.listing(place)
     }
 
     fn observe(&self, queue: &Json) -> Option<Observed> {

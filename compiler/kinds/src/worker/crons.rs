@@ -7,9 +7,10 @@
 use envc_core::KindId;
 use serde_json::{Value as Json, json};
 
+use super::cron;
 use crate::{
     Attr, Call, Codes, Errors, Facts, Kind, Mutability, Normal, Observed, OfParent, Place, Wanted,
-    api, cron, normal::spelt, worker::scripts,
+    api, normal::spelt, worker::script::scripts,
 };
 
 /// The kind.

@@ -15,19 +15,20 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::KindId;
+use envc_core::{Desired, KindId};
+use envc_syntax::{Node, rule::NodeRule};
 use serde_json::{Value as Json, json};
 
+use super::{MARKER_VARIABLE, grammar::GRAMMAR, lower, objects, read::NAME};
 use crate::{
-    ApiFailure, Attr, Call, Codes, Errors, Facts, FormPart, Kind, Listing, MarkerOf, Meaning,
-    Mutability, Normal, Observed, Paging, Place, Review, Wanted, api,
+    ApiFailure, Attr, Call, Codes, Declared, Errors, Facts, FormPart, Kind, Listing, Lower,
+    MarkerOf, Meaning, Mutability, NameRule, Normal, Observed, Paging, Place, Review, Wanted, api,
     normal::{self, spelt, told},
-    worker_objects as objects,
 };
 
 /// The kind.
 #[derive(Debug)]
-pub(crate) struct Worker;
+pub(crate) struct WorkerScript;
 
 /// Begins the tag that says what code the script has.
 const CODE_TAG: &str = "envc-code:";
@@ -40,8 +41,6 @@ const TAGS_MAX: usize = 8;
 /// Settings that no spec sets and that an upload resets: sent again as they were seen.
 const KEPT: [&str; 6] =
     ["cache_options", "limits", "logpush", "observability", "placement", "tail_consumers"];
-/// The plain variable that holds it.
-const MARKER_VARIABLE: &str = "ENVC";
 
 const fn in_place(name: &'static str, samples: &'static [&'static str], normal: Normal) -> Attr {
     Attr { name, mutability: Mutability::InPlace, samples, normal }
@@ -129,7 +128,7 @@ static FACTS: Facts = Facts {
     )
 };
 
-impl Kind for Worker {
+impl Kind for WorkerScript {
     fn facts(&self) -> &'static Facts {
         &FACTS
     }
@@ -200,6 +199,36 @@ impl Kind for Worker {
             Meaning::NotFound => Meaning::Transient,
             other => other,
         })
+    }
+}
+
+impl Declared for WorkerScript {
+    fn grammar(&self) -> &'static NodeRule {
+        &GRAMMAR
+    }
+
+    fn sample(&self) -> &'static str {
+        "worker \"x\" path=\"x\""
+    }
+
+    fn chapter(&self) -> &'static str {
+        "Workers"
+    }
+
+    fn name_rule(&self) -> Option<&'static NameRule> {
+        Some(&NAME)
+    }
+
+    fn stands_alone(&self, _node: &Node) -> bool {
+        true
+    }
+
+    fn after_others(&self) -> bool {
+        true
+    }
+
+    fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
+        lower::lower(node, cx)
     }
 }
 
@@ -345,7 +374,7 @@ mod tests {
     #[test]
     fn one_call_carries_code_bindings_secrets_tags_and_all_migrations() {
         let place = Place { account: "a".into(), ..Place::default() };
-        let call = Worker.create(&place, &wanted());
+        let call = WorkerScript.create(&place, &wanted());
         assert_eq!(call.target(), "/accounts/a/workers/scripts/shop-edge");
         assert_eq!(
             metadata(&call),
@@ -391,9 +420,12 @@ mod tests {
     fn an_update_sends_what_follows_the_deployed_migration() {
         let place = Place::default();
         let mut wanted = wanted();
-        assert_eq!(metadata(&Worker.update(&place, "x", &wanted, &[])).get("migrations"), None);
+        assert_eq!(
+            metadata(&WorkerScript.update(&place, "x", &wanted, &[])).get("migrations"),
+            None
+        );
         wanted.before.insert("migration-tag".into(), json!("v1"));
-        let sent = metadata(&Worker.update(&place, "x", &wanted, &[]));
+        let sent = metadata(&WorkerScript.update(&place, "x", &wanted, &[]));
         assert_eq!(sent["migrations"]["old_tag"], json!("v1"));
         assert_eq!(sent["migrations"]["new_tag"], json!("v2"));
         assert_eq!(sent["migrations"]["steps"].as_array().map(Vec::len), Some(1));
@@ -409,8 +441,8 @@ mod tests {
         });
         let mut wanted = wanted();
         wanted.fields.remove("compatibility-date");
-        wanted.before = Worker.observe(&item).unwrap().fields;
-        let sent = metadata(&Worker.update(&Place::default(), "x", &wanted, &[]));
+        wanted.before = WorkerScript.observe(&item).unwrap().fields;
+        let sent = metadata(&WorkerScript.update(&Place::default(), "x", &wanted, &[]));
         assert_eq!(sent["compatibility_date"], json!("2025-05-05"));
         assert_eq!(sent["tags"], json!(["envc:shop/e", "envc-code:0a", "cf:service=x"]));
         assert_eq!(sent["logpush"], json!(true));
@@ -441,16 +473,16 @@ mod tests {
             "id": "shop-edge", "etag": "e1", "compatibility_date": "2026-01-01",
             "tags": ["cf:service=x", "envc:shop/e/edge", "envc-code:0a"], "migration_tag": "v2",
         });
-        let seen = Worker.observe(&item).unwrap();
+        let seen = WorkerScript.observe(&item).unwrap();
         assert_eq!(marker_hint(&seen), Some("envc:shop/e/edge"));
         assert_eq!(seen.comment, None, "a tag proves nothing");
         assert_eq!(seen.fields["code"], json!("0a"));
         assert_eq!(seen.fields["etag"], json!("e1"));
         for tags in [json!(null), json!([]), json!(["other"])] {
-            let seen = Worker.observe(&json!({ "id": "x", "tags": tags })).unwrap();
+            let seen = WorkerScript.observe(&json!({ "id": "x", "tags": tags })).unwrap();
             assert_eq!((marker_hint(&seen), &seen.fields["code"]), (None, &Json::Null));
         }
-        let bare = Worker.observe(&json!({ "id": "x" })).unwrap();
+        let bare = WorkerScript.observe(&json!({ "id": "x" })).unwrap();
         assert!(!bare.fields.contains_key("code"), "a list that tells no tags says nothing");
     }
 }

@@ -5,6 +5,8 @@
 //! names as dead letter queue cannot be deleted before that consumer is (11005).
 //! Source: Cloudflare's OpenAPI document and Queues documentation, checked November 2026.
 
+mod consumer;
+
 use envc_core::{Desired, KindId, Output, Value};
 use envc_syntax::{
     Node,
@@ -17,6 +19,8 @@ use crate::{
     NameRule, Normal, Observed, Paging, Place, Wanted, api,
     parts::{self, ID_PROP, NAME_PROP, managed},
 };
+
+pub(crate) use consumer::QueueConsumer;
 
 /// The kind.
 #[derive(Debug)]
@@ -158,6 +162,10 @@ impl Kind for Queue {
 impl Declared for Queue {
     fn grammar(&self) -> &'static NodeRule {
         &GRAMMAR
+    }
+
+    fn sample(&self) -> &'static str {
+        "queue \"x\""
     }
 
     fn outputs(&self) -> &'static [(&'static str, Output)] {

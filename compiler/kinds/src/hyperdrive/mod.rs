@@ -16,6 +16,9 @@
 //! Source: Cloudflare's OpenAPI document, its Hyperdrive documentation and SDKs, checked November
 //! 2026.
 
+mod grammar;
+mod url;
+
 use std::collections::BTreeMap;
 
 use envc_core::{Desired, Diagnostic, KindId, Output, Secret, Value};
@@ -25,10 +28,10 @@ use envc_syntax::{
 };
 use serde_json::{Value as Json, json};
 
+use self::grammar::{CACHING, MTLS, ORIGIN};
 use crate::{
     Attr, Bindable, Call, Codes, Declared, Entry, Errors, Facts, Fields, Kind, Listing, Lower,
-    Mutability, NameRule, Normal, Observed, Paging, Place, Wanted, Whole, api, connection_url,
-    hyperdrive_grammar::{CACHING, MTLS, ORIGIN},
+    Mutability, NameRule, Normal, Observed, Paging, Place, Wanted, Whole, api,
     normal::{self, spelt, told},
     parts::{self, ID_PROP, NAME_PROP, managed},
 };
@@ -109,7 +112,7 @@ static ATTRS: &[Attr] = &[
         "scheme",
         &["\"postgres\"", "\"mysql\""],
         Normal::Form {
-            form: |value, _| normal::text(value, connection_url::scheme),
+            form: |value, _| normal::text(value, url::scheme),
             spellings: &[told("\"postgresql\"", "\"postgres\"")],
         },
     ),
@@ -215,8 +218,7 @@ impl Kind for Hyperdrive {
             }
         }
         if let Some(scheme) = fields.get_mut("scheme") {
-            *scheme =
-                scheme.as_str().map_or(Json::Null, |text| connection_url::scheme(text).into());
+            *scheme = scheme.as_str().map_or(Json::Null, |text| url::scheme(text).into());
         }
         // What an answer leaves out has its default; without the cache nothing else counts.
         let caching = item.get("caching").filter(|caching| !caching.is_null());
@@ -289,6 +291,10 @@ impl Declared for Hyperdrive {
         &GRAMMAR
     }
 
+    fn sample(&self) -> &'static str {
+        "hyperdrive \"x\" { origin (secret)\"URL\" }"
+    }
+
     fn outputs(&self) -> &'static [(&'static str, Output)] {
         &[("id", Output::Id), ("name", Output::Name)]
     }
@@ -335,7 +341,7 @@ impl Declared for Hyperdrive {
 }
 
 fn split(text: &Secret) -> Result<Fields<Secret>, String> {
-    connection_url::split(text.expose(), NAME_BYTES_MAX)
+    url::split(text.expose(), NAME_BYTES_MAX)
 }
 
 fn configs<'a>(account: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
@@ -410,9 +416,9 @@ fn lower_origin(node: &Node, cx: &mut dyn Lower, set: &mut Set<'_>) {
         );
     }
     let scheme = node.prop("scheme").and_then(|it| it.as_text()).unwrap_or("postgres");
-    let scheme = connection_url::scheme(scheme);
+    let scheme = url::scheme(scheme);
     set("scheme", Some(Value::text(&scheme)));
-    let port = i64::from(connection_url::default_port(&scheme));
+    let port = i64::from(url::default_port(&scheme));
     set("port", int(node, "port").or(Some(Value::Int(port))));
     for field in ["host", "database", "user"] {
         let Some(scalar) = node.prop(field) else { continue };
@@ -478,8 +484,7 @@ mod tests {
     use super::*;
 
     fn wanted() -> Wanted {
-        let secrets =
-            connection_url::split("postgresql://web:s3cret@db.example.com/app", 63).unwrap();
+        let secrets = url::split("postgresql://web:s3cret@db.example.com/app", 63).unwrap();
         Wanted {
             name: "shop-pg".into(),
             fields: [("max-age".to_owned(), json!(30)), (LIMIT.to_owned(), json!(7))].into(),
