@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use envc_cloud::{Cloud, CloudConfig, Faults};
-use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::{
@@ -11,6 +10,7 @@ use crate::{
     shell::{
         app::{self, App},
         args::ServeArgs,
+        events::Event,
     },
     workspace::{dirs::StateDir, project::SpecFile},
 };
@@ -69,20 +69,14 @@ async fn run(app: &App, listen: SocketAddr, cloud: Cloud) -> Result<ExitCode, Co
         cloud.account_id(),
         cloud.token(),
     ));
-    app.ui.event(
-        "listening",
-        json!({
-            "base_url": base_url,
-            "account_id": cloud.account_id(),
-            "token": cloud.token(),
-        }),
-    );
+    let (account_id, token) = (cloud.account_id(), cloud.token());
+    app.ui.event(&Event::Listening { base_url: &base_url, account_id, token });
     app.ui.say("The local cloud is listening; Ctrl-C stops it.");
     let stop = interrupt.clone();
     envc_cloud::serve(cloud, listener, async move { stop.asked().await })
         .await
         .map_err(|error| CommandError::failed("the local cloud stopped").because(&error))?;
     app.ui.say("The local cloud has stopped.");
-    app.ui.event("stopped", json!({}));
+    app.ui.event(&Event::Stopped {});
     Ok(ExitCode::Done)
 }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_exec::LeaseQuestion;
 use envc_plan::Goal;
 use envc_spec::MigrateMode;
-use serde_json::json;
 
 use super::shared::{opened_anew, say_warnings, selection_of, show_plan, stand_ins};
 use crate::{
@@ -27,6 +26,7 @@ use crate::{
     shell::{
         app::{App, block_on},
         args::PlanArgs,
+        events::Event,
         reporter::Reporter,
     },
     workspace::{
@@ -111,7 +111,7 @@ async fn plan(
     };
     tell_files(session, &files);
     let budget = engine.client.budget();
-    session.ui.event("budget", json!({ "sent": budget.sent, "left": budget.left }));
+    session.ui.event(&Event::Budget { sent: budget.sent, left: budget.left });
     if let Some(left) = budget.left {
         session.ui.detail(&format!(
             "this plan took {} requests; the rate limit has {left} left in its window",
@@ -141,7 +141,7 @@ async fn plan(
 fn says_claim(engine: &Engine<'_, '_>, session: &Session<'_>) -> bool {
     let claims = session.needs_claim() && !engine.holds_claim();
     if claims {
-        session.ui.event("claim_missing", json!({ "repository": session.repository }));
+        session.ui.event(&Event::ClaimMissing { repository: &session.repository });
         session.ui.result(&format!(
             "Apply will claim the project `{}` in this account for {}.",
             session.project, session.repository
@@ -185,7 +185,7 @@ fn tell_files(session: &Session<'_>, files: &Outlook) {
     if files.is_empty() {
         return;
     }
-    session.ui.event("files", json!({ "write": files.write, "remove": files.remove }));
+    session.ui.event(&Event::Files { write: &files.write, remove: &files.remove });
     for (what, paths) in [("write", &files.write), ("remove", &files.remove)] {
         if !paths.is_empty() {
             session.ui.result(&format!("Files to {what}: {}", paths.join(", ")));

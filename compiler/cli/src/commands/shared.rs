@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, Diagnostics, Severity};
 use envc_plan::{
-    Action, LeaseWork, Palette, Plan, RenderOptions, Work, plan_json, render_plan, render_summary,
+    Action, LeaseWork, Palette, Plan, RenderOptions, Work, render_plan, render_summary,
 };
 
 use envc_report::{
@@ -18,6 +18,7 @@ use crate::{
     host::{clock::SystemClock, env::ProcessEnv, error::CommandError, exit_code::ExitCode},
     outputs::generated::{Resources, Sources},
     remote::pools::LeaseFacts,
+    shell::events::{Event, PlanDocument},
     workspace::session::{Selection, Session},
 };
 
@@ -77,8 +78,8 @@ pub(super) fn say_warnings(session: &Session<'_>) {
         }
     }
     if session.ui.is_json() {
-        for object in render::objects(warnings, session.file.source()) {
-            session.ui.event("diagnostic", object);
+        for one in render::located(warnings, session.file.source()) {
+            session.ui.event(&Event::Diagnostic((&one).into()));
         }
         return;
     }
@@ -123,11 +124,11 @@ pub(super) fn show_plan(
 
 /// The plan as an event.
 fn tell_programs(ui: &crate::shell::ui::Ui, plan: &Plan) -> Result<(), CommandError> {
-    let json = plan_json(plan).map_err(|error| {
+    let document = PlanDocument::of(plan).map_err(|error| {
         CommandError::failed("BUG: the plan cannot be written as JSON; nothing was changed")
             .because_text(error)
     })?;
-    ui.event("plan", json);
+    ui.event(&Event::Plan(document));
     Ok(())
 }
 

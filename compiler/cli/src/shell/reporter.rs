@@ -2,12 +2,12 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use envc_exec::{Event, Progress as Hears, Subject};
+use envc_exec::{Event as Heard, Progress as Hears, Subject};
 use envc_plan::{Plan, Work};
 
 use crate::{
     shell::words::counted,
-    shell::{progress::Progress, ui::Ui},
+    shell::{events::Event, progress::Progress, ui::Ui},
 };
 
 /// Milliseconds above which a step's line tells how long it took.
@@ -60,81 +60,87 @@ impl<'a> Reporter<'a> {
 }
 
 impl Hears for Reporter<'_> {
-    fn event(&self, event: Event<'_>) {
+    fn event(&self, event: Heard<'_>) {
         self.tell_programs(&event);
         self.tell_people(&event);
     }
 }
 
 impl Reporter<'_> {
-    fn tell_programs(&self, event: &Event<'_>) {
-        let name = match event {
-            Event::Begun { .. } => "step_begun",
-            Event::Done { .. } => "step_done",
-            Event::Failed { .. } => "step_failed",
-            Event::Migrated { .. } => "migrated",
-            Event::Emptied { .. } => "emptied",
-            Event::Queued { .. } => "queued",
-            Event::Retry { .. } => "retry",
-            Event::Waiting { .. } => "waiting",
-        };
-        match serde_json::to_value(event) {
-            Ok(mut fields) => {
-                if let Some(fields) = fields.as_object_mut() {
-                    fields.remove("event");
-                }
-                self.ui.event(name, fields);
-            }
-            // What is done goes on, and nobody takes an event without its fields for a whole one.
-            Err(error) => {
-                let what = format!("BUG: the event `{name}` cannot be written as JSON: {error}");
-                self.ui.warn(&what);
-            }
+    fn tell_programs(&self, event: &Heard<'_>) {
+        if self.ui.is_json() {
+            self.ui.event(&wire(event));
         }
     }
 
-    fn tell_people(&self, event: &Event<'_>) {
+    fn tell_people(&self, event: &Heard<'_>) {
         match event {
-            Event::Begun { step, verb, address, .. } => {
+            Heard::Begun { step, verb, address, .. } => {
                 if let Some(progress) = self.lock().as_ref() {
                     progress.begin(&key(*step, address), &format!("{verb} {address}"));
                 }
             }
-            Event::Done { step, verb, address, name, id, ms } => {
+            Heard::Done { step, verb, address, name, id, ms } => {
                 if let Some(progress) = self.lock().as_ref() {
                     progress.end(&key(*step, address), &done(verb, address, name, *id, *ms));
                 }
             }
-            Event::Failed { step, verb, address, .. } => {
+            Heard::Failed { step, verb, address, .. } => {
                 if let Some(progress) = self.lock().as_ref() {
                     // Why is told at the end, once.
                     progress.end(&key(*step, address), &format!("could not {verb} {address}"));
                 }
             }
-            Event::Migrated { address, file, already: true } => {
+            Heard::Migrated { address, file, already: true } => {
                 self.say(&format!("{address} had {file} already"));
             }
-            Event::Migrated { address, file, already: false } => {
+            Heard::Migrated { address, file, already: false } => {
                 self.say(&format!("migrated {address}  {file}"));
             }
-            Event::Emptied { address, objects } => {
+            Heard::Emptied { address, objects } => {
                 self.say(&format!("emptying {address}: {objects} objects removed"));
             }
-            Event::Queued { pool, before } => self.say(&match before {
+            Heard::Queued { pool, before } => self.say(&match before {
                 0 => format!("waiting for a preview ID of the pool {pool}: next in the queue"),
                 before => format!(
                     "waiting for a preview ID of the pool {pool}: {} before",
                     counted(usize::try_from(*before).unwrap_or(usize::MAX), "other")
                 ),
             }),
-            Event::Retry { call, reason, wait_ms, .. } => {
+            Heard::Retry { call, reason, wait_ms, .. } => {
                 self.say(&format!("{call}: {reason}; trying again in {}", seconds(*wait_ms)));
             }
-            Event::Waiting { wait_ms } => self.say(&format!(
+            Heard::Waiting { wait_ms } => self.say(&format!(
                 "the rate limit of the API holds calls back for {} s",
                 wait_ms.div_ceil(1_000)
             )),
         }
+    }
+}
+
+/// What exec tells, as programs read it.
+fn wire<'a>(event: &Heard<'a>) -> Event<'a> {
+    match *event {
+        Heard::Begun { step, verb, ref address, name } => {
+            Event::StepBegun { step, verb, address: address.to_string(), name }
+        }
+        Heard::Done { step, verb, ref address, name, id, ms } => {
+            Event::StepDone { step, verb, address: address.to_string(), name, id, ms }
+        }
+        Heard::Failed { step, verb, ref address, message } => {
+            Event::StepFailed { step, verb, address: address.to_string(), message }
+        }
+        Heard::Migrated { address, file, already } => {
+            Event::Migrated { address: address.to_string(), file, already }
+        }
+        Heard::Emptied { address, objects } => {
+            Event::Emptied { address: address.to_string(), objects }
+        }
+        Heard::Queued { pool, before } => Event::Queued { pool, before },
+        Heard::Retry { call, reason, wait_ms, attempt } => {
+            Event::Retry { call, reason, wait_ms, attempt }
+        }
+        Heard::Waiting { wait_ms } => Event::Waiting { wait_ms },
     }
 }
 
