@@ -7,4 +7,3 @@ pub(crate) mod events;
 mod progress;
 pub(crate) mod reporter;
 pub(crate) mod ui;
-pub(crate) mod words;

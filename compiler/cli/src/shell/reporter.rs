@@ -2,18 +2,16 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use envc_exec::{Event as Heard, Progress as Hears, Subject};
+use envc_core::counted;
+use envc_exec::{Event as RunEvent, Progress as EventSink, Subject};
 use envc_plan::{Plan, Work};
 
-use crate::{
-    shell::words::counted,
-    shell::{events::Event, progress::Progress, ui::Ui},
-};
+use crate::shell::{events::Event, progress::Progress, ui::Ui};
 
 /// Milliseconds above which a step's line tells how long it took.
 const SLOW_MS: u64 = 1_000;
 
-/// Hears exec's events. Before a run there is no bar, so retries of reads are plain lines.
+/// Shows exec's events. Before a run there is no bar, so retries of reads are plain lines.
 pub(crate) struct Reporter<'a> {
     ui: &'a Ui,
     progress: Mutex<Option<Progress<'a>>>,
@@ -59,58 +57,58 @@ impl<'a> Reporter<'a> {
     }
 }
 
-impl Hears for Reporter<'_> {
-    fn event(&self, event: Heard<'_>) {
+impl EventSink for Reporter<'_> {
+    fn event(&self, event: RunEvent<'_>) {
         self.tell_programs(&event);
         self.tell_people(&event);
     }
 }
 
 impl Reporter<'_> {
-    fn tell_programs(&self, event: &Heard<'_>) {
+    fn tell_programs(&self, event: &RunEvent<'_>) {
         if self.ui.is_json() {
             self.ui.event(&wire(event));
         }
     }
 
-    fn tell_people(&self, event: &Heard<'_>) {
+    fn tell_people(&self, event: &RunEvent<'_>) {
         match event {
-            Heard::Begun { step, verb, address, .. } => {
+            RunEvent::Begun { step, verb, address, .. } => {
                 if let Some(progress) = self.lock().as_ref() {
                     progress.begin(&key(*step, address), &format!("{verb} {address}"));
                 }
             }
-            Heard::Done { step, verb, address, name, id, ms } => {
+            RunEvent::Done { step, verb, address, name, id, ms } => {
                 if let Some(progress) = self.lock().as_ref() {
                     progress.end(&key(*step, address), &done(verb, address, name, *id, *ms));
                 }
             }
-            Heard::Failed { step, verb, address, .. } => {
+            RunEvent::Failed { step, verb, address, .. } => {
                 if let Some(progress) = self.lock().as_ref() {
                     // Why is told at the end, once.
                     progress.end(&key(*step, address), &format!("could not {verb} {address}"));
                 }
             }
-            Heard::Migrated { address, file, already: true } => {
+            RunEvent::Migrated { address, file, already: true } => {
                 self.say(&format!("{address} had {file} already"));
             }
-            Heard::Migrated { address, file, already: false } => {
+            RunEvent::Migrated { address, file, already: false } => {
                 self.say(&format!("migrated {address}  {file}"));
             }
-            Heard::Emptied { address, objects } => {
-                self.say(&format!("emptying {address}: {objects} objects removed"));
+            RunEvent::Emptied { address, objects } => {
+                self.say(&format!("emptying {address}: {} removed", counted(*objects, "object")));
             }
-            Heard::Queued { pool, before } => self.say(&match before {
+            RunEvent::Queued { pool, before } => self.say(&match before {
                 0 => format!("waiting for a preview ID of the pool {pool}: next in the queue"),
                 before => format!(
                     "waiting for a preview ID of the pool {pool}: {} before",
-                    counted(usize::try_from(*before).unwrap_or(usize::MAX), "other")
+                    counted(*before, "other")
                 ),
             }),
-            Heard::Retry { call, reason, wait_ms, .. } => {
+            RunEvent::Retry { call, reason, wait_ms, .. } => {
                 self.say(&format!("{call}: {reason}; trying again in {}", seconds(*wait_ms)));
             }
-            Heard::Waiting { wait_ms } => self.say(&format!(
+            RunEvent::Waiting { wait_ms } => self.say(&format!(
                 "the rate limit of the API holds calls back for {} s",
                 wait_ms.div_ceil(1_000)
             )),
@@ -119,28 +117,28 @@ impl Reporter<'_> {
 }
 
 /// What exec tells, as programs read it.
-fn wire<'a>(event: &Heard<'a>) -> Event<'a> {
+fn wire<'a>(event: &RunEvent<'a>) -> Event<'a> {
     match *event {
-        Heard::Begun { step, verb, ref address, name } => {
+        RunEvent::Begun { step, verb, ref address, name } => {
             Event::StepBegun { step, verb, address: address.to_string(), name }
         }
-        Heard::Done { step, verb, ref address, name, id, ms } => {
+        RunEvent::Done { step, verb, ref address, name, id, ms } => {
             Event::StepDone { step, verb, address: address.to_string(), name, id, ms }
         }
-        Heard::Failed { step, verb, ref address, message } => {
+        RunEvent::Failed { step, verb, ref address, message } => {
             Event::StepFailed { step, verb, address: address.to_string(), message }
         }
-        Heard::Migrated { address, file, already } => {
+        RunEvent::Migrated { address, file, already } => {
             Event::Migrated { address: address.to_string(), file, already }
         }
-        Heard::Emptied { address, objects } => {
+        RunEvent::Emptied { address, objects } => {
             Event::Emptied { address: address.to_string(), objects }
         }
-        Heard::Queued { pool, before } => Event::Queued { pool, before },
-        Heard::Retry { call, reason, wait_ms, attempt } => {
+        RunEvent::Queued { pool, before } => Event::Queued { pool, before },
+        RunEvent::Retry { call, reason, wait_ms, attempt } => {
             Event::Retry { call, reason, wait_ms, attempt }
         }
-        Heard::Waiting { wait_ms } => Event::Waiting { wait_ms },
+        RunEvent::Waiting { wait_ms } => Event::Waiting { wait_ms },
     }
 }
 
