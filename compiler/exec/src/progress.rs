@@ -3,7 +3,6 @@
 use std::fmt;
 
 use envc_core::Address;
-use serde::{Serialize, Serializer};
 
 /// Hears events. Must not block.
 pub trait Progress: Send + Sync {
@@ -29,15 +28,8 @@ impl fmt::Display for Subject<'_> {
     }
 }
 
-impl Serialize for Subject<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// A step began.
     Begun {
@@ -61,7 +53,6 @@ pub enum Event<'a> {
         /// Its physical name.
         name: &'a str,
         /// The API's identifier, where there is one; of a lease the preview ID.
-        #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a str>,
         /// How long it took.
         ms: u64,
