@@ -60,7 +60,7 @@ async fn claim(office: &Office<'_>, args: &StateClaimArgs) -> Result<ExitCode, C
     ui.event(
         "claim",
         json!({
-            "project": project, "repository": repository, "account": office.scope.account,
+            "project": project, "repository": repository, "account": office.scope.id,
             "made": made != Made::Known,
         }),
     );
@@ -210,6 +210,6 @@ async fn release(
 fn place(office: &Office<'_>) -> String {
     match office.session.cloud.value {
         CloudName::Local => "on the local cloud".to_owned(),
-        CloudName::Cloudflare => format!("in the account {}", office.scope.account),
+        CloudName::Cloudflare => format!("in the account {}", office.scope.id),
     }
 }

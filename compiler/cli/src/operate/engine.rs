@@ -8,13 +8,13 @@ use std::{
 
 use envc_core::{Address, Desired, KindId, Sealer, Vault, limits::PARALLELISM};
 use envc_exec::{
-    CallClass, CallError, Client, LeaseAnswers, LeaseQuestion, Leasing, Report, Run, Scope,
+    Account, CallClass, CallError, Client, LeaseAnswers, LeaseQuestion, Leasing, Report, Run,
     ask_leases, help_for_call, lacking, observe,
     ports::{Clock as _, Entropy as _, Leased, Pools, Version},
     read_ledger,
 };
 use envc_plan::{
-    AppliedMigration, CheckedPlan, Goal, Inputs, MigrationFile, Observation, Ownership, Plan,
+    AppliedMigration, CheckedPlan, Goal, MigrationFile, Observation, Ownership, Plan, PlanInputs,
     Refusal, Seen, State, StateKey, Work, check, lookalikes, plan_apply, plan_destroy, taken_over,
 };
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -66,7 +66,7 @@ pub(crate) struct Loaded {
     pub(crate) state: Option<State>,
     version: Option<Version>,
     /// More is known by now than is stored.
-    news: bool,
+    dirty: bool,
 }
 
 /// What a plan is made for, and from besides the state.
@@ -107,7 +107,7 @@ pub(crate) struct Engine<'a, 'u> {
     /// The client.
     pub(crate) client: Client<'a>,
     /// Account and zones.
-    pub(crate) scope: Scope,
+    pub(crate) scope: Account,
     store: Box<dyn HeldStore + 'a>,
     /// Where preview IDs come from.
     pools: Option<&'a SessionPools<'a>>,
@@ -134,7 +134,7 @@ impl<'a, 'u> Engine<'a, 'u> {
     ) -> Result<(Self, Loaded), CommandError> {
         let client = connection.client(session, reporter, stop.flag());
         let mut scope = connection.account(&client).await?;
-        let key = session.state_key(&scope.account);
+        let key = session.state_key(&scope.id);
         let store = open_store(session, edge, reporter, key, stop, hold).await?;
         if matches!(hold, Hold::Lock { .. }) {
             session.catch_up()?;
@@ -198,7 +198,7 @@ impl<'a, 'u> Engine<'a, 'u> {
     }
 
     /// Tells what bears a name of the environment and proves itself by nothing.
-    fn tell_lookalikes(&self, inputs: &Inputs<'_>, goal: Goal) {
+    fn tell_lookalikes(&self, inputs: &PlanInputs<'_>, goal: Goal) {
         for one in lookalikes(inputs, goal) {
             if !self.told.borrow_mut().insert((one.address.clone(), one.id.clone())) {
                 continue;
@@ -254,7 +254,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         let Some(pools) = self.pools.filter(|_| !leases.is_empty()) else {
             return Ok(LeaseAnswers::default());
         };
-        let key = self.session.state_key(&self.scope.account);
+        let key = self.session.state_key(&self.scope.id);
         let asked = ask_leases(pools, question, &pools_of(leases), state, &key).await;
         asked.map_err(|(pool, error)| {
             if error.is_interrupted() {
@@ -401,11 +401,11 @@ impl<'a, 'u> Engine<'a, 'u> {
             for name in ledger {
                 if !recorded.migrations.iter().any(|known| known.name == name) {
                     recorded.migrations.push(AppliedMigration { name, digest: None });
-                    loaded.news = true;
+                    loaded.dirty = true;
                 }
             }
         }
-        if loaded.news { self.plan_from(loaded, request) } else { Ok(plan) }
+        if loaded.dirty { self.plan_from(loaded, request) } else { Ok(plan) }
     }
 
     /// What proves a namesake ours, once it is known whose the project is in this account.
@@ -443,7 +443,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         if !unlisted.is_empty() {
             self.session.ui.warn(&not_listed(&unlisted));
         }
-        let unknown = standing.unknown(self.session, &self.scope.account, plan).await;
+        let unknown = standing.unknown(self.session, &self.scope.id, plan).await;
         unknown.refuse(self.session)
     }
 
@@ -452,10 +452,10 @@ impl<'a, 'u> Engine<'a, 'u> {
         loaded: &'i Loaded,
         request: &Request<'i>,
         ownership: &'i Ownership,
-    ) -> Inputs<'i> {
+    ) -> PlanInputs<'i> {
         let session = self.session;
-        Inputs {
-            key: session.state_key(&self.scope.account),
+        PlanInputs {
+            key: session.state_key(&self.scope.id),
             repository: session.repository.clone(),
             env_type: session.head.name.clone(),
             spec: session.spec_digest(),
@@ -512,7 +512,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         }
         let session = self.session;
         let state = loaded.state.unwrap_or_else(|| {
-            let key = session.state_key(&self.scope.account);
+            let key = session.state_key(&self.scope.id);
             State::new(key, &session.repository, &session.head.name, session.entropy.hex(8))
         });
         let ownership = self.ownership();
@@ -522,14 +522,14 @@ impl<'a, 'u> Engine<'a, 'u> {
         let outcome = envc_exec::run(
             &Run {
                 client: &self.client,
-                scope: &self.scope,
+                account: &self.scope,
                 store: &*self.store,
                 plan,
                 migrations: running.migrations,
                 vault: running.vault,
                 uploads: running.uploads,
                 parallelism: running.parallelism,
-                news: loaded.news,
+                dirty: loaded.dirty,
                 ownership: &ownership,
                 leasing: Leasing {
                     pools: self.pools.map(|pools| pools as &dyn Pools),
@@ -579,8 +579,8 @@ impl<'a, 'u> Engine<'a, 'u> {
 async fn load(session: &Session<'_>, store: &dyn HeldStore) -> Result<Loaded, CommandError> {
     Ok(match store.load().await.map_err(|error| store.explain(&error))? {
         Some((mut state, version)) => {
-            let news = whose::admit(session, &mut state)?;
-            Loaded { state: Some(state), version: Some(version), news }
+            let dirty = whose::admit(session, &mut state)?;
+            Loaded { state: Some(state), version: Some(version), dirty }
         }
         None => Loaded::default(),
     })
@@ -595,7 +595,7 @@ pub(crate) async fn recorded_state(
     stop: &Interrupt,
 ) -> Result<Option<State>, CommandError> {
     let client = connection.client(session, reporter, stop.flag());
-    let account = connection.account(&client).await?.account;
+    let account = connection.account(&client).await?.id;
     let store = open_store(session, edge, reporter, session.state_key(&account), stop, Hold::Read);
     Ok(load(session, &*store.await?).await?.state)
 }

@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use envc_exec::{Event, Progress as Hears, Subject};
-use envc_plan::{Plan, Work};
+use envc_exec::{Event, Progress as EventSink};
+use envc_plan::{Plan, Subject, Verb};
 
 use crate::{
     shell::words::counted,
@@ -33,12 +33,8 @@ impl<'a> Reporter<'a> {
 
     /// Shows a bar over what this plan does from now on.
     pub(crate) fn begin(&self, plan: &Plan) {
-        // A batch is one step, and each resource in it is told apart.
-        let count = |work: &Work| match work {
-            Work::Lease(_) | Work::Release(_) => 1,
-            other => other.addresses().len(),
-        };
-        let all: usize = plan.steps.iter().map(|step| count(&step.work)).sum();
+        // A batch is one step, and each resource in it gets a line.
+        let all: usize = plan.steps.iter().map(|step| step.work.operations().len()).sum();
         *self.lock() = (all > 0).then(|| Progress::new(self.ui, all));
     }
 
@@ -59,7 +55,7 @@ impl<'a> Reporter<'a> {
     }
 }
 
-impl Hears for Reporter<'_> {
+impl EventSink for Reporter<'_> {
     fn event(&self, event: Event<'_>) {
         self.tell_programs(&event);
         self.tell_people(&event);
@@ -102,7 +98,7 @@ impl Reporter<'_> {
             }
             Event::Done { step, verb, address, name, id, ms } => {
                 if let Some(progress) = self.lock().as_ref() {
-                    progress.end(&key(*step, address), &done(verb, address, name, *id, *ms));
+                    progress.end(&key(*step, address), &done(*verb, address, name, *id, *ms));
                 }
             }
             Event::Failed { step, verb, address, .. } => {
@@ -139,18 +135,22 @@ impl Reporter<'_> {
 }
 
 /// The line of a step that is done; empty for what its own events told already.
-fn done(verb: &str, subject: &Subject<'_>, name: &str, id: Option<&str>, ms: u64) -> String {
+fn done(verb: Verb, subject: &Subject<'_>, name: &str, id: Option<&str>, ms: u64) -> String {
     // Each migration told of itself; what is cleared is deleted next.
-    if matches!(verb, "migrate" | "clear") {
+    if matches!(verb, Verb::Migrate | Verb::Clear) {
         return String::new();
     }
     if let Subject::Lease(_) = subject {
-        return format!("{} {subject}  {} of pool {name}", past(verb), id.unwrap_or("what it had"));
+        return format!(
+            "{} {subject}  {} of pool {name}",
+            verb.past(),
+            id.unwrap_or("what it had")
+        );
     }
-    let id = id.filter(|id| *id != name && verb == "create");
+    let id = id.filter(|id| *id != name && verb == Verb::Create);
     let id = id.map(|id| format!(" ({id})")).unwrap_or_default();
     let time = if ms > SLOW_MS { format!(" in {}", seconds(ms)) } else { String::new() };
-    format!("{} {subject}  {name}{id}{time}", past(verb))
+    format!("{} {subject}  {name}{id}{time}", verb.past())
 }
 
 fn seconds(ms: u64) -> String {
@@ -159,15 +159,4 @@ fn seconds(ms: u64) -> String {
 
 fn key(step: usize, subject: &Subject<'_>) -> String {
     format!("{step} {subject}")
-}
-
-fn past(verb: &str) -> String {
-    match verb {
-        "create" => "created".into(),
-        "update" => "updated".into(),
-        "delete" => "deleted".into(),
-        "lease" => "leased".into(),
-        "release" => "released".into(),
-        other => other.into(),
-    }
 }

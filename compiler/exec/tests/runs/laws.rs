@@ -174,7 +174,7 @@ fn nonsense_is_never_an_empty_account() {
         let fake = scripted(&script);
         let seen = block_on(observe(
             &fake.client(),
-            &Fake::scope(),
+            &Fake::account(),
             &desired(),
             None,
             &[],
@@ -191,7 +191,7 @@ fn a_read_that_never_succeeds_ends_with_its_cause() {
     let fake = scripted(&script);
     let error = block_on(observe(
         &fake.client(),
-        &Fake::scope(),
+        &Fake::account(),
         &desired(),
         None,
         &[],

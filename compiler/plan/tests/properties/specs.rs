@@ -293,7 +293,11 @@ impl Spec {
         let files = |address: &Address| {
             let of = |it: &&Simple| format!("l{}", it.label) == address.name() && it.kind == 0;
             let count = self.simple.iter().find(of).map_or(0, |it| it.values % 4);
-            let file = |n| MigrationFile { name: format!("{n}.sql"), text: format!("-- {n}") };
+            let file = |n| MigrationFile {
+                name: format!("{n}.sql"),
+                path: format!("sql/{n}.sql"),
+                text: format!("-- {n}"),
+            };
             (0..count).map(file).collect()
         };
         databases.map(|address| (address.clone(), files(address))).collect()
