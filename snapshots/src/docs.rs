@@ -14,14 +14,15 @@ const FOLDERS: [&str; 5] = ["", "specs", "specs/adr", "specs/codes", "templates"
 fn documents() -> Vec<(String, String)> {
     let mut documents = Vec::new();
     for folder in FOLDERS {
-        let Ok(entries) = fs::read_dir(root().join(folder)) else { continue };
-        for entry in entries {
+        let before = documents.len();
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
             let path: PathBuf = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "md") {
                 let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
                 documents.push((name, fs::read_to_string(&path).unwrap()));
             }
         }
+        assert!(documents.len() > before, "no document lies in `{folder}`: it has moved");
     }
     documents.sort();
     documents
@@ -68,15 +69,18 @@ fn document(name: &str) -> String {
 #[test]
 fn every_kdl_block_compiles_or_shows_the_mistake_that_it_names() {
     let mut wrong = Vec::new();
+    let mut looked_at = 0;
     for (name, text) in documents() {
         // What a warning looks for is beyond the text: the tests of warnings show it.
         for block in blocks(&text).into_iter().filter(|block| !block.warns) {
+            looked_at += 1;
             wrong.extend(
                 problems(&block).map(|problem| format!("{name}:{}: {problem}", block.line)),
             );
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(looked_at > 100, "only {looked_at} blocks of KDL were found");
 }
 
 /// What is wrong with a block, as against what it says of itself.

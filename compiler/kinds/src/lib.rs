@@ -37,7 +37,7 @@ mod worker_domain;
 mod worker_objects;
 mod worker_route;
 
-pub use api::{Answer, ApiFailure, ApiMessage, Call, PageInfo, read_answer};
+pub use api::{Answer, ApiFailure, ApiMessage, Call, PageInfo, read_answer, url_segment};
 pub use d1::D1;
 pub use dns::Dns;
 pub use form::FormPart;

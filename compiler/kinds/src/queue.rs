@@ -13,8 +13,8 @@ use envc_syntax::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Normal, Observed, Paging,
-    Place, Wanted, api,
+    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Normal, Observed, Paging, Place, Wanted,
+    api,
     parts::{self, ID_PROP, NAME_PROP, NameRule, managed},
 };
 
@@ -53,18 +53,10 @@ static GRAMMAR: NodeRule = NodeRule {
     ..EMPTY
 };
 
-const fn in_place(
-    name: &'static str,
-    samples: &'static [&'static str],
-    only: &'static str,
-) -> Attr {
-    Attr { name, mutability: Mutability::InPlace, samples, normal: Normal::One(only) }
-}
-
 static ATTRS: &[Attr] = &[
-    in_place("delivery-delay", &["0", "60"], "a whole number of seconds"),
-    in_place("retention", &["345600", "86400"], "a whole number of seconds"),
-    in_place("delivery-paused", &["false", "true"], "true or false"),
+    Attr::in_place("delivery-delay", &["0", "60"], Normal::One("a whole number of seconds")),
+    Attr::in_place("retention", &["345600", "86400"], Normal::One("a whole number of seconds")),
+    Attr::in_place("delivery-paused", &["false", "true"], Normal::One("true or false")),
 ];
 
 static EXISTING: NodeRule = NodeRule {

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use envc_core::Digest;
+use envc_core::{Digest, counted};
 
 /// Hex digits of the digest of the code: it travels in a tag, which has to be short.
 const CODE_DIGITS: usize = 32;
@@ -98,7 +98,7 @@ impl Upload {
 pub fn size_text(bytes: usize) -> String {
     let tenths = |unit: usize| format!("{}.{}", bytes / unit, bytes % unit / (unit / 10));
     match bytes {
-        0..1_000 => format!("{bytes} bytes"),
+        0..1_000 => counted(bytes, "byte"),
         1_000..1_000_000 => format!("{} kB", tenths(1_000)),
         _ => format!("{} MB", tenths(1_000_000)),
     }

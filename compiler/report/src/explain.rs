@@ -8,7 +8,10 @@ mod pages;
 
 use std::fmt::Write as _;
 
-use envc_spec::language::{Code, language, near_code};
+use envc_spec::{
+    language::{Code, language, near_code},
+    lint::slug,
+};
 
 use self::pages::PAGES;
 use crate::render::Style;
@@ -53,11 +56,6 @@ pub fn hint(codes: &[&str]) -> Option<String> {
     let several = codes.iter().any(|code| *code != first);
     let (name, such_as) = (slug(first), if several { "CODE, such as " } else { "" });
     Some(format!("for more: envc check --explain {such_as}{name}"))
-}
-
-/// The last word of a code.
-fn slug(code: &str) -> &str {
-    code.rsplit("::").next().unwrap_or(code)
 }
 
 fn page(code: &str) -> Option<&'static str> {

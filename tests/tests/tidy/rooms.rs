@@ -31,6 +31,7 @@ const CRATES: &[&str] = &[
     "compiler/spec",
     "compiler/report",
     "compiler/cloud",
+    "compiler/cli",
     "edge-worker/api",
     "edge-worker/core",
     "edge-worker/worker",

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Diagnostics, Severity};
+use envc_core::{Diagnostics, Severity, counted};
 use envc_report::{
     look::{Looked, look},
     render::{self, Source},
@@ -13,7 +13,6 @@ use serde_json::json;
 use crate::{
     commands::{explain, shared::today},
     host::{error::CommandError, exit_code::ExitCode},
-    shell::words::counted,
     shell::{
         app::App,
         args::{ALL_WARNINGS, CheckArgs, CheckFormat},
@@ -97,7 +96,8 @@ fn refused(name: &str, denied: &BTreeMap<&'static str, usize>) -> CommandError {
             },
         )
         .collect();
-    let message = format!("{name} has {}", counted(denied.values().sum(), "denied warning"));
+    let all: usize = denied.values().sum();
+    let message = format!("{name} has {}", counted(all, "denied warning"));
     CommandError::new(ExitCode::Spec, format!("{message}: {}", list.join(", ")))
         .hint("do what each says, or write allow \"CODE\" where it is meant so")
         .code("envc::cli::denied_warnings")

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use envc_core::counted;
 use envc_edge_api::{
     LeaseClass, LeaseList, LeaseSummary, MemberList, MemberState, MemberSummary, MembersDiff,
     MembersRequest, Name, PoolStats, ProblemType,
@@ -15,29 +16,19 @@ use serde_json::{Value as Json, json};
 
 use super::shared::{OPENINGS_MAX, busy};
 use crate::{
-    host::{
-        clock::age,
-        error::CommandError,
-        exit_code::ExitCode,
-        fsio,
-        interrupt::{Interrupt, interrupted},
-    },
-    remote::{
-        connection::Connection,
-        edge,
-        pools::{Access, SessionPools, put_members},
-    },
-    shell::words::counted,
+    host::{clock::age, error::CommandError, exit_code::ExitCode, fsio, interrupt::interrupted},
+    operate::site::{Needs, Site},
+    remote::pools::{SessionPools, put_members},
     shell::{
         app::{App, block_on},
         args::{
             PoolClaimArgs, PoolLsArgs, PoolMembersArgs, PoolReleaseArgs, PoolTargetArgs, PoolVerb,
         },
-        reporter::Reporter,
     },
     workspace::{
+        choice::{OnNewId, Selection},
         project::SpecFile,
-        session::{OnNewId, Selection, Session},
+        session::Session,
     },
 };
 
@@ -60,18 +51,15 @@ pub(super) fn run(app: &App, verb: &PoolVerb) -> Result<ExitCode, CommandError> 
         _ => None,
     };
     block_on(async {
-        let stop = Interrupt::listen();
-        let reporter = Reporter::new(session.ui);
-        let connection = Connection::open(&session).await?;
-        let access = Access::new(&connection, edge::open(&session, &connection));
-        let pools = access.pools(&session, &reporter, &stop, wait);
+        let site = Site::open(&session, Needs { wait, ..Needs::POOLS }).await?;
+        let pools = site.pools();
         pools.demand()?;
-        let desk = Desk { session: &session, pools: &pools };
+        let commands = PoolCommands { session: &session, pools: &pools };
         match verb {
-            PoolVerb::Ls(args) => desk.ls(args).await,
-            PoolVerb::Claim(args) => desk.claim(args).await,
-            PoolVerb::Release(args) => desk.release(args).await,
-            PoolVerb::Members(args) => desk.members(args, members).await,
+            PoolVerb::Ls(args) => commands.ls(args).await,
+            PoolVerb::Claim(args) => commands.claim(args).await,
+            PoolVerb::Release(args) => commands.release(args).await,
+            PoolVerb::Members(args) => commands.members(args, members).await,
         }
     })?
 }
@@ -109,12 +97,12 @@ fn read_members(app: &App, file: &Path) -> Result<MembersRequest, CommandError> 
 }
 
 /// Where pools are asked.
-struct Desk<'a> {
+struct PoolCommands<'a> {
     session: &'a Session<'a>,
     pools: &'a SessionPools<'a>,
 }
 
-impl Desk<'_> {
+impl PoolCommands<'_> {
     fn failed(
         &self,
         what: impl Into<String>,
@@ -125,7 +113,7 @@ impl Desk<'_> {
         if error.is_interrupted() {
             return interrupted();
         }
-        self.pools.explain(what, pool, &error, self.session.clock.unix_ms())
+        self.pools.explain(what, pool, &error, self.session.workspace.clock.unix_ms())
     }
 
     /// Reads something of a pool; none: there is no such pool.
@@ -200,14 +188,14 @@ impl Desk<'_> {
             }),
         );
         let mut counts = vec![
-            counted(usize::try_from(stats.size).unwrap_or_default(), "preview ID"),
+            counted(stats.size, "preview ID"),
             format!("{} free", stats.free),
             format!("{} leased", stats.leased),
         ];
-        for (count, what) in [(stats.cooling, "at rest"), (stats.draining, "leaving")] {
+        for (count, what) in [(stats.cooling, "cooling"), (stats.draining, "draining")] {
             counts.extend((count > 0).then(|| format!("{count} {what}")));
         }
-        let now_ms = self.session.clock.unix_ms();
+        let now_ms = self.session.workspace.clock.unix_ms();
         let ago = |at_ms: u64| format!("{} ago", age(now_ms.saturating_sub(at_ms)));
         let rows: Vec<[String; 4]> = leases
             .iter()
@@ -240,7 +228,7 @@ impl Desk<'_> {
 
     async fn claim(&self, args: &PoolClaimArgs) -> Result<ExitCode, CommandError> {
         let PoolClaimArgs { pool, holder, show_secrets, .. } = args;
-        let own = || format!("{}/{}", self.session.project, self.session.id);
+        let own = || format!("{}/{}", self.session.workspace.project.name, self.session.target.id);
         let holder = holder.clone().unwrap_or_else(own);
         let what = || format!("could not claim a preview ID for {holder}");
         let leased = self.pools.lease(pool, &holder).await;
@@ -329,7 +317,7 @@ impl Desk<'_> {
             lines.extend((!ids.is_empty()).then(|| format!("{word}: {}", names(ids))));
         }
         if !draining.is_empty() {
-            lines.push(format!("leaving once the lease or the rest is over: {}", names(draining)));
+            lines.push(format!("draining, gone once no lease holds them: {}", names(draining)));
         }
         let stays = added.len() + changed.len() + unchanged.len();
         lines.push(format!("{pool} has {}.", counted(stays, "preview ID")));
@@ -351,8 +339,8 @@ impl Desk<'_> {
                 let state = match member.state {
                     MemberState::Free => "free",
                     MemberState::Leased => "leased",
-                    MemberState::Cooling => "at rest",
-                    MemberState::Draining => "leaving",
+                    MemberState::Cooling => "cooling",
+                    MemberState::Draining => "draining",
                 };
                 let public =
                     member.attributes.iter().map(|(name, value)| format!("{name}={value}"));

@@ -1,6 +1,6 @@
 //! What several commands do alike.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use envc_core::{Address, Diagnostics, Severity};
 use envc_plan::{
@@ -18,7 +18,12 @@ use crate::{
     host::{clock::SystemClock, env::ProcessEnv, error::CommandError, exit_code::ExitCode},
     outputs::generated::{Resources, Sources},
     remote::pools::LeaseFacts,
-    workspace::session::{Selection, Session},
+    shell::{app::App, args::TargetArgs, ui::Ui},
+    workspace::{
+        choice::{OnNewId, Selection},
+        project::SpecFile,
+        session::Session,
+    },
 };
 
 /// Times that a session is opened before the command gives up.
@@ -31,14 +36,30 @@ pub(super) fn today(env: &ProcessEnv) -> Option<Day> {
     Day::parse(&time.to_zoned(jiff::tz::TimeZone::UTC).date().to_string())
 }
 
+/// Opens a session on the environment that the command line names, or that this folder made. One
+/// that was never made is an error.
+pub(super) fn known<'a>(app: &'a App, target: &TargetArgs) -> Result<Session<'a>, CommandError> {
+    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
+    let selection = selection_of(target);
+    let session = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Absent)?;
+    session.ok_or_else(|| {
+        CommandError::new(
+            ExitCode::UnknownEnvironment,
+            "no environment was made from this folder yet",
+        )
+        .hint("make it: envc apply")
+        .code("envc::cli::nothing_known")
+    })
+}
+
 /// The selection of the command line.
-pub(super) fn selection_of(target: &crate::shell::args::TargetArgs) -> Selection {
+pub(super) fn selection_of(target: &TargetArgs) -> Selection {
     Selection {
         env_type: target.env_type.clone(),
         pr: target.pr,
         id: target.id.clone(),
         cloud: target.cloud.clone(),
-        adopt: BTreeSet::new(),
+        ..Selection::default()
     }
 }
 
@@ -68,8 +89,8 @@ pub(super) fn busy() -> CommandError {
 /// Says the spec's warnings, each in a line and once for all types; `envc check` shows them whole.
 /// What is wrong with the files of other types is no business of this one's.
 pub(super) fn say_warnings(session: &Session<'_>) {
-    let Some(spec) = &session.spec else { return };
-    let Looked { found, samples: _ } = look(&session.file, spec, today(session.env));
+    let Some(spec) = &session.workspace.spec else { return };
+    let Looked { found, samples: _ } = look(&session.workspace.file, spec, today(session.env));
     let mut warnings = Diagnostics::new();
     for one in found.into_sorted() {
         if one.severity == Severity::Warning {
@@ -77,12 +98,12 @@ pub(super) fn say_warnings(session: &Session<'_>) {
         }
     }
     if session.ui.is_json() {
-        for object in render::objects(warnings, session.file.source()) {
+        for object in render::objects(warnings, session.workspace.file.source()) {
             session.ui.event("diagnostic", object);
         }
         return;
     }
-    for line in render::lines(warnings, session.file.source()) {
+    for line in render::lines(warnings, session.workspace.file.source()) {
         session.ui.warn(&line);
     }
 }
@@ -96,7 +117,7 @@ pub(super) fn refuse_later(session: &Session<'_>) -> Result<(), CommandError> {
     let what: Vec<&str> = later.iter().map(|later| later.what.as_str()).collect();
     Err(CommandError::failed(format!(
         "this envc cannot do all that type `{}` asks for: {}",
-        session.head.name,
+        session.target.head.name,
         what.join(", ")
     ))
     .hint("nothing was changed; remove it from environment.kdl, or move it into another type")
@@ -104,11 +125,7 @@ pub(super) fn refuse_later(session: &Session<'_>) -> Result<(), CommandError> {
 }
 
 /// Shows a plan: on standard error while applying, so that standard output holds the result.
-pub(super) fn show_plan(
-    ui: &crate::shell::ui::Ui,
-    plan: &Plan,
-    as_result: bool,
-) -> Result<(), CommandError> {
+pub(super) fn show_plan(ui: &Ui, plan: &Plan, as_result: bool) -> Result<(), CommandError> {
     let color = if as_result { ui.out_style().color } else { ui.err_style().color };
     let palette = if color { Palette::ansi() } else { Palette::plain() };
     let text = render_plan(plan, &palette, RenderOptions { verbose: ui.is_verbose() });
@@ -122,7 +139,7 @@ pub(super) fn show_plan(
 }
 
 /// The plan as an event.
-fn tell_programs(ui: &crate::shell::ui::Ui, plan: &Plan) -> Result<(), CommandError> {
+fn tell_programs(ui: &Ui, plan: &Plan) -> Result<(), CommandError> {
     let json = plan_json(plan).map_err(|error| {
         CommandError::failed("BUG: the plan cannot be written as JSON; nothing was changed")
             .because_text(error)
@@ -133,7 +150,7 @@ fn tell_programs(ui: &crate::shell::ui::Ui, plan: &Plan) -> Result<(), CommandEr
 
 /// Says how much a plan will do. Each step is told as it is done, so that a plan which nobody has
 /// to approve needs no more, unless it changes what is there.
-pub(super) fn show_summary(ui: &crate::shell::ui::Ui, plan: &Plan) -> Result<(), CommandError> {
+pub(super) fn show_summary(ui: &Ui, plan: &Plan) -> Result<(), CommandError> {
     let is_short = plan.notes.is_empty()
         && plan.changes.iter().all(|change| match change.action {
             Action::Create => change.reason.is_empty(),
@@ -152,7 +169,7 @@ pub(super) fn show_summary(ui: &crate::shell::ui::Ui, plan: &Plan) -> Result<(),
 }
 
 /// Says how much a plan will do, and not what.
-pub(super) fn say_summary(ui: &crate::shell::ui::Ui, plan: &Plan) -> Result<(), CommandError> {
+pub(super) fn say_summary(ui: &Ui, plan: &Plan) -> Result<(), CommandError> {
     let palette = if ui.err_style().color { Palette::ansi() } else { Palette::plain() };
     tell_programs(ui, plan)?;
     ui.say(&render_summary(plan, &palette));

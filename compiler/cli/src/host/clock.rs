@@ -1,4 +1,4 @@
-//! Time and chance, as exec asks for them.
+//! The system's clock and randomness, behind exec's ports.
 
 use std::{
     fmt::Write as _,
@@ -54,7 +54,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Chance from the system, or from a seed for tests.
+/// Randomness from the system, or from a seed for tests.
 #[derive(Debug)]
 pub(crate) struct SystemEntropy {
     /// The state of the generator; none: the system is asked.
@@ -69,7 +69,7 @@ impl SystemEntropy {
 
     fn next(&self) -> u64 {
         let Some(state) = &self.seeded else {
-            // Where the system has no chance to give, jitter and names from time still do.
+            // Where the system gives no randomness, jitter and names from time still do.
             return getrandom::u64().unwrap_or_else(|_| {
                 millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
             });

@@ -64,7 +64,7 @@ pub(crate) mod names {
     pub(crate) const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
     /// For tests: seconds since 1970 that the clock stands at.
     pub(crate) const ENVC_TEST_NOW: &str = "ENVC_TEST_NOW";
-    /// For tests: the seed of all chance.
+    /// For tests: the seed of all randomness.
     pub(crate) const ENVC_TEST_SEED: &str = "ENVC_TEST_SEED";
     /// For tests: seconds that a lock at the edge lives without a heartbeat.
     pub(crate) const ENVC_TEST_LOCK_TTL: &str = "ENVC_TEST_LOCK_TTL";
@@ -116,7 +116,7 @@ pub struct ProcessEnv {
     pub(crate) term_dumb: bool,
     /// For tests: seconds since 1970.
     pub(crate) test_now_s: Option<u64>,
-    /// For tests: the seed of all chance.
+    /// For tests: the seed of all randomness.
     pub(crate) test_seed: Option<u64>,
     /// For tests: seconds that a lock at the edge lives without a heartbeat.
     pub(crate) test_lock_ttl_s: Option<u32>,

@@ -12,7 +12,7 @@ use crate::host::error::CommandError;
 /// Begins the name of a temporary file. What a killed process left is never looked for by this: a
 /// person may have a file of such a name.
 pub(crate) const TEMPORARY: &str = ".envc-tmp-";
-/// Letters and digits of chance that follow, where nobody has to find the file again.
+/// Random letters and digits that follow, where nobody has to find the file again.
 const TEMPORARY_CHANCE: usize = 16;
 
 /// Permission bits of a file that only its owner may read.

@@ -8,56 +8,34 @@ use std::{
 
 use envc_core::{Address, Desired, KindId, Sealer, Vault, limits::PARALLELISM};
 use envc_exec::{
-    Account, CallClass, CallError, Client, LeaseAnswers, LeaseQuestion, Leasing, Report, Run,
-    ask_leases, help_for_call, lacking, observe,
-    ports::{Clock as _, Entropy as _, Leased, Pools, Version},
+    Account, Client, LeaseAnswers, LeaseQuestion, Leasing, Report, Run, ask_leases, lacking,
+    observe,
+    ports::{Clock as _, Entropy as _, Leased, Version},
     read_ledger,
 };
 use envc_plan::{
     AppliedMigration, CheckedPlan, Goal, MigrationFile, Observation, Ownership, Plan, PlanInputs,
-    Refusal, Seen, State, StateKey, Work, check, lookalikes, plan_apply, plan_destroy, taken_over,
+    Seen, State, Work, check, lookalikes, plan_apply, plan_destroy, taken_over,
 };
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::{
-    host::{
-        error::CommandError,
-        file_lock::{Holder, Lock},
-        interrupt::{Interrupt, interrupted},
-    },
+    host::{error::CommandError, interrupt::interrupted},
     operate::{
+        admit,
         claim::{Claims, Made, Office, Standing, list_standing, not_listed},
         outcome::{finished, recorded},
+        refusal::{call_failed, refused},
+        site::Site,
     },
     outputs::bundle::Uploads,
     remote::{
-        connection::{Connection, code_of, is_about_ids, what_failed},
-        edge::EdgeConnection,
+        connection::is_about_ids,
         pools::{SessionPools, pools_of},
     },
-    shell::reporter::Reporter,
-    state::{
-        HeldStore,
-        edge::{self, EdgeStore},
-        edge_lock::{EdgeLock, NEVER, Wanted},
-        local::LocalStore,
-    },
-    workspace::{identity, session::Session, whose},
+    state::{self, HeldStore, Hold},
+    workspace::{identity, session::Session},
 };
-
-/// What a command does with the state.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Hold {
-    /// Reads it, waits for nobody and holds nobody up.
-    Read,
-    /// Changes it, under its lock.
-    Lock {
-        /// What others who wait are told: "envc apply".
-        purpose: &'static str,
-        /// While another holds the lock: wait, or fail.
-        wait: bool,
-    },
-}
 
 /// A state as it was loaded.
 #[derive(Debug, Default)]
@@ -71,7 +49,7 @@ pub(crate) struct Loaded {
 
 /// What a plan is made for, and from besides the state.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Request<'r> {
+pub(crate) struct PlanRequest<'r> {
     /// Apply or destroy.
     pub(crate) goal: Goal,
     /// What is there.
@@ -99,18 +77,17 @@ pub(crate) struct Running<'r> {
 
 /// A session at work in its cloud: the account and the zones are known, and the state is held.
 pub(crate) struct Engine<'a, 'u> {
+    site: &'a Site<'a, 'u>,
     session: &'a Session<'u>,
-    connection: &'a Connection,
     /// The API answered for account and zones.
     proven: AtomicBool,
-    reporter: &'a Reporter<'u>,
     /// The client.
     pub(crate) client: Client<'a>,
     /// Account and zones.
     pub(crate) scope: Account,
     store: Box<dyn HeldStore + 'a>,
     /// Where preview IDs come from.
-    pools: Option<&'a SessionPools<'a>>,
+    pools: SessionPools<'a>,
     /// What proves a namesake ours.
     ownership: Ownership,
     /// The claims of the project, as far as the last plan saw.
@@ -125,24 +102,21 @@ impl<'a, 'u> Engine<'a, 'u> {
     /// Finds the account, takes hold of the state, loads it, and finds the zones that the spec
     /// and the state name.
     pub(crate) async fn open(
-        session: &'a Session<'u>,
-        connection: &'a Connection,
-        edge: Option<&'a EdgeConnection>,
-        reporter: &'a Reporter<'u>,
-        stop: &'a Interrupt,
+        site: &'a Site<'a, 'u>,
         hold: Hold,
     ) -> Result<(Self, Loaded), CommandError> {
-        let client = connection.client(session, reporter, stop.flag());
+        let Site { session, connection, reporter, stop, .. } = site;
+        let client = connection.client(&session.workspace, reporter, stop.flag());
         let mut scope = connection.account(&client).await?;
         let key = session.state_key(&scope.id);
-        let store = open_store(session, edge, reporter, key, stop, hold).await?;
+        let store = state::open(session, site.edge_of_state(), reporter, key, stop, hold).await?;
         if matches!(hold, Hold::Lock { .. }) {
-            session.catch_up()?;
+            session.workspace.catch_up()?;
         }
         let loaded = load(session, &*store).await?;
-        if let (Some(spec), Some(state)) = (&session.spec, &loaded.state) {
+        if let (Some(spec), Some(state)) = (&session.workspace.spec, &loaded.state) {
             let made_as = Some(state.env_type.as_str());
-            identity::refuse_other_type(spec, &session.head, &session.id, made_as)?;
+            identity::refuse_other_type(spec, &session.target.head, &session.target.id, made_as)?;
         }
         let desired = session.environment.resources.values().filter_map(|want| want.zone.clone());
         let recorded = loaded.state.iter().flat_map(|state| state.resources.values());
@@ -150,14 +124,13 @@ impl<'a, 'u> Engine<'a, 'u> {
         connection.zones(&client, &mut scope, &zones).await?;
         let ownership = session.ownership()?;
         let engine = Self {
+            site,
             session,
-            connection,
             proven: AtomicBool::new(false),
-            reporter,
             client,
             scope,
             store,
-            pools: None,
+            pools: site.pools(),
             ownership,
             claims: RefCell::default(),
             sealer: session.sealer(),
@@ -188,7 +161,7 @@ impl<'a, 'u> Engine<'a, 'u> {
             };
             return Err(CommandError::usage(format!(
                 "`{}` has no {unknown} to take over; nothing was changed",
-                self.session.id
+                self.session.target.id
             ))
             .hint(hint)
             .code("envc::cli::unknown_address"));
@@ -215,7 +188,7 @@ impl<'a, 'u> Engine<'a, 'u> {
                 one.name,
                 one.id,
                 one.address,
-                session.id,
+                session.target.id,
                 session.apply_command(&[&one.address]),
             ));
         }
@@ -226,9 +199,9 @@ impl<'a, 'u> Engine<'a, 'u> {
         self.told.borrow().len()
     }
 
-    /// Takes preview IDs from there.
-    pub(crate) fn lease_from(&mut self, pools: &'a SessionPools<'a>) {
-        self.pools = Some(pools);
+    /// Fails when the environment has leases and no pool can be asked.
+    pub(crate) fn demand_pools(&self) -> Result<(), CommandError> {
+        if self.session.environment.leases.is_empty() { Ok(()) } else { self.pools.demand() }
     }
 
     /// Observes, and asks the pools beside the lists. What was asked of the pools comes back apart.
@@ -251,31 +224,33 @@ impl<'a, 'u> Engine<'a, 'u> {
         question: LeaseQuestion,
     ) -> Result<LeaseAnswers, CommandError> {
         let leases = &self.session.environment.leases;
-        let Some(pools) = self.pools.filter(|_| !leases.is_empty()) else {
+        if leases.is_empty() {
             return Ok(LeaseAnswers::default());
-        };
+        }
         let key = self.session.state_key(&self.scope.id);
-        let asked = ask_leases(pools, question, &pools_of(leases), state, &key).await;
+        let asked = ask_leases(&self.pools, question, &pools_of(leases), state, &key).await;
         asked.map_err(|(pool, error)| {
             if error.is_interrupted() {
                 return interrupted();
             }
-            let what =
-                format!("what `{}` holds of the pool `{pool}` is not known", self.session.id);
-            pools.explain(what, &pool, &error, self.session.clock.unix_ms())
+            let what = format!(
+                "what `{}` holds of the pool `{pool}` is not known",
+                self.session.target.id
+            );
+            self.pools.explain(what, &pool, &error, self.session.workspace.clock.unix_ms())
         })
     }
 
     /// Looks whether leases that stay have what the spec asks of them.
     pub(crate) fn check_leases(&self, held: &BTreeMap<String, Leased>) -> Result<(), CommandError> {
         for (name, lease) in &self.session.environment.leases {
-            let Some((leased, pools)) = held.get(&lease.pool).zip(self.pools) else { continue };
+            let Some(leased) = held.get(&lease.pool) else { continue };
             let needed = lease.attributes.iter().filter(|(_, attribute)| attribute.needed);
             let needed = needed.map(|(name, attribute)| (name.clone(), attribute.secret)).collect();
             if let Some(error) = lacking(&lease.pool, &needed, leased) {
                 let what = format!("the lease `{name}` has not what environment.kdl asks of it");
-                let now_ms = self.session.clock.unix_ms();
-                return Err(pools.explain(what, &lease.pool, &error, now_ms));
+                let now_ms = self.session.workspace.clock.unix_ms();
+                return Err(self.pools.explain(what, &lease.pool, &error, now_ms));
             }
         }
         Ok(())
@@ -283,7 +258,7 @@ impl<'a, 'u> Engine<'a, 'u> {
 
     /// The requests that were sent: the API's and the pools'.
     pub(crate) fn requests(&self) -> u64 {
-        self.client.budget().sent + self.pools.map_or(0, SessionPools::requests)
+        self.client.budget().sent + self.pools.requests()
     }
 
     /// Loads the state again.
@@ -292,7 +267,9 @@ impl<'a, 'u> Engine<'a, 'u> {
     }
 
     fn office(&self) -> Office<'_> {
-        Office { session: self.session, client: &self.client, scope: &self.scope }
+        let Session { workspace, target, .. } = self.session;
+        let cloud = target.cloud.value;
+        Office { workspace, cloud, client: &self.client, scope: &self.scope }
     }
 
     /// Claims the project where that is needed and nobody did, as far as the plan saw. Before
@@ -324,13 +301,13 @@ impl<'a, 'u> Engine<'a, 'u> {
                 // Where nothing was asked, nothing was answered.
                 if self.client.budget().sent > sent_before {
                     self.proven.store(true, Ordering::Relaxed);
-                    self.connection.remember(&self.scope);
+                    self.site.connection.remember(&self.scope);
                 }
                 Ok(observation)
             }
             Err(error) => {
                 let failed = call_failed(&error, desired, besides);
-                Err(self.connection.doubted(failed, &error.message, &self.scope))
+                Err(self.site.connection.forget_if_stale(failed, &error.message, &self.scope))
             }
         }
     }
@@ -349,7 +326,7 @@ impl<'a, 'u> Engine<'a, 'u> {
             return Ok(observation);
         }
         let now = self.observe_of(&BTreeMap::new(), Some(&bearers)).await?;
-        Claims::of(self.session, &now).refuse_others(self.session)?;
+        Claims::of(&self.session.workspace, &now).refuse_others(&self.session.workspace)?;
         for (id, seen) in now.found {
             for Seen { observed, .. } in seen {
                 observation.mark(id, &observed.id, observed.comment.as_ref());
@@ -368,7 +345,7 @@ impl<'a, 'u> Engine<'a, 'u> {
     pub(crate) async fn plan(
         &self,
         loaded: &mut Loaded,
-        request: &Request<'_>,
+        request: &PlanRequest<'_>,
     ) -> Result<CheckedPlan, CommandError> {
         let ownership = self.settled(request).await?;
         self.tell_lookalikes(&self.inputs(loaded, request, &ownership), request.goal);
@@ -409,18 +386,21 @@ impl<'a, 'u> Engine<'a, 'u> {
     }
 
     /// What proves a namesake ours, once it is known whose the project is in this account.
-    async fn settled(&self, request: &Request<'_>) -> Result<Ownership, CommandError> {
+    async fn settled(&self, request: &PlanRequest<'_>) -> Result<Ownership, CommandError> {
         let (session, observation) = (self.session, request.observation);
         if session.needs_claim() {
-            let mut claims = Claims::of(session, observation);
+            let mut claims = Claims::of(&session.workspace, observation);
             let makes = request.goal == Goal::Apply;
             // The lists are not of one instant: another run of this repository may have claimed
             // between them, and made what they show.
-            if makes && !claims.are_ours() && !Standing::among(session, observation).is_empty() {
+            if makes
+                && !claims.are_ours()
+                && !Standing::among(&session.workspace, observation).is_empty()
+            {
                 claims = self.office().look().await?;
             }
             // Also a destroy of what is recorded: who claims may have taken it over by its name.
-            claims.refuse_others(session)?;
+            claims.refuse_others(&session.workspace)?;
             self.claims.replace(claims);
         }
         Ok(self.ownership())
@@ -430,12 +410,12 @@ impl<'a, 'u> Engine<'a, 'u> {
     async fn refuse_to_cover(
         &self,
         plan: &Plan,
-        request: &Request<'_>,
+        request: &PlanRequest<'_>,
     ) -> Result<(), CommandError> {
         if request.goal == Goal::Destroy || !self.is_unclaimed() {
             return Ok(());
         }
-        let mut standing = Standing::among(self.session, request.observation);
+        let mut standing = Standing::among(&self.session.workspace, request.observation);
         // The claim will be a proof for kinds that the spec has later, too.
         let listed = request.observation.found.keys().copied().collect();
         let (more, unlisted) = list_standing(&self.office(), &listed).await;
@@ -444,21 +424,21 @@ impl<'a, 'u> Engine<'a, 'u> {
             self.session.ui.warn(&not_listed(&unlisted));
         }
         let unknown = standing.unknown(self.session, &self.scope.id, plan).await;
-        unknown.refuse(self.session)
+        unknown.refuse(&self.session.workspace)
     }
 
     fn inputs<'i>(
         &'i self,
         loaded: &'i Loaded,
-        request: &Request<'i>,
+        request: &PlanRequest<'i>,
         ownership: &'i Ownership,
     ) -> PlanInputs<'i> {
         let session = self.session;
         PlanInputs {
             key: session.state_key(&self.scope.id),
-            repository: session.repository.clone(),
-            env_type: session.head.name.clone(),
-            spec: session.spec_digest(),
+            repository: session.workspace.project.repository.clone(),
+            env_type: session.target.head.name.clone(),
+            spec: session.workspace.spec_digest(),
             leases: &session.environment.leases,
             protect: session.environment.protect,
             sealer: &self.sealer,
@@ -474,7 +454,7 @@ impl<'a, 'u> Engine<'a, 'u> {
     fn plan_from(
         &self,
         loaded: &Loaded,
-        request: &Request<'_>,
+        request: &PlanRequest<'_>,
     ) -> Result<CheckedPlan, CommandError> {
         let ownership = self.ownership();
         let inputs = self.inputs(loaded, request, &ownership);
@@ -513,10 +493,15 @@ impl<'a, 'u> Engine<'a, 'u> {
         let session = self.session;
         let state = loaded.state.unwrap_or_else(|| {
             let key = session.state_key(&self.scope.id);
-            State::new(key, &session.repository, &session.head.name, session.entropy.hex(8))
+            State::new(
+                key,
+                &session.workspace.project.repository,
+                &session.target.head.name,
+                session.workspace.entropy.hex(8),
+            )
         });
         let ownership = self.ownership();
-        self.reporter.begin(plan.plan());
+        self.site.reporter.begin(plan.plan());
         let leases = session.environment.leases.iter();
         let pool_of = leases.map(|(name, lease)| (name.clone(), lease.pool.clone())).collect();
         let outcome = envc_exec::run(
@@ -532,7 +517,7 @@ impl<'a, 'u> Engine<'a, 'u> {
                 dirty: loaded.dirty,
                 ownership: &ownership,
                 leasing: Leasing {
-                    pools: self.pools.map(|pools| pools as &dyn Pools),
+                    pools: Some(&self.pools),
                     held: running.held,
                     pool_of: &pool_of,
                     digest: &session.state_digest(),
@@ -542,27 +527,25 @@ impl<'a, 'u> Engine<'a, 'u> {
             loaded.version,
         )
         .await;
-        self.reporter.end();
+        self.site.reporter.end();
         recorded(outcome, self.store.lock_lost())
     }
 
     /// A report of a run that did all, or everything that failed as one error.
     pub(crate) fn finished(&self, report: Report) -> Result<Report, CommandError> {
-        let now_ms = self.session.clock.unix_ms();
+        let now_ms = self.session.workspace.clock.unix_ms();
         // Of a lease's failure the edge is the cause, which has no part in these IDs.
         let calls = report.failures.iter().filter(|failure| failure.pool.is_none());
         let doubted = calls.map(|it| it.message.clone()).find(|message| is_about_ids(message));
-        let finished = finished(report, &|what, pool, error| match self.pools {
-            Some(pools) => pools.explain(what, pool, error, now_ms),
-            None => CommandError::failed(what).because(error),
-        });
+        let finished =
+            finished(report, &|what, pool, error| self.pools.explain(what, pool, error, now_ms));
         finished.map_err(|error| match doubted {
             Some(said) if !self.proven.load(Ordering::Relaxed) => {
-                self.connection.doubted(error, &said, &self.scope)
+                self.site.connection.forget_if_stale(error, &said, &self.scope)
             }
             Some(_) => {
                 // Not every call names its zone where a list of it was read: the next command asks.
-                self.connection.forget_all();
+                self.site.connection.forget_all();
                 error
             }
             None => error,
@@ -579,7 +562,7 @@ impl<'a, 'u> Engine<'a, 'u> {
 async fn load(session: &Session<'_>, store: &dyn HeldStore) -> Result<Loaded, CommandError> {
     Ok(match store.load().await.map_err(|error| store.explain(&error))? {
         Some((mut state, version)) => {
-            let dirty = whose::admit(session, &mut state)?;
+            let dirty = admit::admit(session, &mut state)?;
             Loaded { state: Some(state), version: Some(version), dirty }
         }
         None => Loaded::default(),
@@ -587,89 +570,13 @@ async fn load(session: &Session<'_>, store: &dyn HeldStore) -> Result<Loaded, Co
 }
 
 /// What is recorded of the session's environment, read without a lock.
-pub(crate) async fn recorded_state(
-    session: &Session<'_>,
-    connection: &Connection,
-    edge: Option<&EdgeConnection>,
-    reporter: &Reporter<'_>,
-    stop: &Interrupt,
-) -> Result<Option<State>, CommandError> {
-    let client = connection.client(session, reporter, stop.flag());
+pub(crate) async fn recorded_state(site: &Site<'_, '_>) -> Result<Option<State>, CommandError> {
+    let Site { session, connection, reporter, stop, .. } = site;
+    let client = connection.client(&session.workspace, reporter, stop.flag());
     let account = connection.account(&client).await?.id;
-    let store = open_store(session, edge, reporter, session.state_key(&account), stop, Hold::Read);
-    Ok(load(session, &*store.await?).await?.state)
-}
-
-/// The state's store, where the session keeps it.
-async fn open_store<'a>(
-    session: &'a Session<'_>,
-    edge: Option<&'a EdgeConnection>,
-    reporter: &'a Reporter<'_>,
-    key: StateKey,
-    stop: &Interrupt,
-    hold: Hold,
-) -> Result<Box<dyn HeldStore + 'a>, CommandError> {
-    match edge.filter(|_| session.shares_state()) {
-        Some(edge) => shared(session, edge, reporter, key, stop, hold).await,
-        None => local(session, key, stop, hold).await,
-    }
-}
-
-/// The state in the user's state directory.
-async fn local<'a>(
-    session: &Session<'_>,
-    key: StateKey,
-    stop: &Interrupt,
-    hold: Hold,
-) -> Result<Box<dyn HeldStore + 'a>, CommandError> {
-    Ok(Box::new(match hold {
-        Hold::Read => LocalStore::read_only(&session.state_dir, key),
-        Hold::Lock { purpose, wait } => {
-            let lock = lock(session, &key, stop, purpose, wait).await?;
-            LocalStore::locked(&session.state_dir, key, lock)
-        }
-    }))
-}
-
-/// The state at the edge.
-async fn shared<'a>(
-    session: &'a Session<'_>,
-    edge: &'a EdgeConnection,
-    reporter: &'a Reporter<'_>,
-    key: StateKey,
-    stop: &Interrupt,
-    hold: Hold,
-) -> Result<Box<dyn HeldStore + 'a>, CommandError> {
-    let lock = match hold {
-        Hold::Read => None,
-        Hold::Lock { purpose, wait } => {
-            let client = edge.client(session, reporter, stop.flag());
-            let wanted = Wanted { path: &edge::path_of(&key), purpose, wait };
-            Some(EdgeLock::acquire(session, edge, &client, stop, &wanted).await?)
-        }
-    };
-    let client = edge.client(session, reporter, &NEVER);
-    Ok(Box::new(EdgeStore::new(key, edge, client, lock)))
-}
-
-/// Takes the lock of an environment on this machine; waits, and says for whom.
-async fn lock(
-    session: &Session<'_>,
-    key: &StateKey,
-    stop: &Interrupt,
-    purpose: &str,
-    wait: bool,
-) -> Result<Lock, CommandError> {
-    let path = LocalStore::lock_path(&session.state_dir, key)?;
-    let me = Holder::me(purpose, session.clock.unix_s());
-    let (ui, id) = (session.ui, &session.id);
-    let mut tell = |other: &Holder| {
-        ui.say(&format!("waiting for {other}, which works on `{id}`"));
-    };
-    tokio::select! {
-        lock = Lock::acquire(&path, &me, wait, &session.clock, &mut tell) => lock,
-        () = stop.asked() => Err(interrupted()),
-    }
+    let key = session.state_key(&account);
+    let store = state::open(session, site.edge_of_state(), reporter, key, stop, Hold::Read).await?;
+    Ok(load(session, &*store).await?.state)
 }
 
 /// Has a plan checked.
@@ -680,74 +587,4 @@ pub(crate) fn checked(plan: Plan) -> Result<CheckedPlan, CommandError> {
             .hint("please report it with the spec and the output of `envc plan --json`")
             .code("envc::plan::unsound")
     })
-}
-
-/// The error of a plan that cannot be made; nothing was changed.
-fn refused(session: &Session<'_>, refusals: &[Refusal], unclaimed: bool) -> CommandError {
-    let (message, rest) = match refusals {
-        [one] => (one.message.clone(), &[][..]),
-        many => (format!("{} resources stand in the way", many.len()), many),
-    };
-    let mut error = CommandError::failed(message);
-    for refusal in rest {
-        let address = refusal.address.to_string();
-        error = error.because_text(if refusal.message.starts_with(&address) {
-            refusal.message.clone()
-        } else {
-            format!("{address}: {}", refusal.message)
-        });
-    }
-    let hints: BTreeSet<&str> = refusals.iter().map(|refusal| refusal.help.as_str()).collect();
-    let theirs = refusals.iter().filter(|refusal| refusal.code == "envc::plan::not_ours");
-    let theirs: Vec<&Address> = theirs.map(|refusal| &refusal.address).collect();
-    if !theirs.is_empty() {
-        let command = session.apply_command(&theirs);
-        error = error.hint(format!("take it over, if it is this environment's: {command}"));
-        if unclaimed {
-            error = error.hint(format!(
-                "or, if all of `{}` in this account is of this repository: envc state claim",
-                session.project
-            ));
-        }
-    }
-    for hint in hints {
-        error = error.hint(hint);
-    }
-    match refusals.first() {
-        Some(first) => error.code(first.code),
-        None => error,
-    }
-}
-
-/// A read that failed, for people.
-fn call_failed(
-    error: &CallError,
-    desired: &BTreeMap<Address, Desired>,
-    besides: &[KindId],
-) -> CommandError {
-    if error.class == CallClass::Interrupted {
-        return interrupted();
-    }
-    // Which permission is missing can be told from what was asked for.
-    let permissions: BTreeSet<&str> = desired
-        .keys()
-        .map(Address::kind)
-        .chain(besides.iter().copied())
-        .map(envc_kinds::kind)
-        .filter(|kind| asks_for(*kind, &error.call))
-        .map(envc_kinds::Kind::permission)
-        .collect();
-    let permission = permissions.into_iter().collect::<Vec<_>>().join("`, `");
-    CommandError::failed(what_failed(error))
-        .because(error)
-        .hint_opt(help_for_call(error, &permission, false))
-        .code(code_of(error))
-}
-
-fn asks_for(kind: &dyn envc_kinds::Kind, call: &str) -> bool {
-    let place = envc_kinds::Place { account: "A".into(), zone: "Z".into() };
-    let Some(listing) = kind.listing(&place) else { return false };
-    // The same path but for the identifiers.
-    let tail = listing.call.path.split('/').skip(3).collect::<Vec<_>>().join("/");
-    call.ends_with(&format!("/{tail}"))
 }

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use envc_core::counted;
 use envc_exec::{Failure, Report, RunError, ports::PoolError};
 use envc_plan::Verb;
 
-use crate::{
-    host::{error::CommandError, interrupt::interrupted},
-    shell::words::counted,
-};
+use crate::host::{error::CommandError, interrupt::interrupted};
 
 /// What came of a run whose record could be kept; what failed stands in the report.
 /// `lost` says what may have happened to a lock that was lost.

@@ -15,8 +15,9 @@ use std::{
 };
 
 use envc_core::{
-    Address, KindId, Value,
+    Address, KindId, Value, join_path,
     limits::{WORKER_BYTES_MAX, WORKER_GZIP_BYTES_MAX, WORKER_MODULES_MAX},
+    relative_path,
 };
 use envc_kinds::{Module, Upload, size_text};
 use envc_spec::{Deploy, Worker};
@@ -42,13 +43,13 @@ pub(crate) fn read(session: &mut Session<'_>) -> Result<Uploads, CommandError> {
     let own = own_files(session);
     for (at, worker) in bundled {
         let Deploy::Bundle(folder) = &worker.deploy else { continue };
-        let folder = join(&worker.path, folder);
-        let modules = modules(&session.root, &worker.name, &folder, &own)?;
+        let folder = join_path(&worker.path, folder);
+        let modules = modules(session.workspace.root(), &worker.name, &folder, &own)?;
         let upload = Upload { modules };
         refuse_too_large(&worker.name, &upload)?;
         let main = main_module(&worker, &folder, &upload)?;
         complete(session, &worker, &upload, &main);
-        let local = relative(&worker.path, &join(&folder, &main));
+        let local = relative_path(&worker.path, &join_path(&folder, &main));
         if let Some(known) = session.environment.workers.get_mut(at) {
             // For `wrangler dev`, which runs the same file.
             known.main = Some(local);
@@ -73,7 +74,7 @@ fn complete(session: &mut Session<'_>, worker: &Worker, upload: &Upload, main: &
 /// What envc writes, or wrote for any environment of this folder: real paths.
 fn own_files(session: &Session<'_>) -> BTreeSet<PathBuf> {
     let written = session.environment.written();
-    let record = session.record();
+    let record = session.workspace.record();
     let all = written.iter().map(|(path, _)| path).chain(record.files.keys());
     all.filter_map(|key| out_dir::path_of(session, key)).collect()
 }
@@ -164,7 +165,7 @@ fn gzip_bytes(upload: &Upload) -> usize {
 fn main_module(worker: &Worker, folder: &str, upload: &Upload) -> Result<String, CommandError> {
     let asked = worker.main.as_deref();
     let inside = asked.map(|main| {
-        let whole = join(&worker.path, main);
+        let whole = join_path(&worker.path, main);
         whole.strip_prefix(&format!("{folder}/")).map_or_else(|| main.to_owned(), str::to_owned)
     });
     if let Some(main) = upload.main(inside.as_deref()) {
@@ -181,17 +182,4 @@ fn main_module(worker: &Worker, folder: &str, upload: &Upload) -> Result<String,
         .because_text(format!("{folder} holds {}{more}", names.join(", ")))
         .hint("name it with `main=`, or call it index.js, worker.js or shim.mjs")
         .code("envc::cli::no_main_module"))
-}
-
-/// A path below another, without `.` parts and doubled slashes.
-fn join(folder: &str, path: &str) -> String {
-    let parts = folder.split('/').chain(path.split('/'));
-    parts.filter(|part| !matches!(*part, "" | ".")).collect::<Vec<_>>().join("/")
-}
-
-/// A path below a folder as seen from there.
-fn relative(folder: &str, path: &str) -> String {
-    let folder = join(folder, "");
-    let below = path.strip_prefix(&folder).and_then(|rest| rest.strip_prefix('/'));
-    below.unwrap_or(path).to_owned()
 }

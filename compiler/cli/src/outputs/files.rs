@@ -28,7 +28,7 @@ const TEMPORARY_DIGITS: usize = 24;
 
 /// A file that a spec asks for, with its content.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct GeneratedFile {
+pub(crate) struct RenderedFile {
     /// Relative to the project's root.
     pub(crate) path: String,
     /// Its content.
@@ -81,16 +81,16 @@ pub(crate) enum GitConflict {
     NotIgnored(String),
 }
 
-impl GeneratedFile {
+impl RenderedFile {
     fn mode(&self) -> u32 {
         if self.private { self.mode & 0o700 } else { self.mode & 0o777 }
     }
 }
 
-impl std::fmt::Debug for GeneratedFile {
+impl std::fmt::Debug for RenderedFile {
     /// Without the content: it may be secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("GeneratedFile")
+        f.debug_struct("RenderedFile")
             .field("path", &self.path)
             .field("bytes", &self.bytes.len())
             .finish_non_exhaustive()
@@ -110,7 +110,7 @@ impl Files<'_> {
     /// What has to be done to a file; `record` is what envc recorded when it last wrote it.
     pub(crate) fn decide(
         &self,
-        file: &GeneratedFile,
+        file: &RenderedFile,
         record: Option<&FileRecord>,
     ) -> Result<Decision, CommandError> {
         let path = self.path(&file.path)?;
@@ -131,11 +131,7 @@ impl Files<'_> {
     }
 
     /// Writes a file, whatever stands there, and gives what is to be recorded of it.
-    pub(crate) fn write(
-        &self,
-        file: &GeneratedFile,
-        env: &str,
-    ) -> Result<FileRecord, CommandError> {
+    pub(crate) fn write(&self, file: &RenderedFile, env: &str) -> Result<FileRecord, CommandError> {
         let path = self.path(&file.path)?;
         if let Some(folder) = path.parent() {
             fsio::create_dirs(folder)?;
@@ -158,7 +154,7 @@ impl Files<'_> {
     }
 
     /// What is to be recorded of a file that is as wanted.
-    pub(crate) fn record(&self, file: &GeneratedFile, env: &str) -> FileRecord {
+    pub(crate) fn record(&self, file: &RenderedFile, env: &str) -> FileRecord {
         FileRecord {
             env: env.to_owned(),
             digest: self.digest.of(&file.bytes),
@@ -171,7 +167,7 @@ impl Files<'_> {
     /// What is recorded before a file is written.
     pub(crate) fn announce(
         &self,
-        file: &GeneratedFile,
+        file: &RenderedFile,
         env: &str,
         old: Option<FileRecord>,
     ) -> FileRecord {
@@ -223,7 +219,7 @@ fn is_mode(there: Option<u32>, wanted: u32) -> bool {
     there.is_none_or(|there| there == wanted)
 }
 
-fn too_large(file: &GeneratedFile) -> CommandError {
+fn too_large(file: &RenderedFile) -> CommandError {
     let path = &file.path;
     CommandError::failed(format!("{path} would be too large"))
         .because_text(format!(
@@ -237,7 +233,7 @@ fn too_large(file: &GeneratedFile) -> CommandError {
 /// The error for files that a person edited, with what would change.
 /// `shown` is how people are told of a path.
 pub(crate) fn edited(
-    edited: &[(&GeneratedFile, bool, Option<String>)],
+    edited: &[(&RenderedFile, bool, Option<String>)],
     shown: &dyn Fn(&str) -> String,
 ) -> CommandError {
     let names: Vec<String> = edited.iter().map(|(file, ..)| shown(&file.path)).collect();
@@ -266,7 +262,7 @@ pub(crate) fn git_conflicts(
     root: &Path,
     git: &GitView,
     env: &ProcessEnv,
-    files: &[GeneratedFile],
+    files: &[RenderedFile],
 ) -> Result<Vec<GitConflict>, CommandError> {
     let specific = files.iter().filter(|file| file.specific || file.private);
     let paths: Vec<&str> = specific.map(|file| file.path.as_str()).collect();
@@ -370,8 +366,8 @@ mod tests {
         }
     }
 
-    fn file(path: &str, content: &str, private: bool) -> GeneratedFile {
-        GeneratedFile {
+    fn file(path: &str, content: &str, private: bool) -> RenderedFile {
+        RenderedFile {
             path: path.into(),
             bytes: content.into(),
             mode: 0o644,

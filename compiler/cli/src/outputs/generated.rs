@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::{
     host::{error::CommandError, fsio},
     outputs::{
-        files::{self, Decision, Files, GeneratedFile},
+        files::{self, Decision, Files, RenderedFile},
         out_dir::{self, OutDir},
     },
     remote::pools::LeaseFacts,
@@ -60,7 +60,7 @@ pub(crate) struct Writing {
 impl Writing {
     /// The folder that the files' paths are relative to.
     fn root<'a>(&'a self, session: &'a Session<'_>) -> &'a Path {
-        self.out_dir.as_ref().map_or(&session.root, |out_dir| out_dir.path())
+        self.out_dir.as_ref().map_or(session.workspace.root(), |out_dir| out_dir.path())
     }
 
     /// Under what a file is recorded.
@@ -121,7 +121,7 @@ impl Sources {
         let mut templates = BTreeMap::new();
         for path in template_paths(environment) {
             // Templates cannot read outside of the project: `inside` refuses.
-            let file = fsio::inside(&session.root, &path)?;
+            let file = fsio::inside(session.workspace.root(), &path)?;
             if let Some(text) = fsio::read_text(&file, FILE_BYTES_MAX)? {
                 templates.insert(path, text);
             }
@@ -145,7 +145,7 @@ impl Sources {
         &self,
         session: &Session<'_>,
         resources: &Resources,
-    ) -> Result<Vec<GeneratedFile>, CommandError> {
+    ) -> Result<Vec<RenderedFile>, CommandError> {
         let resolve = |part: &Part| match part {
             Part::Lit(text) => Some(text.clone()),
             // Into the files: `render_files` keeps secrets in private ones.
@@ -221,9 +221,9 @@ impl Sources {
     }
 }
 
-fn made(session: &Session<'_>, file: envc_plan::GeneratedFile) -> GeneratedFile {
-    GeneratedFile {
-        fingerprint: session.digest.of(&file.content),
+fn made(session: &Session<'_>, file: envc_plan::GeneratedFile) -> RenderedFile {
+    RenderedFile {
+        fingerprint: session.workspace.digest.of(&file.content),
         path: file.path,
         bytes: file.content.into_bytes(),
         mode: file.mode,
@@ -254,13 +254,18 @@ fn wrong(errors: &[envc_plan::FileError]) -> CommandError {
 /// and nothing that a person wrote may stand in their place.
 pub(crate) fn precheck(
     session: &Session<'_>,
-    files: &[GeneratedFile],
+    files: &[RenderedFile],
     final_content: bool,
     writing: &Writing,
 ) -> Result<(), CommandError> {
     let conflicts = match &writing.out_dir {
         Some(out_dir) => out_dir.git_conflicts(session.env, files)?,
-        None => files::git_conflicts(&session.root, &session.git, session.env, files)?,
+        None => files::git_conflicts(
+            session.workspace.root(),
+            &session.workspace.git,
+            session.env,
+            files,
+        )?,
     };
     if !conflicts.is_empty() {
         return Err(files::not_for_git(&conflicts));
@@ -273,10 +278,10 @@ pub(crate) fn precheck(
     if !fsio::is_folder(root) {
         return Ok(());
     }
-    let handler = Files { root, digest: &session.digest };
+    let handler = Files { root, digest: &session.workspace.digest };
     let mut edited = Vec::new();
     for file in files {
-        let record = session.record().files.get(&writing.key(&file.path)).cloned();
+        let record = session.workspace.record().files.get(&writing.key(&file.path)).cloned();
         if let Decision::Edited { ours, diff } = handler.decide(file, record.as_ref())? {
             // With stand-ins for what is not known yet a diff would tell nonsense.
             edited.push((file, ours, diff.filter(|_| final_content)));
@@ -292,38 +297,38 @@ pub(crate) fn precheck(
 /// The spec's folder is bound to one environment; another folder is whose files lie in it.
 fn not_another_environments(
     session: &Session<'_>,
-    files: &[GeneratedFile],
+    files: &[RenderedFile],
     writing: &Writing,
 ) -> Result<(), CommandError> {
     let Some(out_dir) = &writing.out_dir else { return Ok(()) };
-    let known = &session.record().files;
+    let known = &session.workspace.record().files;
     let other = files.iter().find_map(|file| {
         let record = known.get(&writing.key(&file.path))?;
         let is_there = out_dir.path().join(&file.path).exists();
-        (record.env != session.id && is_there).then(|| (file, record.env.clone()))
+        (record.env != session.target.id && is_there).then(|| (file, record.env.clone()))
     });
     let Some((file, env)) = other else { return Ok(()) };
     Err(CommandError::failed(format!(
         "{} is a file of the environment `{env}`",
         writing.shown(&file.path)
     ))
-    .hint(format!("name another folder for `{}` with --out-dir", session.id))
+    .hint(format!("name another folder for `{}` with --out-dir", session.target.id))
     .hint("or pass --force: the files are for this environment from then on")
     .code("envc::cli::out_dir_taken"))
 }
 
 /// True when every file is on disk as recorded, and recorded with the fingerprint that rendering
 /// with stand-ins gives: nothing has to be fetched or written.
-fn up_to_date(session: &Session<'_>, stand_ins: &[GeneratedFile], writing: &Writing) -> bool {
-    let records = &session.record().files;
+fn up_to_date(session: &Session<'_>, stand_ins: &[RenderedFile], writing: &Writing) -> bool {
+    let records = &session.workspace.record().files;
     let root = writing.root(session);
     stand_ins.iter().all(|file| {
         let Some(record) = records.get(&writing.key(&file.path)) else { return false };
         let on_disk = fsio::inside(root, &file.path)
             .ok()
             .and_then(|path| fsio::read(&path, FILE_BYTES_MAX).ok().flatten());
-        let same = on_disk.is_some_and(|bytes| session.digest.of(bytes) == record.digest);
-        same && record.env == session.id && record.fingerprint == file.fingerprint
+        let same = on_disk.is_some_and(|bytes| session.workspace.digest.of(bytes) == record.digest);
+        same && record.env == session.target.id && record.fingerprint == file.fingerprint
     })
 }
 
@@ -331,12 +336,12 @@ fn up_to_date(session: &Session<'_>, stand_ins: &[GeneratedFile], writing: &Writ
 /// their paths.
 fn unwanted<'r>(
     session: &Session<'_>,
-    files: &[GeneratedFile],
+    files: &[RenderedFile],
     writing: &Writing,
     known: &'r BTreeMap<String, FileRecord>,
 ) -> Vec<(&'r String, &'r str, &'r FileRecord)> {
     let wanted: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
-    let own = known.iter().filter(|(_, record)| record.env == session.id);
+    let own = known.iter().filter(|(_, record)| record.env == session.target.id);
     own.filter_map(|(key, record)| Some((key, writing.path_of(session, key)?, record)))
         .filter(|(_, path, _)| !wanted.contains(path))
         .collect()
@@ -345,10 +350,10 @@ fn unwanted<'r>(
 /// True where nothing has to be fetched, written or taken away.
 pub(crate) fn nothing_to_do(
     session: &Session<'_>,
-    stand_ins: &[GeneratedFile],
+    stand_ins: &[RenderedFile],
     writing: &Writing,
 ) -> bool {
-    let known = session.record().files.clone();
+    let known = session.workspace.record().files.clone();
     up_to_date(session, stand_ins, writing)
         && unwanted(session, stand_ins, writing, &known).is_empty()
 }
@@ -357,13 +362,13 @@ pub(crate) fn nothing_to_do(
 /// none, so that a diff tells what it is.
 pub(crate) fn outlook(
     session: &Session<'_>,
-    stand_ins: &[GeneratedFile],
+    stand_ins: &[RenderedFile],
     final_content: bool,
     writing: &Writing,
 ) -> Outlook {
-    let known = session.record().files.clone();
-    let handler = Files { root: writing.root(session), digest: &session.digest };
-    let is_written = |file: &&GeneratedFile| {
+    let known = session.workspace.record().files.clone();
+    let handler = Files { root: writing.root(session), digest: &session.workspace.digest };
+    let is_written = |file: &&RenderedFile| {
         let record = known.get(&writing.key(&file.path));
         !up_to_date(session, std::slice::from_ref(*file), writing)
             && matches!(handler.decide(file, record), Ok(Decision::Create | Decision::Update))
@@ -385,10 +390,10 @@ pub(crate) fn outlook(
 fn announce(
     session: &Session<'_>,
     handler: &Files<'_>,
-    decided: &[(&GeneratedFile, Decision)],
+    decided: &[(&RenderedFile, Decision)],
     writing: &Writing,
 ) -> Result<(), CommandError> {
-    let known = session.record().files.clone();
+    let known = session.workspace.record().files.clone();
     let mut records = BTreeMap::new();
     for (file, decision) in decided {
         let key = writing.key(&file.path);
@@ -398,26 +403,28 @@ fn announce(
             handler.sweep(&file.path, old)?;
         }
         if *decision != Decision::Unchanged {
-            records.insert(key, Some(handler.announce(file, &session.id, old)));
+            records.insert(key, Some(handler.announce(file, &session.target.id, old)));
         }
     }
     if records.is_empty() {
         return Ok(());
     }
-    session.change_record(|copy| copy.note_files(records, session.clock.unix_s()))
+    session
+        .workspace
+        .change_record(|copy| copy.note_files(records, session.workspace.clock.unix_s()))
 }
 
 /// Writes the files, last of all and each atomically; unchanged ones are not touched.
 pub(crate) fn write(
     session: &Session<'_>,
-    files: &[GeneratedFile],
+    files: &[RenderedFile],
     fingerprints: &BTreeMap<String, Digest>,
     writing: &Writing,
 ) -> Result<Written, CommandError> {
     let root = writing.root(session);
     fsio::create_dirs(root)?;
-    let handler = Files { root, digest: &session.digest };
-    let known = session.record().files.clone();
+    let handler = Files { root, digest: &session.workspace.digest };
+    let known = session.workspace.record().files.clone();
     let mut decided = Vec::new();
     for file in files {
         match handler.decide(file, known.get(&writing.key(&file.path)))? {
@@ -436,10 +443,10 @@ pub(crate) fn write(
         let mut noted = match decision {
             Decision::Unchanged => {
                 written.unchanged.push(shown);
-                handler.record(file, &session.id)
+                handler.record(file, &session.target.id)
             }
             Decision::Create | Decision::Update | Decision::Edited { .. } => {
-                let noted = handler.write(file, &session.id)?;
+                let noted = handler.write(file, &session.target.id)?;
                 let private = file.private;
                 session.ui.event("file_written", json!({ "path": shown, "private": private }));
                 written.made.push(shown);
@@ -456,7 +463,9 @@ pub(crate) fn write(
     }
     written.removed = remove_unwanted(session, &handler, files, writing, &mut records)?;
     if !records.is_empty() {
-        session.change_record(|copy| copy.note_files(records, session.clock.unix_s()))?;
+        session
+            .workspace
+            .change_record(|copy| copy.note_files(records, session.workspace.clock.unix_s()))?;
     }
     Ok(written)
 }
@@ -465,12 +474,12 @@ pub(crate) fn write(
 fn remove_unwanted(
     session: &Session<'_>,
     handler: &Files<'_>,
-    files: &[GeneratedFile],
+    files: &[RenderedFile],
     writing: &Writing,
     records: &mut BTreeMap<String, Option<FileRecord>>,
 ) -> Result<Vec<String>, CommandError> {
     let mut removed = Vec::new();
-    let known = session.record().files.clone();
+    let known = session.workspace.record().files.clone();
     for (key, path, record) in unwanted(session, files, writing, &known) {
         handler.sweep(path, record)?;
         let shown = writing.shown(path);

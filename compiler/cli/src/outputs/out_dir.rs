@@ -9,9 +9,9 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::{
     host::{env::ProcessEnv, error::CommandError, fsio, git},
-    outputs::files::{self, Files, GeneratedFile, GitConflict, Removal},
+    outputs::files::{self, Files, GitConflict, Removal, RenderedFile},
     workspace::{
-        registry::{FileRecord, Place, file_key, folder_of_key},
+        registry::{FileRecord, Location, file_key, folder_of_key},
         session::Session,
     },
 };
@@ -22,14 +22,14 @@ pub(crate) struct OutDir {
     /// Its real path, whether or not it is there yet.
     folder: PathBuf,
     /// Where the working copy lies that writes into it.
-    of: Place,
+    of: Location,
 }
 
 impl OutDir {
     /// The folder that was named; `None` where it is the spec's own.
     pub(crate) fn named(session: &Session<'_>, path: &Path) -> Result<Option<Self>, CommandError> {
         let real = fsio::resolve_folder(path)?;
-        if real == session.root {
+        if real == session.workspace.root() {
             return Ok(None);
         }
         let refused = |why: &str| {
@@ -46,7 +46,7 @@ impl OutDir {
                 return Err(refused(whose));
             }
         }
-        Ok(Some(Self { folder: real, of: session.place() }))
+        Ok(Some(Self { folder: real, of: session.workspace.place() }))
     }
 
     /// Its real path.
@@ -69,7 +69,7 @@ impl OutDir {
     pub(crate) fn git_conflicts(
         &self,
         env: &ProcessEnv,
-        files: &[GeneratedFile],
+        files: &[RenderedFile],
     ) -> Result<Vec<GitConflict>, CommandError> {
         let there = self.folder.ancestors().find(|path| fsio::is_folder(path));
         let Some(there) = there else { return Ok(Vec::new()) };
@@ -78,9 +78,9 @@ impl OutDir {
         // an answer of git it is refused, from the folder that is there.
         let top = git.repository.as_ref().map_or(there, |repository| &repository.toplevel);
         let below = self.folder.strip_prefix(top).unwrap_or(&self.folder);
-        let files: Vec<GeneratedFile> = files
+        let files: Vec<RenderedFile> = files
             .iter()
-            .map(|file| GeneratedFile {
+            .map(|file| RenderedFile {
                 path: below.join(&file.path).to_string_lossy().into_owned(),
                 bytes: Vec::new(),
                 ..file.clone()
@@ -92,12 +92,12 @@ impl OutDir {
 
 /// True for the key of a file of the spec's folder.
 pub(crate) fn is_of_specs_folder(session: &Session<'_>, key: &str) -> bool {
-    folder_of_key(&session.place(), key).is_none()
+    folder_of_key(&session.workspace.place(), key).is_none()
 }
 
 /// A record's key as people read it.
 pub(crate) fn shown(session: &Session<'_>, key: &str) -> String {
-    match folder_of_key(&session.place(), key) {
+    match folder_of_key(&session.workspace.place(), key) {
         Some((folder, path)) => folder.join(path).display().to_string(),
         None => key.to_owned(),
     }
@@ -105,7 +105,8 @@ pub(crate) fn shown(session: &Session<'_>, key: &str) -> String {
 
 /// The folder of a key, and the path in it.
 fn located<'k>(session: &Session<'_>, key: &'k str) -> (PathBuf, &'k str) {
-    folder_of_key(&session.place(), key).unwrap_or_else(|| (session.root.clone(), key))
+    folder_of_key(&session.workspace.place(), key)
+        .unwrap_or_else(|| (session.workspace.root().to_owned(), key))
 }
 
 /// Where a file really lies that is recorded under this key; `None` where none can.
@@ -125,7 +126,7 @@ pub(crate) fn remove_recorded(
     if !fsio::is_folder(&root) {
         return Ok(Removal::Absent);
     }
-    let handler = Files { root: &root, digest: &session.digest };
+    let handler = Files { root: &root, digest: &session.workspace.digest };
     handler.sweep(path, record)?;
     handler.remove(path, record)
 }

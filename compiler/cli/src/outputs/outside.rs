@@ -33,7 +33,7 @@ pub(crate) fn look_up(session: &Session<'_>) -> Result<(Inputs, Missing), Comman
             Input::Env(_) | Input::Lease { .. } => None,
         })
         .collect();
-    let mut providers = Secrets::new(&environment.secrets, &session.root, session.env);
+    let mut providers = Secrets::new(&environment.secrets, session.workspace.root(), session.env);
     let (secrets, not_found) = providers.find(&names)?;
     let mut missing = Missing::default();
     let apply = session.apply_command(&[]);

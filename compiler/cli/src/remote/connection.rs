@@ -7,7 +7,6 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use envc_cloud::{Cloud, CloudConfig, Faults};
 use envc_core::{Digest, Secret};
 use envc_exec::{
     Account, AccountError, CallClass, CallError, Client, Endpoint, Progress, World,
@@ -17,8 +16,12 @@ use envc_kinds::Meaning;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    host::{env, error::CommandError, fsio, http::HttpTransport},
-    workspace::{choice::CloudName, session::Session},
+    host::{env, error::CommandError, fsio, http::HttpTransport, interrupt::interrupted},
+    remote::local_cloud::LocalCloud,
+    workspace::{
+        Workspace,
+        choice::{Choice, CloudName},
+    },
 };
 
 /// Where Cloudflare's API is.
@@ -49,28 +52,27 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// Opens the cloud that the session chose.
-    pub(crate) async fn open(session: &Session<'_>) -> Result<Self, CommandError> {
-        match session.cloud.value {
-            CloudName::Local => Self::local(session).await,
-            CloudName::Cloudflare => Self::cloudflare(session),
+    /// Opens the cloud that was chosen.
+    pub(crate) async fn open(
+        workspace: &Workspace<'_>,
+        cloud: &Choice<CloudName>,
+    ) -> Result<Self, CommandError> {
+        match cloud.value {
+            CloudName::Local => Self::local(workspace).await,
+            CloudName::Cloudflare => Self::cloudflare(workspace, &cloud.why),
         }
     }
 
-    async fn local(session: &Session<'_>) -> Result<Self, CommandError> {
+    async fn local(workspace: &Workspace<'_>) -> Result<Self, CommandError> {
         let failed = || CommandError::failed("the local cloud cannot be started");
-        let faults = match &session.env.cloud_faults {
-            Some(text) => Faults::parse(text).map_err(|error| {
-                CommandError::usage(format!("{} cannot be read", env::names::ENVC_CLOUD_FAULTS))
-                    .because_text(error)
-                    .hint("see `envc cloud serve --help` for the faults that there are")
-            })?,
-            None => Faults::default(),
+        let unreadable = || {
+            CommandError::usage(format!("{} cannot be read", env::names::ENVC_CLOUD_FAULTS))
+                .hint("see `envc cloud serve --help` for the faults that there are")
         };
-        let dir = session.state_dir.cloud();
-        let zones = session.zone.iter().cloned().collect();
-        let cloud = Cloud::open(CloudConfig { dir, zones, faults })
-            .map_err(|error| failed().because(&error))?;
+        let faults = workspace.env.cloud_faults.as_deref().unwrap_or_default();
+        let zones = workspace.project.zone.iter().cloned().collect();
+        let cloud = LocalCloud::open(workspace.state_dir.cloud(), zones, faults)
+            .map_err(|error| error.into_command_error(unreadable, failed))?;
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
             .await
             .map_err(|error| failed().because(&error))?;
@@ -81,7 +83,7 @@ impl Connection {
         };
         let account = cloud.account_id().to_owned();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        tokio::spawn(envc_cloud::serve(cloud, listener, async move {
+        tokio::spawn(cloud.serve(listener, async move {
             // Ends when the connection is dropped.
             let _ended = stopped.await;
         }));
@@ -90,28 +92,28 @@ impl Connection {
             transport: Arc::new(HttpTransport::new()),
             account: Some(account),
             // Its port changes, its IDs do not: cached under its account.
-            cache: ScopeCache::read(session, "local"),
+            cache: ScopeCache::read(workspace, "local"),
             local: Some(stop),
         })
     }
 
-    fn cloudflare(session: &Session<'_>) -> Result<Self, CommandError> {
-        let Some(token) = session.env.api_token.clone() else {
+    fn cloudflare(workspace: &Workspace<'_>, why: &str) -> Result<Self, CommandError> {
+        let Some(token) = workspace.env.api_token.clone() else {
             return Err(CommandError::failed("no Cloudflare API token is set")
-                .because_text(format!("the cloud is `cloudflare` because {}", session.cloud.why))
+                .because_text(format!("the cloud is `cloudflare` because {why}"))
                 .hint("set CLOUDFLARE_API_TOKEN to a token with the permissions of what the spec asks for")
                 .hint("or work without an account: --cloud local")
                 .code("envc::cli::no_token"));
         };
-        let base_url = session.env.api_base_url.as_deref().unwrap_or(CLOUDFLARE);
+        let base_url = workspace.env.api_base_url.as_deref().unwrap_or(CLOUDFLARE);
         let base_url = base_url.trim_end_matches('/').to_owned();
         // The same token on the same API always sees the same account and zones.
-        let key = session.digest.of(format!("{base_url} {}", token.expose()));
+        let key = workspace.digest.of(format!("{base_url} {}", token.expose()));
         Ok(Self {
-            cache: ScopeCache::read(session, key.as_str()),
+            cache: ScopeCache::read(workspace, key.as_str()),
             endpoint: Endpoint { base_url, token },
             transport: Arc::new(HttpTransport::new()),
-            account: session.env.account_id.clone(),
+            account: workspace.env.account_id.clone(),
             local: None,
         })
     }
@@ -119,14 +121,14 @@ impl Connection {
     /// A client whose calls end with `stop` and are told to `progress`.
     pub(crate) fn client<'a>(
         &'a self,
-        session: &'a Session<'_>,
+        workspace: &'a Workspace<'_>,
         progress: &'a dyn Progress,
         stop: &'a AtomicBool,
     ) -> Client<'a> {
         let world = World {
             transport: &*self.transport,
-            clock: &session.clock,
-            entropy: &session.entropy,
+            clock: &workspace.clock,
+            entropy: &workspace.entropy,
             progress,
             stop,
         };
@@ -167,7 +169,7 @@ impl Connection {
         Err(match &error {
             // Of an account that is another by now, no zone is seen.
             AccountError::NoZone { .. } => self.forget(failed, scope),
-            AccountError::Call(call) => self.doubted(failed, &call.message, scope),
+            AccountError::Call(call) => self.forget_if_stale(failed, &call.message, scope),
             AccountError::NoAccount | AccountError::ManyAccounts { .. } => failed,
         })
     }
@@ -189,7 +191,7 @@ impl Connection {
 
     /// The error of a call that was refused with these words, with what is done about the IDs that
     /// it was made with, where they may be why.
-    pub(crate) fn doubted(
+    pub(crate) fn forget_if_stale(
         &self,
         failed: CommandError,
         said: &str,
@@ -252,7 +254,7 @@ impl Connection {
 
     fn explain_call(&self, call: &CallError) -> CommandError {
         if call.class == CallClass::Interrupted {
-            return crate::host::interrupt::interrupted();
+            return interrupted();
         }
         let permission =
             if call.call.contains("/zones") { "Zone Read" } else { "Account Settings Read" };
@@ -317,9 +319,9 @@ struct ScopeCache {
 impl ScopeCache {
     /// A cache that is not there, not readable or of another version is an empty one: all it saves
     /// is requests.
-    fn read(session: &Session<'_>, key: &str) -> Self {
+    fn read(workspace: &Workspace<'_>, key: &str) -> Self {
         let name = Digest::of(key).as_str().get(..32).unwrap_or_default().to_owned();
-        let path = session.state_dir.path().join("scopes").join(format!("{name}.json"));
+        let path = workspace.state_dir.path().join("scopes").join(format!("{name}.json"));
         let cache: Option<Self> = fsio::read(&path, CACHE_BYTES_MAX)
             .ok()
             .flatten()

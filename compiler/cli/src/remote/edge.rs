@@ -15,11 +15,10 @@ use envc_exec::{
 use envc_spec::Edge;
 
 use crate::{
-    host::interrupt::interrupted,
-    host::{error::CommandError, http::HttpTransport},
+    host::{error::CommandError, http::HttpTransport, interrupt::interrupted},
     remote::connection::Connection,
     secrets::Secrets,
-    workspace::session::Session,
+    workspace::{Workspace, session::Session},
 };
 
 /// A way to an edge Worker.
@@ -55,21 +54,13 @@ pub(crate) fn local(connection: &Connection) -> Option<EdgeConnection> {
     connection.local_edge().map(|endpoint| EdgeConnection { endpoint, transport, credential })
 }
 
-/// The same for commands that ask the edge for the state alone.
-pub(crate) fn open_for_state(
-    session: &Session<'_>,
-    connection: &Connection,
-) -> Result<Option<EdgeConnection>, CommandError> {
-    if session.shares_state() { open(session, connection) } else { Ok(None) }
-}
-
 /// The token, and what holds it.
 fn token_of(session: &Session<'_>, edge: &Edge) -> Result<(String, Secret), CommandError> {
     let (credential, token) = match credential(&edge.token) {
         Some(Input::Secret(name)) => {
             let names = BTreeSet::from([name.clone()]);
             let providers = &session.environment.secrets;
-            let mut found = Secrets::new(providers, &session.root, session.env)
+            let mut found = Secrets::new(providers, session.workspace.root(), session.env)
                 .resolve(&names)
                 .map_err(|error| {
                     error.because_text(format!("the edge at {} is called with it", edge.url))
@@ -103,11 +94,11 @@ impl EdgeConnection {
     /// A client whose calls end with `stop` and are told to `progress`.
     pub(crate) fn client<'a>(
         &'a self,
-        session: &'a Session<'_>,
+        workspace: &'a Workspace<'_>,
         progress: &'a dyn Progress,
         stop: &'a AtomicBool,
     ) -> EdgeClient<'a> {
-        self.client_of(&session.clock, &session.entropy, progress, stop)
+        self.client_of(&workspace.clock, &workspace.entropy, progress, stop)
     }
 
     /// The same for what lives longer than a command's session.

@@ -82,8 +82,8 @@ impl Access {
             wanted.entry(pool.clone()).or_default().extend(named);
         }
         let open = self.edge.as_ref().ok().map(|edge| {
-            let client = edge.client(session, progress, stop.flag());
-            let parting = edge.client(session, progress, Interrupt::never());
+            let client = edge.client(&session.workspace, progress, stop.flag());
+            let parting = edge.client(&session.workspace, progress, Interrupt::never());
             EdgePools::new(client, parting.patient(Patience::ONCE), progress).waiting(wait)
         });
         SessionPools { access: self, ui: session.ui, wanted, open }

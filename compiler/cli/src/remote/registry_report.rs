@@ -45,7 +45,7 @@ pub(crate) fn listener<'e>(
     session: &Session<'_>,
     edge: Option<&'e EdgeConnection>,
 ) -> Option<&'e EdgeConnection> {
-    edge.filter(|_| session.cloud.value != CloudName::Local)
+    edge.filter(|_| session.target.cloud.value != CloudName::Local)
 }
 
 /// Tells how an apply or a destroy ended, and what there is now.
@@ -92,7 +92,7 @@ async fn send(
     call: &EdgeCall,
     answers: bool,
 ) -> Result<(), CommandError> {
-    let client = edge.client(session, &Silent, stop.flag()).patient(Patience::ONCE);
+    let client = edge.client(&session.workspace, &Silent, stop.flag()).patient(Patience::ONCE);
     let read = |answer: EdgeAnswer| {
         if answers { answer.read::<EnvironmentStatus>().map(drop) } else { Ok(()) }
     };
@@ -109,7 +109,7 @@ async fn send(
 
 /// By convention, and unique in the registry of a team: `project.environment`.
 fn id_of(session: &Session<'_>) -> Result<Name, String> {
-    let id = format!("{}.{}", session.project, session.id);
+    let id = format!("{}.{}", session.workspace.project.name, session.target.id);
     Name::parse(&id).map_err(|_| id)
 }
 
@@ -127,9 +127,9 @@ fn report(
         is_one.then(|| NamedUrl { name, url: endpoint.url.clone() })
     });
     let report = EnvironmentReport {
-        project: name(&session.project)?,
-        environment_type: name(&session.head.name)?,
-        owner: who::user(session),
+        project: name(&session.workspace.project.name)?,
+        environment_type: name(&session.target.head.name)?,
+        owner: who::user(&session.workspace),
         branch: environment.instance.branch.as_deref().map(who::short),
         urls: urls.take(URLS_MAX).collect(),
         resources,

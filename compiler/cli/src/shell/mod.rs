@@ -6,4 +6,3 @@ pub(crate) mod args;
 mod progress;
 pub(crate) mod reporter;
 pub(crate) mod ui;
-pub(crate) mod words;

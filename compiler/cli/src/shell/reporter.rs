@@ -2,18 +2,16 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use envc_core::counted;
 use envc_exec::{Event, Progress as EventSink};
 use envc_plan::{Plan, Subject, Verb};
 
-use crate::{
-    shell::words::counted,
-    shell::{progress::Progress, ui::Ui},
-};
+use crate::shell::{progress::Progress, ui::Ui};
 
 /// Milliseconds above which a step's line tells how long it took.
 const SLOW_MS: u64 = 1_000;
 
-/// Hears exec's events. Before a run there is no bar, so retries of reads are plain lines.
+/// Shows exec's events. Before a run there is no bar, so retries of reads are plain lines.
 pub(crate) struct Reporter<'a> {
     ui: &'a Ui,
     progress: Mutex<Option<Progress<'a>>>,
@@ -114,13 +112,13 @@ impl Reporter<'_> {
                 self.say(&format!("migrated {address}  {file}"));
             }
             Event::Emptied { address, objects } => {
-                self.say(&format!("emptying {address}: {objects} objects removed"));
+                self.say(&format!("emptying {address}: {} removed", counted(*objects, "object")));
             }
             Event::Queued { pool, before } => self.say(&match before {
                 0 => format!("waiting for a preview ID of the pool {pool}: next in the queue"),
                 before => format!(
                     "waiting for a preview ID of the pool {pool}: {} before",
-                    counted(usize::try_from(*before).unwrap_or(usize::MAX), "other")
+                    counted(*before, "other")
                 ),
             }),
             Event::Retry { call, reason, wait_ms, .. } => {

@@ -31,7 +31,7 @@ use crate::{
     workspace::{session::Session, who},
 };
 
-/// Milliseconds between two tries of a process that waits, and as much again by chance.
+/// Milliseconds between two tries of a process that waits, and up to as much again, at random.
 const POLL_MS: u64 = 500;
 /// Milliseconds until a heartbeat that failed is tried again.
 const HEARTBEAT_AGAIN_MS: u64 = 1_000;
@@ -42,7 +42,7 @@ const BRIEF: Patience = Patience { attempts_max: 2, answer_ms_max: 10_000 };
 pub(crate) static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// What is asked of the lock's environment.
-pub(crate) struct Wanted<'w> {
+pub(crate) struct LockTerms<'w> {
     /// `v1`, `state`, cloud, account, project, environment.
     pub(crate) path: &'w [String],
     /// What others who wait are told: `envc apply`.
@@ -60,7 +60,7 @@ pub(crate) struct EdgeLock {
 
 /// Until when the lock is ours.
 #[derive(Debug, Default)]
-struct Lease {
+struct Validity {
     over: AtomicBool,
     until_monotonic_ms: AtomicU64,
     until_unix_ms: AtomicU64,
@@ -68,19 +68,19 @@ struct Lease {
 
 /// The instant before a request: what its answer promises counts from there.
 #[derive(Clone, Copy)]
-struct Instant {
+struct Moment {
     monotonic_ms: u64,
     unix_ms: u64,
 }
 
-impl Instant {
+impl Moment {
     fn now(clock: &SystemClock) -> Self {
         Self { monotonic_ms: clock.monotonic_ms(), unix_ms: clock.unix_ms() }
     }
 }
 
-impl Lease {
-    fn extend(&self, sent: Instant, ttl_ms: u64) {
+impl Validity {
+    fn extend(&self, sent: Moment, ttl_ms: u64) {
         let until = |ms: u64| ms.saturating_add(ttl_ms);
         self.until_monotonic_ms.store(until(sent.monotonic_ms), Ordering::Relaxed);
         self.until_unix_ms.store(until(sent.unix_ms), Ordering::Relaxed);
@@ -90,7 +90,7 @@ impl Lease {
         self.over.store(true, Ordering::Relaxed);
     }
 
-    fn is_live(&self, now: Instant) -> bool {
+    fn is_live(&self, now: Moment) -> bool {
         !self.over.load(Ordering::Relaxed)
             && now.monotonic_ms < self.until_monotonic_ms.load(Ordering::Relaxed)
             && now.unix_ms < self.until_unix_ms.load(Ordering::Relaxed)
@@ -104,20 +104,20 @@ impl EdgeLock {
         edge: &EdgeConnection,
         client: &EdgeClient<'_>,
         stop: &Interrupt,
-        wanted: &Wanted<'_>,
+        wanted: &LockTerms<'_>,
     ) -> Result<Self, CommandError> {
         let ttl_seconds = session.env.test_lock_ttl_s.unwrap_or(LOCK_TTL_SECONDS_DEFAULT);
         let request = LockRequest {
-            holder: who::process(session),
+            holder: who::process(&session.workspace),
             purpose: wanted.purpose.to_owned(),
             ttl_seconds: Some(ttl_seconds),
-            request_id: Name::parse(&session.entropy.hex(16)).ok(),
+            request_id: Name::parse(&session.workspace.entropy.hex(16)).ok(),
         };
         // The Worker knows a repeated request by its name.
         let call = EdgeCall::post(&below(wanted.path, &["lock"])).json(&request).repeatable();
         let mut told = None;
         loop {
-            let sent = Instant::now(&session.clock);
+            let sent = Moment::now(&session.workspace.clock);
             let error = match client.call(&call).await.and_then(|answer| answer.read::<Lock>()) {
                 Ok(lock) => {
                     return Ok(Self::begin(session, edge, wanted.path, lock, sent, ttl_seconds));
@@ -131,7 +131,7 @@ impl EdgeLock {
                 return Err(busy(&other));
             }
             if told.as_ref() != Some(&other.fence) {
-                let id = &session.id;
+                let id = &session.target.id;
                 session.ui.say(&format!("waiting for {}, who works on `{id}`", describe(&other)));
                 told = Some(other.fence);
             }
@@ -141,9 +141,9 @@ impl EdgeLock {
                 clippy::cast_precision_loss,
                 reason = "half a second times a number from 0 to 1"
             )]
-            let jitter_ms = (POLL_MS as f64 * session.entropy.unit()) as u64;
+            let jitter_ms = (POLL_MS as f64 * session.workspace.entropy.unit()) as u64;
             tokio::select! {
-                () = session.clock.sleep(POLL_MS + jitter_ms) => {}
+                () = session.workspace.clock.sleep(POLL_MS + jitter_ms) => {}
                 () = stop.asked() => return Err(interrupted()),
             }
         }
@@ -154,31 +154,31 @@ impl EdgeLock {
         edge: &EdgeConnection,
         path: &[String],
         lock: Lock,
-        sent: Instant,
+        sent: Moment,
         ttl_seconds: u32,
     ) -> Self {
         let heart = Arc::new(Heart {
             edge: edge.clone(),
-            clock: session.clock.clone(),
+            clock: session.workspace.clock.clone(),
             entropy: SystemEntropy::new(session.env),
             path: path.to_vec(),
             lock,
             ttl_ms: u64::from(ttl_seconds) * 1_000,
-            lease: Lease::default(),
+            validity: Validity::default(),
         });
-        heart.lease.extend(sent, heart.ttl_ms);
+        heart.validity.extend(sent, heart.ttl_ms);
         let heartbeat = tokio::spawn(Arc::clone(&heart).beat());
         Self { heart, heartbeat }
     }
 
     /// True while it is certainly ours.
     pub(crate) fn is_held(&self) -> bool {
-        self.heart.lease.is_live(Instant::now(&self.heart.clock))
+        self.heart.validity.is_live(Moment::now(&self.heart.clock))
     }
 
     /// A write was refused because it is over.
     pub(crate) fn note_over(&self) {
-        self.heart.lease.end();
+        self.heart.validity.end();
     }
 
     /// The number that writes carry, as a header.
@@ -206,7 +206,7 @@ struct Heart {
     path: Vec<String>,
     lock: Lock,
     ttl_ms: u64,
-    lease: Lease,
+    validity: Validity,
 }
 
 impl Heart {
@@ -222,16 +222,16 @@ impl Heart {
         let mut wait_ms = self.ttl_ms / 3;
         loop {
             self.clock.sleep(wait_ms).await;
-            let sent = Instant::now(&self.clock);
+            let sent = Moment::now(&self.clock);
             let beaten = client.call(&call).await.and_then(|answer| answer.read::<Lock>());
             wait_ms = match beaten {
                 Ok(_) => {
-                    self.lease.extend(sent, self.ttl_ms);
+                    self.validity.extend(sent, self.ttl_ms);
                     self.ttl_ms / 3
                 }
                 // The Worker said no: whatever the reason, the lock cannot be kept.
                 Err(EdgeError { class: EdgeClass::Problem(problem), .. }) if is_final(&problem) => {
-                    self.lease.end();
+                    self.validity.end();
                     return;
                 }
                 Err(_) => HEARTBEAT_AGAIN_MS.min(self.ttl_ms / 3),
@@ -279,14 +279,14 @@ mod tests {
 
     #[test]
     fn a_lease_ends_by_whichever_clock_comes_first_and_for_good_when_it_is_over() {
-        let lease = Lease::default();
-        let at = |monotonic_ms, unix_ms| Instant { monotonic_ms, unix_ms };
-        assert!(!lease.is_live(at(0, 0)), "none was promised yet");
-        lease.extend(at(100, 5_000), 1_000);
-        assert!(lease.is_live(at(1_099, 5_999)));
-        assert!(!lease.is_live(at(1_100, 5_999)));
-        assert!(!lease.is_live(at(200, 6_000)), "the machine slept");
-        lease.end();
-        assert!(!lease.is_live(at(100, 5_000)));
+        let validity = Validity::default();
+        let at = |monotonic_ms, unix_ms| Moment { monotonic_ms, unix_ms };
+        assert!(!validity.is_live(at(0, 0)), "none was promised yet");
+        validity.extend(at(100, 5_000), 1_000);
+        assert!(validity.is_live(at(1_099, 5_999)));
+        assert!(!validity.is_live(at(1_100, 5_999)));
+        assert!(!validity.is_live(at(200, 6_000)), "the machine slept");
+        validity.end();
+        assert!(!validity.is_live(at(100, 5_000)));
     }
 }

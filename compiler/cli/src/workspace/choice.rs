@@ -1,7 +1,8 @@
 //! Which cloud a command works on, and which type of environment. Pure.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
+use envc_core::Address;
 use envc_spec::{TypeHead, When};
 
 use crate::host::{error::CommandError, exit_code::ExitCode};
@@ -36,7 +37,7 @@ impl fmt::Display for CloudName {
     }
 }
 
-/// A choice and why it was made: "of --cloud".
+/// A choice and why it was made, as a clause: "--cloud says so".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Choice<T> {
     /// What was chosen.
@@ -51,12 +52,44 @@ impl<T> Choice<T> {
     }
 }
 
+/// What the command line says of the environment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Selection {
+    /// `TYPE`
+    pub(crate) env_type: Option<String>,
+    /// `--pr`
+    pub(crate) pr: Option<u32>,
+    /// `--id`
+    pub(crate) id: Option<String>,
+    /// `--cloud`
+    pub(crate) cloud: Option<String>,
+    /// A saved plan chose all of the above.
+    pub(crate) by_plan: bool,
+    /// `--adopt`
+    pub(crate) adopt: BTreeSet<Address>,
+}
+
+/// How an ID is come by when none is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnNewId {
+    /// Draw one. It is recorded once all is refused that can be: see
+    /// [`super::session::Session::record_environment`].
+    Mint,
+    /// There is nothing to work on then.
+    Absent,
+}
+
+/// Why `apply --plan` works on what it works on.
+const BY_PLAN: &str = "the saved plan says so";
+
 /// What the choice of a cloud rests on.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct CloudInputs<'a> {
-    /// `--cloud`
+    /// `--cloud`, or the cloud of a saved plan.
     pub(crate) flag: Option<&'a str>,
+    /// A saved plan takes the place of the flags.
+    pub(crate) by_plan: bool,
     /// `ENVC_CLOUD`
     pub(crate) variable: Option<&'a str>,
     /// What this environment was first applied to.
@@ -75,15 +108,15 @@ pub(crate) struct CloudInputs<'a> {
 /// refused where a missing token would turn a real apply into a green no-op.
 pub(crate) fn choose_cloud(inputs: &CloudInputs<'_>) -> Result<Choice<CloudName>, CommandError> {
     let named = [
-        (inputs.flag, "of --cloud"),
-        (inputs.variable, "of ENVC_CLOUD"),
-        (inputs.recorded, "this environment was first applied to it"),
+        (inputs.flag, if inputs.by_plan { BY_PLAN } else { "--cloud says so" }),
+        (inputs.variable, "ENVC_CLOUD says so"),
+        (inputs.recorded, "this environment was first applied there"),
     ];
     for (word, why) in named {
         let Some(word) = word else { continue };
         let cloud = CloudName::parse(word).ok_or_else(|| {
             CommandError::usage(format!("`{word}` is not a cloud"))
-                .because_text(format!("it was read because {why}"))
+                .because_text(why)
                 .hint("write `cloudflare` or `local`")
         })?;
         return Ok(Choice::new(cloud, why));
@@ -112,8 +145,10 @@ pub(crate) fn choose_cloud(inputs: &CloudInputs<'_>) -> Result<Choice<CloudName>
 /// What the choice of a type rests on.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TypeInputs<'a> {
-    /// The argument.
+    /// The argument, or the type of a saved plan.
     pub(crate) argument: Option<&'a str>,
+    /// A saved plan takes the place of the argument.
+    pub(crate) by_plan: bool,
     /// `ENVC_ENV`
     pub(crate) variable: Option<&'a str>,
     /// The type that the working copy is bound to.
@@ -131,7 +166,11 @@ pub(crate) fn choose_type<'t>(
     inputs: &TypeInputs<'_>,
 ) -> Result<Choice<&'t TypeHead>, CommandError> {
     let find = |name: &str| types.iter().find(|head| head.name == name);
-    for (name, why) in [(inputs.argument, "it was named"), (inputs.variable, "of ENVC_ENV")] {
+    let named = [
+        (inputs.argument, if inputs.by_plan { BY_PLAN } else { "it was named" }),
+        (inputs.variable, "ENVC_ENV says so"),
+    ];
+    for (name, why) in named {
         let Some(name) = name else { continue };
         return find(name).map(|head| Choice::new(head, why)).ok_or_else(|| unknown(types, name));
     }

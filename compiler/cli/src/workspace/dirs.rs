@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use envc_core::KeyedDigest;
+use envc_core::{KeyedDigest, counted};
 
 use crate::host::{env::ProcessEnv, error::CommandError, fsio};
 
@@ -65,7 +65,7 @@ impl StateDir {
 fn check_key(path: &Path, key: Vec<u8>) -> Result<KeyedDigest, CommandError> {
     if key.len() != KEY_BYTES {
         return Err(CommandError::failed(format!("the key in {} is damaged", path.display()))
-            .because_text(format!("it has {} bytes, not {KEY_BYTES}", key.len()))
+            .because_text(format!("it has {}, not {KEY_BYTES}", counted(key.len(), "byte")))
             .hint(format!(
                 "remove it: rm {}; generated files and secrets then count as changed once",
                 path.display()
@@ -81,7 +81,8 @@ fn locate(env: &ProcessEnv, cwd: &Path) -> Result<PathBuf, CommandError> {
     if let Some(base) = env.xdg_state_home() {
         return Ok(base.join("envc"));
     }
-    let home = env.home().or_else(|| etcetera::home_dir().ok());
+    let home =
+        env.home().or_else(|| std::env::home_dir().filter(|home| !home.as_os_str().is_empty()));
     home.map(|home| home.join(".local/state/envc")).ok_or_else(|| {
         CommandError::failed("this user has no home directory to keep state in")
             .hint("name a folder: ENVC_STATE_DIR=/path/to/folder")

@@ -15,9 +15,9 @@ use crate::{
     },
     shell::ui::Ui,
     workspace::{
+        choice::Selection,
         choice::{Choice, CloudName},
         registry::{Mint, WorkingCopy},
-        session::Selection,
     },
 };
 
@@ -124,7 +124,7 @@ pub(crate) struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// Draws an ID with chance, which is nobody else's. In CI one that no other job could find again
+    /// Draws a random ID, which no other working copy has. In CI one that no other job could find again
     /// is refused; `cloud` is where the environment will be.
     pub(crate) fn draw(
         &self,
@@ -135,7 +135,7 @@ impl Source<'_> {
         entropy: &dyn Entropy,
     ) -> Result<Id, CommandError> {
         let Identity::Branch { max_length, unique: true } = self.head.identity else {
-            return Err(CommandError::failed("BUG: an ID without chance is not drawn"));
+            return Err(CommandError::failed("BUG: a random ID is not drawn"));
         };
         if self.env.ci && cloud == CloudName::Cloudflare {
             return Err(self.unique_in_ci());
@@ -154,7 +154,7 @@ impl Source<'_> {
         Ok(Id { id, minted: true })
     }
 
-    /// The ID that the branch of today gives without chance, whatever is recorded: no two branches
+    /// The ID that the branch of today gives without randomness, whatever is recorded: no two branches
     /// give the same one.
     fn of_branch(
         &self,

@@ -22,9 +22,10 @@
 //!   on any port beside a web server on the usual one, so it is left out of ssh where owner and name
 //!   are given, and kept of what a plain server serves. The large forges are one server each.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 
 use envc_spec::ANY_CASE_FORGES;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 /// What the identity of a working copy without an origin begins with. No origin and no `id=` does:
 /// neither holds a colon before its first slash.
@@ -41,9 +42,9 @@ const ALIASES: [(&str, &str); 4] = [
 const FORGE_USERS: [&str; 10] =
     ["git", "gitea", "forgejo", "gogs", "gitlab", "gitolite", "gitolite3", "hg", "vcs", "aur"];
 
-/// The identity of a working copy that has no other. `chance` is unguessable.
-pub(crate) fn of_working_copy(chance: &str) -> String {
-    format!("{WORKING_COPY}{chance}")
+/// The identity of a working copy that has no other. `random` is unguessable.
+pub(crate) fn of_working_copy(random: &str) -> String {
+    format!("{WORKING_COPY}{random}")
 }
 
 /// True for the identity of a working copy: nobody else has it, whatever happens elsewhere.
@@ -194,38 +195,18 @@ fn path_of(path: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
+/// Blanks, control characters and the sign itself; what is beyond ASCII goes without saying.
+const NOT_PLAIN: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+
 /// A text of printable ASCII without blanks: what it says of a repository goes into titles, files
 /// and lines of a terminal.
 fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_graphic() && byte != b'%' {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
+    utf8_percent_encode(text, NOT_PLAIN).to_string()
 }
 
 /// A path of a URL with its `%20` read; what cannot be read stays.
 fn decoded(path: &str) -> String {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path;
-    while let Some((plain, encoded)) = rest.split_once('%') {
-        bytes.extend_from_slice(plain.as_bytes());
-        let hex = encoded.get(..2).filter(|hex| hex.bytes().all(|it| it.is_ascii_hexdigit()));
-        if let Some(byte) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            bytes.push(byte);
-            rest = encoded.get(2..).unwrap_or_default();
-        } else {
-            bytes.push(b'%');
-            rest = encoded;
-        }
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    String::from_utf8(bytes).unwrap_or_else(|_| path.to_owned())
+    percent_decode_str(path).decode_utf8().map_or_else(|_| path.to_owned(), Cow::into_owned)
 }
 
 #[cfg(test)]
@@ -408,5 +389,17 @@ mod tests {
             let found = of_origin(address).unwrap_or_default();
             assert!(!is_working_copy(&found), "{address}: {found}");
         }
+    }
+
+    #[test]
+    fn every_character_is_written_in_printable_ascii_and_reads_back() {
+        for char in '\0'..'\u{3000}' {
+            let name = format!("a{char}b");
+            let plain = char.is_ascii_graphic() && char != '%';
+            assert_eq!(encoded(&name) == name, plain, "{char:?}");
+            assert!(encoded(&name).bytes().all(|byte| byte.is_ascii_graphic()));
+            assert_eq!(decoded(&encoded(&name)), name);
+        }
+        assert_eq!([decoded("%ff"), decoded("%4"), decoded("%zz%41")], ["%ff", "%4", "%zzA"]);
     }
 }

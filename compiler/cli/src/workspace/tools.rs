@@ -1,9 +1,10 @@
 //! The tools that a spec requires: are they there, and new enough?
 
-use std::{cmp::Ordering, path::PathBuf, process::Stdio, time::Duration};
+use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use envc_spec::Requirement;
 use futures::future::join_all;
+use semver::{Comparator, Op, Prerelease};
 
 use crate::{
     host::{env::ProcessEnv, error::CommandError, fsio},
@@ -123,50 +124,53 @@ fn parse_version(text: &str) -> Option<Vec<u64>> {
         .split(|character: char| !(character.is_ascii_digit() || character == '.'))
         .map(|word| word.trim_matches('.'))
         .filter(|word| !word.is_empty());
-    let numbers = |word: &str| -> Option<Vec<u64>> {
-        word.split('.').map(|part| part.parse().ok()).collect()
-    };
     let first = candidates.clone().next();
     candidates.find(|word| word.contains('.')).or(first).and_then(numbers)
+}
+
+/// The numbers of `22.3.0`.
+fn numbers(word: &str) -> Option<Vec<u64>> {
+    word.split('.').map(|part| part.parse().ok()).collect()
 }
 
 /// Does the version fulfil `>=22`, `^3.1`, `>=1.2, <2`, `22`? `None` when either is no version.
 fn satisfies(version: &str, wanted: &str) -> Option<bool> {
     let version = parse_version(version)?;
-    wanted.split(',').map(str::trim).try_fold(true, |all, one| {
-        let at = one.find(|character: char| character.is_ascii_digit())?;
-        let (operator, number) = one.split_at_checked(at)?;
-        let bound: Vec<u64> =
-            number.trim().split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;
-        let order = compare(&version, &bound);
-        let prefix =
-            |parts: usize| bound.iter().take(parts).zip(pad(&version)).all(|(a, b)| *a == b);
-        let fits = match operator.trim() {
-            ">=" => order.is_ge(),
-            ">" => order.is_gt(),
-            "<=" => order.is_le(),
-            "<" => order.is_lt(),
-            // As many parts as are written must be the same.
-            "" | "=" | "v" => prefix(bound.len()),
-            // The first part that is not zero must be the same.
-            "^" => {
-                let fixed = bound.iter().take_while(|part| **part == 0).count() + 1;
-                order.is_ge() && prefix(fixed)
-            }
-            "~" => order.is_ge() && prefix(bound.len().min(2)),
-            _ => return None,
-        };
-        Some(all && fits)
-    })
+    let part = |index: usize| version.get(index).copied().unwrap_or(0);
+    let comparators = wanted.split(',').map(|one| comparator(one.trim())).collect::<Option<_>>()?;
+    let version = semver::Version::new(part(0), part(1), part(2));
+    Some(semver::VersionReq { comparators }.matches(&version))
 }
 
-fn pad(version: &[u64]) -> impl Iterator<Item = u64> {
-    version.iter().copied().chain(std::iter::repeat(0))
-}
-
-fn compare(version: &[u64], bound: &[u64]) -> Ordering {
-    let parts = version.len().max(bound.len());
-    pad(version).take(parts).cmp(pad(bound).take(parts))
+/// Reads one comparison. It is built from numbers, for tools write what semver does not read:
+/// `2025.09`, `v3`, four parts.
+fn comparator(text: &str) -> Option<Comparator> {
+    let at = text.find(|character: char| character.is_ascii_digit())?;
+    let (operator, number) = text.split_at_checked(at)?;
+    let bound = numbers(number.trim())?;
+    let part = |index: usize| bound.get(index).copied();
+    // semver looks at three parts; what a fourth one could decide counts as fulfilled.
+    let is_cut = bound.len() > 3;
+    let op = match operator.trim() {
+        ">=" => Op::GreaterEq,
+        ">" if is_cut => Op::GreaterEq,
+        ">" => Op::Greater,
+        "<=" => Op::LessEq,
+        "<" if is_cut => Op::LessEq,
+        "<" => Op::Less,
+        // As many parts as are written must be the same.
+        "" | "=" | "v" => Op::Exact,
+        "^" => Op::Caret,
+        "~" => Op::Tilde,
+        _ => return None,
+    };
+    // `>22` is more than 22.0.0, and not 23 and up: a part that is left out is 0 in a comparison.
+    let left_out = match op {
+        Op::Exact | Op::Caret | Op::Tilde => None,
+        _ => Some(0),
+    };
+    let (minor, patch) = (part(1).or(left_out), part(2).or(left_out));
+    Some(Comparator { op, major: part(0)?, minor, patch, pre: Prerelease::EMPTY })
 }
 
 #[cfg(test)]
@@ -206,6 +210,32 @@ mod tests {
             ("1.3.0", "~1.2.3", Some(false)),
             ("1.5.0", ">=1.2, <2", Some(true)),
             ("2.0.0", ">=1.2, <2", Some(false)),
+            // Odd spellings.
+            ("22.1.0", ">22", Some(true)),
+            ("22.0.1", "<=22", Some(false)),
+            ("22.1.0", " v22 ", Some(true)),
+            ("22.1.0", ">= 22 , < 23", Some(true)),
+            ("1.2.9", "1.2", Some(true)),
+            ("1.3.0", "1.2", Some(false)),
+            ("1.9.0", "~1", Some(true)),
+            ("0.9.0", "^0", Some(true)),
+            ("0.0.4", "^0.0.3", Some(false)),
+            ("0.0.9", "^0.0", Some(true)),
+            ("0.1.0", "^0.0", Some(false)),
+            ("2025.09.1", ">=2025.9", Some(true)),
+            ("2025.9", "=2025.09.0", Some(true)),
+            ("17", ">=17", Some(true)),
+            ("131.0.6778.85", ">=131.0.6778.85", Some(true)),
+            ("131.0.6778.85", ">131.0.6778.84", Some(true)),
+            ("131.0.6778.84", "<131.0.6778.85", Some(true)),
+            ("131.0.6778.85", "^131.0.6778.1", Some(true)),
+            ("131.0.6778.85", "=131.0.6777.85", Some(false)),
+            ("1.0.0", "", None),
+            ("1.0.0", ">=1,", None),
+            ("1.0.0", ">=1.x", None),
+            ("1.0.0", "1..2", None),
+            ("1.0.0", "1-2", None),
+            ("1.0.0", "99999999999999999999", None),
             ("1.0.0", "latest", None),
             ("1.0.0", "!1", None),
         ] {

@@ -4,16 +4,16 @@ use envc_edge_api::limits::TEXT_CHARS_MAX;
 
 use crate::{
     host::{env::names, fsio, git},
-    workspace::session::Session,
+    workspace::Workspace,
 };
 
 /// Bytes of a host's name.
 const HOST_BYTES_MAX: usize = 1_024;
 
 /// Who git says that they are, else whom the system says.
-pub(crate) fn user(session: &Session<'_>) -> String {
-    let from = |name: &str| session.env.var(name).map(str::to_owned);
-    [git::user(&session.root, session.env), from(names::USER), from(names::USERNAME)]
+pub(crate) fn user(workspace: &Workspace<'_>) -> String {
+    let from = |name: &str| workspace.env.var(name).map(str::to_owned);
+    [git::user(workspace.root(), workspace.env), from(names::USER), from(names::USERNAME)]
         .into_iter()
         .flatten()
         .map(|name| short(name.trim()))
@@ -22,14 +22,14 @@ pub(crate) fn user(session: &Session<'_>) -> String {
 }
 
 /// The user, the machine and the process: `alice@laptop (process 4711)`.
-pub(crate) fn process(session: &Session<'_>) -> String {
-    let machine = machine(session).map(|name| format!("@{name}")).unwrap_or_default();
-    short(&format!("{}{machine} (process {})", user(session), std::process::id()))
+pub(crate) fn process(workspace: &Workspace<'_>) -> String {
+    let machine = machine(workspace).map(|name| format!("@{name}")).unwrap_or_default();
+    short(&format!("{}{machine} (process {})", user(workspace), std::process::id()))
 }
 
-fn machine(session: &Session<'_>) -> Option<String> {
+fn machine(workspace: &Workspace<'_>) -> Option<String> {
     let variable = [names::HOSTNAME, names::COMPUTERNAME].into_iter();
-    let named = variable.filter_map(|name| session.env.var(name)).map(str::to_owned).next();
+    let named = variable.filter_map(|name| workspace.env.var(name)).map(str::to_owned).next();
     let file = || fsio::read_text("/etc/hostname".as_ref(), HOST_BYTES_MAX).ok().flatten();
     named.or_else(file).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty())
 }

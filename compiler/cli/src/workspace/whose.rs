@@ -1,10 +1,8 @@
 //! Whose a project is, and what is refused to another repository: two of them may name a project
 //! alike, on one machine and in one account.
 
-use std::{collections::BTreeSet, path::Path};
+use std::path::Path;
 
-use envc_core::Address;
-use envc_plan::State;
 use envc_spec::{Spec, takes_identity};
 
 use crate::{
@@ -16,20 +14,14 @@ use crate::{
     },
     shell::ui::Ui,
     workspace::{
-        registry::{Applied, Belongs, Document, Whose, WorkingCopy},
+        registry::{Belongs, Document, Whose, WorkingCopy},
         repository,
-        session::Session,
     },
 };
 
 /// The repository that the spec names, else the one that `origin` does.
-pub(crate) fn named(
-    spec: Option<&Spec>,
-    folder: &Path,
-    git: &GitView,
-    env: &ProcessEnv,
-) -> Option<String> {
-    if let Some(id) = spec.and_then(Spec::project_id) {
+pub(crate) fn named(spec: &Spec, folder: &Path, git: &GitView, env: &ProcessEnv) -> Option<String> {
+    if let Some(id) = spec.project_id() {
         return Some(id.to_owned());
     }
     git.repository.as_ref()?;
@@ -76,7 +68,7 @@ pub(crate) fn other(what: &str, theirs: &str, ours: &str) -> CommandError {
         .code("envc::cli::another_repository")
 }
 
-/// Refuses an ID with chance in it that a working copy of another repository has.
+/// Refuses a random ID in it that a working copy of another repository has.
 pub(crate) fn refuse_minted_elsewhere(
     document: &Document,
     whose: &Whose<'_>,
@@ -87,79 +79,6 @@ pub(crate) fn refuse_minted_elsewhere(
             .hint(format!("work on it from its folder: envc -C {}", fsio::for_shell(folder)))),
         None => Ok(()),
     }
-}
-
-/// Refuses a state of another repository. True: it was taken over, and has to be written.
-pub(crate) fn admit(session: &Session<'_>, state: &mut State) -> Result<bool, CommandError> {
-    let ours = &session.repository;
-    match &state.repository {
-        Some(theirs) if theirs == ours => return Ok(false),
-        Some(theirs) if session.was(theirs) => {}
-        Some(theirs) => {
-            let error = other(&format!("the environment `{}`", session.id), theirs, ours);
-            let document = session.registry_document()?;
-            return Err(match document.folder_of(theirs) {
-                Some(folder) => {
-                    error.hint(format!("that one is worked on in {}", folder.display()))
-                }
-                None => error,
-            });
-        }
-        None => admit_unsaid(session, state)?,
-    }
-    state.repository = Some(ours.clone());
-    Ok(true)
-}
-
-/// Admits a state that does not say whose it is: the first version wrote it. It is believed where it
-/// was applied from this clone, or where the user names all that it holds.
-fn admit_unsaid(session: &Session<'_>, state: &State) -> Result<(), CommandError> {
-    let applied = session.applied_from()?;
-    let wanted = &session.environment.resources;
-    let managed = |address: &Address| {
-        wanted.get(address).is_some_and(|it| it.is_managed() && it.parent.is_none())
-    };
-    let begun = state.intents.iter().map(|intent| &intent.address);
-    let held: BTreeSet<&Address> =
-        state.resources.keys().chain(begun).filter(|address| managed(address)).collect();
-    let held: Vec<&Address> = held.into_iter().collect();
-    let is_named = !held.is_empty() && held.iter().all(|address| session.adopt.contains(*address));
-    if applied == Applied::Here || is_named {
-        return Ok(());
-    }
-    let error = CommandError::failed(format!(
-        "the record of `{}` does not say whose it is; nothing was changed",
-        session.id
-    ))
-    .code("envc::cli::repository_unknown");
-    let error = match applied {
-        Applied::Elsewhere(folder) => error
-            .because_text(format!(
-                "an older envc wrote it, and it was applied from {}",
-                folder.display()
-            ))
-            .hint(format!(
-                "run the command there once: envc -C {} apply",
-                fsio::for_shell(&folder)
-            )),
-        Applied::Gone(folder) => error.because_text(format!(
-            "an older envc wrote it, and it was applied from {}, which is gone",
-            folder.display()
-        )),
-        Applied::Here | Applied::Unknown => {
-            error.because_text("an older envc wrote it, and from which folder is recorded nowhere")
-        }
-    };
-    if held.is_empty() {
-        return Err(error.hint(
-            "if it is this repository's, take its resources back into environment.kdl; then the \
-             command that says so is told here",
-        ));
-    }
-    Err(error.hint(format!(
-        "if it is this repository's, name what it holds: {}",
-        session.apply_command(&held)
-    )))
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! A request to the edge Worker, and its answer.
 
-use std::fmt::Write as _;
-
 use bytes::Bytes;
+use envc_kinds::url_segment;
 use http::Method;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -44,7 +43,8 @@ impl EdgeCall {
     }
 
     fn new(method: Method, segments: &[&str], repeatable: bool) -> Self {
-        let path = segments.iter().fold(String::new(), |path, part| path + "/" + &encoded(part));
+        let path = segments.iter().flat_map(|part| std::iter::once("/").chain(url_segment(part)));
+        let path = path.collect();
         Self { method, path, headers: Vec::new(), body: None, unwritable: None, repeatable }
     }
 
@@ -93,20 +93,6 @@ impl EdgeCall {
         }
         format!("{} {}", self.method, parts.join("/"))
     }
-}
-
-/// All but letters, digits and `-._~` (RFC 3986, section 2.3) as `%` and hex digits.
-fn encoded(part: &str) -> String {
-    let mut text = String::with_capacity(part.len());
-    for byte in part.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "%{byte:02X}");
-        }
-    }
-    text
 }
 
 /// A good answer of the edge Worker.

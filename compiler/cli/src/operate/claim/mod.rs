@@ -26,7 +26,7 @@ pub(crate) use standing::{Standing, list_standing, not_listed};
 
 use crate::{
     host::error::CommandError,
-    workspace::{repository, session::Session, whose},
+    workspace::{Project, Workspace, repository, session::Session, whose},
 };
 
 /// What every claim's title begins with.
@@ -35,10 +35,10 @@ const TITLE: &str = envc_kinds::CLAIM_TITLE;
 const TITLE_CHARS_MAX: usize = 512;
 /// What stands for a repository whose name does not fit.
 const DIGEST: &str = "sha256:";
-/// What stands between a claim's title and the chance of a bid.
+/// What stands between a claim's title and the nonce of a bid.
 const BID: &str = " +";
 /// Unguessable bytes of a bid; each is two characters.
-const CHANCE_BYTES: usize = 4;
+const NONCE_BYTES: usize = 4;
 
 /// A claim of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(crate) struct Claim {
     /// hold a short form.
     pub(crate) by: String,
     /// It is no claim so far: one run of who claims is making it, or was killed at that.
-    pub(crate) chance: Option<String>,
+    pub(crate) nonce: Option<String>,
 }
 
 /// The claims of one project.
@@ -81,9 +81,9 @@ pub(crate) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// The session's.
-    pub(crate) fn of(session: &'a Session<'_>) -> Self {
-        let Session { prefix, project, repository, .. } = session;
+    /// The project of a folder.
+    pub(crate) fn of(workspace: &'a Workspace<'_>) -> Self {
+        let Project { prefix, name: project, repository, .. } = &workspace.project;
         Self { prefix, project, repository }
     }
 
@@ -92,7 +92,7 @@ impl<'a> Subject<'a> {
         let Self { prefix, project, repository } = self;
         let of_project = if prefix == project { String::new() } else { format!(" {project}") };
         let chars = TITLE.len() + prefix.len() + 1 + repository.len() + of_project.len();
-        if chars + BID.len() + 2 * CHANCE_BYTES <= TITLE_CHARS_MAX {
+        if chars + BID.len() + 2 * NONCE_BYTES <= TITLE_CHARS_MAX {
             return format!("{repository}{of_project}");
         }
         format!("{DIGEST}{}{of_project}", Digest::of(repository))
@@ -104,18 +104,18 @@ impl<'a> Subject<'a> {
     }
 
     /// The title of a bid.
-    fn bid(self, chance: &str) -> String {
-        format!("{}{BID}{chance}", self.title())
+    fn bid(self, nonce: &str) -> String {
+        format!("{}{BID}{nonce}", self.title())
     }
 
-    /// Who claims the same by this title, and the chance of a bid.
+    /// Who claims the same by this title, and the nonce of a bid.
     fn read_title(self, title: &str) -> Option<(&str, Option<&str>)> {
         let by = title.strip_prefix(TITLE)?.strip_prefix(self.prefix)?.strip_prefix(' ')?;
-        let is_chance = |text: &str| {
-            text.len() == 2 * CHANCE_BYTES && text.bytes().all(|it| it.is_ascii_hexdigit())
+        let is_nonce = |text: &str| {
+            text.len() == 2 * NONCE_BYTES && text.bytes().all(|it| it.is_ascii_hexdigit())
         };
-        Some(match by.rsplit_once(BID).filter(|(_, chance)| is_chance(chance)) {
-            Some((by, chance)) => (by, Some(chance)),
+        Some(match by.rsplit_once(BID).filter(|(_, nonce)| is_nonce(nonce)) {
+            Some((by, nonce)) => (by, Some(nonce)),
             None => (by, None),
         })
     }
@@ -131,18 +131,18 @@ impl Claims {
         let mut claims = Self::default();
         let ours = subject.claimant();
         for seen in namespaces {
-            let Some((by, chance)) = subject.read_title(&seen.name) else { continue };
+            let Some((by, nonce)) = subject.read_title(&seen.name) else { continue };
             if !names_somebody(by) {
                 claims.unread.push(seen.name.clone());
                 continue;
             }
             let (id, by) = (seen.id.clone(), by.to_owned());
-            let claim = Claim { id, by, chance: chance.map(str::to_owned) };
+            let claim = Claim { id, by, nonce: nonce.map(str::to_owned) };
             let (repository, project) =
                 claim.by.split_once(' ').unwrap_or((&claim.by, subject.prefix));
             let is_ours = claim.by == ours;
             let was_ours = project == subject.project && was(repository);
-            match (claim.chance.is_some(), is_ours || was_ours) {
+            match (claim.nonce.is_some(), is_ours || was_ours) {
                 (true, true) => claims.bids.push(claim),
                 (true, false) => claims.rivals.push(claim),
                 (false, _) if is_ours => claims.ours = Some(claim),
@@ -153,17 +153,17 @@ impl Claims {
         claims
     }
 
-    /// The claims of the session's project among what was observed.
-    pub(crate) fn of(session: &Session<'_>, observation: &Observation) -> Self {
+    /// The claims of a folder's project among what was observed.
+    pub(crate) fn of(workspace: &Workspace<'_>, observation: &Observation) -> Self {
         let seen = observation.found.get(&KindId::Kv).into_iter().flatten();
-        Self::of_namespaces(session, seen.map(|seen| &seen.observed))
+        Self::of_namespaces(workspace, seen.map(|seen| &seen.observed))
     }
 
     fn of_namespaces<'n>(
-        session: &Session<'_>,
+        workspace: &Workspace<'_>,
         namespaces: impl Iterator<Item = &'n Observed>,
     ) -> Self {
-        Self::among(namespaces, Subject::of(session), &|other| session.was(other))
+        Self::among(namespaces, Subject::of(workspace), &|other| workspace.was(other))
     }
 
     /// All of them.
@@ -184,18 +184,18 @@ impl Claims {
     }
 
     /// Refuses a project that another repository claims, or is about to claim while nobody does.
-    pub(crate) fn refuse_others(&self, session: &Session<'_>) -> Result<(), CommandError> {
-        self.refuse_taken(session, false)
+    pub(crate) fn refuse_others(&self, workspace: &Workspace<'_>) -> Result<(), CommandError> {
+        self.refuse_taken(workspace, false)
     }
 
     /// The same; who is `patient` waits for those that will give way.
-    fn refuse_taken(&self, session: &Session<'_>, patient: bool) -> Result<(), CommandError> {
-        let own = Subject::of(session).claimant();
+    fn refuse_taken(&self, workspace: &Workspace<'_>, patient: bool) -> Result<(), CommandError> {
+        let own = Subject::of(workspace).claimant();
         let is_claimed = self.ours.is_some() || !self.former.is_empty();
         let rival = self.rivals.iter().find(|rival| !patient || rival.by < own);
         let rival = rival.filter(|_| !is_claimed);
         let Some(other) = self.others.first().or(rival) else { return Ok(()) };
-        let Session { prefix, repository, .. } = session;
+        let Project { prefix, repository, .. } = &workspace.project;
         let error = match other.by.split_once(' ') {
             None => whose::other(
                 &format!("the project `{prefix}` in this account"),
@@ -214,7 +214,7 @@ impl Claims {
              envc state claim --release \"{}\"",
             other.by
         ));
-        Err(if other.chance.is_some() {
+        Err(if other.nonce.is_some() {
             error.because_text("its first apply is claiming it, or was interrupted while it did")
         } else if self.ours.is_some() {
             error.because_text("both claim it: one was made by hand, or of two first applies neither was listed to the other")
@@ -233,21 +233,21 @@ fn names_somebody(by: &str) -> bool {
 
 /// Refuses to claim for what another run would not be. A folder of a CI job is gone with it.
 pub(crate) fn refuse_nobody(session: &Session<'_>) -> Result<(), CommandError> {
-    let is_lasting = !repository::is_working_copy(&session.repository);
+    let is_lasting = !repository::is_working_copy(&session.workspace.project.repository);
     if is_lasting || !session.env.ci || !session.needs_claim() {
         return Ok(());
     }
     let mut error = CommandError::failed(format!(
         "it is not known which repository the project `{}` is of",
-        session.project
+        session.workspace.project.name
     ))
     .because_text("this is a CI job, and git names no `origin` on a host")
     .hint(format!(
         "say so in environment.kdl: project \"{}\" id=\"github.com/acme/shop\"",
-        session.project
+        session.workspace.project.name
     ))
     .code("envc::cli::no_repository");
-    if let Some(warning) = &session.git.warning {
+    if let Some(warning) = &session.workspace.git.warning {
         error = error.because_text(warning);
     }
     Err(error)
@@ -303,7 +303,7 @@ mod tests {
         assert_eq!(bids.by(shop(a)).len(), 1);
         // Beside a claim of ours a bid takes nothing away.
         assert!(claims(&[&shop(a).title(), &shop(b).bid("00ff00fe")]).are_ours());
-        // What is not chance is a project's name.
+        // What is not nonce is a project's name.
         for end in ["+00ff", "00ff00ff", "+00ff00fg", "+00ff00ff0"] {
             let found = claims(&[&format!("envc claim shop {b} {end}")]);
             assert_eq!((found.others.len(), found.rivals.len()), (1, 0), "{end}");

@@ -1,7 +1,7 @@
 //! How a claim is made: bid, looked at, and then named as one.
 //!
 //! ```text
-//! bid ........ a namespace of this run alone, titled as the claim and with chance behind it
+//! bid ........ a namespace of this run alone, titled as the claim and with nonce behind it
 //! look ....... another repository's claim: refused. Ours: another run of this repository made it.
 //!              Another repository's bid: who comes first in the order of titles stays and looks
 //!              again until the other is gone, or has claimed; the other takes its bid away
@@ -21,8 +21,10 @@ use serde_json::json;
 
 use super::{Claim, Claims, Subject};
 use crate::{
-    host::error::CommandError, host::interrupt::interrupted, remote::connection::what_failed,
-    workspace::session::Session,
+    host::error::CommandError,
+    host::interrupt::interrupted,
+    remote::connection::what_failed,
+    workspace::{Project, Workspace, choice::CloudName},
 };
 
 /// Tries until it is certain that a bid was made.
@@ -34,8 +36,10 @@ const LOOKS_MAX: u32 = 10;
 /// Where claims are looked for and made.
 #[derive(Clone, Copy)]
 pub(crate) struct Office<'a> {
-    /// The session.
-    pub(crate) session: &'a Session<'a>,
+    /// The project's folder.
+    pub(crate) workspace: &'a Workspace<'a>,
+    /// The cloud.
+    pub(crate) cloud: CloudName,
     /// The client.
     pub(crate) client: &'a Client<'a>,
     /// The account.
@@ -68,9 +72,9 @@ impl Office<'_> {
         let Some(listing) = Self::kv().listing(&place) else { return Ok(Claims::default()) };
         let listed = self.client.list(&listing, Self::kv()).await;
         let listed = listed.map_err(|error| failed("the claims cannot be read", &error))?;
-        let claims = Claims::of_namespaces(self.session, listed.iter());
+        let claims = Claims::of_namespaces(self.workspace, listed.iter());
         for title in &claims.unread {
-            self.session.ui.warn(&format!(
+            self.workspace.ui.warn(&format!(
                 "the KV namespace `{}` begins as a claim does and names no repository, so it is ignored",
                 title.escape_debug()
             ));
@@ -80,7 +84,7 @@ impl Office<'_> {
 
     /// Makes the claim where there is none. `seen` is what was found before.
     pub(crate) async fn make(&self, seen: &Claims) -> Result<Made, CommandError> {
-        seen.refuse_others(self.session)?;
+        seen.refuse_others(self.workspace)?;
         if seen.ours.is_some() {
             // Of killed runs; a run that still bids finds the claim instead.
             for bid in &seen.bids {
@@ -92,13 +96,13 @@ impl Office<'_> {
             self.rename(former).await?;
             return Ok(Made::Renamed);
         }
-        let chance = self.session.entropy.hex(super::CHANCE_BYTES);
-        let mut made = self.bid(&chance).await?;
+        let nonce = self.workspace.entropy.hex(super::NONCE_BYTES);
+        let mut made = self.bid(&nonce).await?;
         for attempt in 1..=LOOKS_MAX {
             let claims = self.look().await?;
-            let own = claims.bids.iter().find(|bid| bid.chance.as_ref() == Some(&chance));
+            let own = claims.bids.iter().find(|bid| bid.nonce.as_ref() == Some(&nonce));
             made = made.or_else(|| own.map(|own| own.id.clone()));
-            let refused = claims.refuse_taken(self.session, attempt < LOOKS_MAX);
+            let refused = claims.refuse_taken(self.workspace, attempt < LOOKS_MAX);
             match (refused, &made) {
                 (Err(error), Some(bid)) => {
                     self.release(bid).await?;
@@ -115,7 +119,7 @@ impl Office<'_> {
             }
             self.client.pause(self.client.backoff_ms(attempt)).await;
         }
-        let what = format!("the project `{}` cannot be claimed", self.session.project);
+        let what = format!("the project `{}` cannot be claimed", self.workspace.project.name);
         Err(CommandError::failed(format!("{what}: what was made for it is not listed"))
             .hint("nothing else was made; run the command again in a minute")
             .code("envc::cli::claim"))
@@ -137,7 +141,8 @@ impl Office<'_> {
         } else if let Some(own) = own.filter(|_| claims.rivals.is_empty())
             && self.becomes_claim(own).await?
         {
-            let Session { project, repository, ui, .. } = self.session;
+            let Workspace { project: Project { name: project, repository, .. }, ui, .. } =
+                self.workspace;
             ui.say(&format!("claimed the project `{project}` in this account for {repository}"));
             ui.event("claimed", json!({ "project": project, "repository": repository }));
             Made::New
@@ -152,19 +157,20 @@ impl Office<'_> {
     }
 
     /// Makes a bid, and goes on once it is certain that it is there. Its ID, where an answer told.
-    async fn bid(&self, chance: &str) -> Result<Option<String>, CommandError> {
-        let title = Subject::of(self.session).bid(chance);
+    async fn bid(&self, nonce: &str) -> Result<Option<String>, CommandError> {
+        let title = Subject::of(self.workspace).bid(nonce);
         let call = Self::kv().create(&self.scope.place(None), &Self::titled(title));
         let mut attempt = 1;
         loop {
             let error = match self.client.call(&call, Some(Self::kv())).await {
                 Ok(answer) => return Ok(Self::kv().observe(&answer.result).map(|it| it.id)),
-                // Nobody else has this run's chance: an answer was lost.
+                // Nobody else has this run's nonce: an answer was lost.
                 Err(error) if error.means(Meaning::Exists) => return Ok(None),
                 Err(error) => error,
             };
             if !error.is_unknown() || attempt >= TRIES_MAX || self.client.stopped() {
-                let what = format!("the project `{}` cannot be claimed", self.session.project);
+                let what =
+                    format!("the project `{}` cannot be claimed", self.workspace.project.name);
                 return Err(failed(&what, &error).hint("nothing was made"));
             }
             self.client.pause(self.client.backoff_ms(attempt)).await;
@@ -180,7 +186,8 @@ impl Office<'_> {
                 Ok(false)
             }
             Err(error) => {
-                let what = format!("the project `{}` cannot be claimed", self.session.project);
+                let what =
+                    format!("the project `{}` cannot be claimed", self.workspace.project.name);
                 Err(failed(&what, &error).hint("nothing else was made"))
             }
         }
@@ -188,7 +195,7 @@ impl Office<'_> {
 
     async fn retitle(&self, claim: &Claim) -> Result<(), CallError> {
         let name = ["name".to_owned()];
-        let wanted = Self::titled(Subject::of(self.session).title());
+        let wanted = Self::titled(Subject::of(self.workspace).title());
         let call = Self::kv().update(&self.scope.place(None), &claim.id, &wanted, &name);
         self.client.call_repeatable(&call, Some(Self::kv())).await.map(drop)
     }
@@ -201,7 +208,8 @@ impl Office<'_> {
                 renamed.map_err(|error| failed("the claim cannot be renamed", &error))?;
             }
         }
-        let Session { project, repository, ui, .. } = self.session;
+        let Workspace { project: Project { name: project, repository, .. }, ui, .. } =
+            self.workspace;
         ui.say(&format!(
             "the claim of the project `{project}` was that of {}, and is that of {repository} now",
             former.by

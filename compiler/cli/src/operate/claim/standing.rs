@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{KindId, PhysicalName};
+use envc_core::{KindId, PhysicalName, counted};
 use envc_exec::ports::StateStore as _;
 use envc_kinds::kind;
 use envc_plan::{Observation, Plan, StateKey};
@@ -17,9 +17,8 @@ use futures::future::join_all;
 use super::Office;
 use crate::{
     host::error::CommandError,
-    shell::words::counted,
     state::local::LocalStore,
-    workspace::{identity, session::Session},
+    workspace::{Project, Workspace, identity, session::Session},
 };
 
 /// Names that are told of each environment.
@@ -41,19 +40,19 @@ struct Named {
 
 impl Standing {
     /// Among what was observed.
-    pub(crate) fn among(session: &Session<'_>, observation: &Observation) -> Self {
+    pub(crate) fn among(workspace: &Workspace<'_>, observation: &Observation) -> Self {
         let mut standing = Self::default();
         for (of, all) in &observation.found {
             for seen in all {
-                standing.add(session, *of, &seen.observed.id, &seen.observed.name);
+                standing.add(workspace, *of, &seen.observed.id, &seen.observed.name);
             }
         }
         standing
     }
 
-    fn add(&mut self, session: &Session<'_>, kind: KindId, id: &str, name: &str) {
-        let Some(spec) = &session.spec else { return };
-        let Some(env) = env_of(spec, &session.prefix, name) else { return };
+    fn add(&mut self, workspace: &Workspace<'_>, kind: KindId, id: &str, name: &str) {
+        let Some(spec) = &workspace.spec else { return };
+        let Some(env) = env_of(spec, &workspace.project.prefix, name) else { return };
         let named = Named { kind, id: id.to_owned(), name: name.to_owned() };
         self.0.entry(env.to_owned()).or_default().push(named);
     }
@@ -74,7 +73,7 @@ impl Standing {
     pub(crate) async fn unknown(self, session: &Session<'_>, account: &str, plan: &Plan) -> Self {
         let mut unknown = BTreeMap::new();
         for (env, mut all) in self.0 {
-            let known = if env == session.id {
+            let known = if env == session.target.id {
                 plan.changes.iter().filter_map(|change| change.id.clone()).collect()
             } else {
                 recorded(session, StateKey { env: env.clone(), ..session.state_key(account) }).await
@@ -88,11 +87,11 @@ impl Standing {
     }
 
     /// Refuses to make a claim that would cover it.
-    pub(crate) fn refuse(&self, session: &Session<'_>) -> Result<(), CommandError> {
+    pub(crate) fn refuse(&self, workspace: &Workspace<'_>) -> Result<(), CommandError> {
         if self.is_empty() {
             return Ok(());
         }
-        let Session { project, repository, .. } = session;
+        let Project { name: project, repository, .. } = &workspace.project;
         let mut error = CommandError::failed(format!(
             "nobody claims the project `{project}` in this account, and names of its pull requests \
              stand there that nothing here knows; nothing was changed"
@@ -137,9 +136,11 @@ impl Standing {
 /// What this machine recorded of another environment of this repository. What cannot be read tells
 /// of nothing.
 async fn recorded(session: &Session<'_>, key: StateKey) -> BTreeSet<String> {
-    let loaded = LocalStore::read_only(&session.state_dir, key).load().await;
+    let loaded = LocalStore::read_only(&session.workspace.state_dir, key).load().await;
     let ours = loaded.ok().flatten().map(|(state, _)| state).filter(|state| {
-        state.repository.as_ref().is_some_and(|it| *it == session.repository || session.was(it))
+        state.repository.as_ref().is_some_and(|it| {
+            *it == session.workspace.project.repository || session.workspace.was(it)
+        })
     });
     let resources = ours.into_iter().flat_map(|state| state.resources.into_values());
     resources.map(|recorded| recorded.id).collect()
@@ -158,7 +159,7 @@ pub(crate) async fn list_standing(
     office: &Office<'_>,
     listed: &BTreeSet<KindId>,
 ) -> (Standing, Vec<&'static str>) {
-    let session = office.session;
+    let workspace = office.workspace;
     let (mut standing, mut unlisted) = (Standing::default(), Vec::new());
     let place = office.scope.place(None);
     let lists = KindId::ALL.iter().filter(|of| is_named(**of) && !listed.contains(of));
@@ -172,7 +173,7 @@ pub(crate) async fn list_standing(
         match all {
             Ok(all) => {
                 for seen in &all {
-                    standing.add(session, of, &seen.id, &seen.name);
+                    standing.add(workspace, of, &seen.id, &seen.name);
                 }
             }
             Err(_) => unlisted.push(kind(of).noun()),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use envc_core::{Digest, KeyedDigest};
 use serde::{Deserialize, Serialize};
 
-use super::{document::CopyRecord, place::Place};
+use super::{document::CopyRecord, location::Location};
 use crate::host::fsio::{self, FsError};
 
 /// The folder in the working copy.
@@ -53,7 +53,7 @@ impl Cache {
     pub(super) fn new(
         project: &str,
         key: &str,
-        place: &Place,
+        place: &Location,
         record: CopyRecord,
         user: &KeyedDigest,
     ) -> Self {
@@ -77,7 +77,7 @@ impl Cache {
     }
 
     /// Reads it. A missing, damaged or newer one is as good as none: it is only a cache.
-    pub(super) fn read(place: &Place, user: &KeyedDigest) -> Found {
+    pub(super) fn read(place: &Location, user: &KeyedDigest) -> Found {
         let read = || -> Option<Self> {
             let path = place.root.join(FOLDER).join(file_name(place));
             let bytes = fsio::read(&path, CACHE_BYTES_MAX).ok()??;
@@ -94,7 +94,7 @@ impl Cache {
     }
 
     /// Writes it, with a `.gitignore` that keeps git out of the folder.
-    pub(super) fn write(&self, place: &Place) -> Result<(), FsError> {
+    pub(super) fn write(&self, place: &Location) -> Result<(), FsError> {
         // A link in place of the folder may not lead the writing out of the project.
         let file = fsio::inside(&place.root, &format!("{FOLDER}/{}", file_name(place)))?;
         let folder = place.root.join(FOLDER);
@@ -108,7 +108,7 @@ impl Cache {
 }
 
 /// The file's name: each spec of a folder has its own.
-fn file_name(place: &Place) -> String {
+fn file_name(place: &Location) -> String {
     match &place.spec {
         Some(spec) => format!("{spec}.{FILE}"),
         None => FILE.to_owned(),
@@ -132,8 +132,8 @@ impl Found {
 mod tests {
     use super::*;
 
-    fn place(root: &Path) -> Place {
-        Place {
+    fn place(root: &Path) -> Location {
+        Location {
             root: root.to_owned(),
             spec: None,
             top: root.to_owned(),
@@ -152,7 +152,7 @@ mod tests {
         cache.write(&place).unwrap();
         cache.write(&place).unwrap();
         assert_eq!(Cache::read(&place, &user).ours, Some(cache));
-        let other = Place { spec: Some("other.kdl".into()), ..place.clone() };
+        let other = Location { spec: Some("other.kdl".into()), ..place.clone() };
         assert_eq!(Cache::read(&other, &user), Found::default());
         assert_eq!(std::fs::read_to_string(root.join(".envc/.gitignore")).unwrap(), "*\n");
         std::fs::write(root.join(".envc/working-copy.json"), "{").unwrap();

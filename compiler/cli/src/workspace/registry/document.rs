@@ -8,7 +8,7 @@ use std::{
 use envc_core::{Digest, of_newer};
 use serde::{Deserialize, Serialize};
 
-use super::place::Place;
+use super::location::Location;
 use crate::{host::error::CommandError, workspace::repository};
 
 /// Seconds that an older envc took at most from drawing an ID to recording it: it waited for locks.
@@ -29,13 +29,13 @@ pub(crate) struct Document {
     schema: u32,
     /// By key: the worktree's git directory and the spec's place below its top, or the folder where
     /// there is no git.
-    pub(super) places: BTreeMap<String, PlaceRecord>,
+    pub(super) places: BTreeMap<String, LocationRecord>,
 }
 
 /// One folder with a spec.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PlaceRecord {
+pub(super) struct LocationRecord {
     /// The folder; when it is gone, its ports are free.
     pub(super) folder: PathBuf,
     /// The git directory that all worktrees of the repository share.
@@ -88,11 +88,12 @@ pub(crate) struct EnvironmentRecord {
     /// When its ID was minted here, in seconds since 1970; none for an ID that the spec fixes or
     /// the command line named.
     pub(crate) minted_s: Option<u64>,
-    /// Time and chance were drawn for its ID, so that nobody else has it. None: an older envc
+    /// Time and randomness were drawn for its ID, so that nobody else has it. None: an older envc
     /// recorded it, and its ID alone can tell. Decided when it is minted, and never again: what the
     /// spec says later makes no name of a branch a proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) chance: Option<bool>,
+    #[serde(rename = "chance")]
+    pub(crate) random: Option<bool>,
     /// The spec protected it when it was last worked on: a spec that nobody can read does not
     /// unprotect it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -200,10 +201,10 @@ impl Document {
         self.places.get_mut(key)?.projects.get_mut(project)
     }
 
-    /// The IDs that were minted with chance for this project of this repository on this machine:
+    /// The random IDs that were minted for this project of this repository on this machine:
     /// resources that carry one in their name are this user's.
     pub(crate) fn known_ids(&self, whose: &Whose<'_>) -> BTreeSet<String> {
-        ids(self.copies_of(whose), |id, record| record.has_chance(id))
+        ids(self.copies_of(whose), |id, record| record.is_random(id))
     }
 
     /// The IDs that were minted for a project of this name, of whatever repository.
@@ -211,11 +212,11 @@ impl Document {
         ids(self.namesakes(project).map(|(_, copy)| copy), |_, record| record.minted_s.is_some())
     }
 
-    /// The working copy of another repository that an ID with chance was minted for: its repository
+    /// The working copy of another repository that a random ID was minted for: its repository
     /// and folder.
     pub(crate) fn minted_elsewhere(&self, whose: &Whose<'_>, id: &str) -> Option<(&str, &Path)> {
         let minted = |copy: &CopyRecord| {
-            copy.environments.get(id).is_some_and(|record| record.has_chance(id))
+            copy.environments.get(id).is_some_and(|record| record.is_random(id))
         };
         if self.copies_of(whose).any(minted) {
             return None;
@@ -229,13 +230,13 @@ impl Document {
     /// folder or another one of its clone, before any other.
     pub(super) fn applied_from(
         &self,
-        place: &Place,
+        place: &Location,
         key: &str,
         project: &str,
         id: &str,
         exists: &dyn Fn(&Path) -> bool,
     ) -> Applied {
-        let applied = |record: &&PlaceRecord| {
+        let applied = |record: &&LocationRecord| {
             let copy = record.projects.get(project);
             let known = copy.and_then(|copy| copy.environments.get(id));
             known.is_some_and(|known| known.cloud.is_some())
@@ -261,7 +262,7 @@ impl Document {
 
     /// What the working copies of one clone were before: its worktrees share that, also while one
     /// of them still goes by the identity of the clone.
-    pub(super) fn former(&self, place: &Place, key: &str) -> BTreeSet<String> {
+    pub(super) fn former(&self, place: &Location, key: &str) -> BTreeSet<String> {
         let own = |copy: &CopyRecord| {
             copy.repository.clone().filter(|repository| repository::is_working_copy(repository))
         };
@@ -272,7 +273,7 @@ impl Document {
     }
 
     /// The identity that a clone without an origin has, from any of its worktrees.
-    pub(super) fn identity_of_clone(&self, place: &Place, key: &str) -> Option<String> {
+    pub(super) fn identity_of_clone(&self, place: &Location, key: &str) -> Option<String> {
         self.of_clone(place, key)
             .flat_map(|it| it.projects.values())
             .filter_map(|copy| copy.repository.as_ref())
@@ -284,10 +285,10 @@ impl Document {
     /// directory alone, which lies in the one that all of them share.
     fn of_clone<'a>(
         &'a self,
-        place: &'a Place,
+        place: &'a Location,
         key: &'a str,
-    ) -> impl Iterator<Item = &'a PlaceRecord> {
-        let is_of = move |(other, record): &(&String, &PlaceRecord)| {
+    ) -> impl Iterator<Item = &'a LocationRecord> {
+        let is_of = move |(other, record): &(&String, &LocationRecord)| {
             let shared = place.common_dir.as_ref();
             let of_first = || {
                 let git_dir = other.strip_suffix("//").map(Path::new);
@@ -410,22 +411,22 @@ fn ids<'a>(
 }
 
 impl EnvironmentRecord {
-    /// True for an ID that holds time and chance, drawn here. Of what an older envc recorded, the
+    /// True for an ID that holds time and randomness, drawn here. Of what an older envc recorded, the
     /// ID ends with the moment that it was minted at, and a branch is not called so by accident.
-    pub(crate) fn has_chance(&self, id: &str) -> bool {
+    pub(crate) fn is_random(&self, id: &str) -> bool {
         let Some(minted_s) = self.minted_s else { return false };
-        self.chance.unwrap_or_else(|| {
+        self.random.unwrap_or_else(|| {
             let drawn_s = drawn_s(id);
             drawn_s.and_then(|it| minted_s.checked_sub(it)).is_some_and(|late| late <= LATE_S_MAX)
         })
     }
 }
 
-/// The moment that an ID with chance says it was drawn at, in seconds since 1970.
+/// The moment that a random ID says it was drawn at, in seconds since 1970.
 fn drawn_s(id: &str) -> Option<u64> {
     let unique = id.rsplit('-').next()?;
-    let (seconds, chance) = (unique.get(..6)?, unique.get(6..)?);
-    let is_hex = chance.len() == 4 && chance.bytes().all(|it| it.is_ascii_hexdigit());
+    let (seconds, random) = (unique.get(..6)?, unique.get(6..)?);
+    let is_hex = random.len() == 4 && random.bytes().all(|it| it.is_ascii_hexdigit());
     u64::from_str_radix(seconds, 36).ok().filter(|_| is_hex)
 }
 
@@ -437,7 +438,7 @@ impl CopyRecord {
         self.environments.values().any(made)
     }
 
-    /// The ID that was minted here for a type: the one with chance, else one that a branch gave to
+    /// The ID that was minted here for a type: the random one, else one that a branch gave to
     /// what the folder is bound to. Other branches' are theirs.
     pub(crate) fn minted_id(&self, env_type: &str) -> Option<&str> {
         let minted = |(_, record): &(&String, &EnvironmentRecord)| {
@@ -445,8 +446,8 @@ impl CopyRecord {
         };
         let is_bound = |id: &str| self.bound.as_ref().is_some_and(|bound| bound.id == id);
         let mut of_type = self.environments.iter().filter(minted);
-        let with_chance = of_type.clone().find(|(id, record)| record.has_chance(id));
-        with_chance.or_else(|| of_type.find(|(id, _)| is_bound(id))).map(|(id, _)| id.as_str())
+        let random = of_type.clone().find(|(id, record)| record.is_random(id));
+        random.or_else(|| of_type.find(|(id, _)| is_bound(id))).map(|(id, _)| id.as_str())
     }
 }
 
@@ -458,7 +459,7 @@ mod tests {
         EnvironmentRecord {
             env_type: env_type.into(),
             minted_s: minted.then_some(1),
-            chance: minted.then_some(true),
+            random: minted.then_some(true),
             cloud: Some("local".into()),
             ports: BTreeMap::from([("web".to_owned(), port)]),
             protect: false,
@@ -478,7 +479,7 @@ mod tests {
             let projects =
                 BTreeMap::from([("shop".to_owned(), copy(id, record("local", minted, port)))]);
             let folder = PathBuf::from(key.trim_end_matches("/.git"));
-            let place = PlaceRecord { folder, common_dir: None, mark: None, projects };
+            let place = LocationRecord { folder, common_dir: None, mark: None, projects };
             document.places.insert(key.to_owned(), place);
         }
         document
@@ -509,9 +510,9 @@ mod tests {
     }
 
     #[test]
-    fn only_chance_proves_and_an_older_record_shows_it_in_the_id() {
-        let is = |id: &str, minted_s, chance| {
-            EnvironmentRecord { minted_s, chance, ..EnvironmentRecord::default() }.has_chance(id)
+    fn only_randomness_proves_and_an_older_record_shows_it_in_the_id() {
+        let is = |id: &str, minted_s, random| {
+            EnvironmentRecord { minted_s, random, ..EnvironmentRecord::default() }.is_random(id)
         };
         let (old, then) = ("main-tpaj3v4cbf", Some(1_796_000_827));
         assert!(is(old, then, None) && is("tpaj3v4cbf", then, None));
@@ -560,6 +561,7 @@ mod tests {
         assert!(Document::parse(b"{}").unwrap_err().contains("no schema version"));
         // A field more, wherever it is, is a newer envc's: nobody is told to move that away.
         let whole = String::from_utf8(self::document().to_bytes().unwrap()).unwrap();
+        let mut refused = 0;
         for (at, _) in whole.match_indices("{\n") {
             let (before, after) = whole.split_at(at + 1);
             let more = format!("{before}\"whim\": 1,{after}");
@@ -567,8 +569,10 @@ mod tests {
             if error.contains("whim") {
                 assert!(error.contains("the field `whim`") && error.contains("newer envc"));
                 assert!(Document::is_newer(more.as_bytes()));
+                refused += 1;
             }
         }
+        assert!(refused > 2, "{refused} places for a field more in {whole}");
         let more = whole.replacen("\"schema\"", "\"whim\": 1, \"schema\"", 1);
         assert!(Document::parse(more.as_bytes()).unwrap_err().contains("the field `whim`"));
     }

@@ -11,18 +11,18 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Place;
+use super::Location;
 
 /// Stands between the folder and a file's path.
 const SEAM: &str = "//";
 
 /// What a key begins with, and the folder that it stands for. The first that fits counts.
-fn bases(place: &Place) -> [(&'static str, &Path); 2] {
+fn bases(place: &Location) -> [(&'static str, &Path); 2] {
     [("//here", &place.root), ("//top", &place.top)]
 }
 
 /// The key of a file of another folder than the spec's.
-pub(crate) fn file_key(place: &Place, folder: &Path, path: &str) -> String {
+pub(crate) fn file_key(place: &Location, folder: &Path, path: &str) -> String {
     for (name, base) in bases(place) {
         match folder.strip_prefix(base) {
             Ok(below) if below.as_os_str().is_empty() => return format!("{name}{SEAM}{path}"),
@@ -34,7 +34,7 @@ pub(crate) fn file_key(place: &Place, folder: &Path, path: &str) -> String {
 }
 
 /// The folder and the path of a key; `None` for a file of the spec's folder.
-pub(crate) fn folder_of_key<'k>(place: &Place, key: &'k str) -> Option<(PathBuf, &'k str)> {
+pub(crate) fn folder_of_key<'k>(place: &Location, key: &'k str) -> Option<(PathBuf, &'k str)> {
     for (name, base) in bases(place) {
         let Some(rest) = key.strip_prefix(name) else { continue };
         if let Some(path) = rest.strip_prefix(SEAM) {
@@ -51,7 +51,7 @@ pub(crate) fn folder_of_key<'k>(place: &Place, key: &'k str) -> Option<(PathBuf,
 }
 
 /// The key as it is written now: older builds wrote the whole path of each folder.
-pub(super) fn rewritten(place: &Place, key: &str) -> Option<String> {
+pub(super) fn rewritten(place: &Location, key: &str) -> Option<String> {
     let (folder, path) = folder_of_key(place, key)?;
     Some(file_key(place, &folder, path)).filter(|now| now != key)
 }
@@ -60,9 +60,9 @@ pub(super) fn rewritten(place: &Place, key: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn place(root: &str, top: &str) -> Place {
+    fn place(root: &str, top: &str) -> Location {
         let (root, top) = (root.into(), top.into());
-        Place { root, spec: None, top, git_dir: None, common_dir: None }
+        Location { root, spec: None, top, git_dir: None, common_dir: None }
     }
 
     #[test]

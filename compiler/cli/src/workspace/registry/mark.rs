@@ -1,4 +1,4 @@
-//! The mark of a working copy: a text of chance in the worktree's own git directory.
+//! The mark of a working copy: a random text in the worktree's own git directory.
 //!
 //! It moves with the folder, a new clone or worktree at the old path does not have it, and no
 //! `git clean` takes it away.
@@ -9,7 +9,7 @@ use crate::host::fsio;
 
 /// The file in the git directory.
 const FILE: &str = "envc-working-copy";
-/// Bytes of chance.
+/// Bytes of randomness.
 pub(super) const MARK_BYTES: usize = 16;
 /// Bytes of the file.
 const FILE_BYTES_MAX: usize = 256;

@@ -14,8 +14,8 @@
 mod cache;
 mod document;
 mod file_key;
+mod location;
 mod mark;
-mod place;
 mod settle;
 mod working_copy;
 
@@ -25,7 +25,7 @@ pub(crate) use document::{
     Applied, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, Whose,
 };
 pub(crate) use file_key::{file_key, folder_of_key};
-pub(crate) use place::Place;
+pub(crate) use location::Location;
 pub(crate) use settle::Settled;
 pub(crate) use working_copy::{Belongs, Drawn, Mint, Opening, WorkingCopy};
 

@@ -21,9 +21,9 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::{
     cache::{Cache, Found},
-    document::{CopyRecord, Document, PlaceRecord, unplaced_key},
+    document::{CopyRecord, Document, LocationRecord, unplaced_key},
+    location::Location,
     mark,
-    place::Place,
 };
 
 /// Begins the key of what was recorded of a working copy that lies elsewhere now, or nowhere: its
@@ -52,7 +52,7 @@ impl Document {
     /// Finds or makes the record of a working copy; gives its key.
     pub(super) fn settle(
         &mut self,
-        place: &Place,
+        place: &Location,
         project: &str,
         cache: Found,
         exists: &dyn Fn(&Path) -> bool,
@@ -99,7 +99,7 @@ impl Document {
     /// can tell: no other one that is there says that it was made in it.
     fn unplaced(
         &mut self,
-        place: &Place,
+        place: &Location,
         project: &str,
         cache: &Found,
         exists: &dyn Fn(&Path) -> bool,
@@ -109,22 +109,22 @@ impl Document {
             return None;
         }
         let [by_git, by_folder] = place.first_version_keys().map(|key| unplaced_key(&key));
-        let is_of_another = |old: &PlaceRecord| old.folder != place.top && exists(&old.folder);
+        let is_of_another = |old: &LocationRecord| old.folder != place.top && exists(&old.folder);
         let key =
             if self.places.get(&by_git).is_some_and(is_of_another) { by_folder } else { by_git };
         self.places.get_mut(&key)?.projects.remove(project)
     }
 
     /// True when another folder that exists has one of the IDs that the cache says were minted with
-    /// chance. Those of a branch are every clone's.
+    /// randomness. Those of a branch are every clone's.
     fn is_taken(
         &self,
-        place: &Place,
+        place: &Location,
         project: &str,
         cache: &Cache,
         exists: &dyn Fn(&Path) -> bool,
     ) -> bool {
-        let minted = cache.record.environments.iter().filter(|(id, it)| it.has_chance(id));
+        let minted = cache.record.environments.iter().filter(|(id, it)| it.is_random(id));
         let ids: Vec<&String> = minted.map(|(id, _)| id).collect();
         self.places
             .values()
@@ -133,8 +133,8 @@ impl Document {
             .any(|copy| ids.iter().any(|id| copy.environments.contains_key(*id)))
     }
 
-    fn place_mut(&mut self, key: &str, place: &Place) -> &mut PlaceRecord {
-        self.places.entry(key.to_owned()).or_insert_with(|| PlaceRecord {
+    fn place_mut(&mut self, key: &str, place: &Location) -> &mut LocationRecord {
+        self.places.entry(key.to_owned()).or_insert_with(|| LocationRecord {
             folder: place.root.clone(),
             common_dir: place.common_dir.clone(),
             mark: None,
@@ -147,7 +147,7 @@ impl Document {
     /// gone.
     fn key_of(
         &self,
-        place: &Place,
+        place: &Location,
         cache: &Found,
         exists: &dyn Fn(&Path) -> bool,
         mark_at: MarkAt<'_>,
@@ -158,7 +158,7 @@ impl Document {
         if entry.is_some_and(|entry| entry.folder == place.root) {
             return primary;
         }
-        let is_own = |entry: &PlaceRecord| {
+        let is_own = |entry: &LocationRecord| {
             entry.common_dir.is_some() && (entry.mark.is_none() || entry.mark == mark_at(git_dir))
         };
         let came_here = |cache: &Cache| {
@@ -172,10 +172,10 @@ impl Document {
 
     /// Parts what was recorded with marks that this clone and its worktrees do not have: other
     /// ones lie there now. Where a cache of ours says that it was made here, only the mark is gone.
-    fn part(&mut self, place: &Place, cache: &Found, mark_at: MarkAt<'_>) {
+    fn part(&mut self, place: &Location, cache: &Found, mark_at: MarkAt<'_>) {
         let Some(common_dir) = &place.common_dir else { return };
         let ours = cache.ours.as_ref().filter(|cache| cache.root == place.root);
-        let is_parted = |(key, entry): &(&String, &PlaceRecord)| {
+        let is_parted = |(key, entry): &(&String, &LocationRecord)| {
             entry.common_dir.as_ref() == Some(common_dir)
                 && entry.mark.is_some()
                 && !is_of_folder(key, &entry.folder)
@@ -197,7 +197,7 @@ impl Document {
     }
 
     /// What was recorded with the mark of this folder in another one that has it no more.
-    fn bring_back(&mut self, place: &Place, key: &str, mark_at: MarkAt<'_>) {
+    fn bring_back(&mut self, place: &Location, key: &str, mark_at: MarkAt<'_>) {
         let Some(git_dir) = &place.git_dir else { return };
         if self.places.contains_key(key) || key != place.primary_key() {
             return;
@@ -223,10 +223,10 @@ impl Document {
 
     /// Marks a working copy. A copied folder brings the mark of the other one along, and gets one
     /// of its own: `fresh`.
-    pub(super) fn mark(&mut self, place: &Place, key: &str, fresh: &str) {
+    pub(super) fn mark(&mut self, place: &Location, key: &str, fresh: &str) {
         let Some(git_dir) = &place.git_dir else { return };
         let here = mark::read(git_dir);
-        let is_anothers = |(key, entry): (&String, &PlaceRecord)| {
+        let is_anothers = |(key, entry): (&String, &LocationRecord)| {
             entry.mark.is_some()
                 && entry.mark == here
                 && !is_of_folder(key, &entry.folder)
@@ -270,15 +270,15 @@ mod tests {
     use super::*;
     use crate::workspace::registry::EnvironmentRecord;
 
-    fn place(folder: &str, git_dir: Option<&str>) -> Place {
+    fn place(folder: &str, git_dir: Option<&str>) -> Location {
         let git_dir = git_dir.map(PathBuf::from);
         let common_dir = git_dir.as_ref().map(|_| PathBuf::from("/a/.git"));
-        Place { root: folder.into(), spec: None, top: folder.into(), git_dir, common_dir }
+        Location { root: folder.into(), spec: None, top: folder.into(), git_dir, common_dir }
     }
 
     /// A folder below the top of `/a`.
-    fn below(folder: &str) -> Place {
-        Place { root: folder.into(), ..place("/a", Some("/a/.git")) }
+    fn below(folder: &str) -> Location {
+        Location { root: folder.into(), ..place("/a", Some("/a/.git")) }
     }
 
     fn none() -> Found {
@@ -290,7 +290,7 @@ mod tests {
     }
 
     /// A document and the cache of a working copy at `folder` that has the ID `main-1`.
-    fn seen(place: &Place) -> (Document, Cache) {
+    fn seen(place: &Location) -> (Document, Cache) {
         let mut document = Document::new();
         let (key, settled) = document.settle(place, "shop", none(), &|_| true, &|_| None);
         assert_eq!(settled, Settled::New);
@@ -347,7 +347,7 @@ mod tests {
         let (mut document, mut cache) = seen(&old);
         let gone = |path: &Path| path != Path::new("/a");
         for record in cache.record.environments.values_mut() {
-            (record.minted_s, record.chance) = (Some(1), Some(true));
+            (record.minted_s, record.random) = (Some(1), Some(true));
         }
         let moved = place("/moved", Some("/moved/.git"));
         let (_, settled) = document.settle(&moved, "shop", ours(cache.clone()), &gone, &|_| None);
@@ -421,7 +421,7 @@ mod tests {
         assert_eq!((key.as_str(), settled), ("/a/.git//x/four", Settled::Moved));
         assert!(has_id(&document, &key));
         // Another spec of the folder.
-        let other = Place { spec: Some("other.kdl".into()), ..below("/a/x/four") };
+        let other = Location { spec: Some("other.kdl".into()), ..below("/a/x/four") };
         let (key, settled) = document.settle(&other, "shop", none(), &|_| true, &|_| None);
         assert_eq!((key.as_str(), settled), ("/a/.git//x/four/other.kdl", Settled::New));
     }
@@ -457,7 +457,7 @@ mod tests {
     }
 
     /// A document in which the working copy at `folder` has the ID `main-1` and the mark `M`.
-    fn marked(place: &Place) -> Document {
+    fn marked(place: &Location) -> Document {
         let (mut document, _) = seen(place);
         for entry in document.places.values_mut() {
             entry.mark = Some("M".into());

@@ -5,27 +5,27 @@ use std::{
     path::Path,
 };
 
-use envc_core::KeyedDigest;
+use envc_core::{KeyedDigest, base36};
 use envc_exec::ports::Entropy;
 use envc_spec::PortRange;
 
 use super::{
-    Applied, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, Place, Registry, Settled,
-    cache::Cache, file_key, mark,
+    Applied, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, Location, Registry,
+    Settled, cache::Cache, file_key, mark,
 };
 use crate::{
     host::{error::CommandError, ports},
     workspace::repository,
 };
 
-/// Tries of chance until an ID is found that nothing else has; the second one is never needed.
+/// Random tries until an ID is found that nothing else has; the second one is never needed.
 const MINT_TRIES: usize = 16;
 
 /// One project in one working tree, with its record in the registry.
 #[derive(Debug)]
 pub(crate) struct WorkingCopy {
     registry: Registry,
-    place: Place,
+    place: Location,
     project: String,
     key: String,
     record: CopyRecord,
@@ -49,7 +49,7 @@ pub(crate) struct Drawn<'a> {
     pub(crate) id: &'a str,
     /// The ID is this working copy's: drawn here, and not named by the spec or the command line.
     pub(crate) minted: bool,
-    /// Time and chance are in it.
+    /// It holds time and randomness.
     pub(crate) unique: bool,
     /// The spec protects it.
     pub(crate) protect: bool,
@@ -103,7 +103,7 @@ impl WorkingCopy {
     /// Finds or makes the record of a working copy, and frees the ports of those that are gone.
     pub(crate) fn open(
         registry: &Registry,
-        place: Place,
+        place: Location,
         opening: &Opening<'_>,
     ) -> Result<Self, CommandError> {
         place.refuse_no_text()?;
@@ -151,7 +151,7 @@ impl WorkingCopy {
     }
 
     /// The project that a folder was last worked on for, as its cache tells.
-    pub(crate) fn last_project(place: &Place, user: &KeyedDigest) -> Option<String> {
+    pub(crate) fn last_project(place: &Location, user: &KeyedDigest) -> Option<String> {
         Cache::read(place, user).ours.map(|cache| cache.project)
     }
 
@@ -161,7 +161,7 @@ impl WorkingCopy {
     }
 
     /// Where it lies.
-    pub(crate) fn place(&self) -> &Place {
+    pub(crate) fn place(&self) -> &Location {
         &self.place
     }
 
@@ -250,7 +250,7 @@ impl WorkingCopy {
             let taken = document.taken_ids(&project).contains(drawn.id);
             let Some(copy) = document.copy_mut(&key, &project) else { return Ok(false) };
             let other = copy.minted_id(drawn.env_type).is_some_and(|id| id != drawn.id);
-            // Without chance each branch has its own.
+            // Without randomness each branch has its own.
             if drawn.minted
                 && drawn.unique
                 && (other || (taken && copy.minted_id(drawn.env_type).is_none()))
@@ -265,7 +265,7 @@ impl WorkingCopy {
             record.protect = drawn.protect;
             if drawn.minted && record.minted_s.is_none() {
                 record.minted_s = Some(now_s);
-                record.chance = Some(drawn.unique);
+                record.random = Some(drawn.unique);
             }
             document.mark(&place, &key, &fresh);
             Ok(true)
@@ -289,7 +289,7 @@ impl WorkingCopy {
     }
 
     /// Records the cloud that an environment is applied to, when it is the first one.
-    pub(crate) fn note_cloud(
+    pub(crate) fn record_cloud(
         &mut self,
         env_type: &str,
         id: &str,
@@ -371,7 +371,7 @@ impl WorkingCopy {
 impl Document {
     /// Records which repository a working copy is of. What was made for another one is not taken
     /// along in silence.
-    fn belong(&mut self, place: &Place, key: &str, opening: &Opening<'_>) -> Belongs {
+    fn belong(&mut self, place: &Location, key: &str, opening: &Opening<'_>) -> Belongs {
         let of_clone = self.identity_of_clone(place, key);
         let Some(copy) = self.copy_mut(key, opening.project) else { return Belongs::Same };
         let was = copy.repository.clone();
@@ -412,7 +412,7 @@ impl CopyRecord {
     }
 
     /// Brings the keys of files to the form that moves with the working copy.
-    fn rewrite_keys(&mut self, place: &Place) {
+    fn rewrite_keys(&mut self, place: &Location) {
         let files = std::mem::take(&mut self.files);
         // One that is there already is newer.
         let (old, new): (Vec<_>, Vec<_>) =
@@ -459,19 +459,11 @@ fn new_id(
 }
 
 /// `PART-` and ten characters: base-36 seconds, which tell the age, and four hex digits.
-fn unique_id(part: &str, now_s: u64, chance: &str) -> String {
-    let mut digits = [b'0'; 6];
-    let mut rest = now_s;
-    for digit in digits.iter_mut().rev() {
-        // Less than 36, so it fits.
-        let value = u8::try_from(rest % 36).unwrap_or_default();
-        *digit = if value < 10 { b'0' + value } else { b'a' + value - 10 };
-        rest /= 36;
-    }
-    let seconds: String = digits.into_iter().map(char::from).collect();
+fn unique_id(part: &str, now_s: u64, random: &str) -> String {
+    let seconds = base36(now_s, 6);
     // A branch that gives nothing leaves no dash in front.
     let dash = if part.is_empty() { "" } else { "-" };
-    format!("{part}{dash}{seconds}{chance}")
+    format!("{part}{dash}{seconds}{random}")
 }
 
 #[cfg(test)]

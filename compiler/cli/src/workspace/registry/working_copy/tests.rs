@@ -34,11 +34,11 @@ impl Machine {
         let root = self.path.join(name);
         fs::create_dir_all(&root).unwrap();
         let (top, git_dir) = (root.clone(), None);
-        let place = Place { root, spec: None, top, git_dir, common_dir: None };
+        let place = Location { root, spec: None, top, git_dir, common_dir: None };
         self.open_at(place, repository)
     }
 
-    fn open_at(&self, place: Place, repository: Option<&str>) -> WorkingCopy {
+    fn open_at(&self, place: Location, repository: Option<&str>) -> WorkingCopy {
         let opening = Opening {
             project: "shop",
             repository,
@@ -166,8 +166,8 @@ fn binding_clouds_and_files_are_recorded_and_forgotten_together() {
     let machine = Machine::new();
     let (mut copy, _) = machine.open("a");
     copy.bind("local", "a-1", 1).unwrap();
-    copy.note_cloud("local", "a-1", "local", 1).unwrap();
-    copy.note_cloud("local", "a-1", "cloudflare", 1).unwrap();
+    copy.record_cloud("local", "a-1", "local", 1).unwrap();
+    copy.record_cloud("local", "a-1", "cloudflare", 1).unwrap();
     let file = FileRecord {
         env: "a-1".into(),
         digest: envc_core::Digest::of("x"),
@@ -211,7 +211,7 @@ fn a_working_copy_without_an_origin_has_an_identity_that_its_worktrees_share() {
         fs::create_dir_all(&root).unwrap();
         let common_dir = Some(machine.path.join("main/.git"));
         let git_dir = Some(machine.path.join(format!("main/.git/worktrees/{name}")));
-        Place { top: root.clone(), root, spec: None, git_dir, common_dir }
+        Location { top: root.clone(), root, spec: None, git_dir, common_dir }
     };
     let first = machine.open_at(worktree("one"), None);
     assert!(repository::is_working_copy(first.repository()), "{first:?}");

@@ -6,7 +6,7 @@ use crate::host::error::CommandError;
 
 /// Where a working copy lies; all paths canonical.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Location {
     /// The spec's folder.
     pub(crate) root: PathBuf,
     /// The spec's name, where it is not the usual one.
@@ -19,7 +19,7 @@ pub(crate) struct Place {
     pub(crate) common_dir: Option<PathBuf>,
 }
 
-impl Place {
+impl Location {
     /// Refuses a path that is no text: what is recorded is JSON, and two such paths could share a
     /// key.
     pub(super) fn refuse_no_text(&self) -> Result<(), CommandError> {
