@@ -19,9 +19,10 @@ mod retry;
 mod run;
 
 pub use account::{Account, AccountError, find_account, find_zones};
-pub use client::{CallClass, CallError, Client, Endpoint, World};
+pub use client::{CallClass, CallError, Client, Endpoint};
 pub use leases::{LeaseAnswers, LeaseQuestion, ask_leases, grant_of, lacking};
 pub use observe::{fetch_token, observe};
+pub use ports::World;
 pub use progress::{Event, Progress, Silent};
 pub use rate::Budget;
 pub use run::{Failure, Leasing, Report, Run, RunError, help_for_call, read_ledger, run};

@@ -28,6 +28,7 @@ mod model;
 mod observe;
 mod order;
 mod outside;
+mod ownership;
 mod planner;
 mod render;
 mod state;
@@ -38,7 +39,7 @@ mod wrangler;
 
 pub use check::{CheckedPlan, Unsound, check, needs_approval};
 pub use dag::Dag;
-pub use diff::{Ownership, Refusal, taken_over};
+pub use diff::{Refusal, taken_over};
 pub use dotenv::{Unquotable, dotenv_text};
 pub use files::{
     FileError, FileInputs, GeneratedFile, TemplatePlace, needed_parts, render_files, template_paths,
@@ -51,6 +52,7 @@ pub use migrations::{MigrationFile, is_migration, sort_migrations};
 pub use model::{Action, Basis, Change, Counts, FieldChange, Goal, PLAN_FORMAT, Plan, Record};
 pub use observe::{LeaseSeen, Observation, Questions, Seen, markers_to_read, parents_to_read};
 pub use outside::{Unusable, needed_inputs, settle};
+pub use ownership::Ownership;
 pub use planner::{PlanInputs, plan_apply, plan_destroy};
 pub use render::{Palette, RenderOptions, plan_json, render_plan, render_summary};
 pub use state::{

@@ -58,7 +58,7 @@ pub fn lookalikes(inputs: &PlanInputs<'_>, goal: Goal) -> Vec<Lookalike> {
             let known = recorded.contains(&(id, seen.observed.id.as_str()));
             let anothers = ownership.anothers(&seen.observed);
             let ours = ownership.registered && name == wanted.name && anothers.is_none();
-            if known || ours || ownership.proves_alone(&wanted.address, seen) {
+            if known || ours || ownership.proves_alone(&wanted.address, &seen.observed) {
                 continue;
             }
             out.push(Lookalike {

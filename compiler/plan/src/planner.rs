@@ -8,13 +8,14 @@ use envc_spec::Lease;
 use serde_json::Value as Json;
 
 use crate::{
-    diff::{self, DiffInputs, Ownership, Refusal},
+    diff::{self, DiffInputs, Refusal},
     kept::kept,
     leases,
     migrations::{self, MigrationFile},
     model::{Action, Basis, Change, Goal, PLAN_FORMAT, Plan},
     observe::Observation,
     order,
+    ownership::Ownership,
     state::{State, StateKey},
     work::Step,
 };

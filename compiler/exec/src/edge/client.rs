@@ -19,8 +19,7 @@ use super::{
     error::{EdgeClass, EdgeError, EdgeProblem},
 };
 use crate::{
-    client::World,
-    ports::{Clock, Entropy, Transport},
+    ports::{Clock, Entropy, Transport, World},
     progress::{Event, Progress},
     rate::{Budget, Limiter},
     retry::{self, BACKOFF_MS_MAX, RETRY_AFTER_MS_MAX, UNREACHABLE_ATTEMPTS_MAX},

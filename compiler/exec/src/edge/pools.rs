@@ -8,7 +8,11 @@ use envc_edge_api::{
 };
 use futures::future::BoxFuture;
 
-use super::{EdgeAnswer, EdgeCall, EdgeClient, EdgeError};
+use super::{
+    call::{EdgeAnswer, EdgeCall},
+    client::EdgeClient,
+    error::EdgeError,
+};
 use crate::{
     ports::{Leased, PoolError, Pools, Renewal},
     progress::{Event, Progress},

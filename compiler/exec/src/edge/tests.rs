@@ -18,8 +18,7 @@ use futures::{
 
 use super::{EdgeAnswer, EdgeCall, EdgeClass, EdgeClient, EdgeEndpoint, EdgeError, Patience};
 use crate::{
-    client::World,
-    ports::{Clock, Entropy, Transport, TransportError},
+    ports::{Clock, Entropy, Transport, TransportError, World},
     progress::Silent,
 };
 

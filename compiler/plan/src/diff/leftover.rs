@@ -6,7 +6,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use envc_core::{Address, Desired, KindId};
 use envc_kinds::{Place, kind};
 
-use super::{Differ, taken};
+use super::{differ::Differ, taken};
 use crate::{
     model::{Action, Change, Goal, Record},
     observe::Seen,
