@@ -4,7 +4,7 @@ use envc_core::Address;
 use envc_plan::{Subject, Verb};
 use serde::Serialize;
 
-/// Hears events. Must not block.
+/// Takes events. Must not block.
 pub trait Progress: Send + Sync {
     /// One event.
     fn event(&self, event: Event<'_>);
@@ -93,7 +93,7 @@ pub enum Event<'a> {
     },
 }
 
-/// Hears nothing.
+/// Drops every event.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 

@@ -96,7 +96,7 @@ pub struct Change {
     /// told whether what they stand in changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
-    /// What of data is lost by it, each in words, where the kind alone does not say so.
+    /// Data that the change destroys, one phrase each, where the kind alone does not say so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub loses: Vec<String>,
     /// What the resource that is there refers to: a change lets go of it, and what goes is deleted

@@ -39,7 +39,7 @@ pub(crate) enum Reply {
     AnotherPage,
 }
 
-/// An API of KV namespaces, a clock, chance, a store and a listener.
+/// An API of KV namespaces, a clock, randomness, a store and an event sink.
 #[derive(Default)]
 pub(crate) struct Fake {
     /// Replies to the n-th call of a method, from 1; `Good` for all others.
@@ -57,7 +57,7 @@ pub(crate) struct Fake {
     pub(crate) calls: Mutex<BTreeMap<String, u64>>,
     pub(crate) saves: AtomicU64,
     pub(crate) now_ms: AtomicU64,
-    /// What chance gives, one after the other; always a half when there is nothing.
+    /// The random numbers that it gives, one after the other; always a half when there is nothing.
     pub(crate) chances: Vec<f64>,
     pub(crate) drawn: AtomicUsize,
     /// Waits that were told, each with the time at which it was.

@@ -377,7 +377,8 @@ impl<'a> Differ<'a> {
     }
 }
 
-/// What of data is lost when what was seen becomes what is wanted, or goes.
+/// Data that the change destroys, one phrase each: the resource that was seen becomes the wanted one,
+/// or goes.
 fn loses(kind: &dyn Kind, wanted: &Desired, seen: &Seen, goes: bool) -> Vec<String> {
     kind.loses(&seen.observed.fields, (!goes).then_some(&wanted.fields))
 }

@@ -214,20 +214,20 @@ impl World {
             4 if how % 4 == 1 => drop(account.pools.pop_first()),
             5 => {
                 if let Some((id, name)) = names.get(which % names.len().max(1)) {
-                    self.stranger(*id, name, how);
+                    self.namesake(*id, name, how);
                 }
             }
             6 => {
                 let id = crate::specs::SIMPLE[which % crate::specs::SIMPLE.len()];
-                self.stranger(id, &format!("theirs-{how}"), how);
+                self.namesake(id, &format!("theirs-{how}"), how);
             }
-            7 => self.stranger(KindId::Dns, &format!("CNAME h{}.{ZONE}", which % 3), how),
+            7 => self.namesake(KindId::Dns, &format!("CNAME h{}.{ZONE}", which % 3), how),
             _ => {}
         }
     }
 
     /// Somebody else makes something, where the API lets them.
-    fn stranger(&mut self, id: KindId, name: &str, how: usize) {
+    fn namesake(&mut self, id: KindId, name: &str, how: usize) {
         if self.account.is_taken(id, name, "") {
             return;
         }

@@ -380,7 +380,7 @@ impl Worker {
         let mut all: Vec<Value> = bound
             .filter_map(|(n, address)| bindings::to_resource(&format!("B{n}"), address))
             .collect();
-        // Circles are a mistake of the spec, which has its own test.
+        // Cycles are a mistake of the spec, which has its own test.
         let other = self.objects.filter(|other| {
             let back = |it: &Self| it.label == *other && it.objects.is_some();
             *other != self.label
