@@ -1,31 +1,12 @@
 //! What exec tells while it works.
 
-use std::fmt;
-
 use envc_core::Address;
+use envc_plan::{Subject, Verb};
 
-/// Hears events. Must not block.
+/// Takes events. Must not block.
 pub trait Progress: Send + Sync {
     /// One event.
     fn event(&self, event: Event<'_>);
-}
-
-/// What a step works on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject<'a> {
-    /// A resource.
-    Resource(&'a Address),
-    /// A lease, by what the spec calls it; by its pool where the spec does not have it any more.
-    Lease(&'a str),
-}
-
-impl fmt::Display for Subject<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Resource(address) => address.fmt(f),
-            Self::Lease(name) => write!(f, "lease.{name}"),
-        }
-    }
 }
 
 /// Something that happened.
@@ -35,8 +16,8 @@ pub enum Event<'a> {
     Begun {
         /// Its index in the plan.
         step: usize,
-        /// "create", "update", "delete", "migrate", "lease", "release" …
-        verb: &'static str,
+        /// What it does.
+        verb: Verb,
         /// What it works on.
         address: Subject<'a>,
         /// Its physical name; of a lease the pool.
@@ -47,7 +28,7 @@ pub enum Event<'a> {
         /// Its index in the plan.
         step: usize,
         /// As in `begun`.
-        verb: &'static str,
+        verb: Verb,
         /// What it worked on.
         address: Subject<'a>,
         /// Its physical name.
@@ -62,7 +43,7 @@ pub enum Event<'a> {
         /// Its index in the plan.
         step: usize,
         /// As in `begun`.
-        verb: &'static str,
+        verb: Verb,
         /// What it worked on.
         address: Subject<'a>,
         /// What happened.
@@ -109,7 +90,7 @@ pub enum Event<'a> {
     },
 }
 
-/// Hears nothing.
+/// Drops every event.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 

@@ -5,13 +5,15 @@ use std::path::Path;
 
 use envc_core::{Address, Digest};
 
-use crate::{model::MigrationRef, order::MigrationWork, state::AppliedMigration};
+use crate::{order::MigrationWork, state::AppliedMigration, work::MigrationRef};
 
 /// A migration file that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MigrationFile {
     /// Its name relative to the folder, with extension: what the ledger holds.
     pub name: String,
+    /// Its path as the spec names the folder, for messages.
+    pub path: String,
     /// Its text.
     pub text: String,
 }
@@ -98,7 +100,11 @@ mod tests {
         let names = ["10_c.sql", "2_b.sql", "readme.sql", "0001_a.sql", "1_a.sql"];
         let mut files: Vec<MigrationFile> = names
             .iter()
-            .map(|name| MigrationFile { name: (*name).into(), text: String::new() })
+            .map(|name| MigrationFile {
+                name: (*name).into(),
+                path: String::new(),
+                text: String::new(),
+            })
             .collect();
         sort_migrations(&mut files);
         let sorted: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();

@@ -11,8 +11,9 @@ use serde_json::Value as Json;
 use similar::{ChangeTag, TextDiff};
 
 use crate::{
-    model::{Action, Change, Counts, FieldChange, Goal, Plan, Work},
+    model::{Action, Change, Counts, FieldChange, Goal, Plan},
     state::StateKey,
+    work::Work,
 };
 
 /// Widest JSON that stays on its line.

@@ -29,6 +29,8 @@ const CRATES: &[&str] = &[
     "compiler/syntax",
     "compiler/kinds",
     "compiler/spec",
+    "compiler/plan",
+    "compiler/exec",
     "compiler/report",
     "compiler/cloud",
     "compiler/cli",

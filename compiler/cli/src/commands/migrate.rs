@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, Vault, counted};
 use envc_exec::{help_for_call, read_ledger};
-use envc_plan::{Action, Goal, MigrationFile, Plan, Step, Work};
+use envc_plan::{Action, Goal, MigrationFile, Plan, Step, Verb};
 use envc_spec::MigrateMode;
 
 use super::shared::{known, not_approved, show_plan};
@@ -217,7 +217,7 @@ fn migrations_alone(
     let steps = plan
         .steps
         .into_iter()
-        .filter(|step| matches!(step.work, Work::Migrate { .. }))
+        .filter(|step| step.work.verb() == Verb::Migrate)
         .map(|step| Step { needs: Vec::new(), work: step.work })
         .collect();
     Ok(Plan { changes, steps, ..plan })

@@ -62,7 +62,7 @@ async fn claim(office: &Office<'_>, args: &StateClaimArgs) -> Result<ExitCode, C
     }
     let made = office.make(&claims).await?;
     let Workspace { project: Project { name: project, repository, .. }, ui, .. } = workspace;
-    let account = &office.scope.account;
+    let account = &office.scope.id;
     ui.event(&Event::Claim { project, repository, account, made: made != Made::Known });
     ui.result(&format!("{repository} claims the project `{project}` {}.", place(office)));
     Ok(ExitCode::Done)
@@ -213,6 +213,6 @@ async fn release(
 fn place(office: &Office<'_>) -> String {
     match office.cloud {
         CloudName::Local => "on the local cloud".to_owned(),
-        CloudName::Cloudflare => format!("in the account {}", office.scope.account),
+        CloudName::Cloudflare => format!("in the account {}", office.scope.id),
     }
 }

@@ -8,13 +8,14 @@ use std::{
 
 use envc_core::{Address, Desired, KindId, Sealer, Vault, limits::PARALLELISM};
 use envc_exec::{
-    Client, LeaseAnswers, LeaseQuestion, Leasing, Report, Run, Scope, ask_leases, lacking, observe,
+    Account, Client, LeaseAnswers, LeaseQuestion, Leasing, Report, Run, ask_leases, lacking,
+    observe,
     ports::{Clock as _, Entropy as _, Leased, Version},
     read_ledger,
 };
 use envc_plan::{
-    AppliedMigration, CheckedPlan, Goal, Inputs, MigrationFile, Observation, Ownership, Plan, Seen,
-    State, Work, check, lookalikes, plan_apply, plan_destroy, taken_over,
+    AppliedMigration, CheckedPlan, Goal, MigrationFile, Observation, Ownership, Plan, PlanInputs,
+    Seen, State, Work, check, lookalikes, plan_apply, plan_destroy, taken_over,
 };
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
@@ -43,7 +44,7 @@ pub(crate) struct Loaded {
     pub(crate) state: Option<State>,
     version: Option<Version>,
     /// More is known by now than is stored.
-    news: bool,
+    dirty: bool,
 }
 
 /// What a plan is made for, and from besides the state.
@@ -83,7 +84,7 @@ pub(crate) struct Engine<'a, 'u> {
     /// The client.
     pub(crate) client: Client<'a>,
     /// Account and zones.
-    pub(crate) scope: Scope,
+    pub(crate) scope: Account,
     store: Box<dyn HeldStore + 'a>,
     /// Where preview IDs come from.
     pools: SessionPools<'a>,
@@ -107,7 +108,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         let Site { session, connection, reporter, stop, .. } = site;
         let client = connection.client(&session.workspace, reporter, stop.flag());
         let mut scope = connection.account(&client).await?;
-        let key = session.state_key(&scope.account);
+        let key = session.state_key(&scope.id);
         let store = state::open(session, site.edge_of_state(), reporter, key, stop, hold).await?;
         if matches!(hold, Hold::Lock { .. }) {
             session.workspace.catch_up()?;
@@ -170,7 +171,7 @@ impl<'a, 'u> Engine<'a, 'u> {
     }
 
     /// Tells what bears a name of the environment and proves itself by nothing.
-    fn tell_lookalikes(&self, inputs: &Inputs<'_>, goal: Goal) {
+    fn tell_lookalikes(&self, inputs: &PlanInputs<'_>, goal: Goal) {
         for one in lookalikes(inputs, goal) {
             if !self.told.borrow_mut().insert((one.address.clone(), one.id.clone())) {
                 continue;
@@ -226,7 +227,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         if leases.is_empty() {
             return Ok(LeaseAnswers::default());
         }
-        let key = self.session.state_key(&self.scope.account);
+        let key = self.session.state_key(&self.scope.id);
         let asked = ask_leases(&self.pools, question, &pools_of(leases), state, &key).await;
         asked.map_err(|(pool, error)| {
             if error.is_interrupted() {
@@ -377,11 +378,11 @@ impl<'a, 'u> Engine<'a, 'u> {
             for name in ledger {
                 if !recorded.migrations.iter().any(|known| known.name == name) {
                     recorded.migrations.push(AppliedMigration { name, digest: None });
-                    loaded.news = true;
+                    loaded.dirty = true;
                 }
             }
         }
-        if loaded.news { self.plan_from(loaded, request) } else { Ok(plan) }
+        if loaded.dirty { self.plan_from(loaded, request) } else { Ok(plan) }
     }
 
     /// What proves a namesake ours, once it is known whose the project is in this account.
@@ -422,7 +423,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         if !unlisted.is_empty() {
             self.session.ui.warn(&not_listed(&unlisted));
         }
-        let unknown = standing.unknown(self.session, &self.scope.account, plan).await;
+        let unknown = standing.unknown(self.session, &self.scope.id, plan).await;
         unknown.refuse(&self.session.workspace)
     }
 
@@ -431,10 +432,10 @@ impl<'a, 'u> Engine<'a, 'u> {
         loaded: &'i Loaded,
         request: &PlanRequest<'i>,
         ownership: &'i Ownership,
-    ) -> Inputs<'i> {
+    ) -> PlanInputs<'i> {
         let session = self.session;
-        Inputs {
-            key: session.state_key(&self.scope.account),
+        PlanInputs {
+            key: session.state_key(&self.scope.id),
             repository: session.workspace.project.repository.clone(),
             env_type: session.target.head.name.clone(),
             spec: session.workspace.spec_digest(),
@@ -491,7 +492,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         }
         let session = self.session;
         let state = loaded.state.unwrap_or_else(|| {
-            let key = session.state_key(&self.scope.account);
+            let key = session.state_key(&self.scope.id);
             State::new(
                 key,
                 &session.workspace.project.repository,
@@ -506,14 +507,14 @@ impl<'a, 'u> Engine<'a, 'u> {
         let outcome = envc_exec::run(
             &Run {
                 client: &self.client,
-                scope: &self.scope,
+                account: &self.scope,
                 store: &*self.store,
                 plan,
                 migrations: running.migrations,
                 vault: running.vault,
                 uploads: running.uploads,
                 parallelism: running.parallelism,
-                news: loaded.news,
+                dirty: loaded.dirty,
                 ownership: &ownership,
                 leasing: Leasing {
                     pools: Some(&self.pools),
@@ -561,8 +562,8 @@ impl<'a, 'u> Engine<'a, 'u> {
 async fn load(session: &Session<'_>, store: &dyn HeldStore) -> Result<Loaded, CommandError> {
     Ok(match store.load().await.map_err(|error| store.explain(&error))? {
         Some((mut state, version)) => {
-            let news = admit::admit(session, &mut state)?;
-            Loaded { state: Some(state), version: Some(version), news }
+            let dirty = admit::admit(session, &mut state)?;
+            Loaded { state: Some(state), version: Some(version), dirty }
         }
         None => Loaded::default(),
     })
@@ -572,7 +573,7 @@ async fn load(session: &Session<'_>, store: &dyn HeldStore) -> Result<Loaded, Co
 pub(crate) async fn recorded_state(site: &Site<'_, '_>) -> Result<Option<State>, CommandError> {
     let Site { session, connection, reporter, stop, .. } = site;
     let client = connection.client(&session.workspace, reporter, stop.flag());
-    let account = connection.account(&client).await?.account;
+    let account = connection.account(&client).await?.id;
     let key = session.state_key(&account);
     let store = state::open(session, site.edge_of_state(), reporter, key, stop, Hold::Read).await?;
     Ok(load(session, &*store).await?.state)

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use envc_core::counted;
 use envc_exec::{Failure, Report, RunError, ports::PoolError};
+use envc_plan::Verb;
 
 use crate::host::{error::CommandError, interrupt::interrupted};
 
@@ -53,8 +54,10 @@ fn failed(
     if let [Failure { verb, pool: Some((pool, said)), .. }] = failures.as_slice() {
         let one = failures.first().map(name).unwrap_or_default();
         let error = explain(format!("could not {verb} {one}"), pool, said);
-        return match *verb {
-            "lease" if *done == 0 => error.hint("nothing was created; the same command carries on"),
+        return match verb {
+            Verb::Lease if *done == 0 => {
+                error.hint("nothing was created; the same command carries on")
+            }
             _ => error.hint(format!(
                 "all else is done ({done} done, {skipped} not begun): the same command carries on"
             )),
@@ -65,9 +68,11 @@ fn failed(
         many => format!("{} steps failed", many.len()),
     });
     for failure in failures {
-        error = error.because_text(match failures.len() {
-            1 => format!("{}: {}", failure.call, failure.message),
-            _ => format!("{}: {}: {}", name(failure), failure.call, failure.message),
+        // Of a migration the message names its file and its database.
+        error = error.because_text(match failure.verb {
+            _ if failures.len() == 1 => failure.message.clone(),
+            Verb::Migrate => failure.message.clone(),
+            _ => format!("{}: {}", name(failure), failure.message),
         });
     }
     let hints: BTreeSet<&str> =

@@ -7,7 +7,7 @@ use std::{
 };
 
 use envc_core::{Address, Digest, Input, Inputs, Output, Part, Secret, limits::FILE_BYTES_MAX};
-use envc_exec::{Client, Scope, fetch_token};
+use envc_exec::{Account, Client, fetch_token};
 use envc_plan::{FileInputs, needed_parts, render_files, template_paths};
 
 use crate::{
@@ -181,7 +181,7 @@ impl Sources {
     pub(crate) async fn fetch_tokens(
         &self,
         client: &Client<'_>,
-        scope: &Scope,
+        scope: &Account,
         resources: &mut Resources,
     ) -> Result<(), CommandError> {
         for address in &self.tokens_needed {

@@ -9,8 +9,8 @@ use std::{
 
 use envc_core::{Digest, Secret};
 use envc_exec::{
-    CallClass, CallError, Client, Endpoint, Progress, Scope, ScopeError, World, edge::EdgeEndpoint,
-    find_account, find_zones, help_for_call,
+    Account, AccountError, CallClass, CallError, Client, Endpoint, Progress, World,
+    edge::EdgeEndpoint, find_account, find_zones, help_for_call,
 };
 use envc_kinds::Meaning;
 use serde::{Deserialize, Serialize};
@@ -148,41 +148,41 @@ impl Connection {
     }
 
     /// The account, with the zones that are known already.
-    pub(crate) async fn account(&self, client: &Client<'_>) -> Result<Scope, CommandError> {
+    pub(crate) async fn account(&self, client: &Client<'_>) -> Result<Account, CommandError> {
         let account = match self.account.clone().or_else(|| self.cache.account.clone()) {
             Some(account) => account,
             None => find_account(client).await.map_err(|error| self.explain(&error))?,
         };
         let zones = self.cache.zones.get(&account).cloned().unwrap_or_default();
-        Ok(Scope { account, zones })
+        Ok(Account { id: account, zones })
     }
 
     /// Finds the zones that are not known yet.
     pub(crate) async fn zones(
         &self,
         client: &Client<'_>,
-        scope: &mut Scope,
+        scope: &mut Account,
         names: &BTreeSet<String>,
     ) -> Result<(), CommandError> {
         let Err(error) = find_zones(client, scope, names).await else { return Ok(()) };
         let failed = self.explain(&error);
         Err(match &error {
             // Of an account that is another by now, no zone is seen.
-            ScopeError::NoZone { .. } => self.forget(failed, scope),
-            ScopeError::Call(call) => self.forget_if_stale(failed, &call.message, scope),
-            ScopeError::NoAccount | ScopeError::ManyAccounts { .. } => failed,
+            AccountError::NoZone { .. } => self.forget(failed, scope),
+            AccountError::Call(call) => self.forget_if_stale(failed, &call.message, scope),
+            AccountError::NoAccount | AccountError::ManyAccounts { .. } => failed,
         })
     }
 
     /// Remembers account and zones: the API answered for them. An account that was given is not
     /// remembered: who gives none asks for the token's own.
-    pub(crate) fn remember(&self, scope: &Scope) {
+    pub(crate) fn remember(&self, scope: &Account) {
         let mut cache = self.cache.clone();
         if self.account.is_none() {
-            cache.account = Some(scope.account.clone());
+            cache.account = Some(scope.id.clone());
         }
         if !scope.zones.is_empty() {
-            cache.zones.insert(scope.account.clone(), scope.zones.clone());
+            cache.zones.insert(scope.id.clone(), scope.zones.clone());
         }
         if cache != self.cache {
             cache.write();
@@ -195,12 +195,12 @@ impl Connection {
         &self,
         failed: CommandError,
         said: &str,
-        scope: &Scope,
+        scope: &Account,
     ) -> CommandError {
         if is_about_ids(said) { self.forget(failed, scope) } else { failed }
     }
 
-    fn forget(&self, failed: CommandError, scope: &Scope) -> CommandError {
+    fn forget(&self, failed: CommandError, scope: &Account) -> CommandError {
         if self.remembers(scope) {
             self.cache.remove();
             let path = self.cache.path.display();
@@ -225,25 +225,25 @@ impl Connection {
     }
 
     /// True when any of these IDs comes from an earlier command.
-    fn remembers(&self, scope: &Scope) -> bool {
-        let account = self.account.is_none() && self.cache.account.as_ref() == Some(&scope.account);
-        let zones = self.cache.zones.get(&scope.account);
+    fn remembers(&self, scope: &Account) -> bool {
+        let account = self.account.is_none() && self.cache.account.as_ref() == Some(&scope.id);
+        let zones = self.cache.zones.get(&scope.id);
         let known = |(name, id)| scope.zones.get(name) == Some(id);
         account || zones.is_some_and(|zones| zones.iter().any(known))
     }
 
     /// A failed look-up of account or zone, for people.
-    fn explain(&self, error: &ScopeError) -> CommandError {
+    fn explain(&self, error: &AccountError) -> CommandError {
         let failed = CommandError::failed("the account cannot be worked with").because(error);
         match error {
-            ScopeError::Call(call) => self.explain_call(call),
-            ScopeError::NoAccount => failed
+            AccountError::Call(call) => self.explain_call(call),
+            AccountError::NoAccount => failed
                 .hint("give the token an account permission, or set CLOUDFLARE_ACCOUNT_ID")
                 .code("envc::cli::no_account"),
-            ScopeError::ManyAccounts { .. } => failed
+            AccountError::ManyAccounts { .. } => failed
                 .hint("set CLOUDFLARE_ACCOUNT_ID to one of them")
                 .code("envc::cli::many_accounts"),
-            ScopeError::NoZone { zone, .. } => failed
+            AccountError::NoZone { zone, .. } => failed
                 .hint(format!(
                     "add the zone {zone} to the account, correct `zone` in environment.kdl, or \
                      give the token the permission `Zone Read`"

@@ -130,7 +130,7 @@ impl EdgeConnection {
                 .because(error)
                 .hint("try again when it answers, or correct the address of `edge` in environment.kdl")
                 .code("envc::cli::edge_unreachable"),
-            EdgeClass::Stranger => failed
+            EdgeClass::UnexpectedResponder => failed
                 .because_text(format!("what answers at {url} is not the edge Worker"))
                 .because(error)
                 .hint(wrong_place)

@@ -83,8 +83,8 @@ impl Access {
         }
         let open = self.edge.as_ref().ok().map(|edge| {
             let client = edge.client(&session.workspace, progress, stop.flag());
-            let parting = edge.client(&session.workspace, progress, Interrupt::never());
-            EdgePools::new(client, parting.patient(Patience::ONCE), progress).waiting(wait)
+            let shutdown = edge.client(&session.workspace, progress, Interrupt::never());
+            EdgePools::new(client, shutdown.patient(Patience::ONCE), progress).waiting(wait)
         });
         SessionPools { access: self, ui: session.ui, wanted, open }
     }

@@ -3,8 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 
 use envc_core::counted;
-use envc_exec::{Event as RunEvent, Progress as EventSink, Subject};
-use envc_plan::{Plan, Work};
+use envc_exec::{Event as RunEvent, Progress as EventSink};
+use envc_plan::{Plan, Subject, Verb};
 
 use crate::shell::{events::Event, progress::Progress, ui::Ui};
 
@@ -31,12 +31,8 @@ impl<'a> Reporter<'a> {
 
     /// Shows a bar over what this plan does from now on.
     pub(crate) fn begin(&self, plan: &Plan) {
-        // A batch is one step, and each resource in it is told apart.
-        let count = |work: &Work| match work {
-            Work::Lease(_) | Work::Release(_) => 1,
-            other => other.addresses().len(),
-        };
-        let all: usize = plan.steps.iter().map(|step| count(&step.work)).sum();
+        // A batch is one step, and each resource in it gets a line.
+        let all: usize = plan.steps.iter().map(|step| step.work.operations().len()).sum();
         *self.lock() = (all > 0).then(|| Progress::new(self.ui, all));
     }
 
@@ -80,7 +76,7 @@ impl Reporter<'_> {
             }
             RunEvent::Done { step, verb, address, name, id, ms } => {
                 if let Some(progress) = self.lock().as_ref() {
-                    progress.end(&key(*step, address), &done(verb, address, name, *id, *ms));
+                    progress.end(&key(*step, address), &done(*verb, address, name, *id, *ms));
                 }
             }
             RunEvent::Failed { step, verb, address, .. } => {
@@ -120,13 +116,13 @@ impl Reporter<'_> {
 fn wire<'a>(event: &RunEvent<'a>) -> Event<'a> {
     match *event {
         RunEvent::Begun { step, verb, ref address, name } => {
-            Event::StepBegun { step, verb, address: address.to_string(), name }
+            Event::StepBegun { step, verb: verb.word(), address: address.to_string(), name }
         }
         RunEvent::Done { step, verb, ref address, name, id, ms } => {
-            Event::StepDone { step, verb, address: address.to_string(), name, id, ms }
+            Event::StepDone { step, verb: verb.word(), address: address.to_string(), name, id, ms }
         }
         RunEvent::Failed { step, verb, ref address, message } => {
-            Event::StepFailed { step, verb, address: address.to_string(), message }
+            Event::StepFailed { step, verb: verb.word(), address: address.to_string(), message }
         }
         RunEvent::Migrated { address, file, already } => {
             Event::Migrated { address: address.to_string(), file, already }
@@ -143,18 +139,22 @@ fn wire<'a>(event: &RunEvent<'a>) -> Event<'a> {
 }
 
 /// The line of a step that is done; empty for what its own events told already.
-fn done(verb: &str, subject: &Subject<'_>, name: &str, id: Option<&str>, ms: u64) -> String {
+fn done(verb: Verb, subject: &Subject<'_>, name: &str, id: Option<&str>, ms: u64) -> String {
     // Each migration told of itself; what is cleared is deleted next.
-    if matches!(verb, "migrate" | "clear") {
+    if matches!(verb, Verb::Migrate | Verb::Clear) {
         return String::new();
     }
     if let Subject::Lease(_) = subject {
-        return format!("{} {subject}  {} of pool {name}", past(verb), id.unwrap_or("what it had"));
+        return format!(
+            "{} {subject}  {} of pool {name}",
+            verb.past(),
+            id.unwrap_or("what it had")
+        );
     }
-    let id = id.filter(|id| *id != name && verb == "create");
+    let id = id.filter(|id| *id != name && verb == Verb::Create);
     let id = id.map(|id| format!(" ({id})")).unwrap_or_default();
     let time = if ms > SLOW_MS { format!(" in {}", seconds(ms)) } else { String::new() };
-    format!("{} {subject}  {name}{id}{time}", past(verb))
+    format!("{} {subject}  {name}{id}{time}", verb.past())
 }
 
 fn seconds(ms: u64) -> String {
@@ -163,15 +163,4 @@ fn seconds(ms: u64) -> String {
 
 fn key(step: usize, subject: &Subject<'_>) -> String {
     format!("{step} {subject}")
-}
-
-fn past(verb: &str) -> String {
-    match verb {
-        "create" => "created".into(),
-        "update" => "updated".into(),
-        "delete" => "deleted".into(),
-        "lease" => "leased".into(),
-        "release" => "released".into(),
-        other => other.into(),
-    }
 }

@@ -64,7 +64,7 @@ impl<'a> EdgeStore<'a> {
             Err(error) => return Err(error.into()),
         };
         let Some(etag) = answer.etag.clone() else {
-            return Err(answer.stranger("the answer has no entity tag").into());
+            return Err(answer.unexpected("the answer has no entity tag").into());
         };
         Ok(Some((State::parse(&answer.body, &self.key)?, Version(etag))))
     }

@@ -42,7 +42,8 @@ pub(crate) fn read(
                 fsio::read_text(&folder.join(&name), MIGRATION_BYTES_MAX)?.unwrap_or_default();
             // Line ends as the API's splitter likes them; the same digest on every system.
             let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
-            files.push(MigrationFile { name, text });
+            let path = format!("{}/{name}", dir.path);
+            files.push(MigrationFile { name, path, text });
         }
         if files.is_empty() {
             return Err(CommandError::failed(format!(

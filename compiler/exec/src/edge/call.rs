@@ -111,15 +111,16 @@ pub struct EdgeAnswer {
 }
 
 impl EdgeAnswer {
-    /// An answer that is no edge Worker's, because of this.
-    pub fn stranger(&self, message: impl Into<String>) -> EdgeError {
-        EdgeError::new(self.call.clone(), EdgeClass::Stranger, message)
+    /// The error of an answer that no edge Worker gives; `message` says what is wrong with it.
+    pub fn unexpected(&self, message: impl Into<String>) -> EdgeError {
+        EdgeError::new(self.call.clone(), EdgeClass::UnexpectedResponder, message)
     }
 
-    /// Reads the body. One that is not what was asked for is no edge Worker's.
+    /// Reads the body. The edge Worker answers with what was asked for: whoever does not is another
+    /// server.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, EdgeError> {
         serde_json::from_slice(&self.body).map_err(|error| {
-            self.stranger(format!("the answer does not say what it should: {error}"))
+            self.unexpected(format!("the answer does not say what it should: {error}"))
         })
     }
 }

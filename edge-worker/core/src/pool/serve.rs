@@ -298,7 +298,7 @@ impl View<'_> {
     fn empty(&self, retry_after_ms: u64) -> Response {
         let seconds = u32::try_from(retry_after_ms.div_ceil(1_000)).unwrap_or(u32::MAX);
         let detail = format!(
-            "no member of `{}` is free ({} in all): each is leased, at rest or promised to the {} in \
+            "no member of `{}` is free ({} in all): each is leased, cooling or promised to the {} in \
              the queue; ask again, or with `wait` to queue",
             self.name,
             self.pool.size(),

@@ -15,7 +15,7 @@
 //! which each run has for itself.
 
 use envc_core::KindId;
-use envc_exec::{CallClass, CallError, Client, Scope, help_for_call, ports::Entropy as _};
+use envc_exec::{Account, CallClass, CallError, Client, help_for_call, ports::Entropy as _};
 use envc_kinds::{Kind, Meaning, Wanted, kind};
 
 use super::{Claim, Claims, Subject};
@@ -43,7 +43,7 @@ pub(crate) struct Office<'a> {
     /// The client.
     pub(crate) client: &'a Client<'a>,
     /// The account.
-    pub(crate) scope: &'a Scope,
+    pub(crate) scope: &'a Account,
 }
 
 /// What became of a claim.

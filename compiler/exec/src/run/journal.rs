@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use envc_core::{Address, Digest};
 use envc_plan::{
-    Action, AppliedMigration, BatchWork, Change, CheckedPlan, Grant, Intent, IntentAction, Record,
-    Recorded, RecordedLease, State, Work,
+    Action, AppliedMigration, Change, CheckedPlan, Grant, Intent, IntentAction, Record, Recorded,
+    RecordedLease, State, Target, Work,
 };
 use futures::future::BoxFuture;
 use serde_json::Value as Json;
@@ -18,7 +18,7 @@ use crate::ports::{StateStore, StoreError, Version};
 
 /// What came of one resource.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Outcome {
+pub(super) enum Outcome {
     /// It is there, with these fields.
     Made {
         /// Its address.
@@ -45,6 +45,11 @@ pub(crate) enum Outcome {
         /// The pool.
         pool: String,
     },
+    /// All migrations of a step are in the ledger.
+    AllMigrated {
+        /// The database.
+        address: Address,
+    },
     /// One migration is in the ledger.
     Migrated {
         /// The database.
@@ -57,7 +62,7 @@ pub(crate) enum Outcome {
 }
 
 /// The journal of one run.
-pub(crate) struct Journal<'a> {
+pub(super) struct Journal<'a> {
     store: &'a dyn StateStore,
     state: State,
     version: Option<Version>,
@@ -65,11 +70,11 @@ pub(crate) struct Journal<'a> {
 }
 
 /// A write in flight.
-pub(crate) type Saving<'a> = BoxFuture<'a, Result<Version, StoreError>>;
+pub(super) type Saving<'a> = BoxFuture<'a, Result<Version, StoreError>>;
 
 impl<'a> Journal<'a> {
     /// Takes the state as it was loaded, or a new one.
-    pub(crate) fn new(
+    pub(super) fn new(
         store: &'a dyn StateStore,
         state: State,
         version: Option<Version>,
@@ -80,7 +85,7 @@ impl<'a> Journal<'a> {
 
     /// Records what needs no call (adopt, keep, forget) and everything that is about to be done.
     /// Durable when it returns: no mutating call comes before it.
-    pub(crate) async fn begin(&mut self, plan: &CheckedPlan) -> Result<(), StoreError> {
+    pub(super) async fn begin(&mut self, plan: &CheckedPlan) -> Result<(), StoreError> {
         let before = self.state.clone();
         let plan = plan.plan();
         self.state.env_type.clone_from(&plan.basis.env_type);
@@ -102,7 +107,7 @@ impl<'a> Journal<'a> {
                 self.state.leases.insert(work.pool.clone(), asked);
             }
         }
-        self.state.intents = plan.steps.iter().flat_map(|step| intents_of(&step.work)).collect();
+        self.state.intents = plan.steps.iter().flat_map(|step| step.work.intents()).collect();
         if self.state == before && !self.dirty {
             return Ok(());
         }
@@ -126,7 +131,7 @@ impl<'a> Journal<'a> {
     }
 
     /// Writes what is not written yet, and waits for it.
-    pub(crate) async fn flush(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn flush(&mut self) -> Result<(), StoreError> {
         if let Some(saving) = self.start_saving() {
             let version = saving.await?;
             self.saved(version);
@@ -135,7 +140,7 @@ impl<'a> Journal<'a> {
     }
 
     /// Begins a write when there is something to write.
-    pub(crate) fn start_saving(&mut self) -> Option<Saving<'a>> {
+    pub(super) fn start_saving(&mut self) -> Option<Saving<'a>> {
         if !self.dirty {
             return None;
         }
@@ -148,12 +153,12 @@ impl<'a> Journal<'a> {
     }
 
     /// A write came through.
-    pub(crate) fn saved(&mut self, version: Version) {
+    pub(super) fn saved(&mut self, version: Version) {
         self.version = Some(version);
     }
 
     /// Records outcomes in memory; the next write carries them.
-    pub(crate) fn record(&mut self, outcomes: Vec<Outcome>) {
+    pub(super) fn record(&mut self, outcomes: Vec<Outcome>) {
         for outcome in outcomes {
             self.dirty = true;
             self.apply(outcome);
@@ -182,6 +187,9 @@ impl<'a> Journal<'a> {
             Outcome::Released { pool } => {
                 self.state.leases.remove(&pool);
             }
+            Outcome::AllMigrated { address } => {
+                self.close(&address, &[IntentAction::Migrate], None);
+            }
             Outcome::Migrated { address, name, digest } => {
                 if let Some(recorded) = self.state.resources.get_mut(&address) {
                     recorded.migrations.retain(|migration| migration.name != name);
@@ -198,27 +206,21 @@ impl<'a> Journal<'a> {
     }
 
     /// The lease that is recorded of a pool.
-    pub(crate) fn lease_id(&self, pool: &str) -> Option<String> {
+    pub(super) fn lease_id(&self, pool: &str) -> Option<String> {
         Some(self.state.leases.get(pool)?.grant.as_ref()?.lease_id.clone())
-    }
-
-    /// Closes the intent of migrations of a database: all are in the ledger.
-    pub(crate) fn close_migrations(&mut self, address: &Address) {
-        self.dirty = true;
-        self.close(address, &[IntentAction::Migrate], None);
     }
 
     /// Closes what was never begun: steps that were skipped. Open stays only what may have
     /// happened, and the delete of what nothing else records, such as the old half of a replace:
     /// the next command has to find it.
-    pub(crate) fn close_unbegun(&mut self, work: &Work) {
+    pub(super) fn close_unbegun(&mut self, work: &Work) {
         if let Work::Lease(work) = work
             && self.state.leases.get(&work.pool).is_some_and(|it| it.grant.is_none())
         {
             self.dirty = true;
             self.state.leases.remove(&work.pool);
         }
-        for intent in intents_of(work) {
+        for intent in work.intents() {
             if intent.action == IntentAction::Delete && !self.records(&intent) {
                 continue;
             }
@@ -250,7 +252,7 @@ impl<'a> Journal<'a> {
     }
 
     /// Ends the record: an environment of which nothing is left has no state.
-    pub(crate) async fn end(mut self) -> Result<State, StoreError> {
+    pub(super) async fn end(mut self) -> Result<State, StoreError> {
         if self.state.is_empty() {
             if let Some(version) = &self.version {
                 self.store.remove(version).await?;
@@ -262,73 +264,14 @@ impl<'a> Journal<'a> {
     }
 }
 
-fn intents_of(work: &Work) -> Vec<Intent> {
-    let target = |target: &envc_plan::Target, action, id: Option<&String>| Intent {
-        address: target.address.clone(),
-        name: target.name.clone(),
-        action,
-        id: id.cloned(),
-        zone: target.zone.clone(),
-        needs: needs_of(target),
-    };
-    let doomed = |doomed: &envc_plan::Doomed| Intent {
-        address: doomed.address.clone(),
-        name: doomed.name.clone(),
-        action: IntentAction::Delete,
-        id: Some(doomed.id.clone()),
-        zone: doomed.zone.clone(),
-        needs: Vec::new(),
-    };
-    match work {
-        Work::Create(wanted) => vec![target(wanted, IntentAction::Create, None)],
-        Work::Update { target: wanted, id, .. } => {
-            vec![target(wanted, IntentAction::Update, Some(id))]
-        }
-        // A lease that is about to be asked for has an entry of its own, and one that is about
-        // to be given back keeps the one it has.
-        Work::Clear(_) | Work::Lease(_) | Work::Release(_) => Vec::new(),
-        Work::Delete(gone) => vec![doomed(gone)],
-        Work::Batch { items, .. } => items
-            .iter()
-            .map(|item| match item {
-                BatchWork::Create(wanted) => target(wanted, IntentAction::Create, None),
-                BatchWork::Update { target: wanted, id } => {
-                    target(wanted, IntentAction::Update, Some(id))
-                }
-                BatchWork::Delete(gone) => doomed(gone),
-            })
-            .collect(),
-        Work::Migrate { address, .. } => vec![Intent {
-            address: address.clone(),
-            name: address.name().to_owned(),
-            action: IntentAction::Migrate,
-            id: None,
-            zone: None,
-            needs: Vec::new(),
-        }],
-    }
-}
-
 /// The record of a resource that was made or changed.
-pub(crate) fn record_of(
-    target: &envc_plan::Target,
-    id: &str,
-    fields: BTreeMap<String, Json>,
-) -> Record {
+pub(super) fn record_of(target: &Target, id: &str, fields: BTreeMap<String, Json>) -> Record {
     Record {
         name: target.name.clone(),
         id: id.to_owned(),
         fields,
         zone: target.zone.clone(),
         parent: target.parent.clone(),
-        needs: needs_of(target),
+        needs: target.needs(),
     }
-}
-
-fn needs_of(target: &envc_plan::Target) -> Vec<Address> {
-    let refs = target.fields.values().flat_map(envc_core::Value::addresses);
-    let mut needs: Vec<Address> = refs.chain(target.parent.as_ref()).cloned().collect();
-    needs.sort();
-    needs.dedup();
-    needs
 }

@@ -1,23 +1,23 @@
-//! Which account and which zones: looked up once, cached for good by the caller.
+//! Which account and which zones calls go to: looked up once, and kept by the caller.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_kinds::{Meaning, Place, account};
+use envc_kinds::{Meaning, Place, account as api};
 
 use crate::client::{CallClass, CallError, Client};
 
 /// The account and the zones that calls go to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scope {
-    /// The account's ID.
-    pub account: String,
-    /// Zone IDs by name.
+pub struct Account {
+    /// Its ID.
+    pub id: String,
+    /// The IDs of its zones, by name.
     pub zones: BTreeMap<String, String>,
 }
 
 /// Why an account or a zone was not found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ScopeError {
+pub enum AccountError {
     /// The API did not answer as it should.
     #[error(transparent)]
     Call(#[from] CallError),
@@ -40,25 +40,25 @@ pub enum ScopeError {
     },
 }
 
-impl Scope {
+impl Account {
     /// Where calls for something in this zone (or in none) go.
     pub fn place(&self, zone: Option<&str>) -> Place {
         Place {
-            account: self.account.clone(),
+            account: self.id.clone(),
             zone: zone.and_then(|zone| self.zones.get(zone)).cloned().unwrap_or_default(),
         }
     }
 }
 
 /// Finds the one account that the token sees.
-pub async fn find_account(client: &Client<'_>) -> Result<String, ScopeError> {
-    let answer = client.call(&account::accounts(), None).await?;
+pub async fn find_account(client: &Client<'_>) -> Result<String, AccountError> {
+    let answer = client.call(&api::accounts(), None).await?;
     let found: Vec<(String, String)> =
-        answer.result.as_array().into_iter().flatten().filter_map(account::read_account).collect();
+        answer.result.as_array().into_iter().flatten().filter_map(api::read_account).collect();
     match found.as_slice() {
-        [] => Err(ScopeError::NoAccount),
+        [] => Err(AccountError::NoAccount),
         [(id, _)] => Ok(id.clone()),
-        many => Err(ScopeError::ManyAccounts {
+        many => Err(AccountError::ManyAccounts {
             accounts: many.iter().map(|(id, name)| format!("{id} ({name})")).collect(),
         }),
     }
@@ -67,19 +67,19 @@ pub async fn find_account(client: &Client<'_>) -> Result<String, ScopeError> {
 /// Finds the zones by name. Names that are known already cost nothing.
 pub async fn find_zones(
     client: &Client<'_>,
-    scope: &mut Scope,
+    account: &mut Account,
     names: &BTreeSet<String>,
-) -> Result<(), ScopeError> {
+) -> Result<(), AccountError> {
     for name in names {
-        if scope.zones.contains_key(name) {
+        if account.zones.contains_key(name) {
             continue;
         }
-        let mut id = find_zone(client, &scope.account, name, name).await?;
-        if let (None, Some(other)) = (&id, account::zone_in_unicode(name)) {
-            id = find_zone(client, &scope.account, name, &other).await?;
+        let mut id = find_zone(client, &account.id, name, name).await?;
+        if let (None, Some(other)) = (&id, api::zone_in_unicode(name)) {
+            id = find_zone(client, &account.id, name, &other).await?;
         }
-        let missing = || ScopeError::NoZone { zone: name.clone(), account: scope.account.clone() };
-        scope.zones.insert(name.clone(), id.ok_or_else(missing)?);
+        let missing = || AccountError::NoZone { zone: name.clone(), account: account.id.clone() };
+        account.zones.insert(name.clone(), id.ok_or_else(missing)?);
     }
     Ok(())
 }
@@ -91,12 +91,12 @@ async fn find_zone(
     name: &str,
     spelling: &str,
 ) -> Result<Option<String>, CallError> {
-    let answer = match client.call(&account::zones(account, spelling), None).await {
+    let answer = match client.call(&api::zones(account, spelling), None).await {
         Ok(answer) => answer,
         Err(error) if error.class == CallClass::Api(Meaning::NotFound) => return Ok(None),
         Err(error) => return Err(error),
     };
-    let zones = answer.result.as_array().into_iter().flatten().filter_map(account::read_zone);
-    let mut zones = zones.filter(|(_, found, _)| account::same_zone(found, name));
+    let zones = answer.result.as_array().into_iter().flatten().filter_map(api::read_zone);
+    let mut zones = zones.filter(|(_, found, _)| api::same_zone(found, name));
     Ok(zones.next().map(|(id, _, _)| id))
 }

@@ -6,25 +6,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::Address;
-use envc_kinds::{Call, Database, Meaning, kind};
+use envc_kinds::{Call, Database, kind};
 use envc_plan::{MigrationFile, MigrationRef};
 use serde_json::Value as Json;
 
-use crate::{
-    client::{CallClass, CallError, Client},
-    deed::{Context, STEP_ATTEMPTS_MAX, StepError},
+use super::{
+    context::{Context, STEP_ATTEMPTS_MAX},
+    error::{MigrationError, StepError},
     journal::Outcome,
+};
+use crate::{
+    account::Account,
+    client::{CallError, Client},
     progress::Event,
-    scope::Scope,
 };
 
 /// What to do on one database.
-pub(crate) struct Migrations<'a> {
-    pub(crate) address: &'a Address,
-    pub(crate) files: &'a [MigrationRef],
-    pub(crate) fresh: bool,
-    /// The texts, by name.
-    pub(crate) texts: &'a BTreeMap<Address, Vec<MigrationFile>>,
+pub(super) struct Migrations<'a> {
+    pub(super) address: &'a Address,
+    pub(super) files: &'a [MigrationRef],
+    /// True when this run made the database: there is no ledger to read.
+    pub(super) fresh: bool,
 }
 
 /// A database, and how it is asked.
@@ -34,96 +36,79 @@ struct On<'a> {
     query: &'a (dyn Fn(&str) -> Call + Sync),
 }
 
-/// Migrations that were applied before something went wrong, and what went wrong.
-pub(crate) struct MigrateResult {
-    pub(crate) outcomes: Vec<Outcome>,
-    pub(crate) error: Option<StepError>,
-}
-
 impl Context<'_> {
-    pub(crate) async fn migrate(&self, work: &Migrations<'_>) -> MigrateResult {
-        let mut outcomes = Vec::new();
-        let error = self.migrate_all(work, &mut outcomes).await.err();
-        MigrateResult { outcomes, error }
-    }
-
-    async fn migrate_all(
+    /// Runs the files that the ledger lacks. `outcomes` has those that are applied, also where a
+    /// later one failed.
+    pub(super) async fn migrate(
         &self,
         work: &Migrations<'_>,
         outcomes: &mut Vec<Outcome>,
     ) -> Result<(), StepError> {
         let address = work.address;
-        let id =
-            self.id_of(address).ok_or_else(|| refused(address, "BUG: it has no identifier"))?;
-        let database =
-            database(address).ok_or_else(|| refused(address, "BUG: it runs no migrations"))?;
-        let place = self.scope.place(None);
+        let bug = |what: &str| StepError::Bug(format!("{address}: {what}"));
+        let id = self.id_of(address).ok_or_else(|| bug("it has no identifier"))?;
+        let database = database(address).ok_or_else(|| bug("it runs no migrations"))?;
+        let place = self.place(None);
         let on = On { address, database, query: &|sql| (database.query)(&place, &id, sql) };
-        let texts = work.texts.get(address).map(Vec::as_slice).unwrap_or_default();
-        let texts: BTreeMap<&str, &str> =
-            texts.iter().map(|file| (file.name.as_str(), file.text.as_str())).collect();
+        let texts = self.run.migrations.get(address).map(Vec::as_slice).unwrap_or_default();
+        let texts: BTreeMap<&str, &MigrationFile> =
+            texts.iter().map(|file| (file.name.as_str(), file)).collect();
         let mut ledger = if work.fresh { None } else { Some(self.ledger(&on).await?) };
         for file in work.files {
-            if self.client.stopped() {
-                return Err(CallError {
-                    call: address.to_string(),
-                    class: CallClass::Interrupted,
-                    message: format!("interrupted before {}", file.name),
-                }
-                .into());
+            if self.client().stopped() {
+                return Err(StepError::Interrupted);
             }
             let already = ledger.as_ref().is_some_and(|ledger| ledger.contains(&file.name));
             if !already {
-                let text = texts
-                    .get(file.name.as_str())
-                    .ok_or_else(|| refused(address, "BUG: a migration's text is missing"))?;
-                self.run_file(&on, file, text, &mut ledger).await?;
+                let text = texts.get(file.name.as_str());
+                let text = text.ok_or_else(|| bug("a migration's text is missing"))?;
+                self.run_file(&on, text, &mut ledger).await?;
             }
-            self.client.progress().event(Event::Migrated { address, file: &file.name, already });
+            self.client().progress().event(Event::Migrated { address, file: &file.name, already });
             outcomes.push(Outcome::Migrated {
                 address: address.clone(),
                 name: file.name.clone(),
                 digest: (!already).then(|| file.digest.clone()),
             });
         }
+        outcomes.push(Outcome::AllMigrated { address: address.clone() });
         Ok(())
     }
 
     async fn ledger(&self, on: &On<'_>) -> Result<BTreeSet<String>, StepError> {
         let sql = format!("{}\n{}", on.database.ledger, on.database.read);
         let kind = kind(on.address.kind());
-        let answer = self.client.call_repeatable(&(on.query)(&sql), Some(kind)).await?;
+        let answer = self.client().call_repeatable(&(on.query)(&sql), Some(kind)).await?;
         Ok(names_in(&answer.result).collect())
     }
 
     async fn run_file(
         &self,
         on: &On<'_>,
-        file: &MigrationRef,
-        text: &str,
+        file: &MigrationFile,
         ledger: &mut Option<BTreeSet<String>>,
     ) -> Result<(), StepError> {
         let kind = kind(on.address.kind());
         let create = if ledger.is_none() { on.database.ledger } else { "" };
-        let call = (on.query)(&whole_text(create, text, &(on.database.row)(&file.name)));
+        let call = (on.query)(&whole_text(create, &file.text, &(on.database.row)(&file.name)));
         let mut attempt = 1;
         loop {
-            let Err(error) = self.client.call(&call, Some(kind)).await else {
+            let Err(error) = self.client().call(&call, Some(kind)).await else {
                 ledger.get_or_insert_default();
                 return Ok(());
             };
             if !error.is_unknown() {
-                return Err(explain(error, on, file, text));
+                return Err(explain(error, on, file));
             }
-            self.wait_before_retry(&error, attempt, self.client.backoff_ms(attempt)).await;
-            let found = self.ledger(on).await.map_err(|error| StepError { open: true, ..error })?;
+            self.wait_before_retry(&error, attempt, self.client().backoff_ms(attempt)).await;
+            let found = self.ledger(on).await.map_err(StepError::opened)?;
             let done = found.contains(&file.name);
             *ledger = Some(found);
             if done {
                 return Ok(());
             }
-            if attempt >= STEP_ATTEMPTS_MAX || self.client.stopped() {
-                return Err(StepError { error, open: true, pool: None });
+            if attempt >= STEP_ATTEMPTS_MAX || self.client().stopped() {
+                return Err(StepError::open(error));
             }
             attempt += 1;
         }
@@ -133,12 +118,12 @@ impl Context<'_> {
 /// The names in a database's ledger, in order; none where there is no ledger. Changes nothing.
 pub async fn read_ledger(
     client: &Client<'_>,
-    scope: &Scope,
+    account: &Account,
     address: &Address,
     id: &str,
 ) -> Result<Vec<String>, CallError> {
     let Some(database) = database(address) else { return Ok(Vec::new()) };
-    let call = (database.query)(&scope.place(None), id, database.read);
+    let call = (database.query)(&account.place(None), id, database.read);
     match client.call_repeatable(&call, Some(kind(address.kind()))).await {
         Ok(answer) => Ok(names_in(&answer.result).collect()),
         Err(error) if error.message.contains("no such table") => Ok(Vec::new()),
@@ -159,33 +144,21 @@ fn names_in(result: &Json) -> impl Iterator<Item = String> {
 }
 
 /// Names the file and, where the API's words or the text tell, the line.
-fn explain(error: CallError, on: &On<'_>, file: &MigrationRef, text: &str) -> StepError {
-    let (line, more) = match (on.database.mistake)(text, &error.message) {
-        Some(mistake) => (Some(mistake.line), format!("; {}", mistake.what)),
-        None => (line_of(text, &error.message), String::new()),
+fn explain(error: CallError, on: &On<'_>, file: &MigrationFile) -> StepError {
+    let (line, explanation) = match (on.database.mistake)(&file.text, &error.message) {
+        Some(mistake) => (Some(mistake.line), Some(mistake.what)),
+        None => (line_of(&file.text, &error.message), None),
     };
     let place = match line {
-        Some(line) => format!("{}:{line}", file.name),
-        None => file.name.clone(),
+        Some(line) => format!("{}:{line}", file.path),
+        None => file.path.clone(),
     };
-    let message = format!("{}: migration {place} failed: {}{more}", on.address, error.message);
-    StepError { error: CallError { message, ..error }, open: false, pool: None }
+    let database = on.address.clone();
+    StepError::Migration(Box::new(MigrationError { place, database, error, explanation }))
 }
 
 fn database(address: &Address) -> Option<&'static Database> {
     kind(address.kind()).database()
-}
-
-fn refused(address: &Address, message: &str) -> StepError {
-    StepError {
-        error: CallError {
-            call: address.to_string(),
-            class: CallClass::Api(Meaning::Refused),
-            message: format!("{message}; please report it"),
-        },
-        open: false,
-        pool: None,
-    }
 }
 
 /// The ledger where it is to be made, the file's statements, then its row in the ledger.
