@@ -31,40 +31,8 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
         return resolved(app, &args.target);
     }
     let (session, state) = open(app, &args.target)?;
-    let mut lines = vec![session.heading()];
-    lines.push(match &state {
-        Some(state) => {
-            format!(
-                "account {}, {}:",
-                state.key.account,
-                counted(state.resources.len(), "resource")
-            )
-        }
-        None if session.makes_nothing() => "nothing in the account is of its own making".to_owned(),
-        None => "not applied yet".to_owned(),
-    });
-    let resources = state.iter().flat_map(|state| &state.resources);
-    for (address, recorded) in resources.clone() {
-        let id = if recorded.id == recorded.name { "" } else { &recorded.id };
-        lines.push(
-            format!("  {:<24} {:<48} {id}", address.to_string(), recorded.name)
-                .trim_end()
-                .to_owned(),
-        );
-    }
     let existing = existing(&session);
-    lines.extend(existing.iter().map(|(address, known)| row_of_existing(address, *known)));
-    for (pool, lease) in state.iter().flat_map(|state| &state.leases) {
-        let id = lease.grant.as_ref().map_or("asked for, and not known yet", |grant| &grant.id);
-        lines.push(format!("  {:<24} {id}", format!("lease of {pool}")));
-    }
-    if let Some(state) = state.as_ref().filter(|state| !state.intents.is_empty()) {
-        lines.push(format!(
-            "begun and not finished: {}; `envc apply` carries on:",
-            counted(state.intents.len(), "action")
-        ));
-        lines.extend(state.intents.iter().map(|open| format!("  {} {}", open.address, open.name)));
-    }
+    let mut lines = rows(&session, state.as_ref(), &existing);
     section(&mut lines, "ports", session.environment.instance.ports.iter());
     let urls: Vec<_> =
         session.environment.endpoints.iter().map(|end| (&end.name, &end.url)).collect();
@@ -80,6 +48,7 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
         );
     }
     session.ui.result(&lines.join("\n"));
+    let resources = state.iter().flat_map(|state| &state.resources);
     let recorded = resources.map(|(address, recorded)| {
         (address.to_string(), Recorded { name: &recorded.name, id: &recorded.id })
     });
@@ -99,6 +68,48 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
         files: own.iter().map(|(key, _)| out_dir::shown(&session, key)).collect(),
     }));
     Ok(ExitCode::Done)
+}
+
+/// What is recorded and what exists, a line each.
+fn rows(
+    session: &Session<'_>,
+    state: Option<&State>,
+    existing: &BTreeMap<&Address, Identified<'_>>,
+) -> Vec<String> {
+    let mut lines = vec![session.heading()];
+    lines.push(match state {
+        Some(state) => {
+            format!(
+                "account {}, {}:",
+                state.key.account,
+                counted(state.resources.len(), "resource")
+            )
+        }
+        None if session.makes_nothing() => "nothing in the account is of its own making".to_owned(),
+        None => "not applied yet".to_owned(),
+    });
+    let resources = state.iter().flat_map(|state| &state.resources);
+    for (address, recorded) in resources {
+        let id = if recorded.id == recorded.name { "" } else { &recorded.id };
+        lines.push(
+            format!("  {:<24} {:<48} {id}", address.to_string(), recorded.name)
+                .trim_end()
+                .to_owned(),
+        );
+    }
+    lines.extend(existing.iter().map(|(address, known)| row_of_existing(address, *known)));
+    for (pool, lease) in state.iter().flat_map(|state| &state.leases) {
+        let id = lease.grant.as_ref().map_or("asked for, and not known yet", |grant| &grant.id);
+        lines.push(format!("  {:<24} {id}", format!("lease of {pool}")));
+    }
+    if let Some(state) = state.filter(|state| !state.intents.is_empty()) {
+        lines.push(format!(
+            "begun and not finished: {}; `envc apply` carries on:",
+            counted(state.intents.len(), "action")
+        ));
+        lines.extend(state.intents.iter().map(|open| format!("  {} {}", open.address, open.name)));
+    }
+    lines
 }
 
 /// `envc show --resolved`: from the spec alone.
