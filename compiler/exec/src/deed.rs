@@ -199,7 +199,7 @@ impl Context<'_> {
             fields.extend(sealed.map(|sealed| (field.clone(), sealed)));
         }
         let attrs = kind(target.address.kind()).attrs().iter();
-        for attr in attrs.filter(|attr| attr.mutability == Mutability::Witness) {
+        for attr in attrs.filter(|attr| attr.mutability == Mutability::ServerAssigned) {
             let told = observed.fields.get(attr.name);
             fields.extend(told.map(|value| (attr.name.to_owned(), value.clone())));
         }
@@ -298,7 +298,8 @@ impl Context<'_> {
     pub(crate) async fn clear(&self, doomed: &Doomed) -> Outcomes {
         let kind = kind(doomed.address.kind());
         let place = self.scope.place(doomed.zone.as_deref());
-        if let Some(call) = kind.before_delete(&place, &doomed.id) {
+        if let Some(before_delete) = kind.facts().before_delete {
+            let call = before_delete(&place, &doomed.id);
             match self.client.call_repeatable(&call, Some(kind)).await {
                 Err(error) if !error.means(Meaning::NotFound) => return Err(error.into()),
                 _ => {}
@@ -339,11 +340,12 @@ impl Context<'_> {
 
     async fn empty(&self, kind: &dyn Kind, doomed: &Doomed) -> Result<(), StepError> {
         let place = self.scope.place(doomed.zone.as_deref());
-        let Some(list) = kind.contents(&place, &doomed.id) else { return Ok(()) };
+        let Some(contents) = kind.facts().contents else { return Ok(()) };
+        let list = (contents.list)(&place, &doomed.id);
         let mut objects = 0;
         for _ in 0..EMPTYING_ROUNDS_MAX {
             let page = self.client.call(&list, Some(kind)).await?;
-            let Some(remove) = kind.empty(&place, &doomed.id, &page) else { return Ok(()) };
+            let Some(remove) = (contents.empty)(&place, &doomed.id, &page) else { return Ok(()) };
             self.client.call_repeatable(&remove, Some(kind)).await?;
             objects += page.result.as_array().map_or(0, Vec::len);
             self.client.progress().event(Event::Emptied { address: &doomed.address, objects });
@@ -357,6 +359,7 @@ impl Context<'_> {
         let Some(kind) = items.first().map(|item| kind(address_of(item).kind())) else {
             return Ok(Vec::new());
         };
+        let Some(endpoint) = kind.facts().batch else { return Ok(Vec::new()) };
         let place = self.scope.place(zone);
         let mut sent = Vec::with_capacity(items.len());
         for item in items {
@@ -372,10 +375,10 @@ impl Context<'_> {
         loop {
             let still: Vec<BatchItem> =
                 sent.iter().filter(|item| !is_done(item)).cloned().collect();
-            let Some(call) = kind.batch(&place, &still) else { return Ok(Vec::new()) };
+            let call = (endpoint.call)(&place, &still);
             let error = match self.client.call(&call, Some(kind)).await {
                 Ok(answer) => {
-                    let mut told = kind.batch_answer(&still, &answer.result).into_iter();
+                    let mut told = (endpoint.read)(&still, &answer.result).into_iter();
                     let seen: Vec<_> = sent
                         .iter()
                         .map(|item| if is_done(item) { None } else { told.next().flatten() })
@@ -532,8 +535,8 @@ pub async fn fetch_token(
     id: &str,
 ) -> Result<Option<Secret>, CallError> {
     let kind = kind(address.kind());
-    let Some(call) = kind.token(&scope.place(None), id) else { return Ok(None) };
-    let answer = client.call(&call, Some(kind)).await?;
+    let Some(token) = kind.facts().token else { return Ok(None) };
+    let answer = client.call(&token(&scope.place(None), id), Some(kind)).await?;
     Ok(answer.result.as_str().map(Secret::new).or(match &answer.result {
         Json::Object(fields) => fields.get("token").and_then(Json::as_str).map(Secret::new),
         _ => None,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use envc_core::{Address, Desired, KindId};
-use envc_kinds::{Listing, Meaning, Observed, kind};
+use envc_kinds::{Listing, MarkerOf, Meaning, Observed, kind};
 use envc_plan::{Observation, Ownership, Questions, State, markers_to_read, parents_to_read};
 use futures::future::{join, join_all};
 
@@ -63,9 +63,8 @@ pub async fn observe(
     let children = parents_to_read(desired, state, &observation);
     let reads = join_all(children.iter().map(|(id, parent_id)| async move {
         let kind = kind(*id);
-        let Some(call) = kind.read_of_parent(&scope.place(None), parent_id) else {
-            return Ok(None);
-        };
+        let Some(parent) = kind.facts().of_parent else { return Ok(None) };
+        let call = (parent.read)(&scope.place(None), parent_id);
         match client.call(&call, Some(kind)).await {
             // What lives with its parent has its identifier; not every answer repeats it.
             Ok(answer) => Ok(kind
@@ -78,9 +77,9 @@ pub async fn observe(
     let unknown = markers_to_read(desired, state, &observation, ownership);
     let markers = join_all(unknown.iter().map(|(id, api_id)| async move {
         let kind = kind(*id);
-        let Some(call) = kind.marker_call(&scope.place(None), api_id) else { return Ok(None) };
-        match client.call(&call, Some(kind)).await {
-            Ok(answer) => Ok(kind.marker_in(&answer.result)),
+        let Some(MarkerOf::Call { call, read, .. }) = kind.facts().marker else { return Ok(None) };
+        match client.call(&call(&scope.place(None), api_id), Some(kind)).await {
+            Ok(answer) => Ok(read(&answer.result)),
             // Listed a moment ago, gone by now.
             Err(error) if error.means(Meaning::NotFound) => Ok(None),
             Err(error) => Err(error),

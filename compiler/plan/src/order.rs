@@ -199,8 +199,7 @@ impl Builder {
             self.batched(zone, BatchWork::Delete(doomed), Vec::new(), holds);
             return None;
         }
-        let place = envc_kinds::Place::default();
-        let clear = kind.before_delete(&place, "x").map(|_| self.push(Work::Clear(doomed.clone())));
+        let clear = kind.facts().before_delete.map(|_| self.push(Work::Clear(doomed.clone())));
         let step = self.push(Work::Delete(doomed));
         if let Some(clear) = clear {
             self.after(step, clear);

@@ -94,7 +94,7 @@ async fn plan(
     };
     let plan = engine.plan(&mut loaded, &request).await?;
     let plan = plan.plan();
-    for later in &session.environment.later {
+    for later in &session.environment.unsupported {
         session.ui.warn(&format!("apply will refuse: {} cannot be done yet", later.what));
     }
     show_plan(session.ui, plan, true)?;

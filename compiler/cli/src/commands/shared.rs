@@ -115,7 +115,7 @@ pub(super) fn say_warnings(session: &Session<'_>) {
 
 /// What the spec asks for and this envc cannot do is an error, never skipped in silence.
 pub(super) fn refuse_later(session: &Session<'_>) -> Result<(), CommandError> {
-    let later = &session.environment.later;
+    let later = &session.environment.unsupported;
     if later.is_empty() {
         return Ok(());
     }

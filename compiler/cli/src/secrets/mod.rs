@@ -75,9 +75,9 @@ pub(crate) struct Secrets<'a> {
 #[derive(Debug)]
 enum Declared<'a> {
     /// One that this envc can ask.
-    Known(Box<dyn Provider + 'a>),
+    Supported(Box<dyn Provider + 'a>),
     /// One that it cannot ask yet, by its name in the spec: an error only when it is reached.
-    Later(&'a str),
+    Unsupported(&'a str),
 }
 
 /// Secrets that were found; and of those that were not, where they were looked for.
@@ -89,12 +89,12 @@ impl<'a> Secrets<'a> {
         let Means { root, env, .. } = means;
         let providers = declared.iter().map(|provider| match provider {
             SecretProvider::Env { prefix } => {
-                Declared::Known(Box::new(EnvProvider { prefix, env }))
+                Declared::Supported(Box::new(EnvProvider { prefix, env }))
             }
             SecretProvider::Dotenv { path, .. } => {
-                Declared::Known(Box::new(DotenvProvider { path, root }))
+                Declared::Supported(Box::new(DotenvProvider { path, root }))
             }
-            SecretProvider::Later { name, .. } => Declared::Later(name),
+            SecretProvider::Unsupported { name, .. } => Declared::Unsupported(name),
         });
         Self { providers: providers.collect() }
     }
@@ -116,8 +116,10 @@ impl<'a> Secrets<'a> {
         for declared in &self.providers {
             let Some((first, places)) = missing.first_key_value() else { break };
             let provider = match declared {
-                Declared::Known(provider) => provider,
-                Declared::Later(provider) => return Err(later(first, provider, places)),
+                Declared::Supported(provider) => provider,
+                Declared::Unsupported(provider) => {
+                    return Err(unsupported(first, provider, places));
+                }
             };
             let still = missing.keys().cloned().collect();
             let Found { secrets, lacking } = provider.fetch(&still).await?;
@@ -133,8 +135,8 @@ impl<'a> Secrets<'a> {
     /// What to do so that a secret is found by this command.
     pub(crate) fn way_out(&self, name: &str, apply: &str) -> String {
         let first = self.providers.iter().find_map(|declared| match declared {
-            Declared::Known(provider) => Some(provider),
-            Declared::Later(_) => None,
+            Declared::Supported(provider) => Some(provider),
+            Declared::Unsupported(_) => None,
         });
         match first {
             Some(provider) => provider.way_out(name, apply),
@@ -159,7 +161,7 @@ impl<'a> Secrets<'a> {
     }
 }
 
-fn later(secret: &str, provider: &str, places: &[String]) -> CommandError {
+fn unsupported(secret: &str, provider: &str, places: &[String]) -> CommandError {
     let error = CommandError::failed(format!(
         "the secret {secret} is looked for in `{provider}`, which this envc cannot ask yet"
     ))
@@ -213,9 +215,9 @@ mod tests {
     #[test]
     fn each_provider_is_asked_once_for_all_that_is_missing_and_nobody_for_nothing() {
         let asked = Mutex::new(Vec::new());
-        let service = |has| Declared::Known(Box::new(Service { has, asked: &asked }));
+        let service = |has| Declared::Supported(Box::new(Service { has, asked: &asked }));
         let providers =
-            vec![service(&["A", "B"]), service(&["C", "D"]), Declared::Later("doppler")];
+            vec![service(&["A", "B"]), service(&["C", "D"]), Declared::Unsupported("doppler")];
         let secrets = Secrets { providers };
         let find = |names: &[&str]| {
             let names = names.iter().map(|name| (*name).to_owned()).collect();
@@ -240,8 +242,8 @@ mod tests {
         SecretProvider::Dotenv { path: ".secrets".into(), span: Span::default() }
     }
 
-    fn later_provider() -> SecretProvider {
-        SecretProvider::Later { name: "doppler".into(), span: Span::default() }
+    fn unsupported_provider() -> SecretProvider {
+        SecretProvider::Unsupported { name: "doppler".into(), span: Span::default() }
     }
 
     fn resolved(
@@ -315,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_provider_that_is_not_there_yet_is_an_error_only_when_reached() {
-        let providers = [env_provider(), later_provider()];
+        let providers = [env_provider(), unsupported_provider()];
         assert_eq!(resolve(&providers, None, &["A"]), Ok(vec![pair("A", "from env")]));
         let error = resolve(&providers, None, &["B"]).unwrap_err();
         assert!(error.message.contains("`doppler`"), "{error:?}");

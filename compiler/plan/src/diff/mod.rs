@@ -399,7 +399,7 @@ impl<'a> Differ<'a> {
         let mut change = change(wanted, Action::Adopt, proof);
         change.id = Some(seen.observed.id.clone());
         change.record = Some(self.record(wanted, seen, &fields));
-        change.loses = loses(kind, wanted, seen, replace || !same);
+        change.loses = data_loss(kind, wanted, seen, replace || !same);
         change.fields = fields;
         if !change.fields.is_empty() {
             let kept = kept(kind, wanted, seen, None, &change.fields);
@@ -466,7 +466,7 @@ impl<'a> Differ<'a> {
         let outside = recorded.filter(|_| !in_doubt);
         let outside = outside.map(|recorded| drift(kind, seen, recorded, self.sealer));
         change.drift = outside.unwrap_or_default();
-        change.loses = loses(kind, wanted, seen, replace);
+        change.loses = data_loss(kind, wanted, seen, replace);
         // What a replace removes has its own name and zone, so it is told too.
         change.record = match action {
             Action::Keep => Some(self.record(wanted, seen, &[])),
@@ -512,8 +512,8 @@ impl<'a> Differ<'a> {
 }
 
 /// What of data is lost when what was seen becomes what is wanted, or goes.
-fn loses(kind: &dyn Kind, wanted: &Desired, seen: &Seen, goes: bool) -> Vec<String> {
-    kind.loses(&seen.observed.fields, (!goes).then_some(&wanted.fields))
+fn data_loss(kind: &dyn Kind, wanted: &Desired, seen: &Seen, goes: bool) -> Vec<String> {
+    kind.data_loss(&seen.observed.fields, (!goes).then_some(&wanted.fields))
 }
 
 /// The change of a name.
