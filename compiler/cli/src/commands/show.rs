@@ -31,53 +31,8 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
         return resolved(app, &args.target);
     }
     let (session, state) = open(app, &args.target)?;
-    let existing = existing(&session);
-    let mut lines = rows(&session, state.as_ref(), &existing);
-    section(&mut lines, "ports", session.environment.instance.ports.iter());
-    let urls: Vec<_> =
-        session.environment.endpoints.iter().map(|end| (&end.name, &end.url)).collect();
-    section(&mut lines, "urls", urls.into_iter());
-    let files = session.workspace.record().files.clone();
-    let own: Vec<_> = files.iter().filter(|(_, file)| file.env == session.target.id).collect();
-    if !own.is_empty() {
-        lines.push("files:".to_owned());
-        lines.extend(
-            own.iter().map(|(key, file)| {
-                format!("  {} ({:04o})", out_dir::shown(&session, key), file.mode)
-            }),
-        );
-    }
-    session.ui.result(&lines.join("\n"));
-    let resources = state.iter().flat_map(|state| &state.resources);
-    let recorded = resources.map(|(address, recorded)| {
-        (address.to_string(), Recorded { name: &recorded.name, id: &recorded.id })
-    });
-    let existing = existing
-        .iter()
-        .map(|(address, (id, name))| (address.to_string(), Existing { name: *name, id: *id }));
-    session.ui.event(&Event::Environment(events::Environment {
-        project: &session.workspace.project.name,
-        env: &session.target.id,
-        r#type: &session.target.head.name,
-        cloud: session.target.cloud.value.as_str(),
-        applied: state.is_some() || session.makes_nothing(),
-        account: state.as_ref().map(|state| state.key.account.as_str()),
-        resources: recorded.collect(),
-        existing: existing.collect(),
-        ports: &session.environment.instance.ports,
-        files: own.iter().map(|(key, _)| out_dir::shown(&session, key)).collect(),
-    }));
-    Ok(ExitCode::Done)
-}
-
-/// What is recorded and what exists, a line each.
-fn rows(
-    session: &Session<'_>,
-    state: Option<&State>,
-    existing: &BTreeMap<&Address, Identified<'_>>,
-) -> Vec<String> {
     let mut lines = vec![session.heading()];
-    lines.push(match state {
+    lines.push(match &state {
         Some(state) => {
             format!(
                 "account {}, {}:",
@@ -97,19 +52,60 @@ fn rows(
                 .to_owned(),
         );
     }
+    let existing = existing(&session);
     lines.extend(existing.iter().map(|(address, known)| row_of_existing(address, *known)));
     for (pool, lease) in state.iter().flat_map(|state| &state.leases) {
         let id = lease.grant.as_ref().map_or("asked for, and not known yet", |grant| &grant.id);
         lines.push(format!("  {:<24} {id}", format!("lease of {pool}")));
     }
-    if let Some(state) = state.filter(|state| !state.intents.is_empty()) {
+    if let Some(state) = state.as_ref().filter(|state| !state.intents.is_empty()) {
         lines.push(format!(
             "begun and not finished: {}; `envc apply` carries on:",
             counted(state.intents.len(), "action")
         ));
         lines.extend(state.intents.iter().map(|open| format!("  {} {}", open.address, open.name)));
     }
-    lines
+    section(&mut lines, "ports", session.environment.instance.ports.iter());
+    let urls: Vec<_> =
+        session.environment.endpoints.iter().map(|end| (&end.name, &end.url)).collect();
+    section(&mut lines, "urls", urls.into_iter());
+    let files = session.workspace.record().files.clone();
+    let own: Vec<_> = files.iter().filter(|(_, file)| file.env == session.target.id).collect();
+    if !own.is_empty() {
+        lines.push("files:".to_owned());
+        lines.extend(
+            own.iter().map(|(key, file)| {
+                format!("  {} ({:04o})", out_dir::shown(&session, key), file.mode)
+            }),
+        );
+    }
+    session.ui.result(&lines.join("\n"));
+    let files = own.iter().map(|(key, _)| out_dir::shown(&session, key)).collect();
+    tell_programs(&session, state.as_ref(), files);
+    Ok(ExitCode::Done)
+}
+
+/// The same as an event.
+fn tell_programs(session: &Session<'_>, state: Option<&State>, files: Vec<String>) {
+    let recorded = state.into_iter().flat_map(|state| &state.resources);
+    let recorded = recorded.map(|(address, recorded)| {
+        (address.to_string(), Recorded { name: &recorded.name, id: &recorded.id })
+    });
+    let existing = existing(session).into_iter();
+    session.ui.event(&Event::Environment(events::Environment {
+        project: &session.workspace.project.name,
+        env: &session.target.id,
+        r#type: &session.target.head.name,
+        cloud: session.target.cloud.value.as_str(),
+        applied: state.is_some() || session.makes_nothing(),
+        account: state.map(|state| state.key.account.as_str()),
+        resources: recorded.collect(),
+        existing: existing
+            .map(|(address, (id, name))| (address.to_string(), Existing { name, id }))
+            .collect(),
+        ports: &session.environment.instance.ports,
+        files,
+    }));
 }
 
 /// `envc show --resolved`: from the spec alone.

@@ -68,7 +68,7 @@ impl<'s, 'u> Site<'s, 'u> {
     pub(crate) async fn open(session: &'s Session<'u>, needs: Needs) -> Result<Self, CommandError> {
         let connection = Connection::open(&session.workspace, &session.target.cloud).await?;
         let is_asked = needs.edge != Edge::State || session.shares_state();
-        let opened = if is_asked { edge::open(session, &connection) } else { Ok(None) };
+        let opened = if is_asked { edge::open(session, &connection).await } else { Ok(None) };
         let access = Access::new(&connection, opened.clone());
         let edge = match opened {
             Err(error) if needs.edge == Edge::Registry || session.shares_state() => {
