@@ -4,74 +4,59 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The closed set of resource kinds. Behaviour lives in the kind's own file, not here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum KindId {
+/// Makes [`KindId`] from its table: one row a kind, in the order in which people read them.
+macro_rules! kind_ids {
+    ($($(#[doc = $doc:literal])+ $kind:ident = $word:literal,)+) => {
+        /// The closed set of resource kinds. Behaviour lives in the kind's own file, not here.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum KindId {
+            $($(#[doc = $doc])+ $kind,)+
+        }
+
+        impl KindId {
+            /// All kinds, in the order in which people read them.
+            pub const ALL: [Self; [$($word),+].len()] = [$(Self::$kind),+];
+
+            /// The stable word used in addresses, state and plans.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $word,)+
+                }
+            }
+        }
+    };
+}
+
+kind_ids! {
     /// A D1 database.
-    D1,
+    D1 = "d1",
     /// A Workers KV namespace.
-    Kv,
+    Kv = "kv",
     /// An R2 bucket.
-    R2,
+    R2 = "r2",
     /// A queue.
-    Queue,
+    Queue = "queue",
     /// A Hyperdrive config.
-    Hyperdrive,
+    Hyperdrive = "hyperdrive",
     /// A Cloudflare Tunnel.
-    Tunnel,
+    Tunnel = "tunnel",
     /// The ingress rules of a tunnel: one document per tunnel.
-    TunnelConfig,
+    TunnelConfig = "tunnel-config",
     /// A DNS record.
-    Dns,
+    Dns = "dns",
     /// The script of a Worker that envc uploads.
-    Worker,
+    Worker = "worker",
     /// The cron triggers of a Worker: one document per script.
-    WorkerCrons,
+    WorkerCrons = "worker-crons",
     /// A pattern of addresses that goes to a Worker.
-    WorkerRoute,
+    WorkerRoute = "worker-route",
     /// A host of a Worker's own.
-    WorkerDomain,
+    WorkerDomain = "worker-domain",
     /// The Worker that reads a queue.
-    QueueConsumer,
+    QueueConsumer = "queue-consumer",
 }
 
 impl KindId {
-    /// All kinds, in the order in which people read them.
-    pub const ALL: [Self; 13] = [
-        Self::D1,
-        Self::Kv,
-        Self::R2,
-        Self::Queue,
-        Self::Hyperdrive,
-        Self::Tunnel,
-        Self::TunnelConfig,
-        Self::Dns,
-        Self::Worker,
-        Self::WorkerCrons,
-        Self::WorkerRoute,
-        Self::WorkerDomain,
-        Self::QueueConsumer,
-    ];
-
-    /// The stable word used in addresses, state and plans.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::D1 => "d1",
-            Self::Kv => "kv",
-            Self::R2 => "r2",
-            Self::Queue => "queue",
-            Self::Hyperdrive => "hyperdrive",
-            Self::Tunnel => "tunnel",
-            Self::TunnelConfig => "tunnel-config",
-            Self::Dns => "dns",
-            Self::Worker => "worker",
-            Self::WorkerCrons => "worker-crons",
-            Self::WorkerRoute => "worker-route",
-            Self::WorkerDomain => "worker-domain",
-            Self::QueueConsumer => "queue-consumer",
-        }
-    }
-
     /// Reads the stable word back.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)

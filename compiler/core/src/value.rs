@@ -121,6 +121,14 @@ impl Text {
         self.parts.iter().any(Part::is_secret)
     }
 
+    /// True for a private text that is known only while an apply runs: secrets are sealed before.
+    pub fn is_late(&self) -> bool {
+        self.parts.iter().any(|part| match part {
+            Part::Out(_) | Part::In(Input::Lease { .. }) => true,
+            Part::Lit(_) | Part::In(Input::Secret(_) | Input::Env(_)) => false,
+        })
+    }
+
     /// Replaces each reference by what `known` says; `None` as soon as one is not known.
     pub fn resolve(&self, mut known: impl FnMut(&Part) -> Option<String>) -> Option<String> {
         let mut out = String::new();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use envc_core::{Address, Desired, KindId, Secret};
-use envc_kinds::{Listing, Meaning, Observed, kind};
+use envc_kinds::{Listing, MarkerOf, Meaning, Observed, kind};
 use envc_plan::{Observation, Ownership, Questions, State, markers_to_read, parents_to_read};
 use futures::future::{join, join_all};
 use serde_json::Value as Json;
@@ -64,9 +64,8 @@ pub async fn observe(
     let children = parents_to_read(desired, state, &observation);
     let reads = join_all(children.iter().map(|(id, parent_id)| async move {
         let kind = kind(*id);
-        let Some(call) = kind.read_of_parent(&account.place(None), parent_id) else {
-            return Ok(None);
-        };
+        let Some(parent) = kind.facts().of_parent else { return Ok(None) };
+        let call = (parent.read)(&account.place(None), parent_id);
         match client.call(&call, Some(kind)).await {
             // What lives with its parent has its identifier; not every answer repeats it.
             Ok(answer) => Ok(kind
@@ -79,9 +78,9 @@ pub async fn observe(
     let unknown = markers_to_read(desired, state, &observation, ownership);
     let markers = join_all(unknown.iter().map(|(id, api_id)| async move {
         let kind = kind(*id);
-        let Some(call) = kind.marker_call(&account.place(None), api_id) else { return Ok(None) };
-        match client.call(&call, Some(kind)).await {
-            Ok(answer) => Ok(kind.marker_in(&answer.result)),
+        let Some(MarkerOf::Call { call, read, .. }) = kind.facts().marker else { return Ok(None) };
+        match client.call(&call(&account.place(None), api_id), Some(kind)).await {
+            Ok(answer) => Ok(read(&answer.result)),
             // Listed a moment ago, gone by now.
             Err(error) if error.means(Meaning::NotFound) => Ok(None),
             Err(error) => Err(error),
@@ -107,7 +106,8 @@ pub async fn fetch_token(
     id: &str,
 ) -> Result<Option<Secret>, CallError> {
     let kind = kind(address.kind());
-    let Some(call) = kind.token(&account.place(None), id) else { return Ok(None) };
+    let Some(token) = kind.facts().token else { return Ok(None) };
+    let call = token(&account.place(None), id);
     let answer = client.call(&call, Some(kind)).await?;
     Ok(answer.result.as_str().map(Secret::new).or(match &answer.result {
         Json::Object(fields) => fields.get("token").and_then(Json::as_str).map(Secret::new),

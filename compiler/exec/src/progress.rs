@@ -2,7 +2,6 @@
 
 use envc_core::Address;
 use envc_plan::{Subject, Verb};
-use serde::Serialize;
 
 /// Takes events. Must not block.
 pub trait Progress: Send + Sync {
@@ -11,8 +10,7 @@ pub trait Progress: Send + Sync {
 }
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// A step began.
     Begun {
@@ -36,7 +34,6 @@ pub enum Event<'a> {
         /// Its physical name.
         name: &'a str,
         /// The API's identifier, where there is one; of a lease the preview ID.
-        #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a str>,
         /// How long it took.
         ms: u64,

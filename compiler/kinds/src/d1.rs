@@ -12,16 +12,16 @@ use envc_syntax::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, Call, Database, Kind, Listing, Lower, Meaning, Mutability, Normal, Observed,
-    Paging, Place, SqlMistake, Wanted, api,
+    Attr, Bindable, Call, Codes, Database, Declared, Entry, Errors, Facts, Kind, Listing, Lower,
+    Mutability, NameRule, Normal, Observed, Paging, Place, SqlMistake, Wanted, api,
     normal::{any_case, told},
-    parts::{self, ID_PROP, NAME_PROP, NameRule, managed, set_text},
+    parts::{self, ID_PROP, NAME_PROP, managed, set_text},
     sql,
 };
 
 /// The kind.
 #[derive(Debug)]
-pub struct D1;
+pub(crate) struct D1;
 
 static NAME: NameRule = NameRule {
     chars: "letters, digits, - and _, starting with a letter or a digit",
@@ -98,60 +98,37 @@ static EXISTING: NodeRule = NodeRule {
     ..parts::EXISTING
 };
 
+/// An upload names a database by `id`, as wrangler does it.
+static BINDABLE: Bindable = Bindable {
+    doc: "A D1 database.",
+    api_type: "d1",
+    api_field: "id",
+    output: Output::Id,
+    section: &["d1_databases"],
+    entry: &[
+        ("database_name", Entry::Name),
+        ("database_id", Entry::Id),
+        ("migrations_dir", Entry::Migrations),
+    ],
+    remote: true,
+};
+
+static FACTS: Facts = Facts {
+    holds_data: true,
+    freely_deleted: "Cloudflare deletes a database with all that is in it",
+    database: Some(&DATABASE),
+    ..Facts::of(
+        KindId::D1,
+        "D1 database",
+        "D1 Write",
+        ATTRS,
+        Errors::of(Codes::Any(&[7502]), Codes::Any(&[7404])),
+    )
+};
+
 impl Kind for D1 {
-    fn id(&self) -> KindId {
-        KindId::D1
-    }
-
-    fn noun(&self) -> &'static str {
-        "D1 database"
-    }
-
-    fn permission(&self) -> &'static str {
-        "D1 Write"
-    }
-
-    fn holds_data(&self) -> bool {
-        true
-    }
-
-    fn grammar(&self) -> Option<&'static NodeRule> {
-        Some(&GRAMMAR)
-    }
-
-    fn outputs(&self) -> &'static [(&'static str, Output)] {
-        &[("id", Output::Id), ("name", Output::Name)]
-    }
-
-    fn existing(&self) -> Option<&'static NodeRule> {
-        Some(&EXISTING)
-    }
-
-    fn name_rule(&self) -> Option<&'static NameRule> {
-        Some(&NAME)
-    }
-
-    fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
-        let mut desired = managed(KindId::D1, node, cx, &NAME);
-        if let (Some(_), Some(place)) = (node.prop("jurisdiction"), node.prop("location")) {
-            cx.report(
-                Diagnostic::error(
-                    "envc::spec::conflict",
-                    place.span,
-                    "a database with a jurisdiction ignores its location",
-                )
-                .at("has no effect")
-                .help("remove `location=`, or remove `jurisdiction=`"),
-            );
-        }
-        for name in ["location", "jurisdiction", "read-replication"] {
-            set_text(&mut desired, node, cx, name);
-        }
-        vec![desired]
-    }
-
-    fn attrs(&self) -> &'static [Attr] {
-        ATTRS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
     fn listing(&self, place: &Place) -> Option<Listing> {
@@ -202,16 +179,50 @@ impl Kind for D1 {
     fn delete(&self, place: &Place, id: &str) -> Option<Call> {
         Some(Call::delete(&["accounts", &place.account, "d1", "database", id]))
     }
+}
 
-    fn database(&self) -> Option<&'static Database> {
-        Some(&DATABASE)
+impl Declared for D1 {
+    fn grammar(&self) -> &'static NodeRule {
+        &GRAMMAR
     }
 
-    fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
-        if failure.has(&[7502]) {
-            return Some(Meaning::Exists);
+    fn sample(&self) -> &'static str {
+        "d1 \"x\""
+    }
+
+    fn outputs(&self) -> &'static [(&'static str, Output)] {
+        &[("id", Output::Id), ("name", Output::Name)]
+    }
+
+    fn existing(&self) -> Option<&'static NodeRule> {
+        Some(&EXISTING)
+    }
+
+    fn name_rule(&self) -> Option<&'static NameRule> {
+        Some(&NAME)
+    }
+
+    fn bindable(&self) -> Option<&'static Bindable> {
+        Some(&BINDABLE)
+    }
+
+    fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
+        let mut desired = managed(KindId::D1, node, cx, &NAME);
+        if let (Some(_), Some(place)) = (node.prop("jurisdiction"), node.prop("location")) {
+            cx.report(
+                Diagnostic::error(
+                    "envc::spec::conflict",
+                    place.span,
+                    "a database with a jurisdiction ignores its location",
+                )
+                .at("has no effect")
+                .help("remove `location=`, or remove `jurisdiction=`"),
+            );
         }
-        failure.has(&[7404]).then_some(Meaning::NotFound)
+        for name in ["location", "jurisdiction", "read-replication"] {
+            set_text(&mut desired, node, cx, name);
+        }
+        vec![desired]
     }
 }
 

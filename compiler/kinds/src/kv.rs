@@ -12,13 +12,14 @@ use envc_syntax::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Observed, Paging, Place, Wanted, api,
-    parts::{self, ID_PROP, NAME_PROP, NameRule, managed},
+    Bindable, Call, Codes, Declared, Entry, Errors, Facts, Kind, Listing, Lower, NameRule,
+    Observed, Paging, Place, Wanted, api,
+    parts::{self, ID_PROP, NAME_PROP, managed},
 };
 
 /// The kind.
 #[derive(Debug)]
-pub struct Kv;
+pub(crate) struct Kv;
 
 /// What the titles begin with that claim a project for a repository: no namespace of a spec has one.
 pub const CLAIM_TITLE: &str = "envc claim ";
@@ -42,62 +43,33 @@ static EXISTING: NodeRule = NodeRule {
     ..parts::EXISTING
 };
 
+static BINDABLE: Bindable = Bindable {
+    doc: "A KV namespace.",
+    api_type: "kv_namespace",
+    api_field: "namespace_id",
+    output: Output::Id,
+    section: &["kv_namespaces"],
+    entry: &[("id", Entry::Id)],
+    remote: true,
+};
+
+static FACTS: Facts = Facts {
+    holds_data: true,
+    renames: true,
+    never_replaced: "its title is all that can be set, and changes in place",
+    freely_deleted: "Cloudflare deletes a namespace with all that is in it",
+    ..Facts::of(
+        KindId::Kv,
+        "KV namespace",
+        "Workers KV Storage Write",
+        &[],
+        Errors::of(Codes::Any(&[10014]), Codes::Any(&[10013])),
+    )
+};
+
 impl Kind for Kv {
-    fn id(&self) -> KindId {
-        KindId::Kv
-    }
-
-    fn noun(&self) -> &'static str {
-        "KV namespace"
-    }
-
-    fn permission(&self) -> &'static str {
-        "Workers KV Storage Write"
-    }
-
-    fn holds_data(&self) -> bool {
-        true
-    }
-
-    fn grammar(&self) -> Option<&'static NodeRule> {
-        Some(&GRAMMAR)
-    }
-
-    fn outputs(&self) -> &'static [(&'static str, Output)] {
-        // The API calls a namespace's name its title.
-        &[("id", Output::Id), ("name", Output::Name), ("title", Output::Name)]
-    }
-
-    fn existing(&self) -> Option<&'static NodeRule> {
-        Some(&EXISTING)
-    }
-
-    fn name_rule(&self) -> Option<&'static NameRule> {
-        Some(&NAME)
-    }
-
-    fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
-        let namespace = managed(KindId::Kv, node, cx, &NAME);
-        if namespace.name.starts_with(CLAIM_TITLE) {
-            let span = node.prop("name").map_or(node.label_span(), |scalar| scalar.span);
-            let message = format!("`{}` is the title of a claim of envc's own", namespace.name);
-            cx.report(
-                Diagnostic::error("envc::spec::bad_name", span, message)
-                    .at("gives that name")
-                    .help(
-                        "write another name: `envc state claim` makes, tells and releases claims",
-                    ),
-            );
-        }
-        vec![namespace]
-    }
-
-    fn attrs(&self) -> &'static [Attr] {
-        &[]
-    }
-
-    fn renames(&self) -> bool {
-        true
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
     fn listing(&self, place: &Place) -> Option<Listing> {
@@ -133,11 +105,47 @@ impl Kind for Kv {
     fn delete(&self, place: &Place, id: &str) -> Option<Call> {
         Some(Call::delete(&["accounts", &place.account, "storage", "kv", "namespaces", id]))
     }
+}
 
-    fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
-        if failure.has(&[10014]) {
-            return Some(Meaning::Exists);
+impl Declared for Kv {
+    fn grammar(&self) -> &'static NodeRule {
+        &GRAMMAR
+    }
+
+    fn sample(&self) -> &'static str {
+        "kv \"x\""
+    }
+
+    fn outputs(&self) -> &'static [(&'static str, Output)] {
+        // The API calls a namespace's name its title.
+        &[("id", Output::Id), ("name", Output::Name), ("title", Output::Name)]
+    }
+
+    fn existing(&self) -> Option<&'static NodeRule> {
+        Some(&EXISTING)
+    }
+
+    fn name_rule(&self) -> Option<&'static NameRule> {
+        Some(&NAME)
+    }
+
+    fn bindable(&self) -> Option<&'static Bindable> {
+        Some(&BINDABLE)
+    }
+
+    fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
+        let namespace = managed(KindId::Kv, node, cx, &NAME);
+        if namespace.name.starts_with(CLAIM_TITLE) {
+            let span = node.prop("name").map_or(node.label_span(), |scalar| scalar.span);
+            let message = format!("`{}` is the title of a claim of envc's own", namespace.name);
+            cx.report(
+                Diagnostic::error("envc::spec::bad_name", span, message)
+                    .at("gives that name")
+                    .help(
+                        "write another name: `envc state claim` makes, tells and releases claims",
+                    ),
+            );
         }
-        failure.has(&[10013]).then_some(Meaning::NotFound)
+        vec![namespace]
     }
 }

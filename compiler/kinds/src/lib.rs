@@ -1,4 +1,4 @@
-//! One file per kind of Cloudflare resource: its grammar, how its node becomes desired resources,
+//! One file or folder per kind of Cloudflare resource: its grammar, how its node becomes desired resources,
 //! its attributes, and the API messages to observe, create, change and delete it.
 //!
 //! Sans I/O: a kind builds and reads messages, it never sends. Pure. Only `registry` lists kinds.
@@ -7,57 +7,44 @@
 
 pub mod account;
 mod api;
-mod connection_url;
-pub mod cron;
+mod attr;
+mod bindable;
 mod d1;
+mod database;
 mod dns;
-mod dns_rules;
+mod errors;
+mod facts;
 mod form;
 mod hyperdrive;
-mod hyperdrive_grammar;
 mod kind;
 mod kv;
 mod lower;
 mod normal;
 mod parts;
 mod queue;
-mod queue_consumer;
 mod r2;
 mod registry;
+mod resource;
 mod skip;
 mod sql;
 mod tunnel;
-mod tunnel_config;
-mod tunnel_service;
-mod upload;
 mod worker;
-pub mod worker_bindings;
-mod worker_crons;
-mod worker_domain;
-mod worker_objects;
-mod worker_route;
 
 pub use api::{Answer, ApiFailure, ApiMessage, Call, PageInfo, read_answer, url_segment};
-pub use d1::D1;
-pub use dns::Dns;
+pub use attr::{Attr, Mutability};
+pub use bindable::{Bindable, Entry, bindables, to_resource};
+pub use database::{Database, SqlMistake};
+pub use errors::{Codes, Errors, Meaning, classify, general};
+pub use facts::{Batch, Contents, Facts, Hosts, MarkerOf, Objection, OfParent, Review, Whole};
 pub use form::FormPart;
-pub use hyperdrive::Hyperdrive;
-pub use kind::{
-    Attr, BatchItem, Database, Fields, Held, Kind, Listing, Meaning, Mutability, Objection,
-    Observed, Paging, Place, SqlMistake, Wanted, classify, general,
-};
-pub use kv::{CLAIM_TITLE, Kv};
+pub use kind::{Declared, Kind};
+pub use kv::CLAIM_TITLE;
 pub use lower::Lower;
 pub use normal::{Form, Normal, Spelling, Writer, form, same, same_name};
-pub use parts::{MARKER, NameProblem, NameRule, SCRIPT_NAME, is_marked};
-pub use queue::Queue;
-pub use queue_consumer::QueueConsumer;
-pub use r2::R2;
-pub use registry::{kind, registry};
-pub use tunnel::Tunnel;
-pub use tunnel_config::TunnelConfig;
-pub use upload::{Module, Upload, size_text};
-pub use worker::Worker;
-pub use worker_crons::WorkerCrons;
-pub use worker_domain::WorkerDomain;
-pub use worker_route::WorkerRoute;
+pub use parts::{MARKER, NameProblem, NameRule, is_marked};
+pub use registry::{declared, kind, registry};
+pub use resource::{BatchItem, Fields, Held, Listing, Observed, Paging, Place, Wanted};
+pub use worker::{
+    Binding, Consumer, Deploy, DoMigration, DurableObject, MARKER_VARIABLE, Module, Upload, Worker,
+    cron, durable_object, plain_text, size_text,
+};

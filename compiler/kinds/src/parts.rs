@@ -106,16 +106,6 @@ pub(crate) const DNS_LABEL: NameRule = NameRule {
     max: 63,
 };
 
-/// The script of a Worker: part of host names.
-pub static SCRIPT_NAME: NameRule = NameRule {
-    chars: "lower-case letters, digits, - and _, without a - at either end",
-    first: |c| c != '-',
-    rest: |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_',
-    last: |c| c != '-',
-    min: 1,
-    max: 63,
-};
-
 impl NameRule {
     /// True for a name that it lets pass.
     pub fn allows(&self, name: &str) -> bool {
@@ -151,23 +141,27 @@ impl NameRule {
     }
 }
 
-/// The desired resource of a node with a declared name, its physical name checked.
-pub(crate) fn managed(kind: KindId, node: &Node, cx: &mut dyn Lower, rule: &NameRule) -> Desired {
-    let name = cx.physical_name(node);
+/// Reports a physical name that its kind does not take. `of` is what it is the name of.
+pub(crate) fn check_name(name: &str, node: &Node, cx: &mut dyn Lower, rule: &NameRule, of: &str) {
     let span = node.prop("name").map_or(node.label_span(), |scalar| scalar.span);
-    let problem = match rule.too_many(&name) {
+    let problem = match rule.too_many(name) {
         Some(length) => Some(cx.too_long(node, length, rule.max)),
-        None => rule.problem(&name),
+        None => rule.problem(name),
     };
     if let Some(problem) = problem.filter(|_| !name.is_empty()) {
-        let noun = crate::kind(kind).noun();
-        let message = format!("`{name}` cannot be the name of this {noun}: it {}", problem.what);
+        let message = format!("`{name}` cannot be the name of {of}: it {}", problem.what);
         cx.report(
             Diagnostic::error("envc::spec::bad_name", span, message)
                 .at("gives that name")
                 .help(problem.help),
         );
     }
+}
+
+/// The desired resource of a node with a declared name, its physical name checked.
+pub(crate) fn managed(kind: KindId, node: &Node, cx: &mut dyn Lower, rule: &NameRule) -> Desired {
+    let name = cx.physical_name(node);
+    check_name(&name, node, cx, rule, &format!("this {}", crate::kind(kind).noun()));
     Desired {
         address: Address::new(kind, node.label().unwrap_or_default()),
         name,

@@ -14,15 +14,16 @@ use envc_syntax::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    Answer, ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Normal, Observed,
-    Paging, Place, Wanted, api,
+    Answer, ApiFailure, Attr, Bindable, Call, Codes, Contents, Declared, Entry, Errors, Facts,
+    Kind, Listing, Lower, Meaning, Mutability, NameRule, Normal, Observed, Paging, Place, Wanted,
+    api,
     normal::{any_case, told},
-    parts::{self, NAME_PROP, NameRule, managed, set_text},
+    parts::{self, NAME_PROP, managed, set_text},
 };
 
 /// The kind.
 #[derive(Debug)]
-pub struct R2;
+pub(crate) struct R2;
 
 static NAME: NameRule = NameRule { min: 3, ..parts::DNS_LABEL };
 
@@ -77,49 +78,34 @@ static EXISTING: NodeRule = NodeRule {
     ..parts::EXISTING
 };
 
+static BINDABLE: Bindable = Bindable {
+    doc: "An R2 bucket.",
+    api_type: "r2_bucket",
+    api_field: "bucket_name",
+    output: Output::Name,
+    section: &["r2_buckets"],
+    entry: &[("bucket_name", Entry::Name)],
+    remote: true,
+};
+
+static FACTS: Facts = Facts {
+    holds_data: true,
+    contents: Some(Contents { list, empty }),
+    ..Facts::of(
+        KindId::R2,
+        "R2 bucket",
+        "Workers R2 Storage Write",
+        ATTRS,
+        Errors {
+            rate_limited: &[10058],
+            ..Errors::of(Codes::Any(&[10004, 10073]), Codes::Any(&[10006, 10085]))
+        },
+    )
+};
+
 impl Kind for R2 {
-    fn id(&self) -> KindId {
-        KindId::R2
-    }
-
-    fn noun(&self) -> &'static str {
-        "R2 bucket"
-    }
-
-    fn permission(&self) -> &'static str {
-        "Workers R2 Storage Write"
-    }
-
-    fn holds_data(&self) -> bool {
-        true
-    }
-
-    fn grammar(&self) -> Option<&'static NodeRule> {
-        Some(&GRAMMAR)
-    }
-
-    fn outputs(&self) -> &'static [(&'static str, Output)] {
-        &[("name", Output::Name)]
-    }
-
-    fn existing(&self) -> Option<&'static NodeRule> {
-        Some(&EXISTING)
-    }
-
-    fn name_rule(&self) -> Option<&'static NameRule> {
-        Some(&NAME)
-    }
-
-    fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
-        let mut desired = managed(KindId::R2, node, cx, &NAME);
-        for name in ["location", "storage-class"] {
-            set_text(&mut desired, node, cx, name);
-        }
-        vec![desired]
-    }
-
-    fn attrs(&self) -> &'static [Attr] {
-        ATTRS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
     fn listing(&self, place: &Place) -> Option<Listing> {
@@ -158,39 +144,60 @@ impl Kind for R2 {
         Some(Call::delete(&["accounts", &place.account, "r2", "buckets", id]))
     }
 
-    fn contents(&self, place: &Place, id: &str) -> Option<Call> {
-        Some(
-            Call::get(&["accounts", &place.account, "r2", "buckets", id, "objects"])
-                .query("per_page", "1000"),
-        )
-    }
-
-    fn empty(&self, place: &Place, id: &str, page: &Answer) -> Option<Call> {
-        let keys: Vec<Json> = page
-            .result
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|object| object.get("key").cloned())
-            .collect();
-        if keys.is_empty() {
-            return None;
-        }
-        let mut call = Call::delete(&["accounts", &place.account, "r2", "buckets", id, "objects"]);
-        call.body = Some(Json::Array(keys));
-        Some(call)
-    }
-
     fn meaning(&self, call: &Call, failure: &ApiFailure) -> Option<Meaning> {
-        if failure.has(&[10058]) {
-            return Some(Meaning::RateLimited);
-        }
         if call.method == http::Method::DELETE && (failure.status == 409 || failure.has(&[10008])) {
             return Some(Meaning::NotEmpty);
         }
-        if failure.has(&[10004, 10073]) {
-            return Some(Meaning::Exists);
-        }
-        failure.has(&[10006, 10085]).then_some(Meaning::NotFound)
+        FACTS.errors.meaning(failure)
     }
+}
+
+impl Declared for R2 {
+    fn grammar(&self) -> &'static NodeRule {
+        &GRAMMAR
+    }
+
+    fn sample(&self) -> &'static str {
+        "r2 \"x\""
+    }
+
+    fn outputs(&self) -> &'static [(&'static str, Output)] {
+        &[("name", Output::Name)]
+    }
+
+    fn existing(&self) -> Option<&'static NodeRule> {
+        Some(&EXISTING)
+    }
+
+    fn name_rule(&self) -> Option<&'static NameRule> {
+        Some(&NAME)
+    }
+
+    fn bindable(&self) -> Option<&'static Bindable> {
+        Some(&BINDABLE)
+    }
+
+    fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
+        let mut desired = managed(KindId::R2, node, cx, &NAME);
+        for name in ["location", "storage-class"] {
+            set_text(&mut desired, node, cx, name);
+        }
+        vec![desired]
+    }
+}
+
+fn list(place: &Place, id: &str) -> Call {
+    Call::get(&["accounts", &place.account, "r2", "buckets", id, "objects"])
+        .query("per_page", "1000")
+}
+
+fn empty(place: &Place, id: &str, page: &Answer) -> Option<Call> {
+    let objects = page.result.as_array().into_iter().flatten();
+    let keys: Vec<Json> = objects.filter_map(|object| object.get("key").cloned()).collect();
+    if keys.is_empty() {
+        return None;
+    }
+    let mut call = Call::delete(&["accounts", &place.account, "r2", "buckets", id, "objects"]);
+    call.body = Some(Json::Array(keys));
+    Some(call)
 }

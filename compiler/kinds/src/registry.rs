@@ -1,50 +1,54 @@
-//! The one list of kinds. A new kind is one file and one line here.
+//! The one list of kinds: one row each.
 
 use envc_core::KindId;
 
-use crate::{
-    D1, Dns, Hyperdrive, Kind, Kv, Queue, QueueConsumer, R2, Tunnel, TunnelConfig, Worker,
-    WorkerCrons, WorkerDomain, WorkerRoute,
-};
+use crate::{Declared, Kind};
 
-static KINDS: &[&dyn Kind] = &[
-    &D1,
-    &Kv,
-    &R2,
-    &Queue,
-    &Hyperdrive,
-    &Tunnel,
-    &TunnelConfig,
-    &Dns,
-    &Worker,
-    &WorkerCrons,
-    &WorkerRoute,
-    &WorkerDomain,
-    &QueueConsumer,
-];
+/// Makes the list and the look-ups from it. A row is the kind's ID, its type, and whether a node of
+/// a spec declares it (`node`) or only another kind makes it (`part`). The compiler asks for a row of
+/// every [`KindId`].
+macro_rules! registry {
+    ($($id:ident = $role:ident $kind:path,)+) => {
+        /// All kinds, in the order in which people read them.
+        static KINDS: &[&dyn Kind] = &[$(&$kind),+];
+
+        /// The kind with this ID.
+        pub fn kind(id: KindId) -> &'static dyn Kind {
+            match id {
+                $(KindId::$id => &$kind,)+
+            }
+        }
+
+        /// The same, where a node of a spec declares it.
+        pub fn declared(id: KindId) -> Option<&'static dyn Declared> {
+            match id {
+                $(KindId::$id => registry!(@$role $kind),)+
+            }
+        }
+    };
+    (@node $kind:path) => { Some(&$kind) };
+    (@part $kind:path) => { None };
+}
+
+registry! {
+    D1 = node crate::d1::D1,
+    Kv = node crate::kv::Kv,
+    R2 = node crate::r2::R2,
+    Queue = node crate::queue::Queue,
+    Hyperdrive = node crate::hyperdrive::Hyperdrive,
+    Tunnel = node crate::tunnel::Tunnel,
+    TunnelConfig = part crate::tunnel::TunnelConfig,
+    Dns = node crate::dns::Dns,
+    Worker = node crate::worker::WorkerScript,
+    WorkerCrons = part crate::worker::WorkerCrons,
+    WorkerRoute = part crate::worker::WorkerRoute,
+    WorkerDomain = part crate::worker::WorkerDomain,
+    QueueConsumer = part crate::queue::QueueConsumer,
+}
 
 /// All kinds, in the order in which people read them.
 pub fn registry() -> &'static [&'static dyn Kind] {
     KINDS
-}
-
-/// The kind with this ID.
-pub fn kind(id: KindId) -> &'static dyn Kind {
-    match id {
-        KindId::D1 => &D1,
-        KindId::Kv => &Kv,
-        KindId::R2 => &R2,
-        KindId::Queue => &Queue,
-        KindId::Hyperdrive => &Hyperdrive,
-        KindId::Tunnel => &Tunnel,
-        KindId::TunnelConfig => &TunnelConfig,
-        KindId::Dns => &Dns,
-        KindId::Worker => &Worker,
-        KindId::WorkerCrons => &WorkerCrons,
-        KindId::WorkerRoute => &WorkerRoute,
-        KindId::WorkerDomain => &WorkerDomain,
-        KindId::QueueConsumer => &QueueConsumer,
-    }
 }
 
 #[cfg(test)]
@@ -57,6 +61,7 @@ mod tests {
         assert_eq!(listed, KindId::ALL);
         for id in KindId::ALL {
             assert_eq!(kind(id).id(), id);
+            assert!(declared(id).is_none_or(|kind| kind.facts().id == id));
         }
     }
 }

@@ -13,7 +13,8 @@ use std::{
 };
 
 use envc_core::{Address, Input, Output, Part, Ref, Span, Text};
-use envc_spec::{Dotenv, Environment, FileSpec, MARKER_VARIABLE, Worker};
+use envc_kinds::{MARKER_VARIABLE, Worker};
+use envc_spec::{Dotenv, Environment, FileSpec};
 use serde_json::Value as Json;
 
 use crate::{

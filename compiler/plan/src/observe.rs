@@ -7,7 +7,7 @@ use std::{
 };
 
 use envc_core::{Address, Desired, FoundMarker, KindId, PhysicalName};
-use envc_kinds::{Held, Mutability, Observed, kind, same_name};
+use envc_kinds::{Held, MarkerOf, Mutability, Observed, kind, same_name};
 
 use crate::{
     ownership::Ownership,
@@ -206,9 +206,7 @@ pub fn markers_to_read(
     let mut found = Vec::new();
     for (id, seen) in &observation.found {
         let kind = kind(*id);
-        if kind.marker_call(&envc_kinds::Place::default(), "x").is_none() {
-            continue;
-        }
+        let Some(MarkerOf::Call { hint, .. }) = kind.facts().marker else { continue };
         let wanted = desired.values().filter(|it| it.address.kind() == *id && it.is_managed());
         let begun = state.into_iter().flat_map(|state| &state.intents);
         let begun = begun.filter(|intent| intent.address.kind() == *id);
@@ -219,19 +217,19 @@ pub fn markers_to_read(
             .chain(begun.map(|intent| intent.name.clone()))
             .collect();
         let looks_ours = |observed: &Observed| {
-            let hint = kind.marker_hint(observed);
+            let hint = hint(observed);
             hint.is_some_and(|hint| ownership.is_of_environment(hint))
                 || PhysicalName::parse(&observed.name).is_some_and(|name| {
                     (name.project, name.env) == (ownership.prefix.as_str(), ownership.env.as_str())
                 })
         };
         let looks_taken = |observed: &Observed, recorded: &Recorded| {
-            let hint = kind.marker_hint(observed).and_then(FoundMarker::at_head);
+            let hint = hint(observed).and_then(FoundMarker::at_head);
             hint.is_some_and(|hint| !ownership.is_ours(hint.repository))
                 || kind
                     .attrs()
                     .iter()
-                    .filter(|it| it.mutability == Mutability::Witness)
+                    .filter(|it| it.mutability == Mutability::ServerAssigned)
                     .any(|it| recorded.fields.get(it.name) != observed.fields.get(it.name))
         };
         let unknown = seen.iter().map(|seen| &seen.observed).filter(|observed| {

@@ -204,8 +204,7 @@ impl Builder {
             self.batched(zone, BatchWork::Delete(target), Vec::new(), holds);
             return None;
         }
-        let place = envc_kinds::Place::default();
-        let clear = kind.before_delete(&place, "x").map(|_| self.push(Work::Clear(target.clone())));
+        let clear = kind.facts().before_delete.map(|_| self.push(Work::Clear(target.clone())));
         let step = self.push(Work::Delete(target));
         if let Some(clear) = clear {
             self.after(step, clear);

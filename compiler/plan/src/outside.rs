@@ -44,8 +44,9 @@ pub fn needed_inputs(env: &Environment) -> BTreeMap<Input, BTreeSet<String>> {
         add(text, &place, false);
     }
     for desired in env.resources.values().filter(|desired| desired.is_managed()) {
-        // A resource that another node makes is told at that node.
-        let made = kind(desired.address.kind()).grammar().is_none();
+        // A resource that another node makes is told at that node, and a script with its Worker's files.
+        let made = kind(desired.address.kind()).declared().is_none()
+            || env.workers.iter().any(|worker| worker.address() == desired.address);
         for (field, value) in &desired.fields {
             let place = format!("`{field}` of {}", desired.address);
             value.each_text(&mut |text| add(text, &place, made));

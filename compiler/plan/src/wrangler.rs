@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Address, KindId, relative_path};
-use envc_spec::{Consumer, Deploy, DoMigration, MARKER_VARIABLE, Worker};
+use envc_core::{Address, relative_path};
+use envc_kinds::{
+    Consumer, Declared, Deploy, DoMigration, Entry, MARKER_VARIABLE, Worker, declared,
+};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -15,10 +17,7 @@ use crate::known::Known;
 
 mod sections;
 
-use sections::{
-    D1, Dev, Hyperdrive, Kv, Migration, Object, Objects, Producer, QueueConsumer, Queues, R2,
-    Renamed, Route, Triggers,
-};
+use sections::{CONSUMERS, Dev, Item, Lists, Migration, Object, Objects, Renamed, Route, Triggers};
 
 const HEADER: &str =
     "// Written by envc; an edited copy is kept, and replaced only by envc apply --force\n";
@@ -35,16 +34,9 @@ pub(crate) struct Config<'a> {
     compatibility_flags: &'a [String],
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) vars: BTreeMap<&'a str, String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    d1_databases: Vec<D1<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    kv_namespaces: Vec<Kv<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    r2_buckets: Vec<R2<'a>>,
-    #[serde(skip_serializing_if = "Queues::is_empty")]
-    queues: Queues<'a>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    hyperdrive: Vec<Hyperdrive<'a>>,
+    /// What it is bound to, and what it consumes.
+    #[serde(flatten)]
+    lists: Lists,
     #[serde(skip_serializing_if = "Objects::is_empty")]
     durable_objects: Objects<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -80,7 +72,7 @@ pub(crate) enum Problem {
 impl Known<'_> {
     /// The name of a Worker's script: a recorded one keeps its own.
     pub(crate) fn script(&self, worker: &Worker) -> String {
-        let deployed = self.name(&Address::new(KindId::Worker, &worker.name));
+        let deployed = self.name(&worker.address());
         deployed.unwrap_or_else(|| worker.script.clone())
     }
 }
@@ -98,16 +90,12 @@ impl<'a> Config<'a> {
             compatibility_date: worker.compatibility_date.as_deref(),
             compatibility_flags: &worker.compatibility_flags,
             vars: BTreeMap::new(),
-            d1_databases: Vec::new(),
-            kv_namespaces: Vec::new(),
-            r2_buckets: Vec::new(),
-            queues: Queues::default(),
-            hyperdrive: Vec::new(),
+            lists: Lists::new(),
             durable_objects: Objects { bindings: objects(worker, known) },
             migrations: worker.migrations.iter().map(migration).collect(),
             triggers: Triggers { crons: &worker.crons },
             routes: routes(worker, known.env.zone.as_deref()),
-            no_bundle: matches!(worker.deploy, Deploy::Bundle(_)),
+            no_bundle: worker.is_bundle(),
             dev: worker.port.map(|port| Dev { port }),
             bindings: Vec::new(),
             marker: worker.marker.as_deref(),
@@ -134,7 +122,7 @@ impl<'a> Config<'a> {
         }
         for consumer in &worker.consumers {
             match consume(consumer, known) {
-                Ok(consumer) => config.queues.consumers.push(consumer),
+                Ok(consumer) => config.lists.push(CONSUMERS, consumer),
                 Err(unknown) => problems.push(Problem::Unknown(unknown)),
             }
         }
@@ -143,7 +131,7 @@ impl<'a> Config<'a> {
 
     fn bind(
         &mut self,
-        binding: &'a str,
+        binding: &str,
         target: &Address,
         folder: &str,
         known: &Known<'_>,
@@ -156,41 +144,27 @@ impl<'a> Config<'a> {
             "id": known.id(target),
             "name": known.name(target),
         }));
-        match target.kind() {
-            KindId::D1 => self.d1_databases.push(D1 {
-                binding,
-                database_name: name_of(target, known)?,
-                database_id: id_of(target, known)?,
-                migrations_dir: known
-                    .env
-                    .migrations
-                    .get(target)
-                    .map(|folder_of| relative_path(folder, &folder_of.path)),
-                remote,
-            }),
-            KindId::Kv => {
-                let id = id_of(target, known)?;
-                self.kv_namespaces.push(Kv { binding, id, remote });
-            }
-            KindId::R2 => {
-                let bucket_name = name_of(target, known)?;
-                self.r2_buckets.push(R2 { binding, bucket_name, remote });
-            }
-            KindId::Queue => {
-                let queue = name_of(target, known)?;
-                self.queues.producers.push(Producer { binding, queue });
-            }
-            KindId::Hyperdrive => {
-                let id = id_of(target, known)?;
-                // One that has a local connection is local: wrangler does not read it of a remote one.
-                let remote = remote && !known.env.local_connections.contains_key(target);
-                self.hyperdrive.push(Hyperdrive { binding, id, remote });
-            }
-            // The grammar of `bind` names the kinds above; nothing else gets here.
-            _ => {
-                return Err(format!("{target} cannot be bound to a Worker"));
-            }
+        // The grammar of `bind` names no other kinds.
+        let Some(row) = declared(target.kind()).and_then(Declared::bindable) else {
+            return Err(format!("{target} cannot be bound to a Worker"));
+        };
+        let mut item: Item = vec![("binding", binding.into())];
+        for (field, what) in row.entry {
+            let value = match what {
+                Entry::Id => id_of(target, known)?,
+                Entry::Name => name_of(target, known)?,
+                Entry::Migrations => match known.env.migrations.get(target) {
+                    Some(from) => relative_path(folder, &from.path),
+                    None => continue,
+                },
+            };
+            item.push((field, value.into()));
         }
+        // One that has a local connection is local: wrangler does not read it of a remote one.
+        if remote && row.remote && !known.env.local_connections.contains_key(target) {
+            item.push(("remote", true.into()));
+        }
+        self.lists.push(row.section, item);
         Ok(())
     }
 
@@ -203,29 +177,24 @@ impl<'a> Config<'a> {
 
     /// The parts that a template may place, each there even when it is empty.
     pub(crate) fn to_json(&self) -> Json {
-        serde_json::json!({
+        let mut parts = serde_json::json!({
             "name": self.name,
             "main": self.main,
             "compatibility_date": self.compatibility_date,
             "compatibility_flags": self.compatibility_flags,
             "vars": self.vars,
             "bindings": self.bindings,
-            "d1_databases": self.d1_databases,
-            "kv_namespaces": self.kv_namespaces,
-            "r2_buckets": self.r2_buckets,
-            "queues": {
-                "producers": self.queues.producers,
-                "consumers": self.queues.consumers,
-            },
-            // wrangler calls it as envc does.
-            (KindId::Hyperdrive.as_str()): self.hyperdrive,
             "durable_objects": self.durable_objects,
             "migrations": self.migrations,
             "triggers": self.triggers,
             "routes": self.routes,
             "no_bundle": self.no_bundle,
             "port": self.dev.as_ref().map(|dev| dev.port),
-        })
+        });
+        if let Some(parts) = parts.as_object_mut() {
+            parts.extend(self.lists.to_json());
+        }
+        parts
     }
 }
 
@@ -237,7 +206,7 @@ fn name_of(address: &Address, known: &Known<'_>) -> Result<String, String> {
     known.name(address).ok_or_else(|| format!("the name of {address} is not known"))
 }
 
-fn consume(consumer: &Consumer, known: &Known<'_>) -> Result<QueueConsumer, String> {
+fn consume(consumer: &Consumer, known: &Known<'_>) -> Result<Item, String> {
     let Consumer {
         queue,
         batch_size,
@@ -246,20 +215,23 @@ fn consume(consumer: &Consumer, known: &Known<'_>) -> Result<QueueConsumer, Stri
         max_concurrency,
         retry_delay_s,
         dead_letter,
+        queue_span: _,
         span: _,
     } = consumer;
-    Ok(QueueConsumer {
-        queue: name_of(queue, known)?,
-        max_batch_size: *batch_size,
-        max_batch_timeout: *max_batch_timeout_s,
-        max_retries: *max_retries,
-        max_concurrency: *max_concurrency,
-        retry_delay: *retry_delay_s,
-        dead_letter_queue: dead_letter
-            .as_ref()
-            .map(|address| name_of(address, known))
-            .transpose()?,
-    })
+    let mut item: Item = vec![("queue", name_of(queue, known)?.into())];
+    for (field, number) in [
+        ("max_batch_size", batch_size),
+        ("max_batch_timeout", max_batch_timeout_s),
+        ("max_retries", max_retries),
+        ("max_concurrency", max_concurrency),
+        ("retry_delay", retry_delay_s),
+    ] {
+        item.extend(number.map(|number| (field, number.into())));
+    }
+    if let Some(address) = dead_letter {
+        item.push(("dead_letter_queue", name_of(address, known)?.into()));
+    }
+    Ok(item)
 }
 
 /// Routes and custom domains of a worker that wrangler deploys; those of the others go through the

@@ -1,5 +1,5 @@
 //! Shows diagnostics: as pictures of the source on a terminal, the same in plain characters
-//! elsewhere, as objects for programs, as annotations for GitHub.
+//! elsewhere, with lines and columns for programs, as annotations for GitHub.
 
 mod excerpt;
 
@@ -14,7 +14,6 @@ use miette::{
     GraphicalTheme, LabeledSpan, MietteHandler, MietteHandlerOpts, Report, ReportHandler as _,
     SourceSpan, ThemeCharacters, ThemeStyles,
 };
-use serde_json::{Value as Json, json};
 
 use excerpt::{LONG, Lines, SHOWN_MAX, Shown, boundary};
 
@@ -146,44 +145,54 @@ pub fn lines(diagnostics: Diagnostics, source: Source<'_>) -> Vec<String> {
     diagnostics.into_sorted().into_iter().map(line).collect()
 }
 
-/// One object for each diagnostic, as an event carries it.
-pub fn objects(diagnostics: Diagnostics, source: Source<'_>) -> Vec<Json> {
+/// A diagnostic for programs: its places are lines and columns, too.
+#[derive(Clone, Debug)]
+pub struct Located<'a> {
+    /// The diagnostic.
+    pub diagnostic: Diagnostic,
+    /// The spec, by the name it is shown under.
+    pub file: &'a str,
+    /// The places of its labels.
+    pub labels: Vec<Place>,
+    /// The other file where it stands, such as a template, and the place there.
+    pub elsewhere: Option<(String, Place)>,
+    /// The places of its fix: what stands at each is replaced by its text.
+    pub fix: Vec<Place>,
+}
+
+/// A place in a text.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The bytes.
+    pub span: Span,
+    /// Line and column of its start, counted from 1, the column in characters.
+    pub start: (usize, usize),
+    /// Line and column of its end.
+    pub end: (usize, usize),
+    /// What a label says of the place, or what a fix puts there.
+    pub text: String,
+}
+
+/// The diagnostics with their places as lines and columns, by their place in the source.
+pub fn located(diagnostics: Diagnostics, source: Source<'_>) -> Vec<Located<'_>> {
     let lines = Lines::new(source.text);
-    let place = |lines: &Lines<'_>, span: Span, text: &str| {
-        let (start, end) = (lines.position(span.start), lines.position(span.end));
-        json!({
-            "start": span.start, "end": span.end,
-            "line": start.0, "column": start.1, "end_line": end.0, "end_column": end.1,
-            "text": text,
-        })
+    let place = |lines: &Lines<'_>, span: Span, text: &str| Place {
+        span,
+        start: lines.position(span.start),
+        end: lines.position(span.end),
+        text: text.to_owned(),
     };
-    let marked = |span: Span, text: &str| place(&lines, span, text);
-    let object = |diagnostic: Diagnostic| {
-        let labels = diagnostic.labels.iter().map(|label| marked(label.span, &label.text));
-        let labels: Vec<Json> = labels.collect();
-        // Each replaces what stands at its place by its text.
-        let fix = diagnostic.fix.iter().map(|edit| marked(edit.span, &edit.text));
-        let fix: Vec<Json> = fix.collect();
-        // Where the mistake stands in another file, such as a template.
-        let elsewhere = diagnostic.elsewhere.as_ref().map(|other| {
-            let mut object = place(&Lines::new(&other.text), other.span, &other.label);
-            if let Some(fields) = object.as_object_mut() {
-                fields.insert("file".to_owned(), json!(beside(source.name, &other.file)));
-            }
-            object
-        });
-        json!({
-            "code": diagnostic.code,
-            "severity": diagnostic.severity,
-            "message": diagnostic.message,
-            "file": source.name,
-            "labels": labels,
-            "elsewhere": elsewhere,
-            "help": diagnostic.help,
-            "fix": fix,
-        })
+    let locate = |diagnostic: Diagnostic| Located {
+        file: source.name,
+        labels: diagnostic.labels.iter().map(|it| place(&lines, it.span, &it.text)).collect(),
+        elsewhere: diagnostic.elsewhere.as_ref().map(|other| {
+            let there = place(&Lines::new(&other.text), other.span, &other.label);
+            (beside(source.name, &other.file), there)
+        }),
+        fix: diagnostic.fix.iter().map(|edit| place(&lines, edit.span, &edit.text)).collect(),
+        diagnostic,
     };
-    diagnostics.into_sorted().into_iter().map(object).collect()
+    diagnostics.into_sorted().into_iter().map(locate).collect()
 }
 
 /// GitHub's workflow commands, one line each: they become annotations of a pull request.
@@ -382,13 +391,12 @@ mod tests {
     }
 
     #[test]
-    fn objects_carry_lines_and_columns_in_characters() {
-        let objects = objects(diagnostics(), SOURCE);
-        assert_eq!(objects[0]["labels"][0]["line"], 3);
-        assert_eq!(objects[0]["labels"][0]["column"], 6);
-        assert_eq!(objects[0]["labels"][1]["line"], 2);
-        assert_eq!(objects[0]["severity"], "error");
-        assert_eq!(objects[1]["severity"], "warning");
+    fn places_are_lines_and_columns_in_characters() {
+        let found = located(diagnostics(), SOURCE);
+        assert_eq!(found[0].labels[0].start, (3, 6));
+        assert_eq!(found[0].labels[1].start.0, 2);
+        assert_eq!(found[0].diagnostic.severity, Severity::Error);
+        assert_eq!(found[1].diagnostic.severity, Severity::Warning);
         let lines = Lines::new(TEXT);
         assert_eq!(lines.position(TEXT.find('p').unwrap()), (1, 1));
         assert_eq!(lines.position(TEXT.find("p\"").unwrap()), (1, 13));

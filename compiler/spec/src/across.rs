@@ -59,7 +59,7 @@ impl Fixed {
         if *per_pr {
             return;
         }
-        for desired in declared(environment.resources.values()).filter(|it| it.is_managed()) {
+        for desired in declared(environment).filter(|it| it.is_managed()) {
             if desired.name.is_empty() || desired.parent.is_some() {
                 continue;
             }

@@ -12,7 +12,7 @@ use crate::{
     Environment, TypeHead, codes,
     collisions::declared,
     meet::{ID, Ids, Machine, NUMBER},
-    scope::Patterns,
+    resolver::Patterns,
 };
 
 /// What all comparisons of one spec may cost: a pair of names 1, a pair of states [`STATES_COST`].
@@ -87,7 +87,7 @@ impl Alike {
             let holder = Holder { of, sample: sample.to_owned(), span };
             self.names.entry((what, pattern)).or_default().push(holder);
         };
-        for desired in declared(environment.resources.values()).filter(|it| it.is_managed()) {
+        for desired in declared(environment).filter(|it| it.is_managed()) {
             if desired.name.is_empty() || desired.parent.is_some() {
                 continue;
             }

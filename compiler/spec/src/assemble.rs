@@ -3,38 +3,29 @@
 use std::collections::BTreeMap;
 
 use envc_core::{Address, Desired, Diagnostic, KindId, Text, parse_duration_s};
-use envc_kinds::kind;
+use envc_kinds::{Worker, declared};
 use envc_syntax::{Node, Scalar};
 
 use crate::{
-    Dotenv, Endpoint, Environment, FileSpec, Later, MigrateMode, MigrationDir, TypeHead, Worker,
-    codes, deployed::late_texts, existing::Existing, merge::Merged, names::Lowering, refs::Place,
-    scope::Scope, settings,
+    Dotenv, Endpoint, Environment, FileSpec, MigrateMode, MigrationDir, TypeHead, Unsupported,
+    codes, existing::Existing, merge::Merged, names::Lowering, refs::Purpose, resolver::Resolver,
+    settings,
 };
 
 /// Permission bits of a file when `mode=` is left out.
 const FILE_MODE: u32 = 0o644;
 
-impl<'a> Scope<'a> {
+impl<'a> Resolver<'a> {
     /// Resolves everything.
     pub(crate) fn environment(&mut self, head: &TypeHead, project: &Node) -> Environment {
         let given = self.given;
         let merged = given.merged;
         let existing = Existing::read(merged, given.type_name, &mut self.found);
-        let mut later = settings::later(merged, project);
+        let mut unsupported = settings::unsupported(merged, project);
         self.check_settings();
-        self.check_consumers();
         self.check_worker_cycles();
         let lets = self.all_lets();
-        let mut resources = self.resources(&existing);
-        let workers: Vec<Worker> = merged
-            .nodes()
-            .filter(|node| node.name.value == "worker")
-            .map(|node| self.worker(node, &mut later))
-            .collect();
-        later.extend(late_texts(&resources));
-        let deployed = self.deployed(&workers, &resources, &mut later);
-        resources.extend(deployed.into_iter().map(|wanted| (wanted.address.clone(), wanted)));
+        let (resources, workers) = self.resources(&existing, &mut unsupported);
         let text = |kind: &str| merged.single(kind).and_then(Node::label);
         let mut environment = Environment {
             project: given.project.to_owned(),
@@ -64,7 +55,7 @@ impl<'a> Scope<'a> {
             // After all texts: what they refer to is known by now.
             leases: BTreeMap::new(),
             dev_remote: text("dev") != Some("local") && !given.instance.local_cloud,
-            later: sorted(later),
+            unsupported: sorted(unsupported),
         };
         environment.leases = self.leases();
         self.check_collisions(&environment);
@@ -83,29 +74,25 @@ impl<'a> Scope<'a> {
         out
     }
 
-    fn resources(&mut self, existing: &Existing<'a>) -> BTreeMap<Address, Desired> {
+    /// All resources, and the Workers. What is made of others comes after them.
+    fn resources(
+        &mut self,
+        existing: &Existing<'a>,
+        unsupported: &mut Vec<Unsupported>,
+    ) -> (BTreeMap<Address, Desired>, Vec<Worker>) {
         let merged = self.given.merged;
-        let mut out: Vec<Desired> = Vec::new();
-        for node in merged.nodes() {
-            let Some(id) = KindId::parse(&node.name.value) else { continue };
-            self.only_existing_by_id(node);
-            let label = node.label().unwrap_or_default();
-            let known = existing.get(id.as_str(), label);
-            for mut desired in kind(id).lower(node, &mut Lowering { scope: self, existing }) {
-                let main = desired.address.kind() == id;
-                match known {
-                    Some(known) if main => desired.mode = known.mode(),
-                    // What lives and dies with something that exists is not envc's either.
-                    Some(_) if desired.parent.is_some() => continue,
-                    Some(_) | None => {}
-                }
-                if let Some(place) = existing.place(id.as_str(), label).filter(|_| main) {
-                    desired.span = place;
-                }
-                out.push(desired);
-            }
-        }
-        by_address(out)
+        let nothing = BTreeMap::new();
+        let mut cx =
+            Lowering { resolver: self, existing, workers: &[], resources: &nothing, unsupported };
+        let mut resources = by_address(lowered(merged, false, &mut cx));
+        let workers: Vec<Worker> =
+            merged.all("worker").map(|node| Worker::read(node, &mut cx)).collect();
+        cx.unsupported.extend(late_texts(&resources));
+        let (workers_read, before) = (workers.as_slice(), &resources);
+        let mut cx = Lowering { workers: workers_read, resources: before, ..cx };
+        let others = lowered(merged, true, &mut cx);
+        resources.extend(others.into_iter().map(|wanted| (wanted.address.clone(), wanted)));
+        (resources, workers)
     }
 
     fn local_connections(&mut self) -> BTreeMap<Address, Text> {
@@ -114,7 +101,7 @@ impl<'a> Scope<'a> {
         for node in merged.nodes() {
             let kind = KindId::parse(&node.name.value);
             let (Some(kind), Some(local)) = (kind, node.prop("local")) else { continue };
-            let text = self.resolve(local, Place::Private).text;
+            let text = self.resolve(local, Purpose::Private).text;
             out.insert(Address::new(kind, node.label().unwrap_or_default()), text);
         }
         out
@@ -144,7 +131,7 @@ impl<'a> Scope<'a> {
                     .children
                     .iter()
                     .filter_map(|var| {
-                        let value = self.resolve(var.args.first()?, Place::Private);
+                        let value = self.resolve(var.args.first()?, Purpose::Private);
                         Some((var.name.value.clone(), value.text))
                     })
                     .collect(),
@@ -205,6 +192,51 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// The resources of the nodes whose kinds are made of others, or of the nodes whose kinds are not.
+fn lowered(merged: &Merged<'_>, of_others: bool, cx: &mut Lowering<'_, '_>) -> Vec<Desired> {
+    let mut out: Vec<Desired> = Vec::new();
+    for node in merged.nodes() {
+        let Some(id) = KindId::parse(&node.name.value) else { continue };
+        let Some(kind) = declared(id).filter(|kind| kind.after_others() == of_others) else {
+            continue;
+        };
+        cx.resolver.only_existing_by_id(node);
+        let label = node.label().unwrap_or_default();
+        let known = cx.existing.get(id.as_str(), label);
+        for mut desired in kind.lower(node, cx) {
+            let main = desired.address.kind() == id;
+            match known {
+                Some(known) if main => desired.mode = known.mode(),
+                // What lives and dies with something that exists is not envc's either.
+                Some(_) if desired.parent.is_some() => continue,
+                Some(_) | None => {}
+            }
+            if let Some(place) = cx.existing.place(id.as_str(), label).filter(|_| main) {
+                desired.span = place;
+            }
+            out.push(desired);
+        }
+    }
+    out
+}
+
+/// What resources ask of private texts that is not done yet.
+fn late_texts(resources: &BTreeMap<Address, Desired>) -> Vec<Unsupported> {
+    let mut out = Vec::new();
+    for desired in resources.values() {
+        for (field, value) in desired.fields.iter().filter(|(_, value)| value.is_private()) {
+            let mut late = false;
+            value.each_text(&mut |text| late |= text.is_late());
+            let what = format!(
+                "a lease, a tunnel's token or an ID in the private `{field}` of {}",
+                desired.address
+            );
+            out.extend(late.then_some(Unsupported { what, span: desired.span }));
+        }
+    }
+    out
+}
+
 /// Resources by address; the last one counts where an address comes twice. Sorted by position
 /// first, because a resource is large and moves only once then.
 fn by_address(all: Vec<Desired>) -> BTreeMap<Address, Desired> {
@@ -228,7 +260,7 @@ fn migrations(merged: &Merged<'_>) -> BTreeMap<Address, MigrationDir> {
         .collect()
 }
 
-fn sorted(mut later: Vec<Later>) -> Vec<Later> {
-    later.sort_by_key(|one| one.span);
-    later
+fn sorted(mut all: Vec<Unsupported>) -> Vec<Unsupported> {
+    all.sort_by_key(|one| one.span);
+    all
 }

@@ -1,17 +1,17 @@
 //! Two things that would be one: names, hosts, files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Desired, Diagnostic, Diagnostics, KindId, Span, join_path};
-use envc_kinds::kind;
+use envc_core::{Address, Desired, Diagnostic, Diagnostics, KindId, Span, join_path};
+use envc_kinds::{Worker, kind};
 
-use crate::{Environment, SecretProvider, codes, scope::Scope};
+use crate::{Environment, SecretProvider, codes, resolver::Resolver};
 
-impl Scope<'_> {
+impl Resolver<'_> {
     /// Reports all collisions inside one environment.
     pub(crate) fn check_collisions(&mut self, environment: &Environment) {
         self.check_hosts();
-        names(declared(environment.resources.values()), &mut self.found);
+        names(declared(environment), &mut self.found);
         self.check_scripts(environment);
         self.check_files(environment);
     }
@@ -151,11 +151,13 @@ impl Scope<'_> {
 /// The name that a spec is found by.
 const SPEC_FILE: &str = "environment.kdl";
 
-/// The resources whose own nodes name them; what a worker makes is checked with the worker.
-pub(crate) fn declared<'d>(
-    all: impl Iterator<Item = &'d Desired>,
-) -> impl Iterator<Item = &'d Desired> {
-    all.filter(|desired| kind(desired.address.kind()).grammar().is_some())
+/// The resources whose own nodes name them. What a Worker makes is checked with the Worker, and so is
+/// its script, since wrangler may deploy it.
+pub(crate) fn declared(environment: &Environment) -> impl Iterator<Item = &Desired> {
+    let workers: BTreeSet<Address> = environment.workers.iter().map(Worker::address).collect();
+    environment.resources.values().filter(move |desired| {
+        kind(desired.address.kind()).declared().is_some() && !workers.contains(&desired.address)
+    })
 }
 
 /// Reports resources of one kind that have one physical name.

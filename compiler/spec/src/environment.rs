@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Desired, KindId, RepositoryDigest, Span, Text};
+use envc_core::{Address, Desired, RepositoryDigest, Span, Text};
+use envc_kinds::Worker;
 
 /// What is known of an instance before its spec is resolved. The same inputs give the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,7 +166,7 @@ pub struct Environment {
     /// `dev "remote"` or `dev "local"`.
     pub dev_remote: bool,
     /// What the spec asks for and envc cannot do yet: an apply that needs it refuses.
-    pub later: Vec<Later>,
+    pub unsupported: Vec<Unsupported>,
 }
 
 impl Environment {
@@ -201,7 +202,7 @@ impl Environment {
             requires: Vec::new(),
             leases: BTreeMap::new(),
             dev_remote: false,
-            later: Vec::new(),
+            unsupported: Vec::new(),
         }
     }
 }
@@ -209,8 +210,7 @@ impl Environment {
 impl Environment {
     /// The Workers that are in no graph, because envc only writes their configuration.
     pub fn deployed_by_others(&self) -> BTreeSet<Address> {
-        let others = self.workers.iter().filter(|it| !matches!(it.deploy, Deploy::Bundle(_)));
-        others.map(|worker| Address::new(KindId::Worker, &worker.name)).collect()
+        self.workers.iter().filter(|it| !it.is_bundle()).map(Worker::address).collect()
     }
 
     /// Where files of this environment are written, seen from the spec's folder, each with the place
@@ -259,126 +259,6 @@ pub struct MigrationDir {
     pub path: String,
     /// Where it is written.
     pub span: Span,
-}
-
-/// A Worker: what its `wrangler.jsonc` is made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Worker {
-    /// The declared name.
-    pub name: String,
-    /// The script's name in the account.
-    pub script: String,
-    /// The spec does not give the script's name.
-    pub default_name: bool,
-    /// The marker that its variable [`MARKER_VARIABLE`] holds; none with `marker #false`.
-    pub marker: Option<String>,
-    /// Its folder, relative to the spec's folder.
-    pub path: String,
-    /// The template of its configuration, relative to the spec's folder; whole when left out.
-    pub template: Option<String>,
-    /// The entry point for a whole configuration (`main=`).
-    pub main: Option<String>,
-    /// `compatibility-date=`
-    pub compatibility_date: Option<String>,
-    /// `compatibility-flags` child or property, space separated.
-    pub compatibility_flags: Vec<String>,
-    /// Its development port.
-    pub port: Option<u16>,
-    /// Bindings, in the order written.
-    pub bindings: Vec<Binding>,
-    /// Plain variables, by name. Never secret (checked).
-    pub vars: BTreeMap<String, Text>,
-    /// Secrets by the name the Worker sees; they go to `.dev.vars`.
-    pub secrets: BTreeMap<String, Text>,
-    /// Queues it consumes.
-    pub consumers: Vec<Consumer>,
-    /// Durable Object bindings.
-    pub durable_objects: Vec<DurableObject>,
-    /// Durable Object migrations, in order.
-    pub migrations: Vec<DoMigration>,
-    /// Cron expressions.
-    pub crons: Vec<String>,
-    /// Patterns of addresses that go to it.
-    pub routes: Vec<String>,
-    /// Hosts of its own.
-    pub domains: Vec<String>,
-    /// How the script gets deployed.
-    pub deploy: Deploy,
-    /// Where it is declared.
-    pub span: Span,
-}
-
-/// The plain variable by which envc knows its own Workers, whoever deploys them.
-pub const MARKER_VARIABLE: &str = "ENVC";
-
-/// How a script gets to the account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Deploy {
-    /// By somebody else: envc writes the configuration only.
-    External,
-    /// Created empty once; not there yet.
-    Placeholder,
-    /// Uploaded whole by envc, with what stands before it: the folder of the built script, relative
-    /// to the worker's.
-    Bundle(String),
-}
-
-/// A binding of a Worker to a resource of the spec.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Binding {
-    /// The name the Worker sees.
-    pub name: String,
-    /// The resource.
-    pub target: Address,
-    /// Where it is written.
-    pub span: Span,
-}
-
-/// A queue that a Worker consumes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Consumer {
-    /// The queue.
-    pub queue: Address,
-    /// Messages per batch.
-    pub batch_size: Option<i64>,
-    /// Seconds until a smaller batch is delivered.
-    pub max_batch_timeout_s: Option<i64>,
-    /// Tries before the dead letter queue.
-    pub max_retries: Option<i64>,
-    /// Invocations at once.
-    pub max_concurrency: Option<i64>,
-    /// Seconds before a retry.
-    pub retry_delay_s: Option<i64>,
-    /// Where messages go that failed.
-    pub dead_letter: Option<Address>,
-    /// Where it is written.
-    pub span: Span,
-}
-
-/// A Durable Object binding.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DurableObject {
-    /// The name the Worker sees.
-    pub name: String,
-    /// The class.
-    pub class: String,
-    /// The worker that defines the class, when it is another one: its script's name.
-    pub script: Option<String>,
-}
-
-/// A Durable Object migration.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DoMigration {
-    /// Its tag.
-    pub tag: String,
-    /// Classes with SQLite storage.
-    pub new_sqlite_classes: Vec<String>,
-    /// Classes with key-value storage.
-    pub new_classes: Vec<String>,
-    /// Classes that go, with their data.
-    pub deleted_classes: Vec<String>,
-    /// Classes that get another name: (from, to).
-    pub renamed_classes: Vec<(String, String)>,
 }
 
 /// A dotenv file.
@@ -456,7 +336,7 @@ pub enum SecretProvider {
         span: Span,
     },
     /// One whose implementation is not there yet.
-    Later {
+    Unsupported {
         /// The node's name, such as `doppler`.
         name: String,
         /// Where it is declared.
@@ -503,7 +383,7 @@ pub struct LeaseAttribute {
 
 /// Something the spec asks for that envc does not do yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Later {
+pub struct Unsupported {
     /// What, in words: "the `lease` node".
     pub what: String,
     /// Where it stands.

@@ -11,8 +11,8 @@ use crate::{
     identity_from_branch,
     merge::Merged,
     name_parts,
-    refs::Place,
-    scope::{Given, Scope, port_ranges},
+    refs::Purpose,
+    resolver::{Given, Resolver, port_ranges},
     suggest::{Spot, nearest},
 };
 
@@ -237,11 +237,11 @@ fn text(
             per_pr: true,
             merged,
         };
-        let mut scope = Scope::new(given);
-        scope.found = Diagnostics::new();
-        let resolved = scope.resolve(scalar, Place::Name);
-        let text = resolved.text.as_literal().filter(|_| !resolved.broken).map(str::to_owned);
-        found.extend(scope.found);
+        let mut resolver = Resolver::new(given);
+        resolver.found = Diagnostics::new();
+        let read = resolver.resolve(scalar, Purpose::Name);
+        let text = read.text.as_literal().filter(|_| !read.broken).map(str::to_owned);
+        found.extend(resolver.found);
         text
     };
     // Two readings tell whether the pull request is part of it, and where.

@@ -12,10 +12,8 @@ mod assemble;
 mod beyond;
 mod branch;
 mod check;
-mod classes;
 pub mod codes;
 mod collisions;
-mod deployed;
 mod environment;
 mod existing;
 mod grammar;
@@ -29,23 +27,19 @@ mod name_parts;
 mod names;
 mod places;
 mod print;
-mod queues;
 mod refs;
-mod scope;
+mod resolver;
 mod settings;
 mod spec;
 mod suggest;
 mod taint;
-mod worker_checks;
 mod worker_cycle;
-mod workers;
 
 pub use branch::{branch_id, identity_from_branch};
 pub use environment::{
-    Binding, Consumer, Deploy, DoMigration, Dotenv, DurableObject, Edge, EdgePool, Endpoint,
-    Environment, FileSpec, Identity, Instance, Later, Lease, LeaseAttribute, MARKER_VARIABLE,
-    MigrateMode, MigrationDir, PortRange, Requirement, SecretProvider, StateStoreKind, TypeHead,
-    When, Worker,
+    Dotenv, Edge, EdgePool, Endpoint, Environment, FileSpec, Identity, Instance, Lease,
+    LeaseAttribute, MigrateMode, MigrationDir, PortRange, Requirement, SecretProvider,
+    StateStoreKind, TypeHead, Unsupported, When,
 };
 pub use settings::{ANY_CASE_FORGES, takes_identity};
 pub use spec::{Spec, load};

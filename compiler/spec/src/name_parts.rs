@@ -1,7 +1,7 @@
 //! The parts of a name in the account, `{project}--{label}--{env}`: what none of them may hold, and
 //! what is reserved where names become host names.
 
-use envc_core::{Diagnostic, Diagnostics, KindId, PartProblem, SEPARATOR, Span};
+use envc_core::{Diagnostic, Diagnostics, KindId, PartProblem, Span};
 use envc_syntax::{Document, Node, Scalar, ScalarValue};
 
 use crate::codes;
@@ -74,9 +74,4 @@ pub(crate) fn with_fix(error: Diagnostic, scalar: &Scalar) -> Diagnostic {
         return error.help("write single dashes, and none at the ends");
     }
     error.help(format!("write \"{single}\"")).fix(scalar.span, format!("\"{single}\""))
-}
-
-/// True for a name that begins as internationalised host names do: two characters, two dashes.
-pub(crate) fn is_reserved(name: &str) -> bool {
-    name.find(SEPARATOR) == Some(2)
 }

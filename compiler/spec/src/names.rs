@@ -1,24 +1,25 @@
 //! Names and hosts: known before anything exists, holding the ID where it is not fixed.
 
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
-use envc_core::{Diagnostic, Marker, PhysicalName, Span, Text};
-use envc_kinds::{Lower, NameProblem};
+use envc_core::{Address, Desired, Diagnostic, KindId, Marker, PhysicalName, Span, Text};
+use envc_kinds::{Lower, NameProblem, Worker};
 use envc_syntax::{Node, Scalar, ScalarValue};
 
 use crate::{
-    codes,
+    Unsupported, codes,
     existing::Existing,
     grammar::IDENTITY_WORD,
     meet::{ID, NUMBER},
-    refs::{Place, late},
-    scope::{Address, HostNode, Resolved, Scope, Slot},
+    refs::{Purpose, late},
+    resolver::{HostNode, Resolved, ResolvedHost, Resolver, Slot},
+    suggest::Spot,
 };
 
-impl Scope<'_> {
+impl Resolver<'_> {
     /// A text of a name with its pattern; `None` after a mistake, which is reported.
     pub(crate) fn name(&mut self, scalar: &Scalar) -> Option<OwnName> {
-        let resolved = self.resolve(scalar, Place::Name);
+        let resolved = self.resolve(scalar, Purpose::Name);
         let text = resolved.text.as_literal().filter(|_| !resolved.broken)?.to_owned();
         let pattern = resolved.pattern.unwrap_or_else(|| text.clone());
         Some(OwnName { text, pattern })
@@ -233,13 +234,13 @@ impl Scope<'_> {
         name: &str,
         path: &str,
         span: Span,
-        place: Place,
+        purpose: Purpose,
     ) -> Option<Resolved> {
         if !self.hosts.contains_key(name) {
             self.no_host(name, path, span);
             return None;
         }
-        if place == Place::Name {
+        if purpose == Purpose::Name {
             // Refused by the caller; resolving it would only risk a circle.
             return Some(late(String::new(), path, false));
         }
@@ -249,7 +250,7 @@ impl Scope<'_> {
     }
 
     /// The address of a declared host, resolved once.
-    pub(crate) fn address(&mut self, name: &str, span: Span) -> Option<Rc<Address>> {
+    pub(crate) fn address(&mut self, name: &str, span: Span) -> Option<Rc<ResolvedHost>> {
         let (&name, (host, slot)) = self.hosts.get_key_value(name)?;
         let host = *host;
         match slot {
@@ -268,8 +269,8 @@ impl Scope<'_> {
         Some(address)
     }
 
-    fn make_address(&mut self, host: HostNode<'_>) -> Address {
-        let broken = Address { broken: true, ..Address::default() };
+    fn make_address(&mut self, host: HostNode<'_>) -> ResolvedHost {
+        let broken = ResolvedHost { broken: true, ..ResolvedHost::default() };
         let Some(scalar) = host.scalar() else { return broken };
         let route = host.node.name.value == "route";
         let found = if route { self.pattern(scalar) } else { self.host_name(scalar) };
@@ -281,10 +282,10 @@ impl Scope<'_> {
             let host = url.split("://").last().unwrap_or_default();
             let host = host.split('/').next().unwrap_or_default().to_owned();
             let url = url.trim_end_matches('/').to_owned();
-            return Address { host, url, pattern, broken: false };
+            return ResolvedHost { host, url, pattern, broken: false };
         }
         let url = format!("https://{public}");
-        Address { host: public, url, pattern, broken: false }
+        ResolvedHost { host: public, url, pattern, broken: false }
     }
 
     /// The address of the service behind a host on this machine.
@@ -296,7 +297,7 @@ impl Scope<'_> {
             return Some(format!("http://localhost:{port}"));
         }
         let scalar = host.node.prop("service")?;
-        let resolved = self.resolve(scalar, Place::Local);
+        let resolved = self.resolve(scalar, Purpose::Local);
         resolved.text.as_literal().filter(|_| !resolved.broken).map(str::to_owned)
     }
 }
@@ -405,54 +406,99 @@ fn label_problem(label: &str) -> String {
     }
 }
 
-/// The view of a scope that a kind gets, with what exists already.
+/// The view of a resolver that a kind gets, with what exists already.
 pub(crate) struct Lowering<'s, 'a> {
-    /// The scope.
-    pub(crate) scope: &'s mut Scope<'a>,
+    /// The resolver.
+    pub(crate) resolver: &'s mut Resolver<'a>,
     /// What exists.
     pub(crate) existing: &'s Existing<'a>,
+    /// All Workers, once they are read.
+    pub(crate) workers: &'s [Worker],
+    /// The resources of kinds that are not made of others, once they are lowered.
+    pub(crate) resources: &'s BTreeMap<Address, Desired>,
+    /// What envc does not do yet.
+    pub(crate) unsupported: &'s mut Vec<Unsupported>,
 }
 
 impl Lower for Lowering<'_, '_> {
     fn text(&mut self, value: &Scalar) -> Text {
-        self.scope.resolve(value, Place::Public("the account")).text
+        self.resolver.resolve(value, Purpose::Public("the account")).text
     }
 
     fn private_text(&mut self, value: &Scalar) -> Text {
-        self.scope.resolve(value, Place::Private).text
+        self.resolver.resolve(value, Purpose::Private).text
     }
 
     fn literal(&mut self, value: &Scalar) -> Option<String> {
-        let resolved = self.scope.resolve(value, Place::Public("the account"));
+        let resolved = self.resolver.resolve(value, Purpose::Public("the account"));
         resolved.text.as_literal().filter(|_| !resolved.broken).map(str::to_owned)
     }
 
     fn name_text(&mut self, value: &Scalar) -> String {
-        self.scope.name(value).map(|name| name.text).unwrap_or_default()
+        self.resolver.name(value).map(|name| name.text).unwrap_or_default()
     }
 
     fn physical_name(&mut self, node: &Node) -> String {
         let label = node.label().unwrap_or_default();
         match self.existing.get(&node.name.value, label) {
             Some(known) => known.key().to_owned(),
-            None => self.scope.named(node).unwrap_or_default(),
+            None => self.resolver.named(node).unwrap_or_default(),
         }
     }
 
     fn too_long(&self, node: &Node, length: usize, max: usize) -> NameProblem {
-        self.scope.too_long(node, length, max)
+        self.resolver.too_long(node, length, max)
     }
 
     fn host(&mut self, value: &Scalar) -> Option<String> {
-        self.scope.host_name(value)
+        self.resolver.host_name(value)
+    }
+
+    fn pattern(&mut self, value: &Scalar) -> Option<String> {
+        self.resolver.pattern(value)
+    }
+
+    fn variable(&mut self, value: &Scalar, word: Option<Span>) -> Text {
+        self.resolver.resolve(value, Purpose::Var(word)).text
+    }
+
+    fn port(&self, name: &str) -> Option<u16> {
+        let range = self.resolver.ports.get(name)?;
+        Some(self.resolver.given.instance.ports.get(name).copied().unwrap_or(range.first))
+    }
+
+    fn target(&mut self, kind: KindId, value: &Scalar) -> Option<Address> {
+        let name = value.as_text()?;
+        if self.resolver.given.merged.get(kind.as_str(), name).is_none() {
+            self.resolver.undeclared(kind.as_str(), name, &Spot::scalar(value));
+            return None;
+        }
+        Some(Address::new(kind, name))
+    }
+
+    fn place_of(&self, word: &str, name: &str) -> Option<Span> {
+        self.resolver.given.merged.get(word, name).map(Node::label_span)
+    }
+
+    fn name_of(&mut self, address: &Address) -> Option<String> {
+        let merged = self.resolver.given.merged;
+        self.resolver.named(merged.get(address.kind().as_str(), address.name())?)
+    }
+
+    fn workers(&self) -> &[Worker] {
+        self.workers
+    }
+
+    fn resource(&self, address: &Address) -> Option<&Desired> {
+        self.resources.get(address)
     }
 
     fn zone(&self) -> Option<&str> {
-        self.scope.given.zone
+        self.resolver.given.zone
     }
 
     fn marker<'m>(&'m self, label: &'m str) -> Marker<'m> {
-        self.scope.marker(label)
+        self.resolver.marker(label)
     }
 
     fn is_existing(&self, node: &Node) -> bool {
@@ -460,11 +506,20 @@ impl Lower for Lowering<'_, '_> {
     }
 
     fn protected(&self) -> bool {
-        self.scope.given.protect
+        self.resolver.given.protect
+    }
+
+    fn suggest(&self, error: Diagnostic, value: &Scalar, known: &[&str], none: &str) -> Diagnostic {
+        let word = value.as_text().unwrap_or_default();
+        Spot::scalar(value).suggest(error, word, known.iter().copied(), none)
+    }
+
+    fn unsupported(&mut self, what: String, span: Span) {
+        self.unsupported.push(Unsupported { what, span });
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {
-        self.scope.error(diagnostic);
+        self.resolver.error(diagnostic);
     }
 }
 

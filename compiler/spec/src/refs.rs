@@ -14,7 +14,7 @@ use crate::{
     codes,
     interpolate::{self, Segment},
     meet,
-    scope::{Late, Resolved, Scope, Slot},
+    resolver::{Late, Resolved, Resolver, Slot},
     suggest::Spot,
 };
 
@@ -23,7 +23,7 @@ pub(crate) const CHAIN_MAX: usize = 64;
 
 /// What a text is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Purpose {
     /// A name, a host, an identity: known before anything exists.
     Name,
     /// The address of a local service: a name or a port.
@@ -36,13 +36,13 @@ pub(crate) enum Place {
     Private,
 }
 
-impl<'a> Scope<'a> {
+impl<'a> Resolver<'a> {
     /// Resolves a value for a place; a mistake is reported, and gives the text without it.
-    pub(crate) fn resolve(&mut self, scalar: &Scalar, place: Place) -> Resolved {
+    pub(crate) fn resolve(&mut self, scalar: &Scalar, purpose: Purpose) -> Resolved {
         if self.found.is_full() || self.chars > limits::TEXTS_CHARS_MAX {
             return Resolved { broken: true, ..Resolved::default() };
         }
-        let mut out = self.pieces(scalar, place);
+        let mut out = self.pieces(scalar, purpose);
         let length: usize = out.text.parts.iter().map(part_chars).sum();
         if length > limits::TEXT_CHARS_MAX {
             let max = limits::TEXT_CHARS_MAX;
@@ -67,14 +67,14 @@ impl<'a> Scope<'a> {
             );
             out = Resolved { broken: true, ..Resolved::default() };
         }
-        if place != Place::Private && out.text.is_secret() {
-            self.leak(scalar, place);
+        if purpose != Purpose::Private && out.text.is_secret() {
+            self.leak(scalar, purpose);
             out.broken = true;
         }
         out
     }
 
-    fn pieces(&mut self, scalar: &Scalar, place: Place) -> Resolved {
+    fn pieces(&mut self, scalar: &Scalar, purpose: Purpose) -> Resolved {
         let text = match (&scalar.value, scalar.tag()) {
             (ScalarValue::Text { text, .. }, Some("secret")) => {
                 return input(Input::Secret(text.clone()), "(secret)");
@@ -102,7 +102,7 @@ impl<'a> Scope<'a> {
                 }
                 Segment::Reference(path, start, end) => {
                     let span = interpolate::place(scalar, start, end);
-                    match self.reference(path, span, place) {
+                    match self.reference(path, span, purpose) {
                         Some(piece) => {
                             out.append(piece.text, piece.pattern);
                             out.broken |= piece.broken;
@@ -125,22 +125,22 @@ impl<'a> Scope<'a> {
     }
 
     /// Resolves one reference, and checks that it may stand in its place.
-    fn reference(&mut self, path: &str, span: Span, place: Place) -> Option<Resolved> {
-        let piece = self.known(path, span, place)?;
-        let refused = match (place, &piece.late) {
-            (Place::Public(_) | Place::Var(_) | Place::Private, _) | (_, None) => None,
+    fn reference(&mut self, path: &str, span: Span, purpose: Purpose) -> Option<Resolved> {
+        let piece = self.known(path, span, purpose)?;
+        let refused = match (purpose, &piece.late) {
+            (Purpose::Public(_) | Purpose::Var(_) | Purpose::Private, _) | (_, None) => None,
             // Said of the whole text, with the way that the secret took.
             _ if piece.text.is_secret() => None,
-            (Place::Local, Some(late)) => (!late.port).then_some(late),
-            (Place::Name, Some(late)) => Some(late),
+            (Purpose::Local, Some(late)) => (!late.port).then_some(late),
+            (Purpose::Name, Some(late)) => Some(late),
         };
         match refused.cloned() {
             None => Some(piece),
-            Some(late) => self.too_late(&late, path, span, place),
+            Some(late) => self.too_late(&late, path, span, purpose),
         }
     }
 
-    fn known(&mut self, path: &str, span: Span, place: Place) -> Option<Resolved> {
+    fn known(&mut self, path: &str, span: Span, purpose: Purpose) -> Option<Resolved> {
         let instance = self.given.instance;
         let late =
             |text: &Option<String>| Some(late(text.clone().unwrap_or_default(), path, false));
@@ -160,7 +160,7 @@ impl<'a> Scope<'a> {
             ("let", Some(name), None) => self.let_value(name, span),
             ("port", Some(name), None) => self.port(name, path, span),
             ("lease", Some(name), Some(attribute)) => self.lease(name, attribute, path, span),
-            ("host" | "url", Some(name), None) => self.address_of(head, name, path, span, place),
+            ("host" | "url", Some(name), None) => self.address_of(head, name, path, span, purpose),
             ("worker", Some(name), Some("name")) => self.script(name, path, span),
             (_, Some(name), Some(output)) => match KindId::parse(head) {
                 Some(kind) => self.output(kind, name, output, path, span),
@@ -301,7 +301,7 @@ impl<'a> Scope<'a> {
         let scalar = merged.get("let", name)?.args.get(1)?;
         self.lets.insert(name, Slot::Busy);
         self.stack.push(("let", name));
-        let mut value = self.resolve(scalar, Place::Private);
+        let mut value = self.resolve(scalar, Purpose::Private);
         value.depth += 1;
         if value.depth > CHAIN_MAX {
             self.chain(span);

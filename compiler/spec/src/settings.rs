@@ -6,8 +6,9 @@ use envc_core::{Diagnostic, Diagnostics, KindId, limits};
 use envc_syntax::{Node, Prop, Scalar};
 
 use crate::{
-    Edge, EdgePool, Later, Lease, LeaseAttribute, Requirement, SecretProvider, StateStoreKind,
-    codes, grammar::ALLOW, merge::Merged, refs::Place, scope::Scope, suggest::Spot,
+    Edge, EdgePool, Lease, LeaseAttribute, Requirement, SecretProvider, StateStoreKind,
+    Unsupported, codes, grammar::ALLOW, merge::Merged, refs::Purpose, resolver::Resolver,
+    suggest::Spot,
 };
 
 /// Where secrets are looked up, in order. Without a `secrets` node: envc's own environment.
@@ -24,7 +25,7 @@ pub(crate) fn providers(merged: &Merged<'_>) -> Vec<SecretProvider> {
                 path: text(child.args.first()).unwrap_or_default(),
                 span: child.span,
             },
-            name => SecretProvider::Later { name: name.to_owned(), span: child.span },
+            name => SecretProvider::Unsupported { name: name.to_owned(), span: child.span },
         })
         .collect()
 }
@@ -171,8 +172,8 @@ pub(crate) fn check_project(project: &Node, found: &mut Diagnostics) {
 }
 
 /// What stands at the level of the type and is not done yet.
-pub(crate) fn later(merged: &Merged<'_>, project: &Node) -> Vec<Later> {
-    let mut out: Vec<Later> = merged
+pub(crate) fn unsupported(merged: &Merged<'_>, project: &Node) -> Vec<Unsupported> {
+    let mut out: Vec<Unsupported> = merged
         .nodes()
         .filter_map(|node| {
             let kind = node.name.value.as_str();
@@ -180,16 +181,16 @@ pub(crate) fn later(merged: &Merged<'_>, project: &Node) -> Vec<Later> {
                 "run" => format!("the `run` \"{}\"", node.label().unwrap_or_default()),
                 _ => return None,
             };
-            Some(Later { what, span: node.span })
+            Some(Unsupported { what, span: node.span })
         })
         .collect();
     if let Some(state) = project.child("state").filter(|state| state.label() == Some("r2")) {
-        out.push(Later { what: "the state store \"r2\"".to_owned(), span: state.span });
+        out.push(Unsupported { what: "the state store \"r2\"".to_owned(), span: state.span });
     }
     out
 }
 
-impl Scope<'_> {
+impl Resolver<'_> {
     /// The edge Worker, when there is one.
     pub(crate) fn edge(&mut self, project: &Node) -> Option<Edge> {
         let merged = self.given.merged;
@@ -204,7 +205,7 @@ impl Scope<'_> {
         };
         Some(Edge {
             url: text(node.args.first())?.trim_end_matches('/').to_owned(),
-            token: self.resolve(node.prop("token")?, Place::Private).text,
+            token: self.resolve(node.prop("token")?, Purpose::Private).text,
             pools: node.children_named("pool").map(pool).collect(),
             span: node.span,
         })
@@ -233,16 +234,16 @@ impl Scope<'_> {
                 _ => &[],
             };
             for scalar in texts.iter().filter_map(|name| child.prop(name)) {
-                self.resolve(scalar, Place::Name);
+                self.resolve(scalar, Purpose::Name);
             }
         }
         for run in merged.all("run") {
             self.check_run(run);
             if let Some(command) = run.prop("command") {
-                self.resolve(command, Place::Public("a command line"));
+                self.resolve(command, Purpose::Public("a command line"));
             }
             for value in run.children_named("env").filter_map(|env| env.args.get(1)) {
-                self.resolve(value, Place::Private);
+                self.resolve(value, Purpose::Private);
             }
         }
     }
@@ -336,7 +337,7 @@ fn near_zone(text: &str) -> Option<String> {
 
 fn bucket_mistake(scalar: &Scalar) -> Option<Diagnostic> {
     let text = scalar.as_text().unwrap_or_default();
-    let problem = envc_kinds::kind(KindId::R2).name_rule()?.problem(text)?;
+    let problem = envc_kinds::declared(KindId::R2)?.name_rule()?.problem(text)?;
     let message = format!("`{text}` cannot be the name of a bucket: it {}", problem.what);
     Some(
         Diagnostic::error(codes::BAD_NAME, scalar.span, message)

@@ -16,7 +16,7 @@ use crate::{
     meet::fits,
     merge::merge,
     name_parts, places, print,
-    scope::{Given, Scope},
+    resolver::{Given, Resolver},
     settings,
 };
 
@@ -197,12 +197,12 @@ fn resolve_all(document: &Document, grammar: &Grammar, found: &mut Diagnostics) 
         let type_name = block.label().unwrap_or_default();
         let mut made_up = None;
         let head = heads::head(block, &merged, name, zone, &mut own);
-        let resolved = head.is_some();
+        let has_head = head.is_some();
         if let Some(head) = head {
             let instance = longest(&head);
             made_up = (!is_fixed(&head.identity)).then(|| instance.id.clone());
             let environment = {
-                let mut scope = Scope::new(Given {
+                let mut resolver = Resolver::new(Given {
                     project: name,
                     prefix,
                     zone,
@@ -213,15 +213,20 @@ fn resolve_all(document: &Document, grammar: &Grammar, found: &mut Diagnostics) 
                     per_pr: head.is_per_pr(),
                     merged: &merged,
                 });
-                let environment = scope.environment(&head, project);
-                own.extend(scope.found);
-                alike.add(&head, &environment, &scope.patterns);
+                let environment = resolver.environment(&head, project);
+                own.extend(resolver.found);
+                alike.add(&head, &environment, &resolver.patterns);
                 environment
             };
             fixed.add(&head, &environment, found);
             heads.push(head);
         }
-        by_type.push(OfType { name: type_name.to_owned(), made_up, resolved, found: own });
+        by_type.push(OfType {
+            name: type_name.to_owned(),
+            made_up,
+            resolved: has_head,
+            found: own,
+        });
     }
     if found.has_errors() || by_type.iter().any(|one| one.found.has_errors()) {
         // What follows from a mistake is not reported.
@@ -307,7 +312,7 @@ impl Spec {
             return Err(found);
         };
         let merged = merge(&self.document, &self.grammar, &chain, &mut found);
-        let mut scope = Scope::new(Given {
+        let mut resolver = Resolver::new(Given {
             project: self.project(),
             prefix: self.prefix(),
             zone: self.zone(),
@@ -318,8 +323,8 @@ impl Spec {
             per_pr: head.is_per_pr(),
             merged: &merged,
         });
-        let environment = scope.environment(head, project);
-        found.extend(scope.found);
+        let environment = resolver.environment(head, project);
+        found.extend(resolver.found);
         if found.has_errors() { Err(found) } else { Ok(environment) }
     }
 
@@ -350,7 +355,7 @@ impl Spec {
         let head = self.head(&environment.type_name);
         let Some(((_, chain), head)) = chain.zip(head) else { return Vec::new() };
         let merged = merge(&self.document, &self.grammar, &chain, &mut said);
-        let mut scope = Scope::new(Given {
+        let mut resolver = Resolver::new(Given {
             project: self.project(),
             prefix: self.prefix(),
             zone: self.zone(),
@@ -361,7 +366,7 @@ impl Spec {
             protect: head.protect,
             merged: &merged,
         });
-        scope.way_of_secret(reference)
+        resolver.way_of_secret(reference)
     }
 
     /// A type as plain KDL: merged, nothing left of `extends`, overriding and `without`. Comments

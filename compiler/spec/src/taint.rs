@@ -6,8 +6,8 @@ use envc_syntax::{Scalar, ScalarValue};
 use crate::{
     codes,
     interpolate::{Segment, place, segments},
-    refs::Place,
-    scope::{Resolved, Scope, Slot},
+    refs::Purpose,
+    resolver::{Resolved, Resolver, Slot},
 };
 
 /// Most hops that are shown.
@@ -20,9 +20,9 @@ pub(crate) type Hop = (Span, String);
 /// at its place.
 pub(crate) type Source<'s> = dyn Fn(&str) -> Option<(String, &'static str)> + 's;
 
-impl Scope<'_> {
+impl Resolver<'_> {
     /// Reports a secret in a public place, with each hop that it took.
-    pub(crate) fn leak(&mut self, scalar: &Scalar, into: Place) {
+    pub(crate) fn leak(&mut self, scalar: &Scalar, into: Purpose) {
         if self.found.has(codes::SECRET_IN_PUBLIC, scalar.span) {
             return; // said already, of another use of the same text
         }
@@ -32,10 +32,10 @@ impl Scope<'_> {
         let source = self.trace(scalar, &source, &carries, &mut hops);
         let source = source.unwrap_or_else(|| "a secret".into());
         let what = match into {
-            Place::Public(what) => what,
-            Place::Var(_) => "a plain variable",
-            Place::Local => "the address of a service",
-            Place::Name | Place::Private => "a name, a host or an identity",
+            Purpose::Public(what) => what,
+            Purpose::Var(_) => "a plain variable",
+            Purpose::Local => "the address of a service",
+            Purpose::Name | Purpose::Private => "a name, a host or an identity",
         };
         let message = format!("{source} would be seen by others in {what}");
         let mut error = Diagnostic::error(codes::SECRET_IN_PUBLIC, scalar.span, message)
@@ -48,7 +48,7 @@ impl Scope<'_> {
             }
         }
         self.error(match into {
-            Place::Var(word) => {
+            Purpose::Var(word) => {
                 let error = error.help(
                     "write `secret` instead of `var`: the worker sees it under the same name",
                 );
@@ -57,10 +57,10 @@ impl Scope<'_> {
                     None => error,
                 }
             }
-            Place::Public("a command line") => error.help(
+            Purpose::Public("a command line") => error.help(
                 "give it to the command in its environment: run … { env NAME (secret)\"NAME\" }",
             ),
-            Place::Public(_) | Place::Local | Place::Name | Place::Private => error.help(
+            Purpose::Public(_) | Purpose::Local | Purpose::Name | Purpose::Private => error.help(
                 "a secret may stand in a `dotenv`, in a worker's `secret`, in a hyperdrive's `origin`, and in the `env` of a `run`",
             ),
         });

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Diagnostic, Span};
 use envc_syntax::{Node, Scalar};
 
-use crate::{codes, scope::Scope};
+use crate::{codes, resolver::Resolver};
 
 /// Most steps of a circle that are drawn.
 const STEPS_MAX: usize = 12;
@@ -16,7 +16,7 @@ const STEPS_MAX: usize = 12;
 /// Whose class a Worker is bound to, and where that is written.
 type Step<'a> = (&'a str, Span);
 
-impl Scope<'_> {
+impl Resolver<'_> {
     /// Reports each circle of bindings among the Workers that envc deploys.
     pub(crate) fn check_worker_cycles(&mut self) {
         let merged = self.given.merged;

@@ -57,7 +57,7 @@ fn a_worktree_extends_the_local_type() {
         environment.resources[&Address::new(KindId::D1, "webapp")].name,
         "eventuall--webapp--topic"
     );
-    assert!(environment.later.is_empty(), "{:?}", environment.later);
+    assert!(environment.unsupported.is_empty(), "{:?}", environment.unsupported);
     let lease = &environment.leases["preview"];
     let known = |name: &str| lease.attributes.get(name).map(|it| (it.secret, it.needed));
     assert_eq!(lease.pool, "previews");
@@ -92,7 +92,7 @@ fn the_local_cloud_has_local_addresses() {
     instance.ports.insert("webapp".into(), 3123);
     let environment = spec.environment("local", &instance).unwrap();
     assert_eq!(environment.lets["webapp-url"].as_literal(), Some("http://localhost:3123"));
-    assert!(environment.later.is_empty());
+    assert!(environment.unsupported.is_empty());
     assert!(!environment.dev_remote);
 }
 

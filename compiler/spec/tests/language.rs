@@ -350,24 +350,21 @@ fn a_short_form_takes_the_projects_place() {
 #[test]
 fn a_name_at_its_kinds_limit_passes_and_one_more_is_refused_with_the_sum() {
     for kind in envc_kinds::registry() {
-        let (Some(rule), Some(_)) = (kind.name_rule(), kind.grammar()) else { continue };
-        let word = kind.id().as_str();
+        let Some(kind) = kind.declared() else { continue };
+        let Some(rule) = kind.name_rule() else { continue };
+        let named = |label: &str| kind.sample().replacen("\"x\"", label, 1);
         // The longest ID: 20 of the branch and 11 of `unique`.
         let label_max = rule.max - "p--".len() - "--".len() - 31;
         for (more, codes) in [(0, &[][..]), (1, &[codes::BAD_NAME][..])] {
-            let body = match word {
-                "hyperdrive" => " { origin (secret)\"URL\" }",
-                _ => "",
-            };
-            // A label has 63 characters at the most; the project takes the rest.
-            let label = "a".repeat(label_max.min(50));
+            // The project takes the rest.
+            let label = "a".repeat(label_max.min(20));
             let project = "p".repeat(1 + label_max - label.len() + more);
             if project.len() > 63 {
                 let name = format!("{}-{{env}}", "n".repeat(rule.max - 32 + more));
-                check_whole(&format!("{word} \"x\" name=\"{name}\"{body}"), "p", codes);
+                check_whole(&named(&format!("\"x\" name=\"{name}\"")), "p", codes);
                 continue;
             }
-            check_whole(&format!("{word} \"{label}\"{body}"), &project, codes);
+            check_whole(&named(&format!("\"{label}\"")), &project, codes);
         }
     }
 }
@@ -413,7 +410,7 @@ fn workers_that_need_one_another_first_are_a_mistake_only_where_envc_deploys_all
 
 fn check_whole(node: &str, project: &str, codes: &[&str]) {
     let text = format!(
-        "project \"{project}\"\nenvironment \"local\" default {{ identity branch max-length=20 unique }}\n{node}"
+        "project \"{project}\" {{ zone \"x.example\" }}\nenvironment \"local\" default {{ identity branch max-length=20 unique }}\n{node}"
     );
     let found = load(&text).1.into_sorted();
     assert_eq!(found.iter().map(|one| one.code).collect::<Vec<_>>(), codes, "{text}");

@@ -13,7 +13,6 @@ use envc_plan::{
     needs_approval,
 };
 use envc_spec::{MigrateMode, StateStoreKind};
-use serde_json::json;
 
 use super::shared::{
     names_of, not_approved, opened_anew, refuse_later, say_warnings, selection_of, show_plan,
@@ -39,6 +38,7 @@ use crate::{
     shell::{
         app::{App, block_on},
         args::ApplyArgs,
+        events::{Applied, Event, Url},
     },
     state::Hold,
     workspace::{
@@ -381,24 +381,21 @@ impl Apply<'_> {
         for path in &written.removed {
             session.ui.say(&format!("removed {path}"));
         }
-        let endpoints: Vec<_> = session
-            .environment
-            .endpoints
-            .iter()
-            .map(|endpoint| json!({ "name": endpoint.name, "url": endpoint.url }))
-            .collect();
-        session.ui.event(
-            "applied",
-            json!({
-                "env": session.target.id, "type": session.target.head.name, "cloud": session.target.cloud.value.as_str(),
-                "steps": report.done, "requests": requests, "ms": ms,
-                "files": written.made, "files_unchanged": written.unchanged,
-                "files_removed": written.removed,
-                "urls": endpoints,
-                "leases": report.leases.iter().map(|(pool, leased)| (pool, &leased.id))
-                    .collect::<BTreeMap<_, _>>(),
-            }),
-        );
+        let endpoints = session.environment.endpoints.iter();
+        let leases = report.leases.iter();
+        session.ui.event(&Event::Applied(Applied {
+            env: &session.target.id,
+            r#type: &session.target.head.name,
+            cloud: session.target.cloud.value.as_str(),
+            steps: report.done,
+            requests,
+            ms,
+            files: &written.made,
+            files_unchanged: &written.unchanged,
+            files_removed: &written.removed,
+            urls: endpoints.map(|end| Url { name: &end.name, url: &end.url }).collect(),
+            leases: leases.map(|(pool, leased)| (pool.as_str(), leased.id.as_str())).collect(),
+        }));
         let nothing = report.done == 0 && written.made.is_empty() && written.removed.is_empty();
         let mut lines = Vec::new();
         for endpoint in session.environment.endpoints.iter().filter(|_| !nothing) {

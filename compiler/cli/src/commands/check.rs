@@ -8,7 +8,6 @@ use envc_report::{
     render::{self, Source},
 };
 use envc_spec::{Environment, lint::slug};
-use serde_json::json;
 
 use crate::{
     commands::{explain, shared::today},
@@ -16,6 +15,7 @@ use crate::{
     shell::{
         app::App,
         args::{ALL_WARNINGS, CheckArgs, CheckFormat},
+        events::{CheckedType, Event},
         ui::{Ui, UiOptions},
     },
     workspace::project::{self, SpecFile},
@@ -58,14 +58,9 @@ fn check(ui: &Ui, app: &App, args: &CheckArgs) -> Result<ExitCode, CommandError>
     let resources = |environment: &Environment| environment.resources.len();
     let all: BTreeSet<_> = samples.values().flat_map(|one| one.resources.keys()).collect();
     ui.outcome(&summary(samples.len(), all.len(), warnings));
-    let types: Vec<_> = samples
-        .iter()
-        .map(|(name, one)| json!({ "name": name, "resources": resources(one) }))
-        .collect();
-    ui.event(
-        "checked",
-        json!({ "file": file.name, "types": types, "resources": all.len(), "warnings": warnings }),
-    );
+    let types: Vec<_> =
+        samples.iter().map(|(name, one)| CheckedType { name, resources: resources(one) }).collect();
+    ui.event(&Event::Checked { file: &file.name, types, resources: all.len(), warnings });
     Ok(ExitCode::Done)
 }
 
@@ -105,8 +100,8 @@ fn refused(name: &str, denied: &BTreeMap<&'static str, usize>) -> CommandError {
 
 fn show(ui: &Ui, found: Diagnostics, file: &SpecFile, format: CheckFormat) {
     if ui.is_json() {
-        for object in render::objects(found, file.source()) {
-            ui.event("diagnostic", object);
+        for one in render::located(found, file.source()) {
+            ui.event(&Event::Diagnostic((&one).into()));
         }
     } else if format == CheckFormat::Github {
         let name = file.name_in_checkout();

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::{
@@ -11,6 +10,7 @@ use crate::{
     shell::{
         app::{self, App},
         args::ServeArgs,
+        events::Event,
     },
     workspace::{dirs::StateDir, project::SpecFile},
 };
@@ -68,14 +68,8 @@ async fn run(app: &App, listen: SocketAddr, cloud: LocalCloud) -> Result<ExitCod
         cloud.account_id(),
         cloud.token(),
     ));
-    app.ui.event(
-        "listening",
-        json!({
-            "base_url": base_url,
-            "account_id": cloud.account_id(),
-            "token": cloud.token(),
-        }),
-    );
+    let (account_id, token) = (cloud.account_id(), cloud.token());
+    app.ui.event(&Event::Listening { base_url: &base_url, account_id, token });
     app.ui.say("The local cloud is listening; Ctrl-C stops it.");
     let stop = interrupt.clone();
     cloud
@@ -83,6 +77,6 @@ async fn run(app: &App, listen: SocketAddr, cloud: LocalCloud) -> Result<ExitCod
         .await
         .map_err(|error| CommandError::failed("the local cloud stopped").because(&error))?;
     app.ui.say("The local cloud has stopped.");
-    app.ui.event("stopped", json!({}));
+    app.ui.event(&Event::Stopped {});
     Ok(ExitCode::Done)
 }

@@ -7,7 +7,6 @@ use envc_edge_api::Outcome;
 use envc_exec::LeaseQuestion;
 use envc_kinds::{kind, same_name};
 use envc_plan::{Action, CheckedPlan, Goal, Observation, Plan, Recorded, State, keep_with_needs};
-use serde_json::json;
 
 use super::shared::{not_approved, say_summary, selection_of, show_plan};
 use crate::{
@@ -24,6 +23,7 @@ use crate::{
     shell::{
         app::{App, block_on},
         args::DestroyArgs,
+        events::{DestroyRun, Destroyed, Event},
     },
     state::Hold,
     workspace::{
@@ -71,7 +71,7 @@ fn unknown(
     why: &str,
 ) -> Result<ExitCode, CommandError> {
     if args.if_exists {
-        ui.event("destroyed", json!({ "deleted": 0 }));
+        ui.event(&Event::Destroyed(Destroyed { deleted: 0, run: None }));
         ui.outcome(&format!("Nothing to destroy: {why}."));
         return Ok(ExitCode::Done);
     }
@@ -150,12 +150,8 @@ impl Destroy<'_> {
         if let Some(edge) = edge {
             self.tell_edge(edge, &site.stop).await;
         }
-        session.ui.event(
-            "destroyed",
-            json!({
-                "env": session.target.id, "deleted": deleted, "released": released, "requests": requests,
-            }),
-        );
+        let run = Some(DestroyRun { env: &session.target.id, released, requests });
+        session.ui.event(&Event::Destroyed(Destroyed { deleted, run }));
         self.tell(deleted, left_alone, released, requests);
         if claim {
             self.tell_claim();

@@ -2,11 +2,13 @@
 
 use envc_report::explain::{self, Explanation};
 use envc_spec::language::language;
-use serde_json::json;
 
 use crate::{
     host::{error::CommandError, exit_code::ExitCode},
-    shell::app::App,
+    shell::{
+        app::App,
+        events::{Code, Event},
+    },
 };
 
 /// Shows the page of a code, whole or its last word; without one, all codes.
@@ -14,15 +16,16 @@ pub(super) fn run(app: &App, code: Option<&str>) -> Result<ExitCode, CommandErro
     let style = app.ui.out_style();
     let Some(wanted) = code else {
         app.ui.result(&explain::list(style));
-        app.ui.event("codes", json!({ "codes": language().diagnostics }));
+        let language = language();
+        let codes = language.diagnostics.iter();
+        let codes = codes.map(|code| Code { code: code.code, summary: code.summary }).collect();
+        app.ui.event(&Event::Codes { codes });
         return Ok(ExitCode::Done);
     };
     let Some(found) = Explanation::of(wanted) else { return Err(unknown(wanted)) };
     app.ui.result(&found.text(style));
-    app.ui.event(
-        "explanation",
-        json!({ "code": found.code.code, "summary": found.code.summary, "text": found.page }),
-    );
+    let envc_spec::language::Code { code, summary } = found.code;
+    app.ui.event(&Event::Explanation { code, summary, text: found.page });
     Ok(ExitCode::Done)
 }
 

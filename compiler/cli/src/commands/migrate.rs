@@ -6,7 +6,6 @@ use envc_core::{Address, Vault, counted};
 use envc_exec::{help_for_call, read_ledger};
 use envc_plan::{Action, Goal, MigrationFile, Plan, Step, Verb};
 use envc_spec::MigrateMode;
-use serde_json::json;
 
 use super::shared::{known, not_approved, show_plan};
 use crate::{
@@ -19,6 +18,7 @@ use crate::{
     shell::{
         app::{App, block_on},
         args::{MigrateApplyArgs, MigrateVerb, TargetArgs},
+        events::Event,
     },
     state::Hold,
     workspace::{
@@ -119,12 +119,12 @@ fn tell(session: &Session<'_>, found: &[Status]) {
             format!("  applied  {name}{note}")
         }));
         lines.extend(pending.iter().map(|name| format!("  pending  {name}")));
-        session.ui.event(
-            "migrations",
-            json!({
-                "address": address, "applied": applied, "pending": pending, "missing": missing
-            }),
-        );
+        session.ui.event(&Event::Migrations {
+            address: address.to_string(),
+            applied,
+            pending,
+            missing,
+        });
     }
     if found.is_empty() {
         lines.push("No database of this environment has migrations.".to_owned());
@@ -163,7 +163,7 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
     let whole = plan(&engine, &mut loaded, &files).await?;
     let plan = engine::checked(migrations_alone(whole, &files)?)?;
     if plan.plan().steps.is_empty() {
-        session.ui.event("migrated_all", json!({ "steps": 0 }));
+        session.ui.event(&Event::MigratedAll { steps: 0 });
         session.ui.outcome("Nothing to do: every migration is applied.");
         return Ok(ExitCode::Done);
     }
@@ -183,7 +183,7 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
         held: &no_leases,
     };
     let report = engine.finished(engine.run(&plan, loaded, running).await?)?;
-    session.ui.event("migrated_all", json!({ "steps": report.done }));
+    session.ui.event(&Event::MigratedAll { steps: report.done });
     session.ui.outcome(&format!(
         "Migrated {} of `{}`.",
         counted(report.done, "database"),

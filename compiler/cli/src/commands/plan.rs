@@ -6,7 +6,6 @@ use envc_core::counted;
 use envc_exec::LeaseQuestion;
 use envc_plan::Goal;
 use envc_spec::MigrateMode;
-use serde_json::json;
 
 use super::shared::{opened_anew, say_warnings, selection_of, show_plan, stand_ins};
 use crate::{
@@ -25,6 +24,7 @@ use crate::{
     shell::{
         app::{App, block_on},
         args::PlanArgs,
+        events::Event,
     },
     state::Hold,
     workspace::{
@@ -92,7 +92,7 @@ async fn plan(
     };
     let plan = engine.plan(&mut loaded, &request).await?;
     let plan = plan.plan();
-    for later in &session.environment.later {
+    for later in &session.environment.unsupported {
         session.ui.warn(&format!("apply will refuse: {} cannot be done yet", later.what));
     }
     show_plan(session.ui, plan, true)?;
@@ -103,7 +103,7 @@ async fn plan(
     };
     tell_files(session, &files);
     let budget = engine.client.budget();
-    session.ui.event("budget", json!({ "sent": budget.sent, "left": budget.left }));
+    session.ui.event(&Event::Budget { sent: budget.sent, left: budget.left });
     if let Some(left) = budget.left {
         session.ui.detail(&format!(
             "this plan took {}; the rate limit has {left} left in its window",
@@ -133,9 +133,8 @@ async fn plan(
 fn says_claim(engine: &Engine<'_, '_>, session: &Session<'_>) -> bool {
     let claims = session.needs_claim() && !engine.holds_claim();
     if claims {
-        session
-            .ui
-            .event("claim_missing", json!({ "repository": session.workspace.project.repository }));
+        let repository = &session.workspace.project.repository;
+        session.ui.event(&Event::ClaimMissing { repository });
         session.ui.result(&format!(
             "Apply will claim the project `{}` in this account for {}.",
             session.workspace.project.name, session.workspace.project.repository
@@ -179,7 +178,7 @@ fn tell_files(session: &Session<'_>, files: &Outlook) {
     if files.is_empty() {
         return;
     }
-    session.ui.event("files", json!({ "write": files.write, "remove": files.remove }));
+    session.ui.event(&Event::Files { write: &files.write, remove: &files.remove });
     for (what, paths) in [("write", &files.write), ("remove", &files.remove)] {
         if !paths.is_empty() {
             session.ui.result(&format!("Files to {what}: {}", paths.join(", ")));

@@ -12,7 +12,6 @@ use envc_exec::{
     ports::{Clock as _, Leased, PoolError, Pools as _},
 };
 use serde::de::DeserializeOwned;
-use serde_json::{Value as Json, json};
 
 use super::shared::{OPENINGS_MAX, busy};
 use crate::{
@@ -24,6 +23,7 @@ use crate::{
         args::{
             PoolClaimArgs, PoolLsArgs, PoolMembersArgs, PoolReleaseArgs, PoolTargetArgs, PoolVerb,
         },
+        events::{Claimed, Event, Member, PoolCounts, Released},
     },
     workspace::{
         choice::{OnNewId, Selection},
@@ -172,21 +172,15 @@ impl PoolCommands<'_> {
                 .hint(format!("an admin makes it: envc pool members {pool} FILE"))
                 .code("envc::cli::no_pool"));
         }
-        self.session.ui.event("pool", json!({ "pool": pool, "exists": false }));
+        self.session.ui.event(&Event::Pool { pool, exists: false, counts: None });
         let note = if self.pools.is_local() { "; its first lease gives it stand-ins" } else { "" };
         Ok(format!("{pool}: no members yet{note}"))
     }
 
     fn page(&self, pool: &str, stats: &PoolStats, list: &LeaseList) -> String {
+        let counts = Some(PoolCounts::of(stats, list));
+        self.session.ui.event(&Event::Pool { pool, exists: true, counts });
         let LeaseList { leases, queue } = list;
-        self.session.ui.event(
-            "pool",
-            json!({
-                "pool": pool, "exists": true, "size": stats.size, "free": stats.free,
-                "leased": stats.leased, "cooling": stats.cooling, "draining": stats.draining,
-                "leases": leases, "queue": queue,
-            }),
-        );
         let mut counts = vec![
             counted(stats.size, "preview ID"),
             format!("{} free", stats.free),
@@ -246,15 +240,15 @@ impl PoolCommands<'_> {
             let names = names.join(", ");
             self.session.ui.say(&format!("not shown without --show-secrets: {names}"));
         }
-        let values: serde_json::Map<String, Json> =
-            shown.iter().map(|(name, value)| ((*name).clone(), json!(value))).collect();
-        self.session.ui.event(
-            "claimed",
-            json!({
-                "pool": pool, "holder": holder, "id": id, "lease_id": lease_id,
-                "attributes": attributes, "secret_names": names, "secrets": values,
-            }),
-        );
+        self.session.ui.event(&Event::Claimed(Claimed::PreviewId {
+            pool,
+            holder: &holder,
+            id,
+            lease_id,
+            attributes,
+            secret_names: names.iter().map(|name| name.as_str()).collect(),
+            secrets: shown.iter().map(|(name, value)| (name.as_str(), *value)).collect(),
+        }));
         self.session.ui.result(&lines.join("\n"));
         Ok(ExitCode::Done)
     }
@@ -276,7 +270,8 @@ impl PoolCommands<'_> {
             (None, Some(lease)) => self.pools.release(pool, lease).await.map_err(failed)?,
             (None, None) => {}
         }
-        self.session.ui.event("released", json!({ "pool": pool, "holder": holder, "id": id }));
+        let (holder, id) = (holder.as_deref(), id.as_deref());
+        self.session.ui.event(&Event::Released(Released::PreviewId { pool, holder, id }));
         self.session.ui.outcome(&match (id, holder) {
             (Some(id), Some(holder)) => {
                 format!("Released {id} of pool {pool}, which {holder} held.")
@@ -303,15 +298,15 @@ impl PoolCommands<'_> {
         let open = self.pools.open().map_err(|error| self.failed(what(), pool, error))?;
         let put = put_members(open, pool, &members).await;
         let diff = put.map_err(|error: EdgeError| self.failed(what(), pool, error))?;
-        let mut fields = serde_json::to_value(&diff).map_err(|error| {
-            CommandError::failed("BUG: what was done cannot be written as JSON")
-                .because_text(error.to_string())
-        })?;
-        if let Some(fields) = fields.as_object_mut() {
-            fields.insert("pool".to_owned(), json!(pool));
-        }
-        self.session.ui.event("members_put", fields);
         let MembersDiff { added, changed, unchanged, draining, removed } = &diff;
+        self.session.ui.event(&Event::MembersPut {
+            pool,
+            added: words(added),
+            changed: words(changed),
+            unchanged: words(unchanged),
+            draining: words(draining),
+            removed: words(removed),
+        });
         let mut lines = Vec::new();
         for (word, ids) in [("added", added), ("changed", changed), ("removed", removed)] {
             lines.extend((!ids.is_empty()).then(|| format!("{word}: {}", names(ids))));
@@ -331,7 +326,8 @@ impl PoolCommands<'_> {
             self.session.ui.result(&page);
             return Ok(ExitCode::Done);
         };
-        self.session.ui.event("members", json!({ "pool": pool, "members": list.members }));
+        let members = list.members.iter().map(Member::from).collect();
+        self.session.ui.event(&Event::Members { pool, members });
         let rows: Vec<[String; 4]> = list
             .members
             .iter()
@@ -360,8 +356,12 @@ impl PoolCommands<'_> {
     }
 }
 
+fn words(ids: &[Name]) -> Vec<&str> {
+    ids.iter().map(Name::as_str).collect()
+}
+
 fn names(ids: &[Name]) -> String {
-    ids.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
+    words(ids).join(", ")
 }
 
 /// Rows with their columns under one another.

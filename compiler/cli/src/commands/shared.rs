@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use envc_core::{Address, Diagnostics, Severity};
 use envc_plan::{
-    Action, LeaseWork, Palette, Plan, RenderOptions, Work, plan_json, render_plan, render_summary,
+    Action, LeaseWork, Palette, Plan, RenderOptions, Work, render_plan, render_summary,
 };
 
 use envc_report::{
@@ -18,7 +18,12 @@ use crate::{
     host::{clock::SystemClock, env::ProcessEnv, error::CommandError, exit_code::ExitCode},
     outputs::generated::{Resources, Sources},
     remote::pools::LeaseFacts,
-    shell::{app::App, args::TargetArgs, ui::Ui},
+    shell::{
+        app::App,
+        args::TargetArgs,
+        events::{Event, PlanDocument},
+        ui::Ui,
+    },
     workspace::{
         choice::{OnNewId, Selection},
         project::SpecFile,
@@ -98,8 +103,8 @@ pub(super) fn say_warnings(session: &Session<'_>) {
         }
     }
     if session.ui.is_json() {
-        for object in render::objects(warnings, session.workspace.file.source()) {
-            session.ui.event("diagnostic", object);
+        for one in render::located(warnings, session.workspace.file.source()) {
+            session.ui.event(&Event::Diagnostic((&one).into()));
         }
         return;
     }
@@ -110,7 +115,7 @@ pub(super) fn say_warnings(session: &Session<'_>) {
 
 /// What the spec asks for and this envc cannot do is an error, never skipped in silence.
 pub(super) fn refuse_later(session: &Session<'_>) -> Result<(), CommandError> {
-    let later = &session.environment.later;
+    let later = &session.environment.unsupported;
     if later.is_empty() {
         return Ok(());
     }
@@ -140,11 +145,11 @@ pub(super) fn show_plan(ui: &Ui, plan: &Plan, as_result: bool) -> Result<(), Com
 
 /// The plan as an event.
 fn tell_programs(ui: &Ui, plan: &Plan) -> Result<(), CommandError> {
-    let json = plan_json(plan).map_err(|error| {
+    let document = PlanDocument::of(plan).map_err(|error| {
         CommandError::failed("BUG: the plan cannot be written as JSON; nothing was changed")
             .because_text(error)
     })?;
-    ui.event("plan", json);
+    ui.event(&Event::Plan(document));
     Ok(())
 }
 

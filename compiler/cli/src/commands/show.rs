@@ -6,7 +6,6 @@ use std::{collections::BTreeMap, rc::Rc};
 use envc_core::{Address, Mode, counted};
 use envc_exec::ports::StateStore as _;
 use envc_plan::{State, recorded_values};
-use serde_json::{Map, Value as Json, json};
 
 use super::shared::{known, selection_of};
 use crate::{
@@ -19,6 +18,7 @@ use crate::{
     shell::{
         app::{App, block_on},
         args::{OutputArgs, ShowArgs, TargetArgs},
+        events::{self, Event, Existing, Recorded},
     },
     state::{local::LocalStore, state_error},
     workspace::{
@@ -80,21 +80,24 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
         );
     }
     session.ui.result(&lines.join("\n"));
-    let recorded: BTreeMap<String, Json> = resources
-        .map(|(address, recorded)| {
-            (address.to_string(), json!({ "name": recorded.name, "id": recorded.id }))
-        })
-        .collect();
-    session.ui.event(
-        "environment",
-        json!({
-            "project": session.workspace.project.name, "env": session.target.id, "type": session.target.head.name,
-            "cloud": session.target.cloud.value.as_str(), "applied": state.is_some() || session.makes_nothing(),
-            "account": state.as_ref().map(|state| &state.key.account),
-            "resources": recorded, "existing": existing_json(&existing), "ports": session.environment.instance.ports,
-            "files": own.iter().map(|(key, _)| out_dir::shown(&session, key)).collect::<Vec<_>>(),
-        }),
-    );
+    let recorded = resources.map(|(address, recorded)| {
+        (address.to_string(), Recorded { name: &recorded.name, id: &recorded.id })
+    });
+    let existing = existing
+        .iter()
+        .map(|(address, (id, name))| (address.to_string(), Existing { name: *name, id: *id }));
+    session.ui.event(&Event::Environment(events::Environment {
+        project: &session.workspace.project.name,
+        env: &session.target.id,
+        r#type: &session.target.head.name,
+        cloud: session.target.cloud.value.as_str(),
+        applied: state.is_some() || session.makes_nothing(),
+        account: state.as_ref().map(|state| state.key.account.as_str()),
+        resources: recorded.collect(),
+        existing: existing.collect(),
+        ports: &session.environment.instance.ports,
+        files: own.iter().map(|(key, _)| out_dir::shown(&session, key)).collect(),
+    }));
     Ok(ExitCode::Done)
 }
 
@@ -109,7 +112,7 @@ fn resolved(app: &App, target: &TargetArgs) -> Result<ExitCode, CommandError> {
         CommandError::failed(format!("BUG: the type `{}` is not there", head.name))
     })?;
     app.ui.result(text.trim_end());
-    app.ui.event("resolved", json!({ "type": head.name, "kdl": text }));
+    app.ui.event(&Event::Resolved { r#type: &head.name, kdl: &text });
     Ok(ExitCode::Done)
 }
 
@@ -142,9 +145,8 @@ pub(super) fn output(app: &App, args: &OutputArgs) -> Result<ExitCode, CommandEr
             let lines: Vec<String> =
                 values.iter().map(|(name, value)| format!("{name}={value}")).collect();
             session.ui.result(&lines.join("\n"));
-            let object: Map<String, Json> =
-                values.into_iter().map(|(name, value)| (name, Json::String(value))).collect();
-            session.ui.event("output", json!({ "values": object }));
+            let values = values.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            session.ui.event(&Event::Output { values: values.collect() });
         }
         Some(name) => {
             let value = values.get(name).ok_or_else(|| {
@@ -154,7 +156,9 @@ pub(super) fn output(app: &App, args: &OutputArgs) -> Result<ExitCode, CommandEr
                     .code("envc::cli::unknown_output")
             })?;
             session.ui.result(value);
-            session.ui.event("output", json!({ "values": { name: value } }));
+            session.ui.event(&Event::Output {
+                values: BTreeMap::from([(name.as_str(), value.as_str())]),
+            });
         }
     }
     Ok(ExitCode::Done)
@@ -197,11 +201,6 @@ fn row_of_existing(address: &Address, (id, name): Identified<'_>) -> String {
     let name = format!("{} (existing)", name.unwrap_or_default());
     let (address, id) = (address.to_string(), id.unwrap_or_default());
     format!("  {address:<24} {:<48} {id}", name.trim_start()).trim_end().to_owned()
-}
-
-fn existing_json(existing: &BTreeMap<&Address, Identified<'_>>) -> Json {
-    let row = |(id, name): &Identified<'_>| json!({ "name": name, "id": id });
-    existing.iter().map(|(address, known)| (address.to_string(), row(known))).collect()
 }
 
 /// What is `existing`, each by what the spec says of it: its identifier or its name. The other one is

@@ -4,7 +4,6 @@ use std::{collections::BTreeSet, rc::Rc};
 
 use envc_exec::ports::StateStore as _;
 use envc_plan::{State, StateKey};
-use serde_json::json;
 
 use super::shared::not_approved;
 use crate::{
@@ -19,6 +18,7 @@ use crate::{
     shell::{
         app::{App, block_on},
         args::{StateClaimArgs, StateVerb},
+        events::{Event, Released},
         reporter::Reporter,
     },
     state::{HeldStore as _, local::LocalStore},
@@ -62,13 +62,8 @@ async fn claim(office: &Office<'_>, args: &StateClaimArgs) -> Result<ExitCode, C
     }
     let made = office.make(&claims).await?;
     let Workspace { project: Project { name: project, repository, .. }, ui, .. } = workspace;
-    ui.event(
-        "claim",
-        json!({
-            "project": project, "repository": repository, "account": office.scope.id,
-            "made": made != Made::Known,
-        }),
-    );
+    let account = &office.scope.id;
+    ui.event(&Event::Claim { project, repository, account, made: made != Made::Known });
     ui.result(&format!("{repository} claims the project `{project}` {}.", place(office)));
     Ok(ExitCode::Done)
 }
@@ -183,7 +178,8 @@ async fn release(
     let Some(by) = own.first().map(|claim| claim.by.clone()) else {
         let all: Vec<&str> = claims.all().map(|claim| claim.by.as_str()).collect();
         if all.is_empty() {
-            ui.event("released", json!({ "project": project, "released": false }));
+            let released = Released::Project { project, repository: None, released: false };
+            ui.event(&Event::Released(released));
             ui.outcome(&format!("Nobody claims the project `{project}` {}.", place(office)));
             return Ok(ExitCode::Done);
         }
@@ -204,7 +200,8 @@ async fn release(
     for claim in own {
         office.release(&claim.id).await?;
     }
-    ui.event("released", json!({ "project": project, "repository": by, "released": true }));
+    let released = Released::Project { project, repository: Some(&by), released: true };
+    ui.event(&Event::Released(released));
     ui.outcome(&format!(
         "Released the project `{project}` {}: {by} claimed it. Names of pull requests' \
          environments prove nothing there until it is claimed again.",

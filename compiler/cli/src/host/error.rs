@@ -2,8 +2,6 @@
 
 use std::error::Error;
 
-use serde_json::{Value as Json, json};
-
 use crate::host::exit_code::ExitCode;
 
 /// Why a command did not do its work.
@@ -108,17 +106,6 @@ impl CommandError {
         self.lines(&format!("{warning}warning:{warning:#}"), &format!("{hint}hint:{hint:#}"))
     }
 
-    /// The event for programs, as [`crate::shell::ui::Ui::event`] takes it.
-    pub(crate) fn to_json(&self) -> Json {
-        json!({
-            "exit": self.exit.number(),
-            "code": self.code,
-            "message": self.message,
-            "causes": self.chain,
-            "hints": self.hints,
-        })
-    }
-
     fn lines(&self, error: &str, hint: &str) -> String {
         let mut lines = vec![format!("{error} {}", indent(&self.message))];
         lines.extend(self.chain.iter().map(|cause| format!("  because: {}", indent(cause))));
@@ -166,15 +153,5 @@ mod tests {
              hint: run `envc plan`\n    then look\n"
         );
         assert!(error.to_colored_text().contains("\u{1b}[1m"));
-    }
-
-    #[test]
-    fn json_carries_everything_that_the_text_says() {
-        let error = CommandError::usage("no").code("envc::cli::x").because_text("why").hint("do");
-        assert_eq!(
-            error.to_json(),
-            json!({"exit": 64, "code": "envc::cli::x", "message": "no", "causes": ["why"],
-                   "hints": ["do"]})
-        );
     }
 }

@@ -69,7 +69,7 @@ pub(super) fn call_failed(
         .chain(besides.iter().copied())
         .map(envc_kinds::kind)
         .filter(|kind| asks_for(*kind, &error.call))
-        .map(envc_kinds::Kind::permission)
+        .map(<dyn envc_kinds::Kind>::permission)
         .collect();
     let permission = permissions.into_iter().collect::<Vec<_>>().join("`, `");
     CommandError::failed(what_failed(error))

@@ -19,8 +19,8 @@ use envc_core::{
     limits::{WORKER_BYTES_MAX, WORKER_GZIP_BYTES_MAX, WORKER_MODULES_MAX},
     relative_path,
 };
+use envc_kinds::{Deploy, Worker};
 use envc_kinds::{Module, Upload, size_text};
-use envc_spec::{Deploy, Worker};
 use flate2::{Compression, write::GzEncoder};
 
 use crate::{

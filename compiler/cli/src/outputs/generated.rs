@@ -9,7 +9,6 @@ use std::{
 use envc_core::{Address, Digest, Input, Inputs, Output, Part, Secret, limits::FILE_BYTES_MAX};
 use envc_exec::{Account, Client, fetch_token};
 use envc_plan::{FileInputs, needed_parts, render_files, template_paths};
-use serde_json::json;
 
 use crate::{
     host::{error::CommandError, fsio},
@@ -18,6 +17,7 @@ use crate::{
         out_dir::{self, OutDir},
     },
     remote::pools::LeaseFacts,
+    shell::events::Event,
     workspace::{registry::FileRecord, session::Session},
 };
 
@@ -448,7 +448,7 @@ pub(crate) fn write(
             Decision::Create | Decision::Update | Decision::Edited { .. } => {
                 let noted = handler.write(file, &session.target.id)?;
                 let private = file.private;
-                session.ui.event("file_written", json!({ "path": shown, "private": private }));
+                session.ui.event(&Event::FileWritten { path: &shown, private });
                 written.made.push(shown);
                 noted
             }
@@ -488,7 +488,7 @@ fn remove_unwanted(
                 .ui
                 .warn(&format!("{shown} is not generated any more; it was edited, so it stays")),
             files::Removal::Removed => {
-                session.ui.event("file_removed", json!({ "path": shown }));
+                session.ui.event(&Event::FileRemoved { path: &shown });
                 removed.push(shown);
             }
             files::Removal::Absent => {}

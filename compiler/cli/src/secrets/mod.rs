@@ -68,7 +68,7 @@ impl<'a> Secrets<'a> {
                 SecretProvider::Dotenv { path, .. } => {
                     return format!("add a line to {path}: {name}=…");
                 }
-                SecretProvider::Later { .. } => {}
+                SecretProvider::Unsupported { .. } => {}
             }
         }
         "say where secrets come from: secrets { env }".to_owned()
@@ -96,7 +96,7 @@ impl<'a> Secrets<'a> {
                     },
                     None => places.push(format!("{path} is not there")),
                 },
-                SecretProvider::Later { name: provider, .. } => {
+                SecretProvider::Unsupported { name: provider, .. } => {
                     return Err(later(name, provider, &places));
                 }
             }
@@ -161,7 +161,7 @@ mod tests {
     }
 
     fn later_provider() -> SecretProvider {
-        SecretProvider::Later { name: "doppler".into(), span: Span::default() }
+        SecretProvider::Unsupported { name: "doppler".into(), span: Span::default() }
     }
 
     fn resolve(

@@ -3,10 +3,10 @@
 use std::sync::{Mutex, PoisonError};
 
 use envc_core::counted;
-use envc_exec::{Event, Progress as EventSink};
+use envc_exec::{Event as RunEvent, Progress as EventSink};
 use envc_plan::{Plan, Subject, Verb};
 
-use crate::shell::{progress::Progress, ui::Ui};
+use crate::shell::{events::Event, progress::Progress, ui::Ui};
 
 /// Milliseconds above which a step's line tells how long it took.
 const SLOW_MS: u64 = 1_000;
@@ -54,81 +54,87 @@ impl<'a> Reporter<'a> {
 }
 
 impl EventSink for Reporter<'_> {
-    fn event(&self, event: Event<'_>) {
+    fn event(&self, event: RunEvent<'_>) {
         self.tell_programs(&event);
         self.tell_people(&event);
     }
 }
 
 impl Reporter<'_> {
-    fn tell_programs(&self, event: &Event<'_>) {
-        let name = match event {
-            Event::Begun { .. } => "step_begun",
-            Event::Done { .. } => "step_done",
-            Event::Failed { .. } => "step_failed",
-            Event::Migrated { .. } => "migrated",
-            Event::Emptied { .. } => "emptied",
-            Event::Queued { .. } => "queued",
-            Event::Retry { .. } => "retry",
-            Event::Waiting { .. } => "waiting",
-        };
-        match serde_json::to_value(event) {
-            Ok(mut fields) => {
-                if let Some(fields) = fields.as_object_mut() {
-                    fields.remove("event");
-                }
-                self.ui.event(name, fields);
-            }
-            // What is done goes on, and nobody takes an event without its fields for a whole one.
-            Err(error) => {
-                let what = format!("BUG: the event `{name}` cannot be written as JSON: {error}");
-                self.ui.warn(&what);
-            }
+    fn tell_programs(&self, event: &RunEvent<'_>) {
+        if self.ui.is_json() {
+            self.ui.event(&wire(event));
         }
     }
 
-    fn tell_people(&self, event: &Event<'_>) {
+    fn tell_people(&self, event: &RunEvent<'_>) {
         match event {
-            Event::Begun { step, verb, address, .. } => {
+            RunEvent::Begun { step, verb, address, .. } => {
                 if let Some(progress) = self.lock().as_ref() {
                     progress.begin(&key(*step, address), &format!("{verb} {address}"));
                 }
             }
-            Event::Done { step, verb, address, name, id, ms } => {
+            RunEvent::Done { step, verb, address, name, id, ms } => {
                 if let Some(progress) = self.lock().as_ref() {
                     progress.end(&key(*step, address), &done(*verb, address, name, *id, *ms));
                 }
             }
-            Event::Failed { step, verb, address, .. } => {
+            RunEvent::Failed { step, verb, address, .. } => {
                 if let Some(progress) = self.lock().as_ref() {
                     // Why is told at the end, once.
                     progress.end(&key(*step, address), &format!("could not {verb} {address}"));
                 }
             }
-            Event::Migrated { address, file, already: true } => {
+            RunEvent::Migrated { address, file, already: true } => {
                 self.say(&format!("{address} had {file} already"));
             }
-            Event::Migrated { address, file, already: false } => {
+            RunEvent::Migrated { address, file, already: false } => {
                 self.say(&format!("migrated {address}  {file}"));
             }
-            Event::Emptied { address, objects } => {
+            RunEvent::Emptied { address, objects } => {
                 self.say(&format!("emptying {address}: {} removed", counted(*objects, "object")));
             }
-            Event::Queued { pool, before } => self.say(&match before {
+            RunEvent::Queued { pool, before } => self.say(&match before {
                 0 => format!("waiting for a preview ID of the pool {pool}: next in the queue"),
                 before => format!(
                     "waiting for a preview ID of the pool {pool}: {} before",
                     counted(*before, "other")
                 ),
             }),
-            Event::Retry { call, reason, wait_ms, .. } => {
+            RunEvent::Retry { call, reason, wait_ms, .. } => {
                 self.say(&format!("{call}: {reason}; trying again in {}", seconds(*wait_ms)));
             }
-            Event::Waiting { wait_ms } => self.say(&format!(
+            RunEvent::Waiting { wait_ms } => self.say(&format!(
                 "the rate limit of the API holds calls back for {} s",
                 wait_ms.div_ceil(1_000)
             )),
         }
+    }
+}
+
+/// What exec tells, as programs read it.
+fn wire<'a>(event: &RunEvent<'a>) -> Event<'a> {
+    match *event {
+        RunEvent::Begun { step, verb, ref address, name } => {
+            Event::StepBegun { step, verb: verb.word(), address: address.to_string(), name }
+        }
+        RunEvent::Done { step, verb, ref address, name, id, ms } => {
+            Event::StepDone { step, verb: verb.word(), address: address.to_string(), name, id, ms }
+        }
+        RunEvent::Failed { step, verb, ref address, message } => {
+            Event::StepFailed { step, verb: verb.word(), address: address.to_string(), message }
+        }
+        RunEvent::Migrated { address, file, already } => {
+            Event::Migrated { address: address.to_string(), file, already }
+        }
+        RunEvent::Emptied { address, objects } => {
+            Event::Emptied { address: address.to_string(), objects }
+        }
+        RunEvent::Queued { pool, before } => Event::Queued { pool, before },
+        RunEvent::Retry { call, reason, wait_ms, attempt } => {
+            Event::Retry { call, reason, wait_ms, attempt }
+        }
+        RunEvent::Waiting { wait_ms } => Event::Waiting { wait_ms },
     }
 }
 

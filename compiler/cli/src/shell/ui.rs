@@ -10,14 +10,12 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use serde_json::{Map, Value as Json};
-
 use envc_report::render::Style;
 
-use crate::host::{env::ProcessEnv, error::CommandError};
-
-/// The version of the events: raised when a program that reads them would misread them.
-pub(crate) const EVENT_VERSION: u32 = 1;
+use crate::{
+    host::{env::ProcessEnv, error::CommandError},
+    shell::events::Event,
+};
 
 /// What the command line says about output.
 #[derive(Clone, Copy, Debug, Default)]
@@ -141,10 +139,15 @@ impl Ui {
         }
     }
 
-    /// An event, to standard output, with `--json` alone. `fields` is an object.
-    pub(crate) fn event(&self, event: &str, fields: Json) {
-        if self.options.json {
-            write_lines(&self.out, &event_line(event, fields));
+    /// An event, to standard output, with `--json` alone.
+    pub(crate) fn event(&self, event: &Event<'_>) {
+        if !self.options.json {
+            return;
+        }
+        match event.to_line() {
+            Ok(line) => write_lines(&self.out, &line),
+            // The work goes on, and no reader takes an event without its fields for a whole one.
+            Err(error) => self.warn(&format!("BUG: an event cannot be written as JSON: {error}")),
         }
     }
 
@@ -165,7 +168,7 @@ impl Ui {
     /// Something that the user should know, also with `--quiet`.
     pub(crate) fn warn(&self, text: &str) {
         if self.options.json {
-            self.event("warning", serde_json::json!({ "message": text }));
+            self.event(&Event::Warning(text.into()));
             return;
         }
         let yellow = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Yellow.into()));
@@ -180,12 +183,7 @@ impl Ui {
     /// Something that failed and did not matter to the result, also with `--quiet`.
     pub(crate) fn caution(&self, error: &CommandError) {
         if self.options.json {
-            let mut fields = error.to_json();
-            if let Some(fields) = fields.as_object_mut() {
-                // The command does not end with it.
-                fields.remove("exit");
-            }
-            self.event("warning", fields);
+            self.event(&Event::Warning(error.into()));
         } else if self.err_style.color {
             write_lines(&self.err, &error.to_colored_warning());
         } else {
@@ -203,7 +201,7 @@ impl Ui {
     /// Why the command failed.
     pub(crate) fn error(&self, error: &CommandError) {
         if self.options.json {
-            self.event("error", error.to_json());
+            self.event(&Event::Error(error.into()));
         } else if self.err_style.color {
             write_lines(&self.err, &error.to_colored_text());
         } else {
@@ -297,22 +295,6 @@ fn write_lines(sink: &Mutex<Sink>, text: &str) {
     sink.lock().unwrap_or_else(PoisonError::into_inner).write(line.as_bytes());
 }
 
-/// `{"v":1,"event":"…",…}`: the version and the name come first, so that a line can be sorted out
-/// at a glance.
-fn event_line(event: &str, fields: Json) -> String {
-    let fields = match fields {
-        Json::Object(fields) => fields,
-        Json::Null => Map::new(),
-        other @ (Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_)) => {
-            Map::from_iter([("value".to_owned(), other)])
-        }
-    };
-    let fields = Json::Object(fields).to_string();
-    let rest = fields.strip_prefix('{').unwrap_or("}");
-    let comma = if rest == "}" { "" } else { "," };
-    format!("{{\"v\":{EVENT_VERSION},\"event\":{}{comma}{rest}", Json::from(event))
-}
-
 fn is_yes(answer: &str) -> bool {
     matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }
@@ -320,6 +302,8 @@ fn is_yes(answer: &str) -> bool {
 #[cfg(test)]
 pub(crate) mod tests {
     use std::sync::Arc;
+
+    use serde_json::Value as Json;
 
     use super::*;
 
@@ -364,7 +348,7 @@ pub(crate) mod tests {
     fn everything(ui: &Ui) {
         ui.result("result");
         ui.outcome("done");
-        ui.event("applied", serde_json::json!({"count": 1}));
+        ui.event(&Event::MigratedAll { steps: 1 });
         ui.say("talk");
         ui.detail("detail");
         ui.warn("careful");
@@ -398,9 +382,9 @@ pub(crate) mod tests {
         let lines: Vec<Json> =
             out.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let events: Vec<&str> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
-        assert_eq!(events, ["applied", "warning", "warning", "error"]);
+        assert_eq!(events, ["migrated_all", "warning", "warning", "error"]);
         assert!(lines.iter().all(|line| line["v"] == 1));
-        assert_eq!(lines[0]["count"], 1);
+        assert_eq!(lines[0]["steps"], 1);
     }
 
     #[test]

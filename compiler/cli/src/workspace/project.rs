@@ -19,7 +19,7 @@ use crate::{
         exit_code::ExitCode,
         fsio::{self, FsError},
     },
-    shell::ui::Ui,
+    shell::{events::Event, ui::Ui},
 };
 
 /// The name that is looked for.
@@ -158,8 +158,8 @@ impl SpecFile {
         let errors = error_codes(&found);
         if !found.is_empty() {
             if ui.is_json() {
-                for object in render::objects(found, self.source()) {
-                    ui.event("diagnostic", object);
+                for one in render::located(found, self.source()) {
+                    ui.event(&Event::Diagnostic((&one).into()));
                 }
             } else {
                 ui.show(&render::pictures(found, self.source(), ui.err_style()));

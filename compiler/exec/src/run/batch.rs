@@ -19,6 +19,7 @@ impl Context<'_> {
         let Some(kind) = first.map(|address| kind(address.kind())) else {
             return Ok(Vec::new());
         };
+        let Some(endpoint) = kind.facts().batch else { return Ok(Vec::new()) };
         let place = self.place(zone);
         let mut sent = Vec::with_capacity(items.len());
         for item in items {
@@ -34,10 +35,10 @@ impl Context<'_> {
         loop {
             let still: Vec<BatchItem> =
                 sent.iter().filter(|item| !is_done(item)).cloned().collect();
-            let Some(call) = kind.batch(&place, &still) else { return Ok(Vec::new()) };
+            let call = (endpoint.call)(&place, &still);
             let error = match self.client().call(&call, Some(kind)).await {
                 Ok(answer) => {
-                    let mut told = kind.batch_answer(&still, &answer.result).into_iter();
+                    let mut told = (endpoint.read)(&still, &answer.result).into_iter();
                     let seen: Vec<_> = sent
                         .iter()
                         .map(|item| if is_done(item) { None } else { told.next().flatten() })

@@ -233,7 +233,7 @@ impl<'a> Context<'a> {
             fields.extend(sealed.map(|sealed| (field.clone(), sealed)));
         }
         let attrs = kind(target.address.kind()).attrs().iter();
-        for attr in attrs.filter(|attr| attr.mutability == Mutability::Witness) {
+        for attr in attrs.filter(|attr| attr.mutability == Mutability::ServerAssigned) {
             let told = observed.fields.get(attr.name);
             fields.extend(told.map(|value| (attr.name.to_owned(), value.clone())));
         }

@@ -111,7 +111,8 @@ impl Context<'_> {
     pub(super) async fn clear(&self, target: &DeleteTarget) -> Outcomes {
         let kind = kind(target.address.kind());
         let place = self.place(target.zone.as_deref());
-        if let Some(call) = kind.before_delete(&place, &target.id) {
+        if let Some(before_delete) = kind.facts().before_delete {
+            let call = before_delete(&place, &target.id);
             match self.client().call_repeatable(&call, Some(kind)).await {
                 Err(error) if !error.means(Meaning::NotFound) => return Err(error.into()),
                 _ => {}
@@ -152,11 +153,12 @@ impl Context<'_> {
 
     async fn empty(&self, kind: &dyn Kind, target: &DeleteTarget) -> Result<(), StepError> {
         let place = self.place(target.zone.as_deref());
-        let Some(list) = kind.contents(&place, &target.id) else { return Ok(()) };
+        let Some(contents) = kind.facts().contents else { return Ok(()) };
+        let list = (contents.list)(&place, &target.id);
         let mut objects = 0;
         for _ in 0..EMPTYING_ROUNDS_MAX {
             let page = self.client().call(&list, Some(kind)).await?;
-            let Some(remove) = kind.empty(&place, &target.id, &page) else { return Ok(()) };
+            let Some(remove) = (contents.empty)(&place, &target.id, &page) else { return Ok(()) };
             self.client().call_repeatable(&remove, Some(kind)).await?;
             objects += page.result.as_array().map_or(0, Vec::len);
             self.client().progress().event(Event::Emptied { address: &target.address, objects });

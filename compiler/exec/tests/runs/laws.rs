@@ -1,8 +1,8 @@
 //! What holds of every run.
 
-use envc_core::limits;
+use envc_core::{KindId, limits};
 use envc_exec::{CallClass, CallError, RunError, observe};
-use envc_kinds::{Call, Kv, Listing, Paging};
+use envc_kinds::{Call, Listing, Paging, kind};
 use envc_plan::Ownership;
 use futures::executor::block_on;
 
@@ -224,7 +224,7 @@ fn the_wait_that_is_told_is_the_wait() {
 fn list(script: &[(&'static str, u64, Reply)], paging: Paging) -> (Result<usize, CallError>, Fake) {
     let fake = scripted(script);
     let listing = Listing { call: Call::get(&["things"]), paging };
-    let items = block_on(fake.client().items(&listing, &Kv));
+    let items = block_on(fake.client().items(&listing, kind(KindId::Kv)));
     (items.map(|items| items.len()), fake)
 }
 

@@ -179,7 +179,7 @@ impl Differ<'_> {
 }
 
 fn witnesses(kind: &dyn Kind) -> impl Iterator<Item = &'static Attr> {
-    kind.attrs().iter().filter(|attr| attr.mutability == Mutability::Witness)
+    kind.attrs().iter().filter(|attr| attr.mutability == Mutability::ServerAssigned)
 }
 
 /// A server-assigned value that differs from the recorded one: somebody else deployed.

@@ -147,7 +147,7 @@ fn lets_go(change: &Change) -> bool {
 fn is_anothers(change: &Change) -> bool {
     let attrs = kind(change.address.kind()).attrs();
     let witness = |field: &str| {
-        attrs.iter().any(|attr| attr.name == field && attr.mutability == Mutability::Witness)
+        attrs.iter().any(|attr| attr.name == field && attr.mutability == Mutability::ServerAssigned)
     };
     change.fields.iter().any(|field| witness(&field.field))
 }

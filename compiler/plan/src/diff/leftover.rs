@@ -31,7 +31,7 @@ impl<'a> Differ<'a> {
             let parent_stays =
                 recorded.parent.as_ref().is_some_and(|parent| desired.contains_key(parent));
             let kind = kind(address.kind());
-            let dies_with_parent = kind.dies_with_parent()
+            let dies_with_parent = kind.lives_with().is_some()
                 && (!parent_stays || kind.delete(&Place::default(), "x").is_none());
             let kept = self.keep.contains(address);
             let stays_with = recorded.parent.as_ref().filter(|it| self.keep.contains(*it));
@@ -54,7 +54,7 @@ impl<'a> Differ<'a> {
             };
             let mut change = removed(address, recorded, action, &reason);
             if let (Action::Delete, Some(seen)) = (action, seen) {
-                change.loses = kind.loses(&seen.observed.fields, None);
+                change.loses = kind.data_loss(&seen.observed.fields, None);
             }
             self.out.changes.push(change);
         }
@@ -166,7 +166,7 @@ impl<'a> Differ<'a> {
         };
         let mut change = removed(address, &recorded, Action::Delete, reason);
         change.deposed = true;
-        change.loses = kind(address.kind()).loses(&seen.observed.fields, None);
+        change.loses = kind(address.kind()).data_loss(&seen.observed.fields, None);
         self.out.changes.push(change);
     }
 }

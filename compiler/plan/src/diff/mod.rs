@@ -265,7 +265,7 @@ impl<'a> Differ<'a> {
         let mut change = change(wanted, Action::Adopt, proof);
         change.id = Some(seen.observed.id.clone());
         change.record = Some(self.record(wanted, seen, &fields));
-        change.loses = loses(kind, wanted, seen, replace || !same);
+        change.loses = data_loss(kind, wanted, seen, replace || !same);
         change.fields = fields;
         if !change.fields.is_empty() {
             let kept = kept(kind, wanted, seen, None, &change.fields);
@@ -332,7 +332,7 @@ impl<'a> Differ<'a> {
         let outside = recorded.filter(|_| !in_doubt);
         let outside = outside.map(|recorded| drift(kind, seen, recorded, self.sealer));
         change.drift = outside.unwrap_or_default();
-        change.loses = loses(kind, wanted, seen, replace);
+        change.loses = data_loss(kind, wanted, seen, replace);
         // The old half of a replace has its own name and zone, so the plan tells them, too.
         change.record = match action {
             Action::Keep => Some(self.record(wanted, seen, &[])),
@@ -379,8 +379,8 @@ impl<'a> Differ<'a> {
 
 /// Data that the change destroys, one phrase each: the resource that was seen becomes the wanted one,
 /// or goes.
-fn loses(kind: &dyn Kind, wanted: &Desired, seen: &Seen, goes: bool) -> Vec<String> {
-    kind.loses(&seen.observed.fields, (!goes).then_some(&wanted.fields))
+fn data_loss(kind: &dyn Kind, wanted: &Desired, seen: &Seen, goes: bool) -> Vec<String> {
+    kind.data_loss(&seen.observed.fields, (!goes).then_some(&wanted.fields))
 }
 
 /// The change of a name.

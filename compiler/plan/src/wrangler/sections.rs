@@ -1,84 +1,114 @@
 //! The sections of a `wrangler.jsonc`, under wrangler's own names. What is not set is left out.
 
-use serde::Serialize;
+use envc_kinds::bindables;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value as Json};
 
-/// One of `d1_databases`.
-#[derive(Debug, Serialize)]
-pub(super) struct D1<'a> {
-    pub(super) binding: &'a str,
-    pub(super) database_name: String,
-    pub(super) database_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) migrations_dir: Option<String>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(super) remote: bool,
-}
+/// An entry of a list: its fields, in order.
+pub(super) type Item = Vec<(&'static str, Json)>;
+/// The keys that lead to a list.
+type Path = &'static [&'static str];
 
-/// One of `kv_namespaces`.
-#[derive(Debug, Serialize)]
-pub(super) struct Kv<'a> {
-    pub(super) binding: &'a str,
-    pub(super) id: String,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(super) remote: bool,
-}
+/// The queues that the Worker consumes.
+pub(super) const CONSUMERS: Path = &["queues", "consumers"];
 
-/// One of `r2_buckets`.
-#[derive(Debug, Serialize)]
-pub(super) struct R2<'a> {
-    pub(super) binding: &'a str,
-    pub(super) bucket_name: String,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(super) remote: bool,
-}
+/// The lists of what a Worker is bound to, in the order of the registry, and its consumers.
+#[derive(Debug)]
+pub(super) struct Lists(Vec<(Path, Vec<Item>)>);
 
-/// `queues`
-#[derive(Debug, Default, Serialize)]
-pub(super) struct Queues<'a> {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) producers: Vec<Producer<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) consumers: Vec<QueueConsumer>,
-}
+impl Lists {
+    /// All lists, empty.
+    pub(super) fn new() -> Self {
+        let mut lists: Vec<(Path, Vec<Item>)> = Vec::new();
+        for path in bindables().map(|(_, row)| row.section).chain([CONSUMERS]) {
+            if lists.iter().all(|(known, _)| *known != path) {
+                lists.push((path, Vec::new()));
+            }
+        }
+        Self(lists)
+    }
 
-impl Queues<'_> {
-    pub(super) fn is_empty(&self) -> bool {
-        self.producers.is_empty() && self.consumers.is_empty()
+    /// Adds an entry to a list.
+    pub(super) fn push(&mut self, path: Path, item: Item) {
+        match self.0.iter_mut().find(|(known, _)| *known == path) {
+            Some((_, items)) => items.push(item),
+            None => self.0.push((path, vec![item])),
+        }
+    }
+
+    /// Each first key, once, with the lists below it.
+    fn sections(&self) -> Vec<(&'static str, Section<'_>)> {
+        let mut sections: Vec<(&'static str, Section<'_>)> = Vec::new();
+        for (path, items) in &self.0 {
+            let (Some(head), inner) = (path.first(), path.get(1)) else { continue };
+            let list = (inner.copied(), items.as_slice());
+            match sections.iter_mut().find(|(known, _)| known == head) {
+                Some((_, section)) => section.0.push(list),
+                None => sections.push((head, Section(vec![list]))),
+            }
+        }
+        sections
+    }
+
+    /// All sections, the empty ones too.
+    pub(super) fn to_json(&self) -> Map<String, Json> {
+        let sections = self.sections().into_iter();
+        sections.map(|(head, section)| (head.to_owned(), section.to_json())).collect()
     }
 }
 
-/// One of `hyperdrive`. Its local connection string is a secret, and no file like this one's.
-#[derive(Debug, Serialize)]
-pub(super) struct Hyperdrive<'a> {
-    pub(super) binding: &'a str,
-    pub(super) id: String,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(super) remote: bool,
+impl Serialize for Lists {
+    /// The sections that hold something.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let sections = self.sections().into_iter();
+        serializer.collect_map(sections.filter(|(_, section)| !section.is_empty()))
+    }
 }
 
-/// A queue that the Worker sends to.
-#[derive(Debug, Serialize)]
-pub(super) struct Producer<'a> {
-    pub(super) binding: &'a str,
-    pub(super) queue: String,
+/// The lists under one key: one without a key of its own, or several with one.
+#[derive(Debug)]
+struct Section<'l>(Vec<(Option<&'static str>, &'l [Item])>);
+
+impl Section<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.iter().all(|(_, items)| items.is_empty())
+    }
+
+    fn to_json(&self) -> Json {
+        let list = |items: &[Item]| items.iter().map(object).collect::<Json>();
+        match self.0.as_slice() {
+            [(None, items)] => list(items),
+            lists => lists
+                .iter()
+                .map(|(key, items)| (key.unwrap_or_default().to_owned(), list(items)))
+                .collect(),
+        }
+    }
 }
 
-/// A queue that it consumes.
-#[derive(Debug, Serialize)]
-pub(super) struct QueueConsumer {
-    pub(super) queue: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) max_batch_size: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) max_batch_timeout: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) max_retries: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) max_concurrency: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) retry_delay: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) dead_letter_queue: Option<String>,
+impl Serialize for Section<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [(None, items)] => serializer.collect_seq(items.iter().map(Ordered)),
+            lists => serializer.collect_map(lists.iter().filter_map(|(key, items)| {
+                let items: Vec<Ordered<'_>> = items.iter().map(Ordered).collect();
+                (!items.is_empty()).then_some((key.unwrap_or_default(), items))
+            })),
+        }
+    }
+}
+
+/// An entry with its fields in their order.
+struct Ordered<'i>(&'i Item);
+
+impl Serialize for Ordered<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(field, value)| (field, value)))
+    }
+}
+
+fn object(item: &Item) -> Json {
+    item.iter().map(|(field, value)| ((*field).to_owned(), value.clone())).collect()
 }
 
 /// `durable_objects`

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{
     Address, Desired, Digest, KeyedDigest, KindId, Output, RepositoryDigest, Sealer, Text, Value,
 };
-use envc_kinds::worker_bindings as bindings;
+use envc_kinds as bindings;
 use envc_plan::{
     Action, Goal, MigrationFile, Ownership, Plan, PlanInputs, Refusal, Work, check, plan_apply,
     plan_destroy,

@@ -1,12 +1,12 @@
 //! Random desired graphs, with values from the kinds' own attribute tables.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use envc_core::{
     Address, Desired, KindId, Marker, Mode, Output, PhysicalName, RepositoryDigest, SEPARATOR,
     Sealed, Span, Text, Value,
 };
-use envc_kinds::{Fields, Normal, Spelling, kind, same, worker_bindings as bindings};
+use envc_kinds::{self as bindings, Fields, Normal, Spelling, kind, same};
 use envc_plan::MigrationFile;
 use proptest::{collection::vec, prelude::*};
 use serde_json::Value as Json;
@@ -23,9 +23,9 @@ pub(crate) fn marker(address: &Address) -> String {
     Marker { project: "p", env: "e", label: address.name(), repository }.to_string()
 }
 
-/// Kinds that need nothing else.
-pub(crate) const SIMPLE: [KindId; 5] =
-    [KindId::D1, KindId::Kv, KindId::R2, KindId::Queue, KindId::Hyperdrive];
+/// Kinds that need nothing else: what a Worker can be bound to.
+pub(crate) static SIMPLE: LazyLock<Vec<KindId>> =
+    LazyLock::new(|| bindings::bindables().map(|(kind, _)| kind.facts().id).collect());
 
 /// A spec, in numbers that shrink.
 #[derive(Clone, Debug)]

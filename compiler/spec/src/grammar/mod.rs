@@ -5,15 +5,14 @@ mod allow;
 mod environment;
 mod files;
 mod project;
-mod worker;
 
 use std::collections::BTreeMap;
 
+use envc_kinds::Declared;
 use envc_syntax::rule::{EMPTY, NodeRule, Repeat};
 
 pub(crate) use allow::ALLOW;
 pub(crate) use environment::IDENTITY_WORD;
-pub(crate) use worker::BIND;
 
 /// Rules by the name of their node.
 pub(crate) type RuleSet = BTreeMap<&'static str, &'static NodeRule>;
@@ -54,13 +53,13 @@ const NAMED: &[&NodeRule] = &[
     &files::FILE,
     &files::PORT,
     &files::RUN,
-    &worker::WORKER,
 ];
 
 impl Grammar {
     /// The language with all kinds of the registry.
     pub(crate) fn new() -> Self {
-        let kinds = || envc_kinds::registry().iter().filter_map(|kind| kind.grammar());
+        let declared = || envc_kinds::registry().iter().filter_map(|kind| kind.declared());
+        let kinds = || declared().map(Declared::grammar);
         let shared = || SETTINGS.iter().chain(NAMED).copied().chain(kinds());
         let set = |own: &'static [&'static NodeRule]| {
             own.iter().copied().chain(shared()).map(|rule| (rule.name, rule)).collect()
@@ -68,9 +67,8 @@ impl Grammar {
         Self {
             top: set(TOP),
             inner: set(INNER),
-            existing: envc_kinds::registry()
-                .iter()
-                .filter_map(|kind| kind.existing())
+            existing: declared()
+                .filter_map(Declared::existing)
                 .map(|rule| (rule.name, rule))
                 .collect(),
             droppable: NAMED.iter().copied().chain(kinds()).map(|rule| rule.name).collect(),

@@ -1,7 +1,6 @@
 //! Names, limits and codes.
 
 use envc_core::limits;
-use envc_kinds::SCRIPT_NAME;
 use serde::Serialize;
 
 use crate::{codes, lint, names, refs, suggest::nearest};
@@ -60,15 +59,9 @@ pub(super) fn names() -> Vec<Naming> {
             min: 1,
             max: names::HOST_CHARS_MAX,
         },
-        Naming {
-            of: "Worker's script".into(),
-            chars: SCRIPT_NAME.chars,
-            min: SCRIPT_NAME.min,
-            max: SCRIPT_NAME.max,
-        },
     ];
     out.extend(envc_kinds::registry().iter().filter_map(|kind| {
-        let rule = kind.name_rule()?;
+        let rule = kind.declared()?.name_rule()?;
         let of = kind.noun().to_owned();
         Some(Naming { of, chars: rule.chars, min: rule.min, max: rule.max })
     }));

@@ -83,7 +83,8 @@ pub(super) fn references() -> Vec<Reference> {
     let own = FORMS.iter().map(|(form, of, known, doc)| {
         reference((*form).to_owned(), *of, *known, (*doc).to_owned())
     });
-    let kinds = envc_kinds::registry().iter().filter_map(|kind| Some((kind, kind.grammar()?)));
+    let kinds =
+        envc_kinds::registry().iter().filter_map(|kind| Some((kind, kind.declared()?.grammar())));
     let outputs = kinds.flat_map(|(kind, rule)| {
         kind.outputs().iter().map(|(word, output)| {
             let known = if *output == Output::Token { Known::Secret } else { Known::Late };

@@ -117,7 +117,8 @@ pub struct Output {
     pub doc: String,
 }
 
-/// The nodes that one reads together. What stands in none of these lists makes the last chapter.
+/// The nodes that one reads together, behind those of the kinds whose chapter it is. What stands in
+/// none of these lists makes the last chapter.
 const CHAPTERS: &[(&str, &[&str])] = &[
     ("The project", &["project", "require", "secrets", "edge"]),
     (
@@ -125,8 +126,8 @@ const CHAPTERS: &[(&str, &[&str])] = &[
         &["environment", "identity", "when", "ttl", "protect", "migrate", "existing", "without"],
     ),
     ("Values", &["let", "lease", "port"]),
-    ("Resources", &["d1", "kv", "r2", "queue", "hyperdrive", "tunnel", "dns"]),
-    ("Workers", &["worker", "dev"]),
+    ("Resources", &[]),
+    ("Workers", &["dev"]),
     ("Files and commands", &["dotenv", "file", "run"]),
     ("Warnings", &["allow"]),
 ];
@@ -167,13 +168,22 @@ pub(super) fn top(nodes: &[NodeDoc]) -> Vec<String> {
     at_top.map(|node| node.id.clone()).collect()
 }
 
+/// The names in the order of the chapters, each with its chapter's place.
+fn in_chapters() -> impl Iterator<Item = (usize, &'static str)> {
+    CHAPTERS.iter().enumerate().flat_map(|(chapter, (title, names))| {
+        let kinds = envc_kinds::registry().iter().filter_map(|kind| kind.declared());
+        let kinds = kinds.filter(move |kind| kind.chapter() == *title);
+        let names = kinds.map(|kind| kind.grammar().name).chain(names.iter().copied());
+        names.map(move |name| (chapter, name))
+    })
+}
+
 fn chapter_of(name: &str) -> usize {
-    CHAPTERS.iter().position(|(_, names)| names.contains(&name)).unwrap_or(CHAPTERS.len())
+    in_chapters().find(|(_, known)| *known == name).map_or(CHAPTERS.len(), |(chapter, _)| chapter)
 }
 
 fn place_in_chapter(name: &str) -> usize {
-    let mut all = CHAPTERS.iter().flat_map(|(_, names)| names.iter());
-    all.position(|known| *known == name).unwrap_or(usize::MAX)
+    in_chapters().position(|(_, known)| known == name).unwrap_or(usize::MAX)
 }
 
 struct Reader<'g> {
@@ -284,7 +294,7 @@ fn property(prop: &PropRule, kind: Option<&dyn Kind>) -> PropertyDoc {
         Some(Omitted::Words(words)) => (None, Some(words)),
         None => (None, None),
     };
-    let attrs = kind.map(Kind::attrs).unwrap_or_default();
+    let attrs = kind.map(<dyn Kind>::attrs).unwrap_or_default();
     let attr = attrs.iter().find(|attr| attr.name == prop.name).map(|attr| attr.mutability);
     // A physical name is no attribute: the kind says whether it can change.
     let attr = attr.or_else(|| {
@@ -298,7 +308,7 @@ fn property(prop: &PropRule, kind: Option<&dyn Kind>) -> PropertyDoc {
         default,
         otherwise,
         change: attr.map(|mutability| match mutability {
-            Mutability::InPlace | Mutability::WriteOnly | Mutability::Witness => "in_place",
+            Mutability::InPlace | Mutability::WriteOnly | Mutability::ServerAssigned => "in_place",
             Mutability::Replace => "replace",
             Mutability::CreateOnly => "create_only",
         }),

@@ -244,19 +244,16 @@ fn a_node_left_out_means_what_the_reference_says() {
 fn references_may_stand_where_the_table_says() {
     // Each of its environments belongs to a pull request, so that every form has a value.
     let local = LOCAL.replace("{ identity", "{ when pr ; identity");
+    let kinds = envc_kinds::registry().iter().filter_map(|kind| kind.declared());
+    let kinds: Vec<&str> = kinds.map(envc_kinds::Declared::sample).collect();
     let around = format!(
         "{PROJECT}{local}
         edge \"https://edge.shop.example\" token=(secret)\"T\" {{ pool \"previews\" }}
         let x \"a\"
         port \"x\" \"3000\"
-        d1 \"x\"
-        kv \"x\"
-        r2 \"x\"
-        queue \"x\"
-        hyperdrive \"x\" {{ origin (secret)\"U\" }}
-        tunnel \"x\" {{ ingress \"x\" host=\"{{env}}\" service=\"http://localhost\" }}
-        worker \"x\" path=\"x\"
-        lease \"x\" pool=\"previews\"\n"
+        lease \"x\" pool=\"previews\"
+        {}\n",
+        kinds.join("\n")
     );
     for Reference { form, stands_in, .. } in language().references {
         let form = form.replace("NAME", "x").replace("ATTRIBUTE", "key");

@@ -3,6 +3,9 @@
 //! The template is rendered for every type; what stands in the configuration of any of them is
 //! used. Where a template prints a whole section, such as `worker.d1_databases`, all of it is.
 
+use envc_core::KindId;
+use envc_syntax::Node;
+
 use super::{Found, View, Warning, codes, warning};
 
 /// Bindings, variables and Durable Objects that stand in no configuration.
@@ -25,22 +28,26 @@ pub(super) fn unused<'v>(view: &'v View<'_>) -> Found<'v> {
         }
         let message =
             format!("the template of worker \"{worker_name}\" leaves out the {what} `{name}`");
-        let section = match (rule.name, node.props.first().map(|prop| prop.name.value.as_str())) {
-            ("var", _) => "{{ worker.vars | json }}",
-            ("durable-object", _) => "{{ worker.durable_objects | json }}",
-            (_, Some("d1")) => "{{ worker.d1_databases | json }}",
-            (_, Some("kv")) => "{{ worker.kv_namespaces | json }}",
-            (_, Some("r2")) => "{{ worker.r2_buckets | json }}",
-            (_, Some("hyperdrive")) => "{{ worker.hyperdrive | json }}",
-            (_, _) => "{{ worker.queues | json }}",
+        let section = match rule.name {
+            "var" => "vars",
+            "durable-object" => "durable_objects",
+            _ => section_of(node).unwrap_or("bindings"),
         };
         let mut found = warning(codes::UNUSED_BINDING, node.label_span(), message)
             .at("the Worker will not see it")
-            .help(format!("write {section} in the template, or remove the {what}"));
+            .help(format!(
+                "write {{{{ worker.{section} | json }}}} in the template, or remove the {what}"
+            ));
         if let Some(template) = worker.child("template") {
             found = found.label(template.label_span(), "the template");
         }
         out.push(Warning::from(found));
     });
     Found::Of(out)
+}
+
+/// The section of `wrangler.jsonc` that holds a binding.
+fn section_of(bind: &Node) -> Option<&'static str> {
+    let kind = KindId::parse(&bind.props.first()?.name.value)?;
+    envc_kinds::declared(kind)?.bindable()?.section.first().copied()
 }

@@ -53,7 +53,7 @@ lints! {
     PR_WITHOUT_TTL "pr_without_ttl" types::without_ttl, "A type for pull requests has no `ttl`, so what is forgotten stays.";
     SECRET_IN_TEXT "secret_in_text" secret_text::found, "A text of the spec looks like a secret.";
     DOUBTFUL_REFERENCE "doubtful_reference" braces::doubtful, "A text has the braces of a template or of a shell around a reference.";
-    UNPROXIED_TUNNEL_DNS "unproxied_tunnel_dns" kinds::doubts, "A DNS record leads to a tunnel and is not `proxied`, so it answers nobody.";
+    UNPROXIED_TUNNEL_DNS "unproxied_tunnel_dns" kinds::of_kinds, "A DNS record leads to a tunnel and is not `proxied`, so it answers nobody.";
     MISSING_MIGRATIONS_FOLDER "missing_migrations_folder" stale::migrations, "The folder of a database's migrations is not there, or holds no .sql file.";
     OUTDATED_COMPATIBILITY_DATE "outdated_compatibility_date" stale::dates, "A worker's compatibility date is more than a year old, or still to come.";
     HOST_OF_OTHER_ZONE "host_of_other_zone" hosts::outside, "A host is written as one of another zone, and the project's zone is put behind it.";

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Diagnostic, KindId, Span};
+use envc_kinds::Declared;
 use envc_syntax::{
     Node, Scalar, ScalarValue,
     rule::{NodeRule, Type},
@@ -74,7 +75,7 @@ fn providers(view: &View<'_>) -> Option<Diagnostic> {
 }
 
 fn resource(node: &Node, (kind, name): Key<'_>) -> Diagnostic {
-    let bind = matches!(kind, "d1" | "kv" | "r2" | "queue" | "hyperdrive");
+    let bind = declared(kind).is_some_and(|kind| kind.bindable().is_some());
     let binding = name.to_uppercase().replace('-', "_");
     let (message, help) = match kind {
         "let" | "port" => (
@@ -135,12 +136,17 @@ fn find<'a>(view: &View<'a>) -> Option<Vec<Unused<'a>>> {
 fn declares<'a>(node: &'a Node, around: &[&Node]) -> Option<&'a str> {
     let top = around.iter().all(|other| other.name.value == "environment");
     let kind = node.name.value.as_str();
-    let counts = matches!(kind, "let" | "port" | "lease") || KindId::parse(kind).is_some();
+    let counts = matches!(kind, "let" | "port" | "lease") || declared(kind).is_some();
     (top && counts).then(|| node.label())?
 }
 
+/// The kind whose node has this name.
+fn declared(word: &str) -> Option<&'static dyn Declared> {
+    envc_kinds::declared(KindId::parse(word)?)
+}
+
 fn stands_alone(node: &Node) -> bool {
-    KindId::parse(&node.name.value).is_some_and(|id| envc_kinds::kind(id).stands_alone(node))
+    declared(&node.name.value).is_some_and(|kind| kind.stands_alone(node))
 }
 
 /// What a node's own values refer to, by reference or by name.

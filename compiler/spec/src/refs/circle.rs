@@ -7,13 +7,13 @@ use crate::{
     codes,
     interpolate::{Segment, place, segments},
     refs::CHAIN_MAX,
-    scope::{Resolved, Scope},
+    resolver::{Resolved, Resolver},
 };
 
 /// Most steps of a circle that are drawn.
 const STEPS_MAX: usize = 12;
 
-impl Scope<'_> {
+impl Resolver<'_> {
     /// Reports a circle: its way in words, and each step at its place.
     pub(crate) fn circle(&mut self, kind: &str, name: &str, span: Span) -> Option<Resolved> {
         let from = self.stack.iter().position(|step| *step == (kind, name)).unwrap_or(0);

@@ -5,8 +5,8 @@ use envc_syntax::Node;
 
 use crate::{
     codes,
-    refs::Place,
-    scope::{Late, Resolved, Scope},
+    refs::Purpose,
+    resolver::{Late, Resolved, Resolver},
     suggest::{Spot, nearest},
     taint::Hop,
 };
@@ -16,7 +16,7 @@ const FIXED: [&str; 7] = ["project", "zone", "env", "env.type", "env.branch", "e
 
 const HELP: &str = "references are {project} {zone} {env} {env.type} {env.branch} {env.pr} {git.sha} {let.X} {port.X} {lease.X.id} {d1.X.id} {kv.X.id} {r2.X.name} {queue.X.id} {tunnel.X.id} {tunnel.X.token} {host.X} {url.X} {worker.X.name}; write {{ and }} for braces";
 
-impl Scope<'_> {
+impl Resolver<'_> {
     /// Reports text between braces that is no reference.
     pub(super) fn unknown(&mut self, path: &str, span: Span) -> Option<Resolved> {
         let message = format!("`{{{path}}}` is no reference");
@@ -70,8 +70,8 @@ impl Scope<'_> {
                 if let Some(near) = nearest(bare, FIXED) {
                     return Meant::Reference(near.to_owned());
                 }
-                let word = HEADS.into_iter().find(|word| word == head);
-                let near = word.or_else(|| nearest(head, HEADS));
+                let word = heads().find(|word| word == head);
+                let near = word.or_else(|| nearest(head, heads()));
                 let Some(head) = near else { return Meant::Unknown };
                 let outputs = outputs(head);
                 match (outputs.as_slice(), rest) {
@@ -118,7 +118,7 @@ impl Scope<'_> {
         if merged.get("let", name).is_some() {
             out.push(format!("let.{name}"));
         }
-        for head in HEADS {
+        for head in heads() {
             if merged.get(head, name).is_some() {
                 out.extend(
                     outputs(head).into_iter().map(|output| format!("{head}.{name}.{output}")),
@@ -140,10 +140,10 @@ impl Scope<'_> {
         late: &Late,
         path: &str,
         span: Span,
-        place: Place,
+        purpose: Purpose,
     ) -> Option<Resolved> {
-        let (where_, help) = match place {
-            Place::Local => (
+        let (where_, help) = match purpose {
+            Purpose::Local => (
                 "the address of a local service",
                 "it may refer to {port.X}, {project} {zone} {env} {env.type} {env.pr} and {let.…} over these",
             ),
@@ -291,21 +291,14 @@ enum Meant {
     Unknown,
 }
 
-/// The first words of references with a declared name in them.
-const HEADS: [&str; 12] = [
-    "let",
-    "port",
-    "lease",
-    "d1",
-    "kv",
-    "r2",
-    "queue",
-    "hyperdrive",
-    "tunnel",
-    "host",
-    "url",
-    "worker",
-];
+/// The first words of references with a declared name in them that are no kind's.
+const HEADS: [&str; 6] = ["let", "port", "lease", "host", "url", "worker"];
+
+/// All first words of references with a declared name in them.
+fn heads() -> impl Iterator<Item = &'static str> + Clone {
+    let kinds = envc_kinds::registry().iter().filter(|kind| !kind.outputs().is_empty());
+    HEADS.into_iter().chain(kinds.map(|kind| kind.id().as_str()))
+}
 
 /// The last words that may follow a declared name.
 fn outputs(head: &str) -> Vec<&'static str> {
@@ -331,13 +324,19 @@ fn is_reference(parts: &[&str]) -> bool {
         || matches!(parts, [head, _, output] if outputs(head).contains(output))
 }
 
-/// A line that declares a node of a kind.
-fn declaration(kind: &str, name: &str) -> String {
-    match kind {
+/// A line that declares a node, with all that it needs.
+fn declaration(word: &str, name: &str) -> String {
+    match word {
         "let" => format!("let {name} \"…\""),
         "lease" => format!("lease \"{name}\" pool=\"…\""),
-        "worker" => format!("worker \"{name}\" path=\"…\""),
-        _ => format!("{kind} \"{name}\""),
+        _ => {
+            let kind = KindId::parse(word).and_then(envc_kinds::declared);
+            let props = kind.map_or(&[][..], |kind| kind.grammar().props);
+            let needed = props.iter().filter(|prop| prop.required);
+            needed.fold(format!("{word} \"{name}\""), |line, prop| {
+                format!("{line} {}=\"…\"", prop.name)
+            })
+        }
     }
 }
 

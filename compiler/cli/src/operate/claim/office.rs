@@ -17,13 +17,13 @@
 use envc_core::KindId;
 use envc_exec::{Account, CallClass, CallError, Client, help_for_call, ports::Entropy as _};
 use envc_kinds::{Kind, Meaning, Wanted, kind};
-use serde_json::json;
 
 use super::{Claim, Claims, Subject};
 use crate::{
     host::error::CommandError,
     host::interrupt::interrupted,
     remote::connection::what_failed,
+    shell::events::{Claimed, Event},
     workspace::{Project, Workspace, choice::CloudName},
 };
 
@@ -144,7 +144,7 @@ impl Office<'_> {
             let Workspace { project: Project { name: project, repository, .. }, ui, .. } =
                 self.workspace;
             ui.say(&format!("claimed the project `{project}` in this account for {repository}"));
-            ui.event("claimed", json!({ "project": project, "repository": repository }));
+            ui.event(&Event::Claimed(Claimed::Project { project, repository }));
             Made::New
         } else {
             return Ok(None);

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{KindId, PhysicalName, counted};
 use envc_exec::ports::StateStore as _;
-use envc_kinds::kind;
+use envc_kinds::{declared, kind};
 use envc_plan::{Observation, Plan, StateKey};
 use envc_spec::Spec;
 use futures::future::join_all;
@@ -184,7 +184,7 @@ pub(crate) async fn list_standing(
 
 /// True for kinds that live in an account under names that envc gives.
 fn is_named(of: KindId) -> bool {
-    of == KindId::Worker || kind(of).name_rule().is_some()
+    of == KindId::Worker || declared(of).is_some_and(|kind| kind.name_rule().is_some())
 }
 
 /// What is said of kinds that could not be listed.

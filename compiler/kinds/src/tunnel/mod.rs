@@ -5,6 +5,9 @@
 //! tunnel with live connections cannot be deleted (1022), so they are cleaned first.
 //! Source: Cloudflare's OpenAPI document and cloudflared's own client, checked November 2026.
 
+mod config;
+mod service;
+
 use std::collections::BTreeMap;
 
 use envc_core::{Address, Desired, KindId, Mode, Output, Part, Text, Value};
@@ -15,15 +18,16 @@ use envc_syntax::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Observed, Paging, Place, Wanted, api,
-    dns,
-    parts::{self, ID_PROP, NAME_PROP, NameRule, managed},
-    tunnel_service,
+    Call, Codes, Declared, Errors, Facts, Kind, Listing, Lower, NameRule, Observed, Paging, Place,
+    Wanted, api, dns,
+    parts::{self, ID_PROP, NAME_PROP, managed},
 };
+
+pub(crate) use config::TunnelConfig;
 
 /// The kind.
 #[derive(Debug)]
-pub struct Tunnel;
+pub(crate) struct Tunnel;
 
 static NAME: NameRule = NameRule { max: 100, ..parts::PRINTABLE };
 
@@ -73,87 +77,23 @@ static EXISTING: NodeRule = NodeRule {
     ..parts::EXISTING
 };
 
+static FACTS: Facts = Facts {
+    renames: true,
+    never_replaced: "its name is all that can be set, and changes in place",
+    before_delete: Some(connections),
+    token: Some(token),
+    ..Facts::of(
+        KindId::Tunnel,
+        "tunnel",
+        "Cloudflare Tunnel Write",
+        &[],
+        Errors { in_use: &[1022], ..Errors::of(Codes::Any(&[1013]), Codes::Any(&[1002])) },
+    )
+};
+
 impl Kind for Tunnel {
-    fn id(&self) -> KindId {
-        KindId::Tunnel
-    }
-
-    fn noun(&self) -> &'static str {
-        "tunnel"
-    }
-
-    fn permission(&self) -> &'static str {
-        "Cloudflare Tunnel Write"
-    }
-
-    fn grammar(&self) -> Option<&'static NodeRule> {
-        Some(&GRAMMAR)
-    }
-
-    fn outputs(&self) -> &'static [(&'static str, Output)] {
-        &[("id", Output::Id), ("name", Output::Name), ("token", Output::Token)]
-    }
-
-    fn existing(&self) -> Option<&'static NodeRule> {
-        Some(&EXISTING)
-    }
-
-    fn name_rule(&self) -> Option<&'static NameRule> {
-        Some(&NAME)
-    }
-
-    fn stands_alone(&self, node: &Node) -> bool {
-        node.child("ingress").is_some()
-    }
-
-    fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
-        let tunnel = managed(KindId::Tunnel, node, cx, &NAME);
-        let mut rules = Vec::new();
-        let mut records = Vec::new();
-        for ingress in node.children_named("ingress") {
-            let (Some(host), Some(service)) = (ingress.prop("host"), ingress.prop("service"))
-            else {
-                continue;
-            };
-            let Some(hostname) = cx.host(host) else { continue };
-            let service_text = cx.text(service);
-            tunnel_service::check(service, cx);
-            let mut rule = BTreeMap::from([
-                ("hostname".to_owned(), Value::text(hostname.clone())),
-                ("service".to_owned(), Value::Text(service_text)),
-            ]);
-            let path = ingress.prop("path").and_then(Scalar::as_text);
-            if let Some(path) = path.filter(|path| !path.is_empty()) {
-                rule.insert("path".to_owned(), Value::text(path));
-            }
-            rules.push(Value::Map(rule));
-            records.push(record(&tunnel, ingress, &hostname, cx));
-        }
-        let mut all = vec![];
-        if !rules.is_empty() {
-            all.push(Desired {
-                address: Address::new(KindId::TunnelConfig, tunnel.address.name()),
-                name: tunnel.name.clone(),
-                default_name: tunnel.default_name,
-                mode: Mode::Managed,
-                protect: tunnel.protect,
-                fields: [("ingress".to_owned(), Value::List(rules))].into(),
-                zone: None,
-                parent: Some(tunnel.address.clone()),
-                span: tunnel.span,
-            });
-        }
-        all.extend(records);
-        all.insert(0, tunnel);
-        all
-    }
-
-    fn attrs(&self) -> &'static [Attr] {
-        &[]
-    }
-
-    fn renames(&self) -> bool {
-        true
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
     fn listing(&self, place: &Place) -> Option<Listing> {
@@ -187,27 +127,86 @@ impl Kind for Tunnel {
         Call::patch(&["accounts", &place.account, "cfd_tunnel", id], json!({ "name": wanted.name }))
     }
 
-    fn before_delete(&self, place: &Place, id: &str) -> Option<Call> {
-        Some(Call::delete(&["accounts", &place.account, "cfd_tunnel", id, "connections"]))
-    }
-
     fn delete(&self, place: &Place, id: &str) -> Option<Call> {
         Some(Call::delete(&["accounts", &place.account, "cfd_tunnel", id]))
     }
+}
 
-    fn token(&self, place: &Place, id: &str) -> Option<Call> {
-        Some(Call::get(&["accounts", &place.account, "cfd_tunnel", id, "token"]))
+impl Declared for Tunnel {
+    fn grammar(&self) -> &'static NodeRule {
+        &GRAMMAR
     }
 
-    fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
-        if failure.has(&[1013]) {
-            return Some(Meaning::Exists);
-        }
-        if failure.has(&[1022]) {
-            return Some(Meaning::InUse);
-        }
-        failure.has(&[1002]).then_some(Meaning::NotFound)
+    fn sample(&self) -> &'static str {
+        "tunnel \"x\" { ingress \"x\" host=\"tunnel-{env}\" service=\"http://localhost\" }"
     }
+
+    fn outputs(&self) -> &'static [(&'static str, Output)] {
+        &[("id", Output::Id), ("name", Output::Name), ("token", Output::Token)]
+    }
+
+    fn existing(&self) -> Option<&'static NodeRule> {
+        Some(&EXISTING)
+    }
+
+    fn name_rule(&self) -> Option<&'static NameRule> {
+        Some(&NAME)
+    }
+
+    fn stands_alone(&self, node: &Node) -> bool {
+        node.child("ingress").is_some()
+    }
+
+    fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
+        let tunnel = managed(KindId::Tunnel, node, cx, &NAME);
+        let mut rules = Vec::new();
+        let mut records = Vec::new();
+        for ingress in node.children_named("ingress") {
+            let (Some(host), Some(service)) = (ingress.prop("host"), ingress.prop("service"))
+            else {
+                continue;
+            };
+            let Some(hostname) = cx.host(host) else { continue };
+            let service_text = cx.text(service);
+            service::check(service, cx);
+            let mut rule = BTreeMap::from([
+                ("hostname".to_owned(), Value::text(hostname.clone())),
+                ("service".to_owned(), Value::Text(service_text)),
+            ]);
+            let path = ingress.prop("path").and_then(Scalar::as_text);
+            if let Some(path) = path.filter(|path| !path.is_empty()) {
+                rule.insert("path".to_owned(), Value::text(path));
+            }
+            rules.push(Value::Map(rule));
+            records.push(record(&tunnel, ingress, &hostname, cx));
+        }
+        let mut all = vec![];
+        if !rules.is_empty() {
+            all.push(Desired {
+                address: Address::new(KindId::TunnelConfig, tunnel.address.name()),
+                name: tunnel.name.clone(),
+                default_name: tunnel.default_name,
+                mode: Mode::Managed,
+                protect: tunnel.protect,
+                fields: [("ingress".to_owned(), Value::List(rules))].into(),
+                zone: None,
+                parent: Some(tunnel.address.clone()),
+                span: tunnel.span,
+            });
+        }
+        all.extend(records);
+        all.insert(0, tunnel);
+        all
+    }
+}
+
+/// Ends all connections, so that the tunnel can be deleted.
+fn connections(place: &Place, id: &str) -> Call {
+    Call::delete(&["accounts", &place.account, "cfd_tunnel", id, "connections"])
+}
+
+fn token(place: &Place, id: &str) -> Call {
+    Call::get(&["accounts", &place.account, "cfd_tunnel", id, "token"])
 }
 
 /// The proxied CNAME of an ingress. Traffic flows only through the proxy, so it is not optional.

@@ -15,20 +15,20 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Desired, KindId, Value};
-use envc_syntax::Node;
+use envc_core::{Desired, KindId};
+use envc_syntax::{Node, rule::NodeRule};
 use serde_json::{Value as Json, json};
 
+use super::{MARKER_VARIABLE, grammar::GRAMMAR, lower, objects, read::NAME};
 use crate::{
-    ApiFailure, Attr, Call, Fields, FormPart, Kind, Listing, Lower, Meaning, Mutability, Normal,
-    Objection, Observed, Paging, Place, Wanted, api,
+    ApiFailure, Attr, Call, Codes, Declared, Errors, Facts, FormPart, Kind, Listing, Lower,
+    MarkerOf, Meaning, Mutability, NameRule, Normal, Observed, Paging, Place, Review, Wanted, api,
     normal::{self, spelt, told},
-    worker_objects as objects,
 };
 
 /// The kind.
 #[derive(Debug)]
-pub struct Worker;
+pub(crate) struct WorkerScript;
 
 /// Begins the tag that says what code the script has.
 const CODE_TAG: &str = "envc-code:";
@@ -41,8 +41,6 @@ const TAGS_MAX: usize = 8;
 /// Settings that no spec sets and that an upload resets: sent again as they were seen.
 const KEPT: [&str; 6] =
     ["cache_options", "limits", "logpush", "observability", "placement", "tail_consumers"];
-/// The plain variable that holds it.
-const MARKER_VARIABLE: &str = "ENVC";
 
 static ATTRS: &[Attr] = &[
     Attr::in_place("code", &["\"0a\"", "\"0b\""], Normal::One("a digest that envc makes")),
@@ -98,60 +96,37 @@ static ATTRS: &[Attr] = &[
     Attr::in_place(MARKER, &[], Normal::One("a text that envc makes")),
     Attr {
         name: "etag",
-        mutability: Mutability::Witness,
+        mutability: Mutability::ServerAssigned,
         samples: &[],
         normal: Normal::One("a text that the API makes"),
     },
 ];
 
-impl Kind for Worker {
-    fn id(&self) -> KindId {
-        KindId::Worker
-    }
+static FACTS: Facts = Facts {
+    writes_whole: true,
+    changes_from: &[objects::TAG],
+    runs_code: true,
+    needs_code: true, // the class of another script's Durable Objects
+    marker: Some(MarkerOf::Call { hint: marker_hint, call: settings, read: marker_in }),
+    review: Some(Review { data_loss: objects::data_loss, objection: objects::objection }),
+    ..Facts::of(
+        KindId::Worker,
+        "Worker",
+        "Workers Scripts Write",
+        ATTRS,
+        Errors {
+            in_use: &[10064, 10142],
+            ..Errors::of(
+                Codes::Never("an upload replaces what is there"),
+                Codes::Any(&[10007, 10090, 10092]),
+            )
+        },
+    )
+};
 
-    fn noun(&self) -> &'static str {
-        "Worker"
-    }
-
-    fn permission(&self) -> &'static str {
-        "Workers Scripts Write"
-    }
-
-    fn loses(&self, seen: &Fields<Json>, wanted: Option<&Fields<Value>>) -> Vec<String> {
-        objects::loses(seen, wanted)
-    }
-
-    fn objection(&self, seen: &Fields<Json>, wanted: &Fields<Value>) -> Option<Objection> {
-        objects::objection(seen, wanted)
-    }
-
-    fn changes_from(&self) -> &'static [&'static str] {
-        &[objects::TAG]
-    }
-
-    fn writes_whole(&self) -> bool {
-        true
-    }
-
-    fn stands_alone(&self, _node: &Node) -> bool {
-        true
-    }
-
-    fn lower(&self, _node: &Node, _cx: &mut dyn Lower) -> Vec<Desired> {
-        Vec::new() // only some are deployed by envc: the spec's own code knows which
-    }
-
-    fn attrs(&self) -> &'static [Attr] {
-        ATTRS
-    }
-
-    fn runs_code(&self) -> bool {
-        true
-    }
-
-    /// The class of another script's Durable Objects.
-    fn needs_code(&self) -> bool {
-        true
+impl Kind for WorkerScript {
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
     fn listing(&self, place: &Place) -> Option<Listing> {
@@ -193,28 +168,6 @@ impl Kind for Worker {
         Some(Observed { name: id.clone(), id, fields, comment: None, token: None })
     }
 
-    fn bears_marker(&self) -> bool {
-        true
-    }
-
-    fn marker_hint<'o>(&self, seen: &'o Observed) -> Option<&'o str> {
-        seen.fields.get(MARKER).and_then(Json::as_str)
-    }
-
-    fn marker_call(&self, place: &Place, id: &str) -> Option<Call> {
-        Some(Call::get(&scripts(&place.account, &[id, "settings"])))
-    }
-
-    fn marker_in(&self, result: &Json) -> Option<String> {
-        let bindings = result.get("bindings").and_then(Json::as_array)?;
-        let ours = |binding: &&Json| {
-            let is =
-                |key: &str, value: &str| binding.get(key).and_then(Json::as_str) == Some(value);
-            is("name", MARKER_VARIABLE) && is("type", "plain_text")
-        };
-        api::text(bindings.iter().find(ours)?, "text")
-    }
-
     fn create(&self, place: &Place, wanted: &Wanted) -> Call {
         put(place, wanted, Some(&Json::Null))
     }
@@ -231,23 +184,72 @@ impl Kind for Worker {
         if failure.has(&[10079]) {
             return Some(Meaning::Moved);
         }
-        if failure.has(&[10064, 10142]) {
-            // Of an upload it says that a class with objects is not exported any more.
-            let upload = call.method == http::Method::PUT;
-            return Some(if upload { Meaning::Refused } else { Meaning::InUse });
+        let meaning = FACTS.errors.meaning(failure);
+        if call.method != http::Method::PUT {
+            return meaning;
         }
-        let missing = failure.has(&[10007, 10090, 10092]);
-        if call.method == http::Method::PUT {
+        meaning.map(|meaning| match meaning {
+            // A class with objects is not exported any more.
+            Meaning::InUse => Meaning::Refused,
             // The first upload of a script may not find it for a moment.
-            return missing.then_some(Meaning::Transient);
-        }
-        missing.then_some(Meaning::NotFound)
+            Meaning::NotFound => Meaning::Transient,
+            other => other,
+        })
+    }
+}
+
+impl Declared for WorkerScript {
+    fn grammar(&self) -> &'static NodeRule {
+        &GRAMMAR
+    }
+
+    fn sample(&self) -> &'static str {
+        "worker \"x\" path=\"x\""
+    }
+
+    fn chapter(&self) -> &'static str {
+        "Workers"
+    }
+
+    fn name_rule(&self) -> Option<&'static NameRule> {
+        Some(&NAME)
+    }
+
+    fn stands_alone(&self, _node: &Node) -> bool {
+        true
+    }
+
+    fn after_others(&self) -> bool {
+        true
+    }
+
+    fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
+        lower::lower(node, cx)
     }
 }
 
 /// The path of the scripts, or of one.
 pub(crate) fn scripts<'a>(account: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
     [&["accounts", account, "workers", "scripts"], rest].concat()
+}
+
+fn settings(place: &Place, id: &str) -> Call {
+    Call::get(&scripts(&place.account, &[id, "settings"]))
+}
+
+/// The tag, which says where to look and proves nothing.
+fn marker_hint(seen: &Observed) -> Option<&str> {
+    seen.fields.get(MARKER).and_then(Json::as_str)
+}
+
+/// The marker in a script's settings.
+fn marker_in(result: &Json) -> Option<String> {
+    let bindings = result.get("bindings").and_then(Json::as_array)?;
+    let ours = |binding: &&Json| {
+        let is = |key: &str, value: &str| binding.get(key).and_then(Json::as_str) == Some(value);
+        is("name", MARKER_VARIABLE) && is("type", "plain_text")
+    };
+    api::text(bindings.iter().find(ours)?, "text")
 }
 
 /// The upload. `from` is the deployed migration, where migrations are to be sent.
@@ -368,7 +370,7 @@ mod tests {
     #[test]
     fn one_call_carries_code_bindings_secrets_tags_and_all_migrations() {
         let place = Place { account: "a".into(), ..Place::default() };
-        let call = Worker.create(&place, &wanted());
+        let call = WorkerScript.create(&place, &wanted());
         assert_eq!(call.target(), "/accounts/a/workers/scripts/shop-edge");
         assert_eq!(
             metadata(&call),
@@ -414,9 +416,12 @@ mod tests {
     fn an_update_sends_what_follows_the_deployed_migration() {
         let place = Place::default();
         let mut wanted = wanted();
-        assert_eq!(metadata(&Worker.update(&place, "x", &wanted, &[])).get("migrations"), None);
+        assert_eq!(
+            metadata(&WorkerScript.update(&place, "x", &wanted, &[])).get("migrations"),
+            None
+        );
         wanted.before.insert("migration-tag".into(), json!("v1"));
-        let sent = metadata(&Worker.update(&place, "x", &wanted, &[]));
+        let sent = metadata(&WorkerScript.update(&place, "x", &wanted, &[]));
         assert_eq!(sent["migrations"]["old_tag"], json!("v1"));
         assert_eq!(sent["migrations"]["new_tag"], json!("v2"));
         assert_eq!(sent["migrations"]["steps"].as_array().map(Vec::len), Some(1));
@@ -432,8 +437,8 @@ mod tests {
         });
         let mut wanted = wanted();
         wanted.fields.remove("compatibility-date");
-        wanted.before = Worker.observe(&item).unwrap().fields;
-        let sent = metadata(&Worker.update(&Place::default(), "x", &wanted, &[]));
+        wanted.before = WorkerScript.observe(&item).unwrap().fields;
+        let sent = metadata(&WorkerScript.update(&Place::default(), "x", &wanted, &[]));
         assert_eq!(sent["compatibility_date"], json!("2025-05-05"));
         assert_eq!(sent["tags"], json!(["envc:shop/e", "envc-code:0a", "cf:service=x"]));
         assert_eq!(sent["logpush"], json!(true));
@@ -445,7 +450,7 @@ mod tests {
 
     #[test]
     fn the_marker_is_a_plain_variable_of_the_settings() {
-        let of = |bindings: Json| Worker.marker_in(&json!({ "bindings": bindings }));
+        let of = |bindings: Json| marker_in(&json!({ "bindings": bindings }));
         let marker = json!({ "type": "plain_text", "name": "ENVC", "text": "envc:shop/e/web" });
         assert_eq!(of(json!([{ "name": "A" }, marker])).as_deref(), Some("envc:shop/e/web"));
         for other in [
@@ -464,16 +469,16 @@ mod tests {
             "id": "shop-edge", "etag": "e1", "compatibility_date": "2026-01-01",
             "tags": ["cf:service=x", "envc:shop/e/edge", "envc-code:0a"], "migration_tag": "v2",
         });
-        let seen = Worker.observe(&item).unwrap();
-        assert_eq!(Worker.marker_hint(&seen), Some("envc:shop/e/edge"));
+        let seen = WorkerScript.observe(&item).unwrap();
+        assert_eq!(marker_hint(&seen), Some("envc:shop/e/edge"));
         assert_eq!(seen.comment, None, "a tag proves nothing");
         assert_eq!(seen.fields["code"], json!("0a"));
         assert_eq!(seen.fields["etag"], json!("e1"));
         for tags in [json!(null), json!([]), json!(["other"])] {
-            let seen = Worker.observe(&json!({ "id": "x", "tags": tags })).unwrap();
-            assert_eq!((Worker.marker_hint(&seen), &seen.fields["code"]), (None, &Json::Null));
+            let seen = WorkerScript.observe(&json!({ "id": "x", "tags": tags })).unwrap();
+            assert_eq!((marker_hint(&seen), &seen.fields["code"]), (None, &Json::Null));
         }
-        let bare = Worker.observe(&json!({ "id": "x" })).unwrap();
+        let bare = WorkerScript.observe(&json!({ "id": "x" })).unwrap();
         assert!(!bare.fields.contains_key("code"), "a list that tells no tags says nothing");
     }
 }

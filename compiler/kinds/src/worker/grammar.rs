@@ -1,9 +1,16 @@
 //! `worker` and everything in it.
+//!
+//! Built when it is first asked for, because `bind` has a property for each kind of the registry
+//! that a Worker can be bound to.
+
+use std::sync::LazyLock;
 
 use envc_syntax::rule::{ArgRule, EMPTY, LABEL, NodeRule, Repeat, Type, optional, required};
 
+use crate::{MARKER, bindables};
+
 /// `worker "webapp" path="apps/webapp" { … }`
-pub(super) const WORKER: NodeRule = NodeRule {
+const WORKER: NodeRule = NodeRule {
     name: "worker",
     doc: "A Worker: its bindings, variables and configuration.",
     notes: &[
@@ -39,21 +46,6 @@ pub(super) const WORKER: NodeRule = NodeRule {
             "The folder of the built script, relative to `path`, for `deploy=\"bundle\"`: each file in it is a module, but hidden ones and those that envc writes.",
         )
         .otherwise("nothing is uploaded"),
-    ],
-    children: &[
-        &WORKER_PORT,
-        &TEMPLATE,
-        &FLAGS,
-        &BIND,
-        &VAR,
-        &SECRET,
-        &CONSUME,
-        &OBJECT,
-        &MIGRATION,
-        &CRON,
-        &ROUTE,
-        &DOMAIN,
-        &envc_kinds::MARKER,
     ],
     ..EMPTY
 };
@@ -101,25 +93,47 @@ const NAME: ArgRule = ArgRule {
     doc: "The name that the Worker sees.",
 };
 
-/// A binding has one target.
-const ANOTHER: &str = "another resource is bound";
+/// What a binding looks like.
+pub(super) const BIND_EXAMPLE: &str = "bind \"DB\" d1=\"webapp\"";
 
-pub(crate) const BIND: NodeRule = NodeRule {
+const BIND: NodeRule = NodeRule {
     name: "bind",
     doc: "Binds a resource to a name that the Worker sees.",
     notes: &["Names exactly one resource."],
-    example: "bind \"DB\" d1=\"webapp\"",
+    example: BIND_EXAMPLE,
     args: &[NAME],
-    props: &[
-        optional("d1", Type::Resource("d1"), "A D1 database.").otherwise(ANOTHER),
-        optional("kv", Type::Resource("kv"), "A KV namespace.").otherwise(ANOTHER),
-        optional("r2", Type::Resource("r2"), "An R2 bucket.").otherwise(ANOTHER),
-        optional("queue", Type::Resource("queue"), "A queue to send to.").otherwise(ANOTHER),
-        optional("hyperdrive", Type::Resource("hyperdrive"), "A Hyperdrive config.")
-            .otherwise(ANOTHER),
-    ],
     ..EMPTY
 };
+
+/// The node, its `bind` with a property for each kind that a Worker can be bound to.
+pub(super) static GRAMMAR: LazyLock<NodeRule> = LazyLock::new(|| {
+    let targets = bindables().map(|(kind, row)| {
+        let word = kind.grammar().name;
+        // A binding has one target.
+        optional(word, Type::Resource(word), row.doc).otherwise("another resource is bound")
+    });
+    let bind: &'static NodeRule =
+        Box::leak(Box::new(NodeRule { props: targets.collect::<Vec<_>>().leak(), ..BIND }));
+    NodeRule {
+        children: vec![
+            &WORKER_PORT,
+            &TEMPLATE,
+            &FLAGS,
+            bind,
+            &VAR,
+            &SECRET,
+            &CONSUME,
+            &OBJECT,
+            &MIGRATION,
+            &CRON,
+            &ROUTE,
+            &DOMAIN,
+            &MARKER,
+        ]
+        .leak(),
+        ..WORKER
+    }
+});
 
 const VAR: NodeRule = NodeRule {
     name: "var",

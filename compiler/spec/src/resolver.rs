@@ -87,7 +87,7 @@ impl Patterns {
 
 /// What `{host.X}` and `{url.X}` stand for.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Address {
+pub(crate) struct ResolvedHost {
     /// The host: in the zone, or `localhost:PORT` on the local cloud.
     pub(crate) host: String,
     /// With scheme.
@@ -139,7 +139,7 @@ pub(crate) struct Given<'a> {
 
 /// One environment while it is resolved.
 #[derive(Debug)]
-pub(crate) struct Scope<'a> {
+pub(crate) struct Resolver<'a> {
     /// What was given.
     pub(crate) given: Given<'a>,
     /// The ranges of all port owners.
@@ -147,7 +147,7 @@ pub(crate) struct Scope<'a> {
     /// The `let`s.
     pub(crate) lets: BTreeMap<&'a str, Slot<Resolved>>,
     /// The hosts of ingresses, routes and domains, by name.
-    pub(crate) hosts: BTreeMap<&'a str, (HostNode<'a>, Slot<Address>)>,
+    pub(crate) hosts: BTreeMap<&'a str, (HostNode<'a>, Slot<ResolvedHost>)>,
     /// The attributes of leases that were referred to: lease and attribute.
     pub(crate) lease_uses: BTreeSet<(&'a str, String)>,
     /// What is asked for just now, outermost first: the way of a circle.
@@ -160,7 +160,7 @@ pub(crate) struct Scope<'a> {
     pub(crate) found: Diagnostics,
 }
 
-impl<'a> Scope<'a> {
+impl<'a> Resolver<'a> {
     /// Lists what texts may refer to.
     pub(crate) fn new(given: Given<'a>) -> Self {
         let merged = given.merged;
@@ -239,8 +239,8 @@ pub(crate) fn port_ranges<'a>(
 fn hosts<'a>(
     merged: &'a Merged<'a>,
     found: &mut Diagnostics,
-) -> BTreeMap<&'a str, (HostNode<'a>, Slot<Address>)> {
-    let mut out: BTreeMap<&'a str, (HostNode<'a>, Slot<Address>)> = BTreeMap::new();
+) -> BTreeMap<&'a str, (HostNode<'a>, Slot<ResolvedHost>)> {
+    let mut out: BTreeMap<&'a str, (HostNode<'a>, Slot<ResolvedHost>)> = BTreeMap::new();
     let ingresses = merged.all("tunnel").flat_map(|tunnel| tunnel.children_named("ingress"));
     for node in ingresses {
         let Some(name) = node.label() else { continue };

@@ -6,20 +6,19 @@
 //! (`originRequest`, `warp-routing`, another last rule) is sent again as it was seen.
 //! Source: Cloudflare's OpenAPI document, checked November 2026.
 
-use envc_core::{Desired, KindId};
-use envc_syntax::Node;
+use envc_core::KindId;
 use serde_json::{Value as Json, json};
 
+use super::service;
 use crate::{
-    ApiFailure, Attr, Call, Fields, Kind, Listing, Lower, Meaning, Mutability, Normal, Observed,
-    Place, Wanted, api,
+    Attr, Call, Codes, Errors, Facts, Fields, Kind, Mutability, Normal, Observed, OfParent, Place,
+    Wanted, api,
     normal::{self, spelt, told},
-    tunnel_service,
 };
 
 /// The kind.
 #[derive(Debug)]
-pub struct TunnelConfig;
+pub(crate) struct TunnelConfig;
 
 const CATCH_ALL: &str = "http_status:404";
 
@@ -104,13 +103,22 @@ fn service(text: &str) -> String {
     format!("{}://{user}{}{path}", scheme.to_ascii_lowercase(), host.to_ascii_lowercase())
 }
 
-impl Kind for TunnelConfig {
-    fn id(&self) -> KindId {
-        KindId::TunnelConfig
-    }
+static FACTS: Facts = Facts {
+    writes_whole: true,
+    freely_deleted: "it goes with its tunnel",
+    of_parent: Some(OfParent { kind: KindId::Tunnel, read }),
+    ..Facts::of(
+        KindId::TunnelConfig,
+        "tunnel configuration",
+        "Cloudflare Tunnel Write",
+        ATTRS,
+        Errors::of(Codes::Never("a PUT replaces what is there"), Codes::Any(&[1055, 1002])),
+    )
+};
 
-    fn noun(&self) -> &'static str {
-        "tunnel configuration"
+impl Kind for TunnelConfig {
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
     fn problem(&self, field: &str, value: &Json, _beside: &Fields<Json>) -> Option<String> {
@@ -118,32 +126,8 @@ impl Kind for TunnelConfig {
         let text = |rule: &Json, key: &str| rule.get(key)?.as_str().map(str::to_owned);
         rules.iter().find_map(|rule| {
             let service = text(rule, "service")?;
-            tunnel_service::unreachable(&text(rule, "hostname").unwrap_or_default(), &service)
+            service::unreachable(&text(rule, "hostname").unwrap_or_default(), &service)
         })
-    }
-
-    fn permission(&self) -> &'static str {
-        "Cloudflare Tunnel Write"
-    }
-
-    fn lower(&self, _node: &Node, _cx: &mut dyn Lower) -> Vec<Desired> {
-        Vec::new() // the tunnel makes it
-    }
-
-    fn lives_with(&self) -> Option<KindId> {
-        Some(KindId::Tunnel)
-    }
-
-    fn attrs(&self) -> &'static [Attr] {
-        ATTRS
-    }
-
-    fn listing(&self, _place: &Place) -> Option<Listing> {
-        None
-    }
-
-    fn read_of_parent(&self, place: &Place, parent_id: &str) -> Option<Call> {
-        Some(Call::get(&path(&place.account, parent_id)))
     }
 
     fn observe(&self, item: &Json) -> Option<Observed> {
@@ -174,17 +158,13 @@ impl Kind for TunnelConfig {
         self.create(place, &Wanted { parent_id: id.to_owned(), ..wanted.clone() })
     }
 
-    fn writes_whole(&self) -> bool {
-        true
-    }
-
     fn delete(&self, _place: &Place, _id: &str) -> Option<Call> {
         None
     }
+}
 
-    fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
-        failure.has(&[1055, 1002]).then_some(Meaning::NotFound)
-    }
+fn read(place: &Place, tunnel_id: &str) -> Call {
+    Call::get(&path(&place.account, tunnel_id))
 }
 
 fn path<'a>(account: &'a str, tunnel_id: &'a str) -> [&'a str; 5] {

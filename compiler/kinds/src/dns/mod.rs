@@ -7,6 +7,8 @@
 //! the host of a Worker's domain takes no other address (81062).
 //! Source: Cloudflare's OpenAPI document and DNS documentation, checked November 2026.
 
+mod rules;
+
 use std::{borrow::Cow, collections::BTreeMap};
 
 use envc_core::{
@@ -19,16 +21,16 @@ use envc_syntax::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, BatchItem, Call, Fields, Held, Kind, Listing, Lower, MARKER, Meaning,
-    Mutability, Normal, Observed, Paging, Place, Spelling, Wanted, Writer, api, dns_rules,
-    is_marked,
+    Attr, Batch, BatchItem, Call, Codes, Declared, Errors, Facts, Fields, Held, Hosts, Kind,
+    Listing, Lower, MARKER, MarkerOf, Mutability, Normal, Observed, Paging, Place, Spelling,
+    Wanted, Writer, api, is_marked,
     normal::{self, spelt, told},
     same, same_name,
 };
 
 /// The kind.
 #[derive(Debug)]
-pub struct Dns;
+pub(crate) struct Dns;
 
 const TYPES: &[&str] = &["A", "AAAA", "CNAME", "TXT", "MX", "NS"];
 
@@ -221,73 +223,25 @@ fn unproxied_to_tunnel(node: &Node) -> Diagnostic {
     }
 }
 
+static FACTS: Facts = Facts {
+    in_zone: true,
+    renames: true,
+    freely_deleted: "nothing holds on to a record",
+    marker: Some(MarkerOf::Comment),
+    batch: Some(Batch { items_max: limits::DNS_BATCH_OPS_MAX, call: batch, read: batch_answer }),
+    hosts: Some(Hosts { of: host_of, held }),
+    ..Facts::of(
+        KindId::Dns,
+        "DNS record",
+        "DNS Write",
+        ATTRS,
+        Errors::of(Codes::Any(&[81053, 81054, 81057, 81058]), Codes::Any(&[81044])),
+    )
+};
+
 impl Kind for Dns {
-    fn id(&self) -> KindId {
-        KindId::Dns
-    }
-
-    fn noun(&self) -> &'static str {
-        "DNS record"
-    }
-
-    fn permission(&self) -> &'static str {
-        "DNS Write"
-    }
-
-    fn in_zone(&self) -> bool {
-        true
-    }
-
-    fn grammar(&self) -> Option<&'static NodeRule> {
-        Some(&GRAMMAR)
-    }
-
-    fn stands_alone(&self, _node: &Node) -> bool {
-        true
-    }
-
-    fn doubt(&self, desired: &Desired) -> Option<fn(&Node) -> Diagnostic> {
-        let unproxied = desired.fields.get("proxied") == Some(&Value::Bool(false));
-        let content = desired.fields.get("content").map(Value::addresses).unwrap_or_default();
-        let to_tunnel = content.iter().any(|address| address.kind() == KindId::Tunnel);
-        (unproxied && to_tunnel).then_some(unproxied_to_tunnel)
-    }
-
-    fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
-        let (Some(kind), Some(name), Some(content)) =
-            (node.prop("type").and_then(Scalar::as_text), node.prop("name"), node.prop("content"))
-        else {
-            return Vec::new();
-        };
-        let Some(host) = cx.host(name) else { return Vec::new() };
-        dns_rules::check(node, kind, &host, cx);
-        let content = cx.text(content);
-        let mut fields = BTreeMap::from([
-            ("type".to_owned(), Value::text(kind)),
-            ("name".to_owned(), Value::text(host.clone())),
-            ("content".to_owned(), Value::Text(content)),
-        ]);
-        let comment = comment(node, node.label().unwrap_or_default(), cx);
-        fields.extend(comment.map(|comment| ("comment".to_owned(), comment)));
-        if dns_rules::can_be_proxied(kind) {
-            fields.insert("proxied".into(), Value::Bool(node.has_flag("proxied")));
-        }
-        for field in ["ttl", "priority"] {
-            if let Some(number) = node.prop(field).and_then(Scalar::as_int) {
-                fields.insert(field.to_owned(), Value::Int(number));
-            }
-        }
-        vec![Desired {
-            address: Address::new(KindId::Dns, node.label().unwrap_or_default()),
-            name: key(kind, &host),
-            default_name: false,
-            mode: Mode::Managed,
-            protect: cx.protected(),
-            fields,
-            zone: cx.zone().map(str::to_owned),
-            parent: None,
-            span: node.label_span(),
-        }]
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
     fn problem(&self, field: &str, value: &Json, beside: &Fields<Json>) -> Option<String> {
@@ -295,7 +249,7 @@ impl Kind for Dns {
         let of = |field: &str| beside.get(field).and_then(Json::as_str).unwrap_or_default();
         match field {
             "content" => {
-                dns_rules::wrong(of("type"), of("name"), text).map(|what| format!("is {what}"))
+                rules::wrong(of("type"), of("name"), text).map(|what| format!("is {what}"))
             }
             "comment" if text.chars().count() > limits::DNS_COMMENT_CHARS_MAX => Some(format!(
                 "is longer than {} characters together with the ownership marker",
@@ -303,18 +257,6 @@ impl Kind for Dns {
             )),
             _ => None,
         }
-    }
-
-    fn attrs(&self) -> &'static [Attr] {
-        ATTRS
-    }
-
-    fn renames(&self) -> bool {
-        true
-    }
-
-    fn bears_marker(&self) -> bool {
-        true
     }
 
     fn listing(&self, place: &Place) -> Option<Listing> {
@@ -350,28 +292,6 @@ impl Kind for Dns {
         })
     }
 
-    fn held(&self, item: &Json) -> Option<Held> {
-        let meta = item.get("meta").filter(|_| is_read_only(item))?;
-        let (by, help) = if meta.get("origin_worker_id").is_some() {
-            (
-                "a Worker's custom domain",
-                "take that domain from its Worker first, in the spec or the account that has it, or \
-                 choose another name",
-            )
-        } else if meta.get("email_routing").is_some() {
-            ("Email Routing", "turn off Email Routing for that name first, or choose another name")
-        } else {
-            ("another product", "remove it from that product first, or choose another name")
-        };
-        let name = key(&api::text(item, "type")?, &api::text(item, "name")?);
-        Some(Held { id: api::text(item, "id")?, name, by, help })
-    }
-
-    fn holds_host(&self, name: &str) -> Option<String> {
-        let (record_type, host) = name.split_once(' ').unwrap_or(("A", name));
-        is_address(&record_type.to_ascii_uppercase()).then(|| normal::host(host))
-    }
-
     fn key<'n>(&self, name: &'n str) -> Cow<'n, str> {
         match name.split_once(' ') {
             Some((record_type, host)) => {
@@ -402,58 +322,126 @@ impl Kind for Dns {
     fn delete(&self, place: &Place, id: &str) -> Option<Call> {
         Some(Call::delete(&["zones", &place.zone, "dns_records", id]))
     }
+}
 
-    fn batch(&self, place: &Place, items: &[BatchItem]) -> Option<Call> {
-        let mut groups = json!({});
-        for item in items {
-            let (group, entry) = match item {
-                BatchItem::Create(wanted) => ("posts", whole(wanted)),
-                BatchItem::Update { id, wanted } => {
-                    let mut entry = set(wanted);
-                    api::set(&mut entry, "id", json!(id));
-                    ("patches", entry)
-                }
-                BatchItem::Delete { id } => ("deletes", json!({ "id": id })),
-            };
-            match groups.get_mut(group).and_then(Json::as_array_mut) {
-                Some(entries) => entries.push(entry),
-                None => api::set(&mut groups, group, json!([entry])),
+impl Declared for Dns {
+    fn grammar(&self) -> &'static NodeRule {
+        &GRAMMAR
+    }
+
+    fn sample(&self) -> &'static str {
+        "dns \"x\" type=\"A\" name=\"dns-{env}\" content=\"192.0.2.1\""
+    }
+
+    fn stands_alone(&self, _node: &Node) -> bool {
+        true
+    }
+
+    fn lint(&self, desired: &Desired) -> Option<fn(&Node) -> Diagnostic> {
+        let unproxied = desired.fields.get("proxied") == Some(&Value::Bool(false));
+        let content = desired.fields.get("content").map(Value::addresses).unwrap_or_default();
+        let to_tunnel = content.iter().any(|address| address.kind() == KindId::Tunnel);
+        (unproxied && to_tunnel).then_some(unproxied_to_tunnel)
+    }
+
+    fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
+        let (Some(kind), Some(name), Some(content)) =
+            (node.prop("type").and_then(Scalar::as_text), node.prop("name"), node.prop("content"))
+        else {
+            return Vec::new();
+        };
+        let Some(host) = cx.host(name) else { return Vec::new() };
+        rules::check(node, kind, &host, cx);
+        let content = cx.text(content);
+        let mut fields = BTreeMap::from([
+            ("type".to_owned(), Value::text(kind)),
+            ("name".to_owned(), Value::text(host.clone())),
+            ("content".to_owned(), Value::Text(content)),
+        ]);
+        let comment = comment(node, node.label().unwrap_or_default(), cx);
+        fields.extend(comment.map(|comment| ("comment".to_owned(), comment)));
+        if rules::can_be_proxied(kind) {
+            fields.insert("proxied".into(), Value::Bool(node.has_flag("proxied")));
+        }
+        for field in ["ttl", "priority"] {
+            if let Some(number) = node.prop(field).and_then(Scalar::as_int) {
+                fields.insert(field.to_owned(), Value::Int(number));
             }
         }
-        Some(Call::post(&["zones", &place.zone, "dns_records", "batch"], groups))
+        vec![Desired {
+            address: Address::new(KindId::Dns, node.label().unwrap_or_default()),
+            name: key(kind, &host),
+            default_name: false,
+            mode: Mode::Managed,
+            protect: cx.protected(),
+            fields,
+            zone: cx.zone().map(str::to_owned),
+            parent: None,
+            span: node.label_span(),
+        }]
     }
+}
 
-    fn batch_items_max(&self) -> usize {
-        limits::DNS_BATCH_OPS_MAX
-    }
+fn held(item: &Json) -> Option<Held> {
+    let meta = item.get("meta").filter(|_| is_read_only(item))?;
+    let (by, help) = if meta.get("origin_worker_id").is_some() {
+        (
+            "a Worker's custom domain",
+            "take that domain from its Worker first, in the spec or the account that has it, or \
+             choose another name",
+        )
+    } else if meta.get("email_routing").is_some() {
+        ("Email Routing", "turn off Email Routing for that name first, or choose another name")
+    } else {
+        ("another product", "remove it from that product first, or choose another name")
+    };
+    let name = key(&api::text(item, "type")?, &api::text(item, "name")?);
+    Some(Held { id: api::text(item, "id")?, name, by, help })
+}
 
-    /// The order inside a group is documented nowhere: what was changed is known by its identifier,
-    /// what was made by its name, and among namesakes by its content.
-    fn batch_answer(&self, items: &[BatchItem], result: &Json) -> Vec<Option<Observed>> {
-        let group = |name: &str| -> Vec<Observed> {
-            let entries = result.get(name).and_then(Json::as_array).into_iter().flatten();
-            entries.filter_map(|entry| self.observe(entry)).collect()
+/// The host of a record that says where it is.
+fn host_of(name: &str) -> Option<String> {
+    let (record_type, host) = name.split_once(' ').unwrap_or(("A", name));
+    is_address(&record_type.to_ascii_uppercase()).then(|| normal::host(host))
+}
+
+fn batch(place: &Place, items: &[BatchItem]) -> Call {
+    let mut groups = json!({});
+    for item in items {
+        let (group, entry) = match item {
+            BatchItem::Create(wanted) => ("posts", whole(wanted)),
+            BatchItem::Update { id, wanted } => {
+                let mut entry = set(wanted);
+                api::set(&mut entry, "id", json!(id));
+                ("patches", entry)
+            }
+            BatchItem::Delete { id } => ("deletes", json!({ "id": id })),
         };
-        let (mut posts, mut patches) = (group("posts"), group("patches"));
-        items
-            .iter()
-            .map(|item| match item {
-                BatchItem::Create(wanted) => take(&mut posts, |seen| made_of(wanted, seen))
-                    .or_else(|| {
-                        take(&mut posts, |seen| same_name(self, &name_of(wanted), &seen.name))
-                    }),
-                BatchItem::Update { id, .. } => take(&mut patches, |seen| seen.id == *id),
-                BatchItem::Delete { .. } => None,
-            })
-            .collect()
-    }
-
-    fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
-        if failure.has(&[81053, 81054, 81057, 81058]) {
-            return Some(Meaning::Exists);
+        match groups.get_mut(group).and_then(Json::as_array_mut) {
+            Some(entries) => entries.push(entry),
+            None => api::set(&mut groups, group, json!([entry])),
         }
-        failure.has(&[81044]).then_some(Meaning::NotFound)
     }
+    Call::post(&["zones", &place.zone, "dns_records", "batch"], groups)
+}
+
+/// The order inside a group is documented nowhere: what was changed is known by its identifier,
+/// what was made by its name, and among namesakes by its content.
+fn batch_answer(items: &[BatchItem], result: &Json) -> Vec<Option<Observed>> {
+    let group = |name: &str| -> Vec<Observed> {
+        let entries = result.get(name).and_then(Json::as_array).into_iter().flatten();
+        entries.filter_map(|entry| Dns.observe(entry)).collect()
+    };
+    let (mut posts, mut patches) = (group("posts"), group("patches"));
+    items
+        .iter()
+        .map(|item| match item {
+            BatchItem::Create(wanted) => take(&mut posts, |seen| made_of(wanted, seen))
+                .or_else(|| take(&mut posts, |seen| same_name(&Dns, &name_of(wanted), &seen.name))),
+            BatchItem::Update { id, .. } => take(&mut patches, |seen| seen.id == *id),
+            BatchItem::Delete { .. } => None,
+        })
+        .collect()
 }
 
 /// What the spec sets. A patch leaves the rest as it is, such as a TTL set by somebody else. No
@@ -533,15 +521,15 @@ mod tests {
             (json!({ "read_only": true }), "another product"),
         ] {
             assert_eq!(Dns.observe(&item(meta.clone())), None);
-            let held = Dns.held(&item(meta)).unwrap();
+            let held = held(&item(meta)).unwrap();
             assert_eq!((&*held.id, &*held.name, held.by), ("r", "AAAA A.x.", by));
-            assert_eq!(Dns.holds_host(&held.name).as_deref(), Some("a.x"));
+            assert_eq!(host_of(&held.name).as_deref(), Some("a.x"));
         }
         for meta in [json!({}), json!({ "read_only": false }), json!(null)] {
             assert!(Dns.observe(&item(meta.clone())).is_some());
-            assert_eq!(Dns.held(&item(meta)), None);
+            assert_eq!(held(&item(meta)), None);
         }
-        assert_eq!(Dns.holds_host("TXT a.x"), None);
+        assert_eq!(host_of("TXT a.x"), None);
     }
 
     #[test]
@@ -559,7 +547,7 @@ mod tests {
             BatchItem::Create(wanted("a", "\"two\"")),
             BatchItem::Create(wanted("c", "sent")),
         ];
-        let call = Dns.batch(&Place { zone: "z".into(), ..Place::default() }, &items).unwrap();
+        let call = batch(&Place { zone: "z".into(), ..Place::default() }, &items);
         let mut body = call.body.unwrap();
         assert_eq!(body["deletes"], json!([{ "id": "gone" }]));
         body["posts"] = json!([
@@ -567,7 +555,7 @@ mod tests {
             { "id": "new-two", "name": "A", "type": "TXT", "content": "two" },
             { "id": "new-one", "name": "A", "type": "TXT", "content": "\"one\"" },
         ]);
-        let answer = Dns.batch_answer(&items, &body);
+        let answer = batch_answer(&items, &body);
         let ids: Vec<_> = answer.iter().map(|seen| seen.as_ref().map(|seen| &*seen.id)).collect();
         assert_eq!(ids, [Some("new-one"), None, Some("u"), Some("new-two"), Some("new-c")]);
     }
@@ -601,7 +589,7 @@ mod tests {
             assert_eq!(ttl(Dns.create(&place, &wanted)), created);
             assert_eq!(ttl(Dns.update(&place, "id", &wanted, &["content".into()])), updated);
             let item = BatchItem::Update { id: "id".into(), wanted };
-            let batch = Dns.batch(&place, &[item]).unwrap().body.unwrap();
+            let batch = batch(&place, &[item]).body.unwrap();
             assert_eq!(batch["patches"][0].get("ttl").cloned(), updated);
         }
     }

@@ -4,18 +4,18 @@
 //! replaces the whole; an empty list takes all triggers away. They go with the script.
 //! Source: Cloudflare's OpenAPI document, checked November 2026.
 
-use envc_core::{Desired, KindId};
-use envc_syntax::Node;
+use envc_core::KindId;
 use serde_json::{Value as Json, json};
 
+use super::cron;
 use crate::{
-    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Normal, Observed, Place,
-    Wanted, api, cron, normal::spelt, worker::scripts,
+    Attr, Call, Codes, Errors, Facts, Kind, Mutability, Normal, Observed, OfParent, Place, Wanted,
+    api, normal::spelt, worker::script::scripts,
 };
 
 /// The kind.
 #[derive(Debug)]
-pub struct WorkerCrons;
+pub(crate) struct WorkerCrons;
 
 static ATTRS: &[Attr] = &[Attr {
     name: "crons",
@@ -34,41 +34,24 @@ static ATTRS: &[Attr] = &[Attr {
     },
 }];
 
+static FACTS: Facts = Facts {
+    freely_deleted: "an empty list takes all triggers away",
+    of_parent: Some(OfParent { kind: KindId::Worker, read }),
+    ..Facts::of(
+        KindId::WorkerCrons,
+        "list of cron triggers",
+        "Workers Scripts Write",
+        ATTRS,
+        Errors::of(
+            Codes::Never("a PUT replaces what is there"),
+            Codes::Any(&[10007, 10090, 10092]),
+        ),
+    )
+};
+
 impl Kind for WorkerCrons {
-    fn id(&self) -> KindId {
-        KindId::WorkerCrons
-    }
-
-    fn noun(&self) -> &'static str {
-        "list of cron triggers"
-    }
-
-    fn permission(&self) -> &'static str {
-        "Workers Scripts Write"
-    }
-
-    fn dies_with_parent(&self) -> bool {
-        true
-    }
-
-    fn lower(&self, _node: &Node, _cx: &mut dyn Lower) -> Vec<Desired> {
-        Vec::new() // the worker makes it
-    }
-
-    fn lives_with(&self) -> Option<KindId> {
-        Some(KindId::Worker)
-    }
-
-    fn attrs(&self) -> &'static [Attr] {
-        ATTRS
-    }
-
-    fn listing(&self, _place: &Place) -> Option<Listing> {
-        None
-    }
-
-    fn read_of_parent(&self, place: &Place, parent_id: &str) -> Option<Call> {
-        Some(Call::get(&scripts(&place.account, &[parent_id, "schedules"])))
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
     fn observe(&self, item: &Json) -> Option<Observed> {
@@ -104,10 +87,10 @@ impl Kind for WorkerCrons {
     fn delete(&self, place: &Place, id: &str) -> Option<Call> {
         Some(Call::put(&scripts(&place.account, &[id, "schedules"]), json!([])))
     }
+}
 
-    fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
-        failure.has(&[10007, 10090, 10092]).then_some(Meaning::NotFound)
-    }
+fn read(place: &Place, script: &str) -> Call {
+    Call::get(&scripts(&place.account, &[script, "schedules"]))
 }
 
 #[cfg(test)]

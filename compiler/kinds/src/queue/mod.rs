@@ -5,6 +5,8 @@
 //! names as dead letter queue cannot be deleted before that consumer is (11005).
 //! Source: Cloudflare's OpenAPI document and Queues documentation, checked November 2026.
 
+mod consumer;
+
 use envc_core::{Desired, KindId, Output, Value};
 use envc_syntax::{
     Node,
@@ -13,14 +15,16 @@ use envc_syntax::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Normal, Observed, Paging, Place, Wanted,
-    api,
-    parts::{self, ID_PROP, NAME_PROP, NameRule, managed},
+    Attr, Bindable, Call, Codes, Declared, Entry, Errors, Facts, Kind, Listing, Lower, NameRule,
+    Normal, Observed, Paging, Place, Wanted, api,
+    parts::{self, ID_PROP, NAME_PROP, managed},
 };
+
+pub(crate) use consumer::QueueConsumer;
 
 /// The kind.
 #[derive(Debug)]
-pub struct Queue;
+pub(crate) struct Queue;
 
 static NAME: NameRule = parts::DNS_LABEL;
 
@@ -65,57 +69,35 @@ static EXISTING: NodeRule = NodeRule {
     ..parts::EXISTING
 };
 
+static BINDABLE: Bindable = Bindable {
+    doc: "A queue to send to.",
+    api_type: "queue",
+    api_field: "queue_name",
+    output: Output::Name,
+    section: &["queues", "producers"],
+    entry: &[("queue", Entry::Name)],
+    remote: false,
+};
+
+static FACTS: Facts = Facts {
+    holds_data: true,
+    renames: true,
+    never_replaced: "its name and all of its settings change in place",
+    ..Facts::of(
+        KindId::Queue,
+        "queue",
+        "Queues Write",
+        ATTRS,
+        Errors {
+            in_use: &[11005, 11017],
+            ..Errors::of(Codes::Any(&[11009]), Codes::Any(&[11000]))
+        },
+    )
+};
+
 impl Kind for Queue {
-    fn id(&self) -> KindId {
-        KindId::Queue
-    }
-
-    fn noun(&self) -> &'static str {
-        "queue"
-    }
-
-    fn permission(&self) -> &'static str {
-        "Queues Write"
-    }
-
-    fn holds_data(&self) -> bool {
-        true
-    }
-
-    fn grammar(&self) -> Option<&'static NodeRule> {
-        Some(&GRAMMAR)
-    }
-
-    fn outputs(&self) -> &'static [(&'static str, Output)] {
-        &[("id", Output::Id), ("name", Output::Name)]
-    }
-
-    fn existing(&self) -> Option<&'static NodeRule> {
-        Some(&EXISTING)
-    }
-
-    fn name_rule(&self) -> Option<&'static NameRule> {
-        Some(&NAME)
-    }
-
-    fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
-        let mut desired = managed(KindId::Queue, node, cx, &NAME);
-        for (field, _) in SETTINGS {
-            let Some(scalar) = node.prop(field) else { continue };
-            let value = scalar.as_int().map(Value::Int).or(scalar.as_bool().map(Value::Bool));
-            if let Some(value) = value {
-                desired.fields.insert((*field).to_owned(), value);
-            }
-        }
-        vec![desired]
-    }
-
-    fn attrs(&self) -> &'static [Attr] {
-        ATTRS
-    }
-
-    fn renames(&self) -> bool {
-        true
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
     fn listing(&self, place: &Place) -> Option<Listing> {
@@ -167,15 +149,43 @@ impl Kind for Queue {
     fn delete(&self, place: &Place, id: &str) -> Option<Call> {
         Some(Call::delete(&["accounts", &place.account, "queues", id]))
     }
+}
 
-    fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
-        if failure.has(&[11009]) {
-            return Some(Meaning::Exists);
+impl Declared for Queue {
+    fn grammar(&self) -> &'static NodeRule {
+        &GRAMMAR
+    }
+
+    fn sample(&self) -> &'static str {
+        "queue \"x\""
+    }
+
+    fn outputs(&self) -> &'static [(&'static str, Output)] {
+        &[("id", Output::Id), ("name", Output::Name)]
+    }
+
+    fn existing(&self) -> Option<&'static NodeRule> {
+        Some(&EXISTING)
+    }
+
+    fn name_rule(&self) -> Option<&'static NameRule> {
+        Some(&NAME)
+    }
+
+    fn bindable(&self) -> Option<&'static Bindable> {
+        Some(&BINDABLE)
+    }
+
+    fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
+        let mut desired = managed(KindId::Queue, node, cx, &NAME);
+        for (field, _) in SETTINGS {
+            let Some(scalar) = node.prop(field) else { continue };
+            let value = scalar.as_int().map(Value::Int).or(scalar.as_bool().map(Value::Bool));
+            if let Some(value) = value {
+                desired.fields.insert((*field).to_owned(), value);
+            }
         }
-        if failure.has(&[11005, 11017]) {
-            return Some(Meaning::InUse);
-        }
-        failure.has(&[11000]).then_some(Meaning::NotFound)
+        vec![desired]
     }
 }
 

@@ -6,18 +6,17 @@
 
 use std::borrow::Cow;
 
-use envc_core::{Desired, KindId};
-use envc_syntax::Node;
+use envc_core::KindId;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Normal, Observed, Paging,
-    Place, Wanted, api, normal,
+    Attr, Call, Codes, Errors, Facts, Kind, Listing, Mutability, Normal, Observed, Paging, Place,
+    Wanted, api, normal,
 };
 
 /// The kind.
 #[derive(Debug)]
-pub struct WorkerRoute;
+pub(crate) struct WorkerRoute;
 
 static ATTRS: &[Attr] = &[Attr {
     name: "script",
@@ -26,21 +25,24 @@ static ATTRS: &[Attr] = &[Attr {
     normal: Normal::One("names of scripts have small letters only"),
 }];
 
+static FACTS: Facts = Facts {
+    in_zone: true,
+    renames: true,
+    never_replaced: "its pattern and its script change in place",
+    freely_deleted: "nothing holds on to a route",
+    serves: Some("script"),
+    ..Facts::of(
+        KindId::WorkerRoute,
+        "Worker route",
+        "Workers Routes Write",
+        ATTRS,
+        Errors::of(Codes::Any(&[10020]), Codes::Any(&[10009])),
+    )
+};
+
 impl Kind for WorkerRoute {
-    fn id(&self) -> KindId {
-        KindId::WorkerRoute
-    }
-
-    fn noun(&self) -> &'static str {
-        "Worker route"
-    }
-
-    fn permission(&self) -> &'static str {
-        "Workers Routes Write"
-    }
-
-    fn in_zone(&self) -> bool {
-        true
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
     /// Of a pattern only the scheme and the host are written in several ways: paths are exact.
@@ -52,22 +54,6 @@ impl Kind for WorkerRoute {
         let (host, path) =
             rest.split_at_checked(rest.find('/').unwrap_or(rest.len())).unwrap_or((rest, ""));
         format!("{scheme}{}{path}", normal::host(host)).into()
-    }
-
-    fn lower(&self, _node: &Node, _cx: &mut dyn Lower) -> Vec<Desired> {
-        Vec::new() // the worker makes it
-    }
-
-    fn serves(&self) -> Option<&'static str> {
-        Some("script")
-    }
-
-    fn attrs(&self) -> &'static [Attr] {
-        ATTRS
-    }
-
-    fn renames(&self) -> bool {
-        true
     }
 
     fn listing(&self, place: &Place) -> Option<Listing> {
@@ -100,13 +86,6 @@ impl Kind for WorkerRoute {
 
     fn delete(&self, place: &Place, id: &str) -> Option<Call> {
         Some(Call::delete(&routes(&place.zone, &[id])))
-    }
-
-    fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
-        if failure.has(&[10020]) {
-            return Some(Meaning::Exists);
-        }
-        failure.has(&[10009]).then_some(Meaning::NotFound)
     }
 }
 

@@ -16,6 +16,9 @@
 //! Source: Cloudflare's OpenAPI document, its Hyperdrive documentation and SDKs, checked November
 //! 2026.
 
+mod grammar;
+mod url;
+
 use std::collections::BTreeMap;
 
 use envc_core::{Desired, Diagnostic, KindId, Output, Secret, Value};
@@ -25,17 +28,17 @@ use envc_syntax::{
 };
 use serde_json::{Value as Json, json};
 
+use self::grammar::{CACHING, MTLS, ORIGIN};
 use crate::{
-    ApiFailure, Attr, Call, Fields, Kind, Listing, Lower, Meaning, Normal, Observed, Paging, Place,
-    Wanted, api, connection_url,
-    hyperdrive_grammar::{CACHING, MTLS, ORIGIN},
+    Attr, Bindable, Call, Codes, Declared, Entry, Errors, Facts, Fields, Kind, Listing, Lower,
+    NameRule, Normal, Observed, Paging, Place, Wanted, Whole, api,
     normal::{self, spelt, told},
-    parts::{self, ID_PROP, NAME_PROP, NameRule, managed},
+    parts::{self, ID_PROP, NAME_PROP, managed},
 };
 
 /// The kind.
 #[derive(Debug)]
-pub struct Hyperdrive;
+pub(crate) struct Hyperdrive;
 
 static NAME: NameRule = NameRule {
     chars: "letters, digits, - and _, with a letter or a digit at both ends",
@@ -101,7 +104,7 @@ static ATTRS: &[Attr] = &[
         "scheme",
         &["\"postgres\"", "\"mysql\""],
         Normal::Form {
-            form: |value, _| normal::text(value, connection_url::scheme),
+            form: |value, _| normal::text(value, url::scheme),
             spellings: &[told("\"postgresql\"", "\"postgres\"")],
         },
     ),
@@ -147,69 +150,33 @@ static EXISTING: NodeRule = NodeRule {
     ..parts::EXISTING
 };
 
+static BINDABLE: Bindable = Bindable {
+    doc: "A Hyperdrive config.",
+    api_type: "hyperdrive",
+    api_field: "id",
+    output: Output::Id,
+    section: &["hyperdrive"],
+    entry: &[("id", Entry::Id)],
+    remote: true,
+};
+
+static FACTS: Facts = Facts {
+    renames: true,
+    never_replaced: "everything but the account changes in place",
+    freely_deleted: "no document says that a bound config cannot be deleted",
+    whole: Some(Whole { field: WHOLE, parts: &ORIGIN_FIELDS, split }),
+    ..Facts::of(
+        KindId::Hyperdrive,
+        "Hyperdrive config",
+        "Hyperdrive Write",
+        ATTRS,
+        Errors::of(Codes::Any(&[2017]), Codes::Any(&[2006])),
+    )
+};
+
 impl Kind for Hyperdrive {
-    fn id(&self) -> KindId {
-        KindId::Hyperdrive
-    }
-
-    fn noun(&self) -> &'static str {
-        "Hyperdrive config"
-    }
-
-    fn permission(&self) -> &'static str {
-        "Hyperdrive Write"
-    }
-
-    fn grammar(&self) -> Option<&'static NodeRule> {
-        Some(&GRAMMAR)
-    }
-
-    fn outputs(&self) -> &'static [(&'static str, Output)] {
-        &[("id", Output::Id), ("name", Output::Name)]
-    }
-
-    fn existing(&self) -> Option<&'static NodeRule> {
-        Some(&EXISTING)
-    }
-
-    fn name_rule(&self) -> Option<&'static NameRule> {
-        Some(&NAME)
-    }
-
-    fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
-        let mut desired = managed(KindId::Hyperdrive, node, cx, &NAME);
-        let mut set = |field: &str, value: Option<Value>| {
-            desired.fields.extend(value.map(|value| (field.to_owned(), value)));
-        };
-        set(LIMIT, int(node, LIMIT));
-        match node.child("origin") {
-            Some(origin) => lower_origin(origin, cx, &mut set),
-            None if cx.is_existing(node) => {}
-            None => cx.report(
-                Diagnostic::error(
-                    "envc::spec::missing_property",
-                    node.label_span(),
-                    "this hyperdrive has no `origin`",
-                )
-                .at("needs a database")
-                .help("say where the database is: { origin (secret)\"DATABASE_URL\" }"),
-            ),
-        }
-        if let Some(caching) = node.child("caching") {
-            lower_caching(caching, cx, &mut set);
-        }
-        if let Some(tls) = node.child("mtls") {
-            lower_tls(tls, cx, &mut set);
-        }
-        vec![desired]
-    }
-
-    fn parts(&self, field: &str) -> &'static [&'static str] {
-        if field == WHOLE { &ORIGIN_FIELDS } else { &[] }
-    }
-
-    fn split(&self, _field: &str, text: &Secret) -> Result<Fields<Secret>, String> {
-        connection_url::split(text.expose(), NAME_BYTES_MAX)
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
     fn problem(&self, field: &str, value: &Json, _beside: &Fields<Json>) -> Option<String> {
@@ -230,14 +197,6 @@ impl Kind for Hyperdrive {
         }
     }
 
-    fn attrs(&self) -> &'static [Attr] {
-        ATTRS
-    }
-
-    fn renames(&self) -> bool {
-        true
-    }
-
     fn listing(&self, place: &Place) -> Option<Listing> {
         Some(Listing {
             call: Call::get(&configs(&place.account, &[])),
@@ -255,8 +214,7 @@ impl Kind for Hyperdrive {
             }
         }
         if let Some(scheme) = fields.get_mut("scheme") {
-            *scheme =
-                scheme.as_str().map_or(Json::Null, |text| connection_url::scheme(text).into());
+            *scheme = scheme.as_str().map_or(Json::Null, |text| url::scheme(text).into());
         }
         // What an answer leaves out has its default; without the cache nothing else counts.
         let caching = item.get("caching").filter(|caching| !caching.is_null());
@@ -322,13 +280,64 @@ impl Kind for Hyperdrive {
     fn delete(&self, place: &Place, id: &str) -> Option<Call> {
         Some(Call::delete(&configs(&place.account, &[id])))
     }
+}
 
-    fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
-        if failure.has(&[2017]) {
-            return Some(Meaning::Exists);
-        }
-        failure.has(&[2006]).then_some(Meaning::NotFound)
+impl Declared for Hyperdrive {
+    fn grammar(&self) -> &'static NodeRule {
+        &GRAMMAR
     }
+
+    fn sample(&self) -> &'static str {
+        "hyperdrive \"x\" { origin (secret)\"URL\" }"
+    }
+
+    fn outputs(&self) -> &'static [(&'static str, Output)] {
+        &[("id", Output::Id), ("name", Output::Name)]
+    }
+
+    fn existing(&self) -> Option<&'static NodeRule> {
+        Some(&EXISTING)
+    }
+
+    fn name_rule(&self) -> Option<&'static NameRule> {
+        Some(&NAME)
+    }
+
+    fn bindable(&self) -> Option<&'static Bindable> {
+        Some(&BINDABLE)
+    }
+
+    fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
+        let mut desired = managed(KindId::Hyperdrive, node, cx, &NAME);
+        let mut set = |field: &str, value: Option<Value>| {
+            desired.fields.extend(value.map(|value| (field.to_owned(), value)));
+        };
+        set(LIMIT, int(node, LIMIT));
+        match node.child("origin") {
+            Some(origin) => lower_origin(origin, cx, &mut set),
+            None if cx.is_existing(node) => {}
+            None => cx.report(
+                Diagnostic::error(
+                    "envc::spec::missing_property",
+                    node.label_span(),
+                    "this hyperdrive has no `origin`",
+                )
+                .at("needs a database")
+                .help("say where the database is: { origin (secret)\"DATABASE_URL\" }"),
+            ),
+        }
+        if let Some(caching) = node.child("caching") {
+            lower_caching(caching, cx, &mut set);
+        }
+        if let Some(tls) = node.child("mtls") {
+            lower_tls(tls, cx, &mut set);
+        }
+        vec![desired]
+    }
+}
+
+fn split(text: &Secret) -> Result<Fields<Secret>, String> {
+    url::split(text.expose(), NAME_BYTES_MAX)
 }
 
 fn configs<'a>(account: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
@@ -403,9 +412,9 @@ fn lower_origin(node: &Node, cx: &mut dyn Lower, set: &mut Set<'_>) {
         );
     }
     let scheme = node.prop("scheme").and_then(|it| it.as_text()).unwrap_or("postgres");
-    let scheme = connection_url::scheme(scheme);
+    let scheme = url::scheme(scheme);
     set("scheme", Some(Value::text(&scheme)));
-    let port = i64::from(connection_url::default_port(&scheme));
+    let port = i64::from(url::default_port(&scheme));
     set("port", int(node, "port").or(Some(Value::Int(port))));
     for field in ["host", "database", "user"] {
         let Some(scalar) = node.prop(field) else { continue };
@@ -471,8 +480,7 @@ mod tests {
     use super::*;
 
     fn wanted() -> Wanted {
-        let secrets =
-            connection_url::split("postgresql://web:s3cret@db.example.com/app", 63).unwrap();
+        let secrets = url::split("postgresql://web:s3cret@db.example.com/app", 63).unwrap();
         Wanted {
             name: "shop-pg".into(),
             fields: [("max-age".to_owned(), json!(30)), (LIMIT.to_owned(), json!(7))].into(),

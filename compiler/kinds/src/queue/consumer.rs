@@ -8,18 +8,17 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Desired, KindId};
-use envc_syntax::Node;
+use envc_core::KindId;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Normal, Observed, Place,
-    Queue, Wanted, api,
+    ApiFailure, Attr, Call, Codes, Errors, Facts, Kind, Listing, Meaning, Mutability, Normal,
+    Observed, Place, Wanted, api,
 };
 
 /// The kind.
 #[derive(Debug)]
-pub struct QueueConsumer;
+pub(crate) struct QueueConsumer;
 
 /// The spec's fields and the API's settings.
 const SETTINGS: [(&str, &str); 5] = [
@@ -58,56 +57,33 @@ static ATTRS: &[Attr] = &[
     Attr::in_place("retry-delay", &["0", "60"], Normal::One("a whole number of seconds")),
 ];
 
+static FACTS: Facts = Facts {
+    renames: true,
+    freely_deleted: "nothing holds on to a consumer",
+    writes_whole: true,
+    // The `queue` handler: without it the consumer is refused, and so is an upload that takes the
+    // handler away while the consumer is there (11001).
+    needs_code: true,
+    serves: Some("script"),
+    named_by: Some(("queue", KindId::Queue)),
+    holds_by_name: &[("dead-letter", KindId::Queue)],
+    ..Facts::of(
+        KindId::QueueConsumer,
+        "queue consumer",
+        "Queues Write",
+        ATTRS,
+        Errors::of(Codes::Any(&[11004]), Codes::Any(&[11000, 11006, 10105, 10013])),
+    )
+};
+
 impl Kind for QueueConsumer {
-    fn id(&self) -> KindId {
-        KindId::QueueConsumer
-    }
-
-    fn noun(&self) -> &'static str {
-        "queue consumer"
-    }
-
-    fn permission(&self) -> &'static str {
-        "Queues Write"
-    }
-
-    fn lower(&self, _node: &Node, _cx: &mut dyn Lower) -> Vec<Desired> {
-        Vec::new() // the worker makes it
-    }
-
-    fn serves(&self) -> Option<&'static str> {
-        Some("script")
-    }
-
-    fn named_by(&self) -> Option<(&'static str, KindId)> {
-        Some(("queue", KindId::Queue))
-    }
-
-    fn holds_by_name(&self) -> &'static [(&'static str, KindId)] {
-        &[("dead-letter", KindId::Queue)]
-    }
-
-    fn attrs(&self) -> &'static [Attr] {
-        ATTRS
-    }
-
-    fn renames(&self) -> bool {
-        true
-    }
-
-    fn writes_whole(&self) -> bool {
-        true
-    }
-
-    /// The `queue` handler: without it the consumer is refused, and so is an upload that takes the
-    /// handler away while the consumer is there (11001).
-    fn needs_code(&self) -> bool {
-        true
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
     /// The list of queues, which holds their consumers.
     fn listing(&self, place: &Place) -> Option<Listing> {
-        Queue.listing(place)
+        super::Queue.listing(place)
     }
 
     fn observe(&self, queue: &Json) -> Option<Observed> {
@@ -137,11 +113,9 @@ impl Kind for QueueConsumer {
     }
 
     fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
-        if failure.has(&[11004]) {
-            return Some(Meaning::Exists);
-        }
-        let missing = failure.status == 404 && failure.has(&[11000, 11006, 10105, 10013]);
-        missing.then_some(Meaning::NotFound)
+        // Of another status these codes say something else.
+        let meaning = FACTS.errors.meaning(failure);
+        meaning.filter(|meaning| *meaning != Meaning::NotFound || failure.status == 404)
     }
 }
 

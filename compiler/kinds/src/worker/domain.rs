@@ -10,18 +10,17 @@
 
 use std::borrow::Cow;
 
-use envc_core::{Desired, KindId};
-use envc_syntax::Node;
+use envc_core::KindId;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, Attr, Call, Kind, Listing, Lower, Meaning, Mutability, Normal, Observed, Paging,
+    Attr, Call, Codes, Errors, Facts, Hosts, Kind, Listing, Mutability, Normal, Observed, Paging,
     Place, Wanted, api, normal,
 };
 
 /// The kind.
 #[derive(Debug)]
-pub struct WorkerDomain;
+pub(crate) struct WorkerDomain;
 
 static ATTRS: &[Attr] = &[Attr {
     name: "script",
@@ -30,45 +29,34 @@ static ATTRS: &[Attr] = &[Attr {
     normal: Normal::One("names of scripts have small letters only"),
 }];
 
+static FACTS: Facts = Facts {
+    in_zone: true,
+    freely_deleted: "nothing holds on to a domain",
+    serves: Some("script"),
+    shares_hosts_with: &[KindId::Dns], // 100117
+    hosts: Some(Hosts { of: |name| Some(normal::host(name)), held: |_| None }),
+    ..Facts::of(
+        KindId::WorkerDomain,
+        "Worker domain",
+        "Workers Scripts Write",
+        ATTRS,
+        Errors {
+            refused: &[100_116, 100_117],
+            ..Errors::of(
+                Codes::Never("a PUT by its own Worker replaces what is there"),
+                Codes::Any(&[100_114]),
+            )
+        },
+    )
+};
+
 impl Kind for WorkerDomain {
-    fn id(&self) -> KindId {
-        KindId::WorkerDomain
-    }
-
-    fn noun(&self) -> &'static str {
-        "Worker domain"
-    }
-
-    fn permission(&self) -> &'static str {
-        "Workers Scripts Write"
-    }
-
-    fn in_zone(&self) -> bool {
-        true
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
     fn key<'n>(&self, name: &'n str) -> Cow<'n, str> {
         normal::host(name).into()
-    }
-
-    fn holds_host(&self, name: &str) -> Option<String> {
-        Some(normal::host(name))
-    }
-
-    fn shares_hosts_with(&self) -> &'static [KindId] {
-        &[KindId::Dns] // 100117
-    }
-
-    fn lower(&self, _node: &Node, _cx: &mut dyn Lower) -> Vec<Desired> {
-        Vec::new() // the worker makes it
-    }
-
-    fn serves(&self) -> Option<&'static str> {
-        Some("script")
-    }
-
-    fn attrs(&self) -> &'static [Attr] {
-        ATTRS
     }
 
     fn listing(&self, place: &Place) -> Option<Listing> {
@@ -97,13 +85,6 @@ impl Kind for WorkerDomain {
 
     fn delete(&self, place: &Place, id: &str) -> Option<Call> {
         Some(Call::delete(&domains(&place.account, &[id])))
-    }
-
-    fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
-        if failure.has(&[100_116, 100_117]) {
-            return Some(Meaning::Refused);
-        }
-        failure.has(&[100_114]).then_some(Meaning::NotFound)
     }
 }
 

@@ -100,7 +100,7 @@ fn wanted_migrations(wanted: &Fields<Value>) -> Vec<Json> {
     json.as_ref().and_then(Json::as_array).cloned().unwrap_or_default()
 }
 
-pub(crate) fn loses(seen: &Fields<Json>, wanted: Option<&Fields<Value>>) -> Vec<String> {
+pub(crate) fn data_loss(seen: &Fields<Json>, wanted: Option<&Fields<Value>>) -> Vec<String> {
     let deployed = seen.get(TAG).and_then(Json::as_str);
     let Some(wanted) = wanted else {
         return deployed.map(|_| "all of its Durable Objects".to_owned()).into_iter().collect();
@@ -188,12 +188,12 @@ mod tests {
 
     #[test]
     fn a_class_that_goes_is_told_while_its_migration_is_to_run() {
-        let lost = |tag: Option<&str>| loses(&at(tag), Some(&wanted()));
+        let lost = |tag: Option<&str>| data_loss(&at(tag), Some(&wanted()));
         assert_eq!(lost(Some("v1")), ["all Durable Objects of the class Room"]);
         assert_eq!(lost(Some("v2")), Vec::<String>::new());
         assert_eq!(lost(None), Vec::<String>::new(), "nothing is there yet");
-        assert_eq!(loses(&at(Some("v1")), None), ["all of its Durable Objects"]);
-        assert_eq!(loses(&at(None), None), Vec::<String>::new());
+        assert_eq!(data_loss(&at(Some("v1")), None), ["all of its Durable Objects"]);
+        assert_eq!(data_loss(&at(None), None), Vec::<String>::new());
     }
 
     #[test]

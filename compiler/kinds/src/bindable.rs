@@ -1,0 +1,60 @@
+//! What a Worker can be bound to: one row in the file of each such kind, which the grammar of `bind`,
+//! `wrangler.jsonc`, uploads, templates and lints read.
+//!
+//! What an upload refers to stays a reference: that is what lets the script come after everything
+//! that it is bound to. Source: Cloudflare's OpenAPI document and wrangler's configuration
+//! reference, checked November 2026.
+
+use envc_core::{Address, Output, Text, Value};
+
+use crate::{Declared, declared, registry};
+
+/// How a Worker is bound to a kind. The word of `bind`'s property is the kind's own.
+#[derive(Debug)]
+pub struct Bindable {
+    /// What the property of `bind` names, for the reference: "A D1 database."
+    pub doc: &'static str,
+    /// The `type` of the binding in an upload.
+    pub api_type: &'static str,
+    /// The field there that names the resource.
+    pub api_field: &'static str,
+    /// What that field holds.
+    pub output: Output,
+    /// The list in `wrangler.jsonc`, by the keys that lead to it: `["queues", "producers"]`.
+    pub section: &'static [&'static str],
+    /// What an entry of that list holds behind `binding`, in order.
+    pub entry: &'static [(&'static str, Entry)],
+    /// An entry may say `remote`: `wrangler dev` uses the resource itself then.
+    pub remote: bool,
+}
+
+/// A field of an entry in `wrangler.jsonc`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// The API's identifier.
+    Id,
+    /// The physical name.
+    Name,
+    /// The folder of its migrations, seen from the Worker's; left out where it has none.
+    Migrations,
+}
+
+/// All kinds that a Worker can be bound to, in the order of the registry.
+pub fn bindables() -> impl Iterator<Item = (&'static dyn Declared, &'static Bindable)> {
+    let all = registry().iter().filter_map(|kind| kind.declared());
+    all.filter_map(|kind| Some((kind, kind.bindable()?)))
+}
+
+/// A binding of an upload.
+pub(crate) fn binding(name: &str, kind: &str, fields: &[(&str, Value)]) -> Value {
+    let fields = fields.iter().map(|(field, value)| ((*field).to_owned(), value.clone()));
+    let head = [("name".to_owned(), Value::text(name)), ("type".to_owned(), Value::text(kind))];
+    Value::Map(head.into_iter().chain(fields).collect())
+}
+
+/// The binding of an upload to a resource; none for a kind that a Worker cannot be bound to.
+pub fn to_resource(name: &str, target: &Address) -> Option<Value> {
+    let row = declared(target.kind())?.bindable()?;
+    let value = Value::Text(Text::output(target.clone(), row.output));
+    Some(binding(name, row.api_type, &[(row.api_field, value)]))
+}

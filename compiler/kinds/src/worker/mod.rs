@@ -1,0 +1,28 @@
+//! Workers: the node, what it says, and the resources that one which envc deploys comes to.
+//!
+//! `read` turns the node into a [`Worker`], for `wrangler.jsonc` and for uploads; `lower` turns the
+//! Worker into desired resources: its `script`, and the `crons`, routes, domains and consumers
+//! that stand before it.
+
+mod bindings;
+mod check;
+mod classes;
+pub mod cron;
+mod crons;
+mod domain;
+mod grammar;
+mod lower;
+mod model;
+mod objects;
+mod read;
+mod route;
+mod script;
+mod upload;
+
+pub use bindings::{durable_object, plain_text};
+pub(crate) use crons::WorkerCrons;
+pub(crate) use domain::WorkerDomain;
+pub use model::{Binding, Consumer, Deploy, DoMigration, DurableObject, MARKER_VARIABLE, Worker};
+pub(crate) use route::WorkerRoute;
+pub(crate) use script::WorkerScript;
+pub use upload::{Module, Upload, size_text};
