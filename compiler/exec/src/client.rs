@@ -73,7 +73,7 @@ pub enum CallClass {
     Unreachable,
     /// Stopped by the user before it was sent.
     Interrupted,
-    /// A list that has no end, or as good as none.
+    /// The API repeats a page of a list, or gives more pages than `LIST_PAGES_MAX`.
     Endless,
 }
 
@@ -111,7 +111,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// What was spent and what is left.
+    /// The requests that were sent, and those that are left.
     pub fn budget(&self) -> crate::rate::Budget {
         self.limiter.budget()
     }
@@ -370,11 +370,11 @@ impl<'a> Client<'a> {
     }
 }
 
-/// The items of a page, of which the answer says that the list has so many in all.
+/// The items of a page; `total` is the length of the whole list, as far as the answer tells it.
 ///
-/// Invariant: nonsense never looks like an empty account. `null` is an empty page only where the
-/// answer says that there is nothing. An empty array is one whatever the total is: it is not
-/// known of every list whether its total counts what its filter leaves out.
+/// Invariant: nonsense never looks like an empty account. `null` is an empty page only where `total`
+/// is 0. An empty array is an empty page whatever `total` is: for some lists it is not documented
+/// whether the total counts items that the filter leaves out.
 fn items_of(call: &Call, result: Json, total: Option<u64>) -> Result<Vec<Json>, CallError> {
     match result {
         Json::Array(items) => Ok(items),

@@ -8,14 +8,14 @@ use futures::future::join_all;
 
 use crate::ports::{Leased, PoolError, Pools, Renewal};
 
-/// What is asked of the pools before a plan is made.
+/// The question to the pools before a plan is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseQuestion {
-    /// For an apply: what is recorded is renewed. Never leases anything.
+    /// For an apply: renews recorded leases. Never leases anything.
     Renew,
     /// For a plan: reads.
     Look,
-    /// For a destroy: what the environment holds without a record of it. A pool that cannot be
+    /// For a destroy: finds leases without a record. A pool that cannot be
     /// asked is no error.
     Search,
 }
@@ -92,7 +92,7 @@ enum Found {
     Renewal(Renewal),
 }
 
-/// What is recorded of a lease: no secret, but digests of them.
+/// The record of a lease: digests in place of its secrets.
 pub fn grant_of(leased: &Leased, digest: &KeyedDigest) -> Grant {
     Grant {
         id: leased.id.clone(),
@@ -106,7 +106,7 @@ pub fn grant_of(leased: &Leased, digest: &KeyedDigest) -> Grant {
     }
 }
 
-/// What the spec asks of a preview ID and it has not, in words; none: it has everything.
+/// The error when a preview ID lacks an attribute that the spec asks for; none if it has all.
 /// `attributes` tells of each whether the spec takes it for a secret.
 pub fn lacking(
     pool: &str,

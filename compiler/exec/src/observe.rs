@@ -16,10 +16,10 @@ use crate::{
 /// The kinds that a list tells of, each with its zone.
 type Askers<'q> = Vec<(KindId, Option<&'q str>)>;
 
-/// Observes. Two round trips at the most: all lists at once, then all children, and the markers of
-/// what nobody recorded, at once. Costs pages, and never a request per recorded resource. Kinds
-/// `besides` are listed whoever asks for them. What is only looked at for being in the way is left out
-/// where the token may not list it: the call that it is in the way of says so then.
+/// Observes, in two round trips at the most: all lists at once; then all children and the markers of
+/// unrecorded resources at once. Costs pages, and never a request per recorded resource. The kinds in
+/// `besides` are listed in any case. A list that only shows what may be in the way is left out where
+/// the token may not read it: the create is refused then.
 pub async fn observe(
     client: &Client<'_>,
     account: &Account,

@@ -185,13 +185,13 @@ pub enum Renewal {
 /// A pool that does not do what it is asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PoolError {
-    /// Nobody can be asked: there is no edge, or no token for it.
+    /// There is no edge Worker to ask, or no token for it.
     #[error("{0}")]
     Closed(String),
     /// A name that no pool and no holder can have.
     #[error("{0}")]
     Name(String),
-    /// The preview ID has not what the spec asks of it.
+    /// The preview ID lacks an attribute that the spec asks for.
     #[error("{message}")]
     Lacking {
         /// What is missing.

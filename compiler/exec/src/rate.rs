@@ -1,4 +1,4 @@
-//! One rate limiter for all calls, fed by what the API says of itself.
+//! One rate limiter for all calls, fed by the API's own headers.
 //!
 //! Facts: 1,200 requests in 5 minutes per token; every answer carries `Ratelimit:
 //! "default";r=50;t=30` (left, seconds until more); a 429 carries `Retry-After`. On breach every
@@ -89,7 +89,7 @@ impl Limiter {
         window.closed_until_ms = window.closed_until_ms.max(now_ms + ms);
     }
 
-    /// What was spent and what is left.
+    /// The requests that were sent, and those that are left.
     pub(crate) fn budget(&self) -> Budget {
         let window = self.lock();
         Budget { sent: window.sent, left: window.left.map(|(left, _)| left) }

@@ -155,8 +155,7 @@ impl<'a> Checker<'a> {
         self.findings.extend(findings);
     }
 
-    /// Nothing is done without the preview ID, and none is given back while anything is left to
-    /// do with it.
+    /// Checks that every step waits for the leases, and every release for all other steps.
     fn leases(&mut self) {
         let plan = self.plan;
         let mut findings = Vec::new();
@@ -223,8 +222,8 @@ impl<'a> Checker<'a> {
         self.findings.extend(findings);
     }
 
-    /// No secret stands in a field: what is private is sealed, and of what the API never tells there
-    /// is nothing else.
+    /// Checks that no secret stands in a field: private values are sealed, and write-only fields hold
+    /// nothing but sealed values.
     fn secrets(&mut self) {
         let mut findings = BTreeSet::new();
         let write_only = |address: &Address, field: &str| {
@@ -260,7 +259,7 @@ fn targets(plan: &Plan) -> impl Iterator<Item = (usize, &Target)> {
     })
 }
 
-/// True for what holds nothing but sealed values.
+/// True for a value that is sealed, or made of sealed ones alone.
 fn is_sealed(json: &Json) -> bool {
     Sealed::from_json(json).is_some()
         || match json {

@@ -198,11 +198,11 @@ pub fn render_files(inputs: &FileInputs<'_>) -> Result<Vec<GeneratedFile>, Vec<F
     if errors.is_empty() { Ok(files) } else { Err(errors) }
 }
 
-/// What came of all files.
+/// The files that were made, and the mistakes in the others.
 pub(crate) struct Made {
     /// Those that could be made, ordered by path.
     pub(crate) files: Vec<GeneratedFile>,
-    /// What is wrong with the others.
+    /// The mistakes in the others.
     pub(crate) errors: Vec<FileError>,
     /// What templates read, as the spec writes it.
     pub(crate) reads: BTreeSet<String>,
@@ -426,7 +426,7 @@ fn wrangler_error(path: &str, problem: Problem) -> FileError {
     }
 }
 
-/// A configuration that a template made says whose Worker it is.
+/// Checks that a configuration that a template made carries the marker.
 fn marked(path: &str, config: &Config<'_>, json: &Json) -> Result<(), FileError> {
     let variable = json.get("vars").and_then(|vars| vars.get(MARKER_VARIABLE));
     if config.marker.is_none() || variable.and_then(Json::as_str) == config.marker {

@@ -1,5 +1,4 @@
-//! What belongs to this environment, and IDs that do not: none of these may stand in a generated
-//! configuration. Pure.
+//! IDs of other environments, none of which may stand in a generated configuration. Pure.
 
 use std::collections::BTreeSet;
 
@@ -39,7 +38,7 @@ fn id_at(line: &str, at: usize) -> Option<&str> {
     })
 }
 
-/// The account and the zone are of no environment: the texts under these keys.
+/// The texts under these keys: account and zone belong to no environment.
 pub(crate) fn account_ids(json: &Json, found: &mut BTreeSet<String>) {
     match json {
         Json::Object(map) => {
@@ -57,8 +56,7 @@ pub(crate) fn account_ids(json: &Json, found: &mut BTreeSet<String>) {
     }
 }
 
-/// What tells this environment from another one: its ID, ports, hosts, and its resources' IDs and
-/// names.
+/// The texts that belong to this environment: its ID, ports, hosts, and its resources' IDs and names.
 pub(crate) fn marks(known: &Known<'_>) -> BTreeSet<String> {
     let Environment { instance, resources, workers, endpoints, .. } = known.env;
     let mut marks = BTreeSet::from([instance.id.clone()]);

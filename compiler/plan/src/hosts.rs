@@ -14,7 +14,7 @@ pub(crate) fn is_new_name(change: &Change) -> bool {
     }
 }
 
-/// The host that nothing has any more after the change, as far as its kind goes.
+/// The host that the change frees: no resource of this kind has it afterwards.
 pub(crate) fn frees(change: &Change) -> Option<String> {
     let kind = kind(change.address.kind());
     let was = match change.action {

@@ -1,4 +1,4 @@
-//! What a destroy leaves: what it was asked to, and what that cannot do without.
+//! What a destroy leaves: the resources that the user named with `--keep`, and those that they need.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,8 +6,8 @@ use envc_core::{Address, Desired};
 
 use crate::state::State;
 
-/// What was asked to be kept, with all that it refers to, by the record and by the spec, and with what
-/// lives with it: a Worker that is kept keeps its database and its cron triggers.
+/// The resources that the user asked to keep, with all that they refer to, by the record and by the
+/// spec, and with their children: a Worker that is kept keeps its database and its cron triggers.
 pub fn keep_with_needs(
     asked: &BTreeSet<Address>,
     desired: &BTreeMap<Address, Desired>,

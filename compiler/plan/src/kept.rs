@@ -28,7 +28,7 @@ pub(crate) fn kept<'d>(
         }
         let recorded = state.and_then(|state| state.resources.get(address));
         let name = match recorded {
-            // What is gone is made anew, under the name of today.
+            // A resource that is gone is made anew, under today's name.
             Some(recorded) if index.by_id(address.kind(), &recorded.id).is_none() => continue,
             Some(recorded) => recorded.name.clone(),
             None => {
@@ -55,7 +55,7 @@ pub(crate) fn kept<'d>(
     out
 }
 
-/// What has its name from another one has that one's, kept or not.
+/// A resource that takes its name from another one follows that one's name.
 fn follow(out: &mut Cow<'_, BTreeMap<Address, Desired>>) {
     let named = out.values().filter_map(|wanted| {
         let name = &out.get(owner(wanted)?)?.name;
@@ -69,7 +69,7 @@ fn follow(out: &mut Cow<'_, BTreeMap<Address, Desired>>) {
     }
 }
 
-/// What gives it its name.
+/// The resource that it takes its name from.
 fn owner(wanted: &Desired) -> Option<&Address> {
     let (field, _) = envc_kinds::kind(wanted.address.kind()).named_by()?;
     wanted.fields.get(field)?.addresses().into_iter().next()

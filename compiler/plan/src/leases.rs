@@ -16,24 +16,24 @@ use crate::{
     work::{LeaseWork, ReleaseWork},
 };
 
-/// What the pools are told that the environment is: `project/env`.
+/// The name under which the environment holds leases: `project/env`.
 pub fn holder(key: &StateKey) -> String {
     format!("{}/{}", key.project, key.env)
 }
 
-/// What a plan does at the pools, by pool.
+/// The leases and releases of a plan, by pool.
 #[derive(Debug, Default)]
 pub(crate) struct Leasing {
     pub(crate) leases: Vec<LeaseWork>,
     pub(crate) releases: Vec<ReleaseWork>,
-    /// What is known of the leases that stay, by lease and attribute; nothing in it is secret.
+    /// The public values of the leases that stay, by lease and attribute.
     pub(crate) values: LeaseValues,
 }
 
 /// Public values of leases: by the lease's name, then by attribute, `id` included.
 pub type LeaseValues = BTreeMap<String, BTreeMap<String, String>>;
 
-/// What is known of the leases of a state, as it was recorded.
+/// The public values of the recorded leases.
 pub fn recorded_values(leases: &BTreeMap<String, Lease>, state: Option<&State>) -> LeaseValues {
     let grant = |lease: &Lease| state?.leases.get(&lease.pool)?.grant.as_ref();
     leases
@@ -105,8 +105,8 @@ pub(crate) fn decide(
     out
 }
 
-/// A lease that no state records: what the pool says decides, and where it does not say, it is
-/// given back all the same.
+/// The release of a lease without a record: the pool tells whether the environment holds one. Where
+/// the pool cannot be asked, the plan has the release all the same.
 fn lost(work: &LeaseWork, state: Option<&State>, seen: Option<&LeaseSeen>) -> Option<ReleaseWork> {
     if state.is_some_and(|state| state.leases.contains_key(&work.pool)) {
         return None;

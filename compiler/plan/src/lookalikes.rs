@@ -1,4 +1,4 @@
-//! What could be of an environment by its name, and that nothing proves to be: told, and left alone.
+//! Resources that have a name of the environment and no proof: they are told, and left alone.
 
 use std::collections::BTreeSet;
 
@@ -22,9 +22,9 @@ pub struct Lookalike {
     pub anothers: Option<String>,
 }
 
-/// What bears a name of the environment without a proof, and what of its record a destroy leaves to
-/// another repository. An apply refuses where that is a name
-/// that it needs; what bears one of the first version is in nobody's way.
+/// Resources with a name of the environment and no proof, and recorded ones that a destroy leaves to
+/// another repository. An apply refuses where it needs the name; a name of the first version is in
+/// nobody's way.
 pub fn lookalikes(inputs: &PlanInputs<'_>, goal: Goal) -> Vec<Lookalike> {
     let index = Index::new(inputs.observation);
     let resources = inputs.state.into_iter().flat_map(|state| &state.resources);
@@ -32,7 +32,7 @@ pub fn lookalikes(inputs: &PlanInputs<'_>, goal: Goal) -> Vec<Lookalike> {
         resources.map(|(address, it)| (address.kind(), it.id.as_str())).collect();
     let ownership = inputs.ownership;
     let mut out = Vec::new();
-    // An apply refuses what it wants of these, and its plan tells what it lets go.
+    // An apply refuses those that it needs, and its plan tells those that it gives up.
     for (address, it) in inputs.state.iter().flat_map(|state| &state.resources) {
         let id = address.kind();
         let Some(seen) = index.by_id(id, &it.id).filter(|_| goal == Goal::Destroy) else {

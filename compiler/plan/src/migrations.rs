@@ -41,10 +41,10 @@ fn key(name: &str) -> (u128, &str) {
     (digits.parse().unwrap_or(u128::MAX), name)
 }
 
-/// Decides for one database. `applied` is what is recorded of it. `fresh`: the plan makes it, so
-/// nothing is applied yet.
+/// The migrations to run on one database; none when there is nothing to do. `applied` are the
+/// recorded ones; `fresh` is true when the plan makes the database.
 ///
-/// What state knows of saves a request: the ledger is read only when a file is not recorded.
+/// The record saves a request: exec reads the ledger only when a file is not recorded.
 pub(crate) fn decide(
     address: &Address,
     files: &[MigrationFile],

@@ -20,17 +20,17 @@ pub const PLAN_FORMAT: u32 = 2;
 pub struct Plan {
     /// Format version.
     pub format: u32,
-    /// What it was made from.
+    /// The state, the spec and the goal that it was made from.
     pub basis: Basis,
     /// One entry per resource, by address; `keep` included.
     pub changes: Vec<Change>,
     /// The execution graph: apply runs these and makes no choice of its own.
     pub steps: Vec<Step>,
-    /// What is to be said besides.
+    /// Notes for people, such as an edited migration.
     pub notes: Vec<String>,
 }
 
-/// What a plan was made from: where any of it has moved, the plan is stale.
+/// What a plan was made from. A saved plan is stale once any of it has changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Basis {
@@ -92,15 +92,14 @@ pub struct Change {
     /// Refuses delete and replace.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub protect: bool,
-    /// The variables and secrets whose values are not known, where they decide of it: it cannot be
-    /// told whether what they stand in changed.
+    /// Variables and secrets whose values `envc plan` does not know: it cannot tell whether the fields
+    /// with them change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
     /// Data that the change destroys, one phrase each, where the kind alone does not say so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub loses: Vec<String>,
-    /// What the resource that is there refers to: a change lets go of it, and what goes is deleted
-    /// after that.
+    /// What the resource in the account refers to now. The deletes of these wait for this change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<Address>,
     /// What to record at once, before any call: `adopt` and `keep`.

@@ -19,8 +19,8 @@ use crate::{
 pub struct Questions {
     /// Kinds to list, with the zone for those that live in one. One list each.
     pub lists: BTreeSet<(KindId, Option<String>)>,
-    /// The same of what is only looked at for what may be in the way of something new: where a token
-    /// may not list them, a plan is made without.
+    /// Lists that only show whether something is in the way of a new resource. Where the token may
+    /// not read them, the plan is made without.
     pub glances: BTreeSet<(KindId, Option<String>)>,
     /// Kinds without a list: read once per parent, after the parents are found.
     pub children: BTreeSet<KindId>,
@@ -31,7 +31,7 @@ pub struct Questions {
 pub struct Observation {
     /// What was found, by kind.
     pub found: BTreeMap<KindId, Vec<Seen>>,
-    /// What another product holds, by kind: it stands for nothing of ours, and may be in the way.
+    /// Names that another product of Cloudflare holds, by kind: they may be in the way.
     pub held: Vec<(KindId, Held)>,
     /// What the environment holds of each pool that was asked.
     pub leases: BTreeMap<String, LeaseSeen>,
@@ -106,7 +106,7 @@ impl Observation {
         );
     }
 
-    /// Adds the marker that a read told of something that was found.
+    /// Adds the marker that a read found on a resource.
     pub fn mark(&mut self, id: KindId, api_id: &str, marker: Option<&String>) {
         let all = self.found.get_mut(&id).into_iter().flatten();
         for seen in all.filter(|seen| seen.observed.id == api_id) {
@@ -114,7 +114,7 @@ impl Observation {
         }
     }
 
-    /// Takes something out of what was found, as if it was not there.
+    /// Leaves a resource out, as if it was not in the account.
     pub fn hide(&mut self, id: KindId, api_id: &str) {
         if let Some(seen) = self.found.get_mut(&id) {
             seen.retain(|seen| seen.observed.id != api_id);
@@ -126,7 +126,7 @@ impl Observation {
         self.found.get(&id).is_some_and(|seen| seen.iter().any(|seen| seen.observed.id == api_id))
     }
 
-    /// Takes what is recorded for what is there: a destroy with a whole state needs no lists.
+    /// Assumes that the recorded resources are there: a destroy with a whole state needs no lists.
     pub fn from_state(state: &State) -> Self {
         let mut observation = Self::default();
         for (address, recorded) in &state.resources {
@@ -160,7 +160,7 @@ pub fn parents_to_read(
             wanted.insert((address.kind(), parent));
         }
     }
-    // What the spec dropped is read too, where it does not go by itself while its parent stays.
+    // Also children that the spec dropped and that have to be deleted while their parent stays.
     for (address, child) in state.iter().flat_map(|state| &state.resources) {
         let kind = kind(address.kind());
         let place = envc_kinds::Place::default();
@@ -169,7 +169,7 @@ pub fn parents_to_read(
             wanted.insert((address.kind(), parent));
         }
     }
-    // And what a run was about to make, which nothing else may name any more.
+    // And children that an interrupted run was about to make, which nothing else may name any more.
     for intent in state.iter().flat_map(|state| &state.intents) {
         let kind = kind(intent.address.kind());
         let alone = kind.delete(&envc_kinds::Place::default(), "x").is_some();
@@ -190,9 +190,10 @@ pub fn parents_to_read(
     found
 }
 
-/// The resources whose marker has to be read, each with its API identifier: of what is not recorded
-/// that which has a name that the environment wants or began to make, and that which looks as if it
-/// was its own; of what is recorded that which somebody else may have changed since.
+/// The resources whose marker has to be read, each with its API identifier:
+/// - unrecorded ones with a name that the environment wants or began to make, or that look as if
+///   they were its own;
+/// - recorded ones that somebody else may have changed since.
 pub fn markers_to_read(
     desired: &BTreeMap<Address, Desired>,
     state: Option<&State>,
@@ -248,7 +249,7 @@ pub(crate) struct Index<'a> {
     ids: Vec<(KindId, &'a str, &'a Seen)>,
     /// By kind and host, sorted; made when a name is looked for, which is seldom.
     names: OnceCell<Vec<(KindId, Cow<'a, str>, &'a Seen)>>,
-    /// By kind and the identifier of what gives it its name.
+    /// By kind and by the identifier of the resource that they take their name from.
     owned: OnceCell<BTreeMap<(KindId, &'a str), &'a Seen>>,
 }
 
@@ -259,7 +260,7 @@ impl<'a> Index<'a> {
             ids.extend(seen.iter().map(|seen| (*id, seen.observed.id.as_str(), seen)));
         }
         sort(&mut ids);
-        // What was seen last counts where an identifier comes twice.
+        // Where an identifier comes twice, the last one counts.
         ids.dedup_by(|next, kept| {
             let same = (next.0, next.1) == (kept.0, kept.1);
             if same {
@@ -270,7 +271,7 @@ impl<'a> Index<'a> {
         Self { ids, names: OnceCell::new(), owned: OnceCell::new() }
     }
 
-    /// What lives with something, or has its name from it, by that one's identifier.
+    /// The resource that lives with a parent, or takes its name from it, by the parent's identifier.
     pub(crate) fn by_owner(&self, id: KindId, owner: &str) -> Option<&'a Seen> {
         if kind(id).named_by().is_none() {
             return self.by_id(id, owner);
@@ -290,7 +291,7 @@ impl<'a> Index<'a> {
         self.ids.get(at.ok()?).map(|(_, _, seen)| *seen)
     }
 
-    /// What holds hosts of a kind, by host.
+    /// The resources of a kind by the host that they hold.
     pub(crate) fn by_host(&self, id: KindId) -> BTreeMap<String, Vec<&'a Seen>> {
         let mut hosts: BTreeMap<String, Vec<&Seen>> = BTreeMap::new();
         for (_, _, seen) in self.ids.iter().filter(|(of, ..)| *of == id) {
@@ -306,7 +307,7 @@ impl<'a> Index<'a> {
         self.ids.iter().map(|(kind, _, seen)| (*kind, *seen)).collect()
     }
 
-    /// Everything whose natural key stands in the way of this one, the exact namesake first.
+    /// The resources whose natural key collides with this one; the exact namesake comes first.
     pub(crate) fn namesakes(&self, id: KindId, name: &str) -> Vec<&'a Seen> {
         let names = self.names.get_or_init(|| {
             let all = self.ids.iter();

@@ -1,5 +1,5 @@
 //! Changes to steps: the execution graph, in an order in which every step comes after its needs.
-//! Which step that is, and why, stands in `edges`.
+//! `edges` says which steps need which, and why.
 
 mod edges;
 
@@ -25,10 +25,10 @@ pub(crate) struct MigrationWork {
     pub(crate) fresh: bool,
 }
 
-/// A step before it has its number.
+/// A step that has no number yet.
 struct Draft {
     work: Work,
-    /// Drafts that must come before, by index.
+    /// The drafts that it waits for, by index.
     after: BTreeSet<usize>,
 }
 
@@ -51,15 +51,15 @@ struct Update {
     renames: bool,
 }
 
-/// What a step does with others.
+/// The resources that a step refers to or stops referring to.
 struct Use {
     step: usize,
     kind: KindId,
-    /// What it refers to from now on.
+    /// What its resource refers to once the step is done.
     needs: Vec<Need>,
-    /// What it refers to until then.
+    /// What its resource refers to before.
     holds: Vec<Address>,
-    /// That of it which nothing at the same address refers to any more.
+    /// The part of `holds` that no resource at the same address refers to afterwards.
     lets_go: Vec<Address>,
 }
 
@@ -69,11 +69,11 @@ struct Need {
     by_name: bool,
 }
 
-/// The delete of what has, or had, an address.
+/// The delete of a resource.
 struct Removal {
     address: Address,
     step: usize,
-    /// Another one has the address, or will have it.
+    /// True when another resource has its address, or will have it: a replace.
     deposed: bool,
 }
 
@@ -149,7 +149,7 @@ impl Builder {
         }
     }
 
-    /// The first one comes after the other.
+    /// Makes `step` wait for `before`.
     fn after(&mut self, step: usize, before: usize) {
         if let Some(draft) = self.drafts.get_mut(step).filter(|_| step != before) {
             draft.after.insert(before);
@@ -186,7 +186,7 @@ impl Builder {
         self.uses.push(Use::new(step, kind_id, needs, holds));
     }
 
-    /// The index of the delete, unless it goes into a batch.
+    /// Adds the delete of a resource. Gives its index, unless it goes into a batch.
     fn remove(&mut self, change: &Change, successor: Option<&Desired>) -> Option<usize> {
         let deposed = change.deposed || successor.is_some();
         let stays = successor.map(needs).unwrap_or_default();
@@ -300,8 +300,9 @@ impl Builder {
     }
 }
 
-/// What it refers to, each once; and whether by its name, which a rename changes. What gives it its
-/// own natural key is referred to by its name, too.
+/// What a resource refers to, each once, and whether by its name: then a rename has to come first.
+/// A resource that takes its natural key from another one, as a consumer does from its queue, refers
+/// to that one by name.
 fn needs(wanted: &Desired) -> Vec<Need> {
     let mut all: BTreeMap<&Address, bool> = BTreeMap::new();
     let kind = kind(wanted.address.kind());
@@ -335,7 +336,7 @@ fn target(wanted: &Desired) -> Target {
     }
 }
 
-/// What an update has to say that it changes from.
+/// The old values that the call of an update has to name.
 fn before(change: &Change) -> BTreeMap<String, Json> {
     let named = kind(change.address.kind()).changes_from();
     let fields = change.fields.iter().filter(|field| named.contains(&field.field.as_str()));

@@ -1,7 +1,7 @@
 //! Values from outside in a desired graph: which it needs and where, and putting them in.
 //!
-//! Invariant: what [`settle`] leaves behind refers to no variable and holds no secret. What is there
-//! already is only bound to, so that nothing of it is asked for.
+//! Invariant: after [`settle`] no resource refers to a variable or holds a secret. Nothing is asked for
+//! `existing` resources: they are only bound to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use crate::files::file_texts;
 /// A value that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unusable {
-    /// True for a text that nothing may be told of.
+    /// True for a private text: no message repeats it.
     pub private: bool,
     /// The secrets and variables that it is made of.
     pub names: String,
@@ -25,7 +25,7 @@ pub struct Unusable {
     pub address: Address,
     /// The field.
     pub field: String,
-    /// What is wrong, as a clause after "it"; nothing of the text.
+    /// What is wrong, as a clause after "it", without any of the text.
     pub what: String,
 }
 
@@ -44,7 +44,7 @@ pub fn needed_inputs(env: &Environment) -> BTreeMap<Input, BTreeSet<String>> {
         add(text, &place, false);
     }
     for desired in env.resources.values().filter(|desired| desired.is_managed()) {
-        // What another node makes was told at that node, and a script with its Worker's files.
+        // A resource that another node makes is told at that node, and a script with its Worker's files.
         let made = kind(desired.address.kind()).declared().is_none()
             || env.workers.iter().any(|worker| worker.address() == desired.address);
         for (field, value) in &desired.fields {
@@ -55,8 +55,8 @@ pub fn needed_inputs(env: &Environment) -> BTreeMap<Input, BTreeSet<String>> {
     needed
 }
 
-/// Puts the values into what envc makes. The texts that were sealed are in the vault. What cannot be
-/// used is told; of a private text that is not what its field takes nothing is known then.
+/// Puts the values into the resources that envc makes; the vault has the texts of sealed ones. Tells
+/// the values that a field cannot take: a private one is then as good as not known.
 pub fn settle(
     resources: &mut BTreeMap<Address, Desired>,
     inputs: &Inputs,
@@ -145,7 +145,7 @@ fn opened(
     }
 }
 
-/// All that is known of a resource by now.
+/// The values of a resource that are known by now.
 fn known(fields: &Fields<Value>, private: &[Private]) -> Fields<Json> {
     let fields = fields.iter();
     let plain = fields.filter_map(|(field, value)| {

@@ -35,7 +35,7 @@ pub struct PlanInputs<'a> {
     pub protect: bool,
     /// The preview IDs that the spec asks for, by name; for a destroy it may be empty.
     pub leases: &'a BTreeMap<String, Lease>,
-    /// Seals what is seen where the wanted is sealed.
+    /// Seals observed values, to compare them with sealed ones.
     pub sealer: &'a Sealer,
     /// The desired graph; for a destroy it may be empty.
     pub desired: &'a BTreeMap<Address, Desired>,
@@ -95,7 +95,7 @@ fn make(inputs: &PlanInputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
             if change.deposed || matches!(change.action, Action::Delete | Action::Forget) {
                 continue;
             }
-            // What is recorded of another database with this address is not applied to this one.
+            // Migrations that are recorded of another database at this address do not count for this one.
             let recorded = inputs.state.and_then(|state| state.resources.get(&change.address));
             let applied = recorded.filter(|it| !fresh && change.id.as_ref() == Some(&it.id));
             let applied = applied.map(|it| it.migrations.as_slice()).unwrap_or_default();
@@ -124,7 +124,7 @@ fn make(inputs: &PlanInputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
     })
 }
 
-/// Gives each update what it has to send besides what the spec sets.
+/// Gives each update the values that its call has to send although the spec does not set them.
 fn keep(steps: &mut [Step], mut kept: BTreeMap<Address, Fields<Json>>) {
     for target in steps.iter_mut().flat_map(|step| step.work.updates_mut()) {
         target.before.extend(kept.remove(&target.address).unwrap_or_default());

@@ -28,7 +28,7 @@ pub struct Palette {
     pub update: &'static str,
     /// What is lost.
     pub delete: &'static str,
-    /// What is only said.
+    /// Notes.
     pub dim: &'static str,
     /// Headings and the summary.
     pub bold: &'static str,
@@ -297,7 +297,7 @@ impl Page<'_> {
                     self.line(6, format_args!("{}: {told}", field.field));
                     continue;
                 }
-                // Drift has no "after apply": what is not there was taken away.
+                // Drift has no "after apply": a missing value was removed.
                 let one = |value: &Option<Json>| {
                     value
                         .as_ref()
@@ -310,7 +310,7 @@ impl Page<'_> {
         self.text.push('\n');
     }
 
-    /// What cannot be told, because something from outside is not known.
+    /// Says which changes the plan cannot tell, because a variable or a secret is not known.
     fn unknown(&mut self, plan: &Plan) {
         let there = plan.changes.iter().filter(|change| change.action != Action::Create);
         let mut any = false;
@@ -435,7 +435,7 @@ fn is_write_only(change: &Change, field: &str) -> bool {
     attrs.iter().any(|attr| attr.name == field && attr.mutability == Mutability::WriteOnly)
 }
 
-/// Of sealed values, which differ, by name: their digests tell nobody anything.
+/// The change of a sealed value, by its name: digests say nothing to a reader.
 fn sealed_change(change: &Change, field: &FieldChange) -> Option<String> {
     let sealed = |side: &Option<Json>| side.as_ref().and_then(Sealed::from_json);
     let (before, after) = (sealed(&field.before), sealed(&field.after));
@@ -455,7 +455,7 @@ fn sealed_map_change(change: &FieldChange) -> String {
     names.dedup();
     let told = names.into_iter().filter_map(|name| {
         let (before, after) = (value(&change.before, name), value(&change.after, name));
-        // What is not known here may be what is there.
+        // A value that is not known here may be the one that is there.
         let maybe = before.is_some() && after.as_ref().is_some_and(is_unknown);
         let differs = before != after && !maybe;
         let word = word_of(before.as_ref(), after.as_ref());
@@ -486,7 +486,7 @@ fn is_wide(value: &Json) -> bool {
     (value.is_array() || value.is_object()) && value.to_string().chars().count() > INLINE_CHARS_MAX
 }
 
-/// The value with the names of what is sealed in it.
+/// The value, with the name of each sealed part in its place.
 fn unsealed(value: &Json) -> Json {
     match value {
         Json::Object(items) => match Sealed::from_json(value) {

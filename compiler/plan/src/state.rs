@@ -136,14 +136,15 @@ pub struct Intent {
     /// The zone it lives in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
-    /// What it refers to if it came to be: as for what is recorded, deletes go against these.
+    /// What the resource refers to if the action had its effect: deletes follow these references, as
+    /// they do those of the record.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Address>,
 }
 
 impl Intent {
-    /// What it lives with, or has its name from: by that one's identifier it is found under
-    /// whatever name.
+    /// The resource that it lives with or takes its name from: by that one's identifier it is found,
+    /// whatever its name is.
     pub(crate) fn owner(&self) -> Option<&Address> {
         let kind = envc_kinds::kind(self.address.kind());
         let of = kind.lives_with().or_else(|| Some(kind.named_by()?.1))?;
@@ -236,9 +237,8 @@ impl State {
         }
     }
 
-    /// Reads a document of any version that there was, and refuses what is newer, damaged, or
-    /// another environment's. What is read is of this version; whose repository's it is, the
-    /// caller looks at.
+    /// Reads a document of this or an older version, and refuses one that is newer, damaged, or of
+    /// another environment. The result is of this version. The caller checks the repository.
     pub fn parse(bytes: &[u8], key: &StateKey) -> Result<Self, StateError> {
         let damaged = |error: serde_json::Error| StateError::Damaged { reason: error.to_string() };
         let json: Json = serde_json::from_slice(bytes).map_err(damaged)?;

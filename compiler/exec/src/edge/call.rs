@@ -17,7 +17,7 @@ pub struct EdgeCall {
     pub(super) body: Option<Bytes>,
     /// Why the body could not be written: nothing is sent then.
     pub(super) unwritable: Option<String>,
-    /// What happened to it does not matter: it may be sent again.
+    /// It may be sent again whatever its outcome was.
     pub(super) repeatable: bool,
 }
 
@@ -32,7 +32,7 @@ impl EdgeCall {
         Self::new(Method::PUT, segments, true)
     }
 
-    /// Takes away; what is gone already is gone.
+    /// Deletes; deleting twice is deleting once.
     pub fn delete(segments: &[&str]) -> Self {
         Self::new(Method::DELETE, segments, true)
     }
@@ -48,7 +48,7 @@ impl EdgeCall {
         Self { method, path, headers: Vec::new(), body: None, unwritable: None, repeatable }
     }
 
-    /// A POST that is safe to repeat: the Worker knows it again by what stands in its body.
+    /// A POST that is safe to repeat: the Worker recognises it by its body.
     #[must_use]
     pub fn repeatable(mut self) -> Self {
         self.repeatable = true;

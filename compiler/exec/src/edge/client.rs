@@ -1,7 +1,7 @@
 //! Sends calls to the edge Worker: token, time-outs, retries by error class.
 //!
-//! A call is tried again when it certainly had no effect, or when it may be repeated. What
-//! answers and is not the edge Worker is told apart from what the Worker says.
+//! A call is tried again when it certainly had no effect, or when it may be repeated. Answers of another
+//! server, such as a login page, are told apart from the Worker's own.
 
 use std::{
     fmt,
@@ -44,9 +44,9 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// For what a command cannot do without.
+    /// For calls that a command needs.
     pub const NEEDED: Self = Self { attempts_max: limits::ATTEMPTS_MAX, answer_ms_max: 20_000 };
-    /// For what a command can do without: one try.
+    /// For calls that a command can do without: one try.
     pub const ONCE: Self = Self { attempts_max: 1, answer_ms_max: 5_000 };
 }
 
@@ -95,7 +95,7 @@ impl<'a> EdgeClient<'a> {
         &self.endpoint.base_url
     }
 
-    /// What was spent and what is left: the Worker's own budget.
+    /// The requests that were sent, and those that are left of the Worker's own budget.
     pub fn budget(&self) -> Budget {
         self.limiter.budget()
     }
@@ -151,7 +151,7 @@ impl<'a> EdgeClient<'a> {
                 attempt,
             });
             self.pause(wait_ms).await;
-            // Stopped while it waits: what came of the last try is still not known.
+            // Stopped while it waits: the outcome of the last try is still not known.
             if self.stopped() && error.is_unknown() {
                 return Err(error);
             }
@@ -159,8 +159,8 @@ impl<'a> EdgeClient<'a> {
         }
     }
 
-    /// What was asked for, and a little more by chance, so that those who were refused together do
-    /// not come back together.
+    /// The wait that the Worker asked for, and a random bit more, so that clients that were refused
+    /// together do not come back together.
     fn wait_ms(&self, error: &EdgeError, attempt: u32) -> u64 {
         let Some(seconds) = error.retry_after_s else {
             return retry::backoff_ms(self.entropy, attempt);
@@ -264,11 +264,11 @@ fn read(call: &EdgeCall, response: &http::Response<Bytes>) -> Result<EdgeAnswer,
         let problem = Box::new(EdgeProblem { problem, document, etag });
         return Err(failed(EdgeClass::Problem(problem), message));
     }
-    // What stands before the Worker answers so while the Worker is down.
+    // A proxy in front of the Worker answers so while the Worker is down.
     if status >= 500 {
         return Err(failed(EdgeClass::Unknown, format!("status {status} without a reason")));
     }
-    // The body is not shown: whoever answers may give back what was sent, the token with it.
+    // The body is not shown: the other server may send the request back, with the token.
     let what = match (header("location"), content_type) {
         (Some(to), _) => format!("status {status}, which leads to {}", before_query(to)),
         (None, "") => format!("status {status} without a content type"),

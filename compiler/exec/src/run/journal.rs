@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 
 use crate::ports::{StateStore, StoreError, Version};
 
-/// What came of one resource.
+/// What a step did.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Outcome {
     /// It is there, with these fields.
@@ -115,8 +115,8 @@ impl<'a> Journal<'a> {
         self.flush().await
     }
 
-    /// Until it is done, what is there may hold what it held. A run that is cut off leaves that
-    /// to the next one.
+    /// Records what the resource refers to now, beside what the change makes of it: if the run is
+    /// interrupted, the next one has to expect both.
     fn may_hold(&mut self, change: &Change) {
         let Some(recorded) = self.state.resources.get_mut(&change.address) else { return };
         if change.deposed || change.id.as_ref() != Some(&recorded.id) {
@@ -210,9 +210,8 @@ impl<'a> Journal<'a> {
         Some(self.state.leases.get(pool)?.grant.as_ref()?.lease_id.clone())
     }
 
-    /// Closes what was never begun: steps that were skipped. Open stays only what may have
-    /// happened, and the delete of what nothing else records, such as the old half of a replace:
-    /// the next command has to find it.
+    /// Closes the intents of a step that was skipped. The delete of a resource that nothing else
+    /// records stays open, such as the old half of a replace: the next command has to find it.
     pub(super) fn close_unbegun(&mut self, work: &Work) {
         if let Work::Lease(work) = work
             && self.state.leases.get(&work.pool).is_some_and(|it| it.grant.is_none())

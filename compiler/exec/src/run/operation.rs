@@ -21,8 +21,9 @@ const EMPTYING_ROUNDS_MAX: usize = 100_000;
 pub(super) type Outcomes = Result<Vec<Outcome>, StepError>;
 
 impl Context<'_> {
-    /// Invariant: no create happens twice. After an unknown outcome, and when a namesake is in the
-    /// way, the resource is looked up by its name; only what was begun by us is taken for ours.
+    /// Invariant: no create happens twice. After an unknown outcome, and when the API says that the
+    /// name is taken, a list is searched for the name; only a resource that we began to make is taken
+    /// for ours.
     pub(super) async fn create(&self, target: &Target) -> Outcomes {
         let kind = kind(target.address.kind());
         let place = self.place(target.zone.as_deref());
@@ -106,7 +107,7 @@ impl Context<'_> {
         Ok(vec![self.made(target, wanted, &observed)])
     }
 
-    /// What must come before a delete. Not there is as good as done.
+    /// Makes a resource ready for its delete; one that is gone is ready.
     pub(super) async fn clear(&self, target: &DeleteTarget) -> Outcomes {
         let kind = kind(target.address.kind());
         let place = self.place(target.zone.as_deref());
@@ -120,8 +121,8 @@ impl Context<'_> {
         Ok(Vec::new())
     }
 
-    /// Removes; not there is as good as done. A container that is not empty is emptied first;
-    /// something still in use is tried again for a while.
+    /// Deletes; a resource that is gone counts as deleted. A container that is not empty is emptied
+    /// first, and a resource in use is tried again for a while.
     pub(super) async fn delete(&self, target: &DeleteTarget) -> Outcomes {
         let kind = kind(target.address.kind());
         let place = self.place(target.zone.as_deref());

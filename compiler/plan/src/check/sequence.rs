@@ -1,4 +1,4 @@
-//! What has to come before what, read off a finished plan.
+//! Checks the order of a finished plan, without the planner's edges.
 //!
 //! The question is always the same: what does a live Worker, a consumer or a record have at the
 //! moment at which a step is done, and is it still there, already there, and whole?
@@ -15,19 +15,19 @@ use crate::{
     work::{Target, Work},
 };
 
-/// Where the plan does what, by address.
+/// Which step does what, by address.
 struct Places<'a> {
     plan: &'a Plan,
     made: BTreeMap<&'a Address, usize>,
-    /// The update, and whether the name is another one after it.
+    /// The update, and whether it changes the name.
     updated: BTreeMap<&'a Address, (usize, bool)>,
     gone: BTreeMap<&'a Address, Vec<usize>>,
     migrated: BTreeMap<&'a Address, usize>,
     /// Steps that change or delete what is there, by address and API identifier.
     lets_go: BTreeMap<(&'a Address, &'a str), Vec<usize>>,
-    /// What an address becomes.
+    /// The resource as the plan wants it, by address.
     wanted: BTreeMap<&'a Address, &'a Target>,
-    /// Resources whose successor has their name.
+    /// Replaced resources whose successor takes their name.
     same_name: BTreeSet<&'a Address>,
 }
 
@@ -100,7 +100,7 @@ impl Checker<'_> {
     }
 }
 
-/// What a change lets go of.
+/// Checks that nothing is deleted before this change lets go of it.
 fn of_change(places: &Places<'_>, change: &Change, findings: &mut Vec<String>) {
     let plan = places.plan;
     let id = change.id.as_deref().unwrap_or_default();
@@ -132,7 +132,7 @@ fn of_change(places: &Places<'_>, change: &Change, findings: &mut Vec<String>) {
     }
 }
 
-/// The two halves of a replace, and the tables of the new one.
+/// Checks the two halves of each replace, and the tables of a new database.
 fn of_replaced(places: &Places<'_>, findings: &mut Vec<String>) {
     let plan = places.plan;
     for change in plan.changes.iter().filter(|change| !change.deposed) {
@@ -167,8 +167,8 @@ fn of_replaced(places: &Places<'_>, findings: &mut Vec<String>) {
     }
 }
 
-/// What a step refers to is there, under the name that it uses, with the code that it needs, and
-/// with its tables where code is what refers to it.
+/// Checks what a step refers to: that it is there, under the name that the step uses, with the code
+/// that the step needs, and with its tables where code refers to it.
 fn of_target(places: &Places<'_>, step: usize, target: &Target, findings: &mut Vec<String>) {
     let plan = places.plan;
     let key = kind(target.address.kind()).named_by().and_then(|(it, _)| target.fields.get(it));
@@ -206,7 +206,7 @@ fn of_target(places: &Places<'_>, step: usize, target: &Target, findings: &mut V
     }
 }
 
-/// What a target refers to; its parent without an output.
+/// What a target refers to, with the output that it uses; none for its parent.
 fn refs(target: &Target) -> Vec<(&Address, Option<Output>)> {
     let mut found: Vec<(&Address, Option<Output>)> = Vec::new();
     for value in target.fields.values() {
@@ -218,8 +218,8 @@ fn refs(target: &Target) -> Vec<(&Address, Option<Output>)> {
     found
 }
 
-/// A host that has the addresses of one kind of resource is let go of by it before another kind's
-/// takes it: by the names in the steps, and by what a rename says that it was.
+/// Checks that one kind of resource gives a host up before another kind takes it: by the names in the
+/// steps, and by the old name of a rename.
 fn of_hosts(checker: &Checker<'_>, places: &Places<'_>, findings: &mut Vec<String>) {
     let plan = places.plan;
     let (renamed, deleted) = (renamed(plan), deleted(plan));
@@ -231,7 +231,7 @@ fn of_hosts(checker: &Checker<'_>, places: &Places<'_>, findings: &mut Vec<Strin
         let (old, new) = match verb {
             Verb::Create => (None, name),
             Verb::Delete => (deleted.get(&(address, id)).copied(), None),
-            // What holds no host under its new name held none under the old one.
+            // A resource without a host in its new name had none in its old one.
             _ => {
                 let old = renamed.get(&(address, id)).copied();
                 let new = name.filter(|name| old.is_some() && host(name).is_some());
@@ -255,7 +255,7 @@ fn of_hosts(checker: &Checker<'_>, places: &Places<'_>, findings: &mut Vec<Strin
     }
 }
 
-/// What is renamed in place, with what its name field held.
+/// The old name of each resource that is renamed in place.
 fn renamed<'a>(plan: &'a Plan) -> BTreeMap<(&'a Address, &'a str), &'a str> {
     let name = |change: &'a Change| change.fields.iter().find(|field| field.field == "name");
     let changes = plan.changes.iter();
@@ -267,7 +267,7 @@ fn renamed<'a>(plan: &'a Plan) -> BTreeMap<(&'a Address, &'a str), &'a str> {
         .collect()
 }
 
-/// What is deleted, with its name.
+/// The name of each resource that is deleted.
 fn deleted(plan: &Plan) -> BTreeMap<(&Address, &str), &str> {
     let operations = plan.steps.iter().flat_map(|step| step.work.operations());
     operations

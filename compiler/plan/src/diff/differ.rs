@@ -22,7 +22,8 @@ use crate::{
 pub(crate) struct Diff {
     pub(crate) changes: Vec<Change>,
     pub(crate) refusals: Vec<Refusal>,
-    /// What updates that write the whole have to send besides what the spec sets.
+    /// The values that an update has to send although the spec does not set them, since its call
+    /// resets what it leaves out.
     pub(crate) kept: BTreeMap<Address, Fields<Json>>,
 }
 
@@ -35,7 +36,7 @@ pub(super) struct Differ<'a> {
     pub(super) ownership: &'a Ownership,
     /// Identifiers known before apply, by address.
     pub(super) ids: BTreeMap<&'a Address, &'a str>,
-    /// Names that are another than the wanted one.
+    /// Names in the account that differ from the wanted one.
     pub(super) names: BTreeMap<&'a Address, &'a str>,
     pub(super) desired: &'a BTreeMap<Address, Desired>,
     pub(super) leases: &'a LeaseValues,
@@ -45,11 +46,11 @@ pub(super) struct Differ<'a> {
     /// What an interrupted run was about to create, and to delete.
     pub(super) creates: BTreeSet<(KindId, Cow<'a, str>)>,
     pub(super) deletes: BTreeSet<&'a str>,
-    /// What it did create, where what gives it its name tells.
+    /// What it did create, as far as the resource that gives the name shows it.
     pub(super) begun: BTreeSet<(KindId, &'a str)>,
-    /// What an interrupted run was about to change: what is recorded of it may be past.
+    /// What an interrupted run was about to change: its record may be out of date.
     pub(super) updates: BTreeSet<&'a Address>,
-    /// Identifiers of what is `existing`: nothing of it is ever ours to change.
+    /// Identifiers of `existing` resources, which are never changed.
     pub(super) bound: BTreeSet<(KindId, &'a str)>,
     /// Identifiers that belong to a resource of the plan already.
     pub(super) claimed: BTreeSet<(KindId, &'a str)>,
@@ -60,10 +61,10 @@ pub(super) struct Differ<'a> {
 pub(crate) struct DiffInputs<'a> {
     /// Public values of the leases that stay.
     pub(crate) leases: &'a LeaseValues,
-    /// Seals what is seen where the wanted is sealed.
+    /// Seals observed values, to compare them with sealed ones.
     pub(crate) sealer: &'a Sealer,
     pub(crate) desired: &'a BTreeMap<Address, Desired>,
-    /// The same under the names that the spec gives today.
+    /// The desired graph under the names that the spec gives today, before recorded names are kept.
     pub(crate) named_today: &'a BTreeMap<Address, Desired>,
     pub(crate) state: Option<&'a State>,
     pub(crate) observation: &'a Observation,

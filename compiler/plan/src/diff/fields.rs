@@ -29,8 +29,8 @@ impl Differ<'_> {
     ) -> (Vec<FieldChange>, bool) {
         let taken_back = self.taken_back(wanted, kind, seen, recorded);
         let mut replace = false;
-        // What an interrupted run may have changed is not what is recorded: without a word of the
-        // API it is set again.
+        // After an interrupted update the record may be out of date: where the API does not tell the
+        // value, it is set again.
         let recorded = recorded.filter(|_| !self.updates.contains(&wanted.address));
         let mut changes = witnessed(kind, seen, recorded);
         changes.extend(taken_back);
@@ -58,7 +58,7 @@ impl Differ<'_> {
             replace |= forces_replace;
             changes.push(FieldChange {
                 field: field.clone(),
-                // A server's null says that nothing is there.
+                // A null from the server means that nothing is set.
                 before: before.map(|(value, _)| value.into_owned()).filter(|it| !it.is_null()),
                 after,
                 forces_replace,
@@ -67,7 +67,7 @@ impl Differ<'_> {
         (changes, replace)
     }
 
-    /// What envc set once and the spec sets no more, where it holds on to another resource.
+    /// Fields that envc set once and that the spec sets no more, where they refer to another resource.
     fn taken_back(
         &self,
         wanted: &Desired,
@@ -92,8 +92,8 @@ impl Differ<'_> {
             .collect()
     }
 
-    /// Is this the name of something of ours that nobody wants any more, or that a run which was
-    /// cut off was about to refer to?
+    /// True for the name of a resource of ours that the spec dropped, or that an interrupted run was
+    /// about to refer to.
     fn may_have_set(&self, wanted: &Desired, of: KindId, name: &str) -> bool {
         let Some(held) = self.index.by_name(of, name) else { return false };
         let mut ours = self.state.into_iter().flat_map(|state| &state.resources);
@@ -111,8 +111,8 @@ impl Differ<'_> {
         fields.filter_map(|(field, value)| Some((field.clone(), resolve(value)?))).collect()
     }
 
-    /// What a field has now, with the fields beside it: what the API tells of it, else what is
-    /// recorded. Of a private one it is sealed as `model` is.
+    /// The value of a field now, with the fields beside it: as the API tells it, else as recorded. A
+    /// private one is sealed as `model` is.
     fn before<'s>(
         &self,
         kind: &dyn Kind,
@@ -144,7 +144,7 @@ impl Differ<'_> {
             let differs = changed.iter().find(|change| &change.field == field);
             let value = match differs {
                 Some(change) => change.before.clone(),
-                // What is not known is not what is there.
+                // A value that is not known is not recorded as the one that is there.
                 None if !value.unknown().is_empty() => None,
                 None => value.resolve(&mut |part| self.known(part)),
             };
@@ -182,7 +182,7 @@ fn witnesses(kind: &dyn Kind) -> impl Iterator<Item = &'static Attr> {
     kind.attrs().iter().filter(|attr| attr.mutability == Mutability::ServerAssigned)
 }
 
-/// What the server gave and has changed since: somebody else changed what no list shows.
+/// A server-assigned value that differs from the recorded one: somebody else deployed.
 fn witnessed(kind: &dyn Kind, seen: &Seen, recorded: Option<&Recorded>) -> Vec<FieldChange> {
     let Some(recorded) = recorded else { return Vec::new() };
     witnesses(kind)
@@ -211,7 +211,8 @@ fn record_of(wanted: &Desired, id: &str, fields: BTreeMap<String, Json>) -> Reco
     }
 }
 
-/// True when all that differs is what was recorded: it changed outside. `known` is what is wanted.
+/// True when the resource differs from its record only, and not from the wanted values (`known`): it
+/// changed outside envc.
 pub(super) fn drifted(
     kind: &dyn Kind,
     fields: &[FieldChange],
@@ -270,8 +271,8 @@ pub(super) fn unknown(wanted: &Desired) -> Vec<String> {
     all.into_iter().collect()
 }
 
-/// What was seen and the spec does not set, for an update that writes the whole. What envc set once,
-/// and the spec sets no more, goes back to what it is by itself, and so does what is `changed`.
+/// The observed values that an update has to send again, because its call resets what it leaves out.
+/// Fields that envc set once and that the spec sets no more are reset, and so are the `changed` ones.
 pub(super) fn kept(
     kind: &dyn Kind,
     wanted: &Desired,
@@ -317,7 +318,7 @@ pub(super) fn drift(
             let now = if hidden == formed { now.clone() } else { hidden };
             (!same(kind, field, (&now, told), (before, kept))).then(|| FieldChange {
                 field: field.clone(),
-                // A null says that nothing is there.
+                // A null means that nothing is set.
                 before: Some(before.clone()).filter(|it| !it.is_null()),
                 after: Some(now).filter(|it| !it.is_null()),
                 forces_replace: false,

@@ -1,9 +1,9 @@
-//! What the resources that are there refer to. An update, a replace and a delete let go of it, and
-//! what goes is deleted after that.
+//! What the resources in the account refer to now. An update, a replace and a delete let go of it;
+//! the deletes of what they referred to come after them.
 //!
-//! It is recorded; an update that was begun may have had its effect already; and a list tells some
-//! of it. Of code that nothing is recorded of, and of code that somebody else deployed, nobody
-//! knows what it is bound to: it may be anything that this plan deletes.
+//! The record tells it, and the intents of an interrupted update, and a part of it the lists. The
+//! bindings of code without a record, or of code that somebody else deployed, are not known: it is
+//! taken to be bound to everything that this plan deletes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,21 +17,21 @@ use crate::{
     state::{Intent, IntentAction, Recorded},
 };
 
-/// Who has an identifier now, and what is recorded of it, under whatever address.
+/// The address that has each identifier now, and the record under each identifier.
 #[derive(Default)]
 struct Holders<'a> {
     now: BTreeMap<(KindId, String), Address>,
-    /// Something is deleted that nothing records: what is recorded may mean it.
+    /// True when the plan deletes an unrecorded resource: a recorded reference may mean that one.
     strays: bool,
     recorded: BTreeMap<(KindId, &'a str), (&'a Address, &'a Recorded)>,
-    /// Creates and updates that were begun, and of which nobody knows whether they happened.
+    /// Creates and updates of an interrupted run; they may have happened.
     begun: BTreeMap<&'a Address, Vec<&'a Intent>>,
-    /// What this plan deletes of what code can be bound to.
+    /// What this plan deletes and code can be bound to.
     going: Vec<Address>,
 }
 
 impl Differ<'_> {
-    /// Tells of each change what it lets go of.
+    /// Fills in what each change lets go of.
     pub(super) fn tell_what_is_held(&mut self) {
         if !self.out.changes.iter().any(lets_go) {
             return;
@@ -110,14 +110,15 @@ impl Differ<'_> {
         held.into_iter().collect()
     }
 
-    /// Where something is now that was recorded under this address.
+    /// The address that a recorded resource has now.
     fn now_at(&self, holders: &Holders<'_>, address: Address) -> Address {
         let recorded = self.recorded(&address);
         let now = recorded.and_then(|it| holders.now.get(&(address.kind(), it.id.clone())));
         now.cloned().unwrap_or(address)
     }
 
-    /// What a list tells, where the record does not: a text that is the identifier or the name of something else here.
+    /// References that a list shows and the record does not have: a text that is the identifier or the
+    /// name of another resource here.
     fn shown(&self, holders: &Holders<'_>, seen: &Seen) -> Vec<Address> {
         let mut found = Vec::new();
         for text in seen.observed.fields.values().filter_map(|it| it.as_str()) {
@@ -142,7 +143,7 @@ fn lets_go(change: &Change) -> bool {
     }
 }
 
-/// True when somebody else changed what no list shows.
+/// True when somebody else deployed: no list shows what changed.
 fn is_anothers(change: &Change) -> bool {
     let attrs = kind(change.address.kind()).attrs();
     let witness = |field: &str| {

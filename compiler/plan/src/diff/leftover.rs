@@ -1,4 +1,4 @@
-//! What is there and not wanted any more: dropped from the spec, left by an interrupted run, or
+//! Resources of ours that the spec does not want: dropped from it, left by an interrupted run, or
 //! found by name or marker.
 
 use std::{borrow::Cow, collections::BTreeMap};
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl<'a> Differ<'a> {
-    /// What is recorded and not wanted any more.
+    /// Recorded resources that the spec dropped.
     pub(super) fn dropped(&mut self, desired: &BTreeMap<Address, Desired>, why: &'static str) {
         let Some(state) = self.state else { return };
         // Both come in the order of addresses.
@@ -40,11 +40,11 @@ impl<'a> Differ<'a> {
                 _ if dies_with_parent => {
                     (Action::Forget, "goes with the resource it belongs to".into())
                 }
-                // Invariant: what is `existing` stays, also where envc made it once.
+                // Invariant: an `existing` resource stays, even if envc made it once.
                 _ if bound => (Action::Forget, "existing now: it stays in the account".into()),
-                // Invariant: what another address took over is never deleted under the old one.
+                // Invariant: a resource that moved to another address is never deleted under the old one.
                 _ if moved => (Action::Forget, "another address has it now".into()),
-                // Invariant: what another repository took over stays, whatever is recorded of it.
+                // Invariant: a resource that another repository took over stays.
                 _ if taken.contains(address) => {
                     (Action::Forget, self.why_taken(recorded, address).into())
                 }
@@ -60,10 +60,10 @@ impl<'a> Differ<'a> {
         }
     }
 
-    /// What is kept is asked for, or another one that is kept needs it.
+    /// Why a resource is kept: the user asked for it, or another kept one needs it.
     fn why_kept(&self, address: &Address) -> String {
         let recorded = self.state.into_iter().flat_map(|state| &state.resources);
-        // What lives with it goes and stays with it.
+        // A child is kept with its parent.
         let recorded = recorded.filter(|(_, it)| it.parent.as_ref() != Some(address));
         let recorded = recorded.filter(|(_, it)| it.needs.contains(address)).map(|(by, _)| by);
         let wanted = self.desired.values().filter(|it| it.parent.as_ref() != Some(address));
@@ -84,7 +84,7 @@ impl<'a> Differ<'a> {
                 (_, IntentAction::Create) => self.made_by(intent),
                 (_, IntentAction::Update | IntentAction::Migrate | IntentAction::Delete) => None,
             };
-            // What bears another repository's marker is not what was begun, or not ours any more.
+            // With another repository's marker it is not what this run began, or not ours any more.
             let is_ours = |seen: &&Seen| self.taken(intent.address.kind(), seen).is_none();
             if let Some(seen) = seen.filter(is_ours) {
                 let reason = "left over from an interrupted run";
@@ -93,8 +93,9 @@ impl<'a> Differ<'a> {
         }
     }
 
-    /// What a create that was begun has made. Invariant: what gives it its place, or its name, is
-    /// where it is looked for; that one may have another name by now, and another one this name.
+    /// The resource that an interrupted create made. Invariant: it is looked for under its parent, or
+    /// under the resource that gives it its name, by that one's identifier: the name of that one may
+    /// have changed, and another resource may have it.
     pub(super) fn made_by(&self, intent: &Intent) -> Option<&'a Seen> {
         let id = intent.address.kind();
         let Some(owner) = intent.owner() else { return self.index.by_name(id, &intent.name) };
@@ -112,7 +113,7 @@ impl<'a> Differ<'a> {
         owners.filter(|_| !goes_with_it).find_map(|owner| self.index.by_owner(id, owner))
     }
 
-    /// What has the name of a resource of this environment, when something proves it ours.
+    /// Takes a resource with a name of this environment, if something proves it ours.
     pub(super) fn named(&mut self, wanted: &'a Desired) {
         let Some(seen) = self.index.by_name(wanted.address.kind(), &wanted.name) else { return };
         if let Some(proof) = self.proof(wanted, seen) {
@@ -122,8 +123,8 @@ impl<'a> Differ<'a> {
         }
     }
 
-    /// What carries this environment's marker and is neither wanted nor recorded. An apply leaves
-    /// what the spec has and others deploy; a destroy leaves nothing of the environment.
+    /// Resources with this environment's marker that are neither wanted nor recorded. An apply leaves
+    /// those that the spec names and others deploy; a destroy takes all.
     pub(super) fn marked(&mut self, goal: Goal) {
         let ours = self.ownership;
         for (kind, seen) in self.index.all() {
@@ -131,7 +132,7 @@ impl<'a> Differ<'a> {
                 continue;
             }
             let comment = seen.observed.comment.as_deref();
-            // What is kept may be recorded no more, and stands in no spec: its marker says its label.
+            // A kept resource may be in no record and no spec: its marker tells its label.
             let mut kept = self.keep.iter().filter(|address| address.kind() == kind);
             if kept.any(|address| ours.marks(address, &seen.observed)) {
                 continue;
@@ -144,7 +145,7 @@ impl<'a> Differ<'a> {
         }
     }
 
-    /// Removes something that no address records.
+    /// Deletes a resource that no address records.
     pub(super) fn leftover(
         &mut self,
         address: &Address,
@@ -152,7 +153,7 @@ impl<'a> Differ<'a> {
         needs: Vec<Address>,
         reason: &str,
     ) {
-        // What is kept is claimed, so that nothing else that tells it ours deletes it.
+        // A kept resource is claimed, so that no other proof leads to its delete.
         if !self.claim(address.kind(), seen) || self.keep.contains(address) {
             return;
         }
@@ -170,12 +171,12 @@ impl<'a> Differ<'a> {
     }
 }
 
-/// The one way to write a natural key: what has no address is known by it.
+/// The normal form of a natural key, by which a resource without an address is known.
 fn key(id: KindId, name: &str) -> String {
     kind(id).key(name).into_owned()
 }
 
-/// The change that removes or forgets what is recorded.
+/// The change that deletes or forgets a recorded resource.
 fn removed(address: &Address, recorded: &Recorded, action: Action, reason: &str) -> Change {
     Change {
         address: address.clone(),

@@ -4,10 +4,10 @@
 //! diff. Nothing unowned is ever changed: a namesake without proof is a refusal.
 //! - `differ`: what the comparison works with.
 //! - `ownership`: the search for a proof that a namesake is ours, and what refuses.
-//! - `fields`: field by field, and what is recorded of it.
-//! - `leftover`: what is there and not wanted any more.
-//! - `taken`: what is recorded, and another repository took over.
-//! - `held`: what the changes let go of.
+//! - `fields`: the comparison of fields, and what is recorded.
+//! - `leftover`: resources of ours that the spec does not want.
+//! - `taken`: recorded resources that another repository took over.
+//! - `held`: the references that the changes let go of.
 
 mod differ;
 mod fields;
@@ -50,8 +50,8 @@ pub(crate) fn diff(inputs: &DiffInputs<'_>) -> Diff {
     differ.finish()
 }
 
-/// Finds all that is ours for a destroy: what is recorded, what was begun, and what has a name or
-/// a marker of this environment and a proof.
+/// Finds all that is ours for a destroy: recorded resources, those that an interrupted run began to
+/// make, and those with a name or a marker of this environment that are proved ours.
 pub(crate) fn diff_destroy(inputs: &DiffInputs<'_>) -> Diff {
     let mut differ = Differ::new(inputs);
     let nothing = BTreeMap::new();
@@ -60,7 +60,7 @@ pub(crate) fn diff_destroy(inputs: &DiffInputs<'_>) -> Diff {
         differ.ids.insert(address, &recorded.id);
     }
     differ.interrupted();
-    // What is recorded keeps its name, and something of ours may have today's all the same.
+    // A recorded resource keeps its old name; another one of ours may have today's name.
     let names = inputs.desired.values().chain(inputs.named_today.values());
     for wanted in names.filter(|wanted| wanted.is_managed()) {
         differ.named(wanted);
@@ -97,7 +97,7 @@ impl<'a> Differ<'a> {
         }
     }
 
-    /// Invariant: what is `existing` is read and bound to, never created, changed or deleted.
+    /// Invariant: an `existing` resource is read and bound to, never created, changed or deleted.
     fn existing(&mut self, wanted: &'a Desired, which: &str) {
         let kind = kind(wanted.address.kind());
         let Some(seen) = self.existing_of(wanted) else {
@@ -126,12 +126,12 @@ impl<'a> Differ<'a> {
 
     fn managed(&mut self, wanted: &'a Desired) {
         let kind = kind(wanted.address.kind());
-        // What is `existing` now, or has moved to an address before this one, is not this one's.
+        // Not a resource that is `existing` now or that moved to another address.
         let recorded = self
             .recorded(&wanted.address)
             .filter(|it| !self.claimed.contains(&(wanted.address.kind(), it.id.as_str())));
         let known = match &wanted.parent {
-            // What lives with a parent is found by the parent's identifier.
+            // A child is found by its parent's identifier.
             Some(parent) => self
                 .ids
                 .get(parent)
@@ -172,15 +172,15 @@ impl<'a> Differ<'a> {
         }
     }
 
-    /// What has its name from the same one as the wanted, whatever that one's name is now.
+    /// The resource that takes its name from the same one as the wanted, whatever that name is now.
     fn owned(&self, wanted: &Desired) -> Option<&'a Seen> {
         let (field, _) = kind(wanted.address.kind()).named_by()?;
         let owner = wanted.fields.get(field)?.resolve(&mut |part| self.known(part))?;
         self.index.by_owner(wanted.address.kind(), owner.as_str()?)
     }
 
-    /// The other half of a replace that was cut off: the new one, whose old one is recorded; or the
-    /// old one, which is wanted again, whose new one is recorded.
+    /// The other half of an interrupted replace: the new resource while the old one is recorded, or
+    /// the old one, wanted again, while the new one is recorded.
     fn made_by_interrupted_replace(
         &self,
         wanted: &Desired,
@@ -199,7 +199,7 @@ impl<'a> Differ<'a> {
         (ours && wanted.parent.is_none() && !self.is_claimed(id, other)).then_some(other)
     }
 
-    /// Was it to be deleted, since another one has its address by now?
+    /// True when an interrupted replace was about to delete it.
     fn was_replaced(&self, address: &Address, seen: &Seen) -> bool {
         let mut intents = self.state.into_iter().flat_map(|state| &state.intents);
         !self.is_recorded(address.kind(), seen)
@@ -249,7 +249,7 @@ impl<'a> Differ<'a> {
             self.out.refusals.push(not_ours(wanted, seen, &is, self.ownership));
             return;
         };
-        // What lives with a parent is found by the parent's identifier and has no name of its own.
+        // A child is found by its parent's identifier and has no name of its own.
         let namesake = same_name(kind, &seen.observed.name, &wanted.name);
         let follows = self.owned(wanted).is_some_and(|it| it.observed.id == seen.observed.id);
         let same = wanted.parent.is_some() || namesake || follows;
@@ -307,7 +307,7 @@ impl<'a> Differ<'a> {
             }
             (false, true) => Action::ReplaceCreateFirst,
         };
-        // Of what an interrupted run was about to change nobody knows who changed it.
+        // Where a run was interrupted, a difference may be its own work and is no drift.
         let in_doubt = self.updates.contains(&wanted.address);
         let reason = match (action, fields.iter().find(|field| field.forces_replace)) {
             (Action::Keep, _) => "as the spec says".to_owned(),
@@ -333,7 +333,7 @@ impl<'a> Differ<'a> {
         let outside = outside.map(|recorded| drift(kind, seen, recorded, self.sealer));
         change.drift = outside.unwrap_or_default();
         change.loses = data_loss(kind, wanted, seen, replace);
-        // What a replace removes has its own name and zone, so it is told too.
+        // The old half of a replace has its own name and zone, so the plan tells them, too.
         change.record = match action {
             Action::Keep => Some(self.record(wanted, seen, &[])),
             _ if replace => Some(self.record(wanted, seen, &fields)),
@@ -347,7 +347,7 @@ impl<'a> Differ<'a> {
         self.out.changes.push(change);
     }
 
-    /// Invariant: what the API would refuse, or do wrong, is refused in the plan.
+    /// Invariant: a change that the API would refuse, or get wrong, is refused in the plan.
     fn refuse_impossible(&mut self, wanted: &Desired, kind: &dyn Kind, seen: &Seen) {
         let objection = kind.objection(&seen.observed.fields, &wanted.fields);
         self.out.refusals.extend(objection.map(|objection| Refusal {

@@ -63,8 +63,8 @@ impl Differ<'_> {
 }
 
 impl Differ<'_> {
-    /// Invariant: a name that something else has is refused in the plan, not found out half way.
-    /// Only a batch deletes before it gives names out.
+    /// Invariant: a name that another resource has is refused in the plan, not by the API half way
+    /// through the apply. Only a batch deletes before it creates.
     pub(super) fn refuse_taken_names(&mut self) {
         let leaving: BTreeSet<(KindId, &str)> = self
             .out

@@ -1,4 +1,4 @@
-//! What is recorded here and was taken over by another repository since.
+//! Recorded resources that another repository took over since.
 
 use std::collections::BTreeSet;
 
@@ -16,9 +16,9 @@ use crate::{
 };
 
 impl Ownership {
-    /// The marker by which something is another repository's, whatever is recorded of it here. A
-    /// marker that the record has, too, was written under this very record, by whatever name its
-    /// repository had then.
+    /// Another repository's marker on a resource, which makes it theirs even if it is recorded here.
+    /// A marker that the record has, too, is no other one's: we wrote it, under a former name of
+    /// our repository.
     pub(crate) fn taken<'o>(
         &self,
         state: Option<&State>,
@@ -47,8 +47,8 @@ impl Ownership {
     }
 }
 
-/// The recorded addresses of what another repository took over, with what lives with it and what
-/// serves it, as a route does its Worker: a record of these is no proof.
+/// The addresses of recorded resources that another repository took over, with their children and
+/// what serves them, as a route does its Worker: the record proves none of these.
 pub fn taken_over(
     state: &State,
     observation: &Observation,
@@ -78,8 +78,7 @@ pub(super) fn among(state: &State, index: &Index<'_>, ownership: &Ownership) -> 
 }
 
 impl Differ<'_> {
-    /// What is recorded is ours no more once it bears another repository's marker, until the user
-    /// says so.
+    /// A recorded resource with another repository's marker is not ours until the user adopts it.
     pub(super) fn taken<'s>(&self, id: KindId, seen: &'s Seen) -> Option<FoundMarker<'s>> {
         self.ownership.taken(self.state, id, &seen.observed)
     }

@@ -1,9 +1,9 @@
 //! The edges of the execution graph: what has to wait for what, and why.
 //!
-//! They hold for updates as for creates and deletes, by what a step refers to from now on (`needs`)
-//! and by what it let go of (`holds`). A step that fails stops what comes after it, so that an edge
-//! also says: not without. Source: Cloudflare's refusals (11001, 11005, 10061, 10064) and, where the
-//! API asks nothing, what a live Worker would miss; checked November 2026.
+//! They follow from what a step's resource refers to after the step (`needs`) and before it
+//! (`holds`), for creates, updates and deletes alike. The runner starts no step whose needs failed, so
+//! an edge also means "not without". Source: Cloudflare's refusals (11001, 11005, 10061, 10064) and,
+//! where the API refuses nothing, what a live Worker would miss; checked November 2026.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,8 +29,8 @@ impl Builder {
         }
     }
 
-    /// What is referred to is there first: it is made, it has its new name where it is named, and
-    /// its code is the new one, with the handler or the class that is asked for.
+    /// A step waits for what its resource refers to: for the create, for a rename where it refers by
+    /// name, and for the upload of code that brings the handler or the class it asks for.
     fn needs_first(&self) -> Vec<(usize, usize)> {
         let mut edges = Vec::new();
         for user in &self.uses {
@@ -46,8 +46,9 @@ impl Builder {
         edges
     }
 
-    /// A host has the addresses of one kind of resource, so that one lets go of it before another
-    /// takes it (81062, 100117). Within a kind, names that are in the way are refused.
+    /// Cloudflare gives a host to one kind of resource at a time (81062, 100117): a Worker's domain
+    /// gives it up before a DNS record takes it, and the other way round. Within a kind the diff
+    /// refuses names that are taken.
     fn hosts_freed_first(&self, changes: &[Change]) -> Vec<(usize, usize)> {
         let mut given_up: BTreeMap<String, Vec<(KindId, usize)>> = BTreeMap::new();
         let mut users = Vec::new();
@@ -59,7 +60,7 @@ impl Builder {
             }
             let steps = steps.get_or_insert_with(|| self.steps_of());
             let (address, id) = (&change.address, change.id.as_deref());
-            // What is changed in place is known by its identifier; what is made has none yet.
+            // An update is found by the identifier of its resource; a create has none yet.
             let lets_go = steps.get(&(address, id)).copied();
             let makes = steps.get(&(address, None)).copied().or(lets_go);
             if let (Some(host), Some(step)) = (frees, lets_go) {
@@ -87,7 +88,7 @@ impl Builder {
         steps
     }
 
-    /// Code is live only with the tables that it was written for.
+    /// An upload of code waits for the migrations of the databases that it is bound to.
     fn migrations_first(&self, migrated: &BTreeMap<Address, usize>) -> Vec<(usize, usize)> {
         let code = self.uses.iter().filter(|user| kind(user.kind).runs_code());
         code.flat_map(|user| user.needs.iter().map(move |need| (user.step, &need.address)))
@@ -95,7 +96,7 @@ impl Builder {
             .collect()
     }
 
-    /// Code may lose what somebody needed of it, so whoever lets go of it does that before.
+    /// An upload may take away a handler or a class that others used: they let go of it first.
     fn code_last(&self) -> Vec<(usize, usize)> {
         let mut edges = Vec::new();
         for user in self.uses.iter().filter(|user| kind(user.kind).needs_code()) {
@@ -107,7 +108,7 @@ impl Builder {
         edges
     }
 
-    /// The old database goes when the new one has its tables.
+    /// A replaced database is deleted after the migrations of the new one.
     fn successor_first(&self, migrated: &BTreeMap<Address, usize>) -> Vec<(usize, usize)> {
         let deposed = self.removals.iter().filter(|removal| removal.deposed);
         deposed
@@ -116,9 +117,9 @@ impl Builder {
             .collect()
     }
 
-    /// What goes is deleted after everything that held it was changed or deleted itself. Where the
-    /// new one takes the old one's name it has to wait for the delete, and whoever refers to it
-    /// waits with it: there the old one is gone before it is let go of.
+    /// A delete waits until nothing refers to its resource. The exception is a replace whose new
+    /// resource takes the old one's name: the create waits for the delete, and the users wait for
+    /// the create, so the delete cannot wait for them.
     fn deleted_last(&self) -> Vec<(usize, usize)> {
         let mut users: BTreeMap<&Address, BTreeSet<usize>> = BTreeMap::new();
         for user in &self.uses {
@@ -139,7 +140,7 @@ impl Builder {
         edges
     }
 
-    /// True when what replaces it waits for this delete.
+    /// True when the resource that replaces this one waits for its delete.
     fn is_before_its_successor(&self, address: &Address, removal: usize) -> bool {
         let made = self.made_by.get(address).and_then(|made| self.drafts.get(*made));
         made.is_some_and(|draft| draft.after.contains(&removal))
