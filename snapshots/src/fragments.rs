@@ -1,7 +1,5 @@
 //! Fragments of specs, as documents show them, made whole.
 
-use std::collections::BTreeSet;
-
 /// What a fragment without a `project` of its own gets.
 const PROJECT: &str = "project \"shop\" { zone \"shop.example\" }\n";
 /// What a fragment without an `environment` of its own gets.
@@ -31,31 +29,29 @@ const MENTIONED: [(&str, &str, &[&str]); 7] = [
     ),
 ];
 
-/// How the name of a resource of a kind is mentioned: what stands before it.
-const BEFORE: [&str; 4] = ["KIND=\"", "{KIND.", " KIND \"", "KIND \""];
-/// The same, where the kind's own word does not stand there.
-const BEFORE_QUEUES: [&str; 2] = ["consume \"", "dead-letter=\""];
+/// Names of resources besides those of the kinds' own examples.
+const OTHERS: [(&str, &str); 3] = [("d1", "orders"), ("queue", "jobs-dlq"), ("worker", "api")];
+/// How a resource is mentioned.
+const MENTIONS: [&str; 3] = ["KIND=\"NAME\"", "{KIND.NAME.", " KIND \"NAME\""];
+/// How a queue is mentioned besides.
+const MENTIONS_OF_QUEUES: [&str; 2] = ["consume \"NAME\"", "dead-letter=\"NAME\""];
 
 /// The nodes of the resources that a fragment mentions and does not declare.
 fn resources(fragment: &str) -> Vec<String> {
-    let declared = envc_kinds::registry().iter().filter_map(|kind| kind.declared());
     let mut nodes = Vec::new();
-    for kind in declared {
+    for kind in envc_kinds::registry().iter().filter_map(|kind| kind.declared()) {
         let word = kind.grammar().name;
-        let before = BEFORE.map(|before| before.replace("KIND", word));
-        let queues = BEFORE_QUEUES.iter().filter(|_| word == "queue");
-        let before = before.iter().map(String::as_str).chain(queues.copied());
-        let names: BTreeSet<&str> = before
-            .flat_map(|before| fragment.split(before).skip(1))
-            .filter_map(|behind| behind.split(['"', '.']).next())
-            .collect();
-        let is_declared = |name: &str| {
-            let head = format!("{word} \"{name}\"");
-            fragment.lines().any(|line| line.starts_with(&head))
-        };
-        let missing = names.into_iter().filter(|name| !is_declared(name));
-        nodes
-            .extend(missing.map(|name| kind.sample().replacen("\"x\"", &format!("\"{name}\""), 1)));
+        let example = kind.existing().map_or(kind.grammar().example, |rule| rule.example);
+        let others = OTHERS.iter().filter(|(other, _)| *other == word).map(|(_, name)| *name);
+        let of_queues = MENTIONS_OF_QUEUES.iter().filter(|_| word == "queue");
+        for name in example.split('"').nth(1).into_iter().chain(others) {
+            let filled = |text: &str| text.replace("KIND", word).replace("NAME", name);
+            let declared = fragment.lines().any(|line| line.starts_with(&filled("KIND \"NAME\"")));
+            let mut mentions = MENTIONS.iter().chain(of_queues.clone());
+            if !declared && mentions.any(|mention| fragment.contains(&filled(mention))) {
+                nodes.push(kind.sample().replacen("\"x\"", &format!("\"{name}\""), 1));
+            }
+        }
     }
     nodes
 }

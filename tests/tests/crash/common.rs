@@ -82,7 +82,6 @@ impl System {
         env.set("KEY", "a secret");
         env.set("DATABASE_URL", "postgres://web:a-password@db.example.com/app");
         env.set("LOCAL_DATABASE_URL", "postgres://web:web@localhost/app");
-        env.set("URL", "postgres://web:a-password@db.example.com/app");
         let spec = env.read("environment.kdl").expect("there is a spec");
         if self.every_kind {
             env.write("environment.kdl", &with_every_kind(&spec));
@@ -96,7 +95,7 @@ impl System {
     }
 
     /// Objects by kind: what the spec asks for, and what the cloud makes besides.
-    pub(crate) fn objects(&self, env: &TestEnv) -> BTreeMap<&'static str, usize> {
+    pub(crate) fn objects(env: &TestEnv) -> BTreeMap<&'static str, usize> {
         let text = env.read("environment.kdl").expect("there is a spec");
         let spec = envc_spec::load(&text).0.expect("the spec can be read");
         let head = spec.types().iter().find(|head| head.default).expect("a type is the default");
@@ -130,7 +129,7 @@ impl System {
         let listing = cloud.listing();
         let leases = cloud.leases("previews");
         assert_eq!(leases.len(), self.leases, "{leases:?}");
-        let expected = self.objects(env);
+        let expected = Self::objects(env);
         assert_eq!(listing.counts(), expected, "{listing}");
         for kind in expected.keys() {
             let mut names = listing.names(kind);
@@ -182,21 +181,20 @@ impl System {
 
 /// A spec with a node of every kind that it does not have; its Worker is bound to them.
 fn with_every_kind(spec: &str) -> String {
-    let (mut nodes, mut bindings) = (String::new(), String::new());
+    let (mut nodes, mut bindings) = (Vec::new(), Vec::new());
     for kind in registry().iter().filter_map(|kind| kind.declared()) {
         let word = kind.grammar().name;
         if spec.lines().any(|line| line.starts_with(&format!("{word} "))) {
             continue;
         }
-        nodes.push_str(kind.sample());
-        nodes.push('\n');
+        nodes.push(kind.sample());
         if kind.bindable().is_some() {
             let name = word.to_uppercase().replace('-', "_");
-            bindings.push_str(&format!("    bind \"X_{name}\" {word}=\"x\"\n"));
+            bindings.push(format!("    bind \"X_{name}\" {word}=\"x\"\n"));
         }
     }
     let (before, behind) = spec.split_once("    consume ").expect("the Worker consumes a queue");
-    format!("{before}{bindings}    consume {behind}\n{nodes}")
+    format!("{before}{}    consume {behind}\n{}\n", bindings.concat(), nodes.join("\n"))
 }
 
 /// Requests of a command, from the event that ends it.

@@ -45,7 +45,7 @@ fn no_create_twice(cloud: &ServedCloud, case: &Case) {
 
 fn whole(system: &System, env: &TestEnv, cloud: &ServedCloud) {
     let listing = cloud.view().listing();
-    assert_eq!(listing.counts(), system.objects(env), "{listing}");
+    assert_eq!(listing.counts(), System::objects(env), "{listing}");
     for (database, files) in system.migrations {
         let part = format!("-{database}-");
         let found = listing.objects.iter().find(|it| it.kind == "d1" && it.name.contains(&part));
