@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use envc::render::{Source, Style, pictures};
+use envc_report::render::{Source, Style, pictures};
 use envc_spec::load;
 
 use crate::common::{Stage, root};

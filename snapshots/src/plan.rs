@@ -9,7 +9,7 @@ use std::{
 use envc_core::{Address, Digest, Input, Inputs as Outside, KeyedDigest, Sealer, Secret};
 use envc_kinds::Observed;
 use envc_plan::{
-    BatchWork, Inputs, MigrationFile, Observation, Ownership, Palette, Plan, RenderOptions,
+    BatchWork, MigrationFile, Observation, Ownership, Palette, Plan, PlanInputs, RenderOptions,
     StateKey, Work, check, needed_inputs, plan_apply, plan_json, render_plan, settle,
     sort_migrations,
 };
@@ -48,7 +48,7 @@ pub(crate) fn first_plan(example: &Example, environment: &Environment) -> Plan {
     let mut resources = environment.resources.clone();
     let (_vault, unusable) = settle(&mut resources, &outside);
     assert!(unusable.is_empty(), "{unusable:?}");
-    let inputs = Inputs {
+    let inputs = PlanInputs {
         key: StateKey {
             cloud: "cloudflare".into(),
             account: "fake-account".into(),
@@ -116,6 +116,7 @@ fn migrations(
             .map(|entry| entry.unwrap())
             .map(|entry| MigrationFile {
                 name: entry.file_name().to_string_lossy().into_owned(),
+                path: format!("{folder}/{}", entry.file_name().to_string_lossy()),
                 text: fs::read_to_string(entry.path()).unwrap(),
             })
             .collect();

@@ -236,6 +236,14 @@ impl TestEnv {
         }
         found
     }
+
+    /// The same where there has to be one, for a test that looks at each.
+    #[track_caller]
+    pub fn some_states(&self) -> BTreeMap<String, Json> {
+        let found = self.states();
+        assert!(!found.is_empty(), "no state is recorded");
+        found
+    }
 }
 
 impl Ran {

@@ -11,6 +11,7 @@
 
 mod cases;
 mod env;
+pub mod events;
 mod listing;
 mod parallel;
 mod process;

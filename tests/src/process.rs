@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::env::Ran;
+use crate::{env::Ran, events};
 
 /// A command that has not ended by then hangs.
 const HANGS_AFTER: Duration = Duration::from_mins(2);
@@ -50,6 +50,8 @@ pub struct Running {
     child: Child,
     begun: Instant,
     line: String,
+    /// Its standard output is events, which the test holds to their schema.
+    prints_events: bool,
     stdout: Option<JoinHandle<Vec<u8>>>,
     stderr: Option<JoinHandle<Vec<u8>>>,
 }
@@ -58,6 +60,8 @@ impl Running {
     /// Starts a command; its output is collected as it comes.
     pub fn start(mut command: Command) -> Self {
         let line = format!("{:?}", command.get_args().collect::<Vec<_>>());
+        let is_envc = command.get_program() == binary();
+        let prints_events = is_envc && events::are_asked_for(&command);
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -66,7 +70,7 @@ impl Running {
             .expect("envc can be started");
         let stdout = child.stdout.take().map(collect);
         let stderr = child.stderr.take().map(collect);
-        Self { child, begun: Instant::now(), line, stdout, stderr }
+        Self { child, begun: Instant::now(), line, prints_events, stdout, stderr }
     }
 
     /// Time since the start.
@@ -97,7 +101,7 @@ impl Running {
         self.end()
     }
 
-    /// Waits for the end.
+    /// Waits for the end. Fails where the command printed an event that the schema forbids.
     pub fn end(mut self) -> Ran {
         let status = self.wait();
         let ms = self.begun.elapsed();
@@ -105,13 +109,21 @@ impl Running {
             let bytes = pipe.and_then(|pipe| pipe.join().ok()).unwrap_or_default();
             String::from_utf8_lossy(&bytes).into_owned()
         };
-        Ran {
+        let ran = Ran {
             line: self.line.clone(),
             code: status.code(),
             stdout: text(self.stdout.take()),
             stderr: text(self.stderr.take()),
             took: ms,
+        };
+        if self.prints_events {
+            // A process that was killed leaves half a line behind.
+            let whole = ran.stdout.rfind('\n').map_or(0, |end| end + 1);
+            let lines =
+                if ran.code.is_some() { Some(&*ran.stdout) } else { ran.stdout.get(..whole) };
+            let _events = events::read(lines.unwrap_or_default());
         }
+        ran
     }
 
     fn wait(&mut self) -> ExitStatus {

@@ -5,13 +5,17 @@ use std::ffi::OsString;
 use clap::{CommandFactory as _, FromArgMatches as _, error::ErrorKind};
 
 use crate::{
-    app::App,
-    args::{Cli, CommonArgs},
     commands,
-    env::{self, ProcessEnv},
-    error::CommandError,
-    exit_code::ExitCode,
-    ui::{Ui, UiOptions},
+    host::{
+        env::{self, ProcessEnv},
+        error::CommandError,
+        exit_code::ExitCode,
+    },
+    shell::{
+        app::App,
+        args::{Cli, CommonArgs},
+        ui::{Ui, UiOptions},
+    },
 };
 
 /// Runs the command line `arguments`, the program's name first.

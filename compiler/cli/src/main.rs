@@ -1,8 +1,8 @@
 //! The `envc` command; see the library for what it does.
 
-use envc::{command_line, env::ProcessEnv};
+use envc::ProcessEnv;
 
 fn main() -> std::process::ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
-    command_line::run(&arguments, ProcessEnv::capture()).into()
+    envc::run(&arguments, ProcessEnv::capture()).into()
 }

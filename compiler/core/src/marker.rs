@@ -318,15 +318,19 @@ mod tests {
 
     #[test]
     fn no_text_panics() {
-        const PIECES: [&str; 10] = ["envc:", "/", "@", "~", "a", " ", "ö", "3f2a9c01", "\0", "-"];
+        const PIECES: [&str; 11] =
+            ["envc:a/b/c@", "envc:", "/", "@", "~", "a", " ", "ö", "3f2a9c01", "\0", "-"];
         let mut numbers = Numbers(3);
+        let mut all = 0;
         for _ in 0..20_000 {
             let text: String =
                 (0..numbers.below(12)).map(|_| PIECES[numbers.below(PIECES.len())]).collect();
             if let Some(found) = FoundMarker::at_head(&text) {
                 assert!(text.starts_with(found.text) && found.text.starts_with("envc:"));
                 assert!(found.text.ends_with(&format!("@{}", found.repository)));
+                all += 1;
             }
         }
+        assert!(all > 20, "only {all} texts had a marker");
     }
 }

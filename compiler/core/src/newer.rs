@@ -28,14 +28,14 @@ mod tests {
     #[serde(deny_unknown_fields)]
     #[expect(dead_code, reason = "read alone")]
     struct Document {
-        deed: Deed,
+        action: Action,
         #[serde(default)]
         all: BTreeMap<Address, u8>,
     }
 
     #[derive(Debug, Deserialize)]
     #[serde(rename_all = "lowercase")]
-    enum Deed {
+    enum Action {
         Create,
     }
 
@@ -43,16 +43,16 @@ mod tests {
     fn what_is_not_known_is_told_from_what_is_wrong() {
         let wrong = |text: &str| of_newer(&serde_json::from_str::<Document>(text).unwrap_err());
         let told = |what: &str| Some(what.to_owned());
-        assert_eq!(wrong(r#"{"deed":"create","who":1}"#), told("the field `who`"));
-        assert_eq!(wrong(r#"{"deed":"lend"}"#), told("the variant `lend`"));
-        let kind = r#"{"deed":"create","all":{"teapot.a":1}}"#;
+        assert_eq!(wrong(r#"{"action":"create","who":1}"#), told("the field `who`"));
+        assert_eq!(wrong(r#"{"action":"lend"}"#), told("the variant `lend`"));
+        let kind = r#"{"action":"create","all":{"teapot.a":1}}"#;
         assert_eq!(wrong(kind), told("the kind of resource `teapot`"));
         for damaged in [
             "{",
-            r#"{"deed":1}"#,
+            r#"{"action":1}"#,
             "{}",
-            r#"{"deed":"create","deed":"create"}"#,
-            r#"{"deed":"create","all":{"d1":1}}"#,
+            r#"{"action":"create","action":"create"}"#,
+            r#"{"action":"create","all":{"d1":1}}"#,
         ] {
             assert_eq!(wrong(damaged), None, "{damaged}");
         }

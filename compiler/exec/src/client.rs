@@ -19,7 +19,7 @@ use futures::future::join_all;
 use serde_json::Value as Json;
 
 use crate::{
-    ports::{Clock, Entropy, Transport},
+    ports::{Clock, Entropy, Transport, World},
     progress::{Event, Progress},
     rate::Limiter,
     retry::{self, BACKOFF_MS_MAX, RETRY_AFTER_MS_MAX, UNREACHABLE_ATTEMPTS_MAX},
@@ -94,27 +94,6 @@ impl CallError {
     /// True when the call may have had its effect.
     pub fn is_unknown(&self) -> bool {
         self.class == CallClass::Unknown
-    }
-}
-
-/// The effects that a client works with.
-#[derive(Clone, Copy)]
-pub struct World<'a> {
-    /// Sends.
-    pub transport: &'a dyn Transport,
-    /// Waits.
-    pub clock: &'a dyn Clock,
-    /// Jitters.
-    pub entropy: &'a dyn Entropy,
-    /// Tells.
-    pub progress: &'a dyn Progress,
-    /// Set by the user's Ctrl-C: nothing new is begun.
-    pub stop: &'a AtomicBool,
-}
-
-impl fmt::Debug for World<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("World")
     }
 }
 
@@ -280,7 +259,7 @@ impl<'a> Client<'a> {
         retry::pause(self.clock, self.stop, ms).await;
     }
 
-    /// The wait after this many tries: doubles, and half of it is chance.
+    /// The wait after this many tries: doubles, and half of it is random.
     pub fn backoff_ms(&self, attempt: u32) -> u64 {
         retry::backoff_ms(self.entropy, attempt)
     }

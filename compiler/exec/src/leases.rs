@@ -1,17 +1,12 @@
-//! What the environment holds of its pools: asked beside the lists, taken and given back as steps.
+//! What the environment holds of its pools: asked beside the lists, before a plan is made.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::KeyedDigest;
-use envc_plan::{Grant, LeaseSeen, LeaseWork, ReleaseWork, State, Work, holder};
+use envc_plan::{Grant, LeaseSeen, State, holder};
 use futures::future::join_all;
 
-use crate::{
-    deed::{Context, Outcomes, StepError, lock},
-    journal::Outcome,
-    ports::{Leased, PoolError, Pools, Renewal},
-    runner::Run,
-};
+use crate::ports::{Leased, PoolError, Pools, Renewal};
 
 /// What is asked of the pools before a plan is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,88 +147,4 @@ pub fn lacking(
         }
     }
     None
-}
-
-/// Gives a preview ID back. Where it is not known which lease it is, the pool is asked as the same
-/// holder: that gives the one that is held. Nothing is leased only to be given back.
-async fn release(
-    pools: &dyn Pools,
-    work: &ReleaseWork,
-    lease_id: Option<&str>,
-) -> Result<(), PoolError> {
-    let ReleaseWork { pool, holder, .. } = work;
-    if let Some(lease_id) = lease_id {
-        return pools.release(pool, lease_id).await;
-    }
-    if pools.find(pool, holder).await?.is_none() {
-        return Ok(());
-    }
-    let leased = match pools.lease(pool, holder).await {
-        Ok(leased) => leased,
-        // It ended in between, and somebody else has it now.
-        Err(error) if error.is_empty() => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    pools.release(pool, &leased.lease_id).await
-}
-
-/// Records what a renewal told: the attributes of a preview ID may have changed.
-/// True when one did.
-pub(crate) fn keep(run: &Run<'_>, state: &mut State) -> bool {
-    let mut news = false;
-    for (pool, leased) in run.leasing.held {
-        if let Some(recorded) = state.leases.get_mut(pool) {
-            let grant = Some(grant_of(leased, run.leasing.digest));
-            news |= recorded.grant != grant;
-            recorded.grant = grant;
-        }
-    }
-    news
-}
-
-impl Context<'_> {
-    /// Takes a preview ID. One that has not what the spec asks of it is held all the same, and
-    /// recorded: the next destroy gives it back.
-    pub(crate) async fn lease(
-        &self,
-        run: &Run<'_>,
-        work: &LeaseWork,
-    ) -> (Vec<Outcome>, Option<StepError>) {
-        let leased = match open(run) {
-            Ok(pools) => pools.lease(&work.pool, &work.holder).await,
-            Err(error) => Err(error),
-        };
-        let leased = match leased {
-            Ok(leased) => leased,
-            Err(error) => return (Vec::new(), Some(error.into())),
-        };
-        let grant = grant_of(&leased, run.leasing.digest);
-        let error = lacking(&work.pool, &work.attributes, &leased);
-        lock(&self.leases).insert(work.pool.clone(), leased);
-        (vec![Outcome::Leased { pool: work.pool.clone(), grant }], error.map(StepError::from))
-    }
-
-    pub(crate) async fn release(
-        &self,
-        run: &Run<'_>,
-        work: &ReleaseWork,
-        lease_id: Option<&str>,
-    ) -> Outcomes {
-        release(open(run)?, work, lease_id).await?;
-        Ok(vec![Outcome::Released { pool: work.pool.clone() }])
-    }
-
-    /// The preview ID of a lease, or of a release.
-    pub(crate) fn preview_id(&self, work: &Work) -> Option<String> {
-        match work {
-            Work::Lease(work) => lock(&self.leases).get(&work.pool).map(|leased| leased.id.clone()),
-            Work::Release(work) => work.id.clone(),
-            _ => None,
-        }
-    }
-}
-
-fn open<'a>(run: &Run<'a>) -> Result<&'a dyn Pools, PoolError> {
-    let closed = || PoolError::Closed("BUG: nobody said where the pools are".to_owned());
-    run.leasing.pools.ok_or_else(closed)
 }

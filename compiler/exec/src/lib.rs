@@ -1,32 +1,28 @@
-//! Runs a checked plan over ports: transport, clock, entropy, state store. Owns no runtime and
-//! knows no kind by name; only [`run`] changes anything.
+//! Runs a checked plan over ports: transport, clock, entropy, state store, pools. Owns no runtime
+//! and knows no kind by name; only [`run`] changes anything.
 //!
-//! Invariants kept here: intents are durable before the first mutating call (`journal`); no create
-//! happens twice (`deed`); the lock is looked at before anything is begun (`runner`); nonsense
-//! from the API never looks like an empty account (`client`).
+//! Invariants kept here: intents are durable before the first mutating call (`run/journal`); no create
+//! happens twice (`run/operation`); the lock is looked at before anything is begun (`run/runner`);
+//! nonsense from the API never looks like an empty account (`client`).
 
 #![forbid(unsafe_code)]
 
+mod account;
 mod client;
-mod deed;
 pub mod edge;
-mod journal;
 mod leases;
-mod migrate;
 mod observe;
 pub mod ports;
 mod progress;
 mod rate;
 mod retry;
-mod runner;
-mod scope;
+mod run;
 
-pub use client::{CallClass, CallError, Client, Endpoint, World};
-pub use deed::fetch_token;
+pub use account::{Account, AccountError, find_account, find_zones};
+pub use client::{CallClass, CallError, Client, Endpoint};
 pub use leases::{LeaseAnswers, LeaseQuestion, ask_leases, grant_of, lacking};
-pub use migrate::read_ledger;
-pub use observe::observe;
-pub use progress::{Event, Progress, Silent, Subject};
+pub use observe::{fetch_token, observe};
+pub use ports::World;
+pub use progress::{Event, Progress, Silent};
 pub use rate::Budget;
-pub use runner::{Failure, Leasing, Report, Run, RunError, help_for_call, run};
-pub use scope::{Scope, ScopeError, find_account, find_zones};
+pub use run::{Failure, Leasing, Report, Run, RunError, help_for_call, read_ledger, run};

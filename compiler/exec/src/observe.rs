@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Address, Desired, KindId};
+use envc_core::{Address, Desired, KindId, Secret};
 use envc_kinds::{Listing, MarkerOf, Meaning, Observed, kind};
 use envc_plan::{Observation, Ownership, Questions, State, markers_to_read, parents_to_read};
 use futures::future::{join, join_all};
+use serde_json::Value as Json;
 
 use crate::{
+    account::Account,
     client::{CallError, Client},
-    scope::Scope,
 };
 
 /// The kinds that a list tells of, each with its zone.
@@ -21,7 +22,7 @@ type Askers<'q> = Vec<(KindId, Option<&'q str>)>;
 /// where the token may not list it: the call that it is in the way of says so then.
 pub async fn observe(
     client: &Client<'_>,
-    scope: &Scope,
+    account: &Account,
     desired: &BTreeMap<Address, Desired>,
     state: Option<&State>,
     besides: &[KindId],
@@ -32,7 +33,7 @@ pub async fn observe(
     // Kinds that one list tells of share its call.
     let mut lists: Vec<(Listing, Askers<'_>)> = Vec::new();
     for (id, zone) in questions.lists.iter().chain(&questions.glances) {
-        let Some(listing) = kind(*id).listing(&scope.place(zone.as_deref())) else { continue };
+        let Some(listing) = kind(*id).listing(&account.place(zone.as_deref())) else { continue };
         match lists.iter_mut().find(|(known, _)| *known == listing) {
             Some((_, askers)) => askers.push((*id, zone.as_deref())),
             None => lists.push((listing, vec![(*id, zone.as_deref())])),
@@ -64,7 +65,7 @@ pub async fn observe(
     let reads = join_all(children.iter().map(|(id, parent_id)| async move {
         let kind = kind(*id);
         let Some(parent) = kind.facts().of_parent else { return Ok(None) };
-        let call = (parent.read)(&scope.place(None), parent_id);
+        let call = (parent.read)(&account.place(None), parent_id);
         match client.call(&call, Some(kind)).await {
             // What lives with its parent has its identifier; not every answer repeats it.
             Ok(answer) => Ok(kind
@@ -78,7 +79,7 @@ pub async fn observe(
     let markers = join_all(unknown.iter().map(|(id, api_id)| async move {
         let kind = kind(*id);
         let Some(MarkerOf::Call { call, read, .. }) = kind.facts().marker else { return Ok(None) };
-        match client.call(&call(&scope.place(None), api_id), Some(kind)).await {
+        match client.call(&call(&account.place(None), api_id), Some(kind)).await {
             Ok(answer) => Ok(read(&answer.result)),
             // Listed a moment ago, gone by now.
             Err(error) if error.means(Meaning::NotFound) => Ok(None),
@@ -95,4 +96,21 @@ pub async fn observe(
         observation.mark(*id, api_id, marker?.as_ref());
     }
     Ok(observation)
+}
+
+/// The secret output of a resource, fetched. `None` when its kind has none.
+pub async fn fetch_token(
+    client: &Client<'_>,
+    account: &Account,
+    address: &Address,
+    id: &str,
+) -> Result<Option<Secret>, CallError> {
+    let kind = kind(address.kind());
+    let Some(token) = kind.facts().token else { return Ok(None) };
+    let call = token(&account.place(None), id);
+    let answer = client.call(&call, Some(kind)).await?;
+    Ok(answer.result.as_str().map(Secret::new).or(match &answer.result {
+        Json::Object(fields) => fields.get("token").and_then(Json::as_str).map(Secret::new),
+        _ => None,
+    }))
 }

@@ -1,6 +1,6 @@
 //! How exec sees the world. The command line implements these; so do tests.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::atomic::AtomicBool};
 
 use bytes::Bytes;
 use envc_core::Secret;
@@ -8,7 +8,10 @@ use envc_edge_api::ProblemType;
 use envc_plan::{State, StateError};
 use futures::future::BoxFuture;
 
-use crate::edge::{EdgeClass, EdgeError};
+use crate::{
+    edge::error::{EdgeClass, EdgeError},
+    progress::Progress,
+};
 
 /// Sends one HTTP request and gives the whole answer.
 pub trait Transport: Send + Sync {
@@ -40,12 +43,33 @@ pub trait Clock: Send + Sync {
     fn sleep(&self, ms: u64) -> BoxFuture<'_, ()>;
 }
 
-/// Chance, for jitter and for names of lineages.
+/// Randomness, for jitter and for names of lineages.
 pub trait Entropy: Send + Sync {
     /// A number from 0 (included) to 1 (excluded).
     fn unit(&self) -> f64;
     /// `bytes` random bytes as hex digits.
     fn hex(&self, bytes: usize) -> String;
+}
+
+/// The effects that a client works with.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    /// Sends.
+    pub transport: &'a dyn Transport,
+    /// Waits.
+    pub clock: &'a dyn Clock,
+    /// Jitters.
+    pub entropy: &'a dyn Entropy,
+    /// Tells.
+    pub progress: &'a dyn Progress,
+    /// Set by the user's Ctrl-C: nothing new is begun.
+    pub stop: &'a AtomicBool,
+}
+
+impl fmt::Debug for World<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("World")
+    }
 }
 
 /// A version tag of a stored state; opaque.

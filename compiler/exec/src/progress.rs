@@ -1,50 +1,23 @@
 //! What exec tells while it works.
 
-use std::fmt;
-
 use envc_core::Address;
-use serde::{Serialize, Serializer};
+use envc_plan::{Subject, Verb};
 
-/// Hears events. Must not block.
+/// Takes events. Must not block.
 pub trait Progress: Send + Sync {
     /// One event.
     fn event(&self, event: Event<'_>);
 }
 
-/// What a step works on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject<'a> {
-    /// A resource.
-    Resource(&'a Address),
-    /// A lease, by what the spec calls it; by its pool where the spec does not have it any more.
-    Lease(&'a str),
-}
-
-impl fmt::Display for Subject<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Resource(address) => address.fmt(f),
-            Self::Lease(name) => write!(f, "lease.{name}"),
-        }
-    }
-}
-
-impl Serialize for Subject<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// A step began.
     Begun {
         /// Its index in the plan.
         step: usize,
-        /// "create", "update", "delete", "migrate", "lease", "release" …
-        verb: &'static str,
+        /// What it does.
+        verb: Verb,
         /// What it works on.
         address: Subject<'a>,
         /// Its physical name; of a lease the pool.
@@ -55,13 +28,12 @@ pub enum Event<'a> {
         /// Its index in the plan.
         step: usize,
         /// As in `begun`.
-        verb: &'static str,
+        verb: Verb,
         /// What it worked on.
         address: Subject<'a>,
         /// Its physical name.
         name: &'a str,
         /// The API's identifier, where there is one; of a lease the preview ID.
-        #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a str>,
         /// How long it took.
         ms: u64,
@@ -71,7 +43,7 @@ pub enum Event<'a> {
         /// Its index in the plan.
         step: usize,
         /// As in `begun`.
-        verb: &'static str,
+        verb: Verb,
         /// What it worked on.
         address: Subject<'a>,
         /// What happened.
@@ -118,7 +90,7 @@ pub enum Event<'a> {
     },
 }
 
-/// Hears nothing.
+/// Drops every event.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 

@@ -20,13 +20,13 @@ pub(crate) const UNREACHABLE_ATTEMPTS_MAX: u32 = 4;
 /// How long a waiting call sleeps between looks at the stop flag, in milliseconds.
 const SLICE_MS: u64 = 100;
 
-/// The wait after this many tries, in milliseconds: doubles, and half of it is chance.
+/// The wait after this many tries, in milliseconds: doubles, and half of it is random.
 pub(crate) fn backoff_ms(entropy: &dyn Entropy, attempt: u32) -> u64 {
     let full = BACKOFF_MS.saturating_mul(1 << attempt.min(10)).min(BACKOFF_MS_MAX);
     full / 2 + part_ms(entropy, full / 2)
 }
 
-/// A part of these milliseconds, by chance.
+/// A random part of these milliseconds.
 pub(crate) fn part_ms(entropy: &dyn Entropy, ms: u64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use envc_core::Secret;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde_json::Value as Json;
 
 use crate::{
@@ -14,8 +14,13 @@ use crate::{
     skip,
 };
 
-/// Characters that may stand in a path segment as they are.
+/// Characters that do not stand in a path segment as they are: all but RFC 3986's unreserved ones.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// A text as one segment of a URL's path, or as a part of its query.
+pub fn url_segment(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, SEGMENT)
+}
 
 /// One request, relative to the base URL (`…/client/v4`).
 #[derive(Clone, PartialEq)]
@@ -64,7 +69,7 @@ impl Call {
             if segment.is_empty() {
                 path.push('-');
             }
-            path.extend(utf8_percent_encode(segment, SEGMENT));
+            path.extend(url_segment(segment));
         }
         Self {
             method,
@@ -145,7 +150,7 @@ impl Call {
         // A longer one may hold a shorter one.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets.into_iter().fold(message, |message, secret| {
-            let escaped = utf8_percent_encode(secret, SEGMENT).to_string();
+            let escaped = url_segment(secret).to_string();
             message.replace(secret, "(hidden)").replace(&escaped, "(hidden)")
         })
     }
@@ -160,9 +165,9 @@ impl Call {
         let mut target = self.path.clone();
         for (index, (name, value)) in self.query.iter().enumerate() {
             target.push(if index == 0 { '?' } else { '&' });
-            target.extend(utf8_percent_encode(name, SEGMENT));
+            target.extend(url_segment(name));
             target.push('=');
-            target.extend(utf8_percent_encode(value, SEGMENT));
+            target.extend(url_segment(value));
         }
         target
     }

@@ -30,7 +30,7 @@ mod sql;
 mod tunnel;
 mod worker;
 
-pub use api::{Answer, ApiFailure, ApiMessage, Call, PageInfo, read_answer};
+pub use api::{Answer, ApiFailure, ApiMessage, Call, PageInfo, read_answer, url_segment};
 pub use attr::{Attr, Mutability};
 pub use bindable::{Bindable, Entry, bindables, to_resource};
 pub use database::{Database, SqlMistake};

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use serde_json::{Value as Json, json};
 
-use crate::{Attr, Fields, Kind};
+use crate::{Attr, Fields, Kind, Mutability};
 
 /// Gives the one way to write a value. The other fields of the resource may decide what it means.
 pub type Form = fn(&Json, &Fields<Json>) -> Json;
@@ -64,6 +64,24 @@ pub(crate) const fn told(written: &'static str, means: &'static str) -> Spelling
 }
 
 impl Attr {
+    /// An attribute that is changed where it is.
+    pub(crate) const fn in_place(
+        name: &'static str,
+        samples: &'static [&'static str],
+        normal: Normal,
+    ) -> Self {
+        Self { name, mutability: Mutability::InPlace, samples, normal }
+    }
+
+    /// An attribute that is changed where it is and that the API never tells.
+    pub(crate) const fn write_only(
+        name: &'static str,
+        samples: &'static [&'static str],
+        normal: Normal,
+    ) -> Self {
+        Self { name, mutability: Mutability::WriteOnly, samples, normal }
+    }
+
     /// The one way to write this value.
     pub fn form(&self, value: &Json, beside: &Fields<Json>) -> Json {
         match self.normal {

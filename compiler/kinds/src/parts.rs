@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use envc_core::{Address, Desired, Diagnostic, KindId, Mode, Value};
+use envc_core::{Address, Desired, Diagnostic, KindId, Mode, Value, counted};
 use envc_syntax::{
     Node,
     rule::{ArgRule, EMPTY, LABEL, NodeRule, PropRule, Repeat, Type, optional},
@@ -121,8 +121,12 @@ impl NameRule {
     pub fn problem(&self, name: &str) -> Option<NameProblem> {
         let length = name.chars().count();
         if length < self.min || length > self.max {
-            let what =
-                format!("has {length} characters, and {} to {} are allowed", self.min, self.max);
+            let what = format!(
+                "has {}, and {} to {} are allowed",
+                counted(length, "character"),
+                self.min,
+                self.max
+            );
             let help = "write a name of another length".to_owned();
             return Some(NameProblem { what, help });
         }

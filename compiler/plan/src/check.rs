@@ -15,7 +15,11 @@ use envc_core::{Address, KindId, Sealed};
 use envc_kinds::{Mutability, kind};
 use serde_json::Value as Json;
 
-use crate::model::{Action, BatchWork, Change, Goal, Plan, Target, Work};
+use crate::{
+    model::{Action, Change, Goal, Plan},
+    verb::Verb,
+    work::Target,
+};
 
 /// A plan that passed. The only thing that exec takes.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,14 +60,6 @@ struct Checker<'a> {
     findings: Vec<String>,
 }
 
-/// What steps do to one resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Deed {
-    Create,
-    Update,
-    Delete,
-}
-
 impl<'a> Checker<'a> {
     fn find(&mut self, finding: String) {
         self.findings.push(finding);
@@ -77,64 +73,48 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Each deed with the step it stands in: (address, API identifier or "", deed, step).
-    fn deeds(&self) -> Vec<(&'a Address, &'a str, Deed, usize)> {
-        let mut deeds = Vec::new();
-        for (index, step) in self.plan.steps.iter().enumerate() {
-            match &step.work {
-                Work::Create(target) => deeds.push((&target.address, "", Deed::Create, index)),
-                Work::Update { target, id, .. } => {
-                    deeds.push((&target.address, id.as_str(), Deed::Update, index));
-                }
-                Work::Delete(doomed) => {
-                    deeds.push((&doomed.address, doomed.id.as_str(), Deed::Delete, index));
-                }
-                Work::Batch { items, .. } => {
-                    deeds.extend(items.iter().map(|item| match item {
-                        BatchWork::Create(target) => (&target.address, "", Deed::Create, index),
-                        BatchWork::Update { target, id } => {
-                            (&target.address, id.as_str(), Deed::Update, index)
-                        }
-                        BatchWork::Delete(doomed) => {
-                            (&doomed.address, doomed.id.as_str(), Deed::Delete, index)
-                        }
-                    }));
-                }
-                Work::Clear(_) | Work::Migrate { .. } | Work::Lease(_) | Work::Release(_) => {}
-            }
-        }
-        deeds
+    /// What steps do to resources: (address, API identifier or "", verb, step).
+    fn operations(&self) -> Vec<(&'a Address, &'a str, Verb, usize)> {
+        let steps = self.plan.steps.iter().enumerate();
+        let all = steps.flat_map(|(index, step)| {
+            step.work.operations().into_iter().map(move |operation| (index, operation))
+        });
+        all.filter(|(_, it)| matches!(it.verb, Verb::Create | Verb::Update | Verb::Delete))
+            .filter_map(|(index, it)| {
+                Some((it.subject.address()?, it.id.unwrap_or_default(), it.verb, index))
+            })
+            .collect()
     }
 
     /// Changes and steps say the same.
     fn coverage(&mut self) {
-        let mut wanted: BTreeMap<(&Address, &str, Deed), usize> = BTreeMap::new();
+        let mut wanted: BTreeMap<(&Address, &str, Verb), usize> = BTreeMap::new();
         for change in &self.plan.changes {
             let id = change.id.as_deref().unwrap_or_default();
-            let deeds: &[(&str, Deed)] = match change.action {
-                Action::Create => &[("", Deed::Create)],
+            let operations: &[(&str, Verb)] = match change.action {
+                Action::Create => &[("", Verb::Create)],
                 Action::Adopt if change.fields.is_empty() => &[],
-                Action::Update | Action::Adopt => &[(id, Deed::Update)],
+                Action::Update | Action::Adopt => &[(id, Verb::Update)],
                 Action::ReplaceCreateFirst | Action::ReplaceDeleteFirst => {
-                    &[("", Deed::Create), (id, Deed::Delete)]
+                    &[("", Verb::Create), (id, Verb::Delete)]
                 }
-                Action::Delete => &[(id, Deed::Delete)],
+                Action::Delete => &[(id, Verb::Delete)],
                 Action::Forget | Action::Keep => &[],
             };
-            for (id, deed) in deeds {
-                *wanted.entry((&change.address, id, *deed)).or_default() += 1;
+            for (id, verb) in operations {
+                *wanted.entry((&change.address, id, *verb)).or_default() += 1;
             }
         }
-        let mut found: BTreeMap<(&Address, &str, Deed), usize> = BTreeMap::new();
-        for (address, id, deed, _) in self.deeds() {
-            *found.entry((address, id, deed)).or_default() += 1;
+        let mut found: BTreeMap<(&Address, &str, Verb), usize> = BTreeMap::new();
+        for (address, id, verb, _) in self.operations() {
+            *found.entry((address, id, verb)).or_default() += 1;
         }
         let keys: BTreeSet<_> = wanted.keys().chain(found.keys()).copied().collect();
         for key in keys {
             let (want, have) = (wanted.get(&key).unwrap_or(&0), found.get(&key).unwrap_or(&0));
             if want != have || *want > 1 {
-                let (address, _, deed) = key;
-                self.find(format!("{address}: {want} × {deed:?} planned, {have} in the steps"));
+                let (address, _, verb) = key;
+                self.find(format!("{address}: {want} × {verb} planned, {have} in the steps"));
             }
         }
     }
@@ -152,9 +132,9 @@ impl<'a> Checker<'a> {
             .map(|change| &change.address)
             .collect();
         let made: BTreeMap<&Address, usize> = self
-            .deeds()
+            .operations()
             .into_iter()
-            .filter(|(_, _, deed, _)| *deed == Deed::Create)
+            .filter(|(_, _, verb, _)| *verb == Verb::Create)
             .map(|(address, _, _, step)| (address, step))
             .collect();
         let mut findings = Vec::new();
@@ -182,11 +162,8 @@ impl<'a> Checker<'a> {
         let mut findings = Vec::new();
         let mut pools: BTreeSet<&str> = BTreeSet::new();
         for (index, step) in plan.steps.iter().enumerate() {
-            let (pool, is_lease) = match &step.work {
-                Work::Lease(work) => (&work.pool, true),
-                Work::Release(work) => (&work.pool, false),
-                _ => continue,
-            };
+            let Some(pool) = step.work.pool() else { continue };
+            let is_lease = step.work.verb() == Verb::Lease;
             if !pools.insert(pool) {
                 findings.push(format!("the pool {pool} is asked twice"));
             }
@@ -194,9 +171,9 @@ impl<'a> Checker<'a> {
                 findings.push(format!("a destroy would lease from {pool}"));
             }
             for (other, before_or_after) in plan.steps.iter().enumerate() {
-                let ordered = match &before_or_after.work {
-                    Work::Lease(_) => is_lease || before(plan, index, other),
-                    Work::Release(_) => !is_lease || before(plan, other, index),
+                let ordered = match before_or_after.work.verb() {
+                    Verb::Lease => is_lease || before(plan, index, other),
+                    Verb::Release => !is_lease || before(plan, other, index),
                     _ if is_lease => before(plan, other, index),
                     _ => before(plan, index, other),
                 };
@@ -221,8 +198,8 @@ impl<'a> Checker<'a> {
             })
             .filter_map(|change| Some((change.address.kind(), change.id.as_deref()?)))
             .collect();
-        for (address, id, deed, _) in self.deeds() {
-            if deed == Deed::Delete && staying.contains(&(address.kind(), id)) {
+        for (address, id, verb, _) in self.operations() {
+            if verb == Verb::Delete && staying.contains(&(address.kind(), id)) {
                 findings.push(format!("{address} ({id}) would be deleted, and it stays"));
             }
         }
@@ -278,22 +255,8 @@ impl<'a> Checker<'a> {
 
 fn targets(plan: &Plan) -> impl Iterator<Item = (usize, &Target)> {
     plan.steps.iter().enumerate().flat_map(|(index, step)| {
-        let targets: Vec<&Target> = match &step.work {
-            Work::Create(target) | Work::Update { target, .. } => vec![target],
-            Work::Batch { items, .. } => items
-                .iter()
-                .filter_map(|item| match item {
-                    BatchWork::Create(target) | BatchWork::Update { target, .. } => Some(target),
-                    BatchWork::Delete(_) => None,
-                })
-                .collect(),
-            Work::Clear(_)
-            | Work::Delete(_)
-            | Work::Migrate { .. }
-            | Work::Lease(_)
-            | Work::Release(_) => Vec::new(),
-        };
-        targets.into_iter().map(move |target| (index, target))
+        let operations = step.work.operations().into_iter();
+        operations.filter_map(move |operation| Some((index, operation.target?)))
     })
 }
 

@@ -1,76 +1,28 @@
 //! The desired graph: resources and the edges that references make between them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use envc_core::{Address, Desired};
+
+use crate::dag::Dag;
 
 /// An order in which everything comes after what it refers to; resources without an edge between
 /// them come in the order of their addresses, so the same graph gives the same order.
 ///
-/// The error is the path of a cycle, first address repeated at the end. Kahn's algorithm: linear
-/// in nodes and edges but for the ordered set. It works on positions in the order of addresses, so
-/// that only references are looked up by their text.
-pub fn order(desired: &BTreeMap<Address, Desired>) -> Result<Vec<&Desired>, Vec<Address>> {
+/// The error is the path of a cycle, first address repeated at the end. Only references are looked
+/// up by their text: what is ordered are positions in the order of addresses.
+pub(crate) fn order(desired: &BTreeMap<Address, Desired>) -> Result<Vec<&Desired>, Vec<Address>> {
     let nodes: Vec<(&Address, &Desired)> = desired.iter().collect();
     let position =
         |need: &Address| nodes.binary_search_by(|(address, _)| (*address).cmp(need)).ok();
-    let mut waiting: Vec<usize> = Vec::with_capacity(nodes.len());
-    let mut dependants: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (at, (_, wanted)) in nodes.iter().enumerate() {
-        let needs: Vec<usize> = wanted.needs().into_iter().filter_map(position).collect();
-        waiting.push(needs.len());
-        for need in needs {
-            dependants.entry(need).or_default().push(at);
+    let needs = |wanted: &Desired| -> Vec<usize> {
+        wanted.needs().into_iter().filter_map(position).collect()
+    };
+    match Dag::new(nodes.iter().map(|(_, wanted)| needs(wanted))).order() {
+        Ok(order) => Ok(order.iter().filter_map(|at| nodes.get(*at)).map(|it| it.1).collect()),
+        Err(cycle) => {
+            Err(cycle.iter().filter_map(|at| nodes.get(*at)).map(|it| it.0.clone()).collect())
         }
-    }
-    let mut ready: BTreeSet<usize> =
-        waiting.iter().enumerate().filter(|(_, count)| **count == 0).map(|(at, _)| at).collect();
-    let mut ordered = Vec::with_capacity(nodes.len());
-    while let Some(at) = ready.pop_first() {
-        ordered.extend(nodes.get(at).map(|(_, wanted)| *wanted));
-        for dependant in dependants.get(&at).into_iter().flatten() {
-            if let Some(count) = waiting.get_mut(*dependant) {
-                *count = count.saturating_sub(1);
-                if *count == 0 {
-                    ready.insert(*dependant);
-                }
-            }
-        }
-    }
-    if ordered.len() == nodes.len() {
-        return Ok(ordered);
-    }
-    let left: BTreeSet<&Address> = nodes
-        .iter()
-        .zip(&waiting)
-        .filter(|(_, count)| **count > 0)
-        .map(|((address, _), _)| *address)
-        .collect();
-    match left.first() {
-        None => Ok(ordered),
-        Some(first) => Err(cycle_from(first, desired, &left)),
-    }
-}
-
-/// Walks along edges among what is left until an address comes up again.
-fn cycle_from(
-    start: &Address,
-    desired: &BTreeMap<Address, Desired>,
-    left: &BTreeSet<&Address>,
-) -> Vec<Address> {
-    let mut path: Vec<Address> = vec![start.clone()];
-    loop {
-        let next = path
-            .last()
-            .and_then(|address| desired.get(address))
-            .and_then(|wanted| wanted.needs().into_iter().find(|need| left.contains(*need)));
-        let Some(next) = next else { return path };
-        if let Some(at) = path.iter().position(|address| address == next) {
-            let mut cycle = path.split_off(at);
-            cycle.push(next.clone());
-            return cycle;
-        }
-        path.push(next.clone());
     }
 }
 

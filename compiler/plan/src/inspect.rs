@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Diagnostic, Diagnostics, Elsewhere, Mode, Part};
+use envc_core::{Address, Diagnostic, Diagnostics, Elsewhere, Mode, Part, plural};
 use envc_spec::{Environment, Spec, lint::Facts};
 use serde_json::Value as Json;
 
@@ -161,7 +161,7 @@ fn only_in(spec: &Spec, environments: &[&Environment]) -> String {
     if names.len() == spec.types().len() {
         return String::new();
     }
-    let word = if names.len() == 1 { "environment" } else { "environments" };
+    let word = plural(names.len(), "environment");
     let list: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
     format!(" (in {word} {})", list.join(", "))
 }

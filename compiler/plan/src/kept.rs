@@ -7,8 +7,8 @@ use std::{borrow::Cow, collections::BTreeMap};
 use envc_core::{Address, Desired};
 
 use crate::{
-    diff::Ownership,
     observe::{Index, Observation},
+    ownership::Ownership,
     state::State,
 };
 

@@ -10,9 +10,10 @@ use envc_core::{Input, Part};
 use envc_spec::Lease;
 
 use crate::{
-    model::{Goal, LeaseWork, ReleaseWork},
+    model::Goal,
     observe::{LeaseSeen, Observation},
     state::{Grant, State, StateKey},
+    work::{LeaseWork, ReleaseWork},
 };
 
 /// What the pools are told that the environment is: `project/env`.

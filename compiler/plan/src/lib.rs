@@ -9,6 +9,7 @@
 mod check;
 pub mod codes;
 mod context;
+mod dag;
 mod diff;
 mod dotenv;
 mod files;
@@ -27,33 +28,38 @@ mod model;
 mod observe;
 mod order;
 mod outside;
+mod ownership;
 mod planner;
 mod render;
 mod state;
 mod template;
+mod verb;
+mod work;
 mod wrangler;
 
 pub use check::{CheckedPlan, Unsound, check, needs_approval};
-pub use diff::{Ownership, Refusal, taken_over};
+pub use dag::Dag;
+pub use diff::{Refusal, taken_over};
 pub use dotenv::{Unquotable, dotenv_text};
 pub use files::{
     FileError, FileInputs, GeneratedFile, TemplatePlace, needed_parts, render_files, template_paths,
 };
-pub use graph::order as graph_order;
 pub use inspect::{Template, inspect};
 pub use keep::keep_with_needs;
 pub use leases::{LeaseValues, holder, recorded_values, values as lease_values};
 pub use lookalikes::{Lookalike, lookalikes};
-pub use migrations::{MigrationFile, sort_migrations};
-pub use model::{
-    Action, Basis, BatchWork, Change, Counts, Doomed, FieldChange, Goal, LeaseWork, MigrationRef,
-    PLAN_FORMAT, Plan, Record, ReleaseWork, Step, Target, Work,
-};
+pub use migrations::{MigrationFile, is_migration, sort_migrations};
+pub use model::{Action, Basis, Change, Counts, FieldChange, Goal, PLAN_FORMAT, Plan, Record};
 pub use observe::{LeaseSeen, Observation, Questions, Seen, markers_to_read, parents_to_read};
 pub use outside::{Unusable, needed_inputs, settle};
-pub use planner::{Inputs, plan_apply, plan_destroy};
+pub use ownership::Ownership;
+pub use planner::{PlanInputs, plan_apply, plan_destroy};
 pub use render::{Palette, RenderOptions, plan_json, render_plan, render_summary};
 pub use state::{
     AppliedMigration, Grant, Intent, IntentAction, Recorded, RecordedLease, STATE_SCHEMA, State,
     StateError, StateKey,
+};
+pub use verb::{Subject, Verb};
+pub use work::{
+    BatchWork, DeleteTarget, LeaseWork, MigrationRef, Operation, ReleaseWork, Step, Target, Work,
 };

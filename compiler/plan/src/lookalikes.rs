@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use envc_core::{Address, KindId};
 use envc_kinds::kind;
 
-use crate::{model::Goal, observe::Index, planner::Inputs};
+use crate::{model::Goal, observe::Index, planner::PlanInputs};
 
 /// A resource that bears a name of the environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Lookalike {
 /// What bears a name of the environment without a proof, and what of its record a destroy leaves to
 /// another repository. An apply refuses where that is a name
 /// that it needs; what bears one of the first version is in nobody's way.
-pub fn lookalikes(inputs: &Inputs<'_>, goal: Goal) -> Vec<Lookalike> {
+pub fn lookalikes(inputs: &PlanInputs<'_>, goal: Goal) -> Vec<Lookalike> {
     let index = Index::new(inputs.observation);
     let resources = inputs.state.into_iter().flat_map(|state| &state.resources);
     let recorded: BTreeSet<(KindId, &str)> =
@@ -58,7 +58,7 @@ pub fn lookalikes(inputs: &Inputs<'_>, goal: Goal) -> Vec<Lookalike> {
             let known = recorded.contains(&(id, seen.observed.id.as_str()));
             let anothers = ownership.anothers(&seen.observed);
             let ours = ownership.registered && name == wanted.name && anothers.is_none();
-            if known || ours || ownership.proves_alone(&wanted.address, seen) {
+            if known || ours || ownership.proves_alone(&wanted.address, &seen.observed) {
                 continue;
             }
             out.push(Lookalike {

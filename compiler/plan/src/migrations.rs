@@ -1,15 +1,19 @@
 //! Which migrations of a database are to run. Ledger and order are wrangler's own, so that both
 //! tools can be used on one database.
 
+use std::path::Path;
+
 use envc_core::{Address, Digest};
 
-use crate::{model::MigrationRef, order::MigrationWork, state::AppliedMigration};
+use crate::{order::MigrationWork, state::AppliedMigration, work::MigrationRef};
 
 /// A migration file that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MigrationFile {
     /// Its name relative to the folder, with extension: what the ledger holds.
     pub name: String,
+    /// Its path as the spec names the folder, for messages.
+    pub path: String,
     /// Its text.
     pub text: String,
 }
@@ -19,6 +23,11 @@ impl MigrationFile {
     pub fn reference(&self) -> MigrationRef {
         MigrationRef { name: self.name.clone(), digest: Digest::of(&self.text) }
     }
+}
+
+/// True for the name of a migration's file.
+pub fn is_migration(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "sql")
 }
 
 /// Sorts as wrangler does: by the number a name begins with, then by the name; names without a
@@ -91,7 +100,11 @@ mod tests {
         let names = ["10_c.sql", "2_b.sql", "readme.sql", "0001_a.sql", "1_a.sql"];
         let mut files: Vec<MigrationFile> = names
             .iter()
-            .map(|name| MigrationFile { name: (*name).into(), text: String::new() })
+            .map(|name| MigrationFile {
+                name: (*name).into(),
+                path: String::new(),
+                text: String::new(),
+            })
             .collect();
         sort_migrations(&mut files);
         let sorted: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();

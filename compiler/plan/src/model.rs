@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Digest, Value, of_newer};
+use envc_core::{Address, Digest, of_newer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::state::StateKey;
+use crate::{state::StateKey, verb::Verb, work::Step};
 
 /// The format version of a plan document.
 ///
@@ -96,7 +96,7 @@ pub struct Change {
     /// told whether what they stand in changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
-    /// What of data is lost by it, each in words, where the kind alone does not say so.
+    /// Data that the change destroys, one phrase each, where the kind alone does not say so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub loses: Vec<String>,
     /// What the resource that is there refers to: a change lets go of it, and what goes is deleted
@@ -168,156 +168,6 @@ pub struct FieldChange {
     pub forces_replace: bool,
 }
 
-/// One step of the execution graph.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Step {
-    /// The steps that must have succeeded before, by their index in the plan; always lower.
-    pub needs: Vec<usize>,
-    /// What it does.
-    pub work: Work,
-}
-
-/// What a step does: one request, but for migrations.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Work {
-    /// Makes a resource.
-    Create(Target),
-    /// Changes fields of one in place.
-    Update {
-        /// The whole of what is wanted.
-        target: Target,
-        /// The API's identifier.
-        id: String,
-        /// The fields that differ.
-        changed: Vec<String>,
-    },
-    /// What must come before a delete.
-    Clear(Doomed),
-    /// Removes a resource.
-    Delete(Doomed),
-    /// Several changes in one request.
-    Batch {
-        /// The zone, by name.
-        zone: Option<String>,
-        /// The changes, in order.
-        items: Vec<BatchWork>,
-    },
-    /// Runs migrations of a database.
-    Migrate {
-        /// The database.
-        address: Address,
-        /// The files to run, in order.
-        files: Vec<MigrationRef>,
-        /// True when the database is made by this plan: there is no ledger to read.
-        fresh: bool,
-    },
-    /// Takes a preview ID from a pool; the one that the holder has, where it has one.
-    Lease(LeaseWork),
-    /// Gives a preview ID back, or whatever the holder has of the pool.
-    Release(ReleaseWork),
-}
-
-/// A preview ID to lease.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LeaseWork {
-    /// The pool.
-    pub pool: String,
-    /// What the spec calls the lease; one name as a rule.
-    pub names: Vec<String>,
-    /// Who leases it: `project/env`.
-    pub holder: String,
-    /// The attributes that it must have; each with whether the spec takes it for a secret.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub attributes: BTreeMap<String, bool>,
-    /// The preview ID that the environment had before, and has lost.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub was: Option<String>,
-}
-
-/// A preview ID to give back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReleaseWork {
-    /// The pool.
-    pub pool: String,
-    /// What the spec calls the lease, where it still does.
-    pub names: Vec<String>,
-    /// Who has it: `project/env`.
-    pub holder: String,
-    /// The preview ID, where it is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
-}
-
-/// One entry of a batch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BatchWork {
-    /// Makes it.
-    Create(Target),
-    /// Changes it in place.
-    Update {
-        /// The whole of what is wanted.
-        target: Target,
-        /// The API's identifier.
-        id: String,
-    },
-    /// Removes it.
-    Delete(Doomed),
-}
-
-/// A resource to make or change; references are replaced when the step runs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Target {
-    /// The resource.
-    pub address: Address,
-    /// Its physical name.
-    pub name: String,
-    /// Its fields.
-    pub fields: BTreeMap<String, Value>,
-    /// What was there of the fields from which the call has to change.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub before: BTreeMap<String, Json>,
-    /// Its zone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub zone: Option<String>,
-    /// The resource it lives with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parent: Option<Address>,
-}
-
-/// A resource to remove.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Doomed {
-    /// Its address.
-    pub address: Address,
-    /// Its physical name.
-    pub name: String,
-    /// The API's identifier.
-    pub id: String,
-    /// Its zone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub zone: Option<String>,
-    /// A leftover of a replace: the address has another resource by now.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub deposed: bool,
-}
-
-/// A migration file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MigrationRef {
-    /// The file's name, as wrangler records it.
-    pub name: String,
-    /// Digest of its text.
-    pub digest: Digest,
-}
-
 /// How many of what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -343,39 +193,6 @@ pub struct Counts {
     pub release: usize,
     /// Requests that apply will send at the least.
     pub requests: usize,
-}
-
-impl Work {
-    /// The addresses that the step changes.
-    pub fn addresses(&self) -> Vec<&Address> {
-        match self {
-            Self::Create(target) | Self::Update { target, .. } => vec![&target.address],
-            Self::Clear(doomed) | Self::Delete(doomed) => vec![&doomed.address],
-            Self::Batch { items, .. } => items
-                .iter()
-                .map(|item| match item {
-                    BatchWork::Create(target) | BatchWork::Update { target, .. } => &target.address,
-                    BatchWork::Delete(doomed) => &doomed.address,
-                })
-                .collect(),
-            Self::Migrate { address, .. } => vec![address],
-            Self::Lease(_) | Self::Release(_) => Vec::new(),
-        }
-    }
-
-    /// Requests that the step sends when all goes well.
-    pub fn requests(&self) -> usize {
-        match self {
-            Self::Migrate { files, fresh, .. } => files.len() + usize::from(!fresh),
-            Self::Create(_)
-            | Self::Update { .. }
-            | Self::Clear(_)
-            | Self::Delete(_)
-            | Self::Batch { .. }
-            | Self::Lease(_)
-            | Self::Release(_) => 1,
-        }
-    }
 }
 
 impl Plan {
@@ -406,15 +223,11 @@ impl Plan {
         }
         for step in &self.steps {
             counts.requests += step.work.requests();
-            match &step.work {
-                Work::Migrate { files, .. } => counts.migrate += files.len(),
-                Work::Lease(_) => counts.lease += 1,
-                Work::Release(_) => counts.release += 1,
-                Work::Create(_)
-                | Work::Update { .. }
-                | Work::Clear(_)
-                | Work::Delete(_)
-                | Work::Batch { .. } => {}
+            counts.migrate += step.work.migrations().len();
+            match step.work.verb() {
+                Verb::Lease => counts.lease += 1,
+                Verb::Release => counts.release += 1,
+                _ => {}
             }
         }
         counts

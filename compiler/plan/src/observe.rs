@@ -10,7 +10,7 @@ use envc_core::{Address, Desired, FoundMarker, KindId, PhysicalName};
 use envc_kinds::{Held, MarkerOf, Mutability, Observed, kind, same_name};
 
 use crate::{
-    diff::Ownership,
+    ownership::Ownership,
     state::{Recorded, State},
 };
 

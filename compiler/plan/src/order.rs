@@ -9,8 +9,13 @@ use envc_core::{Address, Desired, KindId, Output, Value};
 use envc_kinds::kind;
 use serde_json::Value as Json;
 
-use crate::leases::Leasing;
-use crate::model::{Action, BatchWork, Change, Doomed, MigrationRef, Step, Target, Work};
+use crate::{
+    dag::Dag,
+    leases::Leasing,
+    model::{Action, Change},
+    verb::Verb,
+    work::{BatchWork, DeleteTarget, MigrationRef, Step, Target, Work},
+};
 
 /// Migrations to run on one database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,8 +93,8 @@ impl Use {
 
 /// Steps that wait for each other, so that none of them can be the first.
 #[derive(Debug)]
-pub(crate) struct Circle {
-    /// What one of them works on.
+pub(crate) struct Cycle {
+    /// The resource that one of them works on.
     pub(crate) address: Option<Address>,
     /// In words, each waiting for the next, the first again at the end.
     pub(crate) steps: Vec<String>,
@@ -101,7 +106,7 @@ pub(crate) fn steps(
     desired: &BTreeMap<Address, Desired>,
     migrations: Vec<MigrationWork>,
     leasing: Leasing,
-) -> Result<Vec<Step>, Circle> {
+) -> Result<Vec<Step>, Cycle> {
     let mut builder = Builder::default();
     for change in changes {
         builder.change(change, desired.get(&change.address));
@@ -185,7 +190,7 @@ impl Builder {
     fn remove(&mut self, change: &Change, successor: Option<&Desired>) -> Option<usize> {
         let deposed = change.deposed || successor.is_some();
         let stays = successor.map(needs).unwrap_or_default();
-        let doomed = Doomed {
+        let target = DeleteTarget {
             address: change.address.clone(),
             name: change.record.as_ref().map_or(&change.name, |record| &record.name).clone(),
             id: change.id.clone().unwrap_or_default(),
@@ -195,12 +200,12 @@ impl Builder {
         let (kind_id, holds) = (change.address.kind(), change.holds.clone());
         let kind = kind(kind_id);
         if kind.batch_items_max() > 1 {
-            let zone = doomed.zone.clone();
-            self.batched(zone, BatchWork::Delete(doomed), Vec::new(), holds);
+            let zone = target.zone.clone();
+            self.batched(zone, BatchWork::Delete(target), Vec::new(), holds);
             return None;
         }
-        let clear = kind.facts().before_delete.map(|_| self.push(Work::Clear(doomed.clone())));
-        let step = self.push(Work::Delete(doomed));
+        let clear = kind.facts().before_delete.map(|_| self.push(Work::Clear(target.clone())));
+        let step = self.push(Work::Delete(target));
         if let Some(clear) = clear {
             self.after(step, clear);
         }
@@ -255,11 +260,12 @@ impl Builder {
         needs: Vec<Need>,
         holds: Vec<Address>,
     ) {
-        let id = match &work {
-            BatchWork::Create(target) | BatchWork::Update { target, .. } => target.address.kind(),
-            BatchWork::Delete(doomed) => doomed.address.kind(),
-        };
-        self.batches.entry((id, zone)).or_default().push(BatchEntry { work, needs, holds });
+        let Some(address) = work.operation().subject.address() else { return };
+        self.batches.entry((address.kind(), zone)).or_default().push(BatchEntry {
+            work,
+            needs,
+            holds,
+        });
     }
 
     /// One request per zone, as far as the endpoint's limit allows; deletes go first, so that a
@@ -337,8 +343,9 @@ fn before(change: &Change) -> BTreeMap<String, Json> {
 }
 
 /// Numbers the steps so that needs are always lower.
-fn number(drafts: Vec<Draft>) -> Result<Vec<Step>, Circle> {
-    let Some(order) = order(&drafts) else { return Err(circle(&drafts)) };
+fn number(drafts: Vec<Draft>) -> Result<Vec<Step>, Cycle> {
+    let order = Dag::new(drafts.iter().map(|draft| draft.after.iter().copied())).order();
+    let order = order.map_err(|path| Cycle::of(&path, &drafts))?;
     let mut numbers: Vec<usize> = vec![0; drafts.len()];
     for (number, index) in order.iter().enumerate() {
         if let Some(slot) = numbers.get_mut(*index) {
@@ -359,75 +366,26 @@ fn number(drafts: Vec<Draft>) -> Result<Vec<Step>, Circle> {
     Ok(steps.into_iter().map(|(_, step)| step).collect())
 }
 
-/// The drafts, each after all that it waits for; `None` when they go round in a circle.
-fn order(drafts: &[Draft]) -> Option<Vec<usize>> {
-    let mut waiting: Vec<usize> = drafts.iter().map(|draft| draft.after.len()).collect();
-    let mut dependants: Vec<Vec<usize>> = vec![Vec::new(); drafts.len()];
-    for (index, draft) in drafts.iter().enumerate() {
-        for before in &draft.after {
-            dependants.get_mut(*before)?.push(index);
+impl Cycle {
+    fn of(path: &[usize], drafts: &[Draft]) -> Self {
+        let work = |index: &usize| drafts.get(*index).map(|draft| &draft.work);
+        let first = path.first().and_then(work);
+        Self {
+            address: first.and_then(|work| work.addresses().next()).cloned(),
+            steps: path.iter().filter_map(work).map(in_words).collect(),
         }
-    }
-    let mut ready: BTreeSet<usize> =
-        waiting.iter().enumerate().filter(|(_, count)| **count == 0).map(|(i, _)| i).collect();
-    let mut order = Vec::with_capacity(drafts.len());
-    while let Some(index) = ready.pop_first() {
-        order.push(index);
-        for dependant in dependants.get(index)? {
-            let count = waiting.get_mut(*dependant)?;
-            *count = count.checked_sub(1)?;
-            if *count == 0 {
-                ready.insert(*dependant);
-            }
-        }
-    }
-    (order.len() == drafts.len()).then_some(order)
-}
-
-/// A circle among drafts that have no order. What waits for a circle and is not of it is left out
-/// first, so every way along what is waited for comes round.
-fn circle(drafts: &[Draft]) -> Circle {
-    let mut left: BTreeSet<usize> = (0..drafts.len()).collect();
-    loop {
-        let free = |index: &usize| {
-            let draft = drafts.get(*index);
-            draft.is_none_or(|draft| draft.after.iter().all(|before| !left.contains(before)))
-        };
-        let Some(index) = left.iter().copied().find(free) else { break };
-        left.remove(&index);
-    }
-    let mut path: Vec<usize> = left.first().copied().into_iter().collect();
-    while let Some(draft) = path.last().and_then(|index| drafts.get(*index)) {
-        let Some(next) = draft.after.iter().copied().find(|before| left.contains(before)) else {
-            break;
-        };
-        if let Some(at) = path.iter().position(|index| *index == next) {
-            path.drain(..at);
-            path.push(next);
-            break;
-        }
-        path.push(next);
-    }
-    let work = |index: &usize| drafts.get(*index).map(|draft| &draft.work);
-    let first = path.first().and_then(work);
-    Circle {
-        address: first.and_then(|work| work.addresses().first().map(|it| (*it).clone())),
-        steps: path.iter().filter_map(work).map(in_words).collect(),
     }
 }
 
-/// `update worker.web`
+/// `update worker.web`, `lease from previews`
 fn in_words(work: &Work) -> String {
-    let verb = match work {
-        Work::Create(_) => "create",
-        Work::Update { .. } => "update",
-        Work::Clear(_) => "clear",
-        Work::Delete(_) => "delete",
-        Work::Batch { .. } => "change",
-        Work::Migrate { .. } => "migrate",
-        Work::Lease(work) => return format!("lease from {}", work.pool),
-        Work::Release(work) => return format!("release to {}", work.pool),
-    };
-    let addresses: Vec<String> = work.addresses().iter().map(ToString::to_string).collect();
-    format!("{verb} {}", addresses.join(", "))
+    let verb = work.verb();
+    match (work.pool(), verb) {
+        (Some(pool), Verb::Release) => format!("{verb} to {pool}"),
+        (Some(pool), _) => format!("{verb} from {pool}"),
+        (None, _) => {
+            let addresses: Vec<String> = work.addresses().map(ToString::to_string).collect();
+            format!("{verb} {}", addresses.join(", "))
+        }
+    }
 }

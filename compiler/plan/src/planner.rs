@@ -8,19 +8,21 @@ use envc_spec::Lease;
 use serde_json::Value as Json;
 
 use crate::{
-    diff::{self, DiffInputs, Ownership, Refusal},
+    diff::{self, DiffInputs, Refusal},
     kept::kept,
     leases,
     migrations::{self, MigrationFile},
-    model::{Action, Basis, BatchWork, Change, Goal, PLAN_FORMAT, Plan, Step, Target, Work},
+    model::{Action, Basis, Change, Goal, PLAN_FORMAT, Plan},
     observe::Observation,
     order,
+    ownership::Ownership,
     state::{State, StateKey},
+    work::Step,
 };
 
 /// All that a plan is made from. The same inputs give the same bytes.
 #[derive(Debug)]
-pub struct Inputs<'a> {
+pub struct PlanInputs<'a> {
     /// Whose plan.
     pub key: StateKey,
     /// The repository whose project it is.
@@ -50,16 +52,16 @@ pub struct Inputs<'a> {
 }
 
 /// Plans an apply, or says why it cannot be.
-pub fn plan_apply(inputs: &Inputs<'_>) -> Result<Plan, Vec<Refusal>> {
+pub fn plan_apply(inputs: &PlanInputs<'_>) -> Result<Plan, Vec<Refusal>> {
     make(inputs, Goal::Apply)
 }
 
 /// Plans a destroy, or says why it cannot be.
-pub fn plan_destroy(inputs: &Inputs<'_>) -> Result<Plan, Vec<Refusal>> {
+pub fn plan_destroy(inputs: &PlanInputs<'_>) -> Result<Plan, Vec<Refusal>> {
     make(inputs, Goal::Destroy)
 }
 
-fn make(inputs: &Inputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
+fn make(inputs: &PlanInputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
     let leasing =
         leases::decide(goal, &inputs.key, inputs.leases, inputs.state, inputs.observation);
     let desired = kept(inputs.desired, inputs.state, inputs.observation, inputs.ownership);
@@ -102,7 +104,7 @@ fn make(inputs: &Inputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
         }
     }
     let mut steps = order::steps(&diff.changes, &desired, work, leasing)
-        .map_err(|circle| vec![no_order(&circle, &diff.changes)])?;
+        .map_err(|cycle| vec![no_order(&cycle, &diff.changes)])?;
     keep(&mut steps, diff.kept);
     Ok(Plan {
         format: PLAN_FORMAT,
@@ -124,36 +126,21 @@ fn make(inputs: &Inputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
 
 /// Gives each update what it has to send besides what the spec sets.
 fn keep(steps: &mut [Step], mut kept: BTreeMap<Address, Fields<Json>>) {
-    let mut give = |target: &mut Target| {
+    for target in steps.iter_mut().flat_map(|step| step.work.updates_mut()) {
         target.before.extend(kept.remove(&target.address).unwrap_or_default());
-    };
-    for step in steps {
-        match &mut step.work {
-            Work::Update { target, .. } => give(target),
-            Work::Batch { items, .. } => items.iter_mut().for_each(|item| match item {
-                BatchWork::Update { target, .. } => give(target),
-                BatchWork::Create(_) | BatchWork::Delete(_) => {}
-            }),
-            Work::Create(_)
-            | Work::Clear(_)
-            | Work::Delete(_)
-            | Work::Migrate { .. }
-            | Work::Lease(_)
-            | Work::Release(_) => {}
-        }
     }
 }
 
 /// Changes that wait for each other.
-fn no_order(circle: &order::Circle, changes: &[Change]) -> Refusal {
+fn no_order(cycle: &order::Cycle, changes: &[Change]) -> Refusal {
     let first = changes.first().map(|change| &change.address);
-    let address = circle.address.as_ref().or(first).cloned();
+    let address = cycle.address.as_ref().or(first).cloned();
     Refusal {
         code: "envc::plan::no_order",
         address: address.unwrap_or_else(|| Address::new(KindId::ALL[0], "?")),
         message: format!(
             "these changes cannot be ordered, since each has to wait for the next: {}",
-            circle.steps.join(" → ")
+            cycle.steps.join(" → ")
         ),
         help: "make them in two applies: take one of the references, or one of the new names, out \
                of the spec, apply, then put it back and apply again"

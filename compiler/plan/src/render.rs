@@ -5,14 +5,15 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use envc_core::{Marker, RepositoryDigest, Sealed};
+use envc_core::{Marker, RepositoryDigest, Sealed, counted};
 use envc_kinds::Mutability;
 use serde_json::Value as Json;
 use similar::{ChangeTag, TextDiff};
 
 use crate::{
-    model::{Action, Change, Counts, FieldChange, Goal, Plan, Work},
+    model::{Action, Change, Counts, FieldChange, Goal, Plan},
     state::StateKey,
+    work::Work,
 };
 
 /// Widest JSON that stays on its line.
@@ -408,7 +409,7 @@ fn summary(plan: &Plan) -> String {
             Goal::Destroy => "No changes. There is nothing to destroy.".to_owned(),
         };
     }
-    let counted = [
+    let kinds_of = [
         (create, "to create"),
         (adopt, "to adopt"),
         (update, "to update"),
@@ -417,19 +418,15 @@ fn summary(plan: &Plan) -> String {
         (forget, "to forget"),
         (keep, "unchanged"),
     ];
-    let some = counted.iter().filter(|(count, _)| *count > 0);
+    let some = kinds_of.iter().filter(|(count, _)| *count > 0);
     let changes: Vec<String> = some.map(|(count, what)| format!("{count} {what}")).collect();
     let mut parts = vec![changes.join(", ")];
-    parts.extend((lease > 0).then(|| plural(lease, "lease")));
-    parts.extend((migrate > 0).then(|| plural(migrate, "migration")));
-    parts.extend((release > 0).then(|| plural(release, "release")));
-    parts.push(plural(requests, "request"));
+    parts.extend((lease > 0).then(|| counted(lease, "lease")));
+    parts.extend((migrate > 0).then(|| counted(migrate, "migration")));
+    parts.extend((release > 0).then(|| counted(release, "release")));
+    parts.push(counted(requests, "request"));
     parts.retain(|part| !part.is_empty());
     format!("Plan: {}.", parts.join("; "))
-}
-
-fn plural(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// True for a field that the API never tells.

@@ -11,6 +11,7 @@ use std::{
 };
 
 use envc_core::Span;
+use envc_spec::nearest;
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior,
     syntax::SyntaxConfig,
@@ -184,7 +185,7 @@ impl Group {
         let message = format!("`{}` is not defined", self.path_of(name));
         let names: BTreeSet<&str> = self.entries.keys().map(String::as_str).collect();
         let names: Vec<&str> = names.into_iter().collect();
-        let near = similar::get_close_matches(name, &names, 1, 0.6).first().copied();
+        let near = nearest(name, names.iter().copied());
         let help = match (near, names.as_slice()) {
             (Some(near), _) => format!("did you mean `{}`?", self.path_of(near)),
             (None, []) => format!("the spec declares nothing under `{}`", self.path),

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::Address;
+use envc_core::{Address, relative_path};
 use envc_kinds::{
     Consumer, Declared, Deploy, DoMigration, Entry, MARKER_VARIABLE, Worker, declared,
 };
@@ -154,7 +154,7 @@ impl<'a> Config<'a> {
                 Entry::Id => id_of(target, known)?,
                 Entry::Name => name_of(target, known)?,
                 Entry::Migrations => match known.env.migrations.get(target) {
-                    Some(from) => relative(folder, &from.path),
+                    Some(from) => relative_path(folder, &from.path),
                     None => continue,
                 },
             };
@@ -270,33 +270,5 @@ fn migration(migration: &DoMigration) -> Migration<'_> {
         new_classes: &migration.new_classes,
         renamed_classes: renamed.map(|(from, to)| Renamed { from, to }).collect(),
         deleted_classes: &migration.deleted_classes,
-    }
-}
-
-/// A path as seen from a folder; both are relative to the same folder.
-fn relative(folder: &str, path: &str) -> String {
-    let parts = |path| str::split(path, '/').filter(|part| !matches!(*part, "" | "."));
-    let (from, to): (Vec<&str>, Vec<&str>) = (parts(folder).collect(), parts(path).collect());
-    let same = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-    let up = from.iter().skip(same).map(|_| "..");
-    let way: Vec<&str> = up.chain(to.iter().skip(same).copied()).collect();
-    if way.is_empty() { ".".to_owned() } else { way.join("/") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_seen_from_the_workers_folder() {
-        for (folder, path, expect) in [
-            ("apps/web", "apps/web/drizzle", "drizzle"),
-            ("apps/web", "apps/db/migrations", "../db/migrations"),
-            (".", "migrations", "migrations"),
-            ("./apps/web/", "./migrations", "../../migrations"),
-            ("apps/web", "apps/web", "."),
-        ] {
-            assert_eq!(relative(folder, path), expect);
-        }
     }
 }

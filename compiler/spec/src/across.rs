@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Diagnostic, Diagnostics, KindId, Span};
+use envc_core::{Diagnostic, Diagnostics, KindId, Span, plural};
 use envc_syntax::Document;
 
 use crate::{
@@ -182,13 +182,13 @@ pub(crate) fn share(document: &Document, mut by_type: Vec<OfType>, found: &mut D
         let others: Vec<String> =
             all.iter().filter(|name| !names.contains(name)).cloned().collect();
         if !others.is_empty() {
-            let word = if names.len() == 1 { "environment" } else { "environments" };
+            let word = plural(names.len(), "environment");
             diagnostic.message = format!("{} (in {word} {})", diagnostic.message, list(&names));
             let movable = [codes::UNKNOWN_REFERENCE, codes::NO_PULL_REQUEST];
             let meant = diagnostic.help.as_ref().is_some_and(|help| help.ends_with('?'));
             if movable.contains(&diagnostic.code) && !meant && !in_block(diagnostic.span()) {
                 let help = diagnostic.help.unwrap_or_default();
-                let word = if others.len() == 1 { "environment" } else { "environments" };
+                let word = plural(others.len(), "environment");
                 diagnostic.help = Some(format!(
                     "{help}; it is right in {word} {}: the line may move there",
                     list(&others)

@@ -1,6 +1,6 @@
 //! From a git branch to an ID, or to the part of one.
 
-use envc_core::{Digest, limits};
+use envc_core::{Digest, base36, limits};
 
 /// What stands for a branch that has no name (a detached HEAD, no git at all).
 const NO_BRANCH: &str = "detached";
@@ -50,13 +50,10 @@ pub fn branch_id(branch: Option<&str>, max_length: usize) -> String {
 fn digest(branch: &str) -> String {
     let hex: String = Digest::of(branch).as_str().chars().take(16).collect();
     let mut rest = u64::from_str_radix(&hex, 16).unwrap_or_default();
-    let mut digits = vec![char::from_digit(u32::try_from(rest % 10).unwrap_or_default(), 10)];
+    let first = rest % 10;
     rest /= 10;
-    for _ in 1..limits::ID_DIGEST_CHARS {
-        digits.push(char::from_digit(u32::try_from(rest % 36).unwrap_or_default(), 36));
-        rest /= 36;
-    }
-    digits.into_iter().flatten().collect()
+    let more: String = base36(rest, limits::ID_DIGEST_CHARS - 1).chars().rev().collect();
+    format!("{first}{more}")
 }
 
 fn ends_like_a_digest(branch: &str) -> bool {

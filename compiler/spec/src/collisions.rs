@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Desired, Diagnostic, Diagnostics, Span};
+use envc_core::{Address, Desired, Diagnostic, Diagnostics, Span, join_path};
 use envc_kinds::{Worker, kind};
 
 use crate::{Environment, SecretProvider, codes, resolver::Resolver};
@@ -61,10 +61,10 @@ impl Resolver<'_> {
     fn check_files(&mut self, environment: &Environment) {
         let written = environment.written().into_iter();
         let mut paths: Vec<(String, Span)> =
-            written.map(|(path, span)| (clean(&path), span)).collect();
+            written.map(|(path, span)| (join_path("", &path), span)).collect();
         for provider in &environment.secrets {
             if let SecretProvider::Dotenv { path, span } = provider {
-                paths.push((clean(path), *span));
+                paths.push((join_path("", path), *span));
             }
         }
         paths.sort_by_key(|(_, span)| *span);
@@ -113,14 +113,14 @@ impl Resolver<'_> {
         let files = merged.all("file").filter_map(|node| node.prop("template"));
         let templates = workers.chain(files).map(|scalar| {
             (
-                clean(scalar.as_text().unwrap_or_default()),
+                join_path("", scalar.as_text().unwrap_or_default()),
                 "a template is read from here",
                 scalar.span,
             )
         });
         let mut read: Vec<(String, &str, Span)> = templates.collect();
         for dir in environment.migrations.values() {
-            read.push((clean(&dir.path), "migrations are read from here", dir.span));
+            read.push((join_path("", &dir.path), "migrations are read from here", dir.span));
         }
         for (path, why, place) in read {
             if let Some(span) = written.get(&path) {
@@ -150,12 +150,6 @@ impl Resolver<'_> {
 
 /// The name that a spec is found by.
 const SPEC_FILE: &str = "environment.kdl";
-
-/// A path without `.` parts and doubled slashes.
-fn clean(path: &str) -> String {
-    let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
-    parts.join("/")
-}
 
 /// The resources whose own nodes name them. What a Worker makes is checked with the Worker, and so is
 /// its script, since wrangler may deploy it.

@@ -91,6 +91,13 @@ pub struct TypeHead {
     pub span: Span,
 }
 
+impl TypeHead {
+    /// True for a type whose environments each belong to a pull request.
+    pub fn is_per_pr(&self) -> bool {
+        self.when == Some(When::Pr) || self.identity.is_per_pr()
+    }
+}
+
 /// A range of ports, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortRange {

@@ -43,3 +43,4 @@ pub use environment::{
 };
 pub use settings::{ANY_CASE_FORGES, takes_identity};
 pub use spec::{Spec, load};
+pub use suggest::nearest;

@@ -6,7 +6,7 @@ use envc_core::{Diagnostic, Diagnostics, Label, RepositoryDigest, Span, limits};
 use envc_syntax::{Document, Node, Scalar};
 
 use crate::{
-    Environment, Identity, Instance, TypeHead, When,
+    Environment, Identity, Instance, TypeHead,
     across::{Fixed, OfType, share},
     alike::Alike,
     beyond::beyond,
@@ -210,7 +210,7 @@ fn resolve_all(document: &Document, grammar: &Grammar, found: &mut Diagnostics) 
                     instance: &instance,
                     fixed: is_fixed(&head.identity),
                     protect: head.protect,
-                    per_pr: is_per_pr(&head),
+                    per_pr: head.is_per_pr(),
                     merged: &merged,
                 });
                 let environment = resolver.environment(&head, project);
@@ -251,17 +251,12 @@ fn longest(head: &TypeHead) -> Instance {
         id,
         branch: Some("branch".into()),
         // Known only where the environment belongs to a pull request.
-        pr: is_per_pr(head).then_some(u32::MAX),
+        pr: head.is_per_pr().then_some(u32::MAX),
         sha: Some("0".repeat(40)),
         ports: head.ports.iter().map(|(name, range)| (name.clone(), range.first)).collect(),
         local_cloud: false,
         repository: RepositoryDigest::UNKNOWN,
     }
-}
-
-/// True for a type whose environments each belong to a pull request.
-fn is_per_pr(head: &TypeHead) -> bool {
-    head.when == Some(When::Pr) || matches!(head.identity, Identity::Text { per_pr: true, .. })
 }
 
 fn is_fixed(identity: &Identity) -> bool {
@@ -325,7 +320,7 @@ impl Spec {
             instance,
             fixed: is_fixed(&head.identity),
             protect: head.protect,
-            per_pr: is_per_pr(head),
+            per_pr: head.is_per_pr(),
             merged: &merged,
         });
         let environment = resolver.environment(head, project);
@@ -367,7 +362,7 @@ impl Spec {
             type_name: &environment.type_name,
             instance: &environment.instance,
             fixed: is_fixed(&head.identity),
-            per_pr: is_per_pr(head),
+            per_pr: head.is_per_pr(),
             protect: head.protect,
             merged: &merged,
         });

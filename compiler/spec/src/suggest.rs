@@ -11,7 +11,7 @@ const CANDIDATES_MAX: usize = 1_000;
 const WORD_BYTES_MAX: usize = 128;
 
 /// The nearest candidate, when it is near enough to be meant.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > WORD_BYTES_MAX {
         return None;
     }

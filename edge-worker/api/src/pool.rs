@@ -98,7 +98,7 @@ pub struct PoolStats {
     pub free: u32,
     /// Members that are leased.
     pub leased: u32,
-    /// Members that rest after a lease.
+    /// Members that cool down after a lease.
     pub cooling: u32,
     /// Members that leave the pool once they are free.
     pub draining: u32,
@@ -274,7 +274,7 @@ pub struct MembersDiff {
     pub changed: Vec<Name>,
     /// Members that stay as they were.
     pub unchanged: Vec<Name>,
-    /// Members that are leased or at rest, and leave the pool when that ends.
+    /// Members that are leased or cooling, and leave the pool when that ends.
     pub draining: Vec<Name>,
     /// Members that left.
     pub removed: Vec<Name>,
@@ -316,7 +316,7 @@ pub enum MemberState {
     Leased,
     /// It rests after a lease.
     Cooling,
-    /// It leaves the pool when its lease or its rest ends.
+    /// It leaves the pool when its lease or its cooling ends.
     Draining,
 }
 

@@ -88,7 +88,7 @@ pub enum ProblemType {
     /// The Worker failed; the request may be repeated.
     #[serde(rename = "urn:envc:problem:internal")]
     Internal,
-    /// Every member is leased, at rest or promised to the queue; `Retry-After` says when to ask again.
+    /// Every member is leased, cooling or promised to the queue; `Retry-After` says when to ask again.
     #[serde(rename = "urn:envc:problem:pool-empty")]
     PoolEmpty,
     /// Too many wait already; `Retry-After` says when to ask again.

@@ -42,7 +42,7 @@ pub(crate) fn hex_byte(byte: u8) -> String {
 }
 
 /// All of it in lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().copied().map(hex_byte).collect()
 }
 

@@ -24,7 +24,7 @@ pub mod store;
 mod tokens;
 
 pub use call::{Alive, Call, Caller, Gone, Preconditions, Served};
-pub use entropy::Entropy;
+pub use entropy::{Entropy, hex};
 pub use gate::Gate;
 pub use http::{Method, Request, Response};
 pub use router::{

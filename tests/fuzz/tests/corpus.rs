@@ -25,14 +25,16 @@ fn what_must_hold_of_every_text_holds_of_the_corpus() {
     files(&here.join("../../specs"), &mut all);
     all.retain(|path| path.extension().is_none_or(|ending| ending == "kdl"));
     assert!(all.len() > 100, "the corpus is not there");
-    let mut bytes = 0;
+    let (mut bytes, mut texts) = (0, 0);
     for path in all {
         let data = fs::read(&path).unwrap();
         bytes += data.len();
         if let Ok(text) = std::str::from_utf8(&data) {
             println!("{}", path.display()); // shown when it fails
             envc_fuzz::check(text);
+            texts += 1;
         }
     }
+    assert!(texts > 100, "only {texts} files of the corpus are texts");
     assert!(bytes < 1_500_000, "the corpus has {bytes} bytes: minimise it");
 }

@@ -139,8 +139,8 @@ fn programs_get_an_event_for_each_file() {
     assert_eq!(ran.event("diagnostic").unwrap()["file"], "broken.kdl", "{ran}");
     assert_eq!(ran.event("error").unwrap()["code"], "envc::cli::spec_wrong", "{ran}");
     let output = with_input(&env, "a{b}", &["fmt", "--json", "-"]);
-    let event: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(event["text"], "a { b }\n");
+    let events = envc_tests::events::read(&String::from_utf8(output.stdout).unwrap());
+    assert_eq!(events[0]["text"], "a { b }\n");
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn an_environment_of_the_first_version_plans_empty_and_is_destroyed_whole() {
         says(&ran, &["Nothing to do", ID]);
         assert_eq!(env.cloud_listing(), whole);
         // It is of this version now, and somebody's.
-        for (name, state) in env.states() {
+        for (name, state) in env.some_states() {
             assert_eq!(
                 (&state["schema"], state["repository"].is_string()),
                 (&json!(2), true),
@@ -130,7 +130,7 @@ fn a_state_that_does_not_say_whose_it_is_goes_to_the_folder_that_applied_it() {
     env.git(&["remote", "add", "origin", "https://git.example/a/shop"]);
     env.envc(&["apply"]).exits(0);
     // As the first version left it.
-    for (path, (name, mut state)) in state_files(&env).into_iter().zip(env.states()) {
+    for (path, (name, mut state)) in state_files(&env).into_iter().zip(env.some_states()) {
         state["schema"] = json!(1);
         state.as_object_mut().unwrap().remove("repository");
         fs::write(&path, state.to_string()).unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -14,6 +14,7 @@ mod claims;
 mod cloud_choice;
 mod common;
 mod consumers;
+mod events;
 mod exit_codes;
 mod files;
 mod fmt;

@@ -53,7 +53,7 @@ fn a_migration_that_fails_names_its_line_and_the_next_apply_carries_on() {
     env.write("migrations/0003_tags.sql", broken);
     let ran = env.envc(&ARGS).exits(1);
     check("migrate_fails", &env, &ran);
-    says(&ran, &["migration 0003_tags.sql:3 failed"]);
+    says(&ran, &["because: migrations/0003_tags.sql:3: d1.app: "]);
     assert_eq!(ledger(&env), ["0001_notes.sql", "0002_history.sql"]);
     env.write("migrations/0003_tags.sql", &broken.replace("TABEL", "TABLE"));
     let _carries_on = env.envc(&ARGS).exits(0);

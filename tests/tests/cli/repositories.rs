@@ -346,7 +346,7 @@ fn what_was_made_before_there_was_an_origin_goes_along() {
         &["goes along", "is that of github.com/acme/shop now"],
     );
     assert_eq!(claims(&env.cloud_listing()), ["envc claim shop github.com/acme/shop"]);
-    for (name, state) in env.states() {
+    for (name, state) in env.some_states() {
         assert_eq!(state["repository"], "github.com/acme/shop", "{name}");
     }
     env.envc(&["destroy", "--pr", "1", "--yes"]).exits(0);

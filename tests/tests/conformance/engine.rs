@@ -17,11 +17,11 @@ use envc_core::{
     Text, Value, Vault,
 };
 use envc_exec::{
-    Client, Endpoint, Leasing, Run, Scope, Silent, World, find_zones, observe,
+    Account, Client, Endpoint, Leasing, Run, Silent, World, find_zones, observe,
     ports::{Clock, Entropy, StateStore, StoreError, Transport, TransportError, Version},
 };
 use envc_kinds::{Call, Fields, Kind, Module, Observed, Upload, Wanted, kind};
-use envc_plan::{Inputs, Observation, Ownership, Plan, State, StateKey, check, plan_apply};
+use envc_plan::{Observation, Ownership, Plan, PlanInputs, State, StateKey, check, plan_apply};
 use futures::future::BoxFuture;
 use serde_json::Value as Json;
 use tempfile::TempDir;
@@ -87,11 +87,11 @@ impl Engine {
         Client::new(endpoint, world)
     }
 
-    async fn scope(&self, client: &Client<'_>) -> Scope {
-        let mut scope =
-            Scope { account: self.cloud.account_id().to_owned(), zones: BTreeMap::new() };
-        find_zones(client, &mut scope, &BTreeSet::from([self.zone.clone()])).await.unwrap();
-        scope
+    async fn account(&self, client: &Client<'_>) -> Account {
+        let mut account =
+            Account { id: self.cloud.account_id().to_owned(), zones: BTreeMap::new() };
+        find_zones(client, &mut account, &BTreeSet::from([self.zone.clone()])).await.unwrap();
+        account
     }
 
     fn state(&self) -> Option<State> {
@@ -112,8 +112,8 @@ impl Engine {
     pub(crate) fn observe(&self, wanted: &Graph) -> Observation {
         let client = self.client();
         self.runtime.block_on(async {
-            let scope = self.scope(&client).await;
-            observe(&client, &scope, wanted, self.state().as_ref(), &[], &ownership(wanted))
+            let account = self.account(&client).await;
+            observe(&client, &account, wanted, self.state().as_ref(), &[], &ownership(wanted))
                 .await
                 .unwrap()
         })
@@ -128,7 +128,7 @@ impl Engine {
     }
 
     pub(crate) fn plan(&self, wanted: &Graph) -> Plan {
-        let plan = plan_apply(&Inputs {
+        let plan = plan_apply(&PlanInputs {
             key: key(),
             repository: REPOSITORY.into(),
             env_type: "local".into(),
@@ -156,17 +156,17 @@ impl Engine {
         let state = stored.map(|(state, _)| state);
         let state = state.unwrap_or_else(|| State::new(key(), REPOSITORY, "local", "lineage"));
         let report = self.runtime.block_on(async {
-            let scope = self.scope(&client).await;
+            let account = self.account(&client).await;
             let run = Run {
                 client: &client,
-                scope: &scope,
+                account: &account,
                 store: self,
                 plan: &checked,
                 migrations: &BTreeMap::new(),
                 uploads,
                 vault: &vault(),
                 parallelism: 4,
-                news: false,
+                dirty: false,
                 ownership: &ownership(wanted),
                 leasing: Leasing {
                     pools: None,
@@ -189,8 +189,8 @@ impl Engine {
     ) -> Json {
         let client = self.client();
         self.runtime.block_on(async {
-            let scope = self.scope(&client).await;
-            let place = scope.place(kind.in_zone().then_some(&self.zone));
+            let account = self.account(&client).await;
+            let place = account.place(kind.in_zone().then_some(&self.zone));
             client.call(&make(&place), Some(kind)).await.unwrap().result
         })
     }

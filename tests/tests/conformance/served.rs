@@ -34,7 +34,7 @@ impl Served {
         let mut line = String::new();
         let stdout = server.stdout.take().expect("standard output is piped");
         BufReader::new(stdout).read_line(&mut line).expect("the server says where it listens");
-        let told: Json = serde_json::from_str(&line).expect("the server speaks JSON");
+        let told = envc_tests::events::read(&line).remove(0);
         let vars = [
             ("CLOUDFLARE_API_BASE_URL", "base_url"),
             ("CLOUDFLARE_ACCOUNT_ID", "account_id"),

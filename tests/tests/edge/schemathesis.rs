@@ -10,12 +10,14 @@ use crate::common::{admin, leased, put_members};
 use crate::http::{Ask, ask};
 use crate::workerd::{BOOTSTRAP_TOKEN, Workerd};
 
-/// 503 is an answer of the document's own: the pool is empty, the queue is full. Names of things
-/// that are there let most requests through to where something happens.
+/// 503 is an answer of the document's own: the pool is empty, the queue is full. What is wrong and too
+/// large besides is refused as too large. Names of things that are there let most requests through to
+/// where something happens.
 const SETTINGS: &str = r#"
 [checks]
 not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", 503]
 positive_data_acceptance.enabled = false
+negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 428, 429, "5xx"]
 
 [parameters]
 pool = "previews"

@@ -21,12 +21,13 @@ const LAW: &[(&str, &[&str])] = &[
     ),
     // The second witness: it shares no type with what it is there to check.
     ("envc-cloud", &["envc-core", "envc-edge-api", "envc-edge-core"]),
+    ("envc-report", &["envc-core", "envc-spec", "envc-plan"]),
     ("envc", EVERYTHING),
     ("envc-edge-api", &[]),
     ("envc-edge-core", &["envc-edge-api"]),
     ("envc-edge", &["envc-edge-api", "envc-edge-core"]),
     ("envc-fuzz", &["envc-core", "envc-syntax", "envc-kinds", "envc-spec"]),
-    ("envc-snapshots", WITH_THE_COMMAND_LINE),
+    ("envc-snapshots", COMPILER),
     ("envc-tests", EVERYTHING),
     // A measure of what it has nothing in common with.
     ("envc-yardstick", &[]),
@@ -41,15 +42,16 @@ const EVERYTHING: &[&str] = &[
     "envc-spec",
     "envc-plan",
     "envc-exec",
+    "envc-report",
     "envc-cloud",
     "envc-edge-api",
     "envc-edge-core",
     "envc-tests",
 ];
 
-/// The golden tests render diagnostics exactly as the command line does.
-const WITH_THE_COMMAND_LINE: &[&str] =
-    &["envc", "envc-core", "envc-syntax", "envc-kinds", "envc-spec", "envc-plan"];
+/// The golden tests: every stage of the compiler, and what people see of it.
+const COMPILER: &[&str] =
+    &["envc-core", "envc-syntax", "envc-kinds", "envc-spec", "envc-plan", "envc-report"];
 
 /// Foreign crates that only some of ours may name; any may in its tests.
 const NAMED_BY: &[(&str, &[&str])] = &[
@@ -57,6 +59,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("libfuzzer-sys", &["envc-fuzz"]),
     ("minijinja", &["envc-plan"]),
     ("clap", &["envc", "xtask"]),
+    ("miette", &["envc-report"]),
     ("reqwest", &["envc", "envc-tests"]),
     ("axum", &["envc-cloud", "envc-tests"]),
     ("rusqlite", &["envc-cloud", "envc-tests"]),
@@ -145,7 +148,7 @@ fn foreign_crates_are_named_only_where_they_belong() {
 fn pure_crates_depend_on_nothing_impure() {
     let mut breaches = Vec::new();
     for package in members().into_iter().filter(|member| PURE.contains(&member.name.as_str())) {
-        for (impure, path) in impure_below(&package.id) {
+        for (impure, path) in reached(&package.id, IMPURE, &[]) {
             breaches.push(format!(
                 "{} reaches {impure} by {path}: turn off the feature that wants it, or do that \
                  work in exec or cli",
@@ -156,9 +159,30 @@ fn pure_crates_depend_on_nothing_impure() {
     check("a pure crate has lost its purity", &breaches);
 }
 
-/// The impure crates below a package, each with one way to it. Follows normal and build
-/// dependencies on every platform; those of tests do not count.
-fn impure_below(start: &PackageId) -> BTreeMap<String, String> {
+/// What the local cloud brings and nothing else of the program needs.
+const OF_THE_LOCAL_CLOUD: &[&str] = &["axum", "libsqlite3-sys", "rusqlite"];
+
+#[test]
+fn without_its_feature_the_local_cloud_leaves_with_all_that_it_brings() {
+    let envc = members().into_iter().find(|member| member.name == "envc").expect("a program");
+    let cloud = envc.dependencies.iter().find(|it| it.name == "envc-cloud").expect("a dependency");
+    assert!(cloud.optional, "the local cloud hangs on the feature `cloud` of envc");
+    let with = reached(&envc.id, OF_THE_LOCAL_CLOUD, &[]);
+    assert_eq!(with.len(), OF_THE_LOCAL_CLOUD.len(), "the list has no line too many: {with:?}");
+    let breaches: Vec<String> = reached(&envc.id, OF_THE_LOCAL_CLOUD, &["envc-cloud"])
+        .into_iter()
+        .map(|(found, path)| {
+            format!(
+                "envc reaches {found} by {path}: go through compiler/cli/src/remote/local_cloud.rs"
+            )
+        })
+        .collect();
+    check("a build without the local cloud compiles what only that needs", &breaches);
+}
+
+/// Those of some crates that lie below a package, each with one way to it that passes by some
+/// others. Follows normal and build dependencies on every platform; those of tests do not count.
+fn reached(start: &PackageId, wanted: &[&str], without: &[&str]) -> BTreeMap<String, String> {
     let resolve = METADATA.resolve.as_ref().expect("cargo metadata resolves dependencies");
     let nodes: BTreeMap<&PackageId, _> =
         resolve.nodes.iter().map(|node| (&node.id, node)).collect();
@@ -171,11 +195,12 @@ fn impure_below(start: &PackageId) -> BTreeMap<String, String> {
         for dependency in &nodes[id].deps {
             let for_tests_only =
                 dependency.dep_kinds.iter().all(|kind| kind.kind == DependencyKind::Development);
-            if for_tests_only || paths.contains_key(&dependency.pkg) {
+            let is_left_out = without.contains(&name(&dependency.pkg).as_str());
+            if for_tests_only || is_left_out || paths.contains_key(&dependency.pkg) {
                 continue;
             }
             let path = format!("{} > {}", paths[id], name(&dependency.pkg));
-            if IMPURE.contains(&name(&dependency.pkg).as_str()) {
+            if wanted.contains(&name(&dependency.pkg).as_str()) {
                 found.insert(name(&dependency.pkg), path.clone());
             }
             paths.insert(&dependency.pkg, path);

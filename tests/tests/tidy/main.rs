@@ -8,6 +8,8 @@ mod imports;
 #[cfg(test)]
 mod layout;
 #[cfg(test)]
+mod rooms;
+#[cfg(test)]
 mod sources;
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use envc_core::{Address, Digest, Vault};
+use envc_core::{Address, Digest, Vault, counted};
 use envc_edge_api::Outcome;
 use envc_exec::{LeaseAnswers, LeaseQuestion, Report, ports::Clock as _};
 use envc_plan::{
@@ -13,35 +13,42 @@ use envc_plan::{
     needs_approval,
 };
 use envc_spec::{MigrateMode, StateStoreKind};
-use serde_json::json;
 
 use super::shared::{
     names_of, not_approved, opened_anew, refuse_later, say_warnings, selection_of, show_plan,
     show_summary, stand_ins,
 };
 use crate::{
-    app::{App, block_on},
-    args::ApplyArgs,
-    bundle::{self, Uploads},
-    claim,
-    cloud_choice::CloudName,
-    connect::Connection,
-    edge,
-    engine::{self, Databases, Engine, Hold, Loaded, Request, Running},
-    error::CommandError,
-    exit_code::ExitCode,
-    fsio,
-    generated::{self, Resources, Sources, Writing, Written},
-    interrupt::Interrupt,
-    out_dir::OutDir,
-    outcome::counted,
-    outside,
-    pools::{self, Access, LeaseFacts},
-    project::SpecFile,
-    reporter::Reporter,
-    reports,
-    session::{OnNewId, Session},
-    tools, whose,
+    host::{error::CommandError, exit_code::ExitCode, fsio},
+    operate::{
+        claim,
+        engine::{Engine, Loaded, PlanRequest, Running},
+        site::{Edge, Needs, Site},
+    },
+    outputs::{
+        bundle::{self, Uploads},
+        generated::{self, Resources, Sources, Writing, Written},
+        out_dir::OutDir,
+        outside,
+    },
+    remote::{
+        pools::{self, LeaseFacts},
+        registry_report,
+    },
+    shell::{
+        app::{App, block_on},
+        args::ApplyArgs,
+        events::{Applied, Event, Url},
+    },
+    state::Hold,
+    workspace::{
+        choice::CloudName,
+        choice::OnNewId,
+        migrations::{self, Databases},
+        project::SpecFile,
+        session::Session,
+        tools, whose,
+    },
 };
 
 /// Bytes of a saved plan.
@@ -55,6 +62,7 @@ pub(super) fn run(app: &App, args: &ApplyArgs) -> Result<ExitCode, CommandError>
         selection.env_type = Some(plan.basis.env_type.clone());
         selection.id = Some(plan.basis.key.env.clone());
         selection.cloud = Some(plan.basis.key.cloud.clone());
+        selection.by_plan = true;
     }
     opened_anew(|| {
         let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
@@ -73,11 +81,8 @@ pub(super) fn run(app: &App, args: &ApplyArgs) -> Result<ExitCode, CommandError>
             Some(dir) => OutDir::named(&session, &app.cwd.join(dir))?,
             None => None,
         };
-        block_on(async {
-            let stop = Interrupt::listen();
-            let writing = Writing { out_dir, force: args.force };
-            Apply { session, args, writing, saved: saved.as_ref(), stop }.run().await
-        })?
+        let writing = Writing { out_dir, force: args.force };
+        block_on(Apply { session, args, writing, saved: saved.as_ref() }.run())?
     })
 }
 
@@ -86,13 +91,12 @@ struct Apply<'a> {
     args: &'a ApplyArgs,
     writing: Writing,
     saved: Option<&'a Plan>,
-    stop: Interrupt,
 }
 
 impl Apply<'_> {
     /// `None`: the session has to be opened anew.
     async fn run(mut self) -> Result<Option<ExitCode>, CommandError> {
-        let started_ms = self.session.clock.monotonic_ms();
+        let started_ms = self.session.workspace.clock.monotonic_ms();
         let (vault, sources, uploads) = self.look_outside()?;
         let session = &self.session;
         let migrations = self.migrations()?;
@@ -100,27 +104,20 @@ impl Apply<'_> {
         if !session.record_environment()? {
             return Ok(None);
         }
-        let reporter = Reporter::new(session.ui);
-        let connection = Connection::open(session).await?;
-        let edge = edge::open(session, &connection)?;
-        let access = Access::new(&connection, Ok(edge.clone()));
-        let pools = access.pools(session, &reporter, &self.stop, self.args.wait);
+        let needs = Needs { edge: Edge::Registry, wait: self.args.wait };
+        let site = Site::open(session, needs).await?;
         let hold = Hold::Lock { purpose: "envc apply", wait: !self.args.no_wait };
-        let (mut engine, mut loaded) =
-            Engine::open(session, &connection, edge.as_ref(), &reporter, &self.stop, hold).await?;
-        engine.lease_from(&pools);
-        if !session.environment.leases.is_empty() {
-            pools.demand()?;
-        }
+        let (mut engine, mut loaded) = Engine::open(&site, hold).await?;
+        engine.demand_pools()?;
         self.say_where_state_stays(&loaded);
         if !session.is_known() {
-            return Err(destroyed_meanwhile(&session.id));
+            return Err(destroyed_meanwhile(&session.target.id));
         }
         engine.adopt(&self.args.adopt, loaded.state.as_ref())?;
         // Asking tools for their versions takes as long as a round trip, so both are done at once.
         let (observation, tools) = tokio::join!(
             engine.observe_with_leases(loaded.state.as_ref(), LeaseQuestion::Renew),
-            tools::check(&session.environment.requires, session.cloud.value, session.env)
+            tools::check(&session.environment.requires, session.target.cloud.value, session.env)
         );
         for line in tools? {
             session.ui.say(&line);
@@ -142,20 +139,20 @@ impl Apply<'_> {
             parallelism: usize::from(self.args.calls.parallelism),
             held: &leases.renewed,
         };
-        self.note_cloud()?;
-        let mut counts = reports::counts(loaded.state.as_ref());
+        self.record_cloud()?;
+        let mut counts = registry_report::counts(loaded.state.as_ref());
         let ran = engine.run(&plan, loaded, running).await;
         if let Ok(report) = &ran {
-            counts = reports::counts(Some(&report.state));
+            counts = registry_report::counts(Some(&report.state));
         }
         let ended = match ran.and_then(|report| engine.finished(report)) {
             Ok(report) => self.finish(&engine, &plan, &sources, report).await,
             Err(error) => Err(error),
         };
-        let ms = session.clock.monotonic_ms().saturating_sub(started_ms);
-        if let Some(edge) = reports::listener(session, edge.as_ref()) {
+        let ms = session.workspace.clock.monotonic_ms().saturating_sub(started_ms);
+        if let Some(edge) = site.registry() {
             let outcome = if ended.is_ok() { Outcome::Applied } else { Outcome::ApplyFailed };
-            reports::tell(session, edge, &self.stop, outcome, counts).await;
+            registry_report::tell(session, edge, &site.stop, outcome, counts).await;
         }
         let (report, written) = ended?;
         self.tell(&report, written.as_ref(), ms, engine.requests());
@@ -176,7 +173,7 @@ impl Apply<'_> {
         let environment = &self.session.environment;
         match environment.migrate {
             MigrateMode::Auto => {
-                engine::read_migrations(&self.session.root, environment, Databases::Managed)
+                migrations::read(self.session.workspace.root(), environment, Databases::Managed)
             }
             MigrateMode::Manual => Ok(BTreeMap::new()),
         }
@@ -230,7 +227,7 @@ impl Apply<'_> {
     fn say_where_state_stays(&self, loaded: &Loaded) {
         let session = &self.session;
         let stays = session.environment.state_store == StateStoreKind::Edge
-            && session.cloud.value == CloudName::Local;
+            && session.target.cloud.value == CloudName::Local;
         if stays && loaded.state.is_none() {
             session.ui.say("its state stays on this machine: the local cloud's is never shared");
         }
@@ -245,7 +242,7 @@ impl Apply<'_> {
         migrations: &BTreeMap<Address, Vec<MigrationFile>>,
     ) -> Result<CheckedPlan, CommandError> {
         let keep = BTreeSet::new();
-        let request = Request { goal: Goal::Apply, observation, keep: &keep, migrations };
+        let request = PlanRequest { goal: Goal::Apply, observation, keep: &keep, migrations };
         let plan = engine.plan(loaded, &request).await?;
         match self.saved {
             Some(saved) if saved != plan.plan() => Err(stale(saved, plan.plan())),
@@ -326,23 +323,34 @@ impl Apply<'_> {
     }
 
     /// Records the cloud before anything is made in it: an apply that is killed goes on there.
-    fn note_cloud(&self) -> Result<(), CommandError> {
+    fn record_cloud(&self) -> Result<(), CommandError> {
         let session = &self.session;
-        let known = session.record().environments.get(&session.id).cloned().unwrap_or_default();
+        let known = session
+            .workspace
+            .record()
+            .environments
+            .get(&session.target.id)
+            .cloned()
+            .unwrap_or_default();
         if known.cloud.is_some() {
             return Ok(());
         }
-        let cloud = session.cloud.value.as_str();
-        session.change_record(|copy| {
-            copy.note_cloud(&session.head.name, &session.id, cloud, session.clock.unix_s())
+        let cloud = session.target.cloud.value.as_str();
+        session.workspace.change_record(|copy| {
+            copy.record_cloud(
+                &session.target.head.name,
+                &session.target.id,
+                cloud,
+                session.workspace.clock.unix_s(),
+            )
         })
     }
 
     /// Binds the folder where it is not bound to another environment.
     fn bind(&self) -> Result<(), CommandError> {
         let session = &self.session;
-        let (env_type, id) = (&session.head.name, &session.id);
-        let bound = session.record().bound.clone();
+        let (env_type, id) = (&session.target.head.name, &session.target.id);
+        let bound = session.workspace.record().bound.clone();
         let bound = bound.as_ref();
         let bind = (bound.is_none() || self.args.rebind)
             && self.writing.out_dir.is_none()
@@ -350,7 +358,9 @@ impl Apply<'_> {
         if !bind {
             return Ok(());
         }
-        session.change_record(|copy| copy.bind(env_type, id, session.clock.unix_s()))
+        session
+            .workspace
+            .change_record(|copy| copy.bind(env_type, id, session.workspace.clock.unix_s()))
     }
 
     fn tell(&self, report: &Report, written: Option<&Written>, ms: u64, requests: u64) {
@@ -361,7 +371,7 @@ impl Apply<'_> {
             session.ui.say(&format!(
                 "no files were written: this folder is bound to {other}; \
                  --rebind binds it to `{}`, --out-dir DIR writes them elsewhere",
-                session.id
+                session.target.id
             ));
         }
         let written = written.cloned().unwrap_or_default();
@@ -371,24 +381,21 @@ impl Apply<'_> {
         for path in &written.removed {
             session.ui.say(&format!("removed {path}"));
         }
-        let endpoints: Vec<_> = session
-            .environment
-            .endpoints
-            .iter()
-            .map(|endpoint| json!({ "name": endpoint.name, "url": endpoint.url }))
-            .collect();
-        session.ui.event(
-            "applied",
-            json!({
-                "env": session.id, "type": session.head.name, "cloud": session.cloud.value.as_str(),
-                "steps": report.done, "requests": requests, "ms": ms,
-                "files": written.made, "files_unchanged": written.unchanged,
-                "files_removed": written.removed,
-                "urls": endpoints,
-                "leases": report.leases.iter().map(|(pool, leased)| (pool, &leased.id))
-                    .collect::<BTreeMap<_, _>>(),
-            }),
-        );
+        let endpoints = session.environment.endpoints.iter();
+        let leases = report.leases.iter();
+        session.ui.event(&Event::Applied(Applied {
+            env: &session.target.id,
+            r#type: &session.target.head.name,
+            cloud: session.target.cloud.value.as_str(),
+            steps: report.done,
+            requests,
+            ms,
+            files: &written.made,
+            files_unchanged: &written.unchanged,
+            files_removed: &written.removed,
+            urls: endpoints.map(|end| Url { name: &end.name, url: &end.url }).collect(),
+            leases: leases.map(|(pool, leased)| (pool.as_str(), leased.id.as_str())).collect(),
+        }));
         let nothing = report.done == 0 && written.made.is_empty() && written.removed.is_empty();
         let mut lines = Vec::new();
         for endpoint in session.environment.endpoints.iter().filter(|_| !nothing) {
@@ -397,19 +404,20 @@ impl Apply<'_> {
         lines.push(if nothing {
             format!(
                 "Nothing to do: `{}` is as the spec says ({}, {}).",
-                session.id,
+                session.target.id,
                 counted(report.state.resources.len(), "resource"),
                 counted(written.unchanged.len(), "file"),
             )
         } else {
             format!(
-                "Applied `{}`: {}, {}{requests} requests, {}.{} s.",
-                session.id,
+                "Applied `{}`: {}, {}{}, {}.{} s.",
+                session.target.id,
                 counted(report.state.resources.len(), "resource"),
                 match written.made.len() {
                     0 => String::new(),
                     files => format!("{} written, ", counted(files, "file")),
                 },
+                counted(requests, "request"),
                 ms / 1_000,
                 ms % 1_000 / 100
             )
@@ -421,14 +429,17 @@ impl Apply<'_> {
 /// A plan of another repository is not this one's to do.
 fn refuse_plan_of_others(session: &Session<'_>, plan: &Plan) -> Result<(), CommandError> {
     let (theirs, key) = (&plan.basis.repository, &plan.basis.key);
-    if *theirs != session.repository {
-        return Err(whose::other("the saved plan", theirs, &session.repository));
+    if *theirs != session.workspace.project.repository {
+        return Err(whose::other("the saved plan", theirs, &session.workspace.project.repository));
     }
-    if key.project == session.project {
+    if key.project == session.workspace.project.name {
         return Ok(());
     }
     Err(CommandError::failed("the saved plan is of another project; nothing was changed")
-        .because_text(format!("it is of `{}`, and this is `{}`", key.project, session.project))
+        .because_text(format!(
+            "it is of `{}`, and this is `{}`",
+            key.project, session.workspace.project.name
+        ))
         .hint("plan again: envc plan --out FILE")
         .code("envc::cli::stale_plan"))
 }

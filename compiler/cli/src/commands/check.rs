@@ -2,21 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Diagnostics, Severity};
+use envc_core::{Diagnostics, Severity, counted};
+use envc_report::{
+    look::{Looked, look},
+    render::{self, Source},
+};
 use envc_spec::{Environment, lint::slug};
-use serde_json::json;
 
 use crate::{
-    app::App,
-    args::{ALL_WARNINGS, CheckArgs, CheckFormat},
-    error::CommandError,
-    exit_code::ExitCode,
-    explain,
-    lint::{self, Looked},
-    outcome::counted,
-    project::{self, SpecFile},
-    render::{self, Source},
-    ui::{Ui, UiOptions},
+    commands::{explain, shared::today},
+    host::{error::CommandError, exit_code::ExitCode},
+    shell::{
+        app::App,
+        args::{ALL_WARNINGS, CheckArgs, CheckFormat},
+        events::{CheckedType, Event},
+        ui::{Ui, UiOptions},
+    },
+    workspace::project::{self, SpecFile},
 };
 
 pub(super) fn run(app: &App, args: &CheckArgs) -> Result<ExitCode, CommandError> {
@@ -40,7 +42,7 @@ pub(super) fn run(app: &App, args: &CheckArgs) -> Result<ExitCode, CommandError>
 fn check(ui: &Ui, app: &App, args: &CheckArgs) -> Result<ExitCode, CommandError> {
     let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
     let (spec, mut found) = envc_spec::load(&file.text);
-    let looked = spec.as_ref().map(|spec| lint::look(&file, spec, lint::today(&app.env)));
+    let looked = spec.as_ref().map(|spec| look(&file, spec, today(&app.env)));
     let Looked { samples, found: more } = looked.unwrap_or_default();
     found.extend(more);
     let errors = project::error_codes(&found);
@@ -56,14 +58,9 @@ fn check(ui: &Ui, app: &App, args: &CheckArgs) -> Result<ExitCode, CommandError>
     let resources = |environment: &Environment| environment.resources.len();
     let all: BTreeSet<_> = samples.values().flat_map(|one| one.resources.keys()).collect();
     ui.outcome(&summary(samples.len(), all.len(), warnings));
-    let types: Vec<_> = samples
-        .iter()
-        .map(|(name, one)| json!({ "name": name, "resources": resources(one) }))
-        .collect();
-    ui.event(
-        "checked",
-        json!({ "file": file.name, "types": types, "resources": all.len(), "warnings": warnings }),
-    );
+    let types: Vec<_> =
+        samples.iter().map(|(name, one)| CheckedType { name, resources: resources(one) }).collect();
+    ui.event(&Event::Checked { file: &file.name, types, resources: all.len(), warnings });
     Ok(ExitCode::Done)
 }
 
@@ -94,7 +91,8 @@ fn refused(name: &str, denied: &BTreeMap<&'static str, usize>) -> CommandError {
             },
         )
         .collect();
-    let message = format!("{name} has {}", counted(denied.values().sum(), "denied warning"));
+    let all: usize = denied.values().sum();
+    let message = format!("{name} has {}", counted(all, "denied warning"));
     CommandError::new(ExitCode::Spec, format!("{message}: {}", list.join(", ")))
         .hint("do what each says, or write allow \"CODE\" where it is meant so")
         .code("envc::cli::denied_warnings")
@@ -102,8 +100,8 @@ fn refused(name: &str, denied: &BTreeMap<&'static str, usize>) -> CommandError {
 
 fn show(ui: &Ui, found: Diagnostics, file: &SpecFile, format: CheckFormat) {
     if ui.is_json() {
-        for object in render::objects(found, file.source()) {
-            ui.event("diagnostic", object);
+        for one in render::located(found, file.source()) {
+            ui.event(&Event::Diagnostic((&one).into()));
         }
     } else if format == CheckFormat::Github {
         let name = file.name_in_checkout();

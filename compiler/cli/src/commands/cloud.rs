@@ -2,18 +2,17 @@
 
 use std::net::SocketAddr;
 
-use envc_cloud::{Cloud, CloudConfig, Faults};
-use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::{
-    app::{self, App},
-    args::ServeArgs,
-    dirs::StateDir,
-    error::CommandError,
-    exit_code::ExitCode,
-    interrupt::Interrupt,
-    project::SpecFile,
+    host::{error::CommandError, exit_code::ExitCode, interrupt::Interrupt},
+    remote::local_cloud::LocalCloud,
+    shell::{
+        app::{self, App},
+        args::ServeArgs,
+        events::Event,
+    },
+    workspace::{dirs::StateDir, project::SpecFile},
 };
 
 pub(super) fn serve(app: &App, args: &ServeArgs) -> Result<ExitCode, CommandError> {
@@ -28,23 +27,22 @@ pub(super) fn serve(app: &App, args: &ServeArgs) -> Result<ExitCode, CommandErro
     app::block_on(run(app, args.listen, cloud))?
 }
 
-fn open(app: &App, args: &ServeArgs) -> Result<Cloud, CommandError> {
+fn open(app: &App, args: &ServeArgs) -> Result<LocalCloud, CommandError> {
     let faults = args.faults.as_deref().or(app.env.cloud_faults.as_deref()).unwrap_or_default();
-    let faults = Faults::parse(faults).map_err(|error| {
-        CommandError::usage("the faults cannot be read")
-            .because_text(error)
-            .hint("write key=value with commas between, such as latency=50,error-on=3")
-    })?;
     let dir = match &args.cloud_dir {
         Some(dir) => app.cwd.join(dir),
         None => StateDir::open(&app.env, &app.cwd)?.cloud(),
     };
     let mut zones = args.zone.clone();
     zones.extend(zone_of_spec(app));
-    Cloud::open(CloudConfig { dir: dir.clone(), zones, faults }).map_err(|error| {
-        CommandError::failed(format!("the local cloud in {} cannot be opened", dir.display()))
-            .because(&error)
-    })
+    let unreadable = || {
+        CommandError::usage("the faults cannot be read")
+            .hint("write key=value with commas between, such as latency=50,error-on=3")
+    };
+    let unusable =
+        || CommandError::failed(format!("the local cloud in {} cannot be opened", dir.display()));
+    LocalCloud::open(dir.clone(), zones, faults)
+        .map_err(|error| error.into_command_error(unreadable, unusable))
 }
 
 /// The zone of the spec that the user stands in. Without a spec, or with a wrong one, the cloud is
@@ -55,7 +53,7 @@ fn zone_of_spec(app: &App) -> Option<String> {
     spec?.zone().map(str::to_owned)
 }
 
-async fn run(app: &App, listen: SocketAddr, cloud: Cloud) -> Result<ExitCode, CommandError> {
+async fn run(app: &App, listen: SocketAddr, cloud: LocalCloud) -> Result<ExitCode, CommandError> {
     let interrupt = Interrupt::listen();
     let cannot = || CommandError::failed(format!("cannot listen on {listen}"));
     let listener = TcpListener::bind(listen).await.map_err(|error| {
@@ -70,20 +68,15 @@ async fn run(app: &App, listen: SocketAddr, cloud: Cloud) -> Result<ExitCode, Co
         cloud.account_id(),
         cloud.token(),
     ));
-    app.ui.event(
-        "listening",
-        json!({
-            "base_url": base_url,
-            "account_id": cloud.account_id(),
-            "token": cloud.token(),
-        }),
-    );
+    let (account_id, token) = (cloud.account_id(), cloud.token());
+    app.ui.event(&Event::Listening { base_url: &base_url, account_id, token });
     app.ui.say("The local cloud is listening; Ctrl-C stops it.");
     let stop = interrupt.clone();
-    envc_cloud::serve(cloud, listener, async move { stop.asked().await })
+    cloud
+        .serve(listener, async move { stop.asked().await })
         .await
         .map_err(|error| CommandError::failed("the local cloud stopped").because(&error))?;
     app.ui.say("The local cloud has stopped.");
-    app.ui.event("stopped", json!({}));
+    app.ui.event(&Event::Stopped {});
     Ok(ExitCode::Done)
 }

@@ -3,9 +3,12 @@
 use clap::CommandFactory as _;
 
 use crate::{
-    app::App,
-    args::{Cli, CompletionsArgs},
-    exit_code::ExitCode,
+    host::exit_code::ExitCode,
+    shell::{
+        app::App,
+        args::{Cli, CompletionsArgs},
+        events::Event,
+    },
 };
 
 pub(super) fn run(app: &App, args: CompletionsArgs) -> ExitCode {
@@ -14,6 +17,6 @@ pub(super) fn run(app: &App, args: CompletionsArgs) -> ExitCode {
     clap_complete::generate(args.shell, &mut Cli::command(), "envc", &mut script);
     let script = String::from_utf8_lossy(&script);
     app.ui.result(&script);
-    app.ui.event("completions", serde_json::json!({ "script": script }));
+    app.ui.event(&Event::Completions { script: &script });
     ExitCode::Done
 }

@@ -2,32 +2,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Vault};
+use envc_core::{Address, Vault, counted};
 use envc_edge_api::Outcome;
 use envc_exec::LeaseQuestion;
 use envc_kinds::{kind, same_name};
 use envc_plan::{Action, CheckedPlan, Goal, Observation, Plan, Recorded, State, keep_with_needs};
-use serde_json::json;
 
 use super::shared::{not_approved, say_summary, selection_of, show_plan};
 use crate::{
-    app::{App, block_on},
-    args::DestroyArgs,
-    cloud_choice::CloudName,
-    connect::Connection,
-    edge::{self, EdgeConnection},
-    engine::{Engine, Hold, Loaded, Request, Running},
-    error::CommandError,
-    exit_code::ExitCode,
-    files::Removal,
-    interrupt::Interrupt,
-    out_dir,
-    outcome::counted,
-    pools::Access,
-    project::SpecFile,
-    reporter::Reporter,
-    reports::{self, Counts},
-    session::{OnNewId, Session},
+    host::{error::CommandError, exit_code::ExitCode, interrupt::Interrupt},
+    operate::{
+        engine::{Engine, Loaded, PlanRequest, Running},
+        site::{Edge, Needs, Site},
+    },
+    outputs::{files::Removal, out_dir},
+    remote::{
+        edge::EdgeConnection,
+        registry_report::{self, Counts},
+    },
+    shell::{
+        app::{App, block_on},
+        args::DestroyArgs,
+        events::{DestroyRun, Destroyed, Event},
+    },
+    state::Hold,
+    workspace::{
+        choice::{CloudName, OnNewId},
+        project::SpecFile,
+        session::Session,
+    },
 };
 
 /// Rounds of deleting and looking again before something left is an error.
@@ -48,7 +51,7 @@ pub(super) fn run(app: &App, args: &DestroyArgs) -> Result<ExitCode, CommandErro
             };
             app.ui.warn(&format!(
                 "{}, so only what is recorded of `{}` is destroyed",
-                error.message, session.id
+                error.message, session.target.id
             ));
             Some(session)
         }
@@ -58,16 +61,17 @@ pub(super) fn run(app: &App, args: &DestroyArgs) -> Result<ExitCode, CommandErro
         return unknown(&app.ui, args, "no environment was ever made from this folder");
     };
     session.ui.say(&session.heading());
-    block_on(async {
-        let stop = Interrupt::listen();
-        Destroy { session, args, stop, keep: args.keep.iter().cloned().collect() }.run().await
-    })?
+    block_on(Destroy { session, args, keep: args.keep.iter().cloned().collect() }.run())?
 }
 
 /// Nothing knows the environment: exit 3, or 0 with `--if-exists`.
-fn unknown(ui: &crate::ui::Ui, args: &DestroyArgs, why: &str) -> Result<ExitCode, CommandError> {
+fn unknown(
+    ui: &crate::shell::ui::Ui,
+    args: &DestroyArgs,
+    why: &str,
+) -> Result<ExitCode, CommandError> {
     if args.if_exists {
-        ui.event("destroyed", json!({ "deleted": 0 }));
+        ui.event(&Event::Destroyed(Destroyed { deleted: 0, run: None }));
         ui.outcome(&format!("Nothing to destroy: {why}."));
         return Ok(ExitCode::Done);
     }
@@ -82,7 +86,6 @@ fn unknown(ui: &crate::ui::Ui, args: &DestroyArgs, why: &str) -> Result<ExitCode
 struct Destroy<'a> {
     session: Session<'a>,
     args: &'a DestroyArgs,
-    stop: Interrupt,
     keep: BTreeSet<Address>,
 }
 
@@ -104,24 +107,12 @@ impl Round {
 impl Destroy<'_> {
     async fn run(mut self) -> Result<ExitCode, CommandError> {
         let session = &self.session;
-        let reporter = Reporter::new(session.ui);
-        let connection = Connection::open(session).await?;
         // A destroy needs none of the spec's secrets, but for the one that leads to its state.
-        let opened = edge::open(session, &connection);
-        let access = Access::new(&connection, opened.clone());
-        let pools = access.pools(session, &reporter, &self.stop, false);
-        let edge = match opened {
-            Err(error) if !session.shares_state() => {
-                session.ui.caution(&error);
-                None
-            }
-            opened => opened?,
-        };
+        let needs = Needs { edge: Edge::RegistryIfThere, wait: false };
+        let site = Site::open(session, needs).await?;
         let hold = Hold::Lock { purpose: "envc destroy", wait: !self.args.no_wait };
-        let (mut engine, loaded) =
-            Engine::open(session, &connection, edge.as_ref(), &reporter, &self.stop, hold).await?;
-        engine.lease_from(&pools);
-        let edge = reports::listener(session, edge.as_ref());
+        let (engine, loaded) = Engine::open(&site, hold).await?;
+        let edge = site.registry();
         self.is_recorded(&loaded)?;
         self.knows_what_to_keep(&loaded)?;
         let wanted = &session.environment.resources;
@@ -133,9 +124,9 @@ impl Destroy<'_> {
         }
         if over && !self.left_something() {
             if let Some(edge) = edge {
-                reports::tell_gone(session, edge, &self.stop).await;
+                registry_report::tell_gone(session, edge, &site.stop).await;
             }
-            let why = format!("the account has nothing of `{}`", session.id);
+            let why = format!("the account has nothing of `{}`", session.target.id);
             return unknown(session.ui, self.args, &why);
         }
         // Where nothing is left in the account, an earlier destroy was killed before its end.
@@ -143,10 +134,11 @@ impl Destroy<'_> {
             (0, 0)
         } else {
             self.approve(first.plan.plan())?;
-            let mut left = reports::counts(first.loaded.state.as_ref());
+            let mut left = registry_report::counts(first.loaded.state.as_ref());
             let deleted = self.rounds(&engine, first, &mut left).await;
             if let (Some(edge), Err(_)) = (edge, &deleted) {
-                reports::tell(session, edge, &self.stop, Outcome::DestroyFailed, left).await;
+                registry_report::tell(session, edge, &site.stop, Outcome::DestroyFailed, left)
+                    .await;
             }
             deleted?
         };
@@ -156,14 +148,10 @@ impl Destroy<'_> {
         self.clean_up()?;
         engine.release()?;
         if let Some(edge) = edge {
-            self.tell_edge(edge).await;
+            self.tell_edge(edge, &site.stop).await;
         }
-        session.ui.event(
-            "destroyed",
-            json!({
-                "env": session.id, "deleted": deleted, "released": released, "requests": requests,
-            }),
-        );
+        let run = Some(DestroyRun { env: &session.target.id, released, requests });
+        session.ui.event(&Event::Destroyed(Destroyed { deleted, run }));
         self.tell(deleted, left_alone, released, requests);
         if claim {
             self.tell_claim();
@@ -174,13 +162,17 @@ impl Destroy<'_> {
     /// A spec with mistakes does not tell where a state is kept that is not here.
     fn is_recorded(&self, loaded: &Loaded) -> Result<(), CommandError> {
         let session = &self.session;
-        let is_here = session.spec.is_some() || session.cloud.value == CloudName::Local;
+        let is_here =
+            session.workspace.spec.is_some() || session.target.cloud.value == CloudName::Local;
         if is_here || loaded.state.is_some() {
             return Ok(());
         }
         Err(CommandError::new(
             ExitCode::Spec,
-            format!("nothing is recorded here of `{}`, and the spec has mistakes", session.id),
+            format!(
+                "nothing is recorded here of `{}`, and the spec has mistakes",
+                session.target.id
+            ),
         )
         .hint("mend environment.kdl first: envc check")
         .code("envc::cli::nothing_recorded"))
@@ -188,12 +180,12 @@ impl Destroy<'_> {
 
     /// An environment of which something was kept is there with that, so that nobody takes it for
     /// an orphan.
-    async fn tell_edge(&self, edge: &EdgeConnection) {
+    async fn tell_edge(&self, edge: &EdgeConnection, stop: &Interrupt) {
         if self.keep.is_empty() {
-            return reports::tell_gone(&self.session, edge, &self.stop).await;
+            return registry_report::tell_gone(&self.session, edge, stop).await;
         }
-        let kept = reports::counts_of(&self.keep);
-        reports::tell(&self.session, edge, &self.stop, Outcome::Applied, kept).await;
+        let kept = registry_report::counts_of(&self.keep);
+        registry_report::tell(&self.session, edge, stop, Outcome::Applied, kept).await;
     }
 
     /// A misspelt `--keep` would delete what it should keep.
@@ -214,7 +206,7 @@ impl Destroy<'_> {
             .collect();
         Err(CommandError::usage(format!(
             "`{}` has no {unknown} to keep; nothing was changed",
-            self.session.id
+            self.session.target.id
         ))
         .hint(format!("it has: {}", all.into_iter().collect::<Vec<_>>().join(", ")))
         .code("envc::cli::unknown_address"))
@@ -255,7 +247,7 @@ impl Destroy<'_> {
                 held: &held,
             };
             let report = engine.run(&round.plan, round.loaded, running).await?;
-            *left = reports::counts(Some(&report.state));
+            *left = registry_report::counts(Some(&report.state));
             let _report = engine.finished(report)?;
             round = self.prove(engine, witness.as_ref()).await?;
             if round.is_over() {
@@ -337,7 +329,7 @@ impl Destroy<'_> {
         mut loaded: Loaded,
         observation: &Observation,
     ) -> Result<Round, CommandError> {
-        let request = Request {
+        let request = PlanRequest {
             goal: Goal::Destroy,
             observation,
             keep: &self.keep,
@@ -375,9 +367,10 @@ impl Destroy<'_> {
             (kept, alone) => format!("{kept} kept, {alone} left alone"),
         };
         self.session.ui.outcome(&format!(
-            "Destroyed `{}`: {} deleted, {left}{given_back}; {requests} requests.",
-            self.session.id,
-            counted(deleted, "resource")
+            "Destroyed `{}`: {} deleted, {left}{given_back}; {}.",
+            self.session.target.id,
+            counted(deleted, "resource"),
+            counted(requests, "request")
         ));
     }
 
@@ -386,7 +379,7 @@ impl Destroy<'_> {
         self.session.ui.say(&format!(
             "the claim of the project `{}` stays in the account for its other environments; \
              `envc state claim --release` takes it away",
-            self.session.project
+            self.session.workspace.project.name
         ));
     }
 
@@ -399,7 +392,7 @@ impl Destroy<'_> {
         let addresses: Vec<&Address> = unproven.iter().map(|(address, _)| address).collect();
         let error = CommandError::failed(format!(
             "nothing proves that what is named as `{}` is this environment's; nothing was deleted",
-            session.id
+            session.target.id
         ))
         .because_text(names.join(", "))
         .code("envc::cli::unproven");
@@ -407,7 +400,7 @@ impl Destroy<'_> {
             return error.hint(format!(
                 "if it is, and the project `{}` is of this repository alone, claim it: envc state \
                  claim; then destroy again",
-                session.project
+                session.workspace.project.name
             ));
         }
         error
@@ -417,20 +410,20 @@ impl Destroy<'_> {
 
     fn approve(&self, plan: &Plan) -> Result<(), CommandError> {
         let session = &self.session;
-        let asks = session.cloud.value == CloudName::Cloudflare && !self.args.yes;
+        let asks = session.target.cloud.value == CloudName::Cloudflare && !self.args.yes;
         if asks || !self.keep.is_empty() || session.ui.is_verbose() {
             show_plan(session.ui, plan, false)?;
         } else {
             say_summary(session.ui, plan)?;
         }
-        let question = format!("Delete all of `{}` for good?", session.id);
-        let does = format!("deletes all of `{}` for good", session.id);
+        let question = format!("Delete all of `{}` for good?", session.target.id);
+        let does = format!("deletes all of `{}` for good", session.target.id);
         if !asks || session.ui.confirm(&question, &does)? { Ok(()) } else { Err(not_approved()) }
     }
 
     /// True when this folder still knows that the environment was applied from here.
     fn left_something(&self) -> bool {
-        let (record, id) = (self.session.record(), &self.session.id);
+        let (record, id) = (self.session.workspace.record(), &self.session.target.id);
         let applied = record.environments.get(id).is_some_and(|known| known.cloud.is_some());
         applied || record.files.values().any(|file| file.env == *id)
     }
@@ -439,10 +432,11 @@ impl Destroy<'_> {
     fn clean_up(&self) -> Result<(), CommandError> {
         let session = &self.session;
         let own: Vec<_> = session
+            .workspace
             .record()
             .files
             .iter()
-            .filter(|(_, record)| record.env == session.id)
+            .filter(|(_, record)| record.env == session.target.id)
             .map(|(key, record)| (key.clone(), record.clone()))
             .collect();
         for (key, record) in own {
@@ -453,13 +447,13 @@ impl Destroy<'_> {
                 Removal::Kept => session.ui.warn(&format!("{path} was edited, so it stays")),
             }
         }
-        session.change_record(|copy| {
-            let now_s = session.clock.unix_s();
+        session.workspace.change_record(|copy| {
+            let now_s = session.workspace.clock.unix_s();
             // While something is kept, its name is the proof that it is ours: the ID stays known.
             if self.keep.is_empty() {
-                copy.forget(&session.id, now_s)
+                copy.forget(&session.target.id, now_s)
             } else {
-                copy.leave(&session.id, now_s)
+                copy.leave(&session.target.id, now_s)
             }
         })
     }

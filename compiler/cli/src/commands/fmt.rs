@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use envc_syntax::FormatError;
-use serde_json::{Map, Value as Json, json};
 use similar::TextDiff;
 
+use envc_report::render::Style;
+
 use crate::{
-    app::App, args::FmtArgs, error::CommandError, exit_code::ExitCode, fsio, project::SpecFile,
-    render::Style, ui::Ui,
+    host::{error::CommandError, exit_code::ExitCode, fsio},
+    shell::{app::App, args::FmtArgs, events::Event, ui::Ui},
+    workspace::project::SpecFile,
 };
 
 /// Lines around a change in a diff.
@@ -67,19 +69,18 @@ fn one(ui: &Ui, file: &SpecFile, check: bool) -> Result<bool, CommandError> {
         FormatError::Bug(what) => bug(&file.name, &what),
     })?;
     let changed = formatted != file.text;
-    let mut written = false;
-    let mut fields = Map::new();
+    let (mut written, mut diff, mut text) = (false, None, None);
     match &file.path {
         _ if check => {
-            let diff = if changed { diff(file, &formatted) } else { String::new() };
+            let differs = if changed { difference(file, &formatted) } else { String::new() };
             if changed {
-                ui.result(&coloured(&diff, ui.out_style()));
+                ui.result(&coloured(&differs, ui.out_style()));
             }
-            fields.insert("diff".to_owned(), json!(diff));
+            diff = Some(differs);
         }
         None => {
             ui.verbatim(&formatted);
-            fields.insert("text".to_owned(), json!(formatted));
+            text = Some(formatted.as_str());
         }
         Some(path) if changed => {
             let mode = fsio::mode(path).unwrap_or(fsio::PUBLIC);
@@ -89,14 +90,12 @@ fn one(ui: &Ui, file: &SpecFile, check: bool) -> Result<bool, CommandError> {
         }
         Some(_) => ui.say(&format!("{} is formatted already", file.name)),
     }
-    fields.insert("file".to_owned(), json!(file.name));
-    fields.insert("changed".to_owned(), json!(changed));
-    fields.insert("written".to_owned(), json!(written));
-    ui.event("formatted", Json::Object(fields));
+    let (file, diff) = (file.name.as_str(), diff.as_deref());
+    ui.event(&Event::Formatted { file, changed, written, diff, text });
     Ok(changed)
 }
 
-fn diff(file: &SpecFile, formatted: &str) -> String {
+fn difference(file: &SpecFile, formatted: &str) -> String {
     TextDiff::from_lines(file.text.as_str(), formatted)
         .unified_diff()
         .context_radius(DIFF_CONTEXT_LINES)

@@ -2,27 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Vault};
+use envc_core::{Address, Vault, counted};
 use envc_exec::{help_for_call, read_ledger};
-use envc_plan::{Action, Goal, MigrationFile, Plan, Step, Work};
+use envc_plan::{Action, Goal, MigrationFile, Plan, Step, Verb};
 use envc_spec::MigrateMode;
-use serde_json::json;
 
-use super::shared::{not_approved, selection_of, show_plan};
+use super::shared::{known, not_approved, show_plan};
 use crate::{
-    app::{App, block_on},
-    args::{MigrateApplyArgs, MigrateVerb, TargetArgs},
-    connect::Connection,
-    edge,
-    engine::{self, Databases, Engine, Hold, Loaded, Request, Running},
-    error::CommandError,
-    exit_code::ExitCode,
-    interrupt::Interrupt,
-    outcome::counted,
-    outside,
-    project::SpecFile,
-    reporter::Reporter,
-    session::{OnNewId, Session},
+    host::{error::CommandError, exit_code::ExitCode},
+    operate::{
+        engine::{self, Engine, Loaded, PlanRequest, Running},
+        site::{Needs, Site},
+    },
+    outputs::outside,
+    shell::{
+        app::{App, block_on},
+        args::{MigrateApplyArgs, MigrateVerb, TargetArgs},
+        events::Event,
+    },
+    state::Hold,
+    workspace::{
+        migrations::{self, Databases},
+        session::Session,
+    },
 };
 
 /// One database's migrations.
@@ -50,7 +52,7 @@ pub(super) fn run(app: &App, verb: &MigrateVerb) -> Result<ExitCode, CommandErro
             if open == 0 {
                 return Ok(ExitCode::Done);
             }
-            let env_type = &session.head.name;
+            let env_type = &session.target.head.name;
             session.ui.say(&format!(
                 "Not applied: {}. `envc migrate apply {env_type}` applies them.",
                 counted(open, "migration")
@@ -65,30 +67,16 @@ pub(super) fn run(app: &App, verb: &MigrateVerb) -> Result<ExitCode, CommandErro
 }
 
 fn open<'a>(app: &'a App, target: &TargetArgs) -> Result<Session<'a>, CommandError> {
-    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
-    let selection = selection_of(target);
-    let session = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Absent)?;
-    let mut session = session.ok_or_else(|| {
-        CommandError::new(
-            ExitCode::UnknownEnvironment,
-            "no environment was made from this folder yet",
-        )
-        .hint("make it: envc apply")
-        .code("envc::cli::nothing_known")
-    })?;
+    let mut session = known(app, target)?;
     outside::leave_open(&mut session);
     session.ui.say(&session.heading());
     Ok(session)
 }
 
 async fn statuses(session: &Session<'_>) -> Result<Vec<Status>, CommandError> {
-    let stop = Interrupt::listen();
-    let reporter = Reporter::new(session.ui);
-    let files = engine::read_migrations(&session.root, &session.environment, Databases::All)?;
-    let connection = Connection::open(session).await?;
-    let edge = edge::open_for_state(session, &connection)?;
-    let (engine, mut loaded) =
-        Engine::open(session, &connection, edge.as_ref(), &reporter, &stop, Hold::Read).await?;
+    let files = migrations::read(session.workspace.root(), &session.environment, Databases::All)?;
+    let site = Site::open(session, Needs::STATE).await?;
+    let (engine, mut loaded) = Engine::open(&site, Hold::Read).await?;
     let plan = plan(&engine, &mut loaded, &files).await?;
     let reads = files.iter().map(|(address, files)| status(&engine, &plan, address, files));
     futures::future::join_all(reads).await.into_iter().collect()
@@ -131,12 +119,12 @@ fn tell(session: &Session<'_>, found: &[Status]) {
             format!("  applied  {name}{note}")
         }));
         lines.extend(pending.iter().map(|name| format!("  pending  {name}")));
-        session.ui.event(
-            "migrations",
-            json!({
-                "address": address, "applied": applied, "pending": pending, "missing": missing
-            }),
-        );
+        session.ui.event(&Event::Migrations {
+            address: address.to_string(),
+            applied,
+            pending,
+            missing,
+        });
     }
     if found.is_empty() {
         lines.push("No database of this environment has migrations.".to_owned());
@@ -158,7 +146,7 @@ async fn plan(
     loaded: &mut Loaded,
     migrations: &BTreeMap<Address, Vec<MigrationFile>>,
 ) -> Result<Plan, CommandError> {
-    let request = Request {
+    let request = PlanRequest {
         goal: Goal::Apply,
         observation: &engine.observe(loaded.state.as_ref()).await?,
         keep: &BTreeSet::new(),
@@ -168,25 +156,21 @@ async fn plan(
 }
 
 async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCode, CommandError> {
-    let stop = Interrupt::listen();
-    let reporter = Reporter::new(session.ui);
-    let files = engine::read_migrations(&session.root, &session.environment, Databases::All)?;
-    let connection = Connection::open(session).await?;
-    let edge = edge::open_for_state(session, &connection)?;
+    let files = migrations::read(session.workspace.root(), &session.environment, Databases::All)?;
+    let site = Site::open(session, Needs::STATE).await?;
     let hold = Hold::Lock { purpose: "envc migrate apply", wait: !args.no_wait };
-    let (engine, mut loaded) =
-        Engine::open(session, &connection, edge.as_ref(), &reporter, &stop, hold).await?;
+    let (engine, mut loaded) = Engine::open(&site, hold).await?;
     let whole = plan(&engine, &mut loaded, &files).await?;
     let plan = engine::checked(migrations_alone(whole, &files)?)?;
     if plan.plan().steps.is_empty() {
-        session.ui.event("migrated_all", json!({ "steps": 0 }));
+        session.ui.event(&Event::MigratedAll { steps: 0 });
         session.ui.outcome("Nothing to do: every migration is applied.");
         return Ok(ExitCode::Done);
     }
     show_plan(session.ui, plan.plan(), false)?;
     let asks = session.environment.protect || session.environment.migrate == MigrateMode::Manual;
-    let question = format!("Run these migrations on `{}`?", session.id);
-    let does = format!("runs migrations on `{}`", session.id);
+    let question = format!("Run these migrations on `{}`?", session.target.id);
+    let does = format!("runs migrations on `{}`", session.target.id);
     if asks && !args.yes && !session.ui.confirm(&question, &does)? {
         return Err(not_approved());
     }
@@ -199,11 +183,11 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
         held: &no_leases,
     };
     let report = engine.finished(engine.run(&plan, loaded, running).await?)?;
-    session.ui.event("migrated_all", json!({ "steps": report.done }));
+    session.ui.event(&Event::MigratedAll { steps: report.done });
     session.ui.outcome(&format!(
         "Migrated {} of `{}`.",
         counted(report.done, "database"),
-        session.id
+        session.target.id
     ));
     Ok(ExitCode::Done)
 }
@@ -233,7 +217,7 @@ fn migrations_alone(
     let steps = plan
         .steps
         .into_iter()
-        .filter(|step| matches!(step.work, Work::Migrate { .. }))
+        .filter(|step| step.work.verb() == Verb::Migrate)
         .map(|step| Step { needs: Vec::new(), work: step.work })
         .collect();
     Ok(Plan { changes, steps, ..plan })

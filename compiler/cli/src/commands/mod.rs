@@ -5,6 +5,7 @@ mod check;
 mod cloud;
 mod completions;
 mod destroy;
+mod explain;
 mod fmt;
 mod migrate;
 mod plan;
@@ -15,11 +16,12 @@ mod show;
 mod state;
 
 use crate::{
-    app::App,
-    args::{CloudVerb, Verb},
-    connect::STALE_IDS,
-    error::CommandError,
-    exit_code::ExitCode,
+    host::{error::CommandError, exit_code::ExitCode},
+    remote::connection::STALE_IDS,
+    shell::{
+        app::App,
+        args::{CloudVerb, Verb},
+    },
 };
 
 /// Runs one verb; a second time when it failed with IDs that were remembered and are forgotten now.

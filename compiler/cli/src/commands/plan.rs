@@ -2,29 +2,37 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use envc_core::counted;
 use envc_exec::LeaseQuestion;
 use envc_plan::Goal;
 use envc_spec::MigrateMode;
-use serde_json::json;
 
 use super::shared::{opened_anew, say_warnings, selection_of, show_plan, stand_ins};
 use crate::{
-    app::{App, block_on},
-    args::PlanArgs,
-    bundle, claim,
-    connect::Connection,
-    edge,
-    engine::{self, Databases, Engine, Hold, Request},
-    error::CommandError,
-    exit_code::ExitCode,
-    fsio,
-    generated::{self, Outlook, Sources, Writing},
-    interrupt::Interrupt,
-    outside::{self, Missing, Unfit},
-    pools::{self, Access, LeaseFacts},
-    project::SpecFile,
-    reporter::Reporter,
-    session::{OnNewId, Session},
+    host::{error::CommandError, exit_code::ExitCode, fsio},
+    operate::{
+        claim,
+        engine::{Engine, PlanRequest},
+        site::{Needs, Site},
+    },
+    outputs::{
+        bundle,
+        generated::{self, Outlook, Sources, Writing},
+        outside::{self, Missing, Unfit},
+    },
+    remote::pools::{self, LeaseFacts},
+    shell::{
+        app::{App, block_on},
+        args::PlanArgs,
+        events::Event,
+    },
+    state::Hold,
+    workspace::{
+        choice::OnNewId,
+        migrations::{self, Databases},
+        project::SpecFile,
+        session::Session,
+    },
 };
 
 pub(super) fn run(app: &App, args: &PlanArgs) -> Result<ExitCode, CommandError> {
@@ -61,29 +69,22 @@ async fn plan(
 ) -> Result<Option<ExitCode>, CommandError> {
     // Files are not told where something that they hold is not known.
     let sources = missing.is_empty().then_some(sources);
-    let stop = Interrupt::listen();
-    let reporter = Reporter::new(session.ui);
     let migrations = match session.environment.migrate {
         MigrateMode::Auto => {
-            engine::read_migrations(&session.root, &session.environment, Databases::Managed)?
+            migrations::read(session.workspace.root(), &session.environment, Databases::Managed)?
         }
         MigrateMode::Manual => BTreeMap::new(),
     };
     if !session.record_environment()? {
         return Ok(None);
     }
-    let connection = Connection::open(session).await?;
-    let edge = edge::open_for_state(session, &connection)?;
-    let access = Access::new(&connection, edge::open(session, &connection));
-    let pools = access.pools(session, &reporter, &stop, false);
-    let (mut engine, mut loaded) =
-        Engine::open(session, &connection, edge.as_ref(), &reporter, &stop, Hold::Read).await?;
+    let site = Site::open(session, Needs::POOLS).await?;
+    let (mut engine, mut loaded) = Engine::open(&site, Hold::Read).await?;
     engine.adopt(&args.adopt, loaded.state.as_ref())?;
-    engine.lease_from(&pools);
     let (observation, leases) =
         engine.observe_with_leases(loaded.state.as_ref(), LeaseQuestion::Look).await?;
     let known = pools::facts(session, &leases.renewed, loaded.state.as_ref());
-    let request = Request {
+    let request = PlanRequest {
         goal: Goal::Apply,
         observation: &observation,
         keep: &BTreeSet::new(),
@@ -102,11 +103,11 @@ async fn plan(
     };
     tell_files(session, &files);
     let budget = engine.client.budget();
-    session.ui.event("budget", json!({ "sent": budget.sent, "left": budget.left }));
+    session.ui.event(&Event::Budget { sent: budget.sent, left: budget.left });
     if let Some(left) = budget.left {
         session.ui.detail(&format!(
-            "this plan took {} requests; the rate limit has {left} left in its window",
-            budget.sent
+            "this plan took {}; the rate limit has {left} left in its window",
+            counted(budget.sent, "request")
         ));
     }
     if let Some(path) = &args.out {
@@ -132,10 +133,11 @@ async fn plan(
 fn says_claim(engine: &Engine<'_, '_>, session: &Session<'_>) -> bool {
     let claims = session.needs_claim() && !engine.holds_claim();
     if claims {
-        session.ui.event("claim_missing", json!({ "repository": session.repository }));
+        let repository = &session.workspace.project.repository;
+        session.ui.event(&Event::ClaimMissing { repository });
         session.ui.result(&format!(
             "Apply will claim the project `{}` in this account for {}.",
-            session.project, session.repository
+            session.workspace.project.name, session.workspace.project.repository
         ));
     }
     claims
@@ -176,7 +178,7 @@ fn tell_files(session: &Session<'_>, files: &Outlook) {
     if files.is_empty() {
         return;
     }
-    session.ui.event("files", json!({ "write": files.write, "remove": files.remove }));
+    session.ui.event(&Event::Files { write: &files.write, remove: &files.remove });
     for (what, paths) in [("write", &files.write), ("remove", &files.remove)] {
         if !paths.is_empty() {
             session.ui.result(&format!("Files to {what}: {}", paths.join(", ")));

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use envc_core::counted;
 use envc_edge_api::{
     LeaseClass, LeaseList, LeaseSummary, MemberList, MemberState, MemberSummary, MembersDiff,
     MembersRequest, Name, PoolStats, ProblemType,
@@ -11,24 +12,24 @@ use envc_exec::{
     ports::{Clock as _, Leased, PoolError, Pools as _},
 };
 use serde::de::DeserializeOwned;
-use serde_json::{Value as Json, json};
 
 use super::shared::{OPENINGS_MAX, busy};
 use crate::{
-    app::{App, block_on},
-    args::{PoolClaimArgs, PoolLsArgs, PoolMembersArgs, PoolReleaseArgs, PoolTargetArgs, PoolVerb},
-    clock::age,
-    connect::{Connection, interrupted},
-    edge,
-    error::CommandError,
-    exit_code::ExitCode,
-    fsio,
-    interrupt::Interrupt,
-    outcome::counted,
-    pools::{Access, SessionPools, put_members},
-    project::SpecFile,
-    reporter::Reporter,
-    session::{OnNewId, Selection, Session},
+    host::{clock::age, error::CommandError, exit_code::ExitCode, fsio, interrupt::interrupted},
+    operate::site::{Needs, Site},
+    remote::pools::{SessionPools, put_members},
+    shell::{
+        app::{App, block_on},
+        args::{
+            PoolClaimArgs, PoolLsArgs, PoolMembersArgs, PoolReleaseArgs, PoolTargetArgs, PoolVerb,
+        },
+        events::{Claimed, Event, Member, PoolCounts, Released},
+    },
+    workspace::{
+        choice::{OnNewId, Selection},
+        project::SpecFile,
+        session::Session,
+    },
 };
 
 /// Bytes of a file with members: what the API takes.
@@ -50,18 +51,15 @@ pub(super) fn run(app: &App, verb: &PoolVerb) -> Result<ExitCode, CommandError> 
         _ => None,
     };
     block_on(async {
-        let stop = Interrupt::listen();
-        let reporter = Reporter::new(session.ui);
-        let connection = Connection::open(&session).await?;
-        let access = Access::new(&connection, edge::open(&session, &connection));
-        let pools = access.pools(&session, &reporter, &stop, wait);
+        let site = Site::open(&session, Needs { wait, ..Needs::POOLS }).await?;
+        let pools = site.pools();
         pools.demand()?;
-        let desk = Desk { session: &session, pools: &pools };
+        let commands = PoolCommands { session: &session, pools: &pools };
         match verb {
-            PoolVerb::Ls(args) => desk.ls(args).await,
-            PoolVerb::Claim(args) => desk.claim(args).await,
-            PoolVerb::Release(args) => desk.release(args).await,
-            PoolVerb::Members(args) => desk.members(args, members).await,
+            PoolVerb::Ls(args) => commands.ls(args).await,
+            PoolVerb::Claim(args) => commands.claim(args).await,
+            PoolVerb::Release(args) => commands.release(args).await,
+            PoolVerb::Members(args) => commands.members(args, members).await,
         }
     })?
 }
@@ -99,12 +97,12 @@ fn read_members(app: &App, file: &Path) -> Result<MembersRequest, CommandError> 
 }
 
 /// Where pools are asked.
-struct Desk<'a> {
+struct PoolCommands<'a> {
     session: &'a Session<'a>,
     pools: &'a SessionPools<'a>,
 }
 
-impl Desk<'_> {
+impl PoolCommands<'_> {
     fn failed(
         &self,
         what: impl Into<String>,
@@ -115,7 +113,7 @@ impl Desk<'_> {
         if error.is_interrupted() {
             return interrupted();
         }
-        self.pools.explain(what, pool, &error, self.session.clock.unix_ms())
+        self.pools.explain(what, pool, &error, self.session.workspace.clock.unix_ms())
     }
 
     /// Reads something of a pool; none: there is no such pool.
@@ -174,30 +172,24 @@ impl Desk<'_> {
                 .hint(format!("an admin makes it: envc pool members {pool} FILE"))
                 .code("envc::cli::no_pool"));
         }
-        self.session.ui.event("pool", json!({ "pool": pool, "exists": false }));
+        self.session.ui.event(&Event::Pool { pool, exists: false, counts: None });
         let note = if self.pools.is_local() { "; its first lease gives it stand-ins" } else { "" };
         Ok(format!("{pool}: no members yet{note}"))
     }
 
     fn page(&self, pool: &str, stats: &PoolStats, list: &LeaseList) -> String {
+        let counts = Some(PoolCounts::of(stats, list));
+        self.session.ui.event(&Event::Pool { pool, exists: true, counts });
         let LeaseList { leases, queue } = list;
-        self.session.ui.event(
-            "pool",
-            json!({
-                "pool": pool, "exists": true, "size": stats.size, "free": stats.free,
-                "leased": stats.leased, "cooling": stats.cooling, "draining": stats.draining,
-                "leases": leases, "queue": queue,
-            }),
-        );
         let mut counts = vec![
-            counted(usize::try_from(stats.size).unwrap_or_default(), "preview ID"),
+            counted(stats.size, "preview ID"),
             format!("{} free", stats.free),
             format!("{} leased", stats.leased),
         ];
-        for (count, what) in [(stats.cooling, "at rest"), (stats.draining, "leaving")] {
+        for (count, what) in [(stats.cooling, "cooling"), (stats.draining, "draining")] {
             counts.extend((count > 0).then(|| format!("{count} {what}")));
         }
-        let now_ms = self.session.clock.unix_ms();
+        let now_ms = self.session.workspace.clock.unix_ms();
         let ago = |at_ms: u64| format!("{} ago", age(now_ms.saturating_sub(at_ms)));
         let rows: Vec<[String; 4]> = leases
             .iter()
@@ -230,7 +222,7 @@ impl Desk<'_> {
 
     async fn claim(&self, args: &PoolClaimArgs) -> Result<ExitCode, CommandError> {
         let PoolClaimArgs { pool, holder, show_secrets, .. } = args;
-        let own = || format!("{}/{}", self.session.project, self.session.id);
+        let own = || format!("{}/{}", self.session.workspace.project.name, self.session.target.id);
         let holder = holder.clone().unwrap_or_else(own);
         let what = || format!("could not claim a preview ID for {holder}");
         let leased = self.pools.lease(pool, &holder).await;
@@ -248,15 +240,15 @@ impl Desk<'_> {
             let names = names.join(", ");
             self.session.ui.say(&format!("not shown without --show-secrets: {names}"));
         }
-        let values: serde_json::Map<String, Json> =
-            shown.iter().map(|(name, value)| ((*name).clone(), json!(value))).collect();
-        self.session.ui.event(
-            "claimed",
-            json!({
-                "pool": pool, "holder": holder, "id": id, "lease_id": lease_id,
-                "attributes": attributes, "secret_names": names, "secrets": values,
-            }),
-        );
+        self.session.ui.event(&Event::Claimed(Claimed::PreviewId {
+            pool,
+            holder: &holder,
+            id,
+            lease_id,
+            attributes,
+            secret_names: names.iter().map(|name| name.as_str()).collect(),
+            secrets: shown.iter().map(|(name, value)| (name.as_str(), *value)).collect(),
+        }));
         self.session.ui.result(&lines.join("\n"));
         Ok(ExitCode::Done)
     }
@@ -278,7 +270,8 @@ impl Desk<'_> {
             (None, Some(lease)) => self.pools.release(pool, lease).await.map_err(failed)?,
             (None, None) => {}
         }
-        self.session.ui.event("released", json!({ "pool": pool, "holder": holder, "id": id }));
+        let (holder, id) = (holder.as_deref(), id.as_deref());
+        self.session.ui.event(&Event::Released(Released::PreviewId { pool, holder, id }));
         self.session.ui.outcome(&match (id, holder) {
             (Some(id), Some(holder)) => {
                 format!("Released {id} of pool {pool}, which {holder} held.")
@@ -305,21 +298,21 @@ impl Desk<'_> {
         let open = self.pools.open().map_err(|error| self.failed(what(), pool, error))?;
         let put = put_members(open, pool, &members).await;
         let diff = put.map_err(|error: EdgeError| self.failed(what(), pool, error))?;
-        let mut fields = serde_json::to_value(&diff).map_err(|error| {
-            CommandError::failed("BUG: what was done cannot be written as JSON")
-                .because_text(error.to_string())
-        })?;
-        if let Some(fields) = fields.as_object_mut() {
-            fields.insert("pool".to_owned(), json!(pool));
-        }
-        self.session.ui.event("members_put", fields);
         let MembersDiff { added, changed, unchanged, draining, removed } = &diff;
+        self.session.ui.event(&Event::MembersPut {
+            pool,
+            added: words(added),
+            changed: words(changed),
+            unchanged: words(unchanged),
+            draining: words(draining),
+            removed: words(removed),
+        });
         let mut lines = Vec::new();
         for (word, ids) in [("added", added), ("changed", changed), ("removed", removed)] {
             lines.extend((!ids.is_empty()).then(|| format!("{word}: {}", names(ids))));
         }
         if !draining.is_empty() {
-            lines.push(format!("leaving once the lease or the rest is over: {}", names(draining)));
+            lines.push(format!("draining, gone once no lease holds them: {}", names(draining)));
         }
         let stays = added.len() + changed.len() + unchanged.len();
         lines.push(format!("{pool} has {}.", counted(stays, "preview ID")));
@@ -333,7 +326,8 @@ impl Desk<'_> {
             self.session.ui.result(&page);
             return Ok(ExitCode::Done);
         };
-        self.session.ui.event("members", json!({ "pool": pool, "members": list.members }));
+        let members = list.members.iter().map(Member::from).collect();
+        self.session.ui.event(&Event::Members { pool, members });
         let rows: Vec<[String; 4]> = list
             .members
             .iter()
@@ -341,8 +335,8 @@ impl Desk<'_> {
                 let state = match member.state {
                     MemberState::Free => "free",
                     MemberState::Leased => "leased",
-                    MemberState::Cooling => "at rest",
-                    MemberState::Draining => "leaving",
+                    MemberState::Cooling => "cooling",
+                    MemberState::Draining => "draining",
                 };
                 let public =
                     member.attributes.iter().map(|(name, value)| format!("{name}={value}"));
@@ -362,8 +356,12 @@ impl Desk<'_> {
     }
 }
 
+fn words(ids: &[Name]) -> Vec<&str> {
+    ids.iter().map(Name::as_str).collect()
+}
+
 fn names(ids: &[Name]) -> String {
-    ids.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
+    words(ids).join(", ")
 }
 
 /// Rows with their columns under one another.

@@ -2,7 +2,10 @@
 
 use envc_spec::language::language;
 
-use crate::{app::App, error::CommandError, exit_code::ExitCode};
+use crate::{
+    host::{error::CommandError, exit_code::ExitCode},
+    shell::{app::App, events::Event},
+};
 
 pub(super) fn run(app: &App) -> Result<ExitCode, CommandError> {
     // Texts, numbers and lists: serialising cannot fail.
@@ -11,8 +14,7 @@ pub(super) fn run(app: &App) -> Result<ExitCode, CommandError> {
     };
     let language = language();
     if app.ui.is_json() {
-        let schema = serde_json::to_value(&language).map_err(failed)?;
-        app.ui.event("schema", serde_json::json!({ "schema": schema }));
+        app.ui.event(&Event::Schema { schema: &language });
     } else {
         app.ui.result(&serde_json::to_string_pretty(&language).map_err(failed)?);
     }

@@ -1,33 +1,70 @@
 //! What several commands do alike.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use envc_core::{Address, Diagnostics, Severity};
 use envc_plan::{
-    Action, LeaseWork, Palette, Plan, RenderOptions, Work, plan_json, render_plan, render_summary,
+    Action, LeaseWork, Palette, Plan, RenderOptions, Work, render_plan, render_summary,
 };
 
-use crate::{
-    error::CommandError,
-    exit_code::ExitCode,
-    generated::{Resources, Sources},
-    lint::{self, Looked},
-    pools::LeaseFacts,
+use envc_report::{
+    look::{Looked, look},
     render,
-    session::{Selection, Session},
+};
+
+use envc_spec::lint::Day;
+
+use crate::{
+    host::{clock::SystemClock, env::ProcessEnv, error::CommandError, exit_code::ExitCode},
+    outputs::generated::{Resources, Sources},
+    remote::pools::LeaseFacts,
+    shell::{
+        app::App,
+        args::TargetArgs,
+        events::{Event, PlanDocument},
+        ui::Ui,
+    },
+    workspace::{
+        choice::{OnNewId, Selection},
+        project::SpecFile,
+        session::Session,
+    },
 };
 
 /// Times that a session is opened before the command gives up.
 pub(super) const OPENINGS_MAX: u32 = 20;
 
+/// The day of the clock, in UTC.
+pub(super) fn today(env: &ProcessEnv) -> Option<Day> {
+    let seconds = i64::try_from(SystemClock::new(env).unix_s()).ok()?;
+    let time = jiff::Timestamp::from_second(seconds).ok()?;
+    Day::parse(&time.to_zoned(jiff::tz::TimeZone::UTC).date().to_string())
+}
+
+/// Opens a session on the environment that the command line names, or that this folder made. One
+/// that was never made is an error.
+pub(super) fn known<'a>(app: &'a App, target: &TargetArgs) -> Result<Session<'a>, CommandError> {
+    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
+    let selection = selection_of(target);
+    let session = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Absent)?;
+    session.ok_or_else(|| {
+        CommandError::new(
+            ExitCode::UnknownEnvironment,
+            "no environment was made from this folder yet",
+        )
+        .hint("make it: envc apply")
+        .code("envc::cli::nothing_known")
+    })
+}
+
 /// The selection of the command line.
-pub(super) fn selection_of(target: &crate::args::TargetArgs) -> Selection {
+pub(super) fn selection_of(target: &TargetArgs) -> Selection {
     Selection {
         env_type: target.env_type.clone(),
         pr: target.pr,
         id: target.id.clone(),
         cloud: target.cloud.clone(),
-        adopt: BTreeSet::new(),
+        ..Selection::default()
     }
 }
 
@@ -57,8 +94,8 @@ pub(super) fn busy() -> CommandError {
 /// Says the spec's warnings, each in a line and once for all types; `envc check` shows them whole.
 /// What is wrong with the files of other types is no business of this one's.
 pub(super) fn say_warnings(session: &Session<'_>) {
-    let Some(spec) = &session.spec else { return };
-    let Looked { found, samples: _ } = lint::look(&session.file, spec, lint::today(session.env));
+    let Some(spec) = &session.workspace.spec else { return };
+    let Looked { found, samples: _ } = look(&session.workspace.file, spec, today(session.env));
     let mut warnings = Diagnostics::new();
     for one in found.into_sorted() {
         if one.severity == Severity::Warning {
@@ -66,12 +103,12 @@ pub(super) fn say_warnings(session: &Session<'_>) {
         }
     }
     if session.ui.is_json() {
-        for object in render::objects(warnings, session.file.source()) {
-            session.ui.event("diagnostic", object);
+        for one in render::located(warnings, session.workspace.file.source()) {
+            session.ui.event(&Event::Diagnostic((&one).into()));
         }
         return;
     }
-    for line in render::lines(warnings, session.file.source()) {
+    for line in render::lines(warnings, session.workspace.file.source()) {
         session.ui.warn(&line);
     }
 }
@@ -85,7 +122,7 @@ pub(super) fn refuse_later(session: &Session<'_>) -> Result<(), CommandError> {
     let what: Vec<&str> = later.iter().map(|later| later.what.as_str()).collect();
     Err(CommandError::failed(format!(
         "this envc cannot do all that type `{}` asks for: {}",
-        session.head.name,
+        session.target.head.name,
         what.join(", ")
     ))
     .hint("nothing was changed; remove it from environment.kdl, or move it into another type")
@@ -93,11 +130,7 @@ pub(super) fn refuse_later(session: &Session<'_>) -> Result<(), CommandError> {
 }
 
 /// Shows a plan: on standard error while applying, so that standard output holds the result.
-pub(super) fn show_plan(
-    ui: &crate::ui::Ui,
-    plan: &Plan,
-    as_result: bool,
-) -> Result<(), CommandError> {
+pub(super) fn show_plan(ui: &Ui, plan: &Plan, as_result: bool) -> Result<(), CommandError> {
     let color = if as_result { ui.out_style().color } else { ui.err_style().color };
     let palette = if color { Palette::ansi() } else { Palette::plain() };
     let text = render_plan(plan, &palette, RenderOptions { verbose: ui.is_verbose() });
@@ -111,18 +144,18 @@ pub(super) fn show_plan(
 }
 
 /// The plan as an event.
-fn tell_programs(ui: &crate::ui::Ui, plan: &Plan) -> Result<(), CommandError> {
-    let json = plan_json(plan).map_err(|error| {
+fn tell_programs(ui: &Ui, plan: &Plan) -> Result<(), CommandError> {
+    let document = PlanDocument::of(plan).map_err(|error| {
         CommandError::failed("BUG: the plan cannot be written as JSON; nothing was changed")
             .because_text(error)
     })?;
-    ui.event("plan", json);
+    ui.event(&Event::Plan(document));
     Ok(())
 }
 
 /// Says how much a plan will do. Each step is told as it is done, so that a plan which nobody has
 /// to approve needs no more, unless it changes what is there.
-pub(super) fn show_summary(ui: &crate::ui::Ui, plan: &Plan) -> Result<(), CommandError> {
+pub(super) fn show_summary(ui: &Ui, plan: &Plan) -> Result<(), CommandError> {
     let is_short = plan.notes.is_empty()
         && plan.changes.iter().all(|change| match change.action {
             Action::Create => change.reason.is_empty(),
@@ -141,7 +174,7 @@ pub(super) fn show_summary(ui: &crate::ui::Ui, plan: &Plan) -> Result<(), Comman
 }
 
 /// Says how much a plan will do, and not what.
-pub(super) fn say_summary(ui: &crate::ui::Ui, plan: &Plan) -> Result<(), CommandError> {
+pub(super) fn say_summary(ui: &Ui, plan: &Plan) -> Result<(), CommandError> {
     let palette = if ui.err_style().color { Palette::ansi() } else { Palette::plain() };
     tell_programs(ui, plan)?;
     ui.say(&render_summary(plan, &palette));

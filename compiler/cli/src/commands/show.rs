@@ -1,29 +1,29 @@
 //! `envc show` and `envc output`: what is recorded of the environment. No request is made, but for
 //! a state that the edge keeps.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
 
-use envc_core::{Address, Mode};
+use envc_core::{Address, Mode, counted};
 use envc_exec::ports::StateStore as _;
 use envc_plan::{State, recorded_values};
-use serde_json::{Map, Value as Json, json};
 
-use super::shared::selection_of;
+use super::shared::{known, selection_of};
 use crate::{
-    app::{App, block_on},
-    args::{OutputArgs, ShowArgs, TargetArgs},
-    connect::Connection,
-    edge, engine,
-    error::CommandError,
-    exit_code::ExitCode,
-    interrupt::Interrupt,
-    out_dir,
-    outcome::state_error,
-    project::SpecFile,
-    reporter::Reporter,
-    session::{OnNewId, Session},
-    state_local::LocalStore,
-    whose,
+    host::{error::CommandError, exit_code::ExitCode},
+    operate::{
+        admit, engine,
+        site::{Needs, Site},
+    },
+    outputs::out_dir,
+    shell::{
+        app::{App, block_on},
+        args::{OutputArgs, ShowArgs, TargetArgs},
+        events::{self, Event, Existing, Recorded},
+    },
+    state::{local::LocalStore, state_error},
+    workspace::{
+        Workspace, choice::Choice, project::SpecFile, session::Session, target::choose_head,
+    },
 };
 
 pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError> {
@@ -34,7 +34,11 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
     let mut lines = vec![session.heading()];
     lines.push(match &state {
         Some(state) => {
-            format!("account {}, {} resources:", state.key.account, state.resources.len())
+            format!(
+                "account {}, {}:",
+                state.key.account,
+                counted(state.resources.len(), "resource")
+            )
         }
         None if session.makes_nothing() => "nothing in the account is of its own making".to_owned(),
         None => "not applied yet".to_owned(),
@@ -56,8 +60,8 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
     }
     if let Some(state) = state.as_ref().filter(|state| !state.intents.is_empty()) {
         lines.push(format!(
-            "{} actions were begun and not finished; `envc apply` carries on:",
-            state.intents.len()
+            "begun and not finished: {}; `envc apply` carries on:",
+            counted(state.intents.len(), "action")
         ));
         lines.extend(state.intents.iter().map(|open| format!("  {} {}", open.address, open.name)));
     }
@@ -65,8 +69,8 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
     let urls: Vec<_> =
         session.environment.endpoints.iter().map(|end| (&end.name, &end.url)).collect();
     section(&mut lines, "urls", urls.into_iter());
-    let files = session.record().files.clone();
-    let own: Vec<_> = files.iter().filter(|(_, file)| file.env == session.id).collect();
+    let files = session.workspace.record().files.clone();
+    let own: Vec<_> = files.iter().filter(|(_, file)| file.env == session.target.id).collect();
     if !own.is_empty() {
         lines.push("files:".to_owned());
         lines.extend(
@@ -76,35 +80,39 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
         );
     }
     session.ui.result(&lines.join("\n"));
-    let recorded: BTreeMap<String, Json> = resources
-        .map(|(address, recorded)| {
-            (address.to_string(), json!({ "name": recorded.name, "id": recorded.id }))
-        })
-        .collect();
-    session.ui.event(
-        "environment",
-        json!({
-            "project": session.project, "env": session.id, "type": session.head.name,
-            "cloud": session.cloud.value.as_str(), "applied": state.is_some() || session.makes_nothing(),
-            "account": state.as_ref().map(|state| &state.key.account),
-            "resources": recorded, "existing": existing_json(&existing), "ports": session.environment.instance.ports,
-            "files": own.iter().map(|(key, _)| out_dir::shown(&session, key)).collect::<Vec<_>>(),
-        }),
-    );
+    let recorded = resources.map(|(address, recorded)| {
+        (address.to_string(), Recorded { name: &recorded.name, id: &recorded.id })
+    });
+    let existing = existing
+        .iter()
+        .map(|(address, (id, name))| (address.to_string(), Existing { name: *name, id: *id }));
+    session.ui.event(&Event::Environment(events::Environment {
+        project: &session.workspace.project.name,
+        env: &session.target.id,
+        r#type: &session.target.head.name,
+        cloud: session.target.cloud.value.as_str(),
+        applied: state.is_some() || session.makes_nothing(),
+        account: state.as_ref().map(|state| state.key.account.as_str()),
+        resources: recorded.collect(),
+        existing: existing.collect(),
+        ports: &session.environment.instance.ports,
+        files: own.iter().map(|(key, _)| out_dir::shown(&session, key)).collect(),
+    }));
     Ok(ExitCode::Done)
 }
 
 /// `envc show --resolved`: from the spec alone.
 fn resolved(app: &App, target: &TargetArgs) -> Result<ExitCode, CommandError> {
     let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
-    let spec = file.load(&app.ui)?;
-    let chosen = Session::chosen_type(&app.ui, &app.env, &file, &spec, &selection_of(target))?;
-    app.ui.detail(&format!("type {}: {}", chosen.value, chosen.why));
-    let text = spec.resolved_kdl(&chosen.value).ok_or_else(|| {
-        CommandError::failed(format!("BUG: the type `{}` is not there", chosen.value))
+    let spec = Rc::new(file.load(&app.ui)?);
+    let workspace = Workspace::open(&app.ui, &app.env, file, Rc::clone(&spec))?;
+    let Choice { value: head, why } = choose_head(&workspace, &spec, &selection_of(target))?;
+    app.ui.detail(&format!("type {}: {why}", head.name));
+    let text = spec.resolved_kdl(&head.name).ok_or_else(|| {
+        CommandError::failed(format!("BUG: the type `{}` is not there", head.name))
     })?;
     app.ui.result(text.trim_end());
-    app.ui.event("resolved", json!({ "type": chosen.value, "kdl": text }));
+    app.ui.event(&Event::Resolved { r#type: &head.name, kdl: &text });
     Ok(ExitCode::Done)
 }
 
@@ -126,7 +134,7 @@ pub(super) fn output(app: &App, args: &OutputArgs) -> Result<ExitCode, CommandEr
     if state.is_none() && !session.makes_nothing() {
         return Err(CommandError::new(
             ExitCode::UnknownEnvironment,
-            format!("`{}` is not applied yet, so it has no outputs", session.id),
+            format!("`{}` is not applied yet, so it has no outputs", session.target.id),
         )
         .hint(format!("apply it first: {}", session.apply_command(&[])))
         .code("envc::cli::not_applied"));
@@ -137,9 +145,8 @@ pub(super) fn output(app: &App, args: &OutputArgs) -> Result<ExitCode, CommandEr
             let lines: Vec<String> =
                 values.iter().map(|(name, value)| format!("{name}={value}")).collect();
             session.ui.result(&lines.join("\n"));
-            let object: Map<String, Json> =
-                values.into_iter().map(|(name, value)| (name, Json::String(value))).collect();
-            session.ui.event("output", json!({ "values": object }));
+            let values = values.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            session.ui.event(&Event::Output { values: values.collect() });
         }
         Some(name) => {
             let value = values.get(name).ok_or_else(|| {
@@ -149,7 +156,9 @@ pub(super) fn output(app: &App, args: &OutputArgs) -> Result<ExitCode, CommandEr
                     .code("envc::cli::unknown_output")
             })?;
             session.ui.result(value);
-            session.ui.event("output", json!({ "values": { name: value } }));
+            session.ui.event(&Event::Output {
+                values: BTreeMap::from([(name.as_str(), value.as_str())]),
+            });
         }
     }
     Ok(ExitCode::Done)
@@ -158,8 +167,8 @@ pub(super) fn output(app: &App, args: &OutputArgs) -> Result<ExitCode, CommandEr
 /// Every output by its name in references. Never a secret: tokens are not recorded.
 fn values(session: &Session<'_>, state: Option<&State>) -> BTreeMap<String, String> {
     let mut values = BTreeMap::new();
-    values.insert("env".to_owned(), session.id.clone());
-    values.insert("env.type".to_owned(), session.head.name.clone());
+    values.insert("env".to_owned(), session.target.id.clone());
+    values.insert("env.type".to_owned(), session.target.head.name.clone());
     for (address, (id, name)) in existing(session) {
         values.extend(id.map(|id| (format!("{address}.id"), id.to_owned())));
         values.extend(name.map(|name| (format!("{address}.name"), name.to_owned())));
@@ -186,22 +195,17 @@ fn values(session: &Session<'_>, state: Option<&State>) -> BTreeMap<String, Stri
 }
 
 /// The identifier and the name, as far as the spec says them.
-type Known<'s> = (Option<&'s str>, Option<&'s str>);
+type Identified<'s> = (Option<&'s str>, Option<&'s str>);
 
-fn row_of_existing(address: &Address, (id, name): Known<'_>) -> String {
+fn row_of_existing(address: &Address, (id, name): Identified<'_>) -> String {
     let name = format!("{} (existing)", name.unwrap_or_default());
     let (address, id) = (address.to_string(), id.unwrap_or_default());
     format!("  {address:<24} {:<48} {id}", name.trim_start()).trim_end().to_owned()
 }
 
-fn existing_json(existing: &BTreeMap<&Address, Known<'_>>) -> Json {
-    let row = |(id, name): &Known<'_>| json!({ "name": name, "id": id });
-    existing.iter().map(|(address, known)| (address.to_string(), row(known))).collect()
-}
-
 /// What is `existing`, each by what the spec says of it: its identifier or its name. The other one is
 /// told by the account alone, and nothing of it is recorded.
-fn existing<'s>(session: &'s Session<'_>) -> BTreeMap<&'s Address, Known<'s>> {
+fn existing<'s>(session: &'s Session<'_>) -> BTreeMap<&'s Address, Identified<'s>> {
     let all = session.environment.resources.values();
     all.filter_map(|wanted| match &wanted.mode {
         Mode::Managed => None,
@@ -216,40 +220,29 @@ fn open<'a>(
     app: &'a App,
     target: &TargetArgs,
 ) -> Result<(Session<'a>, Option<State>), CommandError> {
-    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
-    let selection = selection_of(target);
-    let Some(session) = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Absent)? else {
-        return Err(CommandError::new(
-            ExitCode::UnknownEnvironment,
-            "no environment was made from this folder yet",
-        )
-        .hint("make it: envc apply")
-        .code("envc::cli::nothing_known"));
-    };
+    let session = known(app, target)?;
     if session.shares_state() {
         let state = block_on(shared(&session))??;
         return Ok((session, state));
     }
-    let keys = LocalStore::list(&session.state_dir, &session.project)?;
-    let cloud = session.cloud.value.as_str();
+    let keys = LocalStore::list(&session.workspace.state_dir, &session.workspace.project.name)?;
+    let cloud = session.target.cloud.value.as_str();
     let key = keys.into_iter().find(|key| {
         let account = session.env.account_id.as_ref();
-        key.env == session.id
+        key.env == session.target.id
             && key.cloud == cloud
             && (cloud == "local" || account.is_none_or(|account| *account == key.account))
     });
     let Some(key) = key else { return Ok((session, None)) };
-    let store = LocalStore::read_only(&session.state_dir, key);
+    let store = LocalStore::read_only(&session.workspace.state_dir, key);
     let loaded = block_on(store.load())?.map_err(|error| state_error(&error, store.path()))?;
     let Some((mut state, _)) = loaded else { return Ok((session, None)) };
-    let _news = whose::admit(&session, &mut state)?;
+    let _news = admit::admit(&session, &mut state)?;
     Ok((session, Some(state)))
 }
 
 /// The state at the edge: the only request that is made, but for one that finds the account.
 async fn shared(session: &Session<'_>) -> Result<Option<State>, CommandError> {
-    let (stop, reporter) = (Interrupt::listen(), Reporter::new(session.ui));
-    let connection = Connection::open(session).await?;
-    let edge = edge::open_for_state(session, &connection)?;
-    engine::recorded_state(session, &connection, edge.as_ref(), &reporter, &stop).await
+    let site = Site::open(session, Needs::STATE).await?;
+    engine::recorded_state(&site).await
 }

@@ -1,41 +1,46 @@
 //! `envc state`: what is kept of a project and its environments. So far the claim.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, rc::Rc};
 
 use envc_exec::ports::StateStore as _;
 use envc_plan::{State, StateKey};
-use serde_json::json;
 
 use super::shared::not_approved;
 use crate::{
-    app::{App, block_on},
-    args::{StateClaimArgs, StateVerb},
-    claim::{Claims, Made, Office, Subject, list_standing, not_listed},
-    cloud_choice::CloudName,
-    connect::Connection,
-    error::CommandError,
-    exit_code::ExitCode,
-    held::HeldStore as _,
-    interrupt::Interrupt,
-    lock::{Attempt, Holder, Lock},
-    project::SpecFile,
-    registry::Belongs,
-    reporter::Reporter,
-    session::Session,
-    state_local::LocalStore,
+    host::{
+        error::CommandError,
+        exit_code::ExitCode,
+        file_lock::{Attempt, Holder, Lock},
+        interrupt::Interrupt,
+    },
+    operate::claim::{Claims, Made, Office, Subject, list_standing, not_listed},
+    remote::connection::Connection,
+    shell::{
+        app::{App, block_on},
+        args::{StateClaimArgs, StateVerb},
+        events::{Event, Released},
+        reporter::Reporter,
+    },
+    state::{HeldStore as _, local::LocalStore},
+    workspace::{
+        Project, Workspace, choice::CloudName, project::SpecFile, registry::Belongs,
+        target::cloud_of_project,
+    },
 };
 
 pub(super) fn run(app: &App, verb: &StateVerb) -> Result<ExitCode, CommandError> {
     let StateVerb::Claim(args) = verb;
     let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
-    let session = Session::open_project(&app.ui, &app.env, file, args.cloud.as_deref())?;
+    let spec = Rc::new(file.load(&app.ui)?);
+    let workspace = Workspace::open(&app.ui, &app.env, file, spec)?;
+    let cloud = cloud_of_project(&workspace, args.cloud.as_deref())?;
     block_on(async {
-        let stop = Interrupt::listen();
-        let reporter = Reporter::new(session.ui);
-        let connection = Connection::open(&session).await?;
-        let client = connection.client(&session, &reporter, stop.flag());
+        let (stop, reporter) = (Interrupt::listen(), Reporter::new(workspace.ui));
+        let connection = Connection::open(&workspace, &cloud).await?;
+        let client = connection.client(&workspace, &reporter, stop.flag());
         let scope = connection.account(&client).await?;
-        let office = Office { session: &session, client: &client, scope: &scope };
+        let cloud = cloud.value;
+        let office = Office { workspace: &workspace, cloud, client: &client, scope: &scope };
         match &args.release {
             Some(whose) => release(&office, args, whose.as_deref()).await,
             None => claim(&office, args).await,
@@ -45,25 +50,20 @@ pub(super) fn run(app: &App, verb: &StateVerb) -> Result<ExitCode, CommandError>
 
 /// Shows the claim, and makes it where there is none.
 async fn claim(office: &Office<'_>, args: &StateClaimArgs) -> Result<ExitCode, CommandError> {
-    let session = office.session;
-    let claims = match session.belongs() {
+    let workspace = office.workspace;
+    let claims = match workspace.belongs() {
         Belongs::Moved { was } => take_along(office, args, &was).await?,
         Belongs::Same | Belongs::Gained { .. } => office.look().await?,
     };
-    carry_states(session).await?;
+    carry_states(workspace).await?;
     if !claims.are_ours() {
-        claims.refuse_others(session)?;
+        claims.refuse_others(workspace)?;
         approve_standing(office, args).await?;
     }
     let made = office.make(&claims).await?;
-    let Session { project, repository, ui, .. } = session;
-    ui.event(
-        "claim",
-        json!({
-            "project": project, "repository": repository, "account": office.scope.account,
-            "made": made != Made::Known,
-        }),
-    );
+    let Workspace { project: Project { name: project, repository, .. }, ui, .. } = workspace;
+    let account = &office.scope.id;
+    ui.event(&Event::Claim { project, repository, account, made: made != Made::Known });
     ui.result(&format!("{repository} claims the project `{project}` {}.", place(office)));
     Ok(ExitCode::Done)
 }
@@ -71,7 +71,7 @@ async fn claim(office: &Office<'_>, args: &StateClaimArgs) -> Result<ExitCode, C
 /// Asks about what the claim covers of what stands there already, as far as it can be listed:
 /// nothing proves that this repository made it.
 async fn approve_standing(office: &Office<'_>, args: &StateClaimArgs) -> Result<(), CommandError> {
-    let Session { project, repository, ui, .. } = office.session;
+    let Workspace { project: Project { name: project, repository, .. }, ui, .. } = office.workspace;
     let (standing, unlisted) = list_standing(office, &BTreeSet::new()).await;
     if !unlisted.is_empty() {
         ui.warn(&not_listed(&unlisted));
@@ -84,7 +84,7 @@ async fn approve_standing(office: &Office<'_>, args: &StateClaimArgs) -> Result<
          by the claim:"
     ));
     standing.lines().iter().for_each(|line| ui.say(&format!("  {line}")));
-    if office.session.cloud.value == CloudName::Cloudflare && !args.yes {
+    if office.cloud == CloudName::Cloudflare && !args.yes {
         let question = format!("Did {repository} make all of it?");
         let does = format!("claims it {}, for `envc destroy` to delete", place(office));
         if !ui.confirm(&question, &does)? {
@@ -100,50 +100,51 @@ async fn take_along(
     args: &StateClaimArgs,
     was: &str,
 ) -> Result<Claims, CommandError> {
-    let session = office.session;
-    let now = &session.repository;
+    let workspace = office.workspace;
+    let now = &workspace.project.repository;
     let does = format!(
         "takes along for {now} what was made from this folder for {was}, and its claim {}",
         place(office)
     );
     if !args.yes {
         let question = format!("Is {now} what {was} was?");
-        if !session.ui.confirm(&question, &does)? {
+        if !workspace.ui.confirm(&question, &does)? {
             return Err(not_approved());
         }
     }
-    session.take_along()?;
-    session.ui.say(&format!("what was made from this folder for {was} goes along"));
+    workspace.take_along()?;
+    workspace.ui.say(&format!("what was made from this folder for {was} goes along"));
     office.look().await
 }
 
 /// Writes into the states on this machine of what was made from this folder whose they are by now:
 /// another clone of the repository goes on with them, and one of what it was does not. What cannot
 /// be written now is told, and is written by the next apply from here, or by this command.
-async fn carry_states(session: &Session<'_>) -> Result<(), CommandError> {
-    let made_here: BTreeSet<String> = session.record().environments.keys().cloned().collect();
-    for key in LocalStore::list(&session.state_dir, &session.project)? {
+async fn carry_states(workspace: &Workspace<'_>) -> Result<(), CommandError> {
+    let made_here: BTreeSet<String> = workspace.record().environments.keys().cloned().collect();
+    for key in LocalStore::list(&workspace.state_dir, &workspace.project.name)? {
         if made_here.contains(&key.env)
-            && let Err(error) = carry_state(session, key).await
+            && let Err(error) = carry_state(workspace, key).await
         {
-            session.ui.caution(&error);
+            workspace.ui.caution(&error);
         }
     }
     Ok(())
 }
 
-async fn carry_state(session: &Session<'_>, key: StateKey) -> Result<(), CommandError> {
-    let names_former = |state: &State| state.repository.as_ref().is_some_and(|it| session.was(it));
+async fn carry_state(workspace: &Workspace<'_>, key: StateKey) -> Result<(), CommandError> {
+    let names_former =
+        |state: &State| state.repository.as_ref().is_some_and(|it| workspace.was(it));
     let load = async |store: &LocalStore| {
         let loaded = store.load().await.map_err(|error| store.explain(&error))?;
         Ok::<_, CommandError>(loaded.filter(|(state, _)| names_former(state)))
     };
     // Most need nothing, and then nobody has to be waited for.
-    if load(&LocalStore::read_only(&session.state_dir, key.clone())).await?.is_none() {
+    if load(&LocalStore::read_only(&workspace.state_dir, key.clone())).await?.is_none() {
         return Ok(());
     }
-    let path = LocalStore::lock_path(&session.state_dir, &key)?;
-    let me = Holder::me("envc state claim", session.clock.unix_s());
+    let path = LocalStore::lock_path(&workspace.state_dir, &key)?;
+    let me = Holder::me("envc state claim", workspace.clock.unix_s());
     let id = key.env.clone();
     let lock = match Lock::try_acquire(&path, &me)? {
         Attempt::Held(lock) => lock,
@@ -154,9 +155,9 @@ async fn carry_state(session: &Session<'_>, key: StateKey) -> Result<(), Command
             .hint("run the command again once that is done; an apply from here does it, too"));
         }
     };
-    let store = LocalStore::locked(&session.state_dir, key, lock);
+    let store = LocalStore::locked(&workspace.state_dir, key, lock);
     let Some((mut state, version)) = load(&store).await? else { return Ok(()) };
-    state.repository = Some(session.repository.clone());
+    state.repository = Some(workspace.project.repository.clone());
     state.serial += 1;
     store.save(&state, Some(&version)).await.map_err(|error| store.explain(&error))?;
     Ok(())
@@ -168,16 +169,17 @@ async fn release(
     args: &StateClaimArgs,
     whose: Option<&str>,
 ) -> Result<ExitCode, CommandError> {
-    let session = office.session;
-    let Session { project, ui, .. } = session;
+    let workspace = office.workspace;
+    let Workspace { project: Project { name: project, .. }, ui, .. } = workspace;
     let claims = office.look().await?;
-    let named = whose.unwrap_or(&session.repository);
-    let subject = Subject { repository: named, ..Subject::of(session) };
+    let named = whose.unwrap_or(&workspace.project.repository);
+    let subject = Subject { repository: named, ..Subject::of(workspace) };
     let own = claims.by(subject);
     let Some(by) = own.first().map(|claim| claim.by.clone()) else {
         let all: Vec<&str> = claims.all().map(|claim| claim.by.as_str()).collect();
         if all.is_empty() {
-            ui.event("released", json!({ "project": project, "released": false }));
+            let released = Released::Project { project, repository: None, released: false };
+            ui.event(&Event::Released(released));
             ui.outcome(&format!("Nobody claims the project `{project}` {}.", place(office)));
             return Ok(ExitCode::Done);
         }
@@ -188,7 +190,7 @@ async fn release(
         .hint(format!("release that: envc state claim --release \"{}\"", all.join("\" or \"")))
         .code("envc::cli::another_repository"));
     };
-    if session.cloud.value == CloudName::Cloudflare && !args.yes {
+    if office.cloud == CloudName::Cloudflare && !args.yes {
         let question = format!("Release the project `{project}`, which {by} claims?");
         let does = format!("releases the claim of {by} {}", place(office));
         if !ui.confirm(&question, &does)? {
@@ -198,7 +200,8 @@ async fn release(
     for claim in own {
         office.release(&claim.id).await?;
     }
-    ui.event("released", json!({ "project": project, "repository": by, "released": true }));
+    let released = Released::Project { project, repository: Some(&by), released: true };
+    ui.event(&Event::Released(released));
     ui.outcome(&format!(
         "Released the project `{project}` {}: {by} claimed it. Names of pull requests' \
          environments prove nothing there until it is claimed again.",
@@ -208,8 +211,8 @@ async fn release(
 }
 
 fn place(office: &Office<'_>) -> String {
-    match office.session.cloud.value {
+    match office.cloud {
         CloudName::Local => "on the local cloud".to_owned(),
-        CloudName::Cloudflare => format!("in the account {}", office.scope.account),
+        CloudName::Cloudflare => format!("in the account {}", office.scope.id),
     }
 }

@@ -8,11 +8,11 @@ use envc_core::Secret;
 /// A dotenv file that cannot be read. Values stay out of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
-pub struct DotenvError {
+pub(crate) struct DotenvError {
     /// The line, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// What is wrong.
-    pub reason: &'static str,
+    pub(crate) reason: &'static str,
 }
 
 /// The values by name; of two lines with one name the last one counts.

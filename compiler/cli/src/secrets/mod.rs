@@ -10,9 +10,7 @@ use std::{
 use envc_core::Secret;
 use envc_spec::SecretProvider;
 
-pub use dotenv::DotenvError;
-
-use crate::{env::ProcessEnv, error::CommandError, fsio};
+use crate::host::{env::ProcessEnv, error::CommandError, fsio};
 
 /// Bytes of a dotenv file.
 const DOTENV_BYTES_MAX: usize = 1024 * 1024;
@@ -22,7 +20,7 @@ pub(crate) type Found = (BTreeMap<String, Secret>, BTreeMap<String, Vec<String>>
 
 /// The providers of a spec. A file is read when a lookup reaches it, and once.
 #[derive(Debug)]
-pub struct Secrets<'a> {
+pub(crate) struct Secrets<'a> {
     providers: &'a [SecretProvider],
     root: PathBuf,
     env: &'a ProcessEnv,
@@ -31,12 +29,12 @@ pub struct Secrets<'a> {
 
 impl<'a> Secrets<'a> {
     /// `root` is the spec's folder.
-    pub fn new(providers: &'a [SecretProvider], root: &Path, env: &'a ProcessEnv) -> Self {
+    pub(crate) fn new(providers: &'a [SecretProvider], root: &Path, env: &'a ProcessEnv) -> Self {
         Self { providers, root: root.to_owned(), env, files: BTreeMap::new() }
     }
 
     /// Looks all of these up; one error names all that are missing.
-    pub fn resolve(
+    pub(crate) fn resolve(
         &mut self,
         names: &BTreeSet<String>,
     ) -> Result<BTreeMap<String, Secret>, CommandError> {

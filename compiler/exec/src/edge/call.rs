@@ -1,8 +1,7 @@
 //! A request to the edge Worker, and its answer.
 
-use std::fmt::Write as _;
-
 use bytes::Bytes;
+use envc_kinds::url_segment;
 use http::Method;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -44,7 +43,8 @@ impl EdgeCall {
     }
 
     fn new(method: Method, segments: &[&str], repeatable: bool) -> Self {
-        let path = segments.iter().fold(String::new(), |path, part| path + "/" + &encoded(part));
+        let path = segments.iter().flat_map(|part| std::iter::once("/").chain(url_segment(part)));
+        let path = path.collect();
         Self { method, path, headers: Vec::new(), body: None, unwritable: None, repeatable }
     }
 
@@ -95,20 +95,6 @@ impl EdgeCall {
     }
 }
 
-/// All but letters, digits and `-._~` (RFC 3986, section 2.3) as `%` and hex digits.
-fn encoded(part: &str) -> String {
-    let mut text = String::with_capacity(part.len());
-    for byte in part.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "%{byte:02X}");
-        }
-    }
-    text
-}
-
 /// A good answer of the edge Worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EdgeAnswer {
@@ -125,15 +111,16 @@ pub struct EdgeAnswer {
 }
 
 impl EdgeAnswer {
-    /// An answer that is no edge Worker's, because of this.
-    pub fn stranger(&self, message: impl Into<String>) -> EdgeError {
-        EdgeError::new(self.call.clone(), EdgeClass::Stranger, message)
+    /// The error of an answer that no edge Worker gives; `message` says what is wrong with it.
+    pub fn unexpected(&self, message: impl Into<String>) -> EdgeError {
+        EdgeError::new(self.call.clone(), EdgeClass::UnexpectedResponder, message)
     }
 
-    /// Reads the body. One that is not what was asked for is no edge Worker's.
+    /// Reads the body. The edge Worker answers with what was asked for: whoever does not is another
+    /// server.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, EdgeError> {
         serde_json::from_slice(&self.body).map_err(|error| {
-            self.stranger(format!("the answer does not say what it should: {error}"))
+            self.unexpected(format!("the answer does not say what it should: {error}"))
         })
     }
 }

@@ -19,8 +19,7 @@ use super::{
     error::{EdgeClass, EdgeError, EdgeProblem},
 };
 use crate::{
-    client::World,
-    ports::{Clock, Entropy, Transport},
+    ports::{Clock, Entropy, Transport, World},
     progress::{Event, Progress},
     rate::{Budget, Limiter},
     retry::{self, BACKOFF_MS_MAX, RETRY_AFTER_MS_MAX, UNREACHABLE_ATTEMPTS_MAX},
@@ -111,7 +110,7 @@ impl<'a> EdgeClient<'a> {
         self.clock
     }
 
-    /// Chance, for the names of requests.
+    /// Randomness, for the names of requests.
     pub fn entropy(&self) -> &'a dyn Entropy {
         self.entropy
     }
@@ -237,7 +236,7 @@ fn attempts_max(error: &EdgeError, repeatable: bool) -> Option<u32> {
             }
             _ => None,
         },
-        EdgeClass::Stranger | EdgeClass::Interrupted => None,
+        EdgeClass::UnexpectedResponder | EdgeClass::Interrupted => None,
     }
 }
 
@@ -275,7 +274,7 @@ fn read(call: &EdgeCall, response: &http::Response<Bytes>) -> Result<EdgeAnswer,
         (None, "") => format!("status {status} without a content type"),
         (None, kind) => format!("status {status} with {}", before_parameters(kind)),
     };
-    Err(failed(EdgeClass::Stranger, what))
+    Err(failed(EdgeClass::UnexpectedResponder, what))
 }
 
 fn is_type(content_type: &str, wanted: &str) -> bool {

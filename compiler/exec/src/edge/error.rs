@@ -25,7 +25,7 @@ pub enum EdgeClass {
     /// The Worker refused, and says why.
     Problem(Box<EdgeProblem>),
     /// Something answered that is not the edge Worker: a login page, another service.
-    Stranger,
+    UnexpectedResponder,
     /// The call may have had its effect.
     Unknown,
     /// Nobody could be reached, and the call had no effect.
@@ -69,7 +69,7 @@ impl EdgeError {
     pub fn problem(&self) -> Option<&EdgeProblem> {
         match &self.class {
             EdgeClass::Problem(problem) => Some(problem),
-            EdgeClass::Stranger
+            EdgeClass::UnexpectedResponder
             | EdgeClass::Unknown
             | EdgeClass::Unreachable
             | EdgeClass::Interrupted => None,

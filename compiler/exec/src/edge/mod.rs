@@ -4,7 +4,7 @@
 
 mod call;
 mod client;
-mod error;
+pub(crate) mod error;
 mod pools;
 #[cfg(test)]
 mod tests;

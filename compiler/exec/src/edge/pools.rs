@@ -8,7 +8,11 @@ use envc_edge_api::{
 };
 use futures::future::BoxFuture;
 
-use super::{EdgeAnswer, EdgeCall, EdgeClient, EdgeError};
+use super::{
+    call::{EdgeAnswer, EdgeCall},
+    client::EdgeClient,
+    error::EdgeError,
+};
 use crate::{
     ports::{Leased, PoolError, Pools, Renewal},
     progress::{Event, Progress},
@@ -17,8 +21,8 @@ use crate::{
 /// The pools of an edge Worker.
 pub struct EdgePools<'a> {
     client: EdgeClient<'a>,
-    /// Sends what is said in leaving, when nothing else may be sent any more.
-    parting: EdgeClient<'a>,
+    /// Used after Ctrl-C, to give up our place in the queue: that does not stop this client.
+    shutdown: EdgeClient<'a>,
     progress: &'a dyn Progress,
     /// Queue where nothing is free.
     wait: bool,
@@ -31,14 +35,14 @@ impl fmt::Debug for EdgePools<'_> {
 }
 
 impl<'a> EdgePools<'a> {
-    /// Pools of which an empty one is an error. `parting` is a client that the user's Ctrl-C does
-    /// not stop.
+    /// Pools that answer with an error when they are empty. The user's Ctrl-C must not stop
+    /// `shutdown`.
     pub fn new(
         client: EdgeClient<'a>,
-        parting: EdgeClient<'a>,
+        shutdown: EdgeClient<'a>,
         progress: &'a dyn Progress,
     ) -> Self {
-        Self { client, parting, progress, wait: false }
+        Self { client, shutdown, progress, wait: false }
     }
 
     /// The same pools; who finds one empty waits in its queue if `wait` is set.
@@ -99,7 +103,7 @@ impl<'a> EdgePools<'a> {
     async fn leave(&self, pool: &str, ticket_id: Option<&str>) {
         let Some(ticket_id) = ticket_id.filter(|_| self.client.stopped()) else { return };
         let call = EdgeCall::delete(&["v1", "pools", pool, "tickets", ticket_id]);
-        let _left: Result<EdgeAnswer, EdgeError> = self.parting.call(&call).await;
+        let _left: Result<EdgeAnswer, EdgeError> = self.shutdown.call(&call).await;
     }
 
     async fn renew_now(&self, pool: &str, lease_id: &str) -> Result<Renewal, PoolError> {

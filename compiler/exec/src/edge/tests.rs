@@ -18,8 +18,7 @@ use futures::{
 
 use super::{EdgeAnswer, EdgeCall, EdgeClass, EdgeClient, EdgeEndpoint, EdgeError, Patience};
 use crate::{
-    client::World,
-    ports::{Clock, Entropy, Transport, TransportError},
+    ports::{Clock, Entropy, Transport, TransportError, World},
     progress::Silent,
 };
 
@@ -256,13 +255,13 @@ fn who_is_not_the_edge_worker_is_told_apart() {
     ] {
         let world = Server::new([reply]);
         let error = world.call(&EdgeCall::get(LEASES)).unwrap_err();
-        assert_eq!(error.class, EdgeClass::Stranger);
+        assert_eq!(error.class, EdgeClass::UnexpectedResponder);
         assert!(error.message.contains(says), "{error}");
         assert!(!error.to_string().contains("s3cret"), "{error}");
     }
     let world = Server::new([json(200, "{\"success\":true}")]);
     let answer = world.call(&EdgeCall::get(LEASES)).unwrap();
-    assert_eq!(answer.read::<Health>().unwrap_err().class, EdgeClass::Stranger);
+    assert_eq!(answer.read::<Health>().unwrap_err().class, EdgeClass::UnexpectedResponder);
     // A gateway in front of a Worker that is down says nothing about the Worker.
     let world = Server::new([Reply::Answer(502, "text/html", None, page), json(200, "{}")]);
     assert!(world.call(&EdgeCall::get(LEASES)).is_ok());

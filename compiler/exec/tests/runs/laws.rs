@@ -174,7 +174,7 @@ fn nonsense_is_never_an_empty_account() {
         let fake = scripted(&script);
         let seen = block_on(observe(
             &fake.client(),
-            &Fake::scope(),
+            &Fake::account(),
             &desired(),
             None,
             &[],
@@ -191,7 +191,7 @@ fn a_read_that_never_succeeds_ends_with_its_cause() {
     let fake = scripted(&script);
     let error = block_on(observe(
         &fake.client(),
-        &Fake::scope(),
+        &Fake::account(),
         &desired(),
         None,
         &[],
@@ -202,7 +202,7 @@ fn a_read_that_never_succeeds_ends_with_its_cause() {
     assert!((2..=10).contains(&fake.sends("GET").len()), "{:?}", fake.log());
 }
 
-/// Invariant: the wait that is told is the wait that is kept, whatever chance gives.
+/// Invariant: the wait that is told is the wait that is kept, whatever number is drawn.
 #[test]
 fn the_wait_that_is_told_is_the_wait() {
     let lost = [("POST", 1, Reply::Lost), ("GET", 1, Reply::Dropped), ("POST", 2, Reply::Dropped)];

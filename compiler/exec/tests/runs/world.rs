@@ -13,10 +13,12 @@ use std::{
 use bytes::Bytes;
 use envc_core::{Address, Desired, Digest, KeyedDigest, KindId, Mode, Sealer, Secret, Span, Vault};
 use envc_exec::{
-    Client, Endpoint, Event, Leasing, Progress, Report, Run, RunError, Scope, World,
+    Account, Client, Endpoint, Event, Leasing, Progress, Report, Run, RunError, World,
     ports::{Clock, Entropy, StateStore, StoreError, Transport, TransportError, Version},
 };
-use envc_plan::{CheckedPlan, Inputs, Observation, Ownership, State, StateKey, check, plan_apply};
+use envc_plan::{
+    CheckedPlan, Observation, Ownership, PlanInputs, State, StateKey, check, plan_apply,
+};
 use futures::{executor::block_on, future::BoxFuture};
 use serde_json::json;
 
@@ -37,7 +39,7 @@ pub(crate) enum Reply {
     AnotherPage,
 }
 
-/// An API of KV namespaces, a clock, chance, a store and a listener.
+/// An API of KV namespaces, a clock, randomness, a store and an event sink.
 #[derive(Default)]
 pub(crate) struct Fake {
     /// Replies to the n-th call of a method, from 1; `Good` for all others.
@@ -55,7 +57,7 @@ pub(crate) struct Fake {
     pub(crate) calls: Mutex<BTreeMap<String, u64>>,
     pub(crate) saves: AtomicU64,
     pub(crate) now_ms: AtomicU64,
-    /// What chance gives, one after the other; always a half when there is nothing.
+    /// The random numbers that it gives, one after the other; always a half when there is nothing.
     pub(crate) chances: Vec<f64>,
     pub(crate) drawn: AtomicUsize,
     /// Waits that were told, each with the time at which it was.
@@ -290,7 +292,7 @@ pub(crate) fn desired() -> BTreeMap<Address, Desired> {
 
 /// The plan that makes three namespaces in an empty account.
 fn plan() -> CheckedPlan {
-    let plan = plan_apply(&Inputs {
+    let plan = plan_apply(&PlanInputs {
         key: key(),
         repository: REPOSITORY.into(),
         env_type: "local".into(),
@@ -317,23 +319,23 @@ impl Fake {
         Client::new(endpoint, world)
     }
 
-    pub(crate) fn scope() -> Scope {
-        Scope { account: "a".into(), zones: BTreeMap::new() }
+    pub(crate) fn account() -> Account {
+        Account { id: "a".into(), zones: BTreeMap::new() }
     }
 
     /// Makes the three namespaces, one at a time.
     pub(crate) fn run(&self) -> Result<Report, RunError> {
-        let (client, scope, plan) = (self.client(), Self::scope(), plan());
+        let (client, account, plan) = (self.client(), Self::account(), plan());
         let run = Run {
             client: &client,
-            scope: &scope,
+            account: &account,
             store: self,
             plan: &plan,
             migrations: &BTreeMap::new(),
             vault: &Vault::default(),
             uploads: &BTreeMap::new(),
             parallelism: 1,
-            news: false,
+            dirty: false,
             ownership: &Ownership::default(),
             leasing: Leasing {
                 pools: None,

@@ -11,7 +11,7 @@ mod rules;
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use envc_core::{Address, Desired, Diagnostic, KindId, Mode, Part, Span, Text, Value};
+use envc_core::{Address, Desired, Diagnostic, KindId, Mode, Part, Span, Text, Value, counted};
 use envc_syntax::{
     Node, Scalar,
     rule::{EMPTY, FlagRule, LABEL, NodeRule, Repeat, Type, optional, required},
@@ -68,10 +68,6 @@ static GRAMMAR: NodeRule = NodeRule {
     ..EMPTY
 };
 
-const fn in_place(name: &'static str, samples: &'static [&'static str], normal: Normal) -> Attr {
-    Attr { name, mutability: Mutability::InPlace, samples, normal }
-}
-
 /// Another spelling of the content of a type.
 const fn of_type(
     beside: &'static [(&'static str, &'static str)],
@@ -116,7 +112,7 @@ static ATTRS: &[Attr] = &[
         samples: &["\"A\""],
         normal: Normal::Form { form: record_type, spellings: &[told("\"cname\"", "\"CNAME\"")] },
     },
-    in_place(
+    Attr::in_place(
         "name",
         &["\"a.example.com\""],
         Normal::Form {
@@ -128,19 +124,19 @@ static ATTRS: &[Attr] = &[
             ],
         },
     ),
-    in_place(
+    Attr::in_place(
         "content",
         &["\"192.0.2.1\"", "\"192.0.2.2\""],
         Normal::Form { form: content, spellings: CONTENTS },
     ),
-    in_place("proxied", &["true", "false"], Normal::One("true or false")),
-    in_place(
+    Attr::in_place("proxied", &["true", "false"], Normal::One("true or false")),
+    Attr::in_place(
         "ttl",
         &["1", "300"],
         Normal::One("a whole number of seconds; 1 is the automatic one"),
     ),
-    in_place("priority", &[], Normal::One("a whole number")),
-    in_place(
+    Attr::in_place("priority", &[], Normal::One("a whole number")),
+    Attr::in_place(
         "comment",
         &["\"envc:p/e/a\""],
         Normal::Form {
@@ -203,7 +199,7 @@ pub(crate) fn comment(node: &Node, label: &str, cx: &mut dyn Lower) -> Option<Va
                     span,
                     "this comment and the ownership marker are longer than 100 characters",
                 )
-                .at(format!("at most {left} characters are left for it"))
+                .at(format!("there is room for {} of it", counted(left, "character")))
                 .help("shorten the comment"),
             );
         }

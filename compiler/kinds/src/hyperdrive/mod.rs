@@ -31,7 +31,7 @@ use serde_json::{Value as Json, json};
 use self::grammar::{CACHING, MTLS, ORIGIN};
 use crate::{
     Attr, Bindable, Call, Codes, Declared, Entry, Errors, Facts, Fields, Kind, Listing, Lower,
-    Mutability, NameRule, Normal, Observed, Paging, Place, Wanted, Whole, api,
+    NameRule, Normal, Observed, Paging, Place, Wanted, Whole, api,
     normal::{self, spelt, told},
     parts::{self, ID_PROP, NAME_PROP, managed},
 };
@@ -93,22 +93,14 @@ const MAX_AGE_S: u64 = 60;
 const STALE_S: u64 = 15;
 const LIMIT: &str = "connection-limit";
 
-const fn in_place(name: &'static str, samples: &'static [&'static str], normal: Normal) -> Attr {
-    Attr { name, mutability: Mutability::InPlace, samples, normal }
-}
-
-const fn write_only(name: &'static str, samples: &'static [&'static str], normal: Normal) -> Attr {
-    Attr { name, mutability: Mutability::WriteOnly, samples, normal }
-}
-
 const NUMBER: Normal = Normal::One("a number, in digits");
 const LETTERS: Normal = Normal::One("a name in the database, letter by letter");
 const IDENTIFIER: Normal = Normal::One("an identifier that the API makes");
 const DIGEST: Normal = Normal::One("a digest that envc makes");
 
 static ATTRS: &[Attr] = &[
-    write_only(WHOLE, &[], DIGEST),
-    in_place(
+    Attr::write_only(WHOLE, &[], DIGEST),
+    Attr::in_place(
         "scheme",
         &["\"postgres\"", "\"mysql\""],
         Normal::Form {
@@ -116,7 +108,7 @@ static ATTRS: &[Attr] = &[
             spellings: &[told("\"postgresql\"", "\"postgres\"")],
         },
     ),
-    in_place(
+    Attr::in_place(
         "host",
         &["\"db.example.com\"", "\"db2.example.com\""],
         Normal::Form {
@@ -128,10 +120,10 @@ static ATTRS: &[Attr] = &[
             ],
         },
     ),
-    in_place("port", &["5432", "5433"], NUMBER),
-    in_place("database", &["\"app\"", "\"other\""], LETTERS),
-    in_place("user", &["\"web\"", "\"admin\""], LETTERS),
-    write_only(
+    Attr::in_place("port", &["5432", "5433"], NUMBER),
+    Attr::in_place("database", &["\"app\"", "\"other\""], LETTERS),
+    Attr::in_place("user", &["\"web\"", "\"admin\""], LETTERS),
+    Attr::write_only(
         "password",
         &[
             "{\"sealed\":\"DB_PASSWORD\",\"digest\":\"0a\"}",
@@ -139,13 +131,17 @@ static ATTRS: &[Attr] = &[
         ],
         DIGEST,
     ),
-    in_place("caching-disabled", &["false", "true"], Normal::One("true or false, nothing else")),
-    in_place("max-age", &["60", "30"], NUMBER),
-    in_place("stale-while-revalidate", &["15", "5"], NUMBER),
-    in_place(LIMIT, &["20", "10"], NUMBER),
-    in_place("ca", &[], IDENTIFIER),
-    in_place("certificate", &[], IDENTIFIER),
-    in_place("sslmode", &[], Normal::One("a word of a closed list")),
+    Attr::in_place(
+        "caching-disabled",
+        &["false", "true"],
+        Normal::One("true or false, nothing else"),
+    ),
+    Attr::in_place("max-age", &["60", "30"], NUMBER),
+    Attr::in_place("stale-while-revalidate", &["15", "5"], NUMBER),
+    Attr::in_place(LIMIT, &["20", "10"], NUMBER),
+    Attr::in_place("ca", &[], IDENTIFIER),
+    Attr::in_place("certificate", &[], IDENTIFIER),
+    Attr::in_place("sslmode", &[], Normal::One("a word of a closed list")),
 ];
 
 static EXISTING: NodeRule = NodeRule {

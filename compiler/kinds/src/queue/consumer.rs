@@ -29,14 +29,6 @@ const SETTINGS: [(&str, &str); 5] = [
     ("retry-delay", "retry_delay"),
 ];
 
-const fn in_place(
-    name: &'static str,
-    samples: &'static [&'static str],
-    only: &'static str,
-) -> Attr {
-    Attr { name, mutability: Mutability::InPlace, samples, normal: Normal::One(only) }
-}
-
 static ATTRS: &[Attr] = &[
     Attr {
         name: "queue",
@@ -44,13 +36,25 @@ static ATTRS: &[Attr] = &[
         samples: &[],
         normal: Normal::One("an identifier, which the API gave"),
     },
-    in_place("script", &["\"shop-a\"", "\"shop-b\""], "names of scripts have small letters only"),
-    in_place("dead-letter", &["\"dlq\"", "\"dead\""], "names of queues have small letters only"),
-    in_place("batch-size", &["10", "20"], "a whole number"),
-    in_place("max-batch-timeout-ms", &["5000", "1000"], "a whole number of milliseconds"),
-    in_place("max-retries", &["3", "0"], "a whole number"),
-    in_place("max-concurrency", &["1", "2"], "a whole number"),
-    in_place("retry-delay", &["0", "60"], "a whole number of seconds"),
+    Attr::in_place(
+        "script",
+        &["\"shop-a\"", "\"shop-b\""],
+        Normal::One("names of scripts have small letters only"),
+    ),
+    Attr::in_place(
+        "dead-letter",
+        &["\"dlq\"", "\"dead\""],
+        Normal::One("names of queues have small letters only"),
+    ),
+    Attr::in_place("batch-size", &["10", "20"], Normal::One("a whole number")),
+    Attr::in_place(
+        "max-batch-timeout-ms",
+        &["5000", "1000"],
+        Normal::One("a whole number of milliseconds"),
+    ),
+    Attr::in_place("max-retries", &["3", "0"], Normal::One("a whole number")),
+    Attr::in_place("max-concurrency", &["1", "2"], Normal::One("a whole number")),
+    Attr::in_place("retry-delay", &["0", "60"], Normal::One("a whole number of seconds")),
 ];
 
 static FACTS: Facts = Facts {

@@ -15,8 +15,8 @@ use envc_syntax::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    Attr, Bindable, Call, Codes, Declared, Entry, Errors, Facts, Kind, Listing, Lower, Mutability,
-    NameRule, Normal, Observed, Paging, Place, Wanted, api,
+    Attr, Bindable, Call, Codes, Declared, Entry, Errors, Facts, Kind, Listing, Lower, NameRule,
+    Normal, Observed, Paging, Place, Wanted, api,
     parts::{self, ID_PROP, NAME_PROP, managed},
 };
 
@@ -57,18 +57,10 @@ static GRAMMAR: NodeRule = NodeRule {
     ..EMPTY
 };
 
-const fn in_place(
-    name: &'static str,
-    samples: &'static [&'static str],
-    only: &'static str,
-) -> Attr {
-    Attr { name, mutability: Mutability::InPlace, samples, normal: Normal::One(only) }
-}
-
 static ATTRS: &[Attr] = &[
-    in_place("delivery-delay", &["0", "60"], "a whole number of seconds"),
-    in_place("retention", &["345600", "86400"], "a whole number of seconds"),
-    in_place("delivery-paused", &["false", "true"], "true or false"),
+    Attr::in_place("delivery-delay", &["0", "60"], Normal::One("a whole number of seconds")),
+    Attr::in_place("retention", &["345600", "86400"], Normal::One("a whole number of seconds")),
+    Attr::in_place("delivery-paused", &["false", "true"], Normal::One("true or false")),
 ];
 
 static EXISTING: NodeRule = NodeRule {

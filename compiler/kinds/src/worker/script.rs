@@ -42,24 +42,20 @@ const TAGS_MAX: usize = 8;
 const KEPT: [&str; 6] =
     ["cache_options", "limits", "logpush", "observability", "placement", "tail_consumers"];
 
-const fn in_place(name: &'static str, samples: &'static [&'static str], normal: Normal) -> Attr {
-    Attr { name, mutability: Mutability::InPlace, samples, normal }
-}
-
 static ATTRS: &[Attr] = &[
-    in_place("code", &["\"0a\"", "\"0b\""], Normal::One("a digest that envc makes")),
-    in_place("bundle", &["\"1 module, 9 bytes\""], Normal::One("a text that envc makes")),
-    in_place(
+    Attr::in_place("code", &["\"0a\"", "\"0b\""], Normal::One("a digest that envc makes")),
+    Attr::in_place("bundle", &["\"1 module, 9 bytes\""], Normal::One("a text that envc makes")),
+    Attr::in_place(
         "main",
         &["\"index.js\"", "\"worker.js\""],
         Normal::One("a module's name, letter by letter"),
     ),
-    in_place(
+    Attr::in_place(
         "compatibility-date",
         &["\"2026-01-01\"", "\"2026-09-01\""],
         Normal::One("a date is YYYY-MM-DD"),
     ),
-    in_place(
+    Attr::in_place(
         "compatibility-flags",
         &["[]", "[\"nodejs_compat\"]"],
         Normal::Form {
@@ -74,7 +70,7 @@ static ATTRS: &[Attr] = &[
             ],
         },
     ),
-    in_place(
+    Attr::in_place(
         "bindings",
         &["[]", "[{\"name\":\"A\",\"type\":\"plain_text\",\"text\":\"a\"}]"],
         Normal::Form {
@@ -91,13 +87,13 @@ static ATTRS: &[Attr] = &[
         samples: &["{}", "{\"KEY\":{\"sealed\":\"KEY\",\"digest\":\"0a\"}}"],
         normal: Normal::One("digests that envc makes"),
     },
-    in_place(
+    Attr::in_place(
         "migrations",
         &[],
         Normal::Form { form: objects::form, spellings: objects::SPELLINGS },
     ),
-    in_place("migration-tag", &[], Normal::One("a tag, letter by letter")),
-    in_place(MARKER, &[], Normal::One("a text that envc makes")),
+    Attr::in_place("migration-tag", &[], Normal::One("a tag, letter by letter")),
+    Attr::in_place(MARKER, &[], Normal::One("a text that envc makes")),
     Attr {
         name: "etag",
         mutability: Mutability::ServerAssigned,

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use envc_core::Digest;
+use envc_core::{Digest, counted};
 
 /// Bytes of all modules: Cloudflare's limit before compression.
 pub const WORKER_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -104,7 +104,7 @@ impl Upload {
 pub fn size_text(bytes: usize) -> String {
     let tenths = |unit: usize| format!("{}.{}", bytes / unit, bytes % unit / (unit / 10));
     match bytes {
-        0..1_000 => format!("{bytes} bytes"),
+        0..1_000 => counted(bytes, "byte"),
         1_000..1_000_000 => format!("{} kB", tenths(1_000)),
         _ => format!("{} MB", tenths(1_000_000)),
     }

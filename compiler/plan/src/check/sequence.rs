@@ -8,8 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Address, Output};
 use envc_kinds::kind;
 
-use super::{Checker, Deed, before, targets};
-use crate::model::{Action, BatchWork, Change, Doomed, Plan, Target, Work};
+use super::{Checker, before, targets};
+use crate::{
+    model::{Action, Change, Plan},
+    verb::Verb,
+    work::{Target, Work},
+};
 
 /// Where the plan does what, by address.
 struct Places<'a> {
@@ -46,21 +50,19 @@ impl<'a> Places<'a> {
             wanted: targets(plan).map(|(_, target)| (&target.address, target)).collect(),
             same_name: delete_first.map(|change| &change.address).collect(),
         };
-        for (address, id, deed, step) in checker.deeds() {
-            if deed != Deed::Create {
+        for (address, id, verb, step) in checker.operations() {
+            if verb != Verb::Create {
                 places.lets_go.entry((address, id)).or_default().push(step);
             }
-            match deed {
-                Deed::Create => drop(places.made.insert(address, step)),
-                Deed::Update => {
-                    places.updated.insert(address, (step, renamed.contains(address)));
-                }
-                Deed::Delete => places.gone.entry(address).or_default().push(step),
+            match verb {
+                Verb::Create => drop(places.made.insert(address, step)),
+                Verb::Delete => places.gone.entry(address).or_default().push(step),
+                _ => drop(places.updated.insert(address, (step, renamed.contains(address)))),
             }
         }
         for (step, it) in plan.steps.iter().enumerate() {
-            if let Work::Migrate { address, .. } = &it.work {
-                places.migrated.insert(address, step);
+            if it.work.verb() == Verb::Migrate {
+                places.migrated.extend(it.work.addresses().map(|address| (address, step)));
             }
         }
         places
@@ -223,14 +225,14 @@ fn of_hosts(checker: &Checker<'_>, places: &Places<'_>, findings: &mut Vec<Strin
     let (renamed, deleted) = (renamed(plan), deleted(plan));
     let mut given_up: BTreeMap<String, Vec<(&Address, usize)>> = BTreeMap::new();
     let mut takes = Vec::new();
-    for (address, id, deed, step) in checker.deeds() {
+    for (address, id, verb, step) in checker.operations() {
         let host = |name: &str| kind(address.kind()).holds_host(name);
         let name = places.wanted.get(address).map(|target| target.name.as_str());
-        let (old, new) = match deed {
-            Deed::Create => (None, name),
-            Deed::Delete => (deleted.get(&(address, id)).copied(), None),
+        let (old, new) = match verb {
+            Verb::Create => (None, name),
+            Verb::Delete => (deleted.get(&(address, id)).copied(), None),
             // What holds no host under its new name held none under the old one.
-            Deed::Update => {
+            _ => {
                 let old = renamed.get(&(address, id)).copied();
                 let new = name.filter(|name| old.is_some() && host(name).is_some());
                 (old.filter(|_| new.is_some()), new)
@@ -266,22 +268,12 @@ fn renamed<'a>(plan: &'a Plan) -> BTreeMap<(&'a Address, &'a str), &'a str> {
 }
 
 /// What is deleted, with its name.
-fn deleted<'a>(plan: &'a Plan) -> BTreeMap<(&'a Address, &'a str), &'a str> {
-    let mut all = BTreeMap::new();
-    let mut add = |it: &'a Doomed| {
-        all.insert((&it.address, it.id.as_str()), it.name.as_str());
-    };
-    for step in &plan.steps {
-        match &step.work {
-            Work::Delete(it) => add(it),
-            Work::Batch { items, .. } => items.iter().for_each(|item| match item {
-                BatchWork::Delete(it) => add(it),
-                BatchWork::Create(_) | BatchWork::Update { .. } => {}
-            }),
-            _ => {}
-        }
-    }
-    all
+fn deleted(plan: &Plan) -> BTreeMap<(&Address, &str), &str> {
+    let operations = plan.steps.iter().flat_map(|step| step.work.operations());
+    operations
+        .filter(|it| it.verb == Verb::Delete)
+        .filter_map(|it| Some(((it.subject.address()?, it.id.unwrap_or_default()), it.name)))
+        .collect()
 }
 
 /// A tunnel's connections are cleared before it goes; and one zone takes one batch at a time.
@@ -289,14 +281,14 @@ fn of_clears_and_batches(plan: &Plan, findings: &mut Vec<String>) {
     let mut last: BTreeMap<Option<&str>, usize> = BTreeMap::new();
     let mut clears: BTreeMap<(&Address, &str), usize> = BTreeMap::new();
     for (step, it) in plan.steps.iter().enumerate() {
-        if let Work::Clear(doomed) = &it.work {
-            clears.insert((&doomed.address, &doomed.id), step);
+        if let Work::Clear(target) = &it.work {
+            clears.insert((&target.address, &target.id), step);
         }
     }
     for (step, it) in plan.steps.iter().enumerate() {
         match &it.work {
-            Work::Delete(doomed) => {
-                if let Some(clear) = clears.get(&(&doomed.address, doomed.id.as_str()))
+            Work::Delete(target) => {
+                if let Some(clear) = clears.get(&(&target.address, target.id.as_str()))
                     && !before(plan, step, *clear)
                 {
                     findings.push(format!("step {step} deletes what step {clear} has to clear"));

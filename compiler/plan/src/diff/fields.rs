@@ -10,7 +10,7 @@ use envc_core::{Desired, KindId, Output, Part, Sealed, Sealer, Value};
 use envc_kinds::{Attr, Fields, Kind, Mutability, form, kind, same, same_name};
 use serde_json::Value as Json;
 
-use super::Differ;
+use super::differ::Differ;
 use crate::{
     leases::value_of,
     model::{FieldChange, Record},

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Address, KindId};
 use envc_kinds::{Mutability, kind};
 
-use super::Differ;
+use super::differ::Differ;
 use crate::{
     model::{Action, Change},
     observe::Seen,

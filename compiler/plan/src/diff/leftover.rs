@@ -6,7 +6,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use envc_core::{Address, Desired, KindId};
 use envc_kinds::{Place, kind};
 
-use super::{Differ, taken};
+use super::{differ::Differ, taken};
 use crate::{
     model::{Action, Change, Goal, Record},
     observe::Seen,
@@ -52,7 +52,7 @@ impl<'a> Differ<'a> {
                 (None, _) => (Action::Forget, "gone already: it was deleted outside envc".into()),
                 (Some(_), _) => (Action::Delete, why.into()),
             };
-            let mut change = doomed(address, recorded, action, &reason);
+            let mut change = removed(address, recorded, action, &reason);
             if let (Action::Delete, Some(seen)) = (action, seen) {
                 change.loses = kind.data_loss(&seen.observed.fields, None);
             }
@@ -163,7 +163,7 @@ impl<'a> Differ<'a> {
             needs,
             ..Recorded::default()
         };
-        let mut change = doomed(address, &recorded, Action::Delete, reason);
+        let mut change = removed(address, &recorded, Action::Delete, reason);
         change.deposed = true;
         change.loses = kind(address.kind()).data_loss(&seen.observed.fields, None);
         self.out.changes.push(change);
@@ -176,7 +176,7 @@ fn key(id: KindId, name: &str) -> String {
 }
 
 /// The change that removes or forgets what is recorded.
-fn doomed(address: &Address, recorded: &Recorded, action: Action, reason: &str) -> Change {
+fn removed(address: &Address, recorded: &Recorded, action: Action, reason: &str) -> Change {
     Change {
         address: address.clone(),
         name: recorded.name.clone(),

@@ -2,97 +2,40 @@
 //!
 //! Only fields that the spec sets are compared, after normalising; a server default is never a
 //! diff. Nothing unowned is ever changed: a namesake without proof is a refusal.
-//! - `ownership`: what proves a namesake ours, and what refuses.
+//! - `differ`: what the comparison works with.
+//! - `ownership`: the search for a proof that a namesake is ours, and what refuses.
 //! - `fields`: field by field, and what is recorded of it.
 //! - `leftover`: what is there and not wanted any more.
 //! - `taken`: what is recorded, and another repository took over.
 //! - `held`: what the changes let go of.
 
+mod differ;
 mod fields;
 mod held;
 mod leftover;
 mod ownership;
 mod taken;
 
-use std::{
-    borrow::Cow,
-    cell::OnceCell,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::BTreeMap;
 
-use envc_core::{Address, Desired, KindId, Mode, Sealer};
-use envc_kinds::{Fields, Held, Kind, kind, same_name};
-use serde_json::Value as Json;
+use envc_core::{Address, Desired, Mode};
+use envc_kinds::{Kind, kind, same_name};
 
 use crate::{
     graph,
-    leases::LeaseValues,
     model::{Action, Change, FieldChange, Goal},
-    observe::{Index, Observation, Seen},
-    state::{IntentAction, Recorded, State},
+    observe::Seen,
+    state::{IntentAction, Recorded},
 };
 
-pub use ownership::{Ownership, Refusal};
+pub use differ::Refusal;
 pub use taken::taken_over;
 
+pub(crate) use differ::{Diff, DiffInputs};
+
+use differ::Differ;
 use fields::{drift, drifted, kept, unknown};
 use ownership::{not_ours, protected};
-
-/// Changes and refusals, by address.
-pub(crate) struct Diff {
-    pub(crate) changes: Vec<Change>,
-    pub(crate) refusals: Vec<Refusal>,
-    /// What updates that write the whole have to send besides what the spec sets.
-    pub(crate) kept: BTreeMap<Address, Fields<Json>>,
-}
-
-struct Differ<'a> {
-    state: Option<&'a State>,
-    keep: &'a BTreeSet<Address>,
-    protect: bool,
-    index: Index<'a>,
-    another_products: &'a [(KindId, Held)],
-    ownership: &'a Ownership,
-    /// Identifiers known before apply, by address.
-    ids: BTreeMap<&'a Address, &'a str>,
-    /// Names that are another than the wanted one.
-    names: BTreeMap<&'a Address, &'a str>,
-    desired: &'a BTreeMap<Address, Desired>,
-    leases: &'a LeaseValues,
-    sealer: &'a Sealer,
-    /// Identifiers that the state holds, under whatever address; made when one is asked for.
-    recorded_ids: OnceCell<BTreeSet<(KindId, &'a str)>>,
-    /// What an interrupted run was about to create, and to delete.
-    creates: BTreeSet<(KindId, Cow<'a, str>)>,
-    deletes: BTreeSet<&'a str>,
-    /// What it did create, where what gives it its name tells.
-    begun: BTreeSet<(KindId, &'a str)>,
-    /// What an interrupted run was about to change: what is recorded of it may be past.
-    updates: BTreeSet<&'a Address>,
-    /// Identifiers of what is `existing`: nothing of it is ever ours to change.
-    bound: BTreeSet<(KindId, &'a str)>,
-    /// Identifiers that belong to a resource of the plan already.
-    claimed: BTreeSet<(KindId, &'a str)>,
-    out: Diff,
-}
-
-/// What is compared.
-pub(crate) struct DiffInputs<'a> {
-    /// Public values of the leases that stay.
-    pub(crate) leases: &'a LeaseValues,
-    /// Seals what is seen where the wanted is sealed.
-    pub(crate) sealer: &'a Sealer,
-    pub(crate) desired: &'a BTreeMap<Address, Desired>,
-    /// The same under the names that the spec gives today.
-    pub(crate) named_today: &'a BTreeMap<Address, Desired>,
-    pub(crate) state: Option<&'a State>,
-    pub(crate) observation: &'a Observation,
-    pub(crate) ownership: &'a Ownership,
-    /// Addresses that are not deleted, only no longer recorded.
-    pub(crate) keep: &'a BTreeSet<Address>,
-    /// The environment refuses deletes and replaces.
-    pub(crate) protect: bool,
-}
 
 /// Compares for an apply.
 pub(crate) fn diff(inputs: &DiffInputs<'_>) -> Diff {
@@ -127,63 +70,6 @@ pub(crate) fn diff_destroy(inputs: &DiffInputs<'_>) -> Diff {
 }
 
 impl<'a> Differ<'a> {
-    fn new(inputs: &DiffInputs<'a>) -> Self {
-        let intents = |action| {
-            let all = inputs.state.into_iter().flat_map(|state| &state.intents);
-            all.filter(move |intent| intent.action == action)
-        };
-        let mut differ = Self {
-            state: inputs.state,
-            keep: inputs.keep,
-            protect: inputs.protect,
-            index: Index::new(inputs.observation),
-            another_products: &inputs.observation.held,
-            ownership: inputs.ownership,
-            ids: BTreeMap::new(),
-            names: BTreeMap::new(),
-            desired: inputs.desired,
-            leases: inputs.leases,
-            sealer: inputs.sealer,
-            recorded_ids: OnceCell::new(),
-            creates: intents(IntentAction::Create)
-                .map(|intent| {
-                    let id = intent.address.kind();
-                    (id, kind(id).key(&intent.name))
-                })
-                .collect(),
-            deletes: intents(IntentAction::Delete)
-                .filter_map(|intent| intent.id.as_deref())
-                .collect(),
-            begun: BTreeSet::new(),
-            updates: intents(IntentAction::Update).map(|intent| &intent.address).collect(),
-            bound: BTreeSet::new(),
-            claimed: BTreeSet::new(),
-            out: Diff {
-                changes: Vec::with_capacity(inputs.desired.len()),
-                refusals: Vec::new(),
-                kept: BTreeMap::new(),
-            },
-        };
-        for wanted in inputs.desired.values() {
-            let id = wanted.address.kind();
-            differ.bound.extend(differ.existing_of(wanted).map(|seen| (id, &*seen.observed.id)));
-        }
-        differ.claimed.clone_from(&differ.bound);
-        let begun = intents(IntentAction::Create).filter(|intent| intent.owner().is_some());
-        let begun = begun.filter_map(|it| Some((it.address.kind(), differ.made_by(it)?)));
-        differ.begun = begun.map(|(id, seen)| (id, &*seen.observed.id)).collect();
-        differ
-    }
-
-    /// What an `existing` resource is bound to.
-    fn existing_of(&self, wanted: &Desired) -> Option<&'a Seen> {
-        match &wanted.mode {
-            Mode::Managed => None,
-            Mode::ExistingId(id) => self.index.by_id(wanted.address.kind(), id),
-            Mode::ExistingName => self.index.by_name(wanted.address.kind(), &wanted.name),
-        }
-    }
-
     fn finish(mut self) -> Diff {
         self.refuse_taken_names();
         self.refuse_held_names();
@@ -201,26 +87,6 @@ impl<'a> Differ<'a> {
             .sort_by(|a, b| (&a.address, a.deposed, &a.id).cmp(&(&b.address, b.deposed, &b.id)));
         self.out.refusals.sort_by(|a, b| a.address.cmp(&b.address));
         self.out
-    }
-
-    fn claim(&mut self, kind: KindId, seen: &'a Seen) -> bool {
-        self.claimed.insert((kind, &seen.observed.id))
-    }
-
-    fn is_claimed(&self, kind: KindId, seen: &Seen) -> bool {
-        self.claimed.contains(&(kind, seen.observed.id.as_str()))
-    }
-
-    fn is_recorded(&self, kind: KindId, seen: &Seen) -> bool {
-        let ids = self.recorded_ids.get_or_init(|| {
-            let recorded = self.state.into_iter().flat_map(|state| &state.resources);
-            recorded.map(|(address, it)| (address.kind(), it.id.as_str())).collect()
-        });
-        ids.contains(&(kind, seen.observed.id.as_str()))
-    }
-
-    fn recorded(&self, address: &Address) -> Option<&'a Recorded> {
-        self.state.and_then(|state| state.resources.get(address))
     }
 
     fn wanted(&mut self, wanted: &'a Desired) {
@@ -511,7 +377,8 @@ impl<'a> Differ<'a> {
     }
 }
 
-/// What of data is lost when what was seen becomes what is wanted, or goes.
+/// Data that the change destroys, one phrase each: the resource that was seen becomes the wanted one,
+/// or goes.
 fn data_loss(kind: &dyn Kind, wanted: &Desired, seen: &Seen, goes: bool) -> Vec<String> {
     kind.data_loss(&seen.observed.fields, (!goes).then_some(&wanted.fields))
 }

@@ -5,9 +5,13 @@ use std::collections::BTreeSet;
 use envc_core::{Address, Desired, FoundMarker, KindId};
 use envc_kinds::{Observed, kind};
 
-use super::{Differ, Ownership, Refusal, ownership::anothers_marker};
+use super::{
+    differ::{Differ, Refusal},
+    ownership::anothers_marker,
+};
 use crate::{
     observe::{Index, Observation, Seen},
+    ownership::Ownership,
     state::{Recorded, State},
 };
 

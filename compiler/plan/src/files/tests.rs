@@ -233,7 +233,7 @@ fn what_a_template_gets_wrong_is_told() {
     let not_json = worker("{\n \"a\": {{ worker.name }}\n}");
     assert!(
         not_json
-            .contains("not_json t.jsonc: it makes no JSON: line 2 of the result: expected value"),
+            .contains("not_json t.jsonc: it makes no JSON: line 2 of the result: unexpected word"),
         "{not_json}"
     );
     let text = format!("{SPEC}{FILE}");

@@ -11,8 +11,7 @@ use envc_core::{Address, KindId};
 use envc_kinds::kind;
 
 use super::Builder;
-use crate::hosts;
-use crate::model::{BatchWork, Change, Work};
+use crate::{hosts, model::Change, verb::Verb};
 
 impl Builder {
     /// Adds all edges between steps of different resources.
@@ -79,25 +78,11 @@ impl Builder {
     fn steps_of(&self) -> BTreeMap<(&Address, Option<&str>), usize> {
         let mut steps = BTreeMap::new();
         for (step, draft) in self.drafts.iter().enumerate() {
-            match &draft.work {
-                Work::Create(target) => drop(steps.insert((&target.address, None), step)),
-                Work::Update { target, id, .. } => {
-                    steps.insert((&target.address, Some(id.as_str())), step);
-                }
-                Work::Delete(doomed) => {
-                    steps.insert((&doomed.address, Some(doomed.id.as_str())), step);
-                }
-                Work::Batch { items, .. } => steps.extend(items.iter().map(|item| match item {
-                    BatchWork::Create(target) => ((&target.address, None), step),
-                    BatchWork::Update { target, id } => {
-                        ((&target.address, Some(id.as_str())), step)
-                    }
-                    BatchWork::Delete(doomed) => {
-                        ((&doomed.address, Some(doomed.id.as_str())), step)
-                    }
-                })),
-                Work::Clear(_) | Work::Migrate { .. } | Work::Lease(_) | Work::Release(_) => {}
-            }
+            let all = draft.work.operations();
+            let own = all
+                .iter()
+                .filter(|it| matches!(it.verb, Verb::Create | Verb::Update | Verb::Delete));
+            steps.extend(own.filter_map(|it| Some(((it.subject.address()?, it.id), step))));
         }
         steps
     }

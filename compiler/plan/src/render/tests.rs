@@ -4,7 +4,10 @@ use envc_core::{Address, Digest};
 use serde_json::json;
 
 use super::*;
-use crate::model::{Basis, Doomed, MigrationRef, PLAN_FORMAT, Step, Target};
+use crate::{
+    model::{Basis, PLAN_FORMAT},
+    work::{DeleteTarget, MigrationRef, Step, Target},
+};
 
 fn change(address: &str, action: Action, reason: &str) -> Change {
     let address: Address = address.parse().unwrap();
@@ -89,7 +92,7 @@ fn every_action_has_a_block() {
     let adopt = change("d1.web", Action::Adopt, "its name is ours");
     let forget = change("queue.lost", Action::Forget, "it is gone already");
     let keep = change("d1.keep", Action::Keep, "");
-    let doomed = Doomed {
+    let target = DeleteTarget {
         address: gone.address.clone(),
         name: gone.name.clone(),
         id: "i".into(),
@@ -102,7 +105,7 @@ fn every_action_has_a_block() {
         Work::Migrate { address: adopt.address.clone(), files: files.to_vec(), fresh: false };
     let mut plan = plan(
         vec![adopt, keep, record, kv, forget, gone, bucket, rules],
-        vec![create("dns.web"), Work::Delete(doomed), migrate],
+        vec![create("dns.web"), Work::Delete(target), migrate],
     );
     plan.notes.push("the tunnel \u{1b}[2Jis new".into());
     check(

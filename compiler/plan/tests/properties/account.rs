@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Address, Desired, KindId, Output, Part};
 use envc_kinds::{Held, Mutability, Observed, Place, kind};
 use envc_plan::{
-    Action, AppliedMigration, BatchWork, Doomed, Grant, Intent, IntentAction, LeaseSeen,
-    Observation, Plan, Record, Recorded, RecordedLease, State, StateKey, Target, Work,
-    parents_to_read,
+    Action, AppliedMigration, BatchWork, DeleteTarget, Grant, IntentAction, LeaseSeen, Observation,
+    Plan, Record, Recorded, RecordedLease, State, StateKey, Target, Work, parents_to_read,
 };
 use envc_spec::Lease;
 use serde_json::Value as Json;
@@ -260,7 +259,7 @@ impl<'a> Run<'a> {
                 state.leases.insert(work.pool.clone(), asked);
             }
         }
-        state.intents = plan.steps.iter().flat_map(|step| intents(&step.work)).collect();
+        state.intents = plan.steps.iter().flat_map(|step| step.work.intents()).collect();
         // As in exec: what is `existing` may have another name than the spec could know.
         let names = plan.changes.iter().filter(|change| !change.deposed);
         let names = names.map(|change| (change.address.clone(), change.name.clone())).collect();
@@ -310,13 +309,13 @@ impl<'a> Run<'a> {
                     self.state.leases.remove(&work.pool);
                 }
             }
-            Work::Delete(doomed) => self.delete(doomed),
+            Work::Delete(target) => self.delete(target),
             Work::Batch { items, .. } => {
                 for item in items {
                     match item {
                         BatchWork::Create(target) => self.create(target),
                         BatchWork::Update { target, id } => self.update(target, id, &[]),
-                        BatchWork::Delete(doomed) => self.delete(doomed),
+                        BatchWork::Delete(target) => self.delete(target),
                     }
                 }
             }
@@ -344,7 +343,7 @@ impl<'a> Run<'a> {
         {
             self.state.leases.remove(&work.pool);
         }
-        for intent in intents(work) {
+        for intent in work.intents() {
             let recorded = self.state.resources.get(&intent.address);
             let known = recorded.is_some_and(|it| Some(&it.id) == intent.id.as_ref());
             let stays = intent.action == IntentAction::Delete && !known;
@@ -415,8 +414,8 @@ impl<'a> Run<'a> {
         self.made(target, api_id, fields);
     }
 
-    fn delete(&mut self, doomed: &Doomed) {
-        let gone = (doomed.address.kind(), &doomed.id);
+    fn delete(&mut self, target: &DeleteTarget) {
+        let gone = (target.address.kind(), &target.id);
         let known = |id: &str| self.known.contains(&(KindId::QueueConsumer, id.to_owned()));
         for ((id, api_id), it) in &self.account.objects {
             let names =
@@ -426,18 +425,18 @@ impl<'a> Run<'a> {
             let read = gone.0 == KindId::Worker && consumer && names("script", gone.1);
             let of_queue = gone.0 == KindId::Queue && consumer && names("queue", gone.1);
             // 11005: nothing else would move them.
-            let dead = gone.0 == KindId::Queue && consumer && names("dead-letter", &doomed.name);
+            let dead = gone.0 == KindId::Queue && consumer && names("dead-letter", &target.name);
             let of_queue = of_queue || dead;
-            assert!(!read && !of_queue, "{it:?} still reads {doomed:?}\n{:#?}", self.plan);
+            assert!(!read && !of_queue, "{it:?} still reads {target:?}\n{:#?}", self.plan);
         }
-        self.account.remove(doomed.address.kind(), &doomed.id);
+        self.account.remove(target.address.kind(), &target.id);
         if !self.recording {
             return;
         }
-        close(&mut self.state, &doomed.address, &[IntentAction::Delete], Some(&doomed.id));
-        if self.state.resources.get(&doomed.address).is_some_and(|it| it.id == doomed.id) {
-            self.state.resources.remove(&doomed.address);
-            let parent = Some(&doomed.address);
+        close(&mut self.state, &target.address, &[IntentAction::Delete], Some(&target.id));
+        if self.state.resources.get(&target.address).is_some_and(|it| it.id == target.id) {
+            self.state.resources.remove(&target.address);
+            let parent = Some(&target.address);
             self.state.resources.retain(|_, recorded| recorded.parent.as_ref() != parent);
         }
     }
@@ -455,7 +454,7 @@ impl<'a> Run<'a> {
             fields,
             zone: target.zone.clone(),
             parent: target.parent.clone(),
-            needs: needs_of(target),
+            needs: target.needs(),
         };
         put(&mut self.state, &target.address, record);
     }
@@ -475,51 +474,4 @@ fn put(state: &mut State, address: &Address, record: Record) {
     let migrations = known.map(|known| known.migrations).unwrap_or_default();
     let recorded = Recorded { name, id, fields, zone, parent, needs, migrations };
     state.resources.insert(address.clone(), recorded);
-}
-
-fn needs_of(target: &Target) -> Vec<Address> {
-    let refs = target.fields.values().flat_map(envc_core::Value::addresses);
-    let needs: BTreeSet<&Address> = refs.chain(target.parent.as_ref()).collect();
-    needs.into_iter().cloned().collect()
-}
-
-fn intents(work: &Work) -> Vec<Intent> {
-    let of = |target: &Target, action, id: Option<&String>| Intent {
-        address: target.address.clone(),
-        name: target.name.clone(),
-        action,
-        id: id.cloned(),
-        zone: target.zone.clone(),
-        needs: needs_of(target),
-    };
-    let gone = |doomed: &Doomed| Intent {
-        address: doomed.address.clone(),
-        name: doomed.name.clone(),
-        action: IntentAction::Delete,
-        id: Some(doomed.id.clone()),
-        zone: doomed.zone.clone(),
-        needs: Vec::new(),
-    };
-    match work {
-        Work::Create(target) => vec![of(target, IntentAction::Create, None)],
-        Work::Update { target, id, .. } => vec![of(target, IntentAction::Update, Some(id))],
-        Work::Delete(doomed) => vec![gone(doomed)],
-        Work::Migrate { address, .. } => vec![Intent {
-            address: address.clone(),
-            name: address.name().to_owned(),
-            action: IntentAction::Migrate,
-            id: None,
-            zone: None,
-            needs: Vec::new(),
-        }],
-        Work::Clear(_) | Work::Lease(_) | Work::Release(_) => Vec::new(),
-        Work::Batch { items, .. } => items
-            .iter()
-            .map(|item| match item {
-                BatchWork::Create(target) => of(target, IntentAction::Create, None),
-                BatchWork::Update { target, id } => of(target, IntentAction::Update, Some(id)),
-                BatchWork::Delete(doomed) => gone(doomed),
-            })
-            .collect(),
-    }
 }

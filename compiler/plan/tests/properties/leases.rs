@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Digest, KeyedDigest, Sealer, Span};
 use envc_plan::{
-    Goal, Grant, Inputs, LeaseSeen, Observation, Ownership, Plan, RecordedLease, State, Work,
+    Goal, Grant, LeaseSeen, Observation, Ownership, Plan, PlanInputs, RecordedLease, State, Work,
     check, plan_apply, plan_destroy,
 };
 use envc_spec::Lease;
@@ -30,7 +30,7 @@ fn plan(goal: Goal, state: Option<&State>, observation: &Observation) -> Plan {
         parent: None,
         span: Span::default(),
     };
-    let inputs = Inputs {
+    let inputs = PlanInputs {
         key: key(),
         repository: REPOSITORY.into(),
         env_type: "local".into(),

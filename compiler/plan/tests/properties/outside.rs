@@ -328,7 +328,7 @@ fn another_spelling_that_a_secret_holds_is_no_difference() {
 /// The plan that makes a database of this spec in an empty account.
 fn first_plan(spec: &str) -> Plan {
     let (graph, _vault) = resources(spec, "postgres://u:p@h.example.com/d").expect("it compiles");
-    let inputs = envc_plan::Inputs {
+    let inputs = envc_plan::PlanInputs {
         key: crate::account::key(),
         repository: crate::account::REPOSITORY.into(),
         env_type: "local".into(),

@@ -8,8 +8,8 @@ use envc_core::{
 };
 use envc_kinds::Observed;
 use envc_plan::{
-    Action, Goal, Inputs, Intent, IntentAction, Observation, Ownership, Plan, Recorded, Refusal,
-    State, lookalikes, markers_to_read, plan_apply, plan_destroy, taken_over,
+    Action, Goal, Intent, IntentAction, Observation, Ownership, Plan, PlanInputs, Recorded,
+    Refusal, State, lookalikes, markers_to_read, plan_apply, plan_destroy, taken_over,
 };
 use serde_json::json;
 
@@ -79,8 +79,8 @@ impl World {
         Self { desired, state: None, observation, ownership }
     }
 
-    fn with<T>(&self, look: impl FnOnce(&Inputs<'_>) -> T) -> T {
-        look(&Inputs {
+    fn with<T>(&self, look: impl FnOnce(&PlanInputs<'_>) -> T) -> T {
+        look(&PlanInputs {
             key: key(),
             repository: REPOSITORY.into(),
             env_type: "pr".into(),

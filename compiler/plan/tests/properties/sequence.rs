@@ -8,7 +8,7 @@ use envc_core::{
 };
 use envc_kinds as bindings;
 use envc_plan::{
-    Action, Goal, Inputs, MigrationFile, Ownership, Plan, Refusal, Work, check, plan_apply,
+    Action, Goal, MigrationFile, Ownership, Plan, PlanInputs, Refusal, Work, check, plan_apply,
     plan_destroy,
 };
 
@@ -92,7 +92,11 @@ impl Case {
     }
 
     fn plan(&self, goal: Goal) -> Result<Plan, Vec<Refusal>> {
-        let file = |n| MigrationFile { name: format!("{n}.sql"), text: String::new() };
+        let file = |n| MigrationFile {
+            name: format!("{n}.sql"),
+            path: format!("sql/{n}.sql"),
+            text: String::new(),
+        };
         let files: Vec<MigrationFile> = (0..self.migrations).map(file).collect();
         let databases = self.wanted.keys().filter(|address| address.kind() == KindId::D1);
         let migrations = databases.map(|address| (address.clone(), files.clone())).collect();
@@ -104,7 +108,7 @@ impl Case {
             repository: RepositoryDigest::of(REPOSITORY),
             ..Ownership::default()
         };
-        let inputs = Inputs {
+        let inputs = PlanInputs {
             key: key(),
             repository: REPOSITORY.into(),
             env_type: "local".into(),
@@ -144,18 +148,8 @@ impl Case {
 /// The step in which this is done: `update worker.web`.
 fn find(plan: &Plan, words: &str) -> usize {
     let (verb, address) = words.split_once(' ').unwrap();
-    let is_it = |work: &Work| {
-        let does = match work {
-            Work::Create(_) => "create",
-            Work::Update { .. } => "update",
-            Work::Delete(_) => "delete",
-            Work::Migrate { .. } => "migrate",
-            Work::Clear(_) => "clear",
-            Work::Batch { .. } => "batch",
-            Work::Lease(_) | Work::Release(_) => "",
-        };
-        does == verb && work.addresses().contains(&&at(address))
-    };
+    let is_it =
+        |work: &Work| work.verb().word() == verb && work.addresses().any(|it| *it == at(address));
     let found = plan.steps.iter().position(|step| is_it(&step.work));
     found.unwrap_or_else(|| panic!("no `{words}` in {plan:#?}"))
 }
@@ -566,27 +560,27 @@ fn a_host_goes_from_a_domain_to_a_record_and_back_one_after_the_other() {
     let words = "before step";
     for record_type in ["A", "AAAA", "CNAME"] {
         let case = Case::new([web(), domain("d", "x")], [web(), record("r", record_type, "x")]);
-        case.demands(Goal::Apply, "delete worker-domain.d", "batch dns.r", words);
+        case.demands(Goal::Apply, "delete worker-domain.d", "change dns.r", words);
         let case = Case::new([web(), record("r", record_type, "x")], [web(), domain("d", "X")]);
-        case.demands(Goal::Apply, "batch dns.r", "create worker-domain.d", words);
+        case.demands(Goal::Apply, "change dns.r", "create worker-domain.d", words);
     }
     // Renamed in place, and made anew under another name.
     let case =
         Case::new([web(), domain("d", "x"), record("r", "A", "y")], [web(), record("r", "A", "x")]);
-    case.demands(Goal::Apply, "delete worker-domain.d", "batch dns.r", words);
+    case.demands(Goal::Apply, "delete worker-domain.d", "change dns.r", words);
     let case =
         Case::new([web(), record("r", "A", "x")], [web(), record("r", "A", "y"), domain("d", "x")]);
-    case.demands(Goal::Apply, "batch dns.r", "create worker-domain.d", words);
+    case.demands(Goal::Apply, "change dns.r", "create worker-domain.d", words);
     let case =
         Case::new([web(), domain("d", "x")], [web(), domain("d", "y"), record("r", "A", "x")]);
-    case.demands(Goal::Apply, "delete worker-domain.d", "batch dns.r", words);
+    case.demands(Goal::Apply, "delete worker-domain.d", "change dns.r", words);
     // Each takes the other one's host, where nothing goes round in a circle.
     let mut case = Case::new(
         [web(), domain("d", "x"), record("r", "A", "y")],
         [web(), domain("e", "y"), record("s", "A", "x")],
     );
-    case.demands(Goal::Apply, "delete worker-domain.d", "batch dns.s", words);
-    case.demands(Goal::Apply, "batch dns.r", "create worker-domain.e", words);
+    case.demands(Goal::Apply, "delete worker-domain.d", "change dns.s", words);
+    case.demands(Goal::Apply, "change dns.r", "create worker-domain.e", words);
     case.apply();
 }
 
@@ -595,7 +589,7 @@ fn a_text_of_a_host_waits_for_no_domain() {
     let web = || worker("web", "1", &[]);
     let case = Case::new([web(), domain("d", "x")], [web(), record("r", "TXT", "x")]);
     let plan = case.plan(Goal::Apply).unwrap();
-    assert_eq!(plan.steps[find(&plan, "batch dns.r")].needs, [0; 0], "{plan:#?}");
+    assert_eq!(plan.steps[find(&plan, "change dns.r")].needs, [0; 0], "{plan:#?}");
 }
 
 #[test]

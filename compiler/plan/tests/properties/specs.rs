@@ -293,7 +293,11 @@ impl Spec {
         let files = |address: &Address| {
             let of = |it: &&Simple| format!("l{}", it.label) == address.name() && it.kind == 0;
             let count = self.simple.iter().find(of).map_or(0, |it| it.values % 4);
-            let file = |n| MigrationFile { name: format!("{n}.sql"), text: format!("-- {n}") };
+            let file = |n| MigrationFile {
+                name: format!("{n}.sql"),
+                path: format!("sql/{n}.sql"),
+                text: format!("-- {n}"),
+            };
             (0..count).map(file).collect()
         };
         databases.map(|address| (address.clone(), files(address))).collect()
@@ -376,7 +380,7 @@ impl Worker {
         let mut all: Vec<Value> = bound
             .filter_map(|(n, address)| bindings::to_resource(&format!("B{n}"), address))
             .collect();
-        // Circles are a mistake of the spec, which has its own test.
+        // Cycles are a mistake of the spec, which has its own test.
         let other = self.objects.filter(|other| {
             let back = |it: &Self| it.label == *other && it.objects.is_some();
             *other != self.label

@@ -124,6 +124,7 @@ fn the_checker_takes_all_that_is_listed() {
 #[test]
 fn choices_and_bounds_are_those_of_the_checker() {
     let language = language();
+    let (mut choices, mut bounds) = (0, 0);
     let fails = |node: &NodeDoc, name: &str, value: String, wanted: &str| {
         let found = checked(&language, node, Some((name, &value)));
         let good = match found.as_slice() {
@@ -141,15 +142,18 @@ fn choices_and_bounds_are_those_of_the_checker() {
                 fails(node, &name, format!("\"{choice}\""), "");
             }
             if !ty.choices.is_empty() {
+                choices += 1;
                 fails(node, &name, "\"nothing\"".into(), "envc::spec::not_a_choice");
             }
             if let Some((min, max)) = ty.min.zip(ty.max) {
+                bounds += 1;
                 fails(node, &name, max.to_string(), "");
                 fails(node, &name, (min - 1).to_string(), "envc::spec::out_of_range");
                 fails(node, &name, (max + 1).to_string(), "envc::spec::out_of_range");
             }
         }
     }
+    assert!(choices > 0 && bounds > 0, "{choices} with choices, {bounds} with bounds");
 }
 
 #[test]
@@ -196,7 +200,7 @@ fn meaning(text: &str) -> String {
 #[test]
 fn a_default_means_the_same_as_to_leave_it_out() {
     // `PROP` stands for the property.
-    let specs = BTreeMap::from([
+    let mut specs = BTreeMap::from([
         ("identity max-length", "environment \"local\" { identity branch unique PROP }".to_owned()),
         ("file mode", format!("{LOCAL}file \"x\" template=\"t\" PROP")),
         (
@@ -214,12 +218,13 @@ fn a_default_means_the_same_as_to_leave_it_out() {
         for one in &node.properties {
             let Some(default) = one.default else { continue };
             let name = format!("{} {}", node.id, one.name);
-            let spec = specs.get(name.as_str());
+            let spec = specs.remove(name.as_str());
             let spec = spec.unwrap_or_else(|| panic!("say here where {name} may stand"));
             let with = |text: &str| meaning(&format!("{PROJECT}{}", spec.replace("PROP", text)));
             assert_eq!(with(""), with(&format!("{}={default}", one.name)), "{name}");
         }
     }
+    assert!(specs.is_empty(), "these have no default: {specs:?}");
 }
 
 #[test]

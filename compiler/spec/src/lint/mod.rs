@@ -20,7 +20,7 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Diagnostic, Diagnostics, Span};
+use envc_core::{Diagnostic, Diagnostics, Span, plural};
 
 use allow::Allows;
 pub use facts::{Day, Facts};
@@ -108,7 +108,7 @@ fn found_or_allowed(
     let told = |name: &&str| diagnostic.message.contains(&format!("`{name}`"));
     if !types.is_empty() && types.len() < view.types.len() && !types.iter().all(told) {
         let list: Vec<String> = types.iter().map(|name| format!("`{name}`")).collect();
-        let word = if types.len() == 1 { "environment" } else { "environments" };
+        let word = plural(types.len(), "environment");
         diagnostic.message = format!("{} (in {word} {})", diagnostic.message, list.join(", "));
     }
     if diagnostic.code != codes::USELESS_ALLOW {

@@ -298,10 +298,10 @@ impl View<'_> {
     fn empty(&self, retry_after_ms: u64) -> Response {
         let seconds = u32::try_from(retry_after_ms.div_ceil(1_000)).unwrap_or(u32::MAX);
         let detail = format!(
-            "all {} members of `{}` are leased, at rest or promised to the {} in the queue; ask \
-             again, or with `wait` to queue",
-            self.pool.size(),
+            "no member of `{}` is free ({} in all): each is leased, cooling or promised to the {} in \
+             the queue; ask again, or with `wait` to queue",
             self.name,
+            self.pool.size(),
             self.pool.queue().count()
         );
         let problem = Problem::new(ProblemType::PoolEmpty, detail);

@@ -36,7 +36,7 @@ pub struct Spec {
     pub attributes: BTreeMap<String, String>,
     /// The secret ones, sealed.
     pub sealed: BTreeMap<String, String>,
-    /// Whether it leaves the pool once it is neither leased nor at rest.
+    /// Whether it leaves the pool once it is neither leased nor cooling.
     pub draining: bool,
 }
 

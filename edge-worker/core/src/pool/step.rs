@@ -182,7 +182,7 @@ impl Pool {
         self.drop_drained(now_ms, dirty);
     }
 
-    /// Drops draining members that are neither leased nor at rest.
+    /// Drops draining members that are neither leased nor cooling.
     fn drop_drained(&mut self, now_ms: u64, dirty: &mut Dirty) {
         self.seats.retain(|id, seat| {
             let used = &seat.used;

@@ -45,7 +45,7 @@ pub fn metrics(status: &Status) -> Response {
         ("envc_pool_size", "Members of a pool."),
         ("envc_pool_free", "Members that can be leased now."),
         ("envc_pool_leased", "Members that are leased."),
-        ("envc_pool_cooling", "Members that rest after a lease."),
+        ("envc_pool_cooling", "Members that cool down after a lease."),
         ("envc_pool_draining", "Members that leave once they are free."),
         ("envc_pool_queue", "Tickets that wait."),
     ] {

@@ -32,7 +32,7 @@ pub fn json(status: &Status) -> Response {
     Response::json(status)
 }
 
-/// A digest of what a status says, without when: it changes when there is news.
+/// A digest of what a status says, without when: another one says that something changed.
 pub fn digest(status: &Status) -> String {
     let timeless = Status { at_ms: 0, ..status.clone() };
     crate::auth::TokenHash::of(&crate::store::value(&timeless)).to_hex()

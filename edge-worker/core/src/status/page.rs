@@ -186,7 +186,7 @@ fn write_days(html: &mut Html, days: &[Day], now_ms: u64) {
 fn write_pool(html: &mut Html, it: &PoolStats) {
     html.raw("<article><div class=\"head\"><h3>").text(&it.pool).raw("</h3><span class=\"state\">");
     html.text(it.free).raw(" of ").text(it.size).raw(" free</span></div><ul class=\"facts\"><li>");
-    html.text(it.leased).raw(" leased</li><li>").text(it.cooling).raw(" at rest</li><li>");
+    html.text(it.leased).raw(" leased</li><li>").text(it.cooling).raw(" cooling</li><li>");
     html.text(it.draining).raw(" draining</li><li>").text(it.queue).raw(" waiting</li></ul>");
     let size = it.size.max(1);
     html.raw("<svg class=\"meter\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"");

@@ -13,7 +13,7 @@ use envc_core::{
     Span, Text, Value,
 };
 use envc_plan::{
-    Inputs, Observation, Ownership, Plan, Recorded, State, StateKey, check, plan_apply,
+    Observation, Ownership, Plan, PlanInputs, Recorded, State, StateKey, check, plan_apply,
 };
 use envc_spec::{Environment, Instance};
 use serde_json::{Value as Json, json};
@@ -244,7 +244,7 @@ fn plan(
     observation: &Observation,
 ) -> Result<(Plan, Duration)> {
     let begun = Instant::now();
-    let inputs = Inputs {
+    let inputs = PlanInputs {
         key: key(),
         repository: REPOSITORY.into(),
         env_type: "local".into(),

@@ -11,6 +11,7 @@
 //! Source: Cloudflare's OpenAPI document (r2-object), wrangler's source, published live answers
 //! (bulk deletion, `HEAD`).
 
+use envc_edge_core::hex;
 use md5::{Digest as _, Md5};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::{Map, Value, json};
@@ -103,7 +104,7 @@ fn put(
         key: key.to_owned(),
         version: clock::new_hex_id(),
         size: i64::try_from(req.body.len()).unwrap_or(i64::MAX),
-        etag: clock::hex(&Md5::digest(&req.body)),
+        etag: hex(&Md5::digest(&req.body)),
         uploaded_us: ctx.now_us,
         storage_class: class.to_owned(),
         http_metadata: Value::Object(http),

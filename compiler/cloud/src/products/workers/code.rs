@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use envc_edge_core::hex;
 use memchr::memmem;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::json;
@@ -144,7 +145,7 @@ fn etag(modules: &[Module]) -> String {
             hash.update(part);
         }
     }
-    clock::hex(&hash.finalize())
+    hex(&hash.finalize())
 }
 
 /// Modules as a multipart body, and its boundary.

@@ -1,0 +1,15 @@
+//! The machine: environment variables, files, the clock, git, HTTP, locks, signals. Every effect of
+//! the command on it passes one of these, and what went wrong becomes a [`error::CommandError`].
+//!
+//! Knows nothing of the product: no other room is imported here.
+
+pub(crate) mod clock;
+pub(crate) mod env;
+pub(crate) mod error;
+pub(crate) mod exit_code;
+pub(crate) mod file_lock;
+pub(crate) mod fsio;
+pub(crate) mod git;
+pub(crate) mod http;
+pub(crate) mod interrupt;
+pub(crate) mod ports;

@@ -1,0 +1,590 @@
+//! Observe, plan, run: what all commands that reach the cloud have in common.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use envc_core::{Address, Desired, KindId, Sealer, Vault, limits::PARALLELISM};
+use envc_exec::{
+    Account, Client, LeaseAnswers, LeaseQuestion, Leasing, Report, Run, ask_leases, lacking,
+    observe,
+    ports::{Clock as _, Entropy as _, Leased, Version},
+    read_ledger,
+};
+use envc_plan::{
+    AppliedMigration, CheckedPlan, Goal, MigrationFile, Observation, Ownership, Plan, PlanInputs,
+    Seen, State, Work, check, lookalikes, plan_apply, plan_destroy, taken_over,
+};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+
+use crate::{
+    host::{error::CommandError, interrupt::interrupted},
+    operate::{
+        admit,
+        claim::{Claims, Made, Office, Standing, list_standing, not_listed},
+        outcome::{finished, recorded},
+        refusal::{call_failed, refused},
+        site::Site,
+    },
+    outputs::bundle::Uploads,
+    remote::{
+        connection::is_about_ids,
+        pools::{SessionPools, pools_of},
+    },
+    state::{self, HeldStore, Hold},
+    workspace::{identity, session::Session},
+};
+
+/// A state as it was loaded.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    /// The state, when there is one.
+    pub(crate) state: Option<State>,
+    version: Option<Version>,
+    /// More is known by now than is stored.
+    dirty: bool,
+}
+
+/// What a plan is made for, and from besides the state.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlanRequest<'r> {
+    /// Apply or destroy.
+    pub(crate) goal: Goal,
+    /// What is there.
+    pub(crate) observation: &'r Observation,
+    /// Addresses to leave in the account.
+    pub(crate) keep: &'r BTreeSet<Address>,
+    /// The migrations to run.
+    pub(crate) migrations: &'r BTreeMap<Address, Vec<MigrationFile>>,
+}
+
+/// How a plan is run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Running<'r> {
+    /// The texts of the migrations that the plan names.
+    pub(crate) migrations: &'r BTreeMap<Address, Vec<MigrationFile>>,
+    /// The texts of what is sealed in the plan.
+    pub(crate) vault: &'r Vault,
+    /// What is uploaded besides what stands in the plan.
+    pub(crate) uploads: &'r Uploads,
+    /// Steps at once.
+    pub(crate) parallelism: usize,
+    /// The leases that stay, by pool.
+    pub(crate) held: &'r BTreeMap<String, Leased>,
+}
+
+/// A session at work in its cloud: the account and the zones are known, and the state is held.
+pub(crate) struct Engine<'a, 'u> {
+    site: &'a Site<'a, 'u>,
+    session: &'a Session<'u>,
+    /// The API answered for account and zones.
+    proven: AtomicBool,
+    /// The client.
+    pub(crate) client: Client<'a>,
+    /// Account and zones.
+    pub(crate) scope: Account,
+    store: Box<dyn HeldStore + 'a>,
+    /// Where preview IDs come from.
+    pools: SessionPools<'a>,
+    /// What proves a namesake ours.
+    ownership: Ownership,
+    /// The claims of the project, as far as the last plan saw.
+    claims: RefCell<Claims>,
+    /// Seals what is seen as what is wanted is sealed.
+    sealer: Sealer,
+    /// What only looks ours, and was told.
+    told: RefCell<BTreeSet<(Address, String)>>,
+}
+
+impl<'a, 'u> Engine<'a, 'u> {
+    /// Finds the account, takes hold of the state, loads it, and finds the zones that the spec
+    /// and the state name.
+    pub(crate) async fn open(
+        site: &'a Site<'a, 'u>,
+        hold: Hold,
+    ) -> Result<(Self, Loaded), CommandError> {
+        let Site { session, connection, reporter, stop, .. } = site;
+        let client = connection.client(&session.workspace, reporter, stop.flag());
+        let mut scope = connection.account(&client).await?;
+        let key = session.state_key(&scope.id);
+        let store = state::open(session, site.edge_of_state(), reporter, key, stop, hold).await?;
+        if matches!(hold, Hold::Lock { .. }) {
+            session.workspace.catch_up()?;
+        }
+        let loaded = load(session, &*store).await?;
+        if let (Some(spec), Some(state)) = (&session.workspace.spec, &loaded.state) {
+            let made_as = Some(state.env_type.as_str());
+            identity::refuse_other_type(spec, &session.target.head, &session.target.id, made_as)?;
+        }
+        let desired = session.environment.resources.values().filter_map(|want| want.zone.clone());
+        let recorded = loaded.state.iter().flat_map(|state| state.resources.values());
+        let zones = desired.chain(recorded.filter_map(|recorded| recorded.zone.clone())).collect();
+        connection.zones(&client, &mut scope, &zones).await?;
+        let ownership = session.ownership()?;
+        let engine = Self {
+            site,
+            session,
+            proven: AtomicBool::new(false),
+            client,
+            scope,
+            store,
+            pools: site.pools(),
+            ownership,
+            claims: RefCell::default(),
+            sealer: session.sealer(),
+            told: RefCell::default(),
+        };
+        Ok((engine, loaded))
+    }
+
+    /// Takes over namesakes of these that nothing proves ours: the user said so. A misspelt address
+    /// would take over nothing, and the refusal that follows would not tell why.
+    pub(crate) fn adopt(
+        &mut self,
+        addresses: &[Address],
+        state: Option<&State>,
+    ) -> Result<(), CommandError> {
+        let wanted = &self.session.environment.resources;
+        let managed = |address: &Address| wanted.get(address).is_some_and(Desired::is_managed);
+        if let Some(unknown) = addresses.iter().find(|address| !managed(address)) {
+            let all: Vec<String> = wanted
+                .values()
+                .filter(|it| it.is_managed() && it.parent.is_none())
+                .filter(|it| state.is_none_or(|state| !state.resources.contains_key(&it.address)))
+                .map(|it| it.address.to_string())
+                .collect();
+            let hint = match all.as_slice() {
+                [] => "everything that it wants is recorded already".to_owned(),
+                all => format!("there are: {}", all.join(", ")),
+            };
+            return Err(CommandError::usage(format!(
+                "`{}` has no {unknown} to take over; nothing was changed",
+                self.session.target.id
+            ))
+            .hint(hint)
+            .code("envc::cli::unknown_address"));
+        }
+        self.ownership.adopt = addresses.iter().cloned().collect();
+        Ok(())
+    }
+
+    /// Tells what bears a name of the environment and proves itself by nothing.
+    fn tell_lookalikes(&self, inputs: &PlanInputs<'_>, goal: Goal) {
+        for one in lookalikes(inputs, goal) {
+            if !self.told.borrow_mut().insert((one.address.clone(), one.id.clone())) {
+                continue;
+            }
+            let session = self.session;
+            let but = match &one.anothers {
+                Some(marker) => format!("it bears another repository's marker, `{marker}`"),
+                None => "nothing proves it".to_owned(),
+            };
+            session.ui.warn(&format!(
+                "the {} `{}` (ID {}) could be {} of `{}`, but {but}, so it is left alone; if it \
+                 is, {} takes it over",
+                one.noun,
+                one.name,
+                one.id,
+                one.address,
+                session.target.id,
+                session.apply_command(&[&one.address]),
+            ));
+        }
+    }
+
+    /// How many resources were told that only look ours.
+    pub(crate) fn left_alone(&self) -> usize {
+        self.told.borrow().len()
+    }
+
+    /// Fails when the environment has leases and no pool can be asked.
+    pub(crate) fn demand_pools(&self) -> Result<(), CommandError> {
+        if self.session.environment.leases.is_empty() { Ok(()) } else { self.pools.demand() }
+    }
+
+    /// Observes, and asks the pools beside the lists. What was asked of the pools comes back apart.
+    pub(crate) async fn observe_with_leases(
+        &self,
+        state: Option<&State>,
+        question: LeaseQuestion,
+    ) -> Result<(Observation, LeaseAnswers), CommandError> {
+        let (observation, leases) =
+            futures::join!(self.observe(state), self.ask_leases(state, question));
+        let (mut observation, leases) = (observation?, leases?);
+        observation.leases.clone_from(&leases.seen);
+        Ok((observation, leases))
+    }
+
+    /// Asks the pools what the environment holds.
+    pub(crate) async fn ask_leases(
+        &self,
+        state: Option<&State>,
+        question: LeaseQuestion,
+    ) -> Result<LeaseAnswers, CommandError> {
+        let leases = &self.session.environment.leases;
+        if leases.is_empty() {
+            return Ok(LeaseAnswers::default());
+        }
+        let key = self.session.state_key(&self.scope.id);
+        let asked = ask_leases(&self.pools, question, &pools_of(leases), state, &key).await;
+        asked.map_err(|(pool, error)| {
+            if error.is_interrupted() {
+                return interrupted();
+            }
+            let what = format!(
+                "what `{}` holds of the pool `{pool}` is not known",
+                self.session.target.id
+            );
+            self.pools.explain(what, &pool, &error, self.session.workspace.clock.unix_ms())
+        })
+    }
+
+    /// Looks whether leases that stay have what the spec asks of them.
+    pub(crate) fn check_leases(&self, held: &BTreeMap<String, Leased>) -> Result<(), CommandError> {
+        for (name, lease) in &self.session.environment.leases {
+            let Some(leased) = held.get(&lease.pool) else { continue };
+            let needed = lease.attributes.iter().filter(|(_, attribute)| attribute.needed);
+            let needed = needed.map(|(name, attribute)| (name.clone(), attribute.secret)).collect();
+            if let Some(error) = lacking(&lease.pool, &needed, leased) {
+                let what = format!("the lease `{name}` has not what environment.kdl asks of it");
+                let now_ms = self.session.workspace.clock.unix_ms();
+                return Err(self.pools.explain(what, &lease.pool, &error, now_ms));
+            }
+        }
+        Ok(())
+    }
+
+    /// The requests that were sent: the API's and the pools'.
+    pub(crate) fn requests(&self) -> u64 {
+        self.client.budget().sent + self.pools.requests()
+    }
+
+    /// Loads the state again.
+    pub(crate) async fn load(&self) -> Result<Loaded, CommandError> {
+        load(self.session, &*self.store).await
+    }
+
+    fn office(&self) -> Office<'_> {
+        let Session { workspace, target, .. } = self.session;
+        let cloud = target.cloud.value;
+        Office { workspace, cloud, client: &self.client, scope: &self.scope }
+    }
+
+    /// Claims the project where that is needed and nobody did, as far as the plan saw. Before
+    /// anything is made.
+    pub(crate) async fn claim(&self) -> Result<Made, CommandError> {
+        if !self.session.needs_claim() {
+            return Ok(Made::Known);
+        }
+        let seen = self.claims.borrow().clone();
+        self.office().make(&seen).await
+    }
+
+    /// Observes what the environment and the state name.
+    pub(crate) async fn observe(&self, state: Option<&State>) -> Result<Observation, CommandError> {
+        let desired = &self.session.environment.resources;
+        self.observe_of(desired, state).await
+    }
+
+    async fn observe_of(
+        &self,
+        desired: &BTreeMap<Address, Desired>,
+        state: Option<&State>,
+    ) -> Result<Observation, CommandError> {
+        // Claims are namespaces: where the spec has some, they come with their list.
+        let besides: &[KindId] = if self.session.needs_claim() { &[KindId::Kv] } else { &[] };
+        let sent_before = self.client.budget().sent;
+        match observe(&self.client, &self.scope, desired, state, besides, &self.ownership).await {
+            Ok(observation) => {
+                // Where nothing was asked, nothing was answered.
+                if self.client.budget().sent > sent_before {
+                    self.proven.store(true, Ordering::Relaxed);
+                    self.site.connection.remember(&self.scope);
+                }
+                Ok(observation)
+            }
+            Err(error) => {
+                let failed = call_failed(&error, desired, besides);
+                Err(self.site.connection.forget_if_stale(failed, &error.message, &self.scope))
+            }
+        }
+    }
+
+    /// Takes what is recorded for what is there, and looks at once for who claims the project and
+    /// which markers stand there by now. Invariant: what another repository claims, or took over, is
+    /// not ours to delete though it is recorded.
+    pub(crate) async fn recorded_unless_taken(
+        &self,
+        state: &State,
+    ) -> Result<Observation, CommandError> {
+        let mut observation = Observation::from_state(state);
+        let mut bearers = state.clone();
+        bearers.resources.retain(|address, _| envc_kinds::kind(address.kind()).bears_marker());
+        if bearers.resources.is_empty() && !self.session.needs_claim() {
+            return Ok(observation);
+        }
+        let now = self.observe_of(&BTreeMap::new(), Some(&bearers)).await?;
+        Claims::of(&self.session.workspace, &now).refuse_others(&self.session.workspace)?;
+        for (id, seen) in now.found {
+            for Seen { observed, .. } in seen {
+                observation.mark(id, &observed.id, observed.comment.as_ref());
+            }
+        }
+        Ok(observation)
+    }
+
+    /// What is recorded and another repository took over.
+    pub(crate) fn taken_over(&self, state: &State, observation: &Observation) -> BTreeSet<Address> {
+        taken_over(state, observation, &self.ownership)
+    }
+
+    /// Makes a plan and has it checked. A recorded database with migrations to run may have been
+    /// migrated by another tool: its ledger is read, so that the plan says what apply will do.
+    pub(crate) async fn plan(
+        &self,
+        loaded: &mut Loaded,
+        request: &PlanRequest<'_>,
+    ) -> Result<CheckedPlan, CommandError> {
+        let ownership = self.settled(request).await?;
+        self.tell_lookalikes(&self.inputs(loaded, request, &ownership), request.goal);
+        let plan = self.plan_from(loaded, request)?;
+        self.refuse_to_cover(plan.plan(), request).await?;
+        let Some(state) = &mut loaded.state else { return Ok(plan) };
+        // Side by side: one after the other, each database would be a round trip more.
+        let asked: Vec<(&Address, &str)> = plan
+            .plan()
+            .steps
+            .iter()
+            .filter_map(|step| match &step.work {
+                Work::Migrate { address, fresh: false, .. } => {
+                    Some((address, state.resources.get(address)?.id.as_str()))
+                }
+                _ => None,
+            })
+            .collect();
+        let ledgers = stream::iter(asked.into_iter().map(|(address, id)| async move {
+            let ledger = read_ledger(&self.client, &self.scope, address, id).await;
+            ledger.map(|names| (address.clone(), names))
+        }));
+        let ledgers: Vec<(Address, Vec<String>)> = ledgers
+            .buffered(PARALLELISM)
+            .try_collect()
+            .await
+            .map_err(|error| call_failed(&error, &self.session.environment.resources, &[]))?;
+        for (address, ledger) in ledgers {
+            let Some(recorded) = state.resources.get_mut(&address) else { continue };
+            for name in ledger {
+                if !recorded.migrations.iter().any(|known| known.name == name) {
+                    recorded.migrations.push(AppliedMigration { name, digest: None });
+                    loaded.dirty = true;
+                }
+            }
+        }
+        if loaded.dirty { self.plan_from(loaded, request) } else { Ok(plan) }
+    }
+
+    /// What proves a namesake ours, once it is known whose the project is in this account.
+    async fn settled(&self, request: &PlanRequest<'_>) -> Result<Ownership, CommandError> {
+        let (session, observation) = (self.session, request.observation);
+        if session.needs_claim() {
+            let mut claims = Claims::of(&session.workspace, observation);
+            let makes = request.goal == Goal::Apply;
+            // The lists are not of one instant: another run of this repository may have claimed
+            // between them, and made what they show.
+            if makes
+                && !claims.are_ours()
+                && !Standing::among(&session.workspace, observation).is_empty()
+            {
+                claims = self.office().look().await?;
+            }
+            // Also a destroy of what is recorded: who claims may have taken it over by its name.
+            claims.refuse_others(&session.workspace)?;
+            self.claims.replace(claims);
+        }
+        Ok(self.ownership())
+    }
+
+    /// Refuses an apply that would make a claim over what nobody here knows.
+    async fn refuse_to_cover(
+        &self,
+        plan: &Plan,
+        request: &PlanRequest<'_>,
+    ) -> Result<(), CommandError> {
+        if request.goal == Goal::Destroy || !self.is_unclaimed() {
+            return Ok(());
+        }
+        let mut standing = Standing::among(&self.session.workspace, request.observation);
+        // The claim will be a proof for kinds that the spec has later, too.
+        let listed = request.observation.found.keys().copied().collect();
+        let (more, unlisted) = list_standing(&self.office(), &listed).await;
+        standing.join(more);
+        if !unlisted.is_empty() {
+            self.session.ui.warn(&not_listed(&unlisted));
+        }
+        let unknown = standing.unknown(self.session, &self.scope.id, plan).await;
+        unknown.refuse(&self.session.workspace)
+    }
+
+    fn inputs<'i>(
+        &'i self,
+        loaded: &'i Loaded,
+        request: &PlanRequest<'i>,
+        ownership: &'i Ownership,
+    ) -> PlanInputs<'i> {
+        let session = self.session;
+        PlanInputs {
+            key: session.state_key(&self.scope.id),
+            repository: session.workspace.project.repository.clone(),
+            env_type: session.target.head.name.clone(),
+            spec: session.workspace.spec_digest(),
+            leases: &session.environment.leases,
+            protect: session.environment.protect,
+            sealer: &self.sealer,
+            desired: &session.environment.resources,
+            state: loaded.state.as_ref(),
+            observation: request.observation,
+            ownership,
+            keep: request.keep,
+            migrations: request.migrations,
+        }
+    }
+
+    fn plan_from(
+        &self,
+        loaded: &Loaded,
+        request: &PlanRequest<'_>,
+    ) -> Result<CheckedPlan, CommandError> {
+        let ownership = self.ownership();
+        let inputs = self.inputs(loaded, request, &ownership);
+        let plan = match request.goal {
+            Goal::Apply => plan_apply(&inputs),
+            Goal::Destroy => plan_destroy(&inputs),
+        };
+        checked(plan.map_err(|refusals| refused(self.session, &refusals, self.is_unclaimed()))?)
+    }
+
+    /// What proves a namesake ours. A pull request's name does where the project is claimed.
+    fn ownership(&self) -> Ownership {
+        Ownership { claimed: self.holds_claim(), ..self.ownership.clone() }
+    }
+
+    /// True when the project is claimed for this repository, as far as the last plan saw.
+    pub(crate) fn holds_claim(&self) -> bool {
+        self.claims.borrow().are_ours()
+    }
+
+    /// True where a claim would be a proof, and nobody has made it.
+    fn is_unclaimed(&self) -> bool {
+        self.session.needs_claim() && !self.holds_claim()
+    }
+
+    /// Runs a plan that was made from this state; what failed stands in the report.
+    pub(crate) async fn run(
+        &self,
+        plan: &CheckedPlan,
+        loaded: Loaded,
+        running: Running<'_>,
+    ) -> Result<Report, CommandError> {
+        if self.client.stopped() {
+            return Err(interrupted());
+        }
+        let session = self.session;
+        let state = loaded.state.unwrap_or_else(|| {
+            let key = session.state_key(&self.scope.id);
+            State::new(
+                key,
+                &session.workspace.project.repository,
+                &session.target.head.name,
+                session.workspace.entropy.hex(8),
+            )
+        });
+        let ownership = self.ownership();
+        self.site.reporter.begin(plan.plan());
+        let leases = session.environment.leases.iter();
+        let pool_of = leases.map(|(name, lease)| (name.clone(), lease.pool.clone())).collect();
+        let outcome = envc_exec::run(
+            &Run {
+                client: &self.client,
+                account: &self.scope,
+                store: &*self.store,
+                plan,
+                migrations: running.migrations,
+                vault: running.vault,
+                uploads: running.uploads,
+                parallelism: running.parallelism,
+                dirty: loaded.dirty,
+                ownership: &ownership,
+                leasing: Leasing {
+                    pools: Some(&self.pools),
+                    held: running.held,
+                    pool_of: &pool_of,
+                    digest: &session.state_digest(),
+                },
+            },
+            state,
+            loaded.version,
+        )
+        .await;
+        self.site.reporter.end();
+        recorded(outcome, self.store.lock_lost())
+    }
+
+    /// A report of a run that did all, or everything that failed as one error.
+    pub(crate) fn finished(&self, report: Report) -> Result<Report, CommandError> {
+        let now_ms = self.session.workspace.clock.unix_ms();
+        // Of a lease's failure the edge is the cause, which has no part in these IDs.
+        let calls = report.failures.iter().filter(|failure| failure.pool.is_none());
+        let doubted = calls.map(|it| it.message.clone()).find(|message| is_about_ids(message));
+        let finished =
+            finished(report, &|what, pool, error| self.pools.explain(what, pool, error, now_ms));
+        finished.map_err(|error| match doubted {
+            Some(said) if !self.proven.load(Ordering::Relaxed) => {
+                self.site.connection.forget_if_stale(error, &said, &self.scope)
+            }
+            Some(_) => {
+                // Not every call names its zone where a list of it was read: the next command asks.
+                self.site.connection.forget_all();
+                error
+            }
+            None => error,
+        })
+    }
+
+    /// Releases the lock and takes its file away: nothing is left that it guards.
+    pub(crate) fn release(self) -> Result<(), CommandError> {
+        self.store.release()
+    }
+}
+
+/// Loads a state, and refuses another repository's.
+async fn load(session: &Session<'_>, store: &dyn HeldStore) -> Result<Loaded, CommandError> {
+    Ok(match store.load().await.map_err(|error| store.explain(&error))? {
+        Some((mut state, version)) => {
+            let dirty = admit::admit(session, &mut state)?;
+            Loaded { state: Some(state), version: Some(version), dirty }
+        }
+        None => Loaded::default(),
+    })
+}
+
+/// What is recorded of the session's environment, read without a lock.
+pub(crate) async fn recorded_state(site: &Site<'_, '_>) -> Result<Option<State>, CommandError> {
+    let Site { session, connection, reporter, stop, .. } = site;
+    let client = connection.client(&session.workspace, reporter, stop.flag());
+    let account = connection.account(&client).await?.id;
+    let key = session.state_key(&account);
+    let store = state::open(session, site.edge_of_state(), reporter, key, stop, Hold::Read).await?;
+    Ok(load(session, &*store).await?.state)
+}
+
+/// Has a plan checked.
+pub(crate) fn checked(plan: Plan) -> Result<CheckedPlan, CommandError> {
+    check(plan).map_err(|unsound| {
+        CommandError::failed("BUG: the checker refuses this plan, so nothing was done")
+            .because(&unsound)
+            .hint("please report it with the spec and the output of `envc plan --json`")
+            .code("envc::plan::unsound")
+    })
+}

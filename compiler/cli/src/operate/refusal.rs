@@ -1,0 +1,87 @@
+//! Plans that cannot be made and reads that failed, for people.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use envc_core::{Address, Desired, KindId};
+use envc_exec::{CallClass, CallError, help_for_call};
+use envc_plan::Refusal;
+
+use crate::{
+    host::{error::CommandError, interrupt::interrupted},
+    remote::connection::{code_of, what_failed},
+    workspace::session::Session,
+};
+
+/// The error of a plan that cannot be made; nothing was changed.
+pub(super) fn refused(
+    session: &Session<'_>,
+    refusals: &[Refusal],
+    unclaimed: bool,
+) -> CommandError {
+    let (message, rest) = match refusals {
+        [one] => (one.message.clone(), &[][..]),
+        many => (format!("{} resources stand in the way", many.len()), many),
+    };
+    let mut error = CommandError::failed(message);
+    for refusal in rest {
+        let address = refusal.address.to_string();
+        error = error.because_text(if refusal.message.starts_with(&address) {
+            refusal.message.clone()
+        } else {
+            format!("{address}: {}", refusal.message)
+        });
+    }
+    let hints: BTreeSet<&str> = refusals.iter().map(|refusal| refusal.help.as_str()).collect();
+    let theirs = refusals.iter().filter(|refusal| refusal.code == "envc::plan::not_ours");
+    let theirs: Vec<&Address> = theirs.map(|refusal| &refusal.address).collect();
+    if !theirs.is_empty() {
+        let command = session.apply_command(&theirs);
+        error = error.hint(format!("take it over, if it is this environment's: {command}"));
+        if unclaimed {
+            error = error.hint(format!(
+                "or, if all of `{}` in this account is of this repository: envc state claim",
+                session.workspace.project.name
+            ));
+        }
+    }
+    for hint in hints {
+        error = error.hint(hint);
+    }
+    match refusals.first() {
+        Some(first) => error.code(first.code),
+        None => error,
+    }
+}
+
+/// A read that failed, for people.
+pub(super) fn call_failed(
+    error: &CallError,
+    desired: &BTreeMap<Address, Desired>,
+    besides: &[KindId],
+) -> CommandError {
+    if error.class == CallClass::Interrupted {
+        return interrupted();
+    }
+    // Which permission is missing can be told from what was asked for.
+    let permissions: BTreeSet<&str> = desired
+        .keys()
+        .map(Address::kind)
+        .chain(besides.iter().copied())
+        .map(envc_kinds::kind)
+        .filter(|kind| asks_for(*kind, &error.call))
+        .map(<dyn envc_kinds::Kind>::permission)
+        .collect();
+    let permission = permissions.into_iter().collect::<Vec<_>>().join("`, `");
+    CommandError::failed(what_failed(error))
+        .because(error)
+        .hint_opt(help_for_call(error, &permission, false))
+        .code(code_of(error))
+}
+
+fn asks_for(kind: &dyn envc_kinds::Kind, call: &str) -> bool {
+    let place = envc_kinds::Place { account: "A".into(), zone: "Z".into() };
+    let Some(listing) = kind.listing(&place) else { return false };
+    // The same path but for the identifiers.
+    let tail = listing.call.path.split('/').skip(3).collect::<Vec<_>>().join("/");
+    call.ends_with(&format!("/{tail}"))
+}

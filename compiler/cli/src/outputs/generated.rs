@@ -1,0 +1,499 @@
+//! The generated files of a session: templates read, secrets looked up, content rendered, and
+//! what has to be done to each file in the working copy.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use envc_core::{Address, Digest, Input, Inputs, Output, Part, Secret, limits::FILE_BYTES_MAX};
+use envc_exec::{Account, Client, fetch_token};
+use envc_plan::{FileInputs, needed_parts, render_files, template_paths};
+
+use crate::{
+    host::{error::CommandError, fsio},
+    outputs::{
+        files::{self, Decision, Files, RenderedFile},
+        out_dir::{self, OutDir},
+    },
+    remote::pools::LeaseFacts,
+    shell::events::Event,
+    workspace::{registry::FileRecord, session::Session},
+};
+
+/// What the files are made from, read before anything is changed.
+pub(crate) struct Sources {
+    templates: BTreeMap<String, String>,
+    inputs: Inputs,
+    tokens_needed: BTreeSet<Address>,
+    lease_secrets: bool,
+}
+
+impl std::fmt::Debug for Sources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sources").field("templates", &self.templates.keys()).finish_non_exhaustive()
+    }
+}
+
+/// What is known of the resources when files are rendered.
+#[derive(Debug, Default)]
+pub(crate) struct Resources {
+    /// API identifiers.
+    pub(crate) ids: BTreeMap<Address, String>,
+    /// Physical names as observed.
+    pub(crate) names: BTreeMap<Address, String>,
+    /// Tunnel tokens.
+    pub(crate) tokens: BTreeMap<Address, Secret>,
+    /// Preview IDs, by the lease's name.
+    pub(crate) leases: BTreeMap<String, LeaseFacts>,
+}
+
+/// Where files go, and how.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Writing {
+    /// Another folder than the spec's.
+    pub(crate) out_dir: Option<OutDir>,
+    /// Overwrite what a person edited.
+    pub(crate) force: bool,
+}
+
+impl Writing {
+    /// The folder that the files' paths are relative to.
+    fn root<'a>(&'a self, session: &'a Session<'_>) -> &'a Path {
+        self.out_dir.as_ref().map_or(session.workspace.root(), |out_dir| out_dir.path())
+    }
+
+    /// Under what a file is recorded.
+    fn key(&self, path: &str) -> String {
+        self.out_dir.as_ref().map_or_else(|| path.to_owned(), |out_dir| out_dir.key(path))
+    }
+
+    /// The path of a file that is recorded as one of this folder's.
+    fn path_of<'k>(&self, session: &Session<'_>, key: &'k str) -> Option<&'k str> {
+        match &self.out_dir {
+            None => out_dir::is_of_specs_folder(session, key).then_some(key),
+            Some(out_dir) => out_dir.path_of(key),
+        }
+    }
+
+    /// How people are told of a file.
+    fn shown(&self, path: &str) -> String {
+        match &self.out_dir {
+            None => path.to_owned(),
+            Some(out_dir) => out_dir.path().join(path).display().to_string(),
+        }
+    }
+}
+
+/// What became of the files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// Made or changed.
+    pub(crate) made: Vec<String>,
+    /// As they should be already.
+    pub(crate) unchanged: Vec<String>,
+    /// Not asked for any more, and taken away.
+    pub(crate) removed: Vec<String>,
+}
+
+/// What an apply would do to files.
+#[derive(Debug, Default)]
+pub(crate) struct Outlook {
+    /// Made or changed.
+    pub(crate) write: Vec<String>,
+    /// Not asked for any more.
+    pub(crate) remove: Vec<String>,
+    /// Why an apply would refuse.
+    pub(crate) refusal: Option<CommandError>,
+}
+
+impl Outlook {
+    /// True where an apply changes no file, and refuses none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.write.is_empty() && self.remove.is_empty() && self.refusal.is_none()
+    }
+}
+
+impl Sources {
+    /// Reads templates.
+    pub(crate) fn read(session: &Session<'_>, inputs: Inputs) -> Result<Self, CommandError> {
+        let environment = &session.environment;
+        let mut templates = BTreeMap::new();
+        for path in template_paths(environment) {
+            // Templates cannot read outside of the project: `inside` refuses.
+            let file = fsio::inside(session.workspace.root(), &path)?;
+            if let Some(text) = fsio::read_text(&file, FILE_BYTES_MAX)? {
+                templates.insert(path, text);
+            }
+        }
+        let mut tokens_needed = BTreeSet::new();
+        let mut lease_secrets = false;
+        for part in needed_parts(environment) {
+            match part {
+                Part::Out(reference) if reference.output == Output::Token => {
+                    tokens_needed.insert(reference.address);
+                }
+                Part::In(Input::Lease { secret: true, .. }) => lease_secrets = true,
+                Part::In(_) | Part::Out(_) | Part::Lit(_) => {}
+            }
+        }
+        Ok(Self { templates, inputs, tokens_needed, lease_secrets })
+    }
+
+    /// Renders all files.
+    pub(crate) fn render(
+        &self,
+        session: &Session<'_>,
+        resources: &Resources,
+    ) -> Result<Vec<RenderedFile>, CommandError> {
+        let resolve = |part: &Part| match part {
+            Part::Lit(text) => Some(text.clone()),
+            // Into the files: `render_files` keeps secrets in private ones.
+            Part::In(Input::Secret(name)) => {
+                self.inputs.secret(name).map(|secret| secret.expose().to_owned())
+            }
+            Part::In(Input::Env(name)) => self.inputs.variable(name).map(str::to_owned),
+            Part::In(Input::Lease { lease, attribute, .. }) => {
+                resources.leases.get(lease).and_then(|facts| facts.value(attribute))
+            }
+            Part::Out(reference) => match reference.output {
+                Output::Id => resources.ids.get(&reference.address).cloned(),
+                Output::Name => resources.names.get(&reference.address).cloned(),
+                Output::Token => {
+                    resources.tokens.get(&reference.address).map(|token| token.expose().to_owned())
+                }
+            },
+        };
+        let files = render_files(&FileInputs {
+            env: &session.environment,
+            ids: &resources.ids,
+            resolve: &resolve,
+            names: &resources.names,
+            templates: &self.templates,
+            dev_remote: session.environment.dev_remote,
+        })
+        .map_err(|errors| wrong(&errors))?;
+        Ok(files.into_iter().map(|file| made(session, file)).collect())
+    }
+
+    /// Fetches the tokens that files need and no create returned. A file whose fingerprint is the
+    /// recorded one needs none.
+    pub(crate) async fn fetch_tokens(
+        &self,
+        client: &Client<'_>,
+        scope: &Account,
+        resources: &mut Resources,
+    ) -> Result<(), CommandError> {
+        for address in &self.tokens_needed {
+            if resources.tokens.contains_key(address) {
+                continue;
+            }
+            let Some(id) = resources.ids.get(address) else { continue };
+            let token = fetch_token(client, scope, address, id).await.map_err(|error| {
+                CommandError::failed(format!("the token of {address} cannot be read"))
+                    .because(&error)
+            })?;
+            if let Some(token) = token {
+                resources.tokens.insert(address.clone(), token);
+            }
+        }
+        Ok(())
+    }
+
+    /// Stands for tokens in fingerprints: the token of a tunnel changes with the tunnel alone, so
+    /// its identifier tells as much, and saves a request.
+    pub(crate) fn with_stand_ins(&self, resources: &Resources) -> Resources {
+        let stand_in = |address: &Address| {
+            let id = resources.ids.get(address).cloned().unwrap_or_default();
+            (address.clone(), Secret::new(format!("token-of-{id}")))
+        };
+        Resources {
+            ids: resources.ids.clone(),
+            names: resources.names.clone(),
+            tokens: self.tokens_needed.iter().map(stand_in).collect(),
+            leases: resources.leases.iter().map(LeaseFacts::stand_in).collect(),
+        }
+    }
+
+    /// True when any file holds what stand-ins stand for: a tunnel's token, a preview ID's secret.
+    pub(crate) fn needs_secrets_of_the_cloud(&self) -> bool {
+        !self.tokens_needed.is_empty() || self.lease_secrets
+    }
+}
+
+fn made(session: &Session<'_>, file: envc_plan::GeneratedFile) -> RenderedFile {
+    RenderedFile {
+        fingerprint: session.workspace.digest.of(&file.content),
+        path: file.path,
+        bytes: file.content.into_bytes(),
+        mode: file.mode,
+        private: file.private,
+        specific: file.specific,
+    }
+}
+
+fn wrong(errors: &[envc_plan::FileError]) -> CommandError {
+    let mut error = CommandError::failed(match errors {
+        [one] => format!("{} cannot be made", one.path),
+        many => format!("{} generated files have mistakes", many.len()),
+    });
+    for one in errors {
+        error = error.because_text(one.to_string());
+    }
+    let hints: BTreeSet<&str> = errors.iter().map(|one| one.help.as_str()).collect();
+    for hint in hints {
+        error = error.hint(hint);
+    }
+    match errors.first() {
+        Some(first) => error.code(first.code),
+        None => error,
+    }
+}
+
+/// Looks at the files that will be written, before anything is changed: git must not get them,
+/// and nothing that a person wrote may stand in their place.
+pub(crate) fn precheck(
+    session: &Session<'_>,
+    files: &[RenderedFile],
+    final_content: bool,
+    writing: &Writing,
+) -> Result<(), CommandError> {
+    let conflicts = match &writing.out_dir {
+        Some(out_dir) => out_dir.git_conflicts(session.env, files)?,
+        None => files::git_conflicts(
+            session.workspace.root(),
+            &session.workspace.git,
+            session.env,
+            files,
+        )?,
+    };
+    if !conflicts.is_empty() {
+        return Err(files::not_for_git(&conflicts));
+    }
+    if writing.force {
+        return Ok(());
+    }
+    not_another_environments(session, files, writing)?;
+    let root = writing.root(session);
+    if !fsio::is_folder(root) {
+        return Ok(());
+    }
+    let handler = Files { root, digest: &session.workspace.digest };
+    let mut edited = Vec::new();
+    for file in files {
+        let record = session.workspace.record().files.get(&writing.key(&file.path)).cloned();
+        if let Decision::Edited { ours, diff } = handler.decide(file, record.as_ref())? {
+            // With stand-ins for what is not known yet a diff would tell nonsense.
+            edited.push((file, ours, diff.filter(|_| final_content)));
+        }
+    }
+    if edited.is_empty() {
+        Ok(())
+    } else {
+        Err(files::edited(&edited, &|path| writing.shown(path)))
+    }
+}
+
+/// The spec's folder is bound to one environment; another folder is whose files lie in it.
+fn not_another_environments(
+    session: &Session<'_>,
+    files: &[RenderedFile],
+    writing: &Writing,
+) -> Result<(), CommandError> {
+    let Some(out_dir) = &writing.out_dir else { return Ok(()) };
+    let known = &session.workspace.record().files;
+    let other = files.iter().find_map(|file| {
+        let record = known.get(&writing.key(&file.path))?;
+        let is_there = out_dir.path().join(&file.path).exists();
+        (record.env != session.target.id && is_there).then(|| (file, record.env.clone()))
+    });
+    let Some((file, env)) = other else { return Ok(()) };
+    Err(CommandError::failed(format!(
+        "{} is a file of the environment `{env}`",
+        writing.shown(&file.path)
+    ))
+    .hint(format!("name another folder for `{}` with --out-dir", session.target.id))
+    .hint("or pass --force: the files are for this environment from then on")
+    .code("envc::cli::out_dir_taken"))
+}
+
+/// True when every file is on disk as recorded, and recorded with the fingerprint that rendering
+/// with stand-ins gives: nothing has to be fetched or written.
+fn up_to_date(session: &Session<'_>, stand_ins: &[RenderedFile], writing: &Writing) -> bool {
+    let records = &session.workspace.record().files;
+    let root = writing.root(session);
+    stand_ins.iter().all(|file| {
+        let Some(record) = records.get(&writing.key(&file.path)) else { return false };
+        let on_disk = fsio::inside(root, &file.path)
+            .ok()
+            .and_then(|path| fsio::read(&path, FILE_BYTES_MAX).ok().flatten());
+        let same = on_disk.is_some_and(|bytes| session.workspace.digest.of(bytes) == record.digest);
+        same && record.env == session.target.id && record.fingerprint == file.fingerprint
+    })
+}
+
+/// The files of this environment that the spec does not ask for any more: where they are recorded, and
+/// their paths.
+fn unwanted<'r>(
+    session: &Session<'_>,
+    files: &[RenderedFile],
+    writing: &Writing,
+    known: &'r BTreeMap<String, FileRecord>,
+) -> Vec<(&'r String, &'r str, &'r FileRecord)> {
+    let wanted: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    let own = known.iter().filter(|(_, record)| record.env == session.target.id);
+    own.filter_map(|(key, record)| Some((key, writing.path_of(session, key)?, record)))
+        .filter(|(_, path, _)| !wanted.contains(path))
+        .collect()
+}
+
+/// True where nothing has to be fetched, written or taken away.
+pub(crate) fn nothing_to_do(
+    session: &Session<'_>,
+    stand_ins: &[RenderedFile],
+    writing: &Writing,
+) -> bool {
+    let known = session.workspace.record().files.clone();
+    up_to_date(session, stand_ins, writing)
+        && unwanted(session, stand_ins, writing, &known).is_empty()
+}
+
+/// What an apply would do to the files, by their content with stand-ins. `final_content`: they have
+/// none, so that a diff tells what it is.
+pub(crate) fn outlook(
+    session: &Session<'_>,
+    stand_ins: &[RenderedFile],
+    final_content: bool,
+    writing: &Writing,
+) -> Outlook {
+    let known = session.workspace.record().files.clone();
+    let handler = Files { root: writing.root(session), digest: &session.workspace.digest };
+    let is_written = |file: &&RenderedFile| {
+        let record = known.get(&writing.key(&file.path));
+        !up_to_date(session, std::slice::from_ref(*file), writing)
+            && matches!(handler.decide(file, record), Ok(Decision::Create | Decision::Update))
+    };
+    let unwanted = unwanted(session, stand_ins, writing, &known).into_iter();
+    Outlook {
+        write: stand_ins.iter().filter(is_written).map(|file| writing.shown(&file.path)).collect(),
+        remove: unwanted
+            .filter(|(_, path, record)| handler.is_removed(path, record))
+            .map(|(_, path, _)| writing.shown(path))
+            .collect(),
+        refusal: precheck(session, stand_ins, final_content, writing).err(),
+    }
+}
+
+/// Invariant: what will be written is recorded before any of it is. Killed in between, the next
+/// command knows each file for its own, and what is half written by its name: apply goes on, and
+/// destroy leaves no secret behind.
+fn announce(
+    session: &Session<'_>,
+    handler: &Files<'_>,
+    decided: &[(&RenderedFile, Decision)],
+    writing: &Writing,
+) -> Result<(), CommandError> {
+    let known = session.workspace.record().files.clone();
+    let mut records = BTreeMap::new();
+    for (file, decision) in decided {
+        let key = writing.key(&file.path);
+        let old = known.get(&key).cloned();
+        // Before it is recorded anew: the name follows from the record.
+        if let Some(old) = &old {
+            handler.sweep(&file.path, old)?;
+        }
+        if *decision != Decision::Unchanged {
+            records.insert(key, Some(handler.announce(file, &session.target.id, old)));
+        }
+    }
+    if records.is_empty() {
+        return Ok(());
+    }
+    session
+        .workspace
+        .change_record(|copy| copy.note_files(records, session.workspace.clock.unix_s()))
+}
+
+/// Writes the files, last of all and each atomically; unchanged ones are not touched.
+pub(crate) fn write(
+    session: &Session<'_>,
+    files: &[RenderedFile],
+    fingerprints: &BTreeMap<String, Digest>,
+    writing: &Writing,
+) -> Result<Written, CommandError> {
+    let root = writing.root(session);
+    fsio::create_dirs(root)?;
+    let handler = Files { root, digest: &session.workspace.digest };
+    let known = session.workspace.record().files.clone();
+    let mut decided = Vec::new();
+    for file in files {
+        match handler.decide(file, known.get(&writing.key(&file.path)))? {
+            Decision::Edited { ours, diff } if !writing.force => {
+                return Err(files::edited(&[(file, ours, diff)], &|path| writing.shown(path)));
+            }
+            decision => decided.push((file, decision)),
+        }
+    }
+    announce(session, &handler, &decided, writing)?;
+    let mut written = Written::default();
+    let mut records = BTreeMap::new();
+    for (file, decision) in decided {
+        let (key, shown) = (writing.key(&file.path), writing.shown(&file.path));
+        let wrote = decision != Decision::Unchanged;
+        let mut noted = match decision {
+            Decision::Unchanged => {
+                written.unchanged.push(shown);
+                handler.record(file, &session.target.id)
+            }
+            Decision::Create | Decision::Update | Decision::Edited { .. } => {
+                let noted = handler.write(file, &session.target.id)?;
+                let private = file.private;
+                session.ui.event(&Event::FileWritten { path: &shown, private });
+                written.made.push(shown);
+                noted
+            }
+        };
+        if let Some(fingerprint) = fingerprints.get(&file.path) {
+            noted.fingerprint = fingerprint.clone();
+        }
+        // What was announced is replaced; what was not written may be recorded as it is already.
+        if wrote || known.get(&key) != Some(&noted) {
+            records.insert(key, Some(noted));
+        }
+    }
+    written.removed = remove_unwanted(session, &handler, files, writing, &mut records)?;
+    if !records.is_empty() {
+        session
+            .workspace
+            .change_record(|copy| copy.note_files(records, session.workspace.clock.unix_s()))?;
+    }
+    Ok(written)
+}
+
+/// Removes the files that the spec does not ask for any more; those that were there come back.
+fn remove_unwanted(
+    session: &Session<'_>,
+    handler: &Files<'_>,
+    files: &[RenderedFile],
+    writing: &Writing,
+    records: &mut BTreeMap<String, Option<FileRecord>>,
+) -> Result<Vec<String>, CommandError> {
+    let mut removed = Vec::new();
+    let known = session.workspace.record().files.clone();
+    for (key, path, record) in unwanted(session, files, writing, &known) {
+        handler.sweep(path, record)?;
+        let shown = writing.shown(path);
+        match handler.remove(path, record)? {
+            files::Removal::Kept => session
+                .ui
+                .warn(&format!("{shown} is not generated any more; it was edited, so it stays")),
+            files::Removal::Removed => {
+                session.ui.event(&Event::FileRemoved { path: &shown });
+                removed.push(shown);
+            }
+            files::Removal::Absent => {}
+        }
+        records.insert(key.clone(), None);
+    }
+    Ok(removed)
+}

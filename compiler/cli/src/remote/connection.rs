@@ -1,0 +1,348 @@
+//! The way to a cloud: the embedded local one, served in this process, or Cloudflare. From here
+//! on only the base URL and the token differ.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use envc_core::{Digest, Secret};
+use envc_exec::{
+    Account, AccountError, CallClass, CallError, Client, Endpoint, Progress, World,
+    edge::EdgeEndpoint, find_account, find_zones, help_for_call,
+};
+use envc_kinds::Meaning;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    host::{env, error::CommandError, fsio, http::HttpTransport, interrupt::interrupted},
+    remote::local_cloud::LocalCloud,
+    workspace::{
+        Workspace,
+        choice::{Choice, CloudName},
+    },
+};
+
+/// Where Cloudflare's API is.
+const CLOUDFLARE: &str = "https://api.cloudflare.com/client/v4";
+/// Bytes of the cache of account and zone IDs.
+const CACHE_BYTES_MAX: usize = 1024 * 1024;
+/// The version of that cache that this build writes and reads.
+const CACHE_SCHEMA: u32 = 1;
+/// The code of a command that failed with remembered IDs, which are forgotten by then: it is worth
+/// a second try.
+pub(crate) const STALE_IDS: &str = "envc::cli::stale_ids";
+
+/// A connection to a cloud.
+pub(crate) struct Connection {
+    endpoint: Endpoint,
+    transport: Arc<HttpTransport>,
+    /// What the cloud says its account is; Cloudflare is asked.
+    account: Option<String>,
+    cache: ScopeCache,
+    /// Ends the embedded cloud with the connection.
+    local: Option<tokio::sync::oneshot::Sender<()>>,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// Opens the cloud that was chosen.
+    pub(crate) async fn open(
+        workspace: &Workspace<'_>,
+        cloud: &Choice<CloudName>,
+    ) -> Result<Self, CommandError> {
+        match cloud.value {
+            CloudName::Local => Self::local(workspace).await,
+            CloudName::Cloudflare => Self::cloudflare(workspace, &cloud.why),
+        }
+    }
+
+    async fn local(workspace: &Workspace<'_>) -> Result<Self, CommandError> {
+        let failed = || CommandError::failed("the local cloud cannot be started");
+        let unreadable = || {
+            CommandError::usage(format!("{} cannot be read", env::names::ENVC_CLOUD_FAULTS))
+                .hint("see `envc cloud serve --help` for the faults that there are")
+        };
+        let faults = workspace.env.cloud_faults.as_deref().unwrap_or_default();
+        let zones = workspace.project.zone.iter().cloned().collect();
+        let cloud = LocalCloud::open(workspace.state_dir.cloud(), zones, faults)
+            .map_err(|error| error.into_command_error(unreadable, failed))?;
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .map_err(|error| failed().because(&error))?;
+        let address = listener.local_addr().map_err(|error| failed().because(&error))?;
+        let endpoint = Endpoint {
+            base_url: format!("http://{address}/client/v4"),
+            token: Secret::new(cloud.token()),
+        };
+        let account = cloud.account_id().to_owned();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        tokio::spawn(cloud.serve(listener, async move {
+            // Ends when the connection is dropped.
+            let _ended = stopped.await;
+        }));
+        Ok(Self {
+            endpoint,
+            transport: Arc::new(HttpTransport::new()),
+            account: Some(account),
+            // Its port changes, its IDs do not: cached under its account.
+            cache: ScopeCache::read(workspace, "local"),
+            local: Some(stop),
+        })
+    }
+
+    fn cloudflare(workspace: &Workspace<'_>, why: &str) -> Result<Self, CommandError> {
+        let Some(token) = workspace.env.api_token.clone() else {
+            return Err(CommandError::failed("no Cloudflare API token is set")
+                .because_text(format!("the cloud is `cloudflare` because {why}"))
+                .hint("set CLOUDFLARE_API_TOKEN to a token with the permissions of what the spec asks for")
+                .hint("or work without an account: --cloud local")
+                .code("envc::cli::no_token"));
+        };
+        let base_url = workspace.env.api_base_url.as_deref().unwrap_or(CLOUDFLARE);
+        let base_url = base_url.trim_end_matches('/').to_owned();
+        // The same token on the same API always sees the same account and zones.
+        let key = workspace.digest.of(format!("{base_url} {}", token.expose()));
+        Ok(Self {
+            cache: ScopeCache::read(workspace, key.as_str()),
+            endpoint: Endpoint { base_url, token },
+            transport: Arc::new(HttpTransport::new()),
+            account: workspace.env.account_id.clone(),
+            local: None,
+        })
+    }
+
+    /// A client whose calls end with `stop` and are told to `progress`.
+    pub(crate) fn client<'a>(
+        &'a self,
+        workspace: &'a Workspace<'_>,
+        progress: &'a dyn Progress,
+        stop: &'a AtomicBool,
+    ) -> Client<'a> {
+        let world = World {
+            transport: &*self.transport,
+            clock: &workspace.clock,
+            entropy: &workspace.entropy,
+            progress,
+            stop,
+        };
+        Client::new(self.endpoint.clone(), world)
+    }
+
+    /// The way out: what calls other servers goes the same one.
+    pub(crate) fn transport(&self) -> Arc<HttpTransport> {
+        Arc::clone(&self.transport)
+    }
+
+    /// Where the embedded cloud serves what the edge Worker does; none on Cloudflare.
+    pub(crate) fn local_edge(&self) -> Option<EdgeEndpoint> {
+        self.local.as_ref()?;
+        let base_url = self.endpoint.base_url.trim_end_matches("/client/v4").to_owned();
+        Some(EdgeEndpoint { base_url, token: Some(self.endpoint.token.clone()) })
+    }
+
+    /// The account, with the zones that are known already.
+    pub(crate) async fn account(&self, client: &Client<'_>) -> Result<Account, CommandError> {
+        let account = match self.account.clone().or_else(|| self.cache.account.clone()) {
+            Some(account) => account,
+            None => find_account(client).await.map_err(|error| self.explain(&error))?,
+        };
+        let zones = self.cache.zones.get(&account).cloned().unwrap_or_default();
+        Ok(Account { id: account, zones })
+    }
+
+    /// Finds the zones that are not known yet.
+    pub(crate) async fn zones(
+        &self,
+        client: &Client<'_>,
+        scope: &mut Account,
+        names: &BTreeSet<String>,
+    ) -> Result<(), CommandError> {
+        let Err(error) = find_zones(client, scope, names).await else { return Ok(()) };
+        let failed = self.explain(&error);
+        Err(match &error {
+            // Of an account that is another by now, no zone is seen.
+            AccountError::NoZone { .. } => self.forget(failed, scope),
+            AccountError::Call(call) => self.forget_if_stale(failed, &call.message, scope),
+            AccountError::NoAccount | AccountError::ManyAccounts { .. } => failed,
+        })
+    }
+
+    /// Remembers account and zones: the API answered for them. An account that was given is not
+    /// remembered: who gives none asks for the token's own.
+    pub(crate) fn remember(&self, scope: &Account) {
+        let mut cache = self.cache.clone();
+        if self.account.is_none() {
+            cache.account = Some(scope.id.clone());
+        }
+        if !scope.zones.is_empty() {
+            cache.zones.insert(scope.id.clone(), scope.zones.clone());
+        }
+        if cache != self.cache {
+            cache.write();
+        }
+    }
+
+    /// The error of a call that was refused with these words, with what is done about the IDs that
+    /// it was made with, where they may be why.
+    pub(crate) fn forget_if_stale(
+        &self,
+        failed: CommandError,
+        said: &str,
+        scope: &Account,
+    ) -> CommandError {
+        if is_about_ids(said) { self.forget(failed, scope) } else { failed }
+    }
+
+    fn forget(&self, failed: CommandError, scope: &Account) -> CommandError {
+        if self.remembers(scope) {
+            self.cache.remove();
+            let path = self.cache.path.display();
+            return failed
+                .hint(format!(
+                    "the IDs of account and zones were remembered in {path}, which is removed: the \
+                     next command looks them up"
+                ))
+                .code(STALE_IDS);
+        }
+        match &self.account {
+            Some(account) if self.local.is_none() => failed.hint(format!(
+                "the account is {account}, as CLOUDFLARE_ACCOUNT_ID says: is it the one you mean?"
+            )),
+            _ => failed,
+        }
+    }
+
+    /// Forgets what is remembered; it only costs the next command its look-ups.
+    pub(crate) fn forget_all(&self) {
+        self.cache.remove();
+    }
+
+    /// True when any of these IDs comes from an earlier command.
+    fn remembers(&self, scope: &Account) -> bool {
+        let account = self.account.is_none() && self.cache.account.as_ref() == Some(&scope.id);
+        let zones = self.cache.zones.get(&scope.id);
+        let known = |(name, id)| scope.zones.get(name) == Some(id);
+        account || zones.is_some_and(|zones| zones.iter().any(known))
+    }
+
+    /// A failed look-up of account or zone, for people.
+    fn explain(&self, error: &AccountError) -> CommandError {
+        let failed = CommandError::failed("the account cannot be worked with").because(error);
+        match error {
+            AccountError::Call(call) => self.explain_call(call),
+            AccountError::NoAccount => failed
+                .hint("give the token an account permission, or set CLOUDFLARE_ACCOUNT_ID")
+                .code("envc::cli::no_account"),
+            AccountError::ManyAccounts { .. } => failed
+                .hint("set CLOUDFLARE_ACCOUNT_ID to one of them")
+                .code("envc::cli::many_accounts"),
+            AccountError::NoZone { zone, .. } => failed
+                .hint(format!(
+                    "add the zone {zone} to the account, correct `zone` in environment.kdl, or \
+                     give the token the permission `Zone Read`"
+                ))
+                .code("envc::cli::no_zone"),
+        }
+    }
+
+    fn explain_call(&self, call: &CallError) -> CommandError {
+        if call.class == CallClass::Interrupted {
+            return interrupted();
+        }
+        let permission =
+            if call.call.contains("/zones") { "Zone Read" } else { "Account Settings Read" };
+        let mut failed = CommandError::failed(what_failed(call))
+            .because(call)
+            .hint_opt(help_for_call(call, permission, false))
+            .code(code_of(call));
+        let base_url = &self.endpoint.base_url;
+        if self.local.is_none() && base_url != CLOUDFLARE && !call.means(Meaning::Auth) {
+            failed = failed.hint(format!(
+                "the API is asked at {base_url}, as CLOUDFLARE_API_BASE_URL says: its whole base, \
+                 with /client/v4, belongs there"
+            ));
+        }
+        failed
+    }
+}
+
+/// The first line of the error of a read that failed.
+pub(crate) fn what_failed(call: &CallError) -> &'static str {
+    match call.class {
+        CallClass::Api(Meaning::Auth) => "the API refused the token",
+        CallClass::Unreachable | CallClass::Unknown => "the API cannot be reached",
+        CallClass::Api(_) | CallClass::Interrupted | CallClass::Endless => {
+            "the API did not answer as it should"
+        }
+    }
+}
+
+/// The code of a read that failed.
+pub(crate) fn code_of(call: &CallError) -> &'static str {
+    match call.class {
+        CallClass::Endless => "envc::cli::endless_list",
+        CallClass::Api(_)
+        | CallClass::Unreachable
+        | CallClass::Unknown
+        | CallClass::Interrupted => "envc::cli::api",
+    }
+}
+
+/// True for the words of a refusal that may mean that there is no such account or zone, or not for
+/// this token: the API does not tell these apart.
+pub(crate) fn is_about_ids(message: &str) -> bool {
+    const SIGNS: [&str; 4] = ["HTTP 403", "HTTP 404", "(code 7003)", "(code 9109)"];
+    // There the API is closed for a while, and each further try prolongs it.
+    let closed = message.contains("Max auth failures");
+    !closed && SIGNS.iter().any(|sign| message.contains(sign))
+}
+
+/// Account and zone IDs of one token. They hold until the API says otherwise: a zone that was
+/// removed and added again has another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct ScopeCache {
+    #[serde(skip)]
+    path: PathBuf,
+    schema: u32,
+    /// The account that was found for the token.
+    account: Option<String>,
+    zones: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl ScopeCache {
+    /// A cache that is not there, not readable or of another version is an empty one: all it saves
+    /// is requests.
+    fn read(workspace: &Workspace<'_>, key: &str) -> Self {
+        let name = Digest::of(key).as_str().get(..32).unwrap_or_default().to_owned();
+        let path = workspace.state_dir.path().join("scopes").join(format!("{name}.json"));
+        let cache: Option<Self> = fsio::read(&path, CACHE_BYTES_MAX)
+            .ok()
+            .flatten()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        match cache.filter(|cache| cache.schema == CACHE_SCHEMA) {
+            Some(cache) => Self { path, ..cache },
+            None => Self { path, schema: CACHE_SCHEMA, account: None, zones: BTreeMap::new() },
+        }
+    }
+
+    /// One that cannot be removed is named in the error that asks for it.
+    fn remove(&self) {
+        let _removed = fsio::remove(&self.path);
+    }
+
+    fn write(&self) {
+        let Some(folder) = self.path.parent() else { return };
+        if fsio::create_private_dirs(folder).is_ok()
+            && let Ok(bytes) = serde_json::to_vec_pretty(self)
+        {
+            let _written = fsio::write_atomic(&self.path, &bytes, fsio::PRIVATE);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The local cloud inside of this program.
+//!
+//! It is there with the feature `cloud`, which is on unless a build leaves it out
+//! (`--no-default-features`): SQLite and an HTTP server take most of the time in which envc is
+//! compiled. Without it the commands and their help stay, and opening the local cloud is refused.
+
+use std::{io, path::PathBuf};
+
+use tokio::net::TcpListener;
+
+use crate::host::error::CommandError;
+
+/// Why the local cloud is not open.
+#[derive(Debug)]
+#[expect(dead_code, reason = "each build, with the cloud or without, has failures of its own")]
+pub(crate) enum OpenError {
+    /// The text of the faults cannot be read, because of this.
+    Faults(String),
+    /// Its folder cannot be used.
+    Folder(Box<dyn std::error::Error>),
+    /// This envc was built without it.
+    Absent,
+}
+
+impl OpenError {
+    /// The error of a command; the first two failures are worded by what the command was about.
+    pub(crate) fn into_command_error(
+        self,
+        faults: impl FnOnce() -> CommandError,
+        folder: impl FnOnce() -> CommandError,
+    ) -> CommandError {
+        match self {
+            Self::Faults(error) => faults().because_text(error),
+            Self::Folder(error) => folder().because(error.as_ref()),
+            Self::Absent => CommandError::failed("this envc has no local cloud")
+                .because_text("it was built without the feature `cloud`")
+                .hint("build one with it: cargo build -p envc --features cloud")
+                .hint(
+                    "or work on Cloudflare: set CLOUDFLARE_API_TOKEN, and pass --cloud cloudflare",
+                )
+                .code("envc::cli::no_local_cloud"),
+        }
+    }
+}
+
+/// An open local cloud.
+#[cfg(feature = "cloud")]
+#[derive(Debug)]
+pub(crate) struct LocalCloud(envc_cloud::Cloud);
+
+#[cfg(feature = "cloud")]
+impl LocalCloud {
+    /// Opens it on a folder, with these zones and faults, such as `latency=50`.
+    pub(crate) fn open(dir: PathBuf, zones: Vec<String>, faults: &str) -> Result<Self, OpenError> {
+        let faults = envc_cloud::Faults::parse(faults).map_err(OpenError::Faults)?;
+        envc_cloud::Cloud::open(envc_cloud::CloudConfig { dir, zones, faults })
+            .map(Self)
+            .map_err(|error| OpenError::Folder(Box::new(error)))
+    }
+
+    /// The ID of its one account.
+    pub(crate) fn account_id(&self) -> &str {
+        self.0.account_id()
+    }
+
+    /// The token that it takes.
+    pub(crate) fn token(&self) -> &str {
+        self.0.token()
+    }
+
+    /// Answers until `stop` ends.
+    pub(crate) async fn serve(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        envc_cloud::serve(self.0, listener, stop).await
+    }
+}
+
+/// An open local cloud, of which there is none in this build.
+#[cfg(not(feature = "cloud"))]
+#[derive(Debug)]
+pub(crate) enum LocalCloud {}
+
+#[cfg(not(feature = "cloud"))]
+impl LocalCloud {
+    /// There is nothing to open.
+    pub(crate) fn open(_: PathBuf, _: Vec<String>, _: &str) -> Result<Self, OpenError> {
+        Err(OpenError::Absent)
+    }
+
+    pub(crate) fn account_id(&self) -> &str {
+        match *self {}
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        match *self {}
+    }
+
+    pub(crate) fn serve(
+        self,
+        _: TcpListener,
+        _: impl Future<Output = ()> + Send + 'static,
+    ) -> std::future::Ready<io::Result<()>> {
+        match self {}
+    }
+}

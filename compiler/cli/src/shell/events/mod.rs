@@ -1,0 +1,340 @@
+//! What programs read: with `--json` every line on standard output is one [`Event`].
+//!
+//! The types here are the wire format, and nothing else can be printed: [`crate::shell::ui::Ui::event`]
+//! takes an [`Event`] alone. `specs/events.json` is their JSON Schema; `schema.rs` makes it, and every
+//! end-to-end test holds the lines that it sees to it.
+//!
+//! A field that is told as "absent" is left out of the line; one that can be `null` always stands
+//! there.
+
+mod change;
+mod diagnostic;
+mod lease;
+mod plan;
+#[cfg(test)]
+mod schema;
+
+use std::collections::BTreeMap;
+
+use envc_spec::language::Language;
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+
+pub(crate) use self::{
+    change::{Applied, DestroyRun, Destroyed, Environment, Existing, Recorded, Url},
+    diagnostic::{Code, Diagnostic, Error, Warning},
+    lease::{Claimed, Member, PoolCounts, Released},
+    plan::PlanDocument,
+};
+
+/// The version of the events: raised when a program that reads them would misread them. A new event
+/// or a new field does not raise it.
+pub(crate) const EVENT_VERSION: u32 = 1;
+
+/// One line of `--json`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(crate) enum Event<'a> {
+    /// The command failed; the process ends with `exit`. `fmt` prints one for each file that it
+    /// cannot format.
+    Error(Error<'a>),
+    /// Something that the user should know; the command goes on. Where nothing failed, `code`,
+    /// `causes` and `hints` are absent.
+    Warning(Warning<'a>),
+    /// A mistake or a warning in the spec, or in a template that it names.
+    Diagnostic(Diagnostic<'a>),
+
+    /// `check`: the spec has no mistakes.
+    Checked {
+        /// The spec's file, as seen from the current folder.
+        file: &'a str,
+        /// Every type of environment, by name.
+        types: Vec<CheckedType<'a>>,
+        /// How many resources the types have together; one that several types share counts once.
+        resources: usize,
+        /// How many warnings were printed as `diagnostic`.
+        warnings: usize,
+    },
+    /// `check --explain` without a code: every code.
+    Codes {
+        /// By code.
+        codes: Vec<Code<'a>>,
+    },
+    /// `check --explain CODE`: the page of a code.
+    Explanation {
+        /// The whole code, such as `envc::spec::unknown_reference`.
+        code: &'a str,
+        /// One sentence.
+        summary: &'a str,
+        /// The page, as Markdown.
+        text: &'a str,
+    },
+    /// `fmt`: one file is dealt with.
+    Formatted {
+        /// The file, as seen from the current folder.
+        file: &'a str,
+        /// True when its layout is not that of `fmt`.
+        changed: bool,
+        /// True when the file was written anew.
+        written: bool,
+        /// What `fmt` would change, as a unified diff; empty when nothing. Absent without `--check`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, schemars(with = "String"))]
+        diff: Option<&'a str>,
+        /// The formatted text. Absent unless the spec comes from standard input.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, schemars(with = "String"))]
+        text: Option<&'a str>,
+    },
+    /// `schema`: the language of `environment.kdl`.
+    Schema {
+        /// The document that `envc schema` prints without `--json`; it has a `version` of its own.
+        #[cfg_attr(test, schemars(with = "Map<String, Json>"))]
+        schema: &'a Language,
+    },
+    /// `completions`: the script for a shell.
+    Completions {
+        /// The script.
+        script: &'a str,
+    },
+
+    /// What a command will do, or would do: from `plan`, `apply`, `destroy`, `migrate apply`.
+    Plan(PlanDocument),
+    /// `plan`: what apply would do to files. Not printed where that is nothing.
+    Files {
+        /// Paths of files to write, as in `file_written`.
+        write: &'a [String],
+        /// Paths of files to remove.
+        remove: &'a [String],
+    },
+    /// `plan`: what the plan took of the API's rate limit.
+    Budget {
+        /// Requests that this process sent.
+        sent: u64,
+        /// Requests left in the rate limit's window; `null` where no answer told.
+        left: Option<u64>,
+    },
+    /// `plan`: apply will claim the project in this account first.
+    ClaimMissing {
+        /// The repository that it claims the project for.
+        repository: &'a str,
+    },
+
+    /// A step of the plan began.
+    StepBegun {
+        /// Its index in the `steps` of the plan.
+        step: usize,
+        /// What it does: `create`, `update`, `delete`, `clear`, `migrate`, `lease`, `release` ….
+        verb: &'a str,
+        /// The resource, such as `d1.webapp`; of a lease `lease.NAME`.
+        address: String,
+        /// The resource's name in the account; of a lease the pool.
+        name: &'a str,
+    },
+    /// A step of the plan is done.
+    StepDone {
+        /// Its index in the `steps` of the plan.
+        step: usize,
+        /// As in `step_begun`.
+        verb: &'a str,
+        /// As in `step_begun`.
+        address: String,
+        /// As in `step_begun`.
+        name: &'a str,
+        /// The API's identifier; of a lease the preview ID. Absent where there is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, schemars(with = "String"))]
+        id: Option<&'a str>,
+        /// How long it took, in milliseconds.
+        ms: u64,
+    },
+    /// A step of the plan failed.
+    StepFailed {
+        /// Its index in the `steps` of the plan.
+        step: usize,
+        /// As in `step_begun`.
+        verb: &'a str,
+        /// As in `step_begun`.
+        address: String,
+        /// What happened.
+        message: &'a str,
+    },
+    /// A migration file is in the database's ledger.
+    Migrated {
+        /// The database, such as `d1.webapp`.
+        address: String,
+        /// The file's name.
+        file: &'a str,
+        /// True when another tool or an earlier run had applied it.
+        already: bool,
+    },
+    /// Objects were removed from a container that has to be empty before it is deleted.
+    Emptied {
+        /// The container, such as `r2.assets`.
+        address: String,
+        /// How many objects were removed so far.
+        objects: usize,
+    },
+    /// No preview ID of a pool is free; the command waits.
+    Queued {
+        /// The pool.
+        pool: &'a str,
+        /// How many wait before this one; with 0 it is next.
+        before: u32,
+    },
+    /// A call failed and is tried again.
+    Retry {
+        /// Method and path.
+        call: &'a str,
+        /// What went wrong.
+        reason: &'a str,
+        /// Milliseconds until the next try.
+        wait_ms: u64,
+        /// How many tries there were.
+        attempt: u32,
+    },
+    /// The API's rate limit holds calls back.
+    Waiting {
+        /// For how many milliseconds.
+        wait_ms: u64,
+    },
+    /// A file was written.
+    FileWritten {
+        /// Its path: relative to the spec's folder, or whole where it lies in another folder, with
+        /// `--out-dir`.
+        path: &'a str,
+        /// True when it holds secrets, and its user alone may read it.
+        private: bool,
+    },
+    /// A file that the spec does not ask for any more was removed.
+    FileRemoved {
+        /// Its path, as in `file_written`.
+        path: &'a str,
+    },
+
+    /// `apply`: done.
+    Applied(Applied<'a>),
+    /// `destroy`: done. Where nothing was known and `--if-exists` is given, all but `deleted` is
+    /// absent.
+    Destroyed(Destroyed<'a>),
+    /// `migrate apply`: done.
+    MigratedAll {
+        /// How many databases were migrated.
+        steps: usize,
+    },
+    /// `migrate status` and `migrate check`: one for each database that has migrations.
+    Migrations {
+        /// The database, such as `d1.webapp`.
+        address: String,
+        /// Names of files that the database's ledger has.
+        applied: &'a [String],
+        /// Names of files that are still to be applied.
+        pending: &'a [String],
+        /// Names that the ledger has and of which there is no file.
+        missing: &'a [String],
+    },
+
+    /// `show`: what is recorded of the environment.
+    Environment(Environment<'a>),
+    /// `show --resolved`: the spec of one type, with everything merged.
+    Resolved {
+        /// The type.
+        r#type: &'a str,
+        /// The merged spec, as KDL.
+        kdl: &'a str,
+    },
+    /// `output`: all outputs, or the one that `--only` names.
+    Output {
+        /// The values, by their names in references, such as `url.web`. None is secret.
+        values: BTreeMap<&'a str, &'a str>,
+    },
+
+    /// `state claim`: this repository claims the project.
+    Claim {
+        /// The project.
+        project: &'a str,
+        /// The repository.
+        repository: &'a str,
+        /// The account's ID.
+        account: &'a str,
+        /// True when this command made the claim, false when it was there.
+        made: bool,
+    },
+    /// A project was claimed for the first time, or `pool claim` leased a preview ID.
+    Claimed(Claimed<'a>),
+    /// `state claim --release` released a project, or `pool release` gave a preview ID back.
+    Released(Released<'a>),
+
+    /// `pool ls`: one for each pool.
+    Pool {
+        /// The pool.
+        pool: &'a str,
+        /// False when it has no members yet; then all that follows is absent.
+        exists: bool,
+        #[serde(flatten)]
+        counts: Option<PoolCounts<'a>>,
+    },
+    /// `pool members POOL`: what the pool has.
+    Members {
+        /// The pool.
+        pool: &'a str,
+        /// By preview ID.
+        members: Vec<Member<'a>>,
+    },
+    /// `pool members POOL FILE`: the members are put. Each list holds preview IDs, in order.
+    MembersPut {
+        /// The pool.
+        pool: &'a str,
+        /// New members.
+        added: Vec<&'a str>,
+        /// Members whose attributes changed.
+        changed: Vec<&'a str>,
+        /// Members that stay as they were.
+        unchanged: Vec<&'a str>,
+        /// Members that are leased or at rest, and leave the pool when that ends.
+        draining: Vec<&'a str>,
+        /// Members that left.
+        removed: Vec<&'a str>,
+    },
+
+    /// `cloud serve`: the local cloud can be called.
+    Listening {
+        /// The API's base, with `/client/v4`.
+        base_url: &'a str,
+        /// The account's ID.
+        account_id: &'a str,
+        /// The token to call it with. It is good on this machine's local cloud alone.
+        token: &'a str,
+    },
+    /// `cloud serve`: the local cloud has stopped.
+    Stopped {},
+}
+
+/// A type of environment that was checked.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct CheckedType<'a> {
+    /// Its name.
+    pub(crate) name: &'a str,
+    /// How many resources it has.
+    pub(crate) resources: usize,
+}
+
+impl Event<'_> {
+    /// The line: `{"v":1,"event":"…",…}`. The version and the name come first, so that a reader can
+    /// sort lines at a glance; the fields follow by name.
+    pub(crate) fn to_line(&self) -> Result<String, serde_json::Error> {
+        let mut fields = match serde_json::to_value(self)? {
+            Json::Object(fields) => fields,
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
+                Map::new()
+            }
+        };
+        let name = fields.remove("event").unwrap_or_default();
+        let fields = Json::Object(fields).to_string();
+        let rest = fields.strip_prefix('{').unwrap_or("}");
+        let comma = if rest == "}" { "" } else { "," };
+        Ok(format!("{{\"v\":{EVENT_VERSION},\"event\":{name}{comma}{rest}"))
+    }
+}

@@ -1,0 +1,61 @@
+//! The migrations of an environment's databases, read from the folders that the spec names.
+
+use std::{collections::BTreeMap, path::Path};
+
+use envc_core::{Address, Desired};
+use envc_plan::{MigrationFile, is_migration, sort_migrations};
+use envc_spec::Environment;
+
+use crate::host::{error::CommandError, fsio};
+
+/// Bytes of a migration file that is read: the API takes 100 KB a statement.
+const MIGRATION_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Whose migrations are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Databases {
+    /// An apply never changes an existing database without being asked.
+    Managed,
+    /// `envc migrate` is the asking.
+    All,
+}
+
+/// Reads the migrations of each database, in wrangler's order.
+pub(crate) fn read(
+    root: &Path,
+    environment: &Environment,
+    which: Databases,
+) -> Result<BTreeMap<Address, Vec<MigrationFile>>, CommandError> {
+    let mut all = BTreeMap::new();
+    for (address, dir) in &environment.migrations {
+        let managed = environment.resources.get(address).is_some_and(Desired::is_managed);
+        if !managed && which == Databases::Managed {
+            continue;
+        }
+        let folder = fsio::inside(root, &dir.path)?;
+        let mut files = Vec::new();
+        for name in fsio::names_in(&folder)? {
+            if !is_migration(&name) {
+                continue;
+            }
+            let text =
+                fsio::read_text(&folder.join(&name), MIGRATION_BYTES_MAX)?.unwrap_or_default();
+            // Line ends as the API's splitter likes them; the same digest on every system.
+            let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+            let path = format!("{}/{name}", dir.path);
+            files.push(MigrationFile { name, path, text });
+        }
+        if files.is_empty() {
+            return Err(CommandError::failed(format!(
+                "{address} has no migrations: {} holds no .sql files",
+                dir.path
+            ))
+            .hint(format!("write the first one, such as {}/0001_init.sql", dir.path))
+            .hint("or correct `migrations` in environment.kdl, or remove it")
+            .code("envc::cli::no_migrations"));
+        }
+        sort_migrations(&mut files);
+        all.insert(address.clone(), files);
+    }
+    Ok(all)
+}

@@ -1,0 +1,182 @@
+//! `.envc/` in a working copy: a cache of its record, ignored by git.
+//!
+//! It lies in a checkout, so anybody may have put it there: only one that this user's envc signed
+//! counts.
+
+use std::path::{Path, PathBuf};
+
+use envc_core::{Digest, KeyedDigest};
+use serde::{Deserialize, Serialize};
+
+use super::{document::CopyRecord, location::Location};
+use crate::host::fsio::{self, FsError};
+
+/// The folder in the working copy.
+const FOLDER: &str = ".envc";
+/// The file in the folder, for the usual spec.
+const FILE: &str = "working-copy.json";
+/// The schema version that this build writes and reads. 2: signed.
+const CACHE_SCHEMA: u32 = 2;
+/// Bytes of a cache.
+const CACHE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What `.envc/` holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cache {
+    /// Its version.
+    pub(super) schema: u32,
+    /// The project.
+    pub(super) project: String,
+    /// The key of the entry in the registry.
+    pub(super) key: String,
+    /// The folder that it was written in: tells a moved or copied folder.
+    pub(super) root: PathBuf,
+    /// The entry.
+    pub(super) record: CopyRecord,
+    /// Digest of all else under the user's key. The first version had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) signature: Option<Digest>,
+}
+
+/// A cache that was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// What this user's envc wrote.
+    pub(super) ours: Option<Cache>,
+    /// What somebody else wrote, or the first version: it proves nothing.
+    pub(super) foreign: Option<Cache>,
+}
+
+impl Cache {
+    /// The cache of a record.
+    pub(super) fn new(
+        project: &str,
+        key: &str,
+        place: &Location,
+        record: CopyRecord,
+        user: &KeyedDigest,
+    ) -> Self {
+        let mut cache = Self {
+            schema: CACHE_SCHEMA,
+            project: project.to_owned(),
+            key: key.to_owned(),
+            root: place.root.clone(),
+            record,
+            signature: None,
+        };
+        cache.signature = cache.signed_by(user);
+        cache
+    }
+
+    /// The signature that it has when this user's envc wrote it; none for what cannot be written.
+    fn signed_by(&self, user: &KeyedDigest) -> Option<Digest> {
+        let unsigned = Self { signature: None, ..self.clone() };
+        let text = serde_json::to_string(&unsigned).ok()?;
+        Some(user.of(format!("envc working copy\n{text}")))
+    }
+
+    /// Reads it. A missing, damaged or newer one is as good as none: it is only a cache.
+    pub(super) fn read(place: &Location, user: &KeyedDigest) -> Found {
+        let read = || -> Option<Self> {
+            let path = place.root.join(FOLDER).join(file_name(place));
+            let bytes = fsio::read(&path, CACHE_BYTES_MAX).ok()??;
+            serde_json::from_slice(&bytes).ok()
+        };
+        match read().filter(|cache| cache.schema <= CACHE_SCHEMA) {
+            Some(cache)
+                if cache.signature.is_some() && cache.signature == cache.signed_by(user) =>
+            {
+                Found { ours: Some(cache), foreign: None }
+            }
+            foreign => Found { ours: None, foreign },
+        }
+    }
+
+    /// Writes it, with a `.gitignore` that keeps git out of the folder.
+    pub(super) fn write(&self, place: &Location) -> Result<(), FsError> {
+        // A link in place of the folder may not lead the writing out of the project.
+        let file = fsio::inside(&place.root, &format!("{FOLDER}/{}", file_name(place)))?;
+        let folder = place.root.join(FOLDER);
+        let mut bytes = serde_json::to_vec_pretty(self)
+            .map_err(|error| FsError::refused("write", &file, error.to_string()))?;
+        bytes.push(b'\n');
+        fsio::create_dirs(&folder)?;
+        fsio::create_new(&folder.join(".gitignore"), b"*\n", fsio::PUBLIC)?;
+        fsio::write_cache(&file, &bytes, fsio::PRIVATE)
+    }
+}
+
+/// The file's name: each spec of a folder has its own.
+fn file_name(place: &Location) -> String {
+    match &place.spec {
+        Some(spec) => format!("{spec}.{FILE}"),
+        None => FILE.to_owned(),
+    }
+}
+
+impl Found {
+    /// The folder that it says it was written in, whoever wrote it.
+    pub(super) fn root(&self) -> Option<&Path> {
+        self.ours.as_ref().or(self.foreign.as_ref()).map(|cache| cache.root.as_path())
+    }
+
+    /// What was written for another project says nothing.
+    pub(super) fn of_project(self, project: &str) -> Self {
+        let of = |cache: &Cache| cache.project == project;
+        Self { ours: self.ours.filter(of), foreign: self.foreign.filter(of) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(root: &Path) -> Location {
+        Location {
+            root: root.to_owned(),
+            spec: None,
+            top: root.to_owned(),
+            git_dir: None,
+            common_dir: None,
+        }
+    }
+
+    #[test]
+    fn a_cache_reads_back_and_damage_counts_as_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let (place, user) = (place(&root), KeyedDigest::new("k"));
+        assert_eq!(Cache::read(&place, &user), Found::default());
+        let cache = Cache::new("shop", "k", &place, CopyRecord::default(), &user);
+        cache.write(&place).unwrap();
+        cache.write(&place).unwrap();
+        assert_eq!(Cache::read(&place, &user).ours, Some(cache));
+        let other = Location { spec: Some("other.kdl".into()), ..place.clone() };
+        assert_eq!(Cache::read(&other, &user), Found::default());
+        assert_eq!(std::fs::read_to_string(root.join(".envc/.gitignore")).unwrap(), "*\n");
+        std::fs::write(root.join(".envc/working-copy.json"), "{").unwrap();
+        assert_eq!(Cache::read(&place, &user), Found::default());
+    }
+
+    #[test]
+    fn what_another_user_wrote_or_somebody_changed_is_not_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let (place, user) = (place(&root), KeyedDigest::new("k"));
+        let write = |cache: &Cache| cache.write(&place).unwrap();
+        let cache = Cache::new("shop", "k", &place, CopyRecord::default(), &user);
+        for foreign in [
+            Cache::new("shop", "k", &place, CopyRecord::default(), &KeyedDigest::new("other")),
+            Cache { key: "another".into(), ..cache.clone() },
+            Cache { root: "/nonexistent".into(), ..cache.clone() },
+            Cache { schema: 1, signature: None, ..cache.clone() },
+        ] {
+            write(&foreign);
+            let found = Cache::read(&place, &user);
+            assert_eq!((found.ours, found.foreign), (None, Some(foreign)));
+        }
+        write(&Cache { schema: CACHE_SCHEMA + 1, ..cache });
+        assert_eq!(Cache::read(&place, &user), Found::default());
+    }
+}

@@ -1,0 +1,254 @@
+//! What every command that works on one environment begins with: the workspace, the target, and
+//! the environment resolved for both.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
+use envc_core::{Address, KeyedDigest, RepositoryDigest, Sealer};
+use envc_plan::{Ownership, StateKey};
+use envc_spec::{Environment, Identity, Instance, StateStoreKind, TypeHead};
+
+use crate::{
+    host::{env::ProcessEnv, error::CommandError, git},
+    shell::ui::Ui,
+    workspace::{
+        Workspace,
+        choice::{CloudInputs, CloudName, OnNewId, Selection, choose_cloud},
+        identity,
+        project::SpecFile,
+        registry::{Applied, Drawn},
+        target::{self, Target},
+    },
+};
+
+/// A command's session.
+#[derive(Debug)]
+pub(crate) struct Session<'a> {
+    /// Output: the workspace's.
+    pub(crate) ui: &'a Ui,
+    /// The process's variables: the workspace's.
+    pub(crate) env: &'a ProcessEnv,
+    /// The folder.
+    pub(crate) workspace: Workspace<'a>,
+    /// What was chosen.
+    pub(crate) target: Target,
+    /// What the user says is this environment's.
+    pub(crate) adopt: BTreeSet<Address>,
+    /// The environment.
+    pub(crate) environment: Environment,
+}
+
+impl<'a> Session<'a> {
+    /// Opens a session. `None`: no ID was ever minted, and `on_new` says not to.
+    pub(crate) fn open(
+        ui: &'a Ui,
+        env: &'a ProcessEnv,
+        file: SpecFile,
+        selection: &Selection,
+        on_new: OnNewId,
+    ) -> Result<Option<Self>, CommandError> {
+        let spec = Rc::new(file.load(ui)?);
+        let workspace = Workspace::open(ui, env, file, Rc::clone(&spec))?;
+        workspace.settle()?;
+        let Some(target) = Target::choose(&workspace, &spec, selection, on_new)? else {
+            return Ok(None);
+        };
+        let Target { head, id, cloud, .. } = &target;
+        let repository = workspace.git.repository.as_ref();
+        let instance = Instance {
+            id: id.clone(),
+            branch: git::branch(&workspace.git, env),
+            pr: selection.pr.or_else(|| identity::pr_of(head, id)),
+            sha: repository.and_then(|repository| repository.sha.clone()),
+            ports: workspace.copy().choose_ports(id, &head.ports)?,
+            local_cloud: cloud.value == CloudName::Local,
+            repository: RepositoryDigest::of(&workspace.project.repository),
+        };
+        let environment = spec
+            .environment(&head.name, &instance)
+            .map_err(|found| workspace.file.refuse(ui, found))?;
+        let adopt = selection.adopt.clone();
+        Ok(Some(Self { ui, env, workspace, target, adopt, environment }))
+    }
+
+    /// Opens a session on what is recorded of this folder's environment, for a destroy whose spec
+    /// has mistakes: a spec that nobody can read must not keep anything alive.
+    pub(crate) fn open_recorded(
+        ui: &'a Ui,
+        env: &'a ProcessEnv,
+        file: SpecFile,
+        selection: &Selection,
+    ) -> Result<Option<Self>, CommandError> {
+        let Some(workspace) = Workspace::open_recorded(ui, env, file)? else { return Ok(None) };
+        let named = target::recorded(&workspace, selection)?;
+        // Only the spec could tell whether another ID is this folder's alone.
+        let own = named.filter(|(record, id)| record.is_random(id) && !record.protect);
+        let Some((record, id)) = own else { return Ok(None) };
+        let cloud = choose_cloud(&CloudInputs {
+            recorded: record.cloud.as_deref(),
+            ..target::cloud_inputs(&workspace, selection.cloud.as_deref(), selection.by_plan)
+        })?;
+        let identity = Identity::Branch { max_length: id.len(), unique: true };
+        let head = TypeHead {
+            name: record.env_type,
+            default: false,
+            when: None,
+            identity: identity.clone(),
+            protect: false,
+            ports: BTreeMap::new(),
+            span: envc_core::Span::default(),
+        };
+        let project = &workspace.project;
+        let instance = Instance {
+            id: id.clone(),
+            branch: None,
+            pr: None,
+            sha: None,
+            ports: record.ports,
+            local_cloud: cloud.value == CloudName::Local,
+            repository: RepositoryDigest::of(&project.repository),
+        };
+        let environment = Environment::recorded(&project.name, &head.name, identity, instance);
+        let type_why = "this folder is bound to it".to_owned();
+        let target = Target { head, type_why, id, minted: false, cloud };
+        Ok(Some(Self { ui, env, workspace, target, adopt: BTreeSet::new(), environment }))
+    }
+
+    /// True where the state is kept by the edge Worker. The local cloud's never leaves the machine.
+    pub(crate) fn shares_state(&self) -> bool {
+        self.environment.state_store == StateStoreKind::Edge
+            && self.target.cloud.value == CloudName::Cloudflare
+    }
+
+    /// Digests of secrets, for the state. One that machines share takes a key that all of them
+    /// have, or each would find every secret changed by the others; so only who reads the state
+    /// can try what a secret may be.
+    pub(crate) fn state_digest(&self) -> KeyedDigest {
+        if !self.shares_state() {
+            return self.workspace.digest.clone();
+        }
+        KeyedDigest::new(format!("envc state {}/{}", self.workspace.project.name, self.target.id))
+    }
+
+    /// Seals what is private in plans and in the state.
+    pub(crate) fn sealer(&self) -> Sealer {
+        Sealer::new(self.state_digest(), &self.workspace.project.name, &self.target.id)
+    }
+
+    /// The key of the state in this account.
+    pub(crate) fn state_key(&self, account: &str) -> StateKey {
+        StateKey {
+            cloud: self.target.cloud.value.as_str().to_owned(),
+            account: account.to_owned(),
+            project: self.workspace.project.name.clone(),
+            env: self.target.id.clone(),
+        }
+    }
+
+    /// True where the name of a pull request's resource is to be a proof. The project has to be
+    /// claimed in the account then, wherever its state is kept: what another repository claims
+    /// later would cover what stands there.
+    pub(crate) fn needs_claim(&self) -> bool {
+        self.target.head.identity.is_per_pr()
+    }
+
+    /// True where an apply makes nothing in the account, so that nothing is recorded of it: all that
+    /// the type has is `existing`, or it has files alone.
+    pub(crate) fn makes_nothing(&self) -> bool {
+        let environment = &self.environment;
+        environment.leases.is_empty()
+            && !environment.resources.values().any(envc_core::Desired::is_managed)
+    }
+
+    /// From where an environment of this name was applied.
+    pub(crate) fn applied_from(&self) -> Result<Applied, CommandError> {
+        self.workspace.copy().applied_from(&self.target.id)
+    }
+
+    /// Records what the session was opened with: the ID, if it is new, and the ports. Done once all
+    /// is refused that can be before any call is made. False: another process was quicker, and the
+    /// session has to be opened anew.
+    pub(crate) fn record_environment(&self) -> Result<bool, CommandError> {
+        let drawn = Drawn {
+            env_type: &self.target.head.name,
+            id: &self.target.id,
+            minted: self.target.minted,
+            unique: matches!(self.target.head.identity, Identity::Branch { unique: true, .. }),
+            protect: self.target.head.protect,
+            ports: &self.environment.instance.ports,
+        };
+        self.workspace
+            .change_record(|copy| copy.record_environment(&drawn, self.workspace.clock.unix_s()))
+    }
+
+    /// What proves a namesake ours.
+    pub(crate) fn ownership(&self) -> Result<Ownership, CommandError> {
+        let workspace = &self.workspace;
+        let known: BTreeSet<String> = workspace.registry_document()?.known_ids(&workspace.whose());
+        Ok(Ownership {
+            project: self.workspace.project.name.clone(),
+            prefix: self.environment.prefix.clone(),
+            env: self.target.id.clone(),
+            repository: RepositoryDigest::of(&workspace.project.repository),
+            formerly: workspace.copy().former().map(RepositoryDigest::of).collect(),
+            // An ID without time and randomness in it may be another developer's as well, and what the
+            // type says today does not put them in.
+            registered: known.contains(&self.target.id),
+            per_pr: self.target.head.identity.is_per_pr(),
+            // The account tells, once its namespaces are listed.
+            claimed: false,
+            deployed_by_others: self.environment.deployed_by_others(),
+            adopt: BTreeSet::new(),
+        })
+    }
+
+    /// False once another process destroyed the environment: its ID is nobody's now, and nothing
+    /// may be made under it.
+    pub(crate) fn is_known(&self) -> bool {
+        self.workspace.record().environments.contains_key(&self.target.id)
+    }
+
+    /// Is the folder bound to another environment? Then its files are not ours to write.
+    pub(crate) fn bound_elsewhere(&self) -> Option<String> {
+        let record = self.workspace.record();
+        let bound = record.bound.as_ref()?;
+        (bound.id != self.target.id).then(|| format!("{} ({})", bound.id, bound.env_type))
+    }
+
+    /// The command that applies this environment, and takes these over.
+    pub(crate) fn apply_command(&self, adopt: &[&Address]) -> String {
+        let id = match (&self.target.head.identity, self.environment.instance.pr) {
+            (Identity::Text { per_pr: true, .. }, Some(pr)) => format!(" --pr {pr}"),
+            (Identity::Text { .. }, _) => String::new(),
+            // The ID of this folder goes without saying.
+            (Identity::Branch { .. }, _) => {
+                let own = self.target.minted
+                    || self.workspace.record().minted_id(&self.target.head.name)
+                        == Some(self.target.id.as_str());
+                if own { String::new() } else { format!(" --id {}", self.target.id) }
+            }
+        };
+        let adopt: Vec<String> =
+            adopt.iter().map(|address| format!(" --adopt {address}")).collect();
+        format!("envc apply {}{id}{}", self.target.head.name, adopt.concat())
+    }
+
+    /// One line that says what is worked on, where and why.
+    pub(crate) fn heading(&self) -> String {
+        let cloud = match self.target.cloud.value {
+            CloudName::Local => {
+                format!("on the local cloud, not on Cloudflare, because {}", self.target.cloud.why)
+            }
+            CloudName::Cloudflare => format!("on Cloudflare, because {}", self.target.cloud.why),
+        };
+        format!(
+            "{} environment `{}` {cloud}; type `{}` because {}",
+            self.workspace.project.name,
+            self.target.id,
+            self.target.head.name,
+            self.target.type_why
+        )
+    }
+}

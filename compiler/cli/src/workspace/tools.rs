@@ -1,0 +1,285 @@
+//! The tools that a spec requires: are they there, and new enough?
+
+use std::{path::PathBuf, process::Stdio, time::Duration};
+
+use envc_spec::Requirement;
+use futures::future::join_all;
+use semver::{Comparator, Op, Prerelease};
+
+use crate::{
+    host::{env::ProcessEnv, error::CommandError, fsio},
+    workspace::choice::CloudName,
+};
+
+/// How long a tool may take to say its version.
+const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is wrong with one tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Finding {
+    tool: String,
+    optional: bool,
+    what: String,
+}
+
+/// Checks what the spec requires on this cloud, all tools at once. Gives what is to be said of
+/// optional tools; a required one that is missing or too old is an error that names all of them.
+pub(crate) async fn check(
+    requirements: &[Requirement],
+    cloud: CloudName,
+    env: &ProcessEnv,
+) -> Result<Vec<String>, CommandError> {
+    let wanted = requirements.iter().filter(|requirement| {
+        requirement.cloud.as_deref().is_none_or(|word| word == cloud.as_str())
+    });
+    let findings = join_all(wanted.map(|requirement| examine(requirement, env))).await;
+    let (said, fatal): (Vec<Finding>, Vec<Finding>) =
+        findings.into_iter().flatten().partition(|finding| finding.optional);
+    if fatal.is_empty() {
+        let line = |finding: Finding| format!("{}; what needs it is skipped", finding.what);
+        return Ok(said.into_iter().map(line).collect());
+    }
+    let tools: Vec<&str> = fatal.iter().map(|finding| finding.tool.as_str()).collect();
+    let error = CommandError::failed(match tools.as_slice() {
+        [tool] => format!("the spec requires `{tool}`"),
+        _ => format!("the spec requires {} tools: {}", tools.len(), tools.join(", ")),
+    });
+    let error = fatal.iter().fold(error, |error, finding| error.because_text(finding.what.clone()));
+    Err(error
+        .hint("install what is missing, or mark it `optional` in environment.kdl")
+        .code("envc::cli::missing_tool"))
+}
+
+async fn examine(requirement: &Requirement, env: &ProcessEnv) -> Option<Finding> {
+    let tool = &requirement.tool;
+    let finding =
+        |what: String| Some(Finding { tool: tool.clone(), optional: requirement.optional, what });
+    let Some(path) = find(tool, env) else {
+        return finding(format!("`{tool}` is not on the PATH"));
+    };
+    let wanted = requirement.version.as_deref()?;
+    let Some(text) = version_text(&path).await else {
+        return finding(format!("`{tool} --version` gave no answer, and {wanted} is required"));
+    };
+    match (parse_version(&text), satisfies(&text, wanted)) {
+        (_, Some(true)) => None,
+        (Some(found), Some(false)) => {
+            let found: Vec<String> = found.iter().map(u64::to_string).collect();
+            finding(format!("`{tool}` is version {}, and {wanted} is required", found.join(".")))
+        }
+        (None, _) => {
+            finding(format!("`{tool} --version` names no version, and {wanted} is required"))
+        }
+        (_, None) => finding(format!(
+            "`{wanted}` is not a version that can be required of `{tool}`: write \">=22\" or \"^3.1\""
+        )),
+    }
+}
+
+/// Looks a command up on the PATH.
+pub(crate) fn find(tool: &str, env: &ProcessEnv) -> Option<PathBuf> {
+    // A name with a slash would be looked for in the current folder, which is nobody's PATH.
+    if tool.is_empty() || tool.contains(['/', '\\']) {
+        return None;
+    }
+    let extensions: &[&str] = if cfg!(windows) { &["exe", "cmd", "bat"] } else { &[""] };
+    std::env::split_paths(env.path()?)
+        .flat_map(|folder| {
+            extensions.iter().map(move |extension| folder.join(tool).with_added(extension))
+        })
+        .find(|path| fsio::is_executable(path))
+}
+
+trait WithAdded {
+    fn with_added(self, extension: &str) -> Self;
+}
+
+impl WithAdded for PathBuf {
+    fn with_added(mut self, extension: &str) -> Self {
+        if !extension.is_empty() {
+            self.set_extension(extension);
+        }
+        self
+    }
+}
+
+async fn version_text(path: &PathBuf) -> Option<String> {
+    let child = tokio::process::Command::new(path)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(VERSION_TIMEOUT, child).await.ok()?.ok()?;
+    // Some tools say it on standard error.
+    let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
+    Some(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// The first number with its parts: `v22.3.0` and `git version 2.47.3` alike. A number alone counts
+/// when the text has none with a dot.
+fn parse_version(text: &str) -> Option<Vec<u64>> {
+    let mut candidates = text
+        .split(|character: char| !(character.is_ascii_digit() || character == '.'))
+        .map(|word| word.trim_matches('.'))
+        .filter(|word| !word.is_empty());
+    let first = candidates.clone().next();
+    candidates.find(|word| word.contains('.')).or(first).and_then(numbers)
+}
+
+/// The numbers of `22.3.0`.
+fn numbers(word: &str) -> Option<Vec<u64>> {
+    word.split('.').map(|part| part.parse().ok()).collect()
+}
+
+/// Does the version fulfil `>=22`, `^3.1`, `>=1.2, <2`, `22`? `None` when either is no version.
+fn satisfies(version: &str, wanted: &str) -> Option<bool> {
+    let version = parse_version(version)?;
+    let part = |index: usize| version.get(index).copied().unwrap_or(0);
+    let comparators = wanted.split(',').map(|one| comparator(one.trim())).collect::<Option<_>>()?;
+    let version = semver::Version::new(part(0), part(1), part(2));
+    Some(semver::VersionReq { comparators }.matches(&version))
+}
+
+/// Reads one comparison. It is built from numbers, for tools write what semver does not read:
+/// `2025.09`, `v3`, four parts.
+fn comparator(text: &str) -> Option<Comparator> {
+    let at = text.find(|character: char| character.is_ascii_digit())?;
+    let (operator, number) = text.split_at_checked(at)?;
+    let bound = numbers(number.trim())?;
+    let part = |index: usize| bound.get(index).copied();
+    // semver looks at three parts; what a fourth one could decide counts as fulfilled.
+    let is_cut = bound.len() > 3;
+    let op = match operator.trim() {
+        ">=" => Op::GreaterEq,
+        ">" if is_cut => Op::GreaterEq,
+        ">" => Op::Greater,
+        "<=" => Op::LessEq,
+        "<" if is_cut => Op::LessEq,
+        "<" => Op::Less,
+        // As many parts as are written must be the same.
+        "" | "=" | "v" => Op::Exact,
+        "^" => Op::Caret,
+        "~" => Op::Tilde,
+        _ => return None,
+    };
+    // `>22` is more than 22.0.0, and not 23 and up: a part that is left out is 0 in a comparison.
+    let left_out = match op {
+        Op::Exact | Op::Caret | Op::Tilde => None,
+        _ => Some(0),
+    };
+    let (minor, patch) = (part(1).or(left_out), part(2).or(left_out));
+    Some(Comparator { op, major: part(0)?, minor, patch, pre: Prerelease::EMPTY })
+}
+
+#[cfg(test)]
+mod tests {
+    use envc_core::Span;
+
+    use super::*;
+
+    #[test]
+    fn versions_are_found_in_what_tools_say() {
+        for (text, expect) in [
+            ("v22.3.0\n", &[22, 3, 0][..]),
+            ("git version 2.47.3", &[2, 47, 3]),
+            ("cloudflared version 2025.9.1 (built 2025-09-22-1024 UTC)", &[2025, 9, 1]),
+            ("psql 17", &[17]),
+            ("wrangler 4 beta\n4.42.0.", &[4, 42, 0]),
+        ] {
+            assert_eq!(parse_version(text).as_deref(), Some(expect), "{text}");
+        }
+        assert_eq!(parse_version("no number"), None);
+    }
+
+    #[test]
+    fn requirements_by_table() {
+        for (version, wanted, expect) in [
+            ("22.3.0", ">=22", Some(true)),
+            ("22.0.0", ">=22", Some(true)),
+            ("21.9.9", ">=22", Some(false)),
+            ("22.0.0", ">22", Some(false)),
+            ("22.1.0", "22", Some(true)),
+            ("23.0.0", "=22", Some(false)),
+            ("1.9.0", "^1.2", Some(true)),
+            ("2.0.0", "^1.2", Some(false)),
+            ("0.3.0", "^0.2", Some(false)),
+            ("0.2.9", "^0.2.1", Some(true)),
+            ("1.2.9", "~1.2.3", Some(true)),
+            ("1.3.0", "~1.2.3", Some(false)),
+            ("1.5.0", ">=1.2, <2", Some(true)),
+            ("2.0.0", ">=1.2, <2", Some(false)),
+            // Odd spellings.
+            ("22.1.0", ">22", Some(true)),
+            ("22.0.1", "<=22", Some(false)),
+            ("22.1.0", " v22 ", Some(true)),
+            ("22.1.0", ">= 22 , < 23", Some(true)),
+            ("1.2.9", "1.2", Some(true)),
+            ("1.3.0", "1.2", Some(false)),
+            ("1.9.0", "~1", Some(true)),
+            ("0.9.0", "^0", Some(true)),
+            ("0.0.4", "^0.0.3", Some(false)),
+            ("0.0.9", "^0.0", Some(true)),
+            ("0.1.0", "^0.0", Some(false)),
+            ("2025.09.1", ">=2025.9", Some(true)),
+            ("2025.9", "=2025.09.0", Some(true)),
+            ("17", ">=17", Some(true)),
+            ("131.0.6778.85", ">=131.0.6778.85", Some(true)),
+            ("131.0.6778.85", ">131.0.6778.84", Some(true)),
+            ("131.0.6778.84", "<131.0.6778.85", Some(true)),
+            ("131.0.6778.85", "^131.0.6778.1", Some(true)),
+            ("131.0.6778.85", "=131.0.6777.85", Some(false)),
+            ("1.0.0", "", None),
+            ("1.0.0", ">=1,", None),
+            ("1.0.0", ">=1.x", None),
+            ("1.0.0", "1..2", None),
+            ("1.0.0", "1-2", None),
+            ("1.0.0", "99999999999999999999", None),
+            ("1.0.0", "latest", None),
+            ("1.0.0", "!1", None),
+        ] {
+            assert_eq!(satisfies(version, wanted), expect, "{version} {wanted}");
+        }
+    }
+
+    fn requirement(tool: &str, version: Option<&str>) -> Requirement {
+        Requirement {
+            tool: tool.into(),
+            version: version.map(str::to_owned),
+            cloud: None,
+            optional: false,
+            span: Span::default(),
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn real_commands_are_found_asked_and_reported() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        fsio::write_atomic(&path.join("tool"), b"#!/bin/sh\necho tool 3.4.5\n", 0o755).unwrap();
+        fsio::write_atomic(&path.join("plain"), b"not a program", 0o644).unwrap();
+        let env = ProcessEnv::from_pairs([("PATH", format!("/nonexistent:{}", path.display()))]);
+        let local = CloudName::Local;
+
+        let good = [requirement("tool", Some(">=3.4")), requirement("tool", None)];
+        assert_eq!(check(&good, local, &env).await, Ok(Vec::new()));
+
+        let bad = [requirement("tool", Some(">=4")), requirement("plain", None)];
+        let error = check(&bad, local, &env).await.unwrap_err();
+        assert_eq!(
+            error.chain,
+            ["`tool` is version 3.4.5, and >=4 is required", "`plain` is not on the PATH"]
+        );
+
+        let elsewhere =
+            [Requirement { cloud: Some("cloudflare".into()), ..requirement("x", None) }];
+        assert_eq!(check(&elsewhere, local, &env).await, Ok(Vec::new()));
+        assert!(check(&elsewhere, CloudName::Cloudflare, &env).await.is_err());
+
+        let optional = [Requirement { optional: true, ..requirement("x", None) }];
+        let said = check(&optional, local, &env).await.unwrap();
+        assert_eq!(said, ["`x` is not on the PATH; what needs it is skipped"]);
+    }
+}

@@ -1,0 +1,231 @@
+//! Migrations of one database, with wrangler's ledger and order.
+//!
+//! A file's statements and its row in the ledger go in one request, which the API runs as one
+//! transaction: applied and recorded, or neither. After an unknown outcome the ledger is read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use envc_core::Address;
+use envc_kinds::{Call, Database, kind};
+use envc_plan::{MigrationFile, MigrationRef};
+use serde_json::Value as Json;
+
+use super::{
+    context::{Context, STEP_ATTEMPTS_MAX},
+    error::{MigrationError, StepError},
+    journal::Outcome,
+};
+use crate::{
+    account::Account,
+    client::{CallError, Client},
+    progress::Event,
+};
+
+/// What to do on one database.
+pub(super) struct Migrations<'a> {
+    pub(super) address: &'a Address,
+    pub(super) files: &'a [MigrationRef],
+    /// True when this run made the database: there is no ledger to read.
+    pub(super) fresh: bool,
+}
+
+/// A database, and how it is asked.
+struct On<'a> {
+    address: &'a Address,
+    database: &'static Database,
+    query: &'a (dyn Fn(&str) -> Call + Sync),
+}
+
+impl Context<'_> {
+    /// Runs the files that the ledger lacks. `outcomes` has those that are applied, also where a
+    /// later one failed.
+    pub(super) async fn migrate(
+        &self,
+        work: &Migrations<'_>,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), StepError> {
+        let address = work.address;
+        let bug = |what: &str| StepError::Bug(format!("{address}: {what}"));
+        let id = self.id_of(address).ok_or_else(|| bug("it has no identifier"))?;
+        let database = database(address).ok_or_else(|| bug("it runs no migrations"))?;
+        let place = self.place(None);
+        let on = On { address, database, query: &|sql| (database.query)(&place, &id, sql) };
+        let texts = self.run.migrations.get(address).map(Vec::as_slice).unwrap_or_default();
+        let texts: BTreeMap<&str, &MigrationFile> =
+            texts.iter().map(|file| (file.name.as_str(), file)).collect();
+        let mut ledger = if work.fresh { None } else { Some(self.ledger(&on).await?) };
+        for file in work.files {
+            if self.client().stopped() {
+                return Err(StepError::Interrupted);
+            }
+            let already = ledger.as_ref().is_some_and(|ledger| ledger.contains(&file.name));
+            if !already {
+                let text = texts.get(file.name.as_str());
+                let text = text.ok_or_else(|| bug("a migration's text is missing"))?;
+                self.run_file(&on, text, &mut ledger).await?;
+            }
+            self.client().progress().event(Event::Migrated { address, file: &file.name, already });
+            outcomes.push(Outcome::Migrated {
+                address: address.clone(),
+                name: file.name.clone(),
+                digest: (!already).then(|| file.digest.clone()),
+            });
+        }
+        outcomes.push(Outcome::AllMigrated { address: address.clone() });
+        Ok(())
+    }
+
+    async fn ledger(&self, on: &On<'_>) -> Result<BTreeSet<String>, StepError> {
+        let sql = format!("{}\n{}", on.database.ledger, on.database.read);
+        let kind = kind(on.address.kind());
+        let answer = self.client().call_repeatable(&(on.query)(&sql), Some(kind)).await?;
+        Ok(names_in(&answer.result).collect())
+    }
+
+    async fn run_file(
+        &self,
+        on: &On<'_>,
+        file: &MigrationFile,
+        ledger: &mut Option<BTreeSet<String>>,
+    ) -> Result<(), StepError> {
+        let kind = kind(on.address.kind());
+        let create = if ledger.is_none() { on.database.ledger } else { "" };
+        let call = (on.query)(&whole_text(create, &file.text, &(on.database.row)(&file.name)));
+        let mut attempt = 1;
+        loop {
+            let Err(error) = self.client().call(&call, Some(kind)).await else {
+                ledger.get_or_insert_default();
+                return Ok(());
+            };
+            if !error.is_unknown() {
+                return Err(explain(error, on, file));
+            }
+            self.wait_before_retry(&error, attempt, self.client().backoff_ms(attempt)).await;
+            let found = self.ledger(on).await.map_err(StepError::opened)?;
+            let done = found.contains(&file.name);
+            *ledger = Some(found);
+            if done {
+                return Ok(());
+            }
+            if attempt >= STEP_ATTEMPTS_MAX || self.client().stopped() {
+                return Err(StepError::open(error));
+            }
+            attempt += 1;
+        }
+    }
+}
+
+/// The names in a database's ledger, in order; none where there is no ledger. Changes nothing.
+pub async fn read_ledger(
+    client: &Client<'_>,
+    account: &Account,
+    address: &Address,
+    id: &str,
+) -> Result<Vec<String>, CallError> {
+    let Some(database) = database(address) else { return Ok(Vec::new()) };
+    let call = (database.query)(&account.place(None), id, database.read);
+    match client.call_repeatable(&call, Some(kind(address.kind()))).await {
+        Ok(answer) => Ok(names_in(&answer.result).collect()),
+        Err(error) if error.message.contains("no such table") => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The `name` column of the last statement's rows.
+fn names_in(result: &Json) -> impl Iterator<Item = String> {
+    let rows = result
+        .as_array()
+        .and_then(|results| results.last())
+        .and_then(|last| last.get("results"))
+        .and_then(Json::as_array);
+    rows.into_iter()
+        .flatten()
+        .filter_map(|row| row.get("name").and_then(Json::as_str).map(str::to_owned))
+}
+
+/// Names the file and, where the API's words or the text tell, the line.
+fn explain(error: CallError, on: &On<'_>, file: &MigrationFile) -> StepError {
+    let (line, explanation) = match (on.database.mistake)(&file.text, &error.message) {
+        Some(mistake) => (Some(mistake.line), Some(mistake.what)),
+        None => (line_of(&file.text, &error.message), None),
+    };
+    let place = match line {
+        Some(line) => format!("{}:{line}", file.path),
+        None => file.path.clone(),
+    };
+    let database = on.address.clone();
+    StepError::Migration(Box::new(MigrationError { place, database, error, explanation }))
+}
+
+fn database(address: &Address) -> Option<&'static Database> {
+    kind(address.kind()).database()
+}
+
+/// The ledger where it is to be made, the file's statements, then its row in the ledger.
+fn whole_text(ledger: &str, text: &str, row: &str) -> String {
+    let text = text.trim_end();
+    // A last statement without `;` would swallow the row; a comment at the end may hide one.
+    let end = if text.ends_with(';') || text.is_empty() { "" } else { "\n;" };
+    format!("{ledger}\n{text}{end}\n{row}")
+}
+
+/// The line that an SQL error is about, when its words are found on exactly one line.
+///
+/// The API gives an offset inside a statement but not which statement, so only the quoted word
+/// (`near "SELEC"`, `no such table: users`) can be looked for.
+fn line_of(text: &str, message: &str) -> Option<usize> {
+    let word = message
+        .split_once("near \"")
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .map(|(word, _)| word)
+        .or_else(|| {
+            ["no such table: ", "no such column: ", "already exists"].iter().find_map(|lead| {
+                let (before, after) = message.split_once(lead)?;
+                match *lead {
+                    "already exists" => before.split_whitespace().last(),
+                    _ => after.split([':', ' ']).next(),
+                }
+            })
+        })?
+        .trim_matches(['"', '\'', '`']);
+    if word.is_empty() {
+        return None;
+    }
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut lines = text.lines().enumerate().filter(|(_, line)| {
+        line.match_indices(word).any(|(at, _)| {
+            let before = line.get(..at).and_then(|before| before.chars().last());
+            let after = line.get(at + word.len()..).and_then(|after| after.chars().next());
+            let open = |c: Option<char>| !c.is_some_and(is_word);
+            !word.chars().all(is_word) || (open(before) && open(after))
+        })
+    });
+    let (first, _) = lines.next()?;
+    lines.next().is_none().then_some(first + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_and_its_ledger_row_are_one_text() {
+        let row = (database(&"d1.app".parse().unwrap()).unwrap().row)("0001_it's.sql");
+        assert_eq!(
+            whole_text("", "SELECT 1 -- done\n", &row),
+            "\nSELECT 1 -- done\n;\nINSERT INTO \"d1_migrations\" (name) VALUES ('0001_it''s.sql');"
+        );
+        assert!(whole_text("L", "SELECT 1;\n\n", "INSERT").starts_with("L\nSELECT 1;\nINSERT"));
+        assert!(whole_text("", "", "INSERT").starts_with("\n\nINSERT"));
+    }
+
+    #[test]
+    fn the_line_is_told_when_it_is_certain() {
+        let text = "CREATE TABLE a (id INT);\nSELEC 1;\nSELECT * FROM user;\nSELECT * FROM users;";
+        assert_eq!(line_of(text, "near \"SELEC\": syntax error at offset 0"), Some(2));
+        assert_eq!(line_of(text, "no such table: users: SQLITE_ERROR"), Some(4));
+        assert_eq!(line_of(text, "near \"SELECT\": syntax error"), None);
+        assert_eq!(line_of(text, "table a already exists at offset 13"), Some(1));
+        assert_eq!(line_of(text, "internal error"), None);
+    }
+}

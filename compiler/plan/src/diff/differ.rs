@@ -1,0 +1,168 @@
+//! What a comparison works with, and what it has found so far.
+
+use std::{
+    borrow::Cow,
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use envc_core::{Address, Desired, KindId, Mode, Sealer};
+use envc_kinds::{Fields, Held, kind};
+use serde_json::Value as Json;
+
+use crate::{
+    leases::LeaseValues,
+    model::Change,
+    observe::{Index, Observation, Seen},
+    ownership::Ownership,
+    state::{IntentAction, Recorded, State},
+};
+
+/// Changes and refusals, by address.
+pub(crate) struct Diff {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) refusals: Vec<Refusal>,
+    /// What updates that write the whole have to send besides what the spec sets.
+    pub(crate) kept: BTreeMap<Address, Fields<Json>>,
+}
+
+pub(super) struct Differ<'a> {
+    pub(super) state: Option<&'a State>,
+    pub(super) keep: &'a BTreeSet<Address>,
+    pub(super) protect: bool,
+    pub(super) index: Index<'a>,
+    pub(super) another_products: &'a [(KindId, Held)],
+    pub(super) ownership: &'a Ownership,
+    /// Identifiers known before apply, by address.
+    pub(super) ids: BTreeMap<&'a Address, &'a str>,
+    /// Names that are another than the wanted one.
+    pub(super) names: BTreeMap<&'a Address, &'a str>,
+    pub(super) desired: &'a BTreeMap<Address, Desired>,
+    pub(super) leases: &'a LeaseValues,
+    pub(super) sealer: &'a Sealer,
+    /// Identifiers that the state holds, under whatever address; made when one is asked for.
+    pub(super) recorded_ids: OnceCell<BTreeSet<(KindId, &'a str)>>,
+    /// What an interrupted run was about to create, and to delete.
+    pub(super) creates: BTreeSet<(KindId, Cow<'a, str>)>,
+    pub(super) deletes: BTreeSet<&'a str>,
+    /// What it did create, where what gives it its name tells.
+    pub(super) begun: BTreeSet<(KindId, &'a str)>,
+    /// What an interrupted run was about to change: what is recorded of it may be past.
+    pub(super) updates: BTreeSet<&'a Address>,
+    /// Identifiers of what is `existing`: nothing of it is ever ours to change.
+    pub(super) bound: BTreeSet<(KindId, &'a str)>,
+    /// Identifiers that belong to a resource of the plan already.
+    pub(super) claimed: BTreeSet<(KindId, &'a str)>,
+    pub(super) out: Diff,
+}
+
+/// What is compared.
+pub(crate) struct DiffInputs<'a> {
+    /// Public values of the leases that stay.
+    pub(crate) leases: &'a LeaseValues,
+    /// Seals what is seen where the wanted is sealed.
+    pub(crate) sealer: &'a Sealer,
+    pub(crate) desired: &'a BTreeMap<Address, Desired>,
+    /// The same under the names that the spec gives today.
+    pub(crate) named_today: &'a BTreeMap<Address, Desired>,
+    pub(crate) state: Option<&'a State>,
+    pub(crate) observation: &'a Observation,
+    pub(crate) ownership: &'a Ownership,
+    /// Addresses that are not deleted, only no longer recorded.
+    pub(crate) keep: &'a BTreeSet<Address>,
+    /// The environment refuses deletes and replaces.
+    pub(crate) protect: bool,
+}
+
+/// Why a plan cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// Stable code.
+    pub code: &'static str,
+    /// The resource.
+    pub address: Address,
+    /// What happened.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+}
+
+impl<'a> Differ<'a> {
+    pub(super) fn new(inputs: &DiffInputs<'a>) -> Self {
+        let intents = |action| {
+            let all = inputs.state.into_iter().flat_map(|state| &state.intents);
+            all.filter(move |intent| intent.action == action)
+        };
+        let mut differ = Self {
+            state: inputs.state,
+            keep: inputs.keep,
+            protect: inputs.protect,
+            index: Index::new(inputs.observation),
+            another_products: &inputs.observation.held,
+            ownership: inputs.ownership,
+            ids: BTreeMap::new(),
+            names: BTreeMap::new(),
+            desired: inputs.desired,
+            leases: inputs.leases,
+            sealer: inputs.sealer,
+            recorded_ids: OnceCell::new(),
+            creates: intents(IntentAction::Create)
+                .map(|intent| {
+                    let id = intent.address.kind();
+                    (id, kind(id).key(&intent.name))
+                })
+                .collect(),
+            deletes: intents(IntentAction::Delete)
+                .filter_map(|intent| intent.id.as_deref())
+                .collect(),
+            begun: BTreeSet::new(),
+            updates: intents(IntentAction::Update).map(|intent| &intent.address).collect(),
+            bound: BTreeSet::new(),
+            claimed: BTreeSet::new(),
+            out: Diff {
+                changes: Vec::with_capacity(inputs.desired.len()),
+                refusals: Vec::new(),
+                kept: BTreeMap::new(),
+            },
+        };
+        for wanted in inputs.desired.values() {
+            let id = wanted.address.kind();
+            differ.bound.extend(differ.existing_of(wanted).map(|seen| (id, &*seen.observed.id)));
+        }
+        differ.claimed.clone_from(&differ.bound);
+        let begun = intents(IntentAction::Create).filter(|intent| intent.owner().is_some());
+        let begun = begun.filter_map(|it| Some((it.address.kind(), differ.made_by(it)?)));
+        differ.begun = begun.map(|(id, seen)| (id, &*seen.observed.id)).collect();
+        differ
+    }
+
+    /// What an `existing` resource is bound to.
+    pub(super) fn existing_of(&self, wanted: &Desired) -> Option<&'a Seen> {
+        match &wanted.mode {
+            Mode::Managed => None,
+            Mode::ExistingId(id) => self.index.by_id(wanted.address.kind(), id),
+            Mode::ExistingName => self.index.by_name(wanted.address.kind(), &wanted.name),
+        }
+    }
+
+    pub(super) fn claim(&mut self, kind: KindId, seen: &'a Seen) -> bool {
+        self.claimed.insert((kind, &seen.observed.id))
+    }
+
+    pub(super) fn is_claimed(&self, kind: KindId, seen: &Seen) -> bool {
+        self.claimed.contains(&(kind, seen.observed.id.as_str()))
+    }
+
+    pub(super) fn is_recorded(&self, kind: KindId, seen: &Seen) -> bool {
+        let ids = self.recorded_ids.get_or_init(|| {
+            let recorded = self.state.into_iter().flat_map(|state| &state.resources);
+            recorded.map(|(address, it)| (address.kind(), it.id.as_str())).collect()
+        });
+        ids.contains(&(kind, seen.observed.id.as_str()))
+    }
+
+    pub(super) fn recorded(&self, address: &Address) -> Option<&'a Recorded> {
+        self.state.and_then(|state| state.resources.get(address))
+    }
+}
