@@ -83,7 +83,7 @@ fn is_one_node(text: &str, word: &str) -> bool {
 fn broken(kind: &dyn Kind, node: Option<&dyn Declared>) -> Vec<&'static str> {
     let mut broken: Vec<&str> =
         LAWS.iter().filter(|(_, breaks)| breaks(kind, node)).map(|(law, _)| *law).collect();
-    if node.and_then(envc_kinds::Declared::bindable).is_some_and(|row| !binding_is_whole(row)) {
+    if node.and_then(Declared::bindable).is_some_and(|row| !binding_is_whole(row)) {
         broken.push("a binding says all of itself");
     }
     broken
