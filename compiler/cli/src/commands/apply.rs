@@ -27,9 +27,10 @@ use crate::{
     },
     outputs::{
         bundle::{self, Uploads},
-        generated::{self, Resources, Sources, Writing, Written},
+        generated::{self, Writing, Written},
         out_dir::OutDir,
         outside,
+        sources::{Resources, Sources},
     },
     remote::{
         pools::{self, LeaseFacts},

@@ -17,8 +17,9 @@ use crate::{
     },
     outputs::{
         bundle,
-        generated::{self, Outlook, Sources, Writing},
+        generated::{self, Outlook, Writing},
         outside::{self, Missing, Unfit},
+        sources::Sources,
     },
     remote::pools::{self, LeaseFacts},
     shell::{

@@ -16,7 +16,7 @@ use envc_spec::lint::Day;
 
 use crate::{
     host::{clock::SystemClock, env::ProcessEnv, error::CommandError, exit_code::ExitCode},
-    outputs::generated::{Resources, Sources},
+    outputs::sources::{Resources, Sources},
     remote::pools::LeaseFacts,
     shell::{
         app::App,

@@ -6,3 +6,4 @@ pub(crate) mod files;
 pub(crate) mod generated;
 pub(crate) mod out_dir;
 pub(crate) mod outside;
+pub(crate) mod sources;
