@@ -9,34 +9,18 @@ const ENVIRONMENT: &str =
 /// What stands in an `environment` only.
 const INNER: [&str; 7] = ["identity", "when", "ttl", "protect", "migrate", "existing", "without"];
 
-/// What documents mention without declaring it: the node that is missing then, what it begins with
-/// where it is declared after all, and how it is mentioned.
-const MENTIONED: [(&str, &str, &[&str]); 15] = [
-    ("d1 \"webapp\"", "d1 \"webapp\"", &["d1=\"webapp\"", "{d1.webapp.", " d1 \"webapp\""]),
-    ("d1 \"orders\"", "d1 \"orders\"", &["d1=\"orders\"", "{d1.orders.", " d1 \"orders\""]),
-    ("kv \"cache\"", "kv \"cache\"", &["kv=\"cache\"", "{kv.cache.", " kv \"cache\""]),
-    ("r2 \"images\"", "r2 \"images\"", &["r2=\"images\"", "{r2.images.", " r2 \"images\""]),
-    (
-        "queue \"jobs\"",
-        "queue \"jobs\"",
-        &["consume \"jobs\"", "queue=\"jobs\"", " queue \"jobs\""],
-    ),
-    (
-        "hyperdrive \"pg\" { origin (secret)\"DATABASE_URL\" }",
-        "hyperdrive \"pg\"",
-        &["hyperdrive=\"pg\"", "{hyperdrive.pg.", " hyperdrive \"pg\""],
-    ),
-    ("queue \"jobs-dlq\"", "queue \"jobs-dlq\"", &["dead-letter=\"jobs-dlq\""]),
+/// What documents mention without declaring it and that is no resource: the node that is missing then,
+/// what it begins with where it is declared after all, and how it is mentioned.
+const MENTIONED: [(&str, &str, &[&str]); 7] = [
     (
         "tunnel \"dev\" { ingress \"web\" host=\"{env}\" service=\"http://localhost:3000\" }",
         "tunnel \"dev\"",
-        &["{tunnel.dev.", "tunnel \"dev\"", "{url.web}", "{host.web}"],
+        &["{url.web}", "{host.web}"],
     ),
     ("port \"web\" \"3000-3999\"", "port \"web\"", &["{port.web}"]),
     ("port \"webapp\" \"3000-3999\"", "worker \"webapp\"", &["{port.webapp}"]),
     ("let api-url \"https://api-{env}.{zone}\"", "let api-url", &["{let.api-url}"]),
     ("let host \"{env}.{zone}\"", "let host", &["{let.host}"]),
-    ("worker \"api\" path=\"apps/api\"", "worker \"api\"", &["worker=\"api\"", "{worker.api."]),
     ("lease \"preview\" pool=\"previews\"", "lease \"preview\"", &["{lease.preview."]),
     (
         "edge \"https://edge.shop.example\" token=(secret)\"EDGE_TOKEN\" { pool \"previews\" }",
@@ -44,6 +28,33 @@ const MENTIONED: [(&str, &str, &[&str]); 15] = [
         &["pool=\"previews\"", "{lease.preview."],
     ),
 ];
+
+/// Names of resources besides those of the kinds' own examples.
+const OTHERS: [(&str, &str); 3] = [("d1", "orders"), ("queue", "jobs-dlq"), ("worker", "api")];
+/// How a resource is mentioned.
+const MENTIONS: [&str; 3] = ["KIND=\"NAME\"", "{KIND.NAME.", " KIND \"NAME\""];
+/// How a queue is mentioned besides.
+const MENTIONS_OF_QUEUES: [&str; 2] = ["consume \"NAME\"", "dead-letter=\"NAME\""];
+
+/// The nodes of the resources that a fragment mentions and does not declare.
+fn resources(fragment: &str) -> Vec<String> {
+    let mut nodes = Vec::new();
+    for kind in envc_kinds::registry().iter().filter_map(|kind| kind.declared()) {
+        let word = kind.grammar().name;
+        let example = kind.existing().map_or(kind.grammar().example, |rule| rule.example);
+        let others = OTHERS.iter().filter(|(other, _)| *other == word).map(|(_, name)| *name);
+        let of_queues = MENTIONS_OF_QUEUES.iter().filter(|_| word == "queue");
+        for name in example.split('"').nth(1).into_iter().chain(others) {
+            let filled = |text: &str| text.replace("KIND", word).replace("NAME", name);
+            let declared = fragment.lines().any(|line| line.starts_with(&filled("KIND \"NAME\"")));
+            let mut mentions = MENTIONS.iter().chain(of_queues.clone());
+            if !declared && mentions.any(|mention| fragment.contains(&filled(mention))) {
+                nodes.push(kind.sample().replacen("\"x\"", &format!("\"{name}\""), 1));
+            }
+        }
+    }
+    nodes
+}
 
 /// A fragment as a whole spec: with a project, an environment, and what it refers to.
 pub(crate) fn completed(fragment: &str) -> String {
@@ -63,6 +74,12 @@ pub(crate) fn completed(fragment: &str) -> String {
     for (node, beginning, mentions) in MENTIONED.into_iter().filter(|_| !whole) {
         if !begins(beginning) && mentions.iter().any(|mention| fragment.contains(mention)) {
             out.push_str(node);
+            out.push('\n');
+        }
+    }
+    if !whole {
+        for node in resources(&format!("{out}{fragment}")) {
+            out.push_str(&node);
             out.push('\n');
         }
     }

@@ -160,16 +160,13 @@ impl CloudView {
             if items.is_empty() {
                 break;
             }
+            // A list that is one page is the same whichever page is asked for.
+            if all.ends_with(&items) {
+                break;
+            }
             all.extend(items);
         }
         all
-    }
-
-    /// A list that is one page.
-    fn whole(&self, path: &str) -> Vec<Json> {
-        let (status, answer) = self.call(&Method::GET, path, None);
-        assert_eq!(status, 200, "{path}: {answer}");
-        answer.get("result").and_then(Json::as_array).cloned().unwrap_or_default()
     }
 
     /// The scripts that have cron triggers.
@@ -217,28 +214,28 @@ impl CloudView {
                 Object { kind, name, id: text(item, id) }
             }));
         };
-        add("d1", self.list(&format!("{account}/d1/database")), "name", "uuid");
-        add("kv", self.list(&format!("{account}/storage/kv/namespaces")), "title", "id");
-        add("r2", self.buckets(), "name", "name");
-        let queues = self.list(&format!("{account}/queues"));
-        let consumers = queues.iter().filter_map(|queue| queue.get("consumers")?.as_array());
-        let consumers = consumers.flatten().cloned().collect();
-        add("queue-consumer", consumers, "queue_name", "consumer_id");
-        add("queue", queues, "queue_name", "queue_id");
-        add("hyperdrive", self.list(&format!("{account}/hyperdrive/configs")), "name", "id");
-        let scripts = self.whole(&format!("{account}/workers/scripts"));
-        add("worker-crons", self.scheduled(&scripts), "id", "id");
-        add("worker", scripts, "id", "id");
-        let domains = format!("{account}/workers/domains");
-        add("worker-domain", self.whole(&domains), "hostname", "id");
-        let tunnels = format!("{account}/cfd_tunnel?is_deleted=false");
-        add("tunnel", self.list(&tunnels), "name", "id");
-        for zone in self.list("/zones") {
-            let id = zone.get("id").and_then(Json::as_str).unwrap_or_default();
-            add("dns", self.list(&format!("/zones/{id}/dns_records")), "name", "id");
-            let routes = format!("/zones/{id}/workers/routes");
-            add("worker-route", self.whole(&routes), "pattern", "id");
+        let zones = self.list("/zones");
+        let id_of = |zone: &Json| format!("/zones/{}", zone["id"].as_str().unwrap_or_default());
+        for (in_zone, path, listed) in envc_cloud::listed() {
+            let above =
+                if in_zone { zones.iter().map(id_of).collect() } else { vec![account.clone()] };
+            for above in above {
+                let items = self.list(&format!("{above}/{path}"));
+                // What stands inside of others has no list of its own.
+                match listed.kind {
+                    "queue" => {
+                        let consumers =
+                            items.iter().filter_map(|it| it.get("consumers")?.as_array());
+                        let consumers = consumers.flatten().cloned().collect();
+                        add("queue-consumer", consumers, "queue_name", "consumer_id");
+                    }
+                    "worker" => add("worker-crons", self.scheduled(&items), "id", "id"),
+                    _ => {}
+                }
+                add(listed.kind, items, listed.name, listed.id);
+            }
         }
+        add("r2", self.buckets(), "name", "name");
         objects.sort();
         Listing { objects }
     }

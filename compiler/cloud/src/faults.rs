@@ -15,14 +15,12 @@ use axum::body::Body;
 use http::{HeaderValue, Response};
 
 use crate::envelope::{Problem, html, plain};
+use crate::products::words;
 
 /// The account's limit, which the headers show.
 const RATE_LIMIT_DEFAULT: u32 = 1200;
 /// The window of the rate limit.
 const WINDOW: Duration = Duration::from_mins(5);
-/// Products whose permission can be denied.
-const PRODUCTS: [&str; 10] =
-    ["d1", "kv", "r2", "queues", "hyperdrive", "tunnel", "dns", "zones", "workers", "routes"];
 
 /// When a crash comes, seen from the call's effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +87,7 @@ impl Faults {
     /// | `html-on` | n+n | 200 with an HTML challenge page (`cf-mitigated: challenge`) |
     /// | `crash-on` | n:before, n:after | the process aborts before or after the call's effect |
     /// | `fail` (or `fail-path`) | METHOD:part of the path:status:code:text | every such call fails so |
-    /// | `deny` | d1+kv+r2+queues+hyperdrive+tunnel+dns+zones+workers+routes | the token lacks these permissions |
+    /// | `deny` | d1+kv+…, a product's word each | the token lacks these permissions |
     /// | `rate-limit` | n | more than n calls in 5 minutes: refused for 5 minutes |
     /// | `seed` | n | of `error-rate` |
     /// | `list-lag` | ms | new objects appear in lists only after this |
@@ -185,10 +183,11 @@ fn fail(value: &str) -> Result<(String, String, u16, i64, String), String> {
 
 fn products(value: &str) -> Result<Vec<String>, String> {
     let known = |name: &str| {
-        if PRODUCTS.contains(&name) {
+        if words().any(|word| word == name) {
             Ok(name.to_owned())
         } else {
-            Err(format!("`deny={value}`: no product `{name}`, there are {}", PRODUCTS.join(", ")))
+            let words: Vec<&str> = words().collect();
+            Err(format!("`deny={value}`: no product `{name}`, there are {}", words.join(", ")))
         }
     };
     value.split('+').map(|name| known(name.trim())).collect()

@@ -64,4 +64,5 @@ mod store;
 pub use cloud::{Cloud, CloudConfig, RequestLog};
 pub use error::CloudError;
 pub use faults::{CrashWhen, Faults};
+pub use products::{Listed, listed};
 pub use serve::{ConnectionLost, serve};

@@ -2,7 +2,8 @@
 //!
 //! Times are microseconds since the epoch (`_us`) unless the name says otherwise. A change adds a
 //! step to [`STEPS`] and never edits an old one: the number of steps that ran is the file's
-//! `user_version`, and a file from a newer program is refused.
+//! `user_version`, and a file from a newer program is refused. A new product keeps its tables in its
+//! own row (`products/product.rs`).
 
 /// Schema steps, oldest first.
 pub(crate) const STEPS: &[&str] = &[STEP_1, STEP_2, STEP_3, STEP_4, STEP_5];

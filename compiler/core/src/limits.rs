@@ -38,21 +38,11 @@ pub const ID_UNIQUE_CHARS: usize = 11;
 pub const ID_DIGEST_CHARS: usize = 8;
 /// Fewest characters of a branch's ID without `unique`: the digest, a dash, something to read.
 pub const BRANCH_ID_CHARS_MIN: usize = 12;
-/// Characters of a DNS comment on the free plan.
-pub const DNS_COMMENT_CHARS_MAX: usize = 100;
-/// Operations of one DNS batch on the free plan.
-pub const DNS_BATCH_OPS_MAX: usize = 200;
 /// Bytes of an API answer that are read at the most.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Pages of one list: twice those of an account with a million buckets, the most that there can be
 /// of anything. A server that ignores which page it is asked for would go on for ever.
 pub const LIST_PAGES_MAX: u64 = 2_000;
-/// Bytes of all modules of a Worker: Cloudflare's limit before compression.
-pub const WORKER_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Bytes of a Worker compressed: Cloudflare's limit on paid plans.
-pub const WORKER_GZIP_BYTES_MAX: usize = 10 * 1024 * 1024;
-/// Modules of a Worker; more means that the folder is another than the one meant.
-pub const WORKER_MODULES_MAX: usize = 2_000;
 /// Bytes of a template, of a file that is made from it, and of what stands in the file's place:
 /// what is written can be read again.
 pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;

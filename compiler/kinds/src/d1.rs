@@ -190,6 +190,10 @@ impl Declared for D1 {
         "d1 \"x\""
     }
 
+    fn aliases(&self) -> &'static [&'static str] {
+        &["database", "d1_database", "cloudflare_d1_database"]
+    }
+
     fn outputs(&self) -> &'static [(&'static str, Output)] {
         &[("id", Output::Id), ("name", Output::Name)]
     }

@@ -43,6 +43,11 @@ pub trait Kind: Sync + fmt::Debug {
         self.key(wanted) == self.key(found)
     }
 
+    /// The part of a natural key that two which collide have in common: of a record its host.
+    fn contested<'n>(&self, name: &'n str) -> &'n str {
+        name
+    }
+
     /// Why the API would refuse what a field comes to, as a clause after "it", which repeats none of
     /// it: a value from outside is not known when the spec is checked. Blanks around a text do not
     /// count.
@@ -76,6 +81,12 @@ pub trait Declared: Kind {
     /// The chapter of the reference that tells of it.
     fn chapter(&self) -> &'static str {
         "Resources"
+    }
+
+    /// What other tools call it, in the singular: the resource types of Cloudflare's Terraform provider,
+    /// the keys of wrangler's configuration.
+    fn aliases(&self) -> &'static [&'static str] {
+        &[]
     }
 
     /// Its row inside `existing`; none for what nothing can be bound to.

@@ -116,6 +116,10 @@ impl Declared for Kv {
         "kv \"x\""
     }
 
+    fn aliases(&self) -> &'static [&'static str] {
+        &["namespace", "kv_namespace", "cloudflare_workers_kv_namespace"]
+    }
+
     fn outputs(&self) -> &'static [(&'static str, Output)] {
         // The API calls a namespace's name its title.
         &[("id", Output::Id), ("name", Output::Name), ("title", Output::Name)]

@@ -34,6 +34,7 @@ pub use api::{Answer, ApiFailure, ApiMessage, Call, PageInfo, read_answer, url_s
 pub use attr::{Attr, Mutability};
 pub use bindable::{Bindable, Entry, bindables, to_resource};
 pub use database::{Database, SqlMistake};
+pub use dns::DNS_COMMENT_CHARS_MAX;
 pub use errors::{Codes, Errors, Meaning, classify, general};
 pub use facts::{Batch, Contents, Facts, Hosts, MarkerOf, Objection, OfParent, Review, Whole};
 pub use form::FormPart;
@@ -45,6 +46,7 @@ pub use parts::{MARKER, NameProblem, NameRule, is_marked};
 pub use registry::{declared, kind, registry};
 pub use resource::{BatchItem, Fields, Held, Listing, Observed, Paging, Place, Wanted};
 pub use worker::{
-    Binding, Consumer, Deploy, DoMigration, DurableObject, MARKER_VARIABLE, Module, Upload, Worker,
-    cron, durable_object, plain_text, size_text,
+    Binding, Consumer, Deploy, DoMigration, DurableObject, MARKER_VARIABLE, Module, Upload,
+    WORKER_BYTES_MAX, WORKER_GZIP_BYTES_MAX, WORKER_MODULES_MAX, Worker, cron, durable_object,
+    plain_text, size_text,
 };

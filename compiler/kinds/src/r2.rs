@@ -161,6 +161,10 @@ impl Declared for R2 {
         "r2 \"x\""
     }
 
+    fn aliases(&self) -> &'static [&'static str] {
+        &["bucket", "r2_bucket", "cloudflare_r2_bucket"]
+    }
+
     fn outputs(&self) -> &'static [(&'static str, Output)] {
         &[("name", Output::Name)]
     }

@@ -178,9 +178,9 @@ impl Alike {
                 if own && !same_type {
                     continue;
                 }
-                // Two IDs with chance in them never end alike.
-                let chance = [ids_a, ids_b].iter().all(|ids| **ids == Ids::Branch { unique: true });
-                if chance && a.behind.len() == b.behind.len() && !a.is_fixed() && !b.is_fixed() {
+                // Two IDs with randomness in them never end alike.
+                let random = [ids_a, ids_b].iter().all(|ids| **ids == Ids::Branch { unique: true });
+                if random && a.behind.len() == b.behind.len() && !a.is_fixed() && !b.is_fixed() {
                     continue;
                 }
                 *budget = budget.saturating_sub(READING_COST);
@@ -286,8 +286,10 @@ fn may_meet(a: &Name<'_>, b: &Name<'_>) -> bool {
 
 /// The part of a natural key that holds the name: what follows a record's type, else all.
 fn host_of(what: What, name: &str) -> &str {
-    let host = name.rsplit(' ').next().filter(|_| what == What::Kind(KindId::Dns));
-    host.unwrap_or(name)
+    match what {
+        What::Kind(id) => kind(id).contested(name),
+        What::Script | What::Route | What::Domain => name,
+    }
 }
 
 /// True when two names of a kind stand in each other's way.

@@ -405,18 +405,14 @@ fn move_inside(error: Diagnostic, node: &Node, prop: &Prop, bare: bool) -> Diagn
     error.fix(end, format!(" {{ {written} }}"))
 }
 
-/// What other tools call a thing, and what envc calls it. Sources: the resource types of
-/// Cloudflare's Terraform provider and the keys of wrangler's configuration.
+/// What other tools call a thing, and what envc calls it.
 fn foreign(word: &str) -> Option<&'static str> {
-    Some(match word.trim_end_matches('s') {
-        "database" | "d1_database" | "cloudflare_d1_database" => "d1",
-        "namespace" | "kv_namespace" | "cloudflare_workers_kv_namespace" => "kv",
-        "bucket" | "r2_bucket" | "cloudflare_r2_bucket" => "r2",
-        "cloudflare_queue" => "queue",
-        "hyperdrive_config" | "cloudflare_hyperdrive_config" => "hyperdrive",
-        "record" | "dns_record" | "cname" | "cloudflare_dns_record" => "dns",
-        "cloudflared" | "cloudflare_zero_trust_tunnel_cloudflared" => "tunnel",
-        "script" | "cloudflare_workers_script" => "worker",
+    let word = word.trim_end_matches('s');
+    let mut kinds = envc_kinds::registry().iter().filter_map(|kind| kind.declared());
+    if let Some(kind) = kinds.find(|kind| kind.aliases().contains(&word)) {
+        return Some(kind.grammar().name);
+    }
+    Some(match word {
         "env" | "stage" | "extend" => "environment",
         "variable" | "local" | "const" => "let",
         "binding" => "bind",

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Desired, Diagnostic, Diagnostics, KindId, Span, join_path};
+use envc_core::{Address, Desired, Diagnostic, Diagnostics, Span, join_path};
 use envc_kinds::{Worker, kind};
 
 use crate::{Environment, SecretProvider, codes, resolver::Resolver};
@@ -201,13 +201,10 @@ pub(crate) fn names<'d>(all: impl Iterator<Item = &'d Desired>, found: &mut Diag
 
 /// What two colliding resources have in common: the host of a record, else the name.
 pub(crate) fn group(desired: &Desired) -> &str {
-    if desired.address.kind() == KindId::Dns {
-        desired.name.rsplit(' ').next().unwrap_or_default()
-    } else {
-        &desired.name
-    }
+    kind(desired.address.kind()).contested(&desired.name)
 }
 
+/// True for a record that an ingress makes: a name that a node gives has no dot.
 fn is_ingress(desired: &Desired) -> bool {
-    desired.address.kind() == KindId::Dns && desired.address.name().contains('.')
+    desired.address.name().contains('.')
 }

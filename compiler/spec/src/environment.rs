@@ -39,7 +39,7 @@ pub enum Identity {
     Branch {
         /// Longest part that the branch may give.
         max_length: usize,
-        /// Adds time and chance, so that the ID is minted once and recorded.
+        /// Adds time and randomness, so that the ID is minted once and recorded.
         unique: bool,
     },
 }

@@ -10,7 +10,7 @@ use crate::{codes, grammar::ALLOW, merge::Merged, suggest::Spot};
 
 /// One resource that exists.
 #[derive(Clone, Debug)]
-pub(crate) struct Known<'a> {
+pub(crate) struct Row<'a> {
     id: Option<&'a str>,
     name: Option<&'a str>,
     span: Span,
@@ -18,7 +18,7 @@ pub(crate) struct Known<'a> {
     broken: bool,
 }
 
-impl Known<'_> {
+impl Row<'_> {
     /// What it is found by: its name, else its identifier.
     pub(crate) fn key(&self) -> &str {
         if self.broken { "" } else { self.name.or(self.id).unwrap_or_default() }
@@ -33,7 +33,7 @@ impl Known<'_> {
 /// All that a type says to exist.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Existing<'a> {
-    listed: BTreeMap<&'a str, BTreeMap<&'a str, Known<'a>>>,
+    listed: BTreeMap<&'a str, BTreeMap<&'a str, Row<'a>>>,
 }
 
 impl<'a> Existing<'a> {
@@ -76,7 +76,7 @@ impl<'a> Existing<'a> {
                 )));
             }
             let mistake = row.prop("id").filter(|_| id.is_some()).and_then(|id| no_id(kind, id));
-            let known = Known { id, name, span: row.span, broken: mistake.is_some() };
+            let known = Row { id, name, span: row.span, broken: mistake.is_some() };
             found.extend(mistake);
             out.listed.entry(kind).or_default().insert(label, known);
         }
@@ -119,7 +119,7 @@ impl<'a> Existing<'a> {
     }
 
     /// The row of a resource.
-    pub(crate) fn get(&self, kind: &str, label: &str) -> Option<&Known<'a>> {
+    pub(crate) fn get(&self, kind: &str, label: &str) -> Option<&Row<'a>> {
         self.listed.get(kind)?.get(label)
     }
 

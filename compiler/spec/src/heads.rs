@@ -59,15 +59,15 @@ fn chain<'a>(
             return None;
         };
         if let Some(from) = chain.iter().position(|known| std::ptr::eq(*known, *next)) {
-            // Each circle is reported once: at the type that is declared first.
-            let circle: Vec<&str> =
+            // Each cycle is reported once: at the type that is declared first.
+            let cycle: Vec<&str> =
                 chain.iter().skip(from).filter_map(|node| node.label()).chain([base]).collect();
             let first = chain.iter().skip(from).all(|other| node.span.start <= other.span.start);
             if from == 0 && first {
-                let message = format!("types extend one another: {}", circle.join(" → "));
+                let message = format!("types extend one another: {}", cycle.join(" → "));
                 found.push(
                     Diagnostic::error(codes::EXTENDS_CYCLE, scalar.span, message)
-                        .at("closes the circle")
+                        .at("closes the cycle")
                         .help("remove one `extends=`"),
                 );
             }

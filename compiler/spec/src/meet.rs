@@ -22,7 +22,7 @@ pub(crate) enum Ids {
     Text(String),
     /// Any branch's.
     Branch {
-        /// With time and chance at the end.
+        /// With time and randomness at the end.
         unique: bool,
     },
 }
@@ -72,7 +72,7 @@ enum Class {
     /// The first digit of a number: not 0.
     First,
     Digit,
-    /// A digit of chance.
+    /// A random digit.
     Hex,
     /// What an ID holds besides dashes.
     Alnum,
@@ -153,7 +153,7 @@ impl Machine {
         let word = self.end();
         self.add(word, Class::Char('-'), begin);
         if unique {
-            // A branch's part, a dash, six digits of time, four of chance.
+            // A branch's part, a dash, six digits of time, four random ones.
             let digits = limits::ID_UNIQUE_CHARS - 1;
             self.step(Class::Char('-'));
             for digit in 0..digits {
@@ -188,7 +188,7 @@ impl Machine {
     }
 }
 
-/// Hex digits of chance at the end of an ID.
+/// Random hex digits at the end of an ID.
 const CHANCE: usize = 4;
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ fn labels(node: &Node, found: &mut Diagnostics) {
         return;
     }
     found.extend(node.args.first().and_then(|scalar| part(kind, scalar)));
-    let ingresses = node.children_named("ingress").filter(|_| kind == KindId::Tunnel.as_str());
+    let ingresses = node.children_named("ingress");
     for ingress in ingresses {
         found.extend(ingress.args.first().and_then(|scalar| part("ingress", scalar)));
     }

@@ -241,7 +241,7 @@ impl Resolver<'_> {
             return None;
         }
         if purpose == Purpose::Name {
-            // Refused by the caller; resolving it would only risk a circle.
+            // Refused by the caller; resolving it would only risk a cycle.
             return Some(late(String::new(), path, false));
         }
         let address = self.address(name, span)?;
@@ -256,7 +256,7 @@ impl Resolver<'_> {
         match slot {
             Slot::Done(address) => return Some(Rc::clone(address)),
             Slot::Busy => {
-                self.circle("host", name, span);
+                self.cycle("host", name, span);
                 return None;
             }
             Slot::New => {}

@@ -37,14 +37,14 @@ pub(crate) fn resolved(
 
 /// Where something stands in the spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Spot<'a> {
+struct Position<'a> {
     /// From 1.
     line: usize,
     /// The type whose block it stands in.
     block: Option<&'a str>,
 }
 
-impl Spot<'_> {
+impl Position<'_> {
     fn line(self) -> String {
         format!("line {}", self.line)
     }
@@ -73,12 +73,12 @@ impl<'a> Places<'a> {
         Self { lines, blocks }
     }
 
-    fn of(&self, span: Span) -> Spot<'a> {
+    fn of(&self, span: Span) -> Position<'a> {
         let line = self.lines.partition_point(|end| *end <= span.start) + 1;
         let next = self.blocks.partition_point(|(block, _)| block.start <= span.start);
         let block = next.checked_sub(1).and_then(|at| self.blocks.get(at));
         let block = block.filter(|(block, _)| span.start < block.end).map(|(_, name)| *name);
-        Spot { line, block }
+        Position { line, block }
     }
 }
 
@@ -92,7 +92,7 @@ impl Printer<'_> {
         let indent = "    ".repeat(depth);
         let own = self.places.of(node.name.span);
         let mut comment = vec![own.words()];
-        let mut add = |what: String, place: Spot<'_>| {
+        let mut add = |what: String, place: Position<'_>| {
             if place.block != own.block {
                 comment.push(format!("{what} {}", place.words()));
             }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use envc_core::{Diagnostic, Input, KindId, Part, Span, Text, limits};
 use envc_syntax::{Node, Scalar, ScalarValue};
 
-mod circle;
+mod cycle;
 mod wrong;
 
 pub(crate) use wrong::reads_as_reference;
@@ -292,7 +292,7 @@ impl<'a> Resolver<'a> {
         };
         match slot {
             Slot::Done(value) => return Some(value.as_ref().clone()),
-            Slot::Busy => return self.circle("let", name, span),
+            Slot::Busy => return self.cycle("let", name, span),
             Slot::New => {}
         }
         if self.stack.len() >= CHAIN_MAX {

@@ -15,7 +15,7 @@ use crate::{Instance, PortRange, check, codes, merge::Merged};
 pub(crate) enum Slot<T> {
     /// Not asked for yet.
     New,
-    /// Being resolved: asked for again, it is a circle.
+    /// Being resolved: asked for again, it is a cycle.
     Busy,
     /// Resolved.
     Done(Rc<T>),
@@ -150,7 +150,7 @@ pub(crate) struct Resolver<'a> {
     pub(crate) hosts: BTreeMap<&'a str, (HostNode<'a>, Slot<ResolvedHost>)>,
     /// The attributes of leases that were referred to: lease and attribute.
     pub(crate) lease_uses: BTreeSet<(&'a str, String)>,
-    /// What is asked for just now, outermost first: the way of a circle.
+    /// What is asked for just now, outermost first: the way of a cycle.
     pub(crate) stack: Vec<(&'static str, &'a str)>,
     /// Where names and hosts come from.
     pub(crate) patterns: Patterns,

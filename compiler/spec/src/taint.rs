@@ -1,6 +1,6 @@
 //! Where a secret flows: the way it took into a place that others can see.
 
-use envc_core::{Diagnostic, Label, Span};
+use envc_core::{Diagnostic, KindId, Label, Output, Span};
 use envc_syntax::{Scalar, ScalarValue};
 
 use crate::{
@@ -95,8 +95,9 @@ impl Resolver<'_> {
     fn secret_source(&self, path: &str) -> Option<(String, &'static str)> {
         let words: Vec<&str> = path.split('.').collect();
         match words.as_slice() {
-            ["tunnel", _, "token"] => {
-                Some((format!("the tunnel token `{{{path}}}`"), "the secret comes from here"))
+            [word, _, output] if token_of(word, output).is_some() => {
+                let noun = token_of(word, output)?;
+                Some((format!("the {noun} token `{{{path}}}`"), "the secret comes from here"))
             }
             ["lease", name, attribute] if self.is_secret_attribute(name, attribute) => Some((
                 format!("the lease attribute `{{{path}}}`"),
@@ -150,4 +151,11 @@ impl Resolver<'_> {
         }
         None
     }
+}
+
+/// The noun of a kind whose output of this word is a secret.
+fn token_of(word: &str, output: &str) -> Option<&'static str> {
+    let kind = envc_kinds::kind(KindId::parse(word)?);
+    let secret = |(word, what): &(&str, Output)| *word == output && *what == Output::Token;
+    kind.outputs().iter().any(secret).then(|| kind.noun())
 }

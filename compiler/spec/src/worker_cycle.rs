@@ -10,14 +10,14 @@ use envc_syntax::{Node, Scalar};
 
 use crate::{codes, resolver::Resolver};
 
-/// Most steps of a circle that are drawn.
+/// Most steps of a cycle that are drawn.
 const STEPS_MAX: usize = 12;
 
 /// Whose class a Worker is bound to, and where that is written.
 type Step<'a> = (&'a str, Span);
 
 impl Resolver<'_> {
-    /// Reports each circle of bindings among the Workers that envc deploys.
+    /// Reports each cycle of bindings among the Workers that envc deploys.
     pub(crate) fn check_worker_cycles(&mut self) {
         let merged = self.given.merged;
         let bundles: BTreeMap<&str, &Node> = merged
@@ -27,8 +27,8 @@ impl Resolver<'_> {
             .collect();
         let steps: BTreeMap<&str, Vec<Step<'_>>> =
             bundles.iter().map(|(name, node)| (*name, steps_of(name, node, &bundles))).collect();
-        for circle in circles(&steps) {
-            self.found.push(drawn(&circle));
+        for cycle in cycles(&steps) {
+            self.found.push(drawn(&cycle));
         }
     }
 }
@@ -45,7 +45,7 @@ fn steps_of<'a>(name: &str, node: &'a Node, bundles: &BTreeMap<&str, &Node>) -> 
 
 /// Each way that leads back to where it began: the Workers, each with its step to the next. Without
 /// recursion, since a spec may be as long as it likes.
-fn circles<'a>(steps: &BTreeMap<&'a str, Vec<Step<'a>>>) -> Vec<Vec<(&'a str, Step<'a>)>> {
+fn cycles<'a>(steps: &BTreeMap<&'a str, Vec<Step<'a>>>) -> Vec<Vec<(&'a str, Step<'a>)>> {
     let mut found = Vec::new();
     // Where on the way a Worker is; none: all that it leads to is known.
     let mut places: BTreeMap<&str, Option<usize>> = BTreeMap::new();
@@ -84,18 +84,18 @@ fn taken<'w, 'a: 'w>(
     way.filter_map(|(at, tried)| Some((*at, *steps.get(at)?.get(tried.checked_sub(1)?)?))).collect()
 }
 
-fn drawn(circle: &[(&str, Step<'_>)]) -> Diagnostic {
-    let mut way: Vec<String> = circle.iter().map(|(name, _)| (*name).to_owned()).collect();
+fn drawn(cycle: &[(&str, Step<'_>)]) -> Diagnostic {
+    let mut way: Vec<String> = cycle.iter().map(|(name, _)| (*name).to_owned()).collect();
     way.extend(way.first().cloned());
     if way.len() > STEPS_MAX {
         let left = way.len() - STEPS_MAX;
         way.splice(STEPS_MAX / 2..STEPS_MAX / 2 + left, [format!("({left} more)")]);
     }
-    let closes = circle.last().map(|(_, (_, span))| *span).unwrap_or_default();
+    let closes = cycle.last().map(|(_, (_, span))| *span).unwrap_or_default();
     let message =
         format!("Workers are bound to Durable Objects of one another: {}", way.join(" → "));
-    let mut error = Diagnostic::error(codes::WORKER_CYCLE, closes, message).at("closes the circle");
-    for (name, (other, span)) in circle.iter().take(STEPS_MAX).filter(|it| it.1.1 != closes) {
+    let mut error = Diagnostic::error(codes::WORKER_CYCLE, closes, message).at("closes the cycle");
+    for (name, (other, span)) in cycle.iter().take(STEPS_MAX).filter(|it| it.1.1 != closes) {
         error = error.label(*span, format!("worker.{name} needs worker.{other}"));
     }
     error.help(

@@ -390,11 +390,11 @@ fn workers_that_need_one_another_first_are_a_mistake_only_where_envc_deploys_all
     let of = |workers: &[String]| format!("{LOCAL}{}", workers.concat());
     let b = || worker("b", BUNDLE, &["a"]);
     check(&of(&[worker("a", BUNDLE, &["b"]), b()]), &[codes::WORKER_CYCLE]);
-    // Two circles are two mistakes, wherever one comes in.
+    // Two cycles are two mistakes, wherever one comes in.
     let c = || worker("c", BUNDLE, &["a"]);
     let both = of(&[worker("d", BUNDLE, &["a"]), worker("a", BUNDLE, &["b", "c"]), b(), c()]);
     check(&both, &[codes::WORKER_CYCLE, codes::WORKER_CYCLE]);
-    // Its own class, twice the same Worker, and a way that ends are no circle.
+    // Its own class, twice the same Worker, and a way that ends are no cycle.
     check(&of(&[worker("a", BUNDLE, &["a"]), b()]), &[]);
     check(&of(&[worker("a", BUNDLE, &[]), b(), worker("c", BUNDLE, &["a", "b"])]), &[]);
     // What wrangler deploys is there, as far as envc knows.

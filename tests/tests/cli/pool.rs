@@ -30,7 +30,7 @@ fn members_are_put_shown_drained_and_removed() {
     assert!(!shown.stdout.contains("planted"), "{shown}");
     let _held = env.envc(&["pool", "claim", "previews", "--holder", "shop/demo"]).exits(0);
     let put = put(&env, &["c"]);
-    says(&put, &["added: c", "removed: b", "leaving once the lease or the rest is over: a"]);
+    says(&put, &["added: c", "removed: b", "draining, gone once no lease holds them: a"]);
     let events = env.envc(&["pool", "ls", "--json"]).exits(0);
     let pool = events.event("pool").unwrap();
     assert_eq!((&pool["size"], &pool["leased"]), (&json!(2), &json!(1)));

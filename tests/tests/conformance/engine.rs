@@ -359,14 +359,11 @@ const CODE: &[u8] = b"export class Room {} export class Lobby {}\n\
                       export default { fetch() {}, queue() {}, scheduled() {} }";
 
 impl Ground {
-    /// Of a new kind it has to be said here how to make one.
+    /// A kind that is said nothing of here is made as its sample says.
     pub(crate) fn of(id: KindId) -> Self {
         let subject = Address::new(id, "x");
         let mut ground = Self { graph: Graph::new(), uploads: Uploads::new(), subject };
         match id {
-            KindId::D1 | KindId::Kv | KindId::R2 | KindId::Queue | KindId::Tunnel => {
-                ground.add(id, "p--x--e", &[]);
-            }
             KindId::TunnelConfig => {
                 let tunnel = ground.add(KindId::Tunnel, "p--x--e", &[]).address.clone();
                 let rules = r#"[{"hostname":"x.example.com","service":"http://localhost:9"}]"#;
@@ -410,8 +407,32 @@ impl Ground {
                 consumer.of_script();
                 consumer.set("queue", Value::Text(Text::output(queue, Output::Id)));
             }
+            _ => ground.add_sample(id),
         }
         ground
+    }
+
+    /// What the kind's own sample asks for, its secrets left out.
+    fn add_sample(&mut self, id: KindId) {
+        let sample = envc_kinds::declared(id).expect("a node declares it").sample();
+        let spec = format!(
+            "project \"p\" {{ zone \"{ZONE}\" }}\n\
+             environment \"e\" default {{ identity \"e\" }}\n{sample}\n"
+        );
+        let instance = envc_spec::Instance {
+            id: "e".into(),
+            branch: None,
+            pr: None,
+            sha: None,
+            ports: BTreeMap::new(),
+            local_cloud: true,
+            repository: envc_core::RepositoryDigest::UNKNOWN,
+        };
+        let spec = envc_spec::load(&spec).0.expect("a sample can be read");
+        let mut environment = spec.environment("e", &instance).expect("a sample is right");
+        let mut wanted = environment.resources.remove(&Address::new(id, "x")).expect("it is x");
+        wanted.fields.retain(|_, value| !value.is_private());
+        self.graph.insert(wanted.address.clone(), wanted);
     }
 
     fn add(&mut self, id: KindId, name: &str, fields: &[(&str, &str)]) -> &mut Desired {

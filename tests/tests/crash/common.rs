@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use envc_core::{Address, KindId, RepositoryDigest};
+use envc_kinds::{Place, kind, registry};
+use envc_spec::Instance;
 use envc_tests::{Listing, Ran, TestEnv};
 use serde_json::Value as Json;
 
@@ -16,8 +19,8 @@ pub(crate) struct System {
     pub(crate) more: &'static str,
     /// Preview IDs that it holds.
     pub(crate) leases: usize,
-    /// Objects by kind.
-    pub(crate) objects: &'static [(&'static str, usize)],
+    /// Every kind that its spec does not have is added to it, by the kind's own sample.
+    pub(crate) every_kind: bool,
     /// Migrations by database's name in the spec, in order.
     pub(crate) migrations: &'static [(&'static str, &'static [&'static str])],
     /// Files that envc writes.
@@ -28,7 +31,7 @@ pub(crate) const QUICKSTART: System = System {
     spec: "quickstart",
     more: "",
     leases: 0,
-    objects: &[("d1", 1), ("kv", 1), ("queue", 2), ("r2", 1)],
+    every_kind: false,
     migrations: &[("app", &["0001_notes.sql", "0002_history.sql"])],
     files: &[".env", ".dev.vars", "wrangler.jsonc"],
 };
@@ -47,7 +50,7 @@ pub(crate) const EVENTUALL: System = System {
     spec: "eventuall",
     more: "",
     leases: 0,
-    objects: &[("d1", 3), ("dns", 6), ("kv", 2), ("queue", 2), ("r2", 2), ("tunnel", 1)],
+    every_kind: false,
     migrations: &[
         ("webapp", &["0000_accounts.sql", "0001_events.sql", "0002_audit.sql"]),
         ("workers", &["0001_rooms.sql", "0002_command_queue.sql"]),
@@ -63,24 +66,12 @@ pub(crate) const EVENTUALL: System = System {
     ],
 };
 
-/// A Worker that envc deploys, with everything that can stand before one. Its domain has a DNS
-/// record that the cloud makes.
+/// A Worker that envc deploys, with everything that can stand before one, and every other kind.
 pub(crate) const BUNDLE: System = System {
     spec: "../tests/fixtures/bundle",
     more: "",
     leases: 0,
-    objects: &[
-        ("d1", 1),
-        ("dns", 1),
-        ("hyperdrive", 1),
-        ("kv", 1),
-        ("queue", 2),
-        ("queue-consumer", 1),
-        ("worker", 1),
-        ("worker-crons", 1),
-        ("worker-domain", 1),
-        ("worker-route", 1),
-    ],
+    every_kind: true,
     migrations: &[("main", &["0001_orders.sql"])],
     files: &[".dev.vars", ".env.local", "wrangler.jsonc"],
 };
@@ -91,13 +82,45 @@ impl System {
         env.set("KEY", "a secret");
         env.set("DATABASE_URL", "postgres://web:a-password@db.example.com/app");
         env.set("LOCAL_DATABASE_URL", "postgres://web:web@localhost/app");
+        let spec = env.read("environment.kdl").expect("there is a spec");
+        if self.every_kind {
+            env.write("environment.kdl", &with_every_kind(&spec));
+        }
         if !self.more.is_empty() {
-            let spec = env.read("environment.kdl").expect("there is a spec");
             env.write("environment.kdl", &format!("{spec}\n{}", self.more));
             let ignored = env.read(".gitignore").unwrap_or_default();
             env.write(".gitignore", &format!("{ignored}\n.env.preview\n"));
         }
         env
+    }
+
+    /// Objects by kind: what the spec asks for, and what the cloud makes besides.
+    pub(crate) fn objects(env: &TestEnv) -> BTreeMap<&'static str, usize> {
+        let text = env.read("environment.kdl").expect("there is a spec");
+        let spec = envc_spec::load(&text).0.expect("the spec can be read");
+        let head = spec.types().iter().find(|head| head.default).expect("a type is the default");
+        let instance = Instance {
+            id: "x1".into(),
+            branch: None,
+            pr: None,
+            sha: None,
+            ports: BTreeMap::new(),
+            local_cloud: true,
+            repository: RepositoryDigest::UNKNOWN,
+        };
+        let environment = spec.environment(&head.name, &instance).expect("the spec is right");
+        let mut counts = BTreeMap::new();
+        for address in environment.resources.keys().map(Address::kind) {
+            // What goes with its parent alone is no object of the account.
+            if kind(address).delete(&Place::default(), "x").is_some() {
+                *counts.entry(address.as_str()).or_default() += 1;
+            }
+            // A Worker's domain has a record, which the cloud makes.
+            if kind(address).shares_hosts_with().contains(&KindId::Dns) {
+                *counts.entry(KindId::Dns.as_str()).or_default() += 1;
+            }
+        }
+        counts
     }
 
     /// Invariant: exactly one of each resource and one preview ID, every migration exactly once and in order.
@@ -106,7 +129,7 @@ impl System {
         let listing = cloud.listing();
         let leases = cloud.leases("previews");
         assert_eq!(leases.len(), self.leases, "{leases:?}");
-        let expected: BTreeMap<&str, usize> = self.objects.iter().copied().collect();
+        let expected = Self::objects(env);
         assert_eq!(listing.counts(), expected, "{listing}");
         for kind in expected.keys() {
             let mut names = listing.names(kind);
@@ -154,6 +177,24 @@ impl System {
         }
         env.envc(&["destroy"]).exits(3);
     }
+}
+
+/// A spec with a node of every kind that it does not have; its Worker is bound to them.
+fn with_every_kind(spec: &str) -> String {
+    let (mut nodes, mut bindings) = (Vec::new(), Vec::new());
+    for kind in registry().iter().filter_map(|kind| kind.declared()) {
+        let word = kind.grammar().name;
+        if spec.lines().any(|line| line.starts_with(&format!("{word} "))) {
+            continue;
+        }
+        nodes.push(kind.sample());
+        if kind.bindable().is_some() {
+            let name = word.to_uppercase().replace('-', "_");
+            bindings.push(format!("    bind \"X_{name}\" {word}=\"x\"\n"));
+        }
+    }
+    let (before, behind) = spec.split_once("    consume ").expect("the Worker consumes a queue");
+    format!("{before}{}    consume {behind}\n{}\n", bindings.concat(), nodes.join("\n"))
 }
 
 /// Requests of a command, from the event that ends it.

@@ -6,7 +6,7 @@ use envc_core::SplitMix64;
 use envc_tests::{Running, TestEnv, run_all};
 use serde_json::Value as Json;
 
-use crate::common::{QUICKSTART, THREADS};
+use crate::common::{QUICKSTART, System, THREADS};
 
 /// Milliseconds that a slow cloud takes for each answer: long enough to act in between.
 const SLOW: &str = "latency=150";
@@ -83,12 +83,12 @@ fn two_worktrees_at_once_are_two_environments() {
     });
     assert_ne!(ids[0], ids[1]);
     let listing = env.cloud_listing();
-    for (kind, count) in QUICKSTART.objects {
+    for (kind, count) in System::objects(&env) {
         let names = listing.names(kind);
         assert_eq!(names.len(), count * 2, "{listing}");
         for id in &ids {
             let own = names.iter().filter(|name| name.ends_with(id.as_str())).count();
-            assert_eq!(own, *count, "{listing}");
+            assert_eq!(own, count, "{listing}");
         }
     }
     let read = |folder: &std::path::Path, path| {
@@ -107,7 +107,7 @@ fn two_worktrees_at_once_are_two_environments() {
     Running::start(env.command_in(&folders[0], &["destroy"])).end().exits(0);
     let left = env.cloud_listing();
     assert!(left.objects.iter().all(|object| object.name.ends_with(ids[1].as_str())), "{left}");
-    assert_eq!(left.counts(), QUICKSTART.objects.iter().copied().collect(), "{left}");
+    assert_eq!(left.counts(), System::objects(&env), "{left}");
     Running::start(env.command_in(&folders[1], &["plan", "--detailed-exitcode"])).end().exits(0);
 }
 

@@ -237,7 +237,7 @@ fn ctrl_c_gives_the_lock_back() {
 
 #[test]
 fn what_cannot_be_used_is_refused_before_the_account_is_asked() {
-    let edge = Workerd::start();
+    let edge = Workerd::start_with_clock();
     let mut alice = developer(edge.address, "staging", "");
     let good = alice.env.var("EDGE_TOKEN");
     let refused = |alice: &Developer, args: &[&str], code: &str| {
@@ -251,7 +251,7 @@ fn what_cannot_be_used_is_refused_before_the_account_is_asked() {
     let read_only = token(edge.address, "ci", "report").token;
     let used_up = json!({ "subject": "ci", "scopes": ["state"], "ttl_seconds": 1 }).to_string();
     let expired: Json = admin(edge.address, "POST", "/v1/tokens", &used_up).json();
-    thread::sleep(Duration::from_millis(1_100));
+    edge.go_ahead(1_100);
     let expired = expired["token"].as_str().unwrap().to_owned();
     for (token, code) in [
         ("envc_0123456789abcdef_foreign", "envc::cli::edge_token"),

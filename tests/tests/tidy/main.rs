@@ -4,6 +4,8 @@
 //! changed here, in the commit that needs it, and not worked around.
 
 #[cfg(test)]
+mod alone;
+#[cfg(test)]
 mod imports;
 #[cfg(test)]
 mod layout;

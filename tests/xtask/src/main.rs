@@ -4,6 +4,7 @@
 //! drives are processes, so that it is built in seconds.
 #![forbid(unsafe_code)]
 
+mod bench_build;
 mod edge;
 mod fuzz;
 mod nightly;
@@ -40,7 +41,8 @@ TASK
             Write the generated parts of specs/LANGUAGE.md from the compiler's tables.
     bench   Run the benchmarks in release mode; arguments go to the benchmark program. `bench edge`
             builds the edge Worker and measures its calls beside trivial ones, with a client
-            that is not in release mode.
+            that is not in release mode. `bench build` measures how long a build takes after a
+            change of one line, beside its targets; the line is taken out again.
     fuzz    Look for texts that break what must hold of every text, for 60 seconds or as many as
             the argument says; `keep` takes what was found interesting into tests/fuzz/corpus.
     ci      Run everything that continuous integration runs, in the same order.
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         (Some("test"), arguments) => tasks::test(arguments),
         (Some("suite"), []) => tasks::suite(),
         (Some("nightly"), []) => nightly::nightly(),
+        (Some("bench"), [what]) if what == "build" => bench_build::bench_build(),
         (Some("bench"), arguments) => tasks::bench(arguments),
         (Some("fuzz"), []) => fuzz::fuzz(60),
         (Some("fuzz"), [what]) if what == "keep" => fuzz::keep(),

@@ -97,7 +97,7 @@ impl Apply<'_> {
     /// `None`: the session has to be opened anew.
     async fn run(mut self) -> Result<Option<ExitCode>, CommandError> {
         let started_ms = self.session.workspace.clock.monotonic_ms();
-        let (vault, sources, uploads) = self.look_outside()?;
+        let (vault, sources, uploads) = self.look_outside().await?;
         let session = &self.session;
         let migrations = self.migrations()?;
         // All is refused that can be without a call: from here on there is an environment.
@@ -160,8 +160,8 @@ impl Apply<'_> {
     }
 
     /// What comes from outside the spec: values, templates and bundles.
-    fn look_outside(&mut self) -> Result<(Vault, Sources, Uploads), CommandError> {
-        let (inputs, missing) = outside::look_up(&self.session)?;
+    async fn look_outside(&mut self) -> Result<(Vault, Sources, Uploads), CommandError> {
+        let (inputs, missing) = outside::look_up(&self.session).await?;
         let (vault, unfit) = outside::put_in(&mut self.session, &inputs);
         outside::refuse(missing, &unfit)?;
         let sources = Sources::read(&self.session, inputs)?;

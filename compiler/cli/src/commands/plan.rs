@@ -47,17 +47,19 @@ pub(super) fn run(app: &App, args: &PlanArgs) -> Result<ExitCode, CommandError> 
         session.ui.say(&session.heading());
         say_warnings(&session);
         claim::refuse_nobody(&session)?;
-        let (inputs, missing) = outside::look_up(&session)?;
-        if !missing.is_empty() {
-            session.ui.warn(&format!("apply will refuse: {}", missing.message()));
-        }
-        let (_vault, unfit) = outside::put_in(&mut session, &inputs);
-        for line in unfit.lines() {
-            session.ui.warn(&format!("apply will refuse: {line}"));
-        }
-        let sources = Sources::read(&session, inputs)?;
-        bundle::read(&mut session)?;
-        block_on(plan(app, &session, args, (&sources, &missing, &unfit)))?
+        block_on(async {
+            let (inputs, missing) = outside::look_up(&session).await?;
+            if !missing.is_empty() {
+                session.ui.warn(&format!("apply will refuse: {}", missing.message()));
+            }
+            let (_vault, unfit) = outside::put_in(&mut session, &inputs);
+            for line in unfit.lines() {
+                session.ui.warn(&format!("apply will refuse: {line}"));
+            }
+            let sources = Sources::read(&session, inputs)?;
+            bundle::read(&mut session)?;
+            plan(app, &session, args, (&sources, &missing, &unfit)).await
+        })?
     })
 }
 

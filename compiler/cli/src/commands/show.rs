@@ -44,7 +44,7 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
         None => "not applied yet".to_owned(),
     });
     let resources = state.iter().flat_map(|state| &state.resources);
-    for (address, recorded) in resources.clone() {
+    for (address, recorded) in resources {
         let id = if recorded.id == recorded.name { "" } else { &recorded.id };
         lines.push(
             format!("  {:<24} {:<48} {id}", address.to_string(), recorded.name)
@@ -80,25 +80,32 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
         );
     }
     session.ui.result(&lines.join("\n"));
-    let recorded = resources.map(|(address, recorded)| {
+    let files = own.iter().map(|(key, _)| out_dir::shown(&session, key)).collect();
+    tell_programs(&session, state.as_ref(), files);
+    Ok(ExitCode::Done)
+}
+
+/// The same as an event.
+fn tell_programs(session: &Session<'_>, state: Option<&State>, files: Vec<String>) {
+    let recorded = state.into_iter().flat_map(|state| &state.resources);
+    let recorded = recorded.map(|(address, recorded)| {
         (address.to_string(), Recorded { name: &recorded.name, id: &recorded.id })
     });
-    let existing = existing
-        .iter()
-        .map(|(address, (id, name))| (address.to_string(), Existing { name: *name, id: *id }));
+    let existing = existing(session).into_iter();
     session.ui.event(&Event::Environment(events::Environment {
         project: &session.workspace.project.name,
         env: &session.target.id,
         r#type: &session.target.head.name,
         cloud: session.target.cloud.value.as_str(),
         applied: state.is_some() || session.makes_nothing(),
-        account: state.as_ref().map(|state| state.key.account.as_str()),
+        account: state.map(|state| state.key.account.as_str()),
         resources: recorded.collect(),
-        existing: existing.collect(),
+        existing: existing
+            .map(|(address, (id, name))| (address.to_string(), Existing { name, id }))
+            .collect(),
         ports: &session.environment.instance.ports,
-        files: own.iter().map(|(key, _)| out_dir::shown(&session, key)).collect(),
+        files,
     }));
-    Ok(ExitCode::Done)
 }
 
 /// `envc show --resolved`: from the spec alone.

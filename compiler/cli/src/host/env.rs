@@ -217,6 +217,11 @@ impl fmt::Debug for ProcessEnv {
     }
 }
 
+/// The user's home directory as the system knows it, where no variable names it.
+pub(crate) fn users_home() -> Option<PathBuf> {
+    env::home_dir().filter(|home| !home.as_os_str().is_empty())
+}
+
 /// The folder that the process was started in.
 pub(crate) fn current_dir() -> io::Result<PathBuf> {
     env::current_dir()

@@ -66,9 +66,10 @@ pub(crate) struct Site<'s, 'u> {
 impl<'s, 'u> Site<'s, 'u> {
     /// Connects to the cloud and finds the edge Worker; listens for Ctrl-C from now on.
     pub(crate) async fn open(session: &'s Session<'u>, needs: Needs) -> Result<Self, CommandError> {
+        let stop = Interrupt::listen();
         let connection = Connection::open(&session.workspace, &session.target.cloud).await?;
         let is_asked = needs.edge != Edge::State || session.shares_state();
-        let opened = if is_asked { edge::open(session, &connection) } else { Ok(None) };
+        let opened = if is_asked { edge::open(session, &connection).await } else { Ok(None) };
         let access = Access::new(&connection, opened.clone());
         let edge = match opened {
             Err(error) if needs.edge == Edge::Registry || session.shares_state() => {
@@ -82,7 +83,7 @@ impl<'s, 'u> Site<'s, 'u> {
             }
             Ok(edge) => edge,
         };
-        let (stop, reporter) = (Interrupt::listen(), Reporter::new(session.ui));
+        let reporter = Reporter::new(session.ui);
         Ok(Self { session, stop, reporter, connection, edge, access, needs })
     }
 

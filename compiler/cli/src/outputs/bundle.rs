@@ -14,13 +14,11 @@ use std::{
     sync::Arc,
 };
 
-use envc_core::{
-    Address, KindId, Value, join_path,
-    limits::{WORKER_BYTES_MAX, WORKER_GZIP_BYTES_MAX, WORKER_MODULES_MAX},
-    relative_path,
+use envc_core::{Address, Value, join_path, relative_path};
+use envc_kinds::{
+    Deploy, Module, Upload, WORKER_BYTES_MAX, WORKER_GZIP_BYTES_MAX, WORKER_MODULES_MAX, Worker,
+    size_text,
 };
-use envc_kinds::{Deploy, Worker};
-use envc_kinds::{Module, Upload, size_text};
 use flate2::{Compression, write::GzEncoder};
 
 use crate::{
@@ -54,14 +52,14 @@ pub(crate) fn read(session: &mut Session<'_>) -> Result<Uploads, CommandError> {
             // For `wrangler dev`, which runs the same file.
             known.main = Some(local);
         }
-        uploads.insert(Address::new(KindId::Worker, &worker.name), Arc::new(upload));
+        uploads.insert(worker.address(), Arc::new(upload));
     }
     Ok(uploads)
 }
 
 /// Writes what was read into the desired graph.
 fn complete(session: &mut Session<'_>, worker: &Worker, upload: &Upload, main: &str) {
-    let address = Address::new(KindId::Worker, &worker.name);
+    let address = worker.address();
     let Some(script) = session.environment.resources.get_mut(&address) else { return };
     let fields = [
         ("code", Value::text(upload.code())),

@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Input, Inputs, Vault};
 use envc_plan::{Unusable, needed_inputs, settle};
 
-use crate::{host::error::CommandError, secrets::Secrets, workspace::session::Session};
+use crate::{
+    host::{error::CommandError, http::HttpTransport},
+    workspace::session::Session,
+};
 
 /// What was not found.
 #[derive(Debug, Default)]
@@ -23,7 +26,7 @@ pub(crate) struct Missing {
 }
 
 /// Looks up all that the environment needs.
-pub(crate) fn look_up(session: &Session<'_>) -> Result<(Inputs, Missing), CommandError> {
+pub(crate) async fn look_up(session: &Session<'_>) -> Result<(Inputs, Missing), CommandError> {
     let environment = &session.environment;
     let needed = needed_inputs(environment);
     let names: BTreeSet<String> = needed
@@ -33,8 +36,9 @@ pub(crate) fn look_up(session: &Session<'_>) -> Result<(Inputs, Missing), Comman
             Input::Env(_) | Input::Lease { .. } => None,
         })
         .collect();
-    let mut providers = Secrets::new(&environment.secrets, session.workspace.root(), session.env);
-    let (secrets, not_found) = providers.find(&names)?;
+    let transport = HttpTransport::default();
+    let providers = session.secrets(&transport);
+    let (secrets, not_found) = providers.find(&names).await?;
     let mut missing = Missing::default();
     let apply = session.apply_command(&[]);
     let mut variables = BTreeMap::new();

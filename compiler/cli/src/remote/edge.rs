@@ -17,7 +17,6 @@ use envc_spec::Edge;
 use crate::{
     host::{error::CommandError, http::HttpTransport, interrupt::interrupted},
     remote::connection::Connection,
-    secrets::Secrets,
     workspace::{Workspace, session::Session},
 };
 
@@ -30,9 +29,9 @@ pub(crate) struct EdgeConnection {
     credential: String,
 }
 
-/// Finds the edge Worker that the spec names, if it names one. Asks nobody anything; a token that
-/// is not there is an error.
-pub(crate) fn open(
+/// Finds the edge Worker that the spec names, if it names one. Asks nobody but the providers
+/// of secrets for its token; a token that is not there is an error.
+pub(crate) async fn open(
     session: &Session<'_>,
     connection: &Connection,
 ) -> Result<Option<EdgeConnection>, CommandError> {
@@ -42,7 +41,7 @@ pub(crate) fn open(
         let credential = "the local cloud".to_owned();
         return Ok(Some(EdgeConnection { endpoint, transport, credential }));
     }
-    let (credential, token) = token_of(session, edge)?;
+    let (credential, token) = token_of(session, edge, &transport).await?;
     let endpoint = EdgeEndpoint { base_url: edge.url.clone(), token: Some(token) };
     Ok(Some(EdgeConnection { endpoint, transport, credential }))
 }
@@ -55,16 +54,18 @@ pub(crate) fn local(connection: &Connection) -> Option<EdgeConnection> {
 }
 
 /// The token, and what holds it.
-fn token_of(session: &Session<'_>, edge: &Edge) -> Result<(String, Secret), CommandError> {
+async fn token_of(
+    session: &Session<'_>,
+    edge: &Edge,
+    transport: &HttpTransport,
+) -> Result<(String, Secret), CommandError> {
     let (credential, token) = match credential(&edge.token) {
         Some(Input::Secret(name)) => {
             let names = BTreeSet::from([name.clone()]);
-            let providers = &session.environment.secrets;
-            let mut found = Secrets::new(providers, session.workspace.root(), session.env)
-                .resolve(&names)
-                .map_err(|error| {
-                    error.because_text(format!("the edge at {} is called with it", edge.url))
-                })?;
+            let found = session.secrets(transport).resolve(&names).await;
+            let mut found = found.map_err(|error| {
+                error.because_text(format!("the edge at {} is called with it", edge.url))
+            })?;
             (format!("the secret {name}"), found.remove(name))
         }
         Some(Input::Env(name)) => {

@@ -1,58 +1,132 @@
 //! Looks secrets up through the providers of the spec, in their order.
+//!
+//! A provider is a file of this room: it gets all names that are still missing in one request, and
+//! nobody is asked when nothing is missing.
 
 mod dotenv;
+mod env;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    fmt::Debug,
+    path::Path,
 };
 
 use envc_core::Secret;
+use envc_exec::ports::{Clock, Transport};
 use envc_spec::SecretProvider;
+use futures::future::BoxFuture;
 
-use crate::host::{env::ProcessEnv, error::CommandError, fsio};
+use self::{dotenv::DotenvProvider, env::EnvProvider};
+use crate::host::{env::ProcessEnv, error::CommandError};
 
-/// Bytes of a dotenv file.
-const DOTENV_BYTES_MAX: usize = 1024 * 1024;
+/// A place where secrets come from.
+trait Provider: Debug + Send + Sync {
+    /// Looks all of these names up, with one request where it is a request.
+    fn fetch<'f>(
+        &'f self,
+        names: &'f BTreeSet<String>,
+    ) -> BoxFuture<'f, Result<Found, CommandError>>;
 
-/// Secrets that were found; and of those that were not, where they were looked for.
-pub(crate) type Found = (BTreeMap<String, Secret>, BTreeMap<String, Vec<String>>);
-
-/// The providers of a spec. A file is read when a lookup reaches it, and once.
-#[derive(Debug)]
-pub(crate) struct Secrets<'a> {
-    providers: &'a [SecretProvider],
-    root: PathBuf,
-    env: &'a ProcessEnv,
-    files: BTreeMap<String, Option<BTreeMap<String, Secret>>>,
+    /// What the user does so that this provider has the secret, before running `apply` again.
+    fn way_out(&self, name: &str, apply: &str) -> String;
 }
 
+/// What a provider answers: of each name the secret, or why it has none.
+#[derive(Debug, Default)]
+struct Found {
+    secrets: BTreeMap<String, Secret>,
+    lacking: BTreeMap<String, String>,
+}
+
+impl Found {
+    fn add(&mut self, name: &str, secret: Secret) {
+        self.secrets.insert(name.to_owned(), secret);
+    }
+
+    /// `why` is a clause, such as "the variable A is not set".
+    fn lacks(&mut self, name: &str, why: String) {
+        self.lacking.insert(name.to_owned(), why);
+    }
+}
+
+/// What providers work with.
+#[derive(Clone, Copy)]
+pub(crate) struct Means<'a> {
+    /// The spec's folder.
+    pub(crate) root: &'a Path,
+    /// The process's variables.
+    pub(crate) env: &'a ProcessEnv,
+    /// Sends the requests of a provider that is a service.
+    #[expect(dead_code, reason = "both providers of today are on this machine")]
+    pub(crate) transport: &'a dyn Transport,
+    /// The time, for a provider whose requests are signed.
+    #[expect(dead_code, reason = "both providers of today are on this machine")]
+    pub(crate) clock: &'a dyn Clock,
+}
+
+/// The providers of a spec.
+#[derive(Debug)]
+pub(crate) struct Secrets<'a> {
+    providers: Vec<Declared<'a>>,
+}
+
+/// A provider that the spec declares.
+#[derive(Debug)]
+enum Declared<'a> {
+    /// One that this envc can ask.
+    Supported(Box<dyn Provider + 'a>),
+    /// One that it cannot ask yet, by its name in the spec: an error only when it is reached.
+    Unsupported(&'a str),
+}
+
+/// Secrets that were found; and of those that were not, where they were looked for.
+pub(crate) type Lookup = (BTreeMap<String, Secret>, BTreeMap<String, Vec<String>>);
+
 impl<'a> Secrets<'a> {
-    /// `root` is the spec's folder.
-    pub(crate) fn new(providers: &'a [SecretProvider], root: &Path, env: &'a ProcessEnv) -> Self {
-        Self { providers, root: root.to_owned(), env, files: BTreeMap::new() }
+    /// The providers that a spec declares.
+    pub(crate) fn new(declared: &'a [SecretProvider], means: Means<'a>) -> Self {
+        let Means { root, env, .. } = means;
+        let providers = declared.iter().map(|provider| match provider {
+            SecretProvider::Env { prefix } => {
+                Declared::Supported(Box::new(EnvProvider { prefix, env }))
+            }
+            SecretProvider::Dotenv { path, .. } => {
+                Declared::Supported(Box::new(DotenvProvider { path, root }))
+            }
+            SecretProvider::Unsupported { name, .. } => Declared::Unsupported(name),
+        });
+        Self { providers: providers.collect() }
     }
 
     /// Looks all of these up; one error names all that are missing.
-    pub(crate) fn resolve(
-        &mut self,
+    pub(crate) async fn resolve(
+        &self,
         names: &BTreeSet<String>,
     ) -> Result<BTreeMap<String, Secret>, CommandError> {
-        let (found, missing) = self.find(names)?;
+        let (found, missing) = self.find(names).await?;
         if missing.is_empty() { Ok(found) } else { Err(self.missing(&missing)) }
     }
 
     /// Looks all of these up. Of the missing ones it tells where they were looked for.
-    pub(crate) fn find(&mut self, names: &BTreeSet<String>) -> Result<Found, CommandError> {
-        let (mut found, mut missing) = (BTreeMap::new(), BTreeMap::new());
-        for name in names {
-            match self.lookup(name)? {
-                Ok(secret) => {
-                    found.insert(name.clone(), secret);
+    pub(crate) async fn find(&self, names: &BTreeSet<String>) -> Result<Lookup, CommandError> {
+        let mut found = BTreeMap::new();
+        let mut missing: BTreeMap<String, Vec<String>> =
+            names.iter().map(|name| (name.clone(), Vec::new())).collect();
+        for declared in &self.providers {
+            let Some((first, places)) = missing.first_key_value() else { break };
+            let provider = match declared {
+                Declared::Supported(provider) => provider,
+                Declared::Unsupported(provider) => {
+                    return Err(unsupported(first, provider, places));
                 }
-                Err(places) => {
-                    missing.insert(name.clone(), places);
-                }
+            };
+            let still = missing.keys().cloned().collect();
+            let Found { secrets, lacking } = provider.fetch(&still).await?;
+            missing.retain(|name, _| !secrets.contains_key(name));
+            found.extend(secrets);
+            for (name, why) in lacking {
+                missing.entry(name).or_default().push(why);
             }
         }
         Ok((found, missing))
@@ -60,64 +134,14 @@ impl<'a> Secrets<'a> {
 
     /// What to do so that a secret is found by this command.
     pub(crate) fn way_out(&self, name: &str, apply: &str) -> String {
-        for provider in self.providers {
-            match provider {
-                SecretProvider::Env { prefix } => {
-                    return format!("set it for one run: {prefix}{name}=… {apply}");
-                }
-                SecretProvider::Dotenv { path, .. } => {
-                    return format!("add a line to {path}: {name}=…");
-                }
-                SecretProvider::Unsupported { .. } => {}
-            }
+        let first = self.providers.iter().find_map(|declared| match declared {
+            Declared::Supported(provider) => Some(provider),
+            Declared::Unsupported(_) => None,
+        });
+        match first {
+            Some(provider) => provider.way_out(name, apply),
+            None => "say where secrets come from: secrets { env }".to_owned(),
         }
-        "say where secrets come from: secrets { env }".to_owned()
-    }
-
-    /// The secret, or the places where it was looked for.
-    fn lookup(&mut self, name: &str) -> Result<Result<Secret, Vec<String>>, CommandError> {
-        let mut places = Vec::new();
-        for provider in self.providers {
-            match provider {
-                SecretProvider::Env { prefix } => {
-                    let variable = format!("{prefix}{name}");
-                    match self.env.filled(&variable) {
-                        Ok(value) => return Ok(Ok(Secret::new(value))),
-                        Err(is) => places.push(format!("the variable {variable} is {is}")),
-                    }
-                }
-                SecretProvider::Dotenv { path, .. } => match self.file(path)? {
-                    Some(values) => match values.get(name) {
-                        Some(value) if value.expose().is_empty() => {
-                            places.push(format!("its line in {path} is empty"));
-                        }
-                        Some(value) => return Ok(Ok(value.clone())),
-                        None => places.push(format!("{path} has no line for it")),
-                    },
-                    None => places.push(format!("{path} is not there")),
-                },
-                SecretProvider::Unsupported { name: provider, .. } => {
-                    return Err(later(name, provider, &places));
-                }
-            }
-        }
-        Ok(Err(places))
-    }
-
-    fn file(&mut self, path: &str) -> Result<Option<&BTreeMap<String, Secret>>, CommandError> {
-        if !self.files.contains_key(path) {
-            let text = fsio::read_text(&self.root.join(path), DOTENV_BYTES_MAX)?;
-            let values = match text.as_deref().map(dotenv::parse).transpose() {
-                Ok(values) => values,
-                Err(error) => {
-                    return Err(CommandError::failed(format!("{path} cannot be read"))
-                        .because(&error)
-                        .code("envc::cli::dotenv"));
-                }
-            };
-            self.files.insert(path.to_owned(), values);
-        }
-        Ok(self.files.get(path).and_then(Option::as_ref))
     }
 
     fn missing(&self, missing: &BTreeMap<String, Vec<String>>) -> CommandError {
@@ -137,7 +161,7 @@ impl<'a> Secrets<'a> {
     }
 }
 
-fn later(secret: &str, provider: &str, places: &[String]) -> CommandError {
+fn unsupported(secret: &str, provider: &str, places: &[String]) -> CommandError {
     let error = CommandError::failed(format!(
         "the secret {secret} is looked for in `{provider}`, which this envc cannot ask yet"
     ))
@@ -148,9 +172,67 @@ fn later(secret: &str, provider: &str, places: &[String]) -> CommandError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use envc_core::Span;
+    use futures::FutureExt as _;
 
     use super::*;
+    use crate::host::{clock::SystemClock, http::HttpTransport};
+
+    /// A service that has some secrets, and notes what it is asked for.
+    #[derive(Debug)]
+    struct Service<'a> {
+        has: &'a [&'a str],
+        asked: &'a Mutex<Vec<String>>,
+    }
+
+    impl Provider for Service<'_> {
+        fn fetch<'f>(
+            &'f self,
+            names: &'f BTreeSet<String>,
+        ) -> BoxFuture<'f, Result<Found, CommandError>> {
+            Box::pin(async {
+                let all: Vec<&str> = names.iter().map(String::as_str).collect();
+                self.asked.lock().unwrap().push(all.join(" "));
+                let mut found = Found::default();
+                for name in all {
+                    if self.has.contains(&name) {
+                        found.add(name, Secret::new(name));
+                    } else {
+                        found.lacks(name, format!("not in {:?}", self.has));
+                    }
+                }
+                Ok(found)
+            })
+        }
+
+        fn way_out(&self, name: &str, _apply: &str) -> String {
+            format!("put {name} there")
+        }
+    }
+
+    #[test]
+    fn each_provider_is_asked_once_for_all_that_is_missing_and_nobody_for_nothing() {
+        let asked = Mutex::new(Vec::new());
+        let service = |has| Declared::Supported(Box::new(Service { has, asked: &asked }));
+        let providers =
+            vec![service(&["A", "B"]), service(&["C", "D"]), Declared::Unsupported("doppler")];
+        let secrets = Secrets { providers };
+        let find = |names: &[&str]| {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            secrets.find(&names).now_or_never().unwrap()
+        };
+        let (found, missing) = find(&["A", "B", "C", "D"]).unwrap();
+        assert_eq!((found.len(), missing.len()), (4, 0));
+        assert_eq!(*asked.lock().unwrap(), ["A B C D", "C D"]);
+        assert!(find(&[]).unwrap().0.is_empty());
+        find(&["B"]).unwrap();
+        assert_eq!(asked.lock().unwrap().split_off(2), ["B"]);
+        let error = find(&["A", "E"]).unwrap_err();
+        assert_eq!(error.chain, ["not in [\"A\", \"B\"]", "not in [\"C\", \"D\"]"]);
+        assert_eq!(secrets.way_out("E", "envc apply"), "put E there");
+    }
 
     fn env_provider() -> SecretProvider {
         SecretProvider::Env { prefix: "SHOP_".into() }
@@ -160,8 +242,19 @@ mod tests {
         SecretProvider::Dotenv { path: ".secrets".into(), span: Span::default() }
     }
 
-    fn later_provider() -> SecretProvider {
+    fn unsupported_provider() -> SecretProvider {
         SecretProvider::Unsupported { name: "doppler".into(), span: Span::default() }
+    }
+
+    fn resolved(
+        providers: &[SecretProvider],
+        root: &Path,
+        env: &ProcessEnv,
+        names: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Secret>, CommandError> {
+        let (transport, clock) = (HttpTransport::default(), SystemClock::new(env));
+        let means = Means { root, env, transport: &transport, clock: &clock };
+        Secrets::new(providers, means).resolve(names).now_or_never().unwrap()
     }
 
     fn resolve(
@@ -175,7 +268,7 @@ mod tests {
         }
         let env = ProcessEnv::from_pairs([("SHOP_A", "from env"), ("B", "no prefix")]);
         let names = names.iter().map(|name| (*name).to_owned()).collect();
-        let found = Secrets::new(providers, folder.path(), &env).resolve(&names)?;
+        let found = resolved(providers, folder.path(), &env, &names)?;
         Ok(found.into_iter().map(|(name, value)| (name, value.expose().to_owned())).collect())
     }
 
@@ -212,7 +305,7 @@ mod tests {
         std::fs::write(folder.path().join(".secrets"), "A=\nB=\n").unwrap();
         let providers = [env_provider(), file_provider()];
         let names = BTreeSet::from(["A".to_owned(), "B".to_owned()]);
-        let error = Secrets::new(&providers, folder.path(), &env).resolve(&names).unwrap_err();
+        let error = resolved(&providers, folder.path(), &env, &names).unwrap_err();
         assert_eq!(
             error.chain,
             [
@@ -224,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_provider_that_is_not_there_yet_is_an_error_only_when_reached() {
-        let providers = [env_provider(), later_provider()];
+        let providers = [env_provider(), unsupported_provider()];
         assert_eq!(resolve(&providers, None, &["A"]), Ok(vec![pair("A", "from env")]));
         let error = resolve(&providers, None, &["B"]).unwrap_err();
         assert!(error.message.contains("`doppler`"), "{error:?}");

@@ -7,7 +7,11 @@ use std::{
 
 use envc_core::{KeyedDigest, counted};
 
-use crate::host::{env::ProcessEnv, error::CommandError, fsio};
+use crate::host::{
+    env::{ProcessEnv, users_home},
+    error::CommandError,
+    fsio,
+};
 
 /// Bytes of the key.
 const KEY_BYTES: usize = 32;
@@ -81,9 +85,7 @@ fn locate(env: &ProcessEnv, cwd: &Path) -> Result<PathBuf, CommandError> {
     if let Some(base) = env.xdg_state_home() {
         return Ok(base.join("envc"));
     }
-    let home =
-        env.home().or_else(|| std::env::home_dir().filter(|home| !home.as_os_str().is_empty()));
-    home.map(|home| home.join(".local/state/envc")).ok_or_else(|| {
+    env.home().or_else(users_home).map(|home| home.join(".local/state/envc")).ok_or_else(|| {
         CommandError::failed("this user has no home directory to keep state in")
             .hint("name a folder: ENVC_STATE_DIR=/path/to/folder")
     })

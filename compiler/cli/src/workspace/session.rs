@@ -7,11 +7,13 @@ use std::{
 };
 
 use envc_core::{Address, KeyedDigest, RepositoryDigest, Sealer};
+use envc_exec::ports::Transport;
 use envc_plan::{Ownership, StateKey};
 use envc_spec::{Environment, Identity, Instance, StateStoreKind, TypeHead};
 
 use crate::{
     host::{env::ProcessEnv, error::CommandError, git},
+    secrets::{Means, Secrets},
     shell::ui::Ui,
     workspace::{
         Workspace,
@@ -130,6 +132,13 @@ impl<'a> Session<'a> {
             return self.workspace.digest.clone();
         }
         KeyedDigest::new(format!("envc state {}/{}", self.workspace.project.name, self.target.id))
+    }
+
+    /// The providers of secrets that the spec declares.
+    pub(crate) fn secrets<'s>(&'s self, transport: &'s dyn Transport) -> Secrets<'s> {
+        let Self { env, workspace, environment, .. } = self;
+        let means = Means { root: workspace.root(), env, transport, clock: &workspace.clock };
+        Secrets::new(&environment.secrets, means)
     }
 
     /// Seals what is private in plans and in the state.

@@ -17,7 +17,7 @@ mod run;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Value, json};
 
-use super::{Ctx, is_duplicate};
+use super::{Ctx, Handle, Listed, Product, is_duplicate};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
 use crate::paging::{Bounds, Page};
@@ -83,6 +83,12 @@ fn measure(db: &Connection) -> rusqlite::Result<(i64, i64)> {
     )?;
     Ok((run::file_bytes(db)?, tables))
 }
+
+/// Its row.
+pub(super) const PRODUCT: Product = Product {
+    listed: &[Listed { kind: "d1", path: "", name: "name", id: "uuid" }],
+    ..Product::of("d1", &["d1", "database"], Handle::Account(handle))
+};
 
 /// Answers a call below `d1/database`.
 pub(super) fn handle(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, Problem> {

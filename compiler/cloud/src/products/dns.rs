@@ -24,14 +24,20 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use self::record::Record;
-use super::Ctx;
 use super::zones::Zone;
+use super::{Ctx, Handle, Listed, Product};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
 use crate::paging::{Bounds, Page};
 use crate::request::Req;
 
 const BOUNDS: Bounds = Bounds { default: 100, min: 1, max: 5_000_000, code: 1004 };
+
+/// Its row.
+pub(super) const PRODUCT: Product = Product {
+    listed: &[Listed { kind: "dns", path: "", name: "name", id: "id" }],
+    ..Product::of("dns", &["dns_records"], Handle::Zone(handle))
+};
 
 /// Answers a call below `dns_records`.
 pub(super) fn handle(

@@ -21,7 +21,7 @@ use std::net::IpAddr;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Map, Value, json};
 
-use super::{Ctx, is_duplicate};
+use super::{Bound, Ctx, Handle, Listed, Product, is_duplicate};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
 use crate::paging::{Bounds, Page};
@@ -121,6 +121,19 @@ impl Config {
         Ok(given("origin").is_some())
     }
 }
+
+/// Its row.
+pub(super) const PRODUCT: Product = Product {
+    bound: Some(Bound {
+        api_type: "hyperdrive",
+        field: "id",
+        exists: "SELECT 1 FROM hyperdrive_configs WHERE id = ?",
+        code: 10157,
+        missing: |key| format!("Hyperdrive config '{key}' not found."),
+    }),
+    listed: &[Listed { kind: "hyperdrive", path: "", name: "name", id: "id" }],
+    ..Product::of("hyperdrive", &["hyperdrive", "configs"], Handle::Account(handle))
+};
 
 /// Answers a call below `hyperdrive/configs`.
 pub(super) fn handle(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, Problem> {

@@ -16,7 +16,7 @@ mod values;
 use rusqlite::{OptionalExtension as _, Row, params};
 use serde_json::{Value, json};
 
-use super::{Ctx, is_duplicate};
+use super::{Bound, Ctx, Handle, Listed, Product, is_duplicate};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
 use crate::paging::{Bounds, Page};
@@ -24,6 +24,19 @@ use crate::request::{Req, text};
 
 const BOUNDS: Bounds = Bounds { default: 20, min: 5, max: 1000, code: 10012 };
 const TITLE_CHARS_MAX: usize = 512;
+
+/// Its row.
+pub(super) const PRODUCT: Product = Product {
+    bound: Some(Bound {
+        api_type: "kv_namespace",
+        field: "namespace_id",
+        exists: "SELECT 1 FROM kv_namespaces WHERE id = ?",
+        code: 10041,
+        missing: |key| format!("KV namespace '{key}' not found."),
+    }),
+    listed: &[Listed { kind: "kv", path: "", name: "title", id: "id" }],
+    ..Product::of("kv", &["storage", "kv", "namespaces"], Handle::Account(handle))
+};
 
 /// Answers a call below `storage/kv/namespaces`.
 pub(super) fn handle(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, Problem> {

@@ -1,4 +1,4 @@
-//! The products, and the way from a path to one of them.
+//! The products, and the way from a path to one of them. A new product is a module and a row.
 //!
 //! Each product matches the rest of its path itself. Identifiers are checked on the way: a
 //! malformed one is 404 with 7003 and 7000, an account that is not the token's is 403 with 10000,
@@ -9,6 +9,7 @@ mod d1;
 mod dns;
 mod hyperdrive;
 mod kv;
+mod product;
 mod queues;
 mod r2;
 mod tunnels;
@@ -22,6 +23,49 @@ use crate::clock;
 use crate::cloud::Inner;
 use crate::envelope::{Answer, Problem};
 use crate::request::Req;
+
+pub use product::Listed;
+pub(crate) use product::Table;
+use product::{Bound, Handle, Product};
+
+/// The one list of products: a row each.
+const PRODUCTS: &[&Product] = &[
+    &d1::PRODUCT,
+    &kv::PRODUCT,
+    &r2::PRODUCT,
+    &queues::PRODUCT,
+    &hyperdrive::PRODUCT,
+    &tunnels::PRODUCT,
+    &dns::PRODUCT,
+    &workers::PRODUCT,
+    &workers::ROUTES,
+];
+/// The word of what is on every account: its zones.
+const ZONES: &str = "zones";
+
+/// The words by which permissions can be denied.
+pub(crate) fn words() -> impl Iterator<Item = &'static str> {
+    PRODUCTS.iter().map(|product| product.word).chain([ZONES])
+}
+
+/// The tables that products keep in their own files.
+pub(crate) fn tables() -> impl Iterator<Item = &'static Table> {
+    PRODUCTS.iter().flat_map(|product| product.tables)
+}
+
+/// What a Worker can be bound to, where nothing but its key has to be there.
+fn bound(api_type: &str) -> Option<&'static Bound> {
+    PRODUCTS.iter().filter_map(|product| product.bound.as_ref()).find(|it| it.api_type == api_type)
+}
+
+/// The lists of all products: of each its path below the account or the zone, and which of the two.
+pub fn listed() -> impl Iterator<Item = (bool, String, &'static Listed)> {
+    PRODUCTS.iter().flat_map(|product| {
+        let in_zone = matches!(product.handle, Handle::Zone(_));
+        let path = product.path.join("/");
+        product.listed.iter().map(move |it| (in_zone, format!("{path}{}", it.path), it))
+    })
+}
 
 /// What a handler works on.
 #[derive(Clone, Copy)]
@@ -82,61 +126,44 @@ pub(crate) fn handle(cloud: &Inner, req: &Req) -> Result<Answer, Problem> {
     }
 }
 
-fn account_product(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, Problem> {
-    let permit = |product| auth::permit(ctx.cloud, product, Realm::Account);
-    match rest {
-        [] => accounts::get(ctx, req),
-        ["d1", "database", rest @ ..] => {
-            permit("d1")?;
-            d1::handle(ctx, req, rest)
-        }
-        ["storage", "kv", "namespaces", rest @ ..] => {
-            permit("kv")?;
-            kv::handle(ctx, req, rest)
-        }
-        ["r2", "buckets", rest @ ..] => {
-            permit("r2")?;
-            r2::handle(ctx, req, rest)
-        }
-        ["workers", rest @ ..] => {
-            permit("workers")?;
-            workers::handle(ctx, req, rest)
-        }
-        ["queues", rest @ ..] => {
-            permit("queues")?;
-            queues::handle(ctx, req, rest)
-        }
-        ["hyperdrive", "configs", rest @ ..] => {
-            permit("hyperdrive")?;
-            hyperdrive::handle(ctx, req, rest)
-        }
-        ["cfd_tunnel", rest @ ..] => {
-            permit("tunnel")?;
-            tunnels::handle(ctx, req, rest)
+/// The product whose path this is, and the rest of it.
+fn product<'p>(path: &'p [&'p str], in_zone: bool) -> Option<(&'static Product, &'p [&'p str])> {
+    PRODUCTS
+        .iter()
+        .filter(|product| matches!(product.handle, Handle::Zone(_)) == in_zone)
+        .find_map(|product| Some((*product, path.strip_prefix(product.path)?)))
+}
+
+fn account_product(ctx: &Ctx<'_>, req: &Req, path: &[&str]) -> Result<Answer, Problem> {
+    if path.is_empty() {
+        return accounts::get(ctx, req);
+    }
+    match product(path, false) {
+        Some((Product { word, handle: Handle::Account(handle), .. }, rest)) => {
+            auth::permit(ctx.cloud, word, Realm::Account)?;
+            handle(ctx, req, rest)
         }
         _ => Err(req.no_route()),
     }
 }
 
-fn zone_product(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, Problem> {
-    match rest {
+fn zone_product(ctx: &Ctx<'_>, req: &Req, path: &[&str]) -> Result<Answer, Problem> {
+    let (id, path) = match path {
         [] => {
-            auth::permit(ctx.cloud, "zones", Realm::Zone)?;
-            zones::list(ctx, req)
+            auth::permit(ctx.cloud, ZONES, Realm::Zone)?;
+            return zones::list(ctx, req);
         }
         [id] => {
-            auth::permit(ctx.cloud, "zones", Realm::Zone)?;
-            zones::one(ctx, req, id)
+            auth::permit(ctx.cloud, ZONES, Realm::Zone)?;
+            return zones::one(ctx, req, id);
         }
-        [id, "dns_records", rest @ ..] => {
-            auth::permit(ctx.cloud, "dns", Realm::Zone)?;
+        [id, path @ ..] => (id, path),
+    };
+    match product(path, true) {
+        Some((Product { word, handle: Handle::Zone(handle), .. }, rest)) => {
+            auth::permit(ctx.cloud, word, Realm::Zone)?;
             let zone = zones::find(ctx, req, id)?;
-            dns::handle(ctx, req, &zone, rest)
-        }
-        [id, "workers", "routes", rest @ ..] => {
-            auth::permit(ctx.cloud, "routes", Realm::Zone)?;
-            let zone = zones::find(ctx, req, id)?;
-            workers::routes(ctx, req, &zone, rest)
+            handle(ctx, req, &zone, rest)
         }
         _ => Err(req.no_route()),
     }

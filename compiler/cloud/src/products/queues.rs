@@ -20,7 +20,7 @@ mod messages;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Value, json};
 
-use super::{Ctx, is_duplicate, workers};
+use super::{Bound, Ctx, Handle, Listed, Product, is_duplicate, workers};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
 use crate::paging::{Bounds, Page};
@@ -113,6 +113,19 @@ impl Queue {
         Ok(())
     }
 }
+
+/// Its row.
+pub(super) const PRODUCT: Product = Product {
+    bound: Some(Bound {
+        api_type: "queue",
+        field: "queue_name",
+        exists: "SELECT 1 FROM queues WHERE name = ?",
+        code: 11000,
+        missing: |key| format!("Queue '{key}' does not exist."),
+    }),
+    listed: &[Listed { kind: "queue", path: "", name: "queue_name", id: "queue_id" }],
+    ..Product::of("queues", &["queues"], Handle::Account(handle))
+};
 
 /// Answers a call below `queues`.
 pub(super) fn handle(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, Problem> {

@@ -21,7 +21,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rusqlite::{OptionalExtension as _, Row, params};
 use serde_json::{Value, json};
 
-use super::{Ctx, is_duplicate};
+use super::{Ctx, Handle, Product, is_duplicate};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
 use crate::paging;
@@ -64,6 +64,9 @@ impl Bucket {
         })
     }
 }
+
+/// Its row.
+pub(super) const PRODUCT: Product = Product::of("r2", &["r2", "buckets"], Handle::Account(handle));
 
 /// Answers a call below `r2/buckets`.
 pub(super) fn handle(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, Problem> {

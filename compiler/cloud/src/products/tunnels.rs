@@ -21,7 +21,7 @@ use base64::engine::general_purpose::STANDARD;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Value, json};
 
-use super::{Ctx, is_duplicate};
+use super::{Ctx, Handle, Listed, Product, is_duplicate};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
 use crate::paging::{Bounds, Page};
@@ -104,6 +104,12 @@ impl Tunnel {
             })
     }
 }
+
+/// Its row.
+pub(super) const PRODUCT: Product = Product {
+    listed: &[Listed { kind: "tunnel", path: "?is_deleted=false", name: "name", id: "id" }],
+    ..Product::of("tunnel", &["cfd_tunnel"], Handle::Account(handle))
+};
 
 /// Answers a call below `cfd_tunnel`.
 pub(super) fn handle(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, Problem> {

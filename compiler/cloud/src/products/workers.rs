@@ -44,17 +44,31 @@ mod upload;
 mod versions;
 
 use self::scripts::Named;
-use super::Ctx;
+use super::{Ctx, Handle, Listed, Product};
 use crate::auth::{self, Realm};
 use crate::envelope::{Answer, Problem};
 use crate::request::Req;
 
-pub(super) use self::routes::handle as routes;
 pub(super) use self::rows::{handles_queues, no_queue_handler, queue_producers, script_exists};
 
 /// What a script has below it, where only some verbs are known.
 const LEAVES: [&str; 7] =
     ["content", "references", "settings", "script-settings", "secrets-bulk", "schedules", "routes"];
+
+/// Its row.
+pub(super) const PRODUCT: Product = Product {
+    listed: &[
+        Listed { kind: "worker", path: "/scripts", name: "id", id: "id" },
+        Listed { kind: "worker-domain", path: "/domains", name: "hostname", id: "id" },
+    ],
+    ..Product::of("workers", &["workers"], Handle::Account(handle))
+};
+
+/// Its row.
+pub(super) const ROUTES: Product = Product {
+    listed: &[Listed { kind: "worker-route", path: "", name: "pattern", id: "id" }],
+    ..Product::of("routes", &["workers", "routes"], Handle::Zone(routes::handle))
+};
 
 /// Answers a call below `workers`.
 pub(super) fn handle(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, Problem> {

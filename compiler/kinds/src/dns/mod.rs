@@ -11,9 +11,7 @@ mod rules;
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use envc_core::{
-    Address, Desired, Diagnostic, KindId, Mode, Part, Span, Text, Value, counted, limits,
-};
+use envc_core::{Address, Desired, Diagnostic, KindId, Mode, Part, Span, Text, Value, counted};
 use envc_syntax::{
     Node, Scalar,
     rule::{EMPTY, FlagRule, LABEL, NodeRule, Repeat, Type, optional, required},
@@ -32,6 +30,10 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Dns;
 
+/// Characters of a comment on the free plan.
+pub const DNS_COMMENT_CHARS_MAX: usize = 100;
+/// Operations of one batch on the free plan.
+const BATCH_OPS_MAX: usize = 200;
 const TYPES: &[&str] = &["A", "AAAA", "CNAME", "TXT", "MX", "NS"];
 
 static GRAMMAR: NodeRule = NodeRule {
@@ -184,7 +186,7 @@ pub(crate) fn comment(node: &Node, label: &str, cx: &mut dyn Lower) -> Option<Va
         });
         parts.sum()
     };
-    let max = limits::DNS_COMMENT_CHARS_MAX;
+    let max = DNS_COMMENT_CHARS_MAX;
     let behind = own.as_ref().map_or(0, |(own, _)| 1 + length(own));
     let marker = cx.marker(label).within(max.saturating_sub(behind));
     let left = max.saturating_sub(marker.len() + 1);
@@ -228,7 +230,7 @@ static FACTS: Facts = Facts {
     renames: true,
     freely_deleted: "nothing holds on to a record",
     marker: Some(MarkerOf::Comment),
-    batch: Some(Batch { items_max: limits::DNS_BATCH_OPS_MAX, call: batch, read: batch_answer }),
+    batch: Some(Batch { items_max: BATCH_OPS_MAX, call: batch, read: batch_answer }),
     hosts: Some(Hosts { of: host_of, held }),
     ..Facts::of(
         KindId::Dns,
@@ -251,9 +253,8 @@ impl Kind for Dns {
             "content" => {
                 rules::wrong(of("type"), of("name"), text).map(|what| format!("is {what}"))
             }
-            "comment" if text.chars().count() > limits::DNS_COMMENT_CHARS_MAX => Some(format!(
-                "is longer than {} characters together with the ownership marker",
-                limits::DNS_COMMENT_CHARS_MAX
+            "comment" if text.chars().count() > DNS_COMMENT_CHARS_MAX => Some(format!(
+                "is longer than {DNS_COMMENT_CHARS_MAX} characters together with the ownership marker"
             )),
             _ => None,
         }
@@ -301,6 +302,10 @@ impl Kind for Dns {
         }
     }
 
+    fn contested<'n>(&self, name: &'n str) -> &'n str {
+        name.rsplit(' ').next().unwrap_or(name)
+    }
+
     fn collides(&self, wanted: &str, found: &str) -> bool {
         let (wanted, found) = (self.key(wanted), self.key(found));
         let (Some((a, host)), Some((b, other))) = (wanted.split_once(' '), found.split_once(' '))
@@ -331,6 +336,10 @@ impl Declared for Dns {
 
     fn sample(&self) -> &'static str {
         "dns \"x\" type=\"A\" name=\"dns-{env}\" content=\"192.0.2.1\""
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        &["record", "dns_record", "cname", "cloudflare_dns_record"]
     }
 
     fn stands_alone(&self, _node: &Node) -> bool {

@@ -288,7 +288,11 @@ impl Declared for Hyperdrive {
     }
 
     fn sample(&self) -> &'static str {
-        "hyperdrive \"x\" { origin (secret)\"URL\" }"
+        "hyperdrive \"x\" { origin (secret)\"DATABASE_URL\" }"
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        &["hyperdrive_config", "cloudflare_hyperdrive_config"]
     }
 
     fn outputs(&self) -> &'static [(&'static str, Output)] {

@@ -160,6 +160,10 @@ impl Declared for Queue {
         "queue \"x\""
     }
 
+    fn aliases(&self) -> &'static [&'static str] {
+        &["cloudflare_queue"]
+    }
+
     fn outputs(&self) -> &'static [(&'static str, Output)] {
         &[("id", Output::Id), ("name", Output::Name)]
     }

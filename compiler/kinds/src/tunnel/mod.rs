@@ -141,6 +141,10 @@ impl Declared for Tunnel {
         "tunnel \"x\" { ingress \"x\" host=\"tunnel-{env}\" service=\"http://localhost\" }"
     }
 
+    fn aliases(&self) -> &'static [&'static str] {
+        &["cloudflared", "cloudflare_zero_trust_tunnel_cloudflared"]
+    }
+
     fn outputs(&self) -> &'static [(&'static str, Output)] {
         &[("id", Output::Id), ("name", Output::Name), ("token", Output::Token)]
     }

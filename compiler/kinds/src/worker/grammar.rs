@@ -199,7 +199,7 @@ const OBJECT: NodeRule = NodeRule {
             .otherwise("this worker"),
     ],
     notes: &[
-        "Workers with `deploy=\"bundle\"` are not bound to one another in a circle (`worker_cycle`).",
+        "Workers with `deploy=\"bundle\"` are not bound to one another in a cycle (`worker_cycle`).",
     ],
     ..EMPTY
 };

@@ -25,4 +25,6 @@ pub(crate) use domain::WorkerDomain;
 pub use model::{Binding, Consumer, Deploy, DoMigration, DurableObject, MARKER_VARIABLE, Worker};
 pub(crate) use route::WorkerRoute;
 pub(crate) use script::WorkerScript;
-pub use upload::{Module, Upload, size_text};
+pub use upload::{
+    Module, Upload, WORKER_BYTES_MAX, WORKER_GZIP_BYTES_MAX, WORKER_MODULES_MAX, size_text,
+};

@@ -207,6 +207,10 @@ impl Declared for WorkerScript {
         "worker \"x\" path=\"x\""
     }
 
+    fn aliases(&self) -> &'static [&'static str] {
+        &["script", "cloudflare_workers_script"]
+    }
+
     fn chapter(&self) -> &'static str {
         "Workers"
     }

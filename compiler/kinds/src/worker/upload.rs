@@ -8,6 +8,12 @@ use std::fmt;
 
 use envc_core::{Digest, counted};
 
+/// Bytes of all modules: Cloudflare's limit before compression.
+pub const WORKER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes compressed: Cloudflare's limit on paid plans.
+pub const WORKER_GZIP_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// Modules; more means that the folder is another than the one meant.
+pub const WORKER_MODULES_MAX: usize = 2_000;
 /// Hex digits of the digest of the code: it travels in a tag, which has to be short.
 const CODE_DIGITS: usize = 32;
 

@@ -196,7 +196,8 @@ impl World {
             }
             2 => {
                 let Some((id, api_id)) = at(which) else { return };
-                let renames = id == KindId::Tunnel || id == KindId::Kv || id == KindId::Queue;
+                let renames =
+                    kind(id).renames() && kind(id).declared().is_some() && !kind(id).in_zone();
                 let name = format!("other-{how}");
                 if renames && !account.is_taken(id, &name, &api_id) {
                     account.objects.get_mut(&(id, api_id)).unwrap().name = name;

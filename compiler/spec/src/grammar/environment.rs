@@ -14,7 +14,7 @@ pub(super) const ENVIRONMENT: NodeRule = NodeRule {
     doc: "A type of environment. What stands in it merges with what stands outside.",
     notes: &[
         "At least one is needed, and each needs an `identity`, its own or an inherited one.",
-        "`extends=` inherits everything but `default`, `when` and `protect`. Types may not extend one another in a circle.",
+        "`extends=` inherits everything but `default`, `when` and `protect`. Types may not extend one another in a cycle.",
     ],
     example: "environment \"local\" default { identity branch max-length=20 unique }",
     args: &[LABEL],
@@ -31,7 +31,7 @@ pub(super) const IDENTITY: NodeRule = NodeRule {
     notes: &[
         "Fixed text may hold `{env.pr}`: then every pull request has an environment of its own.",
         "From a branch: lower case, a-z, 0-9 and dashes; `Fix/Login` gives `fix-login`. Where git's head is detached, the forge's variables name the branch: `GITHUB_HEAD_REF`, `GITHUB_REF_NAME`, `CI_COMMIT_REF_NAME`. No branch gives `detached`.",
-        "`unique` adds a dash and ten characters of time and chance, once: the ID is recorded for the working copy.",
+        "`unique` adds a dash and ten characters of time and randomness, once: the ID is recorded for the working copy.",
         "Without `unique` the ID is always that of the branch of today: another branch is another environment, also in a folder that is bound to one. Two working copies on one branch share an environment, and two branches never do: a branch that was changed or cut for the ID adds a dash and eight characters of a digest of its whole name. `max-length=` is at least 12 then.",
         "An ID has at most 40 characters, those of `unique` among them, and no two types may give the same one.",
     ],
@@ -42,7 +42,7 @@ pub(super) const IDENTITY: NodeRule = NodeRule {
         required: true,
         doc: "Text in quotes, or the bare word `branch`.",
     }],
-    flags: &[FlagRule { name: "unique", doc: "Of a branch: adds time and chance to it." }],
+    flags: &[FlagRule { name: "unique", doc: "Of a branch: adds time and randomness to it." }],
     props: &[optional(
         "max-length",
         Type::Int(1, 40),
@@ -157,7 +157,7 @@ pub(super) const LET: NodeRule = NodeRule {
     doc: "A text with a name, referred to as `{let.NAME}`.",
     notes: &[
         "It may hold anything. Where it is used decides what it may hold: in a host only what a host may, in a `var` no secret.",
-        "`let`s may refer to one another, at most 64 deep, and not in a circle.",
+        "`let`s may refer to one another, at most 64 deep, and not in a cycle.",
     ],
     example: "let webapp-url \"https://{zone}\"",
     args: &[

@@ -107,7 +107,7 @@ pub(super) fn limits() -> Vec<Limit> {
         limit("characters of an environment's ID", limits::ID_CHARS_MAX, codes::INVALID_IDENTITY),
         limit(
             "characters of a DNS record's comment, the marker included",
-            limits::DNS_COMMENT_CHARS_MAX,
+            envc_kinds::DNS_COMMENT_CHARS_MAX,
             codes::TOO_LONG,
         ),
     ]

@@ -25,7 +25,7 @@ pub(super) const PLACES: [&str; 4] = ["names", "services", "public", "private"];
 
 /// Where a form may stand.
 #[derive(Clone, Copy)]
-enum Known {
+enum KnownFrom {
     /// Before anything exists: everywhere.
     Early,
     /// On this machine, before apply: in services, too.
@@ -36,44 +36,49 @@ enum Known {
     Secret,
 }
 
-const FORMS: &[(&str, Option<&str>, Known, &str)] = &[
-    ("{project}", None, Known::Early, "The project's name."),
-    ("{zone}", None, Known::Early, "The project's zone; an error without one."),
-    ("{env}", None, Known::Early, "The environment's ID. An identity alone cannot hold it."),
-    ("{env.type}", None, Known::Early, "The name of the type."),
+const FORMS: &[(&str, Option<&str>, KnownFrom, &str)] = &[
+    ("{project}", None, KnownFrom::Early, "The project's name."),
+    ("{zone}", None, KnownFrom::Early, "The project's zone; an error without one."),
+    ("{env}", None, KnownFrom::Early, "The environment's ID. An identity alone cannot hold it."),
+    ("{env.type}", None, KnownFrom::Early, "The name of the type."),
     (
         "{env.pr}",
         None,
-        Known::Early,
+        KnownFrom::Early,
         "The number of the pull request, of `--pr`; only in a type with `when pr`, or whose identity holds it.",
     ),
     (
         "{let.NAME}",
         Some("let"),
-        Known::Early,
+        KnownFrom::Early,
         "The text of a `let`. It may stand where all that it is made of may stand.",
     ),
     (
         "{port.NAME}",
         Some("port"),
-        Known::Here,
+        KnownFrom::Here,
         "The port of a `port` node, or of the worker with that name.",
     ),
-    ("{env.branch}", None, Known::Late, "The git branch; nothing without one."),
-    ("{git.sha}", None, Known::Late, "The commit; nothing without one."),
+    ("{env.branch}", None, KnownFrom::Late, "The git branch; nothing without one."),
+    ("{git.sha}", None, KnownFrom::Late, "The commit; nothing without one."),
     (
         "{host.NAME}",
         Some("ingress"),
-        Known::Late,
+        KnownFrom::Late,
         "The host of an ingress, a route or a domain; on the local cloud the local service's.",
     ),
-    ("{url.NAME}", Some("ingress"), Known::Late, "The same as a URL, without a slash at its end."),
-    ("{worker.NAME.name}", Some("worker"), Known::Late, "The name of a worker's script."),
-    ("{lease.NAME.id}", Some("lease"), Known::Late, "The preview ID."),
+    (
+        "{url.NAME}",
+        Some("ingress"),
+        KnownFrom::Late,
+        "The same as a URL, without a slash at its end.",
+    ),
+    ("{worker.NAME.name}", Some("worker"), KnownFrom::Late, "The name of a worker's script."),
+    ("{lease.NAME.id}", Some("lease"), KnownFrom::Late, "The preview ID."),
     (
         "{lease.NAME.ATTRIBUTE}",
         Some("lease"),
-        Known::Secret,
+        KnownFrom::Secret,
         "What the pool knows of a preview ID. A secret, unless the pool's `public=` lists it.",
     ),
 ];
@@ -87,7 +92,7 @@ pub(super) fn references() -> Vec<Reference> {
         envc_kinds::registry().iter().filter_map(|kind| Some((kind, kind.declared()?.grammar())));
     let outputs = kinds.flat_map(|(kind, rule)| {
         kind.outputs().iter().map(|(word, output)| {
-            let known = if *output == Output::Token { Known::Secret } else { Known::Late };
+            let known = if *output == Output::Token { KnownFrom::Secret } else { KnownFrom::Late };
             let form = format!("{{{}.NAME.{word}}}", rule.name);
             reference(form, Some(rule.name), known, output_doc(kind.noun(), *output))
         })
@@ -95,12 +100,12 @@ pub(super) fn references() -> Vec<Reference> {
     own.chain(outputs).collect()
 }
 
-fn reference(form: String, of: Option<&'static str>, known: Known, doc: String) -> Reference {
+fn reference(form: String, of: Option<&'static str>, known: KnownFrom, doc: String) -> Reference {
     let stands_in: &[&str] = match known {
-        Known::Early => &PLACES,
-        Known::Here => &["services", "public", "private"],
-        Known::Late => &["public", "private"],
-        Known::Secret => &["private"],
+        KnownFrom::Early => &PLACES,
+        KnownFrom::Here => &["services", "public", "private"],
+        KnownFrom::Late => &["public", "private"],
+        KnownFrom::Secret => &["private"],
     };
     Reference { form, doc, of, stands_in }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use envc_core::KindId;
+
 use super::{
     Language, NodeDoc, PropertyDoc,
     forms::PLACES,
@@ -209,15 +211,16 @@ fn node(language: &Language, node: &NodeDoc, out: &mut String) {
 /// Comes before an example that works on what an earlier migration made.
 const EARLIER: &str = "migration tag=\"v0\" {\n    new-sqlite-classes \"Room\"\n}\n";
 
-/// Stands beside an example: its node is whole only with it.
-const ORIGIN: &str = "origin (secret)\"DATABASE_URL\"\n";
-
 /// The example of a node, inside the heads of the nodes that it stands in.
 fn example(language: &Language, node: &NodeDoc) -> String {
     let Some((parent, _)) = node.id.rsplit_once('/') else { return node.example.to_owned() };
     let mut text = node.example.to_owned();
-    if parent == "hyperdrive" && node.name != "origin" {
-        text.insert_str(0, ORIGIN);
+    // What its node needs besides stands beside it.
+    let kind = KindId::parse(parent).and_then(envc_kinds::declared);
+    let needed = kind.and_then(|kind| kind.sample().split_once(" { "));
+    let needed = needed.map(|(_, body)| body.trim_end_matches(" }"));
+    if let Some(needed) = needed.filter(|body| !body.starts_with(node.name)) {
+        text = format!("{needed}\n{text}");
     }
     let mut above = Some(parent);
     while let Some(parent) = above.and_then(|id| language.node(id)) {

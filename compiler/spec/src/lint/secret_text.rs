@@ -5,7 +5,10 @@
 //! itself is never repeated. Identifiers, also those of `existing`, are no secrets.
 
 use envc_core::{Diagnostic, Span};
-use envc_syntax::{Node, Scalar, rule::NodeRule};
+use envc_syntax::{
+    Node, Scalar,
+    rule::{NodeRule, Type},
+};
 
 use super::{Found, View, Warning, codes, warning};
 use crate::{check::words, grammar::ANY};
@@ -90,7 +93,7 @@ fn secret(span: Span, what: &str, name: &str, rule: &NodeRule) -> Diagnostic {
     let instead = match rule.name {
         "var" => format!("write secret \"{variable}\" instead of the var"),
         "secret" => "leave the value out".to_owned(),
-        name if name == ANY.name || matches!(name, "let" | "env" | "origin" | "hyperdrive") => {
+        name if name == ANY.name || matches!(name, "let" | "env") || takes_secrets(rule) => {
             format!("write (secret)\"{variable}\"")
         }
         _ => format!("write it into a `dotenv` as {variable} (secret)\"{variable}\""),
@@ -100,6 +103,12 @@ fn secret(span: Span, what: &str, name: &str, rule: &NodeRule) -> Diagnostic {
         .help(format!(
             "{instead}, put the value where `secrets` finds it, and have it replaced where it comes from: git keeps the old one"
         ))
+}
+
+/// True for a node with a private text.
+fn takes_secrets(rule: &NodeRule) -> bool {
+    let types = rule.args.iter().map(|arg| arg.ty).chain(rule.props.iter().map(|prop| prop.ty));
+    types.into_iter().any(|ty| ty == Type::PrivateText)
 }
 
 /// The form of a token, a private key or an address with a password.

@@ -1,7 +1,7 @@
 //! What programs read: with `--json` every line on standard output is one [`Event`].
 //!
 //! The types here are the wire format, and nothing else can be printed: [`crate::shell::ui::Ui::event`]
-//! takes an [`Event`] alone. `specs/events.json` is their JSON Schema; `schema.rs` makes it, and every
+//! takes an [`Event`] alone. `specs/events.json` is their JSON Schema; `tests.rs` makes it, and every
 //! end-to-end test holds the lines that it sees to it.
 //!
 //! A field that is told as "absent" is left out of the line; one that can be `null` always stands
@@ -12,7 +12,7 @@ mod diagnostic;
 mod lease;
 mod plan;
 #[cfg(test)]
-mod schema;
+mod tests;
 
 use std::collections::BTreeMap;
 

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::{Value, json};
 
+use super::super::{Bound, bound};
 use super::rows::{Version, script_exists};
 use super::upload::invalid;
 use crate::envelope::Problem;
@@ -104,7 +105,6 @@ fn checked(scope: Scope<'_>, name: &str, kind: &str, mut binding: Value) -> Resu
     };
     let field = |key: &str| text(&binding, key).unwrap_or_default();
     match kind {
-        "kv_namespace" | "queue" | "hyperdrive" => by_key(db, kind, &binding)?,
         "d1" => {
             let id = text(&binding, "database_id").unwrap_or_else(|| field("id")).to_owned();
             if id.is_empty() {
@@ -152,28 +152,22 @@ fn checked(scope: Scope<'_>, name: &str, kind: &str, mut binding: Value) -> Resu
         "json" if binding.get("json").is_none() => {
             return Err(invalid(format!("binding {name} of type json must have a value")));
         }
-        _ => {}
+        _ => {
+            if let Some(row) = bound(kind) {
+                by_key(db, row, &binding)?;
+            }
+        }
     }
     Ok(binding)
 }
 
 /// Refuses a binding to what nothing has the key of.
-fn by_key(db: &Connection, kind: &str, binding: &Value) -> Result<(), Problem> {
-    let (key, sql) = match kind {
-        "kv_namespace" => ("namespace_id", "SELECT 1 FROM kv_namespaces WHERE id = ?"),
-        "queue" => ("queue_name", "SELECT 1 FROM queues WHERE name = ?"),
-        _ => ("id", "SELECT 1 FROM hyperdrive_configs WHERE id = ?"),
-    };
-    let key = text(binding, key).unwrap_or_default();
-    if db.prepare_cached(sql)?.exists([key])? {
+fn by_key(db: &Connection, row: &Bound, binding: &Value) -> Result<(), Problem> {
+    let key = text(binding, row.field).unwrap_or_default();
+    if db.prepare_cached(row.exists)?.exists([key])? {
         return Ok(());
     }
-    let (code, text) = match kind {
-        "kv_namespace" => (10041, format!("KV namespace '{key}' not found.")),
-        "queue" => (11000, format!("Queue '{key}' does not exist.")),
-        _ => (10157, format!("Hyperdrive config '{key}' not found.")),
-    };
-    Err(Problem::new(400, code, text))
+    Err(Problem::new(400, row.code, (row.missing)(key)))
 }
 
 /// The namespace that a binding of a class means.

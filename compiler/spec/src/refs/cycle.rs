@@ -10,12 +10,12 @@ use crate::{
     resolver::{Resolved, Resolver},
 };
 
-/// Most steps of a circle that are drawn.
+/// Most steps of a cycle that are drawn.
 const STEPS_MAX: usize = 12;
 
 impl Resolver<'_> {
-    /// Reports a circle: its way in words, and each step at its place.
-    pub(crate) fn circle(&mut self, kind: &str, name: &str, span: Span) -> Option<Resolved> {
+    /// Reports a cycle: its way in words, and each step at its place.
+    pub(crate) fn cycle(&mut self, kind: &str, name: &str, span: Span) -> Option<Resolved> {
         let from = self.stack.iter().position(|step| *step == (kind, name)).unwrap_or(0);
         let steps: Vec<(&str, &str)> = self.stack.iter().skip(from).copied().collect();
         let next = || steps.iter().cycle().skip(1);
@@ -27,7 +27,7 @@ impl Resolver<'_> {
             way.splice(STEPS_MAX / 2..STEPS_MAX / 2 + left, [format!("({left} more)")]);
         }
         let message = format!("`{{{kind}.{name}}}` refers to itself: {}", way.join(" → "));
-        let mut error = Diagnostic::error(codes::LET_CYCLE, span, message).at("closes the circle");
+        let mut error = Diagnostic::error(codes::LET_CYCLE, span, message).at("closes the cycle");
         for (step, next) in steps.iter().zip(next()).take(STEPS_MAX) {
             let Some(place) = self.step_at(*step, *next).filter(|place| *place != span) else {
                 continue;
@@ -39,7 +39,7 @@ impl Resolver<'_> {
         None
     }
 
-    /// Where a step of a circle refers to the next one.
+    /// Where a step of a cycle refers to the next one.
     fn step_at(&self, step: (&str, &str), next: (&str, &str)) -> Option<Span> {
         let scalar: &Scalar = match step.0 {
             "let" => self.given.merged.get("let", step.1)?.args.get(1)?,
