@@ -18,6 +18,7 @@ mod paths;
 mod physical_name;
 mod secret;
 mod span;
+mod split_mix;
 mod value;
 mod words;
 
@@ -33,5 +34,6 @@ pub use paths::{join_path, relative_path};
 pub use physical_name::{PartProblem, PhysicalName, SEPARATOR};
 pub use secret::Secret;
 pub use span::{Span, Spanned};
+pub use split_mix::SplitMix64;
 pub use value::{Input, Output, Part, Ref, Text, Value};
 pub use words::{base36, counted, hex, plural};

@@ -78,17 +78,14 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::SplitMix64;
 
-    /// The same numbers in every run (`SplitMix64`).
-    struct Numbers(u64);
+    /// The same numbers in every run.
+    struct Numbers(SplitMix64);
 
     impl Numbers {
         fn below(&mut self, end: usize) -> usize {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = self.0;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            usize::try_from((z ^ (z >> 31)) % end as u64).unwrap()
+            usize::try_from(self.0.next_number() % end as u64).unwrap()
         }
 
         /// A short part of few characters, so that parts meet often.
@@ -100,7 +97,7 @@ mod tests {
 
     #[test]
     fn what_is_not_refused_is_injective_and_reads_back() {
-        let mut numbers = Numbers(10);
+        let mut numbers = Numbers(SplitMix64(10));
         let mut made: BTreeMap<String, [String; 3]> = BTreeMap::new();
         let (mut good, mut refused) = (0, 0);
         for _ in 0..60_000 {

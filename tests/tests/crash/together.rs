@@ -2,6 +2,7 @@
 
 use std::{thread, time::Duration};
 
+use envc_core::SplitMix64;
 use envc_tests::{Running, TestEnv, run_all};
 use serde_json::Value as Json;
 
@@ -9,7 +10,7 @@ use crate::common::{QUICKSTART, System, THREADS};
 
 /// Milliseconds that a slow cloud takes for each answer: long enough to act in between.
 const SLOW: &str = "latency=150";
-/// Chance of the kill test: the same instants in every run.
+/// The seed of the kill test: the same instants in every run.
 const SEED: u64 = 0x5eed;
 
 /// Waits until something is true; fails when it is not in time.
@@ -151,15 +152,9 @@ fn a_second_ctrl_c_exits_130_at_once() {
 /// leaves nothing.
 #[test]
 fn a_kill_at_any_instant_is_healed() {
-    let instants: Vec<(u64, bool)> = (0..12_u64)
-        .map(|n| {
-            // One step of splitmix64 gives well-mixed bits.
-            let mut z = SEED.wrapping_add((n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z ^= z >> 27;
-            (z % 900, n % 2 == 0)
-        })
-        .collect();
+    let mut numbers = SplitMix64(SEED);
+    let instants: Vec<(u64, bool)> =
+        (0..12_u64).map(|n| (numbers.next_number() % 900, n % 2 == 0)).collect();
     run_all(THREADS, &instants, |(ms, destroy)| {
         let env = QUICKSTART.env();
         let mut running = env.start_with_faults("latency=60", &["apply"]);

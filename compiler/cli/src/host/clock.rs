@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use envc_core::SplitMix64;
 use envc_exec::ports::{Clock, Entropy};
 use futures::future::BoxFuture;
 
@@ -58,13 +59,13 @@ fn millis(duration: Duration) -> u64 {
 #[derive(Debug)]
 pub(crate) struct SystemEntropy {
     /// The state of the generator; none: the system is asked.
-    seeded: Option<Mutex<u64>>,
+    seeded: Option<Mutex<SplitMix64>>,
 }
 
 impl SystemEntropy {
     /// Asks the system, or follows `ENVC_TEST_SEED`.
     pub(crate) fn new(env: &ProcessEnv) -> Self {
-        Self { seeded: env.test_seed.map(Mutex::new) }
+        Self { seeded: env.test_seed.map(|seed| Mutex::new(SplitMix64(seed))) }
     }
 
     fn next(&self) -> u64 {
@@ -74,13 +75,7 @@ impl SystemEntropy {
                 millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
             });
         };
-        // SplitMix64 (Steele, Lea, Flood 2014): every seed gives a good sequence.
-        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut word = *state;
-        word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        word ^ (word >> 31)
+        state.lock().unwrap_or_else(PoisonError::into_inner).next_number()
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::KindId;
+use envc_core::{KindId, SplitMix64};
 use envc_plan::{Action, Plan, Target, Work};
 use serde_json::Value as Json;
 
@@ -17,7 +17,7 @@ impl Account {
     /// then all is done that does not need it, as exec does it. After every step each Worker still
     /// has what it is bound to.
     pub(crate) fn apply_in_some_order(&mut self, plan: &Plan, seed: u64, refused: Option<usize>) {
-        let mut chance = Chance(seed);
+        let mut numbers = SplitMix64(seed);
         let broken = self.broken();
         let mut run = Run::begin(self, plan);
         let mut open: BTreeSet<usize> = (0..plan.steps.len()).collect();
@@ -28,7 +28,7 @@ impl Account {
                 .copied()
                 .filter(|index| plan.steps[*index].needs.iter().all(|need| done.contains(need)))
                 .collect();
-            let Some(index) = chance.pick(&ready) else { break };
+            let Some(index) = pick(&mut numbers, &ready) else { break };
             open.remove(&index);
             let work = &plan.steps[index].work;
             if Some(index) == refused {
@@ -57,7 +57,7 @@ impl Account {
         steps: usize,
         lost: bool,
     ) {
-        let mut chance = Chance(seed);
+        let mut numbers = SplitMix64(seed);
         let mut run = Run::begin(self, plan);
         let mut done = BTreeSet::new();
         while done.len() < steps {
@@ -65,7 +65,7 @@ impl Account {
             let is_ready =
                 |index: &usize| plan.steps[*index].needs.iter().all(|it| done.contains(it));
             let ready: Vec<usize> = open.filter(is_ready).collect();
-            let Some(index) = chance.pick(&ready) else { break };
+            let Some(index) = pick(&mut numbers, &ready) else { break };
             done.insert(index);
             run.recording = !(lost && done.len() == steps);
             run.step(&plan.steps[index].work);
@@ -119,15 +119,10 @@ impl Account {
     }
 }
 
-/// Chance that comes again.
-struct Chance(u64);
-
-impl Chance {
-    fn pick(&mut self, from: &[usize]) -> Option<usize> {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
-        let n = usize::try_from(self.0 >> 33).unwrap();
-        from.get(n % from.len().max(1)).copied()
-    }
+/// One of these, which the seed decides.
+fn pick(numbers: &mut SplitMix64, from: &[usize]) -> Option<usize> {
+    let n = usize::try_from(numbers.next_number() >> 33).unwrap();
+    from.get(n % from.len().max(1)).copied()
 }
 
 /// What a binding means: kind, and identifier or name.
