@@ -52,6 +52,7 @@ mod cloud;
 mod envelope;
 mod error;
 mod faults;
+mod faults_text;
 mod paging;
 mod pipeline;
 mod pools;

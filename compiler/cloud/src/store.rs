@@ -19,7 +19,6 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::envelope::Problem;
 use crate::error::CloudError;
-use crate::products::tables;
 use crate::schema::STEPS;
 
 /// A lock is waited for this long.
@@ -54,7 +53,6 @@ impl Store {
         };
         let mut conn = store.connect()?;
         upgrade(&mut conn)?;
-        add_tables(&conn)?;
         store.give_back(conn);
         drop(lock);
         Ok(store)
@@ -211,17 +209,6 @@ fn upgrade(conn: &mut Connection) -> Result<(), CloudError> {
     }
     transaction.pragma_update(None, "user_version", supported)?;
     transaction.commit()?;
-    Ok(())
-}
-
-/// Makes the tables of products that are not there yet.
-fn add_tables(conn: &Connection) -> Result<(), CloudError> {
-    let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?";
-    for table in tables() {
-        if !conn.prepare(sql)?.exists([table.name])? {
-            conn.execute_batch(table.sql)?;
-        }
-    }
     Ok(())
 }
 

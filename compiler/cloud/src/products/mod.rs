@@ -17,6 +17,7 @@ mod workers;
 mod zones;
 
 use http::Method;
+use rusqlite::Connection;
 
 use crate::auth::{self, Realm};
 use crate::clock;
@@ -25,7 +26,6 @@ use crate::envelope::{Answer, Problem};
 use crate::request::Req;
 
 pub use product::Listed;
-pub(crate) use product::Table;
 use product::{Bound, Handle, Product};
 
 /// The one list of products: a row each.
@@ -48,14 +48,33 @@ pub(crate) fn words() -> impl Iterator<Item = &'static str> {
     PRODUCTS.iter().map(|product| product.word).chain([ZONES])
 }
 
-/// The tables that products keep in their own files.
-pub(crate) fn tables() -> impl Iterator<Item = &'static Table> {
-    PRODUCTS.iter().flat_map(|product| product.tables)
+/// Makes the tables of a product that are not there yet.
+fn add_tables(db: &Connection, product: &Product) -> rusqlite::Result<()> {
+    let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?";
+    for table in product.tables {
+        if !db.prepare_cached(sql)?.exists([table.name])? {
+            db.execute_batch(table.sql)?;
+        }
+    }
+    Ok(())
+}
+
+/// The same, before a call; most products have theirs in the schema.
+fn prepare(ctx: &Ctx<'_>, product: &Product) -> Result<(), Problem> {
+    if product.tables.is_empty() {
+        return Ok(());
+    }
+    ctx.cloud.store.write(|db| Ok::<_, Problem>(add_tables(db, product)?))
 }
 
 /// What a Worker can be bound to, where nothing but its key has to be there.
-fn bound(api_type: &str) -> Option<&'static Bound> {
-    PRODUCTS.iter().filter_map(|product| product.bound.as_ref()).find(|it| it.api_type == api_type)
+fn bound(db: &Connection, api_type: &str) -> rusqlite::Result<Option<&'static Bound>> {
+    let of_type = |product: &&&Product| {
+        product.bound.as_ref().is_some_and(|bound| bound.api_type == api_type)
+    };
+    let Some(product) = PRODUCTS.iter().find(of_type) else { return Ok(None) };
+    add_tables(db, product)?;
+    Ok(product.bound.as_ref())
 }
 
 /// The lists of all products: of each its path below the account or the zone, and which of the two.
@@ -139,8 +158,9 @@ fn account_product(ctx: &Ctx<'_>, req: &Req, path: &[&str]) -> Result<Answer, Pr
         return accounts::get(ctx, req);
     }
     match product(path, false) {
-        Some((Product { word, handle: Handle::Account(handle), .. }, rest)) => {
+        Some((product @ Product { word, handle: Handle::Account(handle), .. }, rest)) => {
             auth::permit(ctx.cloud, word, Realm::Account)?;
+            prepare(ctx, product)?;
             handle(ctx, req, rest)
         }
         _ => Err(req.no_route()),
@@ -160,8 +180,9 @@ fn zone_product(ctx: &Ctx<'_>, req: &Req, path: &[&str]) -> Result<Answer, Probl
         [id, path @ ..] => (id, path),
     };
     match product(path, true) {
-        Some((Product { word, handle: Handle::Zone(handle), .. }, rest)) => {
+        Some((product @ Product { word, handle: Handle::Zone(handle), .. }, rest)) => {
             auth::permit(ctx.cloud, word, Realm::Zone)?;
+            prepare(ctx, product)?;
             let zone = zones::find(ctx, req, id)?;
             handle(ctx, req, &zone, rest)
         }

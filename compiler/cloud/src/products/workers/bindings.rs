@@ -153,7 +153,7 @@ fn checked(scope: Scope<'_>, name: &str, kind: &str, mut binding: Value) -> Resu
             return Err(invalid(format!("binding {name} of type json must have a value")));
         }
         _ => {
-            if let Some(row) = bound(kind) {
+            if let Some(row) = bound(db, kind)? {
                 by_key(db, row, &binding)?;
             }
         }
