@@ -16,7 +16,7 @@
 
 use envc_core::{Desired, KindId, Output, Value};
 use envc_syntax::{
-    Node,
+    Node, Scalar,
     rule::{EMPTY, LABEL, NodeRule, Repeat, Type, required},
 };
 use serde_json::{Value as Json, json};
@@ -181,7 +181,7 @@ impl Declared for Vectorize {
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
         let mut desired = managed(KindId::Vectorize, node, cx, &NAME);
-        let dimensions = node.prop("dimensions").and_then(|scalar| scalar.as_int());
+        let dimensions = node.prop("dimensions").and_then(Scalar::as_int);
         if let Some(dimensions) = dimensions {
             desired.fields.insert("dimensions".to_owned(), Value::Int(dimensions));
         }
