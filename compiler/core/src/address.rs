@@ -38,6 +38,8 @@ kind_ids! {
     Queue = "queue",
     /// A Hyperdrive config.
     Hyperdrive = "hyperdrive",
+    /// A Vectorize index.
+    Vectorize = "vectorize",
     /// A Cloudflare Tunnel.
     Tunnel = "tunnel",
     /// The ingress rules of a tunnel: one document per tunnel.

@@ -28,6 +28,7 @@ mod resource;
 mod skip;
 mod sql;
 mod tunnel;
+mod vectorize;
 mod worker;
 
 pub use api::{Answer, ApiFailure, ApiMessage, Call, PageInfo, read_answer, url_segment};

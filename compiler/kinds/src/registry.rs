@@ -36,6 +36,7 @@ registry! {
     R2 = node crate::r2::R2,
     Queue = node crate::queue::Queue,
     Hyperdrive = node crate::hyperdrive::Hyperdrive,
+    Vectorize = node crate::vectorize::Vectorize,
     Tunnel = node crate::tunnel::Tunnel,
     TunnelConfig = part crate::tunnel::TunnelConfig,
     Dns = node crate::dns::Dns,

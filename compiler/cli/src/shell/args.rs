@@ -81,8 +81,8 @@ Examples:
 Faults, of the n-th call where they take n (3 or 3+5):
   latency=MS  error-rate=0.1  seed=N  error-on=N  throttle-on=N  html-on=N  null-body-on=N
   drop-request-on=N  lose-response-on=N  crash-on=N:before|after  rate-limit=CALLS  list-lag=MS
-  deny=d1+kv+r2+queues+hyperdrive+tunnel+dns+zones+workers+routes  bare-conflict=true
-  unreachable-origin=true  unicode-zones=true
+  deny=d1+kv+r2+queues+hyperdrive+vectorize+tunnel+dns+zones+workers+routes
+  bare-conflict=true  unreachable-origin=true  unicode-zones=true
   fail=METHOD:PATH:STATUS:CODE:TEXT
 
 It prints the variables that envc, wrangler and the official SDKs read; Ctrl-C stops it.";

@@ -13,6 +13,7 @@ mod product;
 mod queues;
 mod r2;
 mod tunnels;
+mod vectorize;
 mod workers;
 mod zones;
 
@@ -35,6 +36,7 @@ const PRODUCTS: &[&Product] = &[
     &r2::PRODUCT,
     &queues::PRODUCT,
     &hyperdrive::PRODUCT,
+    &vectorize::PRODUCT,
     &tunnels::PRODUCT,
     &dns::PRODUCT,
     &workers::PRODUCT,

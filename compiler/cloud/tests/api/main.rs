@@ -26,6 +26,8 @@ mod support;
 #[cfg(test)]
 mod tunnels;
 #[cfg(test)]
+mod vectorize;
+#[cfg(test)]
 mod worker_assets;
 #[cfg(test)]
 mod worker_hostile;

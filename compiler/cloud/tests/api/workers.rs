@@ -212,6 +212,7 @@ async fn bindings_need_their_targets() {
         (json!({"type": "kv_namespace", "namespace_id": nobody}), 10041),
         (json!({"type": "r2_bucket", "bucket_name": "files"}), 10085),
         (json!({"type": "hyperdrive", "id": nobody}), 10157),
+        (json!({"type": "vectorize", "index_name": "articles"}), 10159),
         (json!({"type": "d1", "id": uuid}), 10181),
         (json!({"type": "d1"}), 10021),
         (json!({"type": "queue", "queue_name": "jobs"}), 11000),

@@ -123,7 +123,7 @@ pub(super) const EXISTING: NodeRule = NodeRule {
     example: "existing all { d1 \"webapp\" id=\"0b0f1d2e-5c7a-4f0e-9d2b-3a1f6c8e7d10\" }",
     flags: &[FlagRule {
         name: "all",
-        doc: "A `d1`, `kv`, `r2` or `queue` that is not listed is an error, so that none is created by mistake.",
+        doc: "What holds data and is not listed is an error, so that none of it is created by mistake.",
     }],
     repeat: Repeat::Once,
     ..EMPTY

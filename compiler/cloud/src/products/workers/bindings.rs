@@ -1,7 +1,8 @@
 //! Bindings: what an upload names, and what a version then has.
 //!
 //! Facts: a target that does not exist is refused with the code of its product (10041 KV, 10085
-//! R2, 10181 and 10021 D1, 11000 queue, 10157 Hyperdrive, 10144 service, 10061 a class that no migration made).
+//! R2, 10181 and 10021 D1, 11000 queue, 10157 Hyperdrive, 10159 Vectorize, 10144
+//! service, 10061 a class that no migration made).
 //! Types that are not known pass through untouched. `inherit` takes a binding over from the
 //! version before; with `bindings_inherit=strict` it is 10057 when there is none, else it is
 //! dropped. Secrets are never sent back.
