@@ -27,7 +27,7 @@ use crate::envelope::{Answer, Problem};
 use crate::request::Req;
 
 pub use product::Listed;
-use product::{Bound, Handle, Product};
+use product::{Bound, Handle, Product, Table};
 
 /// The one list of products: a row each.
 const PRODUCTS: &[&Product] = &[
