@@ -14,8 +14,6 @@ use crate::{
 /// References without a name of the spec in them.
 const FIXED: [&str; 7] = ["project", "zone", "env", "env.type", "env.branch", "env.pr", "git.sha"];
 
-const HELP: &str = "references are {project} {zone} {env} {env.type} {env.branch} {env.pr} {git.sha} {let.X} {port.X} {lease.X.id} {d1.X.id} {kv.X.id} {r2.X.name} {queue.X.id} {tunnel.X.id} {tunnel.X.token} {host.X} {url.X} {worker.X.name}; write {{ and }} for braces";
-
 impl Resolver<'_> {
     /// Reports text between braces that is no reference.
     pub(super) fn unknown(&mut self, path: &str, span: Span) -> Option<Resolved> {
@@ -27,7 +25,7 @@ impl Resolver<'_> {
                 spot.replace(error.help(format!("did you mean `{{{near}}}`?")), &near)
             }
             Meant::Help(help) => error.help(help),
-            Meant::Unknown => error.help(HELP),
+            Meant::Unknown => error.help(every_form()),
         };
         self.error(error);
         None
@@ -309,6 +307,19 @@ fn outputs(head: &str) -> Vec<&'static str> {
             .map(|kind| envc_kinds::kind(kind).outputs().iter().map(|(word, _)| *word).collect())
             .unwrap_or_default(),
     }
+}
+
+/// What references there are.
+fn every_form() -> String {
+    let mut forms: Vec<String> = FIXED.map(str::to_owned).into();
+    for head in heads() {
+        match outputs(head).as_slice() {
+            [] => forms.push(format!("{head}.X")),
+            words => forms.extend(words.iter().map(|word| format!("{head}.X.{word}"))),
+        }
+    }
+    let forms: Vec<String> = forms.into_iter().map(|form| format!("{{{form}}}")).collect();
+    format!("references are {}; write {{{{ and }}}} for braces", forms.join(" "))
 }
 
 /// True for a path that could be a reference.
