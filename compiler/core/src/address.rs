@@ -6,11 +6,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Makes [`KindId`] from its table: one row a kind, in the order in which people read them.
 macro_rules! kind_ids {
-    ($($(#[doc = $doc:literal])+ $kind:ident = $word:literal,)+) => {
+    ($($kind:ident = $word:literal, $doc:literal;)+) => {
         /// The closed set of resource kinds. Behaviour lives in the kind's own file, not here.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum KindId {
-            $($(#[doc = $doc])+ $kind,)+
+            $(#[doc = $doc] $kind,)+
         }
 
         impl KindId {
@@ -28,34 +28,20 @@ macro_rules! kind_ids {
 }
 
 kind_ids! {
-    /// A D1 database.
-    D1 = "d1",
-    /// A Workers KV namespace.
-    Kv = "kv",
-    /// An R2 bucket.
-    R2 = "r2",
-    /// A queue.
-    Queue = "queue",
-    /// A Hyperdrive config.
-    Hyperdrive = "hyperdrive",
-    /// A Vectorize index.
-    Vectorize = "vectorize",
-    /// A Cloudflare Tunnel.
-    Tunnel = "tunnel",
-    /// The ingress rules of a tunnel: one document per tunnel.
-    TunnelConfig = "tunnel-config",
-    /// A DNS record.
-    Dns = "dns",
-    /// The script of a Worker that envc uploads.
-    Worker = "worker",
-    /// The cron triggers of a Worker: one document per script.
-    WorkerCrons = "worker-crons",
-    /// A pattern of addresses that goes to a Worker.
-    WorkerRoute = "worker-route",
-    /// A host of a Worker's own.
-    WorkerDomain = "worker-domain",
-    /// The Worker that reads a queue.
-    QueueConsumer = "queue-consumer",
+    D1 = "d1", "A D1 database.";
+    Kv = "kv", "A Workers KV namespace.";
+    R2 = "r2", "An R2 bucket.";
+    Queue = "queue", "A queue.";
+    Hyperdrive = "hyperdrive", "A Hyperdrive config.";
+    Vectorize = "vectorize", "A Vectorize index.";
+    Tunnel = "tunnel", "A Cloudflare Tunnel.";
+    TunnelConfig = "tunnel-config", "The ingress rules of a tunnel: one document per tunnel.";
+    Dns = "dns", "A DNS record.";
+    Worker = "worker", "The script of a Worker that envc uploads.";
+    WorkerCrons = "worker-crons", "The cron triggers of a Worker: one document per script.";
+    WorkerRoute = "worker-route", "A pattern of addresses that goes to a Worker.";
+    WorkerDomain = "worker-domain", "A host of a Worker's own.";
+    QueueConsumer = "queue-consumer", "The Worker that reads a queue.";
 }
 
 impl KindId {
