@@ -25,11 +25,13 @@ impl Interrupt {
         let (sender, asked) = watch::channel(false);
         let flag = Arc::new(AtomicBool::new(false));
         let raised = Arc::clone(&flag);
+        // Before anything else: a Ctrl-C that comes while the task below has not begun counts.
+        let mut signals = signals();
         tokio::spawn(async move {
-            signal().await;
+            next(&mut signals).await;
             raised.store(true, Ordering::Relaxed);
             sender.send_replace(true);
-            signal().await;
+            next(&mut signals).await;
             leave();
         });
         Self { asked, flag }
@@ -61,23 +63,33 @@ fn leave() -> ! {
     std::process::exit(i32::from(ExitCode::Interrupted.number()))
 }
 
-/// Ctrl-C, or a polite request of the system to end.
-async fn signal() {
+#[cfg(unix)]
+type Signals = Vec<tokio::signal::unix::Signal>;
+#[cfg(windows)]
+type Signals = Vec<tokio::signal::windows::CtrlC>;
+
+/// Ctrl-C, and a polite request of the system to end: caught from now on. Where they cannot be caught
+/// nobody can ask.
+fn signals() -> Signals {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate()];
+        kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect()
     }
-    if tokio::signal::ctrl_c().await.is_err() {
-        // Where signals cannot be listened to, nobody can ask.
+    #[cfg(windows)]
+    {
+        tokio::signal::windows::ctrl_c().into_iter().collect()
+    }
+}
+
+/// Waits for the next of them.
+async fn next(signals: &mut Signals) {
+    if signals.is_empty() {
         std::future::pending::<()>().await;
     }
+    let asked = signals.iter_mut().map(|signal| Box::pin(signal.recv()));
+    let _which = futures::future::select_all(asked).await;
 }
 
 /// The error of a command that the user stopped.
