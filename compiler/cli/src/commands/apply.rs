@@ -12,7 +12,7 @@ use envc_plan::{
     Action, CheckedPlan, Goal, LeaseWork, MigrationFile, Observation, Plan, State, Work,
     needs_approval,
 };
-use envc_spec::{MigrateMode, StateStoreKind};
+use envc_spec::StateStoreKind;
 
 use super::shared::{
     names_of, not_approved, opened_anew, refuse_later, say_warnings, selection_of, show_plan,
@@ -100,7 +100,8 @@ impl Apply<'_> {
         let started_ms = self.session.workspace.clock.monotonic_ms();
         let (vault, sources, uploads) = self.look_outside().await?;
         let session = &self.session;
-        let migrations = self.migrations()?;
+        let root = session.workspace.root();
+        let migrations = migrations::read(root, &session.environment, Databases::Managed)?;
         // All is refused that can be without a call: from here on there is an environment.
         if !session.record_environment()? {
             return Ok(None);
@@ -167,17 +168,6 @@ impl Apply<'_> {
         outside::refuse(missing, &unfit)?;
         let sources = Sources::read(&self.session, inputs)?;
         Ok((vault, sources, bundle::read(&mut self.session)?))
-    }
-
-    /// The migrations that an apply runs.
-    fn migrations(&self) -> Result<BTreeMap<Address, Vec<MigrationFile>>, CommandError> {
-        let environment = &self.session.environment;
-        match environment.migrate {
-            MigrateMode::Auto => {
-                migrations::read(self.session.workspace.root(), environment, Databases::Managed)
-            }
-            MigrateMode::Manual => Ok(BTreeMap::new()),
-        }
     }
 
     /// What follows the last change in the account: files, and whose folder it is.

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::counted;
 use envc_exec::LeaseQuestion;
 use envc_plan::Goal;
-use envc_spec::MigrateMode;
 
 use super::shared::{opened_anew, say_warnings, selection_of, show_plan, stand_ins};
 use crate::{
@@ -72,12 +71,8 @@ async fn plan(
 ) -> Result<Option<ExitCode>, CommandError> {
     // Files are not told where something that they hold is not known.
     let sources = missing.is_empty().then_some(sources);
-    let migrations = match session.environment.migrate {
-        MigrateMode::Auto => {
-            migrations::read(session.workspace.root(), &session.environment, Databases::Managed)?
-        }
-        MigrateMode::Manual => BTreeMap::new(),
-    };
+    let root = session.workspace.root();
+    let migrations = migrations::read(root, &session.environment, Databases::Managed)?;
     if !session.record_environment()? {
         return Ok(None);
     }

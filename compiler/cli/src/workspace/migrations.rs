@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use envc_core::{Address, Desired};
 use envc_plan::{MigrationFile, is_migration, sort_migrations};
-use envc_spec::Environment;
+use envc_spec::{Environment, MigrateMode};
 
 use crate::host::{error::CommandError, fsio};
 
@@ -14,7 +14,8 @@ const MIGRATION_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Whose migrations are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Databases {
-    /// An apply never changes an existing database without being asked.
+    /// Those that an apply migrates: it never changes an existing database without being asked, and
+    /// none where the spec says that migrations run by hand.
     Managed,
     /// `envc migrate` is the asking.
     All,
@@ -27,6 +28,9 @@ pub(crate) fn read(
     which: Databases,
 ) -> Result<BTreeMap<Address, Vec<MigrationFile>>, CommandError> {
     let mut all = BTreeMap::new();
+    if which == Databases::Managed && environment.migrate == MigrateMode::Manual {
+        return Ok(all);
+    }
     for (address, dir) in &environment.migrations {
         let managed = environment.resources.get(address).is_some_and(Desired::is_managed);
         if !managed && which == Databases::Managed {
