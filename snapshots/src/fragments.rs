@@ -41,7 +41,7 @@ fn resources(fragment: &str) -> Vec<String> {
     let mut nodes = Vec::new();
     for kind in envc_kinds::registry().iter().filter_map(|kind| kind.declared()) {
         let word = kind.grammar().name;
-        let example = kind.existing().map_or(kind.grammar().example, |rule| rule.example);
+        let example = kind.node().existing.map_or(kind.grammar().example, |rule| rule.example);
         let others = OTHERS.iter().filter(|(other, _)| *other == word).map(|(_, name)| *name);
         let of_queues = MENTIONS_OF_QUEUES.iter().filter(|_| word == "queue");
         for name in example.split('"').nth(1).into_iter().chain(others) {
@@ -49,7 +49,7 @@ fn resources(fragment: &str) -> Vec<String> {
             let declared = fragment.lines().any(|line| line.starts_with(&filled("KIND \"NAME\"")));
             let mut mentions = MENTIONS.iter().chain(of_queues.clone());
             if !declared && mentions.any(|mention| fragment.contains(&filled(mention))) {
-                nodes.push(kind.sample().replacen("\"x\"", &format!("\"{name}\""), 1));
+                nodes.push(kind.node().sample.replacen("\"x\"", &format!("\"{name}\""), 1));
             }
         }
     }

@@ -42,7 +42,7 @@ pub enum Entry {
 /// All kinds that a Worker can be bound to, in the order of the registry.
 pub fn bindables() -> impl Iterator<Item = (&'static dyn Declared, &'static Bindable)> {
     let all = registry().iter().filter_map(|kind| kind.declared());
-    all.filter_map(|kind| Some((kind, kind.bindable()?)))
+    all.filter_map(|kind| Some((kind, kind.node().bindable?)))
 }
 
 /// A binding of an upload.
@@ -54,7 +54,7 @@ pub(crate) fn binding(name: &str, kind: &str, fields: &[(&str, Value)]) -> Value
 
 /// The binding of an upload to a resource; none for a kind that a Worker cannot be bound to.
 pub fn to_resource(name: &str, target: &Address) -> Option<Value> {
-    let row = declared(target.kind())?.bindable()?;
+    let row = declared(target.kind())?.node().bindable?;
     let value = Value::Text(Text::output(target.clone(), row.output));
     Some(binding(name, row.api_type, &[(row.api_field, value)]))
 }

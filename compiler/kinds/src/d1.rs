@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     Attr, Bindable, Call, Codes, Database, Declared, Entry, Errors, Facts, Kind, Listing, Lower,
-    Mutability, NameRule, Normal, Observed, Paging, Place, SqlMistake, Wanted, api,
+    Mutability, NameRule, NodeFacts, Normal, Observed, Paging, Place, SqlMistake, Wanted, api,
     normal::{any_case, told},
     parts::{self, ID_PROP, NAME_PROP, managed, set_text},
     sql,
@@ -126,6 +126,15 @@ static FACTS: Facts = Facts {
     )
 };
 
+static NODE: NodeFacts = NodeFacts {
+    aliases: &["database", "d1_database", "cloudflare_d1_database"],
+    existing: Some(&EXISTING),
+    name_rule: Some(&NAME),
+    outputs: &[("id", Output::Id), ("name", Output::Name)],
+    bindable: Some(&BINDABLE),
+    ..NodeFacts::of("d1 \"x\"")
+};
+
 impl Kind for D1 {
     fn facts(&self) -> &'static Facts {
         &FACTS
@@ -186,28 +195,8 @@ impl Declared for D1 {
         &GRAMMAR
     }
 
-    fn sample(&self) -> &'static str {
-        "d1 \"x\""
-    }
-
-    fn aliases(&self) -> &'static [&'static str] {
-        &["database", "d1_database", "cloudflare_d1_database"]
-    }
-
-    fn outputs(&self) -> &'static [(&'static str, Output)] {
-        &[("id", Output::Id), ("name", Output::Name)]
-    }
-
-    fn existing(&self) -> Option<&'static NodeRule> {
-        Some(&EXISTING)
-    }
-
-    fn name_rule(&self) -> Option<&'static NameRule> {
-        Some(&NAME)
-    }
-
-    fn bindable(&self) -> Option<&'static Bindable> {
-        Some(&BINDABLE)
+    fn node(&self) -> &'static NodeFacts {
+        &NODE
     }
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {

@@ -8,8 +8,8 @@ use envc_syntax::{Node, rule::NodeRule};
 use serde_json::Value as Json;
 
 use crate::{
-    ApiFailure, Attr, Bindable, Call, Database, Facts, Fields, Held, Listing, Lower, Meaning,
-    NameRule, Objection, Observed, Place, Wanted,
+    ApiFailure, Attr, Call, Database, Facts, Fields, Held, Listing, Lower, Meaning, NodeFacts,
+    Objection, Observed, Place, Wanted,
 };
 
 /// A kind of resource. Sans I/O: it builds calls and reads answers.
@@ -75,41 +75,8 @@ pub trait Declared: Kind {
     /// The node.
     fn grammar(&self) -> &'static NodeRule;
 
-    /// The shortest such node that needs no other one, called `x`: tests make their specs of it.
-    fn sample(&self) -> &'static str;
-
-    /// The chapter of the reference that tells of it.
-    fn chapter(&self) -> &'static str {
-        "Resources"
-    }
-
-    /// What other tools call it, in the singular: the resource types of Cloudflare's Terraform provider,
-    /// the keys of wrangler's configuration.
-    fn aliases(&self) -> &'static [&'static str] {
-        &[]
-    }
-
-    /// Its row inside `existing`; none for what nothing can be bound to.
-    fn existing(&self) -> Option<&'static NodeRule> {
-        None
-    }
-
-    /// What its physical name may look like; none for what is named otherwise: by a host, or by its
-    /// parent.
-    fn name_rule(&self) -> Option<&'static NameRule> {
-        None
-    }
-
-    /// What a text or a template may refer to, by the word after the name: `{d1.webapp.id}`. None
-    /// for what nobody has to name.
-    fn outputs(&self) -> &'static [(&'static str, Output)] {
-        &[]
-    }
-
-    /// How a Worker is bound to it.
-    fn bindable(&self) -> Option<&'static Bindable> {
-        None
-    }
+    /// What is always true of the node besides.
+    fn node(&self) -> &'static NodeFacts;
 
     /// True where the node serves by being there, so that nothing has to refer to it.
     fn stands_alone(&self, _node: &Node) -> bool {
@@ -120,12 +87,6 @@ pub trait Declared: Kind {
     /// warning for the node, with a code of `envc::lint`.
     fn lint(&self, _desired: &Desired) -> Option<fn(&Node) -> Diagnostic> {
         None
-    }
-
-    /// True for a kind that is made of others: its node is lowered after theirs, and [`Lower`] tells
-    /// them.
-    fn after_others(&self) -> bool {
-        false
     }
 
     /// Turns its node into desired resources: its own and those that live with it.
@@ -166,7 +127,7 @@ impl dyn Kind + '_ {
 
     /// What a text may refer to; nothing of what only another kind makes.
     pub fn outputs(&self) -> &'static [(&'static str, Output)] {
-        self.declared().map(Declared::outputs).unwrap_or_default()
+        self.declared().map(|kind| kind.node().outputs).unwrap_or_default()
     }
 
     /// True when deleting it loses data.

@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     Bindable, Call, Codes, Declared, Entry, Errors, Facts, Kind, Listing, Lower, NameRule,
-    Observed, Paging, Place, Wanted, api,
+    NodeFacts, Observed, Paging, Place, Wanted, api,
     parts::{self, ID_PROP, NAME_PROP, managed},
 };
 
@@ -67,6 +67,16 @@ static FACTS: Facts = Facts {
     )
 };
 
+static NODE: NodeFacts = NodeFacts {
+    aliases: &["namespace", "kv_namespace", "cloudflare_workers_kv_namespace"],
+    existing: Some(&EXISTING),
+    name_rule: Some(&NAME),
+    // The API calls a namespace's name its title.
+    outputs: &[("id", Output::Id), ("name", Output::Name), ("title", Output::Name)],
+    bindable: Some(&BINDABLE),
+    ..NodeFacts::of("kv \"x\"")
+};
+
 impl Kind for Kv {
     fn facts(&self) -> &'static Facts {
         &FACTS
@@ -112,29 +122,8 @@ impl Declared for Kv {
         &GRAMMAR
     }
 
-    fn sample(&self) -> &'static str {
-        "kv \"x\""
-    }
-
-    fn aliases(&self) -> &'static [&'static str] {
-        &["namespace", "kv_namespace", "cloudflare_workers_kv_namespace"]
-    }
-
-    fn outputs(&self) -> &'static [(&'static str, Output)] {
-        // The API calls a namespace's name its title.
-        &[("id", Output::Id), ("name", Output::Name), ("title", Output::Name)]
-    }
-
-    fn existing(&self) -> Option<&'static NodeRule> {
-        Some(&EXISTING)
-    }
-
-    fn name_rule(&self) -> Option<&'static NameRule> {
-        Some(&NAME)
-    }
-
-    fn bindable(&self) -> Option<&'static Bindable> {
-        Some(&BINDABLE)
+    fn node(&self) -> &'static NodeFacts {
+        &NODE
     }
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {

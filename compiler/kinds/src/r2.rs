@@ -15,8 +15,8 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     Answer, ApiFailure, Attr, Bindable, Call, Codes, Contents, Declared, Entry, Errors, Facts,
-    Kind, Listing, Lower, Meaning, Mutability, NameRule, Normal, Observed, Paging, Place, Wanted,
-    api,
+    Kind, Listing, Lower, Meaning, Mutability, NameRule, NodeFacts, Normal, Observed, Paging,
+    Place, Wanted, api,
     normal::{any_case, told},
     parts::{self, NAME_PROP, managed, set_text},
 };
@@ -103,6 +103,15 @@ static FACTS: Facts = Facts {
     )
 };
 
+static NODE: NodeFacts = NodeFacts {
+    aliases: &["bucket", "r2_bucket", "cloudflare_r2_bucket"],
+    existing: Some(&EXISTING),
+    name_rule: Some(&NAME),
+    outputs: &[("name", Output::Name)],
+    bindable: Some(&BINDABLE),
+    ..NodeFacts::of("r2 \"x\"")
+};
+
 impl Kind for R2 {
     fn facts(&self) -> &'static Facts {
         &FACTS
@@ -157,28 +166,8 @@ impl Declared for R2 {
         &GRAMMAR
     }
 
-    fn sample(&self) -> &'static str {
-        "r2 \"x\""
-    }
-
-    fn aliases(&self) -> &'static [&'static str] {
-        &["bucket", "r2_bucket", "cloudflare_r2_bucket"]
-    }
-
-    fn outputs(&self) -> &'static [(&'static str, Output)] {
-        &[("name", Output::Name)]
-    }
-
-    fn existing(&self) -> Option<&'static NodeRule> {
-        Some(&EXISTING)
-    }
-
-    fn name_rule(&self) -> Option<&'static NameRule> {
-        Some(&NAME)
-    }
-
-    fn bindable(&self) -> Option<&'static Bindable> {
-        Some(&BINDABLE)
+    fn node(&self) -> &'static NodeFacts {
+        &NODE
     }
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {

@@ -23,7 +23,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     Attr, Bindable, Call, Codes, Declared, Entry, Errors, Facts, Kind, Listing, Lower, Mutability,
-    NameRule, Normal, Observed, Paging, Place, Wanted, api,
+    NameRule, NodeFacts, Normal, Observed, Paging, Place, Wanted, api,
     normal::{any_case, told},
     parts::{self, NAME_PROP, managed, set_text},
 };
@@ -115,6 +115,15 @@ static FACTS: Facts = Facts {
     )
 };
 
+static NODE: NodeFacts = NodeFacts {
+    aliases: &["vectorize_index"],
+    existing: Some(&EXISTING),
+    name_rule: Some(&NAME),
+    outputs: &[("name", Output::Name)],
+    bindable: Some(&BINDABLE),
+    ..NodeFacts::of("vectorize \"x\" dimensions=768 metric=\"cosine\"")
+};
+
 impl Kind for Vectorize {
     fn facts(&self) -> &'static Facts {
         &FACTS
@@ -155,28 +164,8 @@ impl Declared for Vectorize {
         &GRAMMAR
     }
 
-    fn sample(&self) -> &'static str {
-        "vectorize \"x\" dimensions=768 metric=\"cosine\""
-    }
-
-    fn aliases(&self) -> &'static [&'static str] {
-        &["vectorize_index"]
-    }
-
-    fn outputs(&self) -> &'static [(&'static str, Output)] {
-        &[("name", Output::Name)]
-    }
-
-    fn existing(&self) -> Option<&'static NodeRule> {
-        Some(&EXISTING)
-    }
-
-    fn name_rule(&self) -> Option<&'static NameRule> {
-        Some(&NAME)
-    }
-
-    fn bindable(&self) -> Option<&'static Bindable> {
-        Some(&BINDABLE)
+    fn node(&self) -> &'static NodeFacts {
+        &NODE
     }
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {

@@ -4,7 +4,7 @@
 use envc_core::{Desired, KindId};
 use envc_kinds::{
     Attr, Bindable, Call, Codes, Declared, Entry, Errors, Facts, Kind, Listing, Lower, Mutability,
-    Normal, Observed, Paging, Place, Wanted, declared, registry,
+    NodeFacts, Normal, Observed, Paging, Place, Wanted, declared, registry,
 };
 use envc_syntax::{
     Node,
@@ -51,10 +51,10 @@ const LAWS: [Law; 10] = [
         node.is_some_and(|node| node.grammar().name != kind.id().as_str())
     }),
     ("a node has a sample, called `x`", |kind, node| {
-        node.is_some_and(|node| !is_one_node(node.sample(), kind.id().as_str()))
+        node.is_some_and(|node| !is_one_node(node.node().sample, kind.id().as_str()))
     }),
     ("what holds data can be in `existing`", |kind, node| {
-        node.is_some_and(|node| kind.holds_data() && node.existing().is_none())
+        node.is_some_and(|node| kind.holds_data() && node.node().existing.is_none())
     }),
 ];
 
@@ -83,7 +83,7 @@ fn is_one_node(text: &str, word: &str) -> bool {
 fn broken(kind: &dyn Kind, node: Option<&dyn Declared>) -> Vec<&'static str> {
     let mut broken: Vec<&str> =
         LAWS.iter().filter(|(_, breaks)| breaks(kind, node)).map(|(law, _)| *law).collect();
-    if node.and_then(Declared::bindable).is_some_and(|row| !binding_is_whole(row)) {
+    if node.and_then(|kind| kind.node().bindable).is_some_and(|row| !binding_is_whole(row)) {
         broken.push("a binding says all of itself");
     }
     broken
@@ -103,8 +103,7 @@ struct Fake {
     facts: &'static Facts,
     lists: bool,
     grammar: &'static NodeRule,
-    sample: &'static str,
-    bindable: &'static Bindable,
+    node: &'static NodeFacts,
 }
 
 const ATTRS: &[Attr] = &[Attr {
@@ -129,18 +128,14 @@ static BINDABLE: Bindable = Bindable {
     remote: false,
 };
 
+static NODE: NodeFacts = NodeFacts { bindable: Some(&BINDABLE), ..NodeFacts::of("kv \"x\"") };
+
 const fn facts() -> Facts {
     Facts { renames: true, ..Facts::of(KindId::Kv, "thing", "D1 Write", ATTRS, ERRORS) }
 }
 
 fn fake(facts: Facts) -> Fake {
-    Fake {
-        facts: Box::leak(Box::new(facts)),
-        lists: true,
-        grammar: &GRAMMAR,
-        sample: "kv \"x\"",
-        bindable: &BINDABLE,
-    }
+    Fake { facts: Box::leak(Box::new(facts)), lists: true, grammar: &GRAMMAR, node: &NODE }
 }
 
 impl Kind for Fake {
@@ -174,12 +169,8 @@ impl Declared for Fake {
         self.grammar
     }
 
-    fn sample(&self) -> &'static str {
-        self.sample
-    }
-
-    fn bindable(&self) -> Option<&'static Bindable> {
-        Some(self.bindable)
+    fn node(&self) -> &'static NodeFacts {
+        self.node
     }
 
     fn lower(&self, _node: &Node, _cx: &mut dyn Lower) -> Vec<Desired> {
@@ -218,13 +209,17 @@ fn each_law_catches_a_kind_that_breaks_it() {
         ),
         ("what holds data", Facts { holds_data: true, ..facts() }),
     ];
+    let node = |sample: &'static str, bindable| {
+        let node = NodeFacts { sample, bindable: Some(bindable), ..NODE };
+        Fake { node: Box::leak(Box::new(node)), ..whole() }
+    };
     let others = [
         ("a kind is told by a list", Fake { lists: false, ..whole() }),
         ("a node has the word", Fake { grammar: &EMPTY_RULE, ..whole() }),
-        ("a node has a sample", Fake { sample: "", ..whole() }),
-        ("a node has a sample", Fake { sample: "kv \"y\"", ..whole() }),
-        ("a node has a sample", Fake { sample: "d1 \"x\"", ..whole() }),
-        ("a binding says", Fake { bindable: &NOWHERE, ..whole() }),
+        ("a node has a sample", node("", &BINDABLE)),
+        ("a node has a sample", node("kv \"y\"", &BINDABLE)),
+        ("a node has a sample", node("d1 \"x\"", &BINDABLE)),
+        ("a binding says", node(NODE.sample, &NOWHERE)),
     ];
     let all = of_facts.map(|(law, facts)| (law, fake(facts))).into_iter().chain(others);
     let mut caught = std::collections::BTreeSet::new();

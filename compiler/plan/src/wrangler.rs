@@ -7,9 +7,7 @@
 use std::collections::BTreeMap;
 
 use envc_core::{Address, relative_path};
-use envc_kinds::{
-    Consumer, Declared, Deploy, DoMigration, Entry, MARKER_VARIABLE, Worker, declared,
-};
+use envc_kinds::{Consumer, Deploy, DoMigration, Entry, MARKER_VARIABLE, Worker, declared};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -145,7 +143,7 @@ impl<'a> Config<'a> {
             "name": known.name(target),
         }));
         // The grammar of `bind` names no other kinds.
-        let Some(row) = declared(target.kind()).and_then(Declared::bindable) else {
+        let Some(row) = declared(target.kind()).and_then(|kind| kind.node().bindable) else {
             return Err(format!("{target} cannot be bound to a Worker"));
         };
         let mut item: Item = vec![("binding", binding.into())];

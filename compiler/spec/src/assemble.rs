@@ -197,7 +197,7 @@ fn lowered(merged: &Merged<'_>, of_others: bool, cx: &mut Lowering<'_, '_>) -> V
     let mut out: Vec<Desired> = Vec::new();
     for node in merged.nodes() {
         let Some(id) = KindId::parse(&node.name.value) else { continue };
-        let Some(kind) = declared(id).filter(|kind| kind.after_others() == of_others) else {
+        let Some(kind) = declared(id).filter(|kind| kind.node().after_others == of_others) else {
             continue;
         };
         cx.resolver.only_existing_by_id(node);

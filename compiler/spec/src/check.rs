@@ -409,7 +409,7 @@ fn move_inside(error: Diagnostic, node: &Node, prop: &Prop, bare: bool) -> Diagn
 fn foreign(word: &str) -> Option<&'static str> {
     let word = word.trim_end_matches('s');
     let mut kinds = envc_kinds::registry().iter().filter_map(|kind| kind.declared());
-    if let Some(kind) = kinds.find(|kind| kind.aliases().contains(&word)) {
+    if let Some(kind) = kinds.find(|kind| kind.node().aliases.contains(&word)) {
         return Some(kind.grammar().name);
     }
     Some(match word {

@@ -337,7 +337,7 @@ fn near_zone(text: &str) -> Option<String> {
 
 fn bucket_mistake(scalar: &Scalar) -> Option<Diagnostic> {
     let text = scalar.as_text().unwrap_or_default();
-    let problem = envc_kinds::declared(KindId::R2)?.name_rule()?.problem(text)?;
+    let problem = envc_kinds::declared(KindId::R2)?.node().name_rule?.problem(text)?;
     let message = format!("`{text}` cannot be the name of a bucket: it {}", problem.what);
     Some(
         Diagnostic::error(codes::BAD_NAME, scalar.span, message)

@@ -351,8 +351,8 @@ fn a_short_form_takes_the_projects_place() {
 fn a_name_at_its_kinds_limit_passes_and_one_more_is_refused_with_the_sum() {
     for kind in envc_kinds::registry() {
         let Some(kind) = kind.declared() else { continue };
-        let Some(rule) = kind.name_rule() else { continue };
-        let named = |label: &str| kind.sample().replacen("\"x\"", label, 1);
+        let Some(rule) = kind.node().name_rule else { continue };
+        let named = |label: &str| kind.node().sample.replacen("\"x\"", label, 1);
         // The longest ID: 20 of the branch and 11 of `unique`.
         let label_max = rule.max - "p--".len() - "--".len() - 31;
         for (more, codes) in [(0, &[][..]), (1, &[codes::BAD_NAME][..])] {

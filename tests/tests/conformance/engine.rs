@@ -414,7 +414,7 @@ impl Ground {
 
     /// What the kind's own sample asks for, its secrets left out.
     fn add_sample(&mut self, id: KindId) {
-        let sample = envc_kinds::declared(id).expect("a node declares it").sample();
+        let sample = envc_kinds::declared(id).expect("a node declares it").node().sample;
         let spec = format!(
             "project \"p\" {{ zone \"{ZONE}\" }}\n\
              environment \"e\" default {{ identity \"e\" }}\n{sample}\n"

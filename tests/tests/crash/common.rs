@@ -187,8 +187,8 @@ fn with_every_kind(spec: &str) -> String {
         if spec.lines().any(|line| line.starts_with(&format!("{word} "))) {
             continue;
         }
-        nodes.push(kind.sample());
-        if kind.bindable().is_some() {
+        nodes.push(kind.node().sample);
+        if kind.node().bindable.is_some() {
             let name = word.to_uppercase().replace('-', "_");
             bindings.push(format!("    bind \"X_{name}\" {word}=\"x\"\n"));
         }

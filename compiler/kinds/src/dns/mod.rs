@@ -20,8 +20,8 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     Attr, Batch, BatchItem, Call, Codes, Declared, Errors, Facts, Fields, Held, Hosts, Kind,
-    Listing, Lower, MARKER, MarkerOf, Mutability, Normal, Observed, Paging, Place, Spelling,
-    Wanted, Writer, api, is_marked,
+    Listing, Lower, MARKER, MarkerOf, Mutability, NodeFacts, Normal, Observed, Paging, Place,
+    Spelling, Wanted, Writer, api, is_marked,
     normal::{self, spelt, told},
     same, same_name,
 };
@@ -241,6 +241,11 @@ static FACTS: Facts = Facts {
     )
 };
 
+static NODE: NodeFacts = NodeFacts {
+    aliases: &["record", "dns_record", "cname", "cloudflare_dns_record"],
+    ..NodeFacts::of("dns \"x\" type=\"A\" name=\"dns-{env}\" content=\"192.0.2.1\"")
+};
+
 impl Kind for Dns {
     fn facts(&self) -> &'static Facts {
         &FACTS
@@ -334,12 +339,8 @@ impl Declared for Dns {
         &GRAMMAR
     }
 
-    fn sample(&self) -> &'static str {
-        "dns \"x\" type=\"A\" name=\"dns-{env}\" content=\"192.0.2.1\""
-    }
-
-    fn aliases(&self) -> &'static [&'static str] {
-        &["record", "dns_record", "cname", "cloudflare_dns_record"]
+    fn node(&self) -> &'static NodeFacts {
+        &NODE
     }
 
     fn stands_alone(&self, _node: &Node) -> bool {

@@ -31,7 +31,7 @@ use serde_json::{Value as Json, json};
 use self::grammar::{CACHING, MTLS, ORIGIN};
 use crate::{
     Attr, Bindable, Call, Codes, Declared, Entry, Errors, Facts, Fields, Kind, Listing, Lower,
-    NameRule, Normal, Observed, Paging, Place, Wanted, Whole, api,
+    NameRule, NodeFacts, Normal, Observed, Paging, Place, Wanted, Whole, api,
     normal::{self, spelt, told},
     parts::{self, ID_PROP, NAME_PROP, managed},
 };
@@ -174,6 +174,15 @@ static FACTS: Facts = Facts {
     )
 };
 
+static NODE: NodeFacts = NodeFacts {
+    aliases: &["hyperdrive_config", "cloudflare_hyperdrive_config"],
+    existing: Some(&EXISTING),
+    name_rule: Some(&NAME),
+    outputs: &[("id", Output::Id), ("name", Output::Name)],
+    bindable: Some(&BINDABLE),
+    ..NodeFacts::of("hyperdrive \"x\" { origin (secret)\"DATABASE_URL\" }")
+};
+
 impl Kind for Hyperdrive {
     fn facts(&self) -> &'static Facts {
         &FACTS
@@ -287,28 +296,8 @@ impl Declared for Hyperdrive {
         &GRAMMAR
     }
 
-    fn sample(&self) -> &'static str {
-        "hyperdrive \"x\" { origin (secret)\"DATABASE_URL\" }"
-    }
-
-    fn aliases(&self) -> &'static [&'static str] {
-        &["hyperdrive_config", "cloudflare_hyperdrive_config"]
-    }
-
-    fn outputs(&self) -> &'static [(&'static str, Output)] {
-        &[("id", Output::Id), ("name", Output::Name)]
-    }
-
-    fn existing(&self) -> Option<&'static NodeRule> {
-        Some(&EXISTING)
-    }
-
-    fn name_rule(&self) -> Option<&'static NameRule> {
-        Some(&NAME)
-    }
-
-    fn bindable(&self) -> Option<&'static Bindable> {
-        Some(&BINDABLE)
+    fn node(&self) -> &'static NodeFacts {
+        &NODE
     }
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {

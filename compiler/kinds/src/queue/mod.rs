@@ -16,7 +16,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     Attr, Bindable, Call, Codes, Declared, Entry, Errors, Facts, Kind, Listing, Lower, NameRule,
-    Normal, Observed, Paging, Place, Wanted, api,
+    NodeFacts, Normal, Observed, Paging, Place, Wanted, api,
     parts::{self, ID_PROP, NAME_PROP, managed},
 };
 
@@ -95,6 +95,15 @@ static FACTS: Facts = Facts {
     )
 };
 
+static NODE: NodeFacts = NodeFacts {
+    aliases: &["cloudflare_queue"],
+    existing: Some(&EXISTING),
+    name_rule: Some(&NAME),
+    outputs: &[("id", Output::Id), ("name", Output::Name)],
+    bindable: Some(&BINDABLE),
+    ..NodeFacts::of("queue \"x\"")
+};
+
 impl Kind for Queue {
     fn facts(&self) -> &'static Facts {
         &FACTS
@@ -156,28 +165,8 @@ impl Declared for Queue {
         &GRAMMAR
     }
 
-    fn sample(&self) -> &'static str {
-        "queue \"x\""
-    }
-
-    fn aliases(&self) -> &'static [&'static str] {
-        &["cloudflare_queue"]
-    }
-
-    fn outputs(&self) -> &'static [(&'static str, Output)] {
-        &[("id", Output::Id), ("name", Output::Name)]
-    }
-
-    fn existing(&self) -> Option<&'static NodeRule> {
-        Some(&EXISTING)
-    }
-
-    fn name_rule(&self) -> Option<&'static NameRule> {
-        Some(&NAME)
-    }
-
-    fn bindable(&self) -> Option<&'static Bindable> {
-        Some(&BINDABLE)
+    fn node(&self) -> &'static NodeFacts {
+        &NODE
     }
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {

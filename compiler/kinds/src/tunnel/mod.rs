@@ -18,8 +18,8 @@ use envc_syntax::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    Call, Codes, Declared, Errors, Facts, Kind, Listing, Lower, NameRule, Observed, Paging, Place,
-    Wanted, api, dns,
+    Call, Codes, Declared, Errors, Facts, Kind, Listing, Lower, NameRule, NodeFacts, Observed,
+    Paging, Place, Wanted, api, dns,
     parts::{self, ID_PROP, NAME_PROP, managed},
 };
 
@@ -91,6 +91,16 @@ static FACTS: Facts = Facts {
     )
 };
 
+static NODE: NodeFacts = NodeFacts {
+    aliases: &["cloudflared", "cloudflare_zero_trust_tunnel_cloudflared"],
+    existing: Some(&EXISTING),
+    name_rule: Some(&NAME),
+    outputs: &[("id", Output::Id), ("name", Output::Name), ("token", Output::Token)],
+    ..NodeFacts::of(
+        "tunnel \"x\" { ingress \"x\" host=\"tunnel-{env}\" service=\"http://localhost\" }",
+    )
+};
+
 impl Kind for Tunnel {
     fn facts(&self) -> &'static Facts {
         &FACTS
@@ -137,24 +147,8 @@ impl Declared for Tunnel {
         &GRAMMAR
     }
 
-    fn sample(&self) -> &'static str {
-        "tunnel \"x\" { ingress \"x\" host=\"tunnel-{env}\" service=\"http://localhost\" }"
-    }
-
-    fn aliases(&self) -> &'static [&'static str] {
-        &["cloudflared", "cloudflare_zero_trust_tunnel_cloudflared"]
-    }
-
-    fn outputs(&self) -> &'static [(&'static str, Output)] {
-        &[("id", Output::Id), ("name", Output::Name), ("token", Output::Token)]
-    }
-
-    fn existing(&self) -> Option<&'static NodeRule> {
-        Some(&EXISTING)
-    }
-
-    fn name_rule(&self) -> Option<&'static NameRule> {
-        Some(&NAME)
+    fn node(&self) -> &'static NodeFacts {
+        &NODE
     }
 
     fn stands_alone(&self, node: &Node) -> bool {

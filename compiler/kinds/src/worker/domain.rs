@@ -13,21 +13,14 @@ use std::borrow::Cow;
 use envc_core::KindId;
 use serde_json::{Value as Json, json};
 
+use super::SCRIPT_ALONE;
 use crate::{
-    Attr, Call, Codes, Errors, Facts, Hosts, Kind, Listing, Mutability, Normal, Observed, Paging,
-    Place, Wanted, api, normal,
+    Call, Codes, Errors, Facts, Hosts, Kind, Listing, Observed, Paging, Place, Wanted, api, normal,
 };
 
 /// The kind.
 #[derive(Debug)]
 pub(crate) struct WorkerDomain;
-
-static ATTRS: &[Attr] = &[Attr {
-    name: "script",
-    mutability: Mutability::InPlace,
-    samples: &["\"shop-a\"", "\"shop-b\""],
-    normal: Normal::One("names of scripts have small letters only"),
-}];
 
 static FACTS: Facts = Facts {
     in_zone: true,
@@ -39,7 +32,7 @@ static FACTS: Facts = Facts {
         KindId::WorkerDomain,
         "Worker domain",
         "Workers Scripts Write",
-        ATTRS,
+        SCRIPT_ALONE,
         Errors {
             refused: &[100_116, 100_117],
             ..Errors::of(

@@ -28,3 +28,13 @@ pub(crate) use script::WorkerScript;
 pub use upload::{
     Module, Upload, WORKER_BYTES_MAX, WORKER_GZIP_BYTES_MAX, WORKER_MODULES_MAX, size_text,
 };
+
+use crate::{Attr, Mutability, Normal};
+
+/// The attributes of what only leads to a script: a route, a domain.
+static SCRIPT_ALONE: &[Attr] = &[Attr {
+    name: "script",
+    mutability: Mutability::InPlace,
+    samples: &["\"shop-a\"", "\"shop-b\""],
+    normal: Normal::One("names of scripts have small letters only"),
+}];

@@ -9,21 +9,14 @@ use std::borrow::Cow;
 use envc_core::KindId;
 use serde_json::{Value as Json, json};
 
+use super::SCRIPT_ALONE;
 use crate::{
-    Attr, Call, Codes, Errors, Facts, Kind, Listing, Mutability, Normal, Observed, Paging, Place,
-    Wanted, api, normal,
+    Call, Codes, Errors, Facts, Kind, Listing, Observed, Paging, Place, Wanted, api, normal,
 };
 
 /// The kind.
 #[derive(Debug)]
 pub(crate) struct WorkerRoute;
-
-static ATTRS: &[Attr] = &[Attr {
-    name: "script",
-    mutability: Mutability::InPlace,
-    samples: &["\"shop-a\"", "\"shop-b\""],
-    normal: Normal::One("names of scripts have small letters only"),
-}];
 
 static FACTS: Facts = Facts {
     in_zone: true,
@@ -35,7 +28,7 @@ static FACTS: Facts = Facts {
         KindId::WorkerRoute,
         "Worker route",
         "Workers Routes Write",
-        ATTRS,
+        SCRIPT_ALONE,
         Errors::of(Codes::Any(&[10020]), Codes::Any(&[10009])),
     )
 };

@@ -22,7 +22,7 @@ use serde_json::{Value as Json, json};
 use super::{MARKER_VARIABLE, grammar::GRAMMAR, lower, objects, read::NAME};
 use crate::{
     ApiFailure, Attr, Call, Codes, Declared, Errors, Facts, FormPart, Kind, Listing, Lower,
-    MarkerOf, Meaning, Mutability, NameRule, Normal, Observed, Paging, Place, Review, Wanted, api,
+    MarkerOf, Meaning, Mutability, NodeFacts, Normal, Observed, Paging, Place, Review, Wanted, api,
     normal::{self, spelt, told},
 };
 
@@ -124,6 +124,14 @@ static FACTS: Facts = Facts {
     )
 };
 
+static NODE: NodeFacts = NodeFacts {
+    chapter: "Workers",
+    aliases: &["script", "cloudflare_workers_script"],
+    name_rule: Some(&NAME),
+    after_others: true,
+    ..NodeFacts::of("worker \"x\" path=\"x\"")
+};
+
 impl Kind for WorkerScript {
     fn facts(&self) -> &'static Facts {
         &FACTS
@@ -203,27 +211,11 @@ impl Declared for WorkerScript {
         &GRAMMAR
     }
 
-    fn sample(&self) -> &'static str {
-        "worker \"x\" path=\"x\""
-    }
-
-    fn aliases(&self) -> &'static [&'static str] {
-        &["script", "cloudflare_workers_script"]
-    }
-
-    fn chapter(&self) -> &'static str {
-        "Workers"
-    }
-
-    fn name_rule(&self) -> Option<&'static NameRule> {
-        Some(&NAME)
+    fn node(&self) -> &'static NodeFacts {
+        &NODE
     }
 
     fn stands_alone(&self, _node: &Node) -> bool {
-        true
-    }
-
-    fn after_others(&self) -> bool {
         true
     }
 

@@ -238,7 +238,7 @@ pub(super) fn anothers_marker(found: FoundMarker<'_>, ours: &Ownership) -> (Stri
 fn way_out(it: &dyn Kind) -> String {
     let noun = it.noun();
     match it.named_by() {
-        _ if it.declared().is_some_and(|it| it.existing().is_some()) => {
+        _ if it.declared().is_some_and(|it| it.node().existing.is_some()) => {
             "bind to it with `existing` in the spec, or choose another name".into()
         }
         Some((_, by)) => {

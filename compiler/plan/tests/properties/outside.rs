@@ -7,7 +7,7 @@ use envc_core::{
     Address, Desired, Digest, Input, Inputs, KeyedDigest, Mode, Part, RepositoryDigest, Sealer,
     Secret, Span, Text, Value, Vault,
 };
-use envc_kinds::{Declared, Kind, Normal, Spelling, form, registry};
+use envc_kinds::{Kind, Normal, Spelling, form, registry};
 use envc_plan::{Observation, Ownership, Plan, Work, check, needed_inputs, plan_apply, settle};
 use envc_spec::{Instance, load};
 use envc_syntax::rule::{NodeRule, Type};
@@ -140,7 +140,7 @@ impl Place {
 /// The nodes that become a resource by themselves. Those of a Worker have a test of their own.
 fn rules_of_kinds() -> impl Iterator<Item = &'static NodeRule> {
     let declared = registry().iter().filter_map(|kind| kind.declared());
-    declared.filter(|kind| !kind.after_others()).map(Declared::grammar)
+    declared.filter(|kind| !kind.node().after_others).map(envc_kinds::Declared::grammar)
 }
 
 #[test]

@@ -8,7 +8,6 @@ mod project;
 
 use std::collections::BTreeMap;
 
-use envc_kinds::Declared;
 use envc_syntax::rule::{EMPTY, NodeRule, Repeat};
 
 pub(crate) use allow::ALLOW;
@@ -59,7 +58,7 @@ impl Grammar {
     /// The language with all kinds of the registry.
     pub(crate) fn new() -> Self {
         let declared = || envc_kinds::registry().iter().filter_map(|kind| kind.declared());
-        let kinds = || declared().map(Declared::grammar);
+        let kinds = || declared().map(envc_kinds::Declared::grammar);
         let shared = || SETTINGS.iter().chain(NAMED).copied().chain(kinds());
         let set = |own: &'static [&'static NodeRule]| {
             own.iter().copied().chain(shared()).map(|rule| (rule.name, rule)).collect()
@@ -68,7 +67,7 @@ impl Grammar {
             top: set(TOP),
             inner: set(INNER),
             existing: declared()
-                .filter_map(Declared::existing)
+                .filter_map(|kind| kind.node().existing)
                 .map(|rule| (rule.name, rule))
                 .collect(),
             droppable: NAMED.iter().copied().chain(kinds()).map(|rule| rule.name).collect(),

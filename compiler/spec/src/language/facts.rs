@@ -61,7 +61,7 @@ pub(super) fn names() -> Vec<Naming> {
         },
     ];
     out.extend(envc_kinds::registry().iter().filter_map(|kind| {
-        let rule = kind.declared()?.name_rule()?;
+        let rule = kind.declared()?.node().name_rule?;
         let of = kind.noun().to_owned();
         Some(Naming { of, chars: rule.chars, min: rule.min, max: rule.max })
     }));

@@ -217,7 +217,7 @@ fn example(language: &Language, node: &NodeDoc) -> String {
     let mut text = node.example.to_owned();
     // What its node needs besides stands beside it.
     let kind = KindId::parse(parent).and_then(envc_kinds::declared);
-    let needed = kind.and_then(|kind| kind.sample().split_once(" { "));
+    let needed = kind.and_then(|kind| kind.node().sample.split_once(" { "));
     let needed = needed.map(|(_, body)| body.trim_end_matches(" }"));
     if let Some(needed) = needed.filter(|body| !body.starts_with(node.name)) {
         text = format!("{needed}\n{text}");

@@ -172,7 +172,7 @@ pub(super) fn top(nodes: &[NodeDoc]) -> Vec<String> {
 fn in_chapters() -> impl Iterator<Item = (usize, &'static str)> {
     CHAPTERS.iter().enumerate().flat_map(|(chapter, (title, names))| {
         let kinds = envc_kinds::registry().iter().filter_map(|kind| kind.declared());
-        let kinds = kinds.filter(move |kind| kind.chapter() == *title);
+        let kinds = kinds.filter(move |kind| kind.node().chapter == *title);
         let names = kinds.map(|kind| kind.grammar().name).chain(names.iter().copied());
         names.map(move |name| (chapter, name))
     })

@@ -245,7 +245,7 @@ fn references_may_stand_where_the_table_says() {
     // Each of its environments belongs to a pull request, so that every form has a value.
     let local = LOCAL.replace("{ identity", "{ when pr ; identity");
     let kinds = envc_kinds::registry().iter().filter_map(|kind| kind.declared());
-    let kinds: Vec<&str> = kinds.map(envc_kinds::Declared::sample).collect();
+    let kinds: Vec<&str> = kinds.map(|kind| kind.node().sample).collect();
     let around = format!(
         "{PROJECT}{local}
         edge \"https://edge.shop.example\" token=(secret)\"T\" {{ pool \"previews\" }}

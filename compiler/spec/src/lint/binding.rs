@@ -49,5 +49,5 @@ pub(super) fn unused<'v>(view: &'v View<'_>) -> Found<'v> {
 /// The section of `wrangler.jsonc` that holds a binding.
 fn section_of(bind: &Node) -> Option<&'static str> {
     let kind = KindId::parse(&bind.props.first()?.name.value)?;
-    envc_kinds::declared(kind)?.bindable()?.section.first().copied()
+    envc_kinds::declared(kind)?.node().bindable?.section.first().copied()
 }

@@ -75,7 +75,7 @@ fn providers(view: &View<'_>) -> Option<Diagnostic> {
 }
 
 fn resource(node: &Node, (kind, name): Key<'_>) -> Diagnostic {
-    let bind = declared(kind).is_some_and(|kind| kind.bindable().is_some());
+    let bind = declared(kind).is_some_and(|kind| kind.node().bindable.is_some());
     let binding = name.to_uppercase().replace('-', "_");
     let (message, help) = match kind {
         "let" | "port" => (

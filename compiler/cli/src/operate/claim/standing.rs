@@ -184,7 +184,7 @@ pub(crate) async fn list_standing(
 
 /// True for kinds that live in an account under names that envc gives.
 fn is_named(of: KindId) -> bool {
-    of == KindId::Worker || declared(of).is_some_and(|kind| kind.name_rule().is_some())
+    of == KindId::Worker || declared(of).is_some_and(|kind| kind.node().name_rule.is_some())
 }
 
 /// What is said of kinds that could not be listed.
