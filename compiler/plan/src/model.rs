@@ -107,6 +107,16 @@ pub struct Change {
     pub record: Option<Record>,
 }
 
+impl Change {
+    /// The API's identifier of what is there now and stays there; none of what is made, replaced,
+    /// deleted, or left over from a replace.
+    pub fn staying_id(&self) -> Option<&str> {
+        let stays =
+            self.existing || matches!(self.action, Action::Keep | Action::Update | Action::Adopt);
+        self.id.as_deref().filter(|_| stays && !self.deposed)
+    }
+}
+
 /// What is done to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

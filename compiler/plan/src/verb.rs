@@ -3,7 +3,7 @@
 use std::fmt;
 
 use envc_core::Address;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 /// What a step does, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -88,12 +88,6 @@ impl fmt::Display for Subject<'_> {
             Self::Resource(address) => address.fmt(f),
             Self::Lease(name) => write!(f, "lease.{name}"),
         }
-    }
-}
-
-impl Serialize for Subject<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, Vault, counted};
 use envc_exec::{help_for_call, read_ledger};
-use envc_plan::{Action, Goal, MigrationFile, Plan, Step, Verb};
+use envc_plan::{Action, Change, Goal, MigrationFile, Plan, Step, Verb};
 use envc_spec::MigrateMode;
 
 use super::shared::{known, not_approved, show_plan};
@@ -133,11 +133,7 @@ fn tell(session: &Session<'_>, found: &[Status]) {
 }
 
 fn id_in<'p>(plan: &'p Plan, address: &Address) -> Option<&'p str> {
-    let change =
-        plan.changes.iter().find(|change| change.address == *address && !change.deposed)?;
-    let there =
-        change.existing || matches!(change.action, Action::Keep | Action::Update | Action::Adopt);
-    change.id.as_deref().filter(|_| there)
+    plan.changes.iter().filter(|change| change.address == *address).find_map(Change::staying_id)
 }
 
 /// A plan of the whole environment: its changes tell which databases are there.

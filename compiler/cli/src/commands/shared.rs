@@ -201,11 +201,9 @@ pub(super) fn stand_ins(
     for address in session.environment.resources.keys() {
         ids.insert(address.clone(), format!("known-after-apply-{address}"));
     }
-    for change in plan.changes.iter().filter(|change| !change.deposed) {
-        let stays = change.existing
-            || matches!(change.action, Action::Keep | Action::Update | Action::Adopt);
-        if let (true, Some(id)) = (stays, &change.id) {
-            ids.insert(change.address.clone(), id.clone());
+    for change in &plan.changes {
+        if let Some(id) = change.staying_id() {
+            ids.insert(change.address.clone(), id.to_owned());
         }
     }
     let mut known = Resources { ids, names: names_of(plan), tokens: BTreeMap::new(), leases };

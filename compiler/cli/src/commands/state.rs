@@ -13,7 +13,7 @@ use crate::{
         file_lock::{Attempt, Holder, Lock},
         interrupt::Interrupt,
     },
-    operate::claim::{Claims, Made, Office, Subject, list_standing, not_listed},
+    operate::claim::{Claimant, Claims, Made, Office, list_standing, not_listed},
     remote::connection::Connection,
     shell::{
         app::{App, block_on},
@@ -173,8 +173,8 @@ async fn release(
     let Workspace { project: Project { name: project, .. }, ui, .. } = workspace;
     let claims = office.look().await?;
     let named = whose.unwrap_or(&workspace.project.repository);
-    let subject = Subject { repository: named, ..Subject::of(workspace) };
-    let own = claims.by(subject);
+    let claimant = Claimant { repository: named, ..Claimant::of(workspace) };
+    let own = claims.by(claimant);
     let Some(by) = own.first().map(|claim| claim.by.clone()) else {
         let all: Vec<&str> = claims.all().map(|claim| claim.by.as_str()).collect();
         if all.is_empty() {

@@ -8,7 +8,7 @@ use std::{
 
 use envc_core::{Address, Input, KeyedDigest, KindId, Output, Part, Secret, Value, Vault};
 use envc_kinds::{Call, Mutability, Observed, Place, Upload, Wanted, kind};
-use envc_plan::{Action, CheckedPlan, IntentAction, MigrationFile, Ownership, State, Target};
+use envc_plan::{CheckedPlan, IntentAction, MigrationFile, Ownership, State, Target};
 
 use super::{
     error::StepError,
@@ -99,10 +99,8 @@ impl<'a> Context<'a> {
         let mut names = BTreeMap::new();
         for change in run.plan.plan().changes.iter().filter(|change| !change.deposed) {
             names.insert(change.address.clone(), change.name.clone());
-            let stays = change.existing
-                || matches!(change.action, Action::Keep | Action::Update | Action::Adopt);
-            if let (true, Some(id)) = (stays, &change.id) {
-                ids.insert(change.address.clone(), id.clone());
+            if let Some(id) = change.staying_id() {
+                ids.insert(change.address.clone(), id.to_owned());
             }
         }
         let creates = state.intents.iter().filter(|it| it.action == IntentAction::Create);

@@ -71,7 +71,7 @@ pub(crate) struct Claims {
 
 /// What is claimed, and for whom.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Subject<'a> {
+pub(crate) struct Claimant<'a> {
     /// What stands for the project in names.
     pub(crate) prefix: &'a str,
     /// The project's name.
@@ -80,7 +80,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) repository: &'a str,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> Claimant<'a> {
     /// The project of a folder.
     pub(crate) fn of(workspace: &'a Workspace<'_>) -> Self {
         let Project { prefix, name: project, repository, .. } = &workspace.project;
@@ -88,7 +88,7 @@ impl<'a> Subject<'a> {
     }
 
     /// What stands in the title for who claims.
-    fn claimant(self) -> String {
+    fn in_title(self) -> String {
         let Self { prefix, project, repository } = self;
         let of_project = if prefix == project { String::new() } else { format!(" {project}") };
         let chars = TITLE.len() + prefix.len() + 1 + repository.len() + of_project.len();
@@ -100,7 +100,7 @@ impl<'a> Subject<'a> {
 
     /// The title of the claim. Nothing in it but what parts it holds a blank, so it reads back.
     fn title(self) -> String {
-        format!("{TITLE}{} {}", self.prefix, self.claimant())
+        format!("{TITLE}{} {}", self.prefix, self.in_title())
     }
 
     /// The title of a bid.
@@ -125,13 +125,13 @@ impl Claims {
     /// The claims among these namespaces. `was` tells what this repository was before.
     pub(crate) fn among<'n>(
         namespaces: impl Iterator<Item = &'n Observed>,
-        subject: Subject<'_>,
+        claimant: Claimant<'_>,
         was: &dyn Fn(&str) -> bool,
     ) -> Self {
         let mut claims = Self::default();
-        let ours = subject.claimant();
+        let ours = claimant.in_title();
         for seen in namespaces {
-            let Some((by, nonce)) = subject.read_title(&seen.name) else { continue };
+            let Some((by, nonce)) = claimant.read_title(&seen.name) else { continue };
             if !names_somebody(by) {
                 claims.unread.push(seen.name.clone());
                 continue;
@@ -139,9 +139,9 @@ impl Claims {
             let (id, by) = (seen.id.clone(), by.to_owned());
             let claim = Claim { id, by, nonce: nonce.map(str::to_owned) };
             let (repository, project) =
-                claim.by.split_once(' ').unwrap_or((&claim.by, subject.prefix));
+                claim.by.split_once(' ').unwrap_or((&claim.by, claimant.prefix));
             let is_ours = claim.by == ours;
-            let was_ours = project == subject.project && was(repository);
+            let was_ours = project == claimant.project && was(repository);
             match (claim.nonce.is_some(), is_ours || was_ours) {
                 (true, true) => claims.bids.push(claim),
                 (true, false) => claims.rivals.push(claim),
@@ -163,7 +163,7 @@ impl Claims {
         workspace: &Workspace<'_>,
         namespaces: impl Iterator<Item = &'n Observed>,
     ) -> Self {
-        Self::among(namespaces, Subject::of(workspace), &|other| workspace.was(other))
+        Self::among(namespaces, Claimant::of(workspace), &|other| workspace.was(other))
     }
 
     /// All of them.
@@ -173,9 +173,9 @@ impl Claims {
     }
 
     /// The claim of a repository with its bids: by its name, or as it stands in the title.
-    pub(crate) fn by(&self, subject: Subject<'_>) -> Vec<&Claim> {
-        let own = subject.claimant();
-        self.all().filter(|claim| claim.by == subject.repository || claim.by == own).collect()
+    pub(crate) fn by(&self, claimant: Claimant<'_>) -> Vec<&Claim> {
+        let own = claimant.in_title();
+        self.all().filter(|claim| claim.by == claimant.repository || claim.by == own).collect()
     }
 
     /// The project is this repository's, and nobody else says that it is theirs.
@@ -190,7 +190,7 @@ impl Claims {
 
     /// The same; who is `patient` waits for those that will give way.
     fn refuse_taken(&self, workspace: &Workspace<'_>, patient: bool) -> Result<(), CommandError> {
-        let own = Subject::of(workspace).claimant();
+        let own = Claimant::of(workspace).in_title();
         let is_claimed = self.ours.is_some() || !self.former.is_empty();
         let rival = self.rivals.iter().find(|rival| !patient || rival.by < own);
         let rival = rival.filter(|_| !is_claimed);
@@ -265,8 +265,8 @@ mod tests {
         Claims::among(seen.iter(), shop("git.example/a/shop"), &|other| other == "working-copy:1")
     }
 
-    fn shop(repository: &str) -> Subject<'_> {
-        Subject { prefix: "shop", project: "shop", repository }
+    fn shop(repository: &str) -> Claimant<'_> {
+        Claimant { prefix: "shop", project: "shop", repository }
     }
 
     #[test]
@@ -308,7 +308,7 @@ mod tests {
             let found = claims(&[&format!("envc claim shop {b} {end}")]);
             assert_eq!((found.others.len(), found.rivals.len()), (1, 0), "{end}");
         }
-        let short = Subject { prefix: "shp", project: "shop", repository: a };
+        let short = Claimant { prefix: "shp", project: "shop", repository: a };
         assert_eq!(
             short.read_title(&short.bid("00ff00ff")),
             Some(("git.example/a/shop shop", Some("00ff00ff")))
@@ -329,12 +329,12 @@ mod tests {
     fn a_short_form_is_one_projects() {
         let repository = "git.example/a/shop";
         let titles = [("shop", "shop"), ("shop", "shopping"), ("shop", "store")]
-            .map(|(prefix, project)| Subject { prefix, project, repository }.title());
+            .map(|(prefix, project)| Claimant { prefix, project, repository }.title());
         for (index, title) in titles.iter().enumerate() {
             let seen = Observed { name: title.clone(), ..Observed::default() };
             for (other, project) in ["shop", "shopping", "store"].into_iter().enumerate() {
-                let subject = Subject { prefix: "shop", project, repository };
-                let claims = Claims::among([&seen].into_iter(), subject, &|_| true);
+                let claimant = Claimant { prefix: "shop", project, repository };
+                let claims = Claims::among([&seen].into_iter(), claimant, &|_| true);
                 assert_eq!(claims.are_ours(), index == other, "{title} for {project}");
                 assert_eq!(claims.others.len(), usize::from(index != other));
             }
@@ -347,7 +347,7 @@ mod tests {
         let (a, b) = (long("a"), long("b"));
         let (one, two) = (shop(&a).title(), shop(&b).title());
         assert!(one != two && one.len() <= TITLE_CHARS_MAX, "{one} {two}");
-        assert_eq!(shop("").read_title(&one), Some((shop(&a).claimant().as_str(), None)));
+        assert_eq!(shop("").read_title(&one), Some((shop(&a).in_title().as_str(), None)));
         let longest = "r".repeat(TITLE_CHARS_MAX - TITLE.len() - "shop  +00ff00ff".len());
         assert_eq!(shop(&longest).bid("00ff00ff").len(), TITLE_CHARS_MAX);
         assert!(shop(&longest).title().ends_with(&longest));

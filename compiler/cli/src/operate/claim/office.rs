@@ -18,7 +18,7 @@ use envc_core::KindId;
 use envc_exec::{Account, CallClass, CallError, Client, help_for_call, ports::Entropy as _};
 use envc_kinds::{Kind, Meaning, Wanted, kind};
 
-use super::{Claim, Claims, Subject};
+use super::{Claim, Claimant, Claims};
 use crate::{
     host::error::CommandError,
     host::interrupt::interrupted,
@@ -158,7 +158,7 @@ impl Office<'_> {
 
     /// Makes a bid, and goes on once it is certain that it is there. Its ID, where an answer told.
     async fn bid(&self, nonce: &str) -> Result<Option<String>, CommandError> {
-        let title = Subject::of(self.workspace).bid(nonce);
+        let title = Claimant::of(self.workspace).bid(nonce);
         let call = Self::kv().create(&self.scope.place(None), &Self::titled(title));
         let mut attempt = 1;
         loop {
@@ -195,7 +195,7 @@ impl Office<'_> {
 
     async fn retitle(&self, claim: &Claim) -> Result<(), CallError> {
         let name = ["name".to_owned()];
-        let wanted = Self::titled(Subject::of(self.workspace).title());
+        let wanted = Self::titled(Claimant::of(self.workspace).title());
         let call = Self::kv().update(&self.scope.place(None), &claim.id, &wanted, &name);
         self.client.call_repeatable(&call, Some(Self::kv())).await.map(drop)
     }
