@@ -34,14 +34,14 @@ const STAND_IN: &str = "local-";
 /// Holders that an error names at most.
 const HOLDERS_MAX: usize = 10;
 
-/// The way to the pools, or why there is none.
+/// How to reach the pools, or the error to show when a command needs them.
 pub(crate) struct Access {
     edge: Result<EdgeConnection, CommandError>,
     is_local: bool,
 }
 
 impl Access {
-    /// Looks for the way; asks nobody anything.
+    /// Finds the edge Worker whose pools they are. Sends nothing.
     ///
     /// `opened` is what came of opening the edge that the spec names. The local cloud has pools
     /// whatever the spec names.
@@ -63,7 +63,7 @@ impl Access {
         Self { edge, is_local }
     }
 
-    /// The way itself; without one the error says what is missing.
+    /// The edge Worker; the error says what is missing where there is none.
     pub(crate) fn edge(&self) -> Result<&EdgeConnection, CommandError> {
         self.edge.as_ref().map_err(Clone::clone)
     }

@@ -574,7 +574,7 @@ fn a_host_goes_from_a_domain_to_a_record_and_back_one_after_the_other() {
     let case =
         Case::new([web(), domain("d", "x")], [web(), domain("d", "y"), record("r", "A", "x")]);
     case.demands(Goal::Apply, "delete worker-domain.d", "change dns.r", words);
-    // Each takes the other one's host, where nothing goes round in a circle.
+    // Each takes the other one's host, where that makes no cycle.
     let mut case = Case::new(
         [web(), domain("d", "x"), record("r", "A", "y")],
         [web(), domain("e", "y"), record("s", "A", "x")],

@@ -41,7 +41,7 @@ pub(crate) struct Loaded {
     /// The state, when there is one.
     pub(crate) state: Option<State>,
     version: Option<Version>,
-    /// More is known by now than is stored.
+    /// The state in memory differs from the stored one and must be saved.
     dirty: bool,
 }
 
