@@ -15,12 +15,13 @@ use envc_plan::{
 use envc_spec::StateStoreKind;
 
 use super::shared::{
-    names_of, not_approved, opened_anew, refuse_later, say_warnings, selection_of, show_plan,
-    show_summary, stand_ins,
+    names_of, not_approved, opened_anew, refuse_later, say_heading, say_warnings, selection_of,
+    show_plan, show_summary, stand_ins,
 };
 use crate::{
     host::{error::CommandError, exit_code::ExitCode, fsio},
     operate::{
+        account::still_there,
         claim,
         engine::{Engine, Loaded, PlanRequest, Running},
         site::{Edge, Needs, Site},
@@ -43,10 +44,11 @@ use crate::{
     },
     state::Hold,
     workspace::{
-        choice::CloudName,
-        choice::OnNewId,
+        choice::{CloudName, Moves, OnNewId},
+        folder::Folder,
         migrations::{self, Databases},
         project::SpecFile,
+        registry::AppliedTo,
         session::Session,
         tools, whose,
     },
@@ -59,6 +61,9 @@ pub(super) fn run(app: &App, args: &ApplyArgs) -> Result<ExitCode, CommandError>
     let saved = args.plan.as_deref().map(|path| read_plan(&app.cwd.join(path))).transpose()?;
     let mut selection = selection_of(&args.target);
     selection.adopt = args.adopt.iter().cloned().collect();
+    if args.rebind {
+        selection.moves = Moves::Anywhere;
+    }
     if let Some(plan) = &saved {
         selection.env_type = Some(plan.basis.env_type.clone());
         selection.id = Some(plan.basis.key.env.clone());
@@ -74,7 +79,7 @@ pub(super) fn run(app: &App, args: &ApplyArgs) -> Result<ExitCode, CommandError>
         if let Some(plan) = &saved {
             refuse_plan_of_others(&session, plan)?;
         }
-        session.ui.say(&session.heading());
+        say_heading(&session);
         say_warnings(&session);
         refuse_later(&session)?;
         claim::refuse_nobody(&session)?;
@@ -82,8 +87,15 @@ pub(super) fn run(app: &App, args: &ApplyArgs) -> Result<ExitCode, CommandError>
             Some(dir) => OutDir::named(&session, &app.cwd.join(dir))?,
             None => None,
         };
-        let writing = Writing { out_dir, force: args.force };
-        block_on(Apply { session, args, writing, saved: saved.as_ref() }.run())?
+        let folder = session.folder(args.rebind);
+        let mut writing = Writing { out_dir, force: args.force, replaces: None };
+        if writing.out_dir.is_none() {
+            folder.admit(&session)?;
+            if let Folder::Bound { replaces: Some(other) } = &folder {
+                writing.replaces = Some(other.id.clone());
+            }
+        }
+        block_on(Apply { session, args, writing, folder, saved: saved.as_ref() }.run())?
     })
 }
 
@@ -91,6 +103,7 @@ struct Apply<'a> {
     session: Session<'a>,
     args: &'a ApplyArgs,
     writing: Writing,
+    folder: Folder,
     saved: Option<&'a Plan>,
 }
 
@@ -132,6 +145,7 @@ impl Apply<'_> {
             let known = pools::facts(session, &leases.renewed, None);
             self.precheck(&sources, plan.plan(), known)?;
         }
+        self.say_without_files(plan.plan());
         self.approve(plan.plan())?;
         engine.claim().await?;
         let running = Running {
@@ -141,7 +155,8 @@ impl Apply<'_> {
             parallelism: usize::from(self.args.calls.parallelism),
             held: &leases.renewed,
         };
-        self.record_cloud()?;
+        let before = session.applied();
+        self.record_account()?;
         let mut counts = registry_report::counts(loaded.state.as_ref());
         let ran = engine.run(&plan, loaded, running).await;
         if let Ok(report) = &ran {
@@ -158,6 +173,7 @@ impl Apply<'_> {
         }
         let (report, written) = ended?;
         self.tell(&report, written.as_ref(), ms, engine.requests());
+        self.tell_others(&before);
         Ok(Some(ExitCode::Done))
     }
 
@@ -244,9 +260,16 @@ impl Apply<'_> {
     /// Files of another environment than the one the folder is bound to are not written here:
     /// production's identifiers never land in a developer's `.env` by accident.
     fn skips_files(&self) -> bool {
-        self.writing.out_dir.is_none()
-            && !self.args.rebind
-            && self.session.bound_elsewhere().is_some()
+        self.writing.out_dir.is_none() && matches!(self.folder, Folder::Left { .. })
+    }
+
+    /// Said before anything is approved: whoever applies production from their folder knows then
+    /// what they will have in it.
+    fn say_without_files(&self, plan: &Plan) {
+        let guarded = self.skips_files() && self.session.is_guarded() && !plan.is_empty();
+        if let Some(why) = self.folder.why_left(&self.session).filter(|_| guarded) {
+            self.session.ui.say(&format!("no files will be written: {why}"));
+        }
     }
 
     /// Before anything is changed: would any file be in the way?
@@ -313,40 +336,42 @@ impl Apply<'_> {
         generated::write(&self.session, &files, &fingerprints, &self.writing)
     }
 
-    /// Records the cloud before anything is made in it: an apply that is killed goes on there.
-    fn record_cloud(&self) -> Result<(), CommandError> {
+    /// Records the account before anything is made in it: an apply that is killed goes on there, and
+    /// so does every later command that names no cloud. Not with files elsewhere: the folder stays
+    /// what it is.
+    fn record_account(&self) -> Result<(), CommandError> {
         let session = &self.session;
-        let known = session
-            .workspace
-            .record()
-            .environments
-            .get(&session.target.id)
-            .cloned()
-            .unwrap_or_default();
-        if known.cloud.is_some() {
+        let Some(here) = session.here() else { return Ok(()) };
+        let binds = self.writing.out_dir.is_none();
+        let all = session.applied();
+        let is_recorded = |it: &AppliedTo| it == here;
+        if all.last().is_some_and(is_recorded) || (!binds && all.iter().any(is_recorded)) {
             return Ok(());
         }
-        let cloud = session.target.cloud.value.as_str();
-        session.workspace.change_record(|copy| {
-            copy.record_cloud(
-                &session.target.head.name,
-                &session.target.id,
-                cloud,
-                session.workspace.clock.unix_s(),
-            )
-        })
+        let of = (session.target.head.name.as_str(), session.target.id.as_str());
+        let now_s = session.workspace.clock.unix_s();
+        session.workspace.change_record(|copy| copy.record_applied(of, here, binds, now_s))
     }
 
-    /// Binds the folder where it is not bound to another environment.
+    /// Says where else the environment is, when it came here.
+    fn tell_others(&self, before: &[AppliedTo]) {
+        let session = &self.session;
+        let Some(here) = session.here() else { return };
+        if before.last().is_none_or(|last| last.is(here)) {
+            return;
+        }
+        for there in before.iter().filter(|it| !it.is(here)) {
+            session.ui.say(&still_there(session, there));
+        }
+    }
+
+    /// Binds the folder where its files are in it.
     fn bind(&self) -> Result<(), CommandError> {
         let session = &self.session;
         let (env_type, id) = (&session.target.head.name, &session.target.id);
         let bound = session.workspace.record().bound.clone();
-        let bound = bound.as_ref();
-        let bind = (bound.is_none() || self.args.rebind)
-            && self.writing.out_dir.is_none()
-            && bound.is_none_or(|bound| bound.id != *id || bound.env_type != *env_type);
-        if !bind {
+        let is_bound = bound.is_some_and(|bound| bound.id == *id && bound.env_type == *env_type);
+        if self.skips_files() || self.writing.out_dir.is_some() || is_bound {
             return Ok(());
         }
         session
@@ -357,13 +382,9 @@ impl Apply<'_> {
     fn tell(&self, report: &Report, written: Option<&Written>, ms: u64, requests: u64) {
         let session = &self.session;
         if written.is_none()
-            && let Some(other) = session.bound_elsewhere()
+            && let Some(why) = self.folder.why_left(session)
         {
-            session.ui.say(&format!(
-                "no files were written: this folder is bound to {other}; \
-                 --rebind binds it to `{}`, --out-dir DIR writes them elsewhere",
-                session.target.id
-            ));
+            session.ui.say(&format!("no files were written: {why}"));
         }
         let written = written.cloned().unwrap_or_default();
         for path in &written.made {

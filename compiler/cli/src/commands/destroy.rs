@@ -8,10 +8,13 @@ use envc_exec::LeaseQuestion;
 use envc_kinds::{kind, same_name};
 use envc_plan::{Action, CheckedPlan, Goal, Observation, Plan, Recorded, State, keep_with_needs};
 
-use super::shared::{not_approved, say_summary, selection_of, show_plan};
+use super::shared::{
+    not_approved, nothing_made, say_heading, say_summary, selection_of, show_plan,
+};
 use crate::{
     host::{error::CommandError, exit_code::ExitCode, interrupt::Interrupt},
     operate::{
+        account::still_there,
         engine::{Engine, Loaded, PlanRequest, Running},
         site::{Edge, Needs, Site},
     },
@@ -27,8 +30,9 @@ use crate::{
     },
     state::Hold,
     workspace::{
-        choice::{CloudName, OnNewId},
+        choice::{CloudName, Moves, OnNewId, Selection},
         project::SpecFile,
+        registry::{AppliedTo, FileRecord},
         session::Session,
     },
 };
@@ -38,7 +42,7 @@ const ROUNDS_MAX: u32 = 3;
 
 pub(super) fn run(app: &App, args: &DestroyArgs) -> Result<ExitCode, CommandError> {
     let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
-    let selection = selection_of(&args.target);
+    let selection = Selection { moves: Moves::ToRecorded, ..selection_of(&args.target) };
     let session = match Session::open(&app.ui, &app.env, file.clone(), &selection, OnNewId::Absent)
     {
         Err(error) if error.exit == ExitCode::Spec => {
@@ -58,10 +62,16 @@ pub(super) fn run(app: &App, args: &DestroyArgs) -> Result<ExitCode, CommandErro
         opened => opened?,
     };
     let Some(session) = session else {
-        return unknown(&app.ui, args, "no environment was ever made from this folder");
+        return nothing_here(app, args);
     };
-    session.ui.say(&session.heading());
+    say_heading(&session);
     block_on(Destroy { session, args, keep: args.keep.iter().cloned().collect() }.run())?
+}
+
+/// The spec's environment was never made from this folder.
+fn nothing_here(app: &App, args: &DestroyArgs) -> Result<ExitCode, CommandError> {
+    let (why, others) = nothing_made(app, &args.target, "destroy")?;
+    unknown(&app.ui, args, &why, &others)
 }
 
 /// Nothing knows the environment: exit 3, or 0 with `--if-exists`.
@@ -69,18 +79,20 @@ fn unknown(
     ui: &crate::shell::ui::Ui,
     args: &DestroyArgs,
     why: &str,
+    elsewhere: &[String],
 ) -> Result<ExitCode, CommandError> {
     if args.if_exists {
         ui.event(&Event::Destroyed(Destroyed { deleted: 0, run: None }));
         ui.outcome(&format!("Nothing to destroy: {why}."));
+        elsewhere.iter().for_each(|there| ui.say(there));
         return Ok(ExitCode::Done);
     }
-    Err(CommandError::new(
+    let error = CommandError::new(
         ExitCode::UnknownEnvironment,
         format!("there is nothing to destroy: {why}"),
-    )
-    .hint("pass --if-exists where that is fine")
-    .code("envc::cli::nothing_known"))
+    );
+    let error = elsewhere.iter().fold(error, CommandError::hint);
+    Err(error.hint("pass --if-exists where that is fine").code("envc::cli::nothing_known"))
 }
 
 struct Destroy<'a> {
@@ -127,7 +139,9 @@ impl Destroy<'_> {
                 registry_report::tell_gone(session, edge, &site.stop).await;
             }
             let why = format!("the account has nothing of `{}`", session.target.id);
-            return unknown(session.ui, self.args, &why);
+            let others = self.elsewhere();
+            let others = others.iter().map(|there| still_there(session, there));
+            return unknown(session.ui, self.args, &why, &others.collect::<Vec<_>>());
         }
         // Where nothing is left in the account, an earlier destroy was killed before its end.
         let (deleted, released) = if over {
@@ -145,6 +159,7 @@ impl Destroy<'_> {
         let requests = engine.requests();
         let claim = engine.holds_claim();
         let left_alone = engine.left_alone();
+        let elsewhere = self.elsewhere();
         self.clean_up()?;
         engine.release()?;
         if let Some(edge) = edge {
@@ -155,6 +170,9 @@ impl Destroy<'_> {
         self.tell(deleted, left_alone, released, requests);
         if claim {
             self.tell_claim();
+        }
+        for there in &elsewhere {
+            session.ui.say(&still_there(session, there));
         }
         Ok(ExitCode::Done)
     }
@@ -421,24 +439,41 @@ impl Destroy<'_> {
         if !asks || session.ui.confirm(&question, &does)? { Ok(()) } else { Err(not_approved()) }
     }
 
-    /// True when this folder still knows that the environment was applied from here.
+    /// Where else it was applied to, and may still be.
+    fn elsewhere(&self) -> Vec<AppliedTo> {
+        let mut all = self.session.applied();
+        all.retain(|there| self.session.here().is_some_and(|here| !there.is(here)));
+        all
+    }
+
+    /// True when this folder still knows that the environment was applied to this account.
     fn left_something(&self) -> bool {
-        let (record, id) = (self.session.workspace.record(), &self.session.target.id);
-        let applied = record.environments.get(id).is_some_and(|known| known.cloud.is_some());
-        applied || record.files.values().any(|file| file.env == *id)
+        let all = self.session.applied();
+        let here = self.session.here();
+        all.iter().any(|there| here.is_some_and(|here| there.is(here)))
+            || !self.own_files().is_empty()
+    }
+
+    /// The files that envc wrote from this folder for the environment in this account. Those of which
+    /// that is not recorded are of the account that the folder works on.
+    fn own_files(&self) -> Vec<(String, FileRecord)> {
+        let session = &self.session;
+        let Some(here) = session.here() else { return Vec::new() };
+        let all = session.applied();
+        let works_here = all.last().is_none_or(|last| last.is(here));
+        let key = here.key();
+        let record = session.workspace.record();
+        let own = record.files.iter().filter(|(_, file)| {
+            file.is_for(&session.target.id, Some(&key)) && (file.of.is_some() || works_here)
+        });
+        own.map(|(key, file)| (key.clone(), file.clone())).collect()
     }
 
     /// Files that envc wrote for it from this folder, wherever they lie, its ports, its ID.
     fn clean_up(&self) -> Result<(), CommandError> {
         let session = &self.session;
-        let own: Vec<_> = session
-            .workspace
-            .record()
-            .files
-            .iter()
-            .filter(|(_, record)| record.env == session.target.id)
-            .map(|(key, record)| (key.clone(), record.clone()))
-            .collect();
+        let own = self.own_files();
+        let keys: BTreeSet<String> = own.iter().map(|(key, _)| key.clone()).collect();
         for (key, record) in own {
             let path = out_dir::shown(session, &key);
             match out_dir::remove_recorded(session, &key, &record)? {
@@ -447,13 +482,14 @@ impl Destroy<'_> {
                 Removal::Kept => session.ui.warn(&format!("{path} was edited, so it stays")),
             }
         }
+        let Some(here) = session.here() else { return Ok(()) };
         session.workspace.change_record(|copy| {
-            let now_s = session.workspace.clock.unix_s();
+            let (id, now_s) = (&session.target.id, session.workspace.clock.unix_s());
             // While something is kept, its name is the proof that it is ours: the ID stays known.
             if self.keep.is_empty() {
-                copy.forget(&session.target.id, now_s)
+                copy.forget(id, here, &keys, now_s)
             } else {
-                copy.leave(&session.target.id, now_s)
+                copy.leave(id, here, &keys, now_s)
             }
         })
     }

@@ -7,7 +7,7 @@ use envc_exec::{help_for_call, read_ledger};
 use envc_plan::{Action, Change, Goal, MigrationFile, Plan, Step, Verb};
 use envc_spec::MigrateMode;
 
-use super::shared::{known, not_approved, show_plan};
+use super::shared::{known, not_approved, say_heading, show_plan};
 use crate::{
     host::{error::CommandError, exit_code::ExitCode},
     operate::{
@@ -39,13 +39,13 @@ struct Status {
 pub(super) fn run(app: &App, verb: &MigrateVerb) -> Result<ExitCode, CommandError> {
     match verb {
         MigrateVerb::Status(args) => {
-            let session = open(app, &args.target)?;
+            let session = open(app, &args.target, "migrate status")?;
             let found = block_on(statuses(&session))??;
             tell(&session, &found);
             Ok(ExitCode::Done)
         }
         MigrateVerb::Check(args) => {
-            let session = open(app, &args.target)?;
+            let session = open(app, &args.target, "migrate check")?;
             let found = block_on(statuses(&session))??;
             tell(&session, &found);
             let open: usize = found.iter().map(|status| status.pending.len()).sum();
@@ -60,16 +60,16 @@ pub(super) fn run(app: &App, verb: &MigrateVerb) -> Result<ExitCode, CommandErro
             Ok(ExitCode::Changes)
         }
         MigrateVerb::Apply(args) => {
-            let session = open(app, &args.target)?;
+            let session = open(app, &args.target, "migrate apply")?;
             block_on(apply(&session, args))?
         }
     }
 }
 
-fn open<'a>(app: &'a App, target: &TargetArgs) -> Result<Session<'a>, CommandError> {
-    let mut session = known(app, target)?;
+fn open<'a>(app: &'a App, target: &TargetArgs, verb: &str) -> Result<Session<'a>, CommandError> {
+    let mut session = known(app, target, verb)?;
     outside::leave_open(&mut session);
-    session.ui.say(&session.heading());
+    say_heading(&session);
     Ok(session)
 }
 

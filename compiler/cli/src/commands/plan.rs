@@ -6,7 +6,7 @@ use envc_core::counted;
 use envc_exec::LeaseQuestion;
 use envc_plan::Goal;
 
-use super::shared::{opened_anew, say_warnings, selection_of, show_plan, stand_ins};
+use super::shared::{opened_anew, say_heading, say_warnings, selection_of, show_plan, stand_ins};
 use crate::{
     host::{error::CommandError, exit_code::ExitCode, fsio},
     operate::{
@@ -29,6 +29,7 @@ use crate::{
     state::Hold,
     workspace::{
         choice::OnNewId,
+        folder::Folder,
         migrations::{self, Databases},
         project::SpecFile,
         session::Session,
@@ -44,7 +45,7 @@ pub(super) fn run(app: &App, args: &PlanArgs) -> Result<ExitCode, CommandError> 
         let Some(mut session) = session else {
             return Err(CommandError::failed("BUG: no ID was minted"));
         };
-        session.ui.say(&session.heading());
+        say_heading(&session);
         say_warnings(&session);
         claim::refuse_nobody(&session)?;
         block_on(async {
@@ -164,12 +165,23 @@ fn files_of(
     plan: &envc_plan::Plan,
     leases: BTreeMap<String, LeaseFacts>,
 ) -> Result<Outlook, CommandError> {
-    if session.bound_elsewhere().is_some() {
-        return Ok(Outlook::default());
-    }
+    let replaces = match session.folder(false) {
+        Folder::Bound { replaces } => replaces.map(|other| other.id),
+        left @ Folder::Left { .. } => {
+            if let Some(why) = left.why_left(session) {
+                session.ui.say(&format!("apply writes no files: {why}"));
+            }
+            return Ok(Outlook::default());
+        }
+        refused @ Folder::Refused { .. } => {
+            let refusal = refused.admit(session).err();
+            return Ok(Outlook { refusal, ..Outlook::default() });
+        }
+    };
+    let writing = Writing { replaces, ..Writing::default() };
     let files = sources.render(session, &stand_ins(session, sources, plan, leases))?;
     let is_final = plan.steps.is_empty() && !sources.needs_secrets_of_the_cloud();
-    Ok(generated::outlook(session, &files, is_final, &Writing::default()))
+    Ok(generated::outlook(session, &files, is_final, &writing))
 }
 
 fn tell_files(session: &Session<'_>, files: &Outlook) {

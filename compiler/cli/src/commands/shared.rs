@@ -1,6 +1,6 @@
 //! What several commands do alike.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
 
 use envc_core::{Address, Diagnostics, Severity};
 use envc_plan::{
@@ -16,18 +16,22 @@ use envc_spec::lint::Day;
 
 use crate::{
     host::{clock::SystemClock, env::ProcessEnv, error::CommandError, exit_code::ExitCode},
+    operate::account,
     outputs::sources::{Resources, Sources},
-    remote::pools::LeaseFacts,
+    remote::{connection::known_account, pools::LeaseFacts},
     shell::{
-        app::App,
+        app::{App, block_on},
         args::TargetArgs,
         events::{Event, PlanDocument},
         ui::Ui,
     },
     workspace::{
-        choice::{OnNewId, Selection},
+        Workspace,
+        choice::{CloudName, OnNewId, Selection},
         project::SpecFile,
+        registry::AppliedTo,
         session::Session,
+        target::choose_head,
     },
 };
 
@@ -43,18 +47,66 @@ pub(super) fn today(env: &ProcessEnv) -> Option<Day> {
 
 /// Opens a session on the environment that the command line names, or that this folder made. One
 /// that was never made is an error.
-pub(super) fn known<'a>(app: &'a App, target: &TargetArgs) -> Result<Session<'a>, CommandError> {
+pub(super) fn known<'a>(
+    app: &'a App,
+    target: &TargetArgs,
+    verb: &str,
+) -> Result<Session<'a>, CommandError> {
     let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
     let selection = selection_of(target);
-    let session = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Absent)?;
-    session.ok_or_else(|| {
-        CommandError::new(
-            ExitCode::UnknownEnvironment,
-            "no environment was made from this folder yet",
-        )
-        .hint("make it: envc apply")
-        .code("envc::cli::nothing_known")
-    })
+    match Session::open(&app.ui, &app.env, file, &selection, OnNewId::Absent)? {
+        Some(session) => Ok(session),
+        None => {
+            let (why, others) = nothing_made(app, target, verb)?;
+            let error = CommandError::new(ExitCode::UnknownEnvironment, why);
+            let error = others.into_iter().fold(error, CommandError::hint);
+            Err(error.hint("make it: envc apply").code("envc::cli::nothing_known"))
+        }
+    }
+}
+
+/// Why there is no environment of the type that is meant, with what else is recorded and the command
+/// for each.
+///
+/// Invariant: that nothing was ever made is said only where nothing is recorded, on no cloud.
+pub(super) fn nothing_made(
+    app: &App,
+    target: &TargetArgs,
+    verb: &str,
+) -> Result<(String, Vec<String>), CommandError> {
+    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
+    let spec = Rc::new(file.load(&app.ui)?);
+    let workspace = Workspace::open(&app.ui, &app.env, file, Rc::clone(&spec))?;
+    let env_type = choose_head(&workspace, &spec, &selection_of(target))?.value.name.clone();
+    let mut others = Vec::new();
+    let mut tell = |id: &str, env_type: &str, there: &AppliedTo| {
+        others.push(format!(
+            "`{id}` (type {env_type}) is recorded {}: envc {verb} --id {id} --cloud {}",
+            account::place(there),
+            there.cloud
+        ));
+    };
+    for (id, record) in &workspace.record().environments {
+        record.all_applied().iter().for_each(|there| tell(id, &record.env_type, there));
+    }
+    for (id, env_type, there) in block_on(account::states_without_folder(&workspace))?? {
+        tell(&id, &env_type, &there);
+    }
+    let why = if others.is_empty() {
+        "no environment was ever made from this folder".to_owned()
+    } else {
+        format!("no environment of type `{env_type}` was made from this folder")
+    };
+    Ok((why, others))
+}
+
+/// Says what is worked on, where the account is known without asking; else it is said once it is
+/// found.
+pub(super) fn say_heading(session: &Session<'_>) {
+    let account = known_account(&session.workspace);
+    if account.is_some() || session.target.cloud.value == CloudName::Local {
+        session.say_heading(account.as_deref());
+    }
 }
 
 /// The selection of the command line.

@@ -11,10 +11,11 @@ use super::shared::{known, selection_of};
 use crate::{
     host::{error::CommandError, exit_code::ExitCode},
     operate::{
-        admit, engine,
+        account, admit, engine,
         site::{Needs, Site},
     },
     outputs::out_dir,
+    remote::connection::known_account,
     shell::{
         app::{App, block_on},
         args::{OutputArgs, ShowArgs, TargetArgs},
@@ -22,7 +23,11 @@ use crate::{
     },
     state::{local::LocalStore, state_error},
     workspace::{
-        Workspace, choice::Choice, project::SpecFile, session::Session, target::choose_head,
+        Workspace,
+        choice::{Choice, CloudName},
+        project::SpecFile,
+        session::Session,
+        target::choose_head,
     },
 };
 
@@ -30,8 +35,14 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
     if args.resolved {
         return resolved(app, &args.target);
     }
-    let (session, state) = open(app, &args.target)?;
-    let mut lines = vec![session.heading()];
+    let (session, state) = open(app, &args.target, "show")?;
+    if state.is_none() && !session.makes_nothing() {
+        let why = format!("nothing is recorded of `{}` {}", session.target.id, place(&session));
+        return Err(not_recorded(&session, "show", why));
+    }
+    let account = state.as_ref().map(|state| state.key.account.clone());
+    let account = account.or_else(|| account_of(&session));
+    let mut lines = vec![session.heading(account.as_deref())];
     lines.push(match &state {
         Some(state) => {
             format!(
@@ -40,8 +51,7 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
                 counted(state.resources.len(), "resource")
             )
         }
-        None if session.makes_nothing() => "nothing in the account is of its own making".to_owned(),
-        None => "not applied yet".to_owned(),
+        None => "nothing in the account is of its own making".to_owned(),
     });
     let resources = state.iter().flat_map(|state| &state.resources);
     for (address, recorded) in resources {
@@ -137,14 +147,12 @@ fn section<K: std::fmt::Display, V: std::fmt::Display>(
 }
 
 pub(super) fn output(app: &App, args: &OutputArgs) -> Result<ExitCode, CommandError> {
-    let (session, state) = open(app, &args.target)?;
+    let (session, state) = open(app, &args.target, "output")?;
     if state.is_none() && !session.makes_nothing() {
-        return Err(CommandError::new(
-            ExitCode::UnknownEnvironment,
-            format!("`{}` is not applied yet, so it has no outputs", session.target.id),
-        )
-        .hint(format!("apply it first: {}", session.apply_command(&[])))
-        .code("envc::cli::not_applied"));
+        let id = &session.target.id;
+        let why =
+            format!("nothing is recorded of `{id}` {}, so it has no outputs", place(&session));
+        return Err(not_recorded(&session, "output", why));
     }
     let values = values(&session, state.as_ref());
     match &args.only {
@@ -222,23 +230,69 @@ fn existing<'s>(session: &'s Session<'_>) -> BTreeMap<&'s Address, Identified<'s
     .collect()
 }
 
+/// The error of an environment that nothing is recorded of. The account may have it all the same: this
+/// command does not ask.
+fn not_recorded(session: &Session<'_>, verb: &str, why: String) -> CommandError {
+    let (cloud, asked) = (session.target.cloud.value.as_str(), account_of(session));
+    let error = CommandError::new(ExitCode::UnknownEnvironment, why);
+    let error = session.applied().into_iter().fold(error, |error, there| {
+        let place = account::place(&there);
+        if there.cloud != cloud {
+            let command = session.command_of_cloud(verb);
+            error.hint(format!("it is recorded {place}: {command} --cloud {}", there.cloud))
+        } else if there.account.is_some() && there.account != asked {
+            error.hint(format!("it is recorded {place}, which CLOUDFLARE_ACCOUNT_ID is not"))
+        } else {
+            error
+        }
+    });
+    let looks = match session.target.cloud.value {
+        CloudName::Local => "on the local cloud",
+        CloudName::Cloudflare => "in the account",
+    };
+    error
+        .hint(format!("`{}` looks {looks}", session.command("plan")))
+        .hint(format!("apply it first: {}", session.apply_command(&[])))
+        .code("envc::cli::not_applied")
+}
+
+/// Where the state is looked for.
+fn place(session: &Session<'_>) -> &'static str {
+    if session.shares_state() { "at the edge" } else { "on this machine" }
+}
+
+/// The account on Cloudflare whose state is meant, as far as anything tells without asking.
+fn account_of(session: &Session<'_>) -> Option<String> {
+    let cloud = session.target.cloud.value;
+    if cloud == CloudName::Local {
+        return None;
+    }
+    let recorded = || {
+        let all = session.applied();
+        all.into_iter().rev().find(|it| it.cloud == cloud.as_str())?.account
+    };
+    let named = session.env.account_id.clone();
+    named.or_else(recorded).or_else(|| known_account(&session.workspace))
+}
+
 /// The session and the state, without a connection: the state is found by its environment.
 fn open<'a>(
     app: &'a App,
     target: &TargetArgs,
+    verb: &str,
 ) -> Result<(Session<'a>, Option<State>), CommandError> {
-    let session = known(app, target)?;
+    let session = known(app, target, verb)?;
     if session.shares_state() {
         let state = block_on(shared(&session))??;
         return Ok((session, state));
     }
     let keys = LocalStore::list(&session.workspace.state_dir, &session.workspace.project.name)?;
     let cloud = session.target.cloud.value.as_str();
+    let account = account_of(&session);
     let key = keys.into_iter().find(|key| {
-        let account = session.env.account_id.as_ref();
         key.env == session.target.id
             && key.cloud == cloud
-            && (cloud == "local" || account.is_none_or(|account| *account == key.account))
+            && account.as_ref().is_none_or(|account| *account == key.account)
     });
     let Some(key) = key else { return Ok((session, None)) };
     let store = LocalStore::read_only(&session.workspace.state_dir, key);

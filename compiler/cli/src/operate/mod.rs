@@ -1,6 +1,7 @@
 //! Observe, plan, run: what all commands that reach a cloud have in common, the claim before it and
 //! the words for how it ended.
 
+pub(crate) mod account;
 pub(crate) mod admit;
 pub(crate) mod claim;
 pub(crate) mod engine;

@@ -157,6 +157,7 @@ impl Files<'_> {
     pub(crate) fn record(&self, file: &RenderedFile, env: &str) -> FileRecord {
         FileRecord {
             env: env.to_owned(),
+            of: None,
             digest: self.digest.of(&file.bytes),
             fingerprint: file.fingerprint.clone(),
             mode: file.mode(),

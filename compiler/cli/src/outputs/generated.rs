@@ -15,7 +15,10 @@ use crate::{
         out_dir::{self, OutDir},
     },
     shell::events::Event,
-    workspace::{registry::FileRecord, session::Session},
+    workspace::{
+        registry::{AppliedTo, FileRecord},
+        session::Session,
+    },
 };
 
 /// Where files go, and how.
@@ -25,6 +28,8 @@ pub(crate) struct Writing {
     pub(crate) out_dir: Option<OutDir>,
     /// Overwrite what a person edited.
     pub(crate) force: bool,
+    /// The environment whose files lie in the spec's folder so far: these replace them.
+    pub(crate) replaces: Option<String>,
 }
 
 impl Writing {
@@ -156,18 +161,20 @@ fn not_another_environments(
 fn up_to_date(session: &Session<'_>, stand_ins: &[RenderedFile], writing: &Writing) -> bool {
     let records = &session.workspace.record().files;
     let root = writing.root(session);
+    let of = session.here().map(AppliedTo::key);
     stand_ins.iter().all(|file| {
         let Some(record) = records.get(&writing.key(&file.path)) else { return false };
         let on_disk = fsio::inside(root, &file.path)
             .ok()
             .and_then(|path| fsio::read(&path, FILE_BYTES_MAX).ok().flatten());
         let same = on_disk.is_some_and(|bytes| session.workspace.digest.of(bytes) == record.digest);
-        same && record.env == session.target.id && record.fingerprint == file.fingerprint
+        let is_of_it = record.is_for(&session.target.id, of.as_deref());
+        same && is_of_it && record.fingerprint == file.fingerprint
     })
 }
 
-/// The files of this environment that the spec does not ask for any more: where they are recorded, and
-/// their paths.
+/// The files of this environment that the spec does not ask for any more, and those of the one that
+/// they replace: where they are recorded, and their paths.
 fn unwanted<'r>(
     session: &Session<'_>,
     files: &[RenderedFile],
@@ -175,7 +182,10 @@ fn unwanted<'r>(
     known: &'r BTreeMap<String, FileRecord>,
 ) -> Vec<(&'r String, &'r str, &'r FileRecord)> {
     let wanted: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
-    let own = known.iter().filter(|(_, record)| record.env == session.target.id);
+    let replaced = writing.replaces.as_ref();
+    let own = known
+        .iter()
+        .filter(|(_, record)| record.env == session.target.id || replaced == Some(&record.env));
     own.filter_map(|(key, record)| Some((key, writing.path_of(session, key)?, record)))
         .filter(|(_, path, _)| !wanted.contains(path))
         .collect()
@@ -228,6 +238,7 @@ fn announce(
     writing: &Writing,
 ) -> Result<(), CommandError> {
     let known = session.workspace.record().files.clone();
+    let of = session.here().map(AppliedTo::key);
     let mut records = BTreeMap::new();
     for (file, decision) in decided {
         let key = writing.key(&file.path);
@@ -237,7 +248,8 @@ fn announce(
             handler.sweep(&file.path, old)?;
         }
         if *decision != Decision::Unchanged {
-            records.insert(key, Some(handler.announce(file, &session.target.id, old)));
+            let announced = handler.announce(file, &session.target.id, old);
+            records.insert(key, Some(FileRecord { of: of.clone(), ..announced }));
         }
     }
     if records.is_empty() {
@@ -287,6 +299,7 @@ pub(crate) fn write(
                 noted
             }
         };
+        noted.of = session.here().map(AppliedTo::key);
         if let Some(fingerprint) = fingerprints.get(&file.path) {
             noted.fingerprint = fingerprint.clone();
         }

@@ -19,13 +19,11 @@ use crate::{
     host::{env, error::CommandError, fsio, http::HttpTransport, interrupt::interrupted},
     remote::local_cloud::LocalCloud,
     workspace::{
-        Workspace,
+        CLOUDFLARE_API, Workspace,
         choice::{Choice, CloudName},
     },
 };
 
-/// Where Cloudflare's API is.
-const CLOUDFLARE: &str = "https://api.cloudflare.com/client/v4";
 /// Bytes of the cache of account and zone IDs.
 const CACHE_BYTES_MAX: usize = 1024 * 1024;
 /// The version of that cache that this build writes and reads.
@@ -105,17 +103,21 @@ impl Connection {
                 .hint("or work without an account: --cloud local")
                 .code("envc::cli::no_token"));
         };
-        let base_url = workspace.env.api_base_url.as_deref().unwrap_or(CLOUDFLARE);
-        let base_url = base_url.trim_end_matches('/').to_owned();
-        // The same token on the same API always sees the same account and zones.
-        let key = workspace.digest.of(format!("{base_url} {}", token.expose()));
+        let base_url = workspace.other_api().unwrap_or(CLOUDFLARE_API).to_owned();
         Ok(Self {
-            cache: ScopeCache::read(workspace, key.as_str()),
+            cache: ScopeCache::of_token(workspace, &token),
             endpoint: Endpoint { base_url, token },
             transport: Arc::new(HttpTransport::new()),
             account: workspace.env.account_id.clone(),
             local: None,
         })
+    }
+
+    /// The base URL of the API, where it is not Cloudflare's own. The embedded cloud has none that
+    /// lasts.
+    pub(crate) fn other_api(&self) -> Option<&str> {
+        let base_url = Some(self.endpoint.base_url.as_str());
+        base_url.filter(|url| self.local.is_none() && *url != CLOUDFLARE_API)
     }
 
     /// A client whose calls end with `stop` and are told to `progress`.
@@ -262,8 +264,7 @@ impl Connection {
             .because(call)
             .hint_opt(help_for_call(call, permission, false))
             .code(code_of(call));
-        let base_url = &self.endpoint.base_url;
-        if self.local.is_none() && base_url != CLOUDFLARE && !call.means(Meaning::Auth) {
+        if let Some(base_url) = self.other_api().filter(|_| !call.means(Meaning::Auth)) {
             failed = failed.hint(format!(
                 "the API is asked at {base_url}, as CLOUDFLARE_API_BASE_URL says: its whole base, \
                  with /client/v4, belongs there"
@@ -316,7 +317,21 @@ struct ScopeCache {
     zones: BTreeMap<String, BTreeMap<String, String>>,
 }
 
+/// The account on Cloudflare, where it is known without asking: the variable names it, or an earlier
+/// command found it for this token.
+pub(crate) fn known_account(workspace: &Workspace<'_>) -> Option<String> {
+    let of_token = |token| ScopeCache::of_token(workspace, token).account;
+    workspace.env.account_id.clone().or_else(|| of_token(workspace.env.api_token.as_ref()?))
+}
+
 impl ScopeCache {
+    /// The same token on the same API always sees the same account and zones.
+    fn of_token(workspace: &Workspace<'_>, token: &Secret) -> Self {
+        let base_url = workspace.other_api().unwrap_or(CLOUDFLARE_API);
+        let key = workspace.digest.of(format!("{base_url} {}", token.expose()));
+        Self::read(workspace, key.as_str())
+    }
+
     /// A cache that is not there, not readable or of another version is an empty one: all it saves
     /// is requests.
     fn read(workspace: &Workspace<'_>, key: &str) -> Self {

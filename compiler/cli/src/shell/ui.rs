@@ -41,6 +41,8 @@ pub(crate) struct Ui {
     live: bool,
     /// Somebody can be asked.
     interactive: bool,
+    /// What was said to be worked on.
+    heading: Mutex<String>,
 }
 
 /// One of the two outputs.
@@ -74,6 +76,7 @@ impl Ui {
             err: Mutex::new(Sink::new(anstream::AutoStream::new(err, choice(err_style)))),
             out_style,
             err_style,
+            heading: Mutex::default(),
         }
     }
 
@@ -92,6 +95,7 @@ impl Ui {
             err_style: Style::default(),
             live: false,
             interactive: false,
+            heading: Mutex::default(),
         }
     }
 
@@ -156,6 +160,18 @@ impl Ui {
         if !self.options.quiet && !self.options.json {
             write_lines(&self.err, text);
         }
+    }
+
+    /// Says what is worked on, once in a run, however often the command begins anew. False: that was
+    /// said already.
+    pub(crate) fn say_heading(&self, line: &str) -> bool {
+        let mut said = self.heading.lock().unwrap_or_else(PoisonError::into_inner);
+        if *said == line {
+            return false;
+        }
+        line.clone_into(&mut said);
+        self.say(line);
+        true
     }
 
     /// Talk for those who asked for it with `--verbose`.

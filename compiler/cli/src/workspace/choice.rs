@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, fmt};
 use envc_core::Address;
 use envc_spec::{TypeHead, When};
 
-use crate::host::{error::CommandError, exit_code::ExitCode};
+use crate::{
+    host::{error::CommandError, exit_code::ExitCode},
+    workspace::registry::AppliedTo,
+};
 
 /// Where an apply goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +70,20 @@ pub(crate) struct Selection {
     pub(crate) by_plan: bool,
     /// `--adopt`
     pub(crate) adopt: BTreeSet<Address>,
+    /// `--rebind`, or a destroy.
+    pub(crate) moves: Moves,
+}
+
+/// Which accounts a command takes besides the one that its environment is worked on in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Moves {
+    /// None.
+    #[default]
+    Nowhere,
+    /// Those that it was applied to before: what is there has to go.
+    ToRecorded,
+    /// Any: the user says that it moves.
+    Anywhere,
 }
 
 /// How an ID is come by when none is recorded.
@@ -81,6 +98,8 @@ pub(crate) enum OnNewId {
 
 /// Why `apply --plan` works on what it works on.
 const BY_PLAN: &str = "the saved plan says so";
+/// Why `--pr` works on a type that is made for pull requests.
+const BY_PR: &str = "a pull request is named";
 
 /// What the choice of a cloud rests on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -92,7 +111,7 @@ pub(crate) struct CloudInputs<'a> {
     pub(crate) by_plan: bool,
     /// `ENVC_CLOUD`
     pub(crate) variable: Option<&'a str>,
-    /// What this environment was first applied to.
+    /// What this environment was applied to, and is worked on in.
     pub(crate) recorded: Option<&'a str>,
     /// A Cloudflare token is set.
     pub(crate) token: bool,
@@ -110,7 +129,7 @@ pub(crate) fn choose_cloud(inputs: &CloudInputs<'_>) -> Result<Choice<CloudName>
     let named = [
         (inputs.flag, if inputs.by_plan { BY_PLAN } else { "--cloud says so" }),
         (inputs.variable, "ENVC_CLOUD says so"),
-        (inputs.recorded, "this environment was first applied there"),
+        (inputs.recorded, "this environment was applied there"),
     ];
     for (word, why) in named {
         let Some(word) = word else { continue };
@@ -140,6 +159,36 @@ pub(crate) fn choose_cloud(inputs: &CloudInputs<'_>) -> Result<Choice<CloudName>
         .hint("set CLOUDFLARE_API_TOKEN to work on Cloudflare")
         .hint("add `--cloud local` if the local cloud is what you want")
         .code("envc::cli::no_cloud"))
+}
+
+/// What speaks for an account or against it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AccountInputs<'a> {
+    /// The account of this command.
+    pub(crate) here: &'a AppliedTo,
+    /// What the folder recorded of the environment, the one that it is worked on in last.
+    pub(crate) recorded: &'a [AppliedTo],
+    /// The accounts of this cloud that have a state of it on this machine.
+    pub(crate) states: &'a [AppliedTo],
+    /// What else is taken.
+    pub(crate) moves: Moves,
+}
+
+/// The account that an environment is in, where the command works on another one and may not.
+pub(crate) fn other_account(inputs: &AccountInputs<'_>) -> Option<AppliedTo> {
+    let AccountInputs { here, recorded, states, moves } = *inputs;
+    let of_cloud = || recorded.iter().filter(|it| it.cloud == here.cloud);
+    // What an older envc recorded has no account: the states tell, where there are any.
+    let known: Vec<&AppliedTo> = of_cloud().filter(|it| it.account.is_some()).collect();
+    let states = || states.iter().collect::<Vec<_>>();
+    let takes = match (moves, known.last()) {
+        (Moves::Anywhere, _) => return None,
+        (Moves::ToRecorded, _) => [states(), known.clone()].concat(),
+        (Moves::Nowhere, Some(last)) => vec![*last],
+        (Moves::Nowhere, None) => states(),
+    };
+    let is_taken = takes.is_empty() || takes.iter().any(|it| it.is(here));
+    takes.last().filter(|_| !is_taken).map(|there| (*there).clone())
 }
 
 /// What the choice of a type rests on.
@@ -177,11 +226,16 @@ pub(crate) fn choose_type<'t>(
     // A named pull request asks for a type that is made for one: the folder's binding is for the
     // work without it. A bound type that the spec no longer has does not count.
     let fits_pr = |head: &TypeHead| !inputs.pr || head.when == Some(When::Pr);
+    // What a pull request is named for is not explained by the folder.
+    let by_bound = |head: &TypeHead| match inputs.pr && head.is_per_pr() {
+        true => BY_PR,
+        false => "this folder is bound to it",
+    };
     if let Some(head) = inputs.bound.and_then(find).filter(|head| fits_pr(head)) {
-        return Ok(Choice::new(head, "this folder is bound to it"));
+        return Ok(Choice::new(head, by_bound(head)));
     }
     let matching = [
-        (inputs.pr, When::Pr, "a pull request is named"),
+        (inputs.pr, When::Pr, BY_PR),
         (inputs.worktree, When::Worktree, "this is a linked git worktree"),
     ];
     for (applies, when, why) in matching {
@@ -196,7 +250,7 @@ pub(crate) fn choose_type<'t>(
         }
     }
     if let Some(head) = inputs.bound.and_then(find) {
-        return Ok(Choice::new(head, "this folder is bound to it"));
+        return Ok(Choice::new(head, by_bound(head)));
     }
     if let Some(head) = types.iter().find(|head| head.default) {
         return Ok(Choice::new(head, "it is the default"));
@@ -264,6 +318,48 @@ mod tests {
                 .map(|choice| choice.value.as_str())
                 .map_err(|error| error.exit.number());
             assert_eq!(chosen, expect, "{inputs:?}");
+        }
+    }
+
+    #[test]
+    fn the_account_by_table() {
+        let at = |account: &str| AppliedTo {
+            cloud: "cloudflare".into(),
+            account: Some(account.to_owned()).filter(|it| !it.is_empty()),
+            api: None,
+        };
+        let near = AppliedTo { cloud: "local".into(), ..at("l") };
+        let api = AppliedTo { api: Some("https://api.example/v4".into()), ..at("a") };
+        let (a, b, unsaid) = (at("a"), at("b"), at(""));
+        let (no, old, any) = (Moves::Nowhere, Moves::ToRecorded, Moves::Anywhere);
+        let all = |all: &[&AppliedTo]| all.iter().map(|it| (*it).clone()).collect::<Vec<_>>();
+        let table = [
+            // Nothing is recorded, or of another cloud.
+            (&a, all(&[]), all(&[]), no, None),
+            (&a, all(&[&near]), all(&[]), no, None),
+            (&a, all(&[&a]), all(&[]), no, None),
+            (&a, all(&[&b]), all(&[]), no, Some(&b)),
+            (&a, all(&[&b]), all(&[]), any, None),
+            (&a, all(&[&b]), all(&[]), old, Some(&b)),
+            // It moved: what is left behind can be destroyed, and is not applied again by itself.
+            (&a, all(&[&a, &b]), all(&[]), no, Some(&b)),
+            (&a, all(&[&a, &b]), all(&[]), old, None),
+            (&a, all(&[&b, &near]), all(&[]), no, Some(&b)),
+            // Another API with an account of this name.
+            (&api, all(&[&a]), all(&[]), no, Some(&a)),
+            (&a, all(&[&api]), all(&[]), old, Some(&api)),
+            // Another folder applied it, or an older envc did: the states tell.
+            (&a, all(&[]), all(&[&b]), no, Some(&b)),
+            (&a, all(&[]), all(&[&b, &a]), no, None),
+            (&a, all(&[&unsaid]), all(&[]), no, None),
+            (&a, all(&[&unsaid]), all(&[&b]), no, Some(&b)),
+            (&a, all(&[&unsaid]), all(&[&b]), old, Some(&b)),
+            (&a, all(&[&b]), all(&[&a, &b]), no, Some(&b)),
+            (&a, all(&[&b]), all(&[&a, &b]), old, None),
+        ];
+        for (here, recorded, states, moves, expect) in table {
+            let inputs = AccountInputs { here, recorded: &recorded, states: &states, moves };
+            assert_eq!(other_account(&inputs).as_ref(), expect, "{inputs:?}");
         }
     }
 

@@ -7,6 +7,8 @@
 
 pub(crate) mod choice;
 pub(crate) mod dirs;
+pub(crate) mod folder;
+pub(crate) mod heading;
 pub(crate) mod identity;
 pub(crate) mod migrations;
 pub(crate) mod project;
@@ -43,6 +45,9 @@ use crate::{
         },
     },
 };
+
+/// Where Cloudflare's API is.
+pub(crate) const CLOUDFLARE_API: &str = "https://api.cloudflare.com/client/v4";
 
 /// A project, as the account sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,6 +220,11 @@ impl<'a> Workspace<'a> {
     /// The spec's folder.
     pub(crate) fn root(&self) -> &Path {
         &self.file.root
+    }
+
+    /// The base URL that Cloudflare's API is looked for at, where it is not Cloudflare's own.
+    pub(crate) fn other_api(&self) -> Option<&str> {
+        self.env.api_base_url.as_deref().filter(|url| *url != CLOUDFLARE_API)
     }
 
     /// Digest of the spec's text.

@@ -2,6 +2,7 @@
 //! the environment resolved for both.
 
 use std::{
+    cell::OnceCell,
     collections::{BTreeMap, BTreeSet},
     rc::Rc,
 };
@@ -9,7 +10,7 @@ use std::{
 use envc_core::{Address, KeyedDigest, RepositoryDigest, Sealer};
 use envc_exec::ports::Transport;
 use envc_plan::{Ownership, StateKey};
-use envc_spec::{Environment, Identity, Instance, StateStoreKind, TypeHead};
+use envc_spec::{Environment, Identity, Instance, StateStoreKind, TypeHead, When};
 
 use crate::{
     host::{env::ProcessEnv, error::CommandError, git},
@@ -17,10 +18,11 @@ use crate::{
     shell::ui::Ui,
     workspace::{
         Workspace,
-        choice::{CloudInputs, CloudName, OnNewId, Selection, choose_cloud},
+        choice::{CloudInputs, CloudName, Moves, OnNewId, Selection, choose_cloud},
+        heading::Heading,
         identity,
         project::SpecFile,
-        registry::{Applied, Drawn},
+        registry::{Applied, AppliedTo, Drawn, EnvironmentRecord},
         target::{self, Target},
     },
 };
@@ -38,6 +40,12 @@ pub(crate) struct Session<'a> {
     pub(crate) target: Target,
     /// What the user says is this environment's.
     pub(crate) adopt: BTreeSet<Address>,
+    /// Which accounts it takes besides the one that it is worked on in.
+    pub(crate) moves: Moves,
+    /// The command line names the cloud.
+    cloud_is_named: bool,
+    /// The account that is worked on, once it is known.
+    here: OnceCell<AppliedTo>,
     /// The environment.
     pub(crate) environment: Environment,
 }
@@ -71,8 +79,26 @@ impl<'a> Session<'a> {
         let environment = spec
             .environment(&head.name, &instance)
             .map_err(|found| workspace.file.refuse(ui, found))?;
-        let adopt = selection.adopt.clone();
-        Ok(Some(Self { ui, env, workspace, target, adopt, environment }))
+        Ok(Some(Self::of(workspace, target, environment, selection)))
+    }
+
+    fn of(
+        workspace: Workspace<'a>,
+        target: Target,
+        environment: Environment,
+        selection: &Selection,
+    ) -> Self {
+        Self {
+            ui: workspace.ui,
+            env: workspace.env,
+            workspace,
+            target,
+            adopt: selection.adopt.clone(),
+            moves: selection.moves,
+            cloud_is_named: selection.cloud.is_some() && !selection.by_plan,
+            here: OnceCell::new(),
+            environment,
+        }
     }
 
     /// Opens a session on what is recorded of this folder's environment, for a destroy whose spec
@@ -115,7 +141,8 @@ impl<'a> Session<'a> {
         let environment = Environment::recorded(&project.name, &head.name, identity, instance);
         let type_why = "this folder is bound to it".to_owned();
         let target = Target { head, type_why, id, minted: false, cloud };
-        Ok(Some(Self { ui, env, workspace, target, adopt: BTreeSet::new(), environment }))
+        let selection = Selection { adopt: BTreeSet::new(), ..selection.clone() };
+        Ok(Some(Self::of(workspace, target, environment, &selection)))
     }
 
     /// True where the state is kept by the edge Worker. The local cloud's never leaves the machine.
@@ -219,15 +246,55 @@ impl<'a> Session<'a> {
         self.workspace.record().environments.contains_key(&self.target.id)
     }
 
-    /// Is the folder bound to another environment? Then its files are not ours to write.
-    pub(crate) fn bound_elsewhere(&self) -> Option<String> {
+    /// True for an environment that is nobody's working copy: it is protected, or it uses what exists
+    /// and is not what a folder gets by itself. A developer does not get its files by accident.
+    pub(crate) fn is_guarded(&self) -> bool {
+        let head = &self.target.head;
+        let by_itself = head.default
+            || head.when == Some(When::Worktree)
+            || matches!(head.identity, Identity::Branch { .. });
+        let uses_existing = || self.environment.resources.values().any(|it| !it.is_managed());
+        self.environment.protect || (!by_itself && uses_existing())
+    }
+
+    /// The account that is worked on is known from here on.
+    pub(crate) fn settle_here(&self, here: AppliedTo) {
+        // A session works on one account: whoever looks a second time finds the same.
+        let _known = self.here.set(here);
+    }
+
+    /// The account that is worked on, once it is known.
+    pub(crate) fn here(&self) -> Option<&AppliedTo> {
+        self.here.get()
+    }
+
+    /// All that the environment was applied to from this folder, and may still be; the one that it is
+    /// worked on in last.
+    pub(crate) fn applied(&self) -> Vec<AppliedTo> {
         let record = self.workspace.record();
-        let bound = record.bound.as_ref()?;
-        (bound.id != self.target.id).then(|| format!("{} ({})", bound.id, bound.env_type))
+        let known = record.environments.get(&self.target.id);
+        known.map(EnvironmentRecord::all_applied).unwrap_or_default()
     }
 
     /// The command that applies this environment, and takes these over.
     pub(crate) fn apply_command(&self, adopt: &[&Address]) -> String {
+        let adopt: Vec<String> =
+            adopt.iter().map(|address| format!(" --adopt {address}")).collect();
+        format!("{}{}", self.command("apply"), adopt.concat())
+    }
+
+    /// A command on this environment, in the cloud that is worked on.
+    pub(crate) fn command(&self, verb: &str) -> String {
+        let last = self.applied().pop();
+        let cloud = self.target.cloud.value.as_str();
+        if self.cloud_is_named && last.is_none_or(|last| last.cloud != cloud) {
+            return format!("{} --cloud {cloud}", self.command_of_cloud(verb));
+        }
+        self.command_of_cloud(verb)
+    }
+
+    /// A command on this environment, to which `--cloud` may be added.
+    pub(crate) fn command_of_cloud(&self, verb: &str) -> String {
         let id = match (&self.target.head.identity, self.environment.instance.pr) {
             (Identity::Text { per_pr: true, .. }, Some(pr)) => format!(" --pr {pr}"),
             (Identity::Text { .. }, _) => String::new(),
@@ -239,25 +306,33 @@ impl<'a> Session<'a> {
                 if own { String::new() } else { format!(" --id {}", self.target.id) }
             }
         };
-        let adopt: Vec<String> =
-            adopt.iter().map(|address| format!(" --adopt {address}")).collect();
-        format!("envc apply {}{id}{}", self.target.head.name, adopt.concat())
+        format!("envc {verb} {}{id}", self.target.head.name)
     }
 
-    /// One line that says what is worked on, where and why.
-    pub(crate) fn heading(&self) -> String {
-        let cloud = match self.target.cloud.value {
-            CloudName::Local => {
-                format!("on the local cloud, not on Cloudflare, because {}", self.target.cloud.why)
-            }
-            CloudName::Cloudflare => format!("on Cloudflare, because {}", self.target.cloud.why),
+    /// The line that says what is worked on, in an account that is known or not.
+    pub(crate) fn heading(&self, account: Option<&str>) -> String {
+        let heading = Heading {
+            project: &self.workspace.project.name,
+            id: &self.target.id,
+            env_type: &self.target.head.name,
+            cloud: self.target.cloud.value,
+            account,
+            api: self.workspace.other_api(),
         };
-        format!(
-            "{} environment `{}` {cloud}; type `{}` because {}",
-            self.workspace.project.name,
-            self.target.id,
-            self.target.head.name,
-            self.target.type_why
-        )
+        heading.line()
+    }
+
+    /// Says what is worked on, once in a run, and to those who ask for it why.
+    pub(crate) fn say_heading(&self, account: Option<&str>) {
+        if !self.ui.say_heading(&self.heading(account)) {
+            return;
+        }
+        let Target { cloud, type_why, .. } = &self.target;
+        self.ui.detail(&format!("the cloud is `{}` because {}", cloud.value, cloud.why));
+        self.ui.detail(&format!("the type is `{}` because {type_why}", self.target.head.name));
+        let account = account.filter(|_| cloud.value == CloudName::Cloudflare);
+        if let Some(account) = account {
+            self.ui.detail(&format!("the account is {account}"));
+        }
     }
 }

@@ -49,7 +49,11 @@ impl Target {
             identity::refuse_other_type(spec, head, id, document.type_of(&whose, id))?;
             whose::refuse_minted_elsewhere(&document, &whose, id)?;
         }
-        let recorded = known.as_ref().and_then(|known| document.first_cloud(&whose, &known.id));
+        // What this folder recorded counts before what another one did.
+        let own = known.as_ref().and_then(|known| {
+            copy.record().environments.get(&known.id).and_then(|record| record.cloud.clone())
+        });
+        let recorded = own.as_deref().or_else(|| document.cloud_of(&whose, &known.as_ref()?.id));
         let cloud = choose_cloud(&CloudInputs {
             recorded,
             fixed_identity: matches!(head.identity, Identity::Text { per_pr: false, .. }),

@@ -23,7 +23,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use crate::{
     host::{error::CommandError, interrupt::interrupted},
     operate::{
-        admit,
+        account, admit,
         claim::{Claims, Made, Office, Standing, list_standing, not_listed},
         outcome::{finished, recorded},
         refusal::{call_failed, refused},
@@ -106,6 +106,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         let Site { session, connection, reporter, stop, .. } = site;
         let client = connection.client(&session.workspace, reporter, stop.flag());
         let mut scope = connection.account(&client).await?;
+        account::admit(session, connection, &scope.id).await?;
         let key = session.state_key(&scope.id);
         let store = state::open(session, site.edge_of_state(), reporter, key, stop, hold).await?;
         if matches!(hold, Hold::Lock { .. }) {
@@ -438,6 +439,7 @@ pub(crate) async fn recorded_state(site: &Site<'_, '_>) -> Result<Option<State>,
     let Site { session, connection, reporter, stop, .. } = site;
     let client = connection.client(&session.workspace, reporter, stop.flag());
     let account = connection.account(&client).await?.id;
+    account::admit(session, connection, &account).await?;
     let key = session.state_key(&account);
     let store = state::open(session, site.edge_of_state(), reporter, key, stop, Hold::Read).await?;
     Ok(load(session, &*store).await?.state)

@@ -8,7 +8,7 @@ use std::{
 use envc_core::{Digest, of_newer};
 use serde::{Deserialize, Serialize};
 
-use super::location::Location;
+use super::{applied_to::AppliedTo, location::Location};
 use crate::{host::error::CommandError, workspace::repository};
 
 /// Seconds that an older envc took at most from drawing an ID to recording it: it waited for locks.
@@ -19,8 +19,10 @@ const LATE_S_MAX: u64 = 60;
 /// - 1: the first one. All folders of a worktree went by its git directory, and no repository was
 ///   recorded.
 /// - 2: a working copy goes by its spec's place below the worktree's top, too, and has a repository.
-/// - 3: files of another folder inside the working copy go by their place in it.
-const REGISTRY_SCHEMA: u32 = 3;
+/// - 3: files of another folder inside the working copy go by their place in it. Of what an environment
+///   was applied to, the first cloud was recorded.
+/// - 4: each account that it was applied to is recorded, and which of them it is worked on in.
+const REGISTRY_SCHEMA: u32 = 4;
 
 /// Everything that the registry knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,8 +100,12 @@ pub(crate) struct EnvironmentRecord {
     /// unprotect it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) protect: bool,
-    /// The cloud it was first applied to.
+    /// The cloud that a command without `--cloud` works on.
     pub(crate) cloud: Option<String>,
+    /// All that it was applied to, the one that it is worked on in last. Empty: nothing, or an older
+    /// envc recorded the cloud alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) applied_to: Vec<AppliedTo>,
     /// Its ports, by owner.
     pub(crate) ports: BTreeMap<String, u16>,
 }
@@ -110,6 +116,9 @@ pub(crate) struct EnvironmentRecord {
 pub(crate) struct FileRecord {
     /// The environment it was written for.
     pub(crate) env: String,
+    /// And for which of the accounts that it was applied to. None: an older envc wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) of: Option<String>,
     /// Digest of its content under the user's key: a file may hold secrets.
     pub(crate) digest: Digest,
     /// What it was made from, as its maker says; opaque.
@@ -122,6 +131,12 @@ pub(crate) struct FileRecord {
 }
 
 impl FileRecord {
+    /// True for a file of this environment in this account, by its key. Of one that an older envc
+    /// wrote, the account is not known.
+    pub(crate) fn is_for(&self, env: &str, of: Option<&str>) -> bool {
+        self.env == env && self.of.as_deref().is_none_or(|it| Some(it) == of)
+    }
+
     /// True for a content that envc wrote, or was about to write.
     pub(crate) fn is_of(&self, digest: &Digest) -> bool {
         self.digest == *digest || self.pending.as_ref() == Some(digest)
@@ -301,9 +316,14 @@ impl Document {
         self.places.iter().filter(move |it| is_of(it)).map(|(_, it)| it)
     }
 
-    /// The cloud that an environment was first applied to, from any working copy.
-    pub(crate) fn first_cloud(&self, whose: &Whose<'_>, id: &str) -> Option<&str> {
+    /// The cloud that an environment is worked on in, from any working copy.
+    pub(crate) fn cloud_of(&self, whose: &Whose<'_>, id: &str) -> Option<&str> {
         self.hints_of(whose).find_map(|copy| copy.environments.get(id)?.cloud.as_deref())
+    }
+
+    /// True where any working copy of a project of this name recorded the environment.
+    pub(crate) fn has_folder(&self, project: &str, id: &str) -> bool {
+        self.namesakes(project).any(|(_, copy)| copy.environments.contains_key(id))
     }
 
     /// The type that an environment was worked on as, from any working copy.
@@ -461,6 +481,7 @@ mod tests {
             minted_s: minted.then_some(1),
             random: minted.then_some(true),
             cloud: Some("local".into()),
+            applied_to: Vec::new(),
             ports: BTreeMap::from([("web".to_owned(), port)]),
             protect: false,
         }
@@ -490,14 +511,14 @@ mod tests {
         let document = document();
         let ours = Whose { project: "shop", repository: "git.example/a/shop" };
         assert_eq!(document.known_ids(&ours), BTreeSet::from(["main-1".to_owned()]));
-        assert_eq!(document.first_cloud(&ours, "production"), Some("local"));
+        assert_eq!(document.cloud_of(&ours, "production"), Some("local"));
         assert_eq!(document.type_of(&ours, "main-1"), Some("local"));
         assert_eq!(document.minted_elsewhere(&ours, "main-1"), None);
         // Another project, and another repository's project of this name.
         for (project, repository) in [("other", ours.repository), ("shop", "git.example/b/shop")] {
             let other = Whose { project, repository };
             assert_eq!(document.known_ids(&other), BTreeSet::new());
-            assert_eq!(document.first_cloud(&other, "production"), None);
+            assert_eq!(document.cloud_of(&other, "production"), None);
             assert_eq!(document.type_of(&other, "main-1"), None);
         }
         let other = Whose { project: "shop", repository: "git.example/b/shop" };
@@ -553,11 +574,12 @@ mod tests {
     fn documents_read_back_and_newer_ones_are_refused() {
         let document = document();
         assert_eq!(Document::parse(&document.to_bytes().unwrap()), Ok(document));
-        assert!(Document::parse(b"{\"schema\":4}").unwrap_err().contains("newer envc"));
-        assert!(Document::is_newer(b"{\"schema\":4}"));
-        assert!(!Document::is_newer(b"{\"schema\":3}") && !Document::is_newer(b"{"));
-        let second = br#"{"schema":2,"places":{}}"#;
-        assert_eq!(Document::parse(second), Ok(Document::new()));
+        assert!(Document::parse(b"{\"schema\":5}").unwrap_err().contains("newer envc"));
+        assert!(Document::is_newer(b"{\"schema\":5}"));
+        assert!(!Document::is_newer(b"{\"schema\":4}") && !Document::is_newer(b"{"));
+        for older in ["{\"schema\":2,\"places\":{}}", "{\"schema\":3,\"places\":{}}"] {
+            assert_eq!(Document::parse(older.as_bytes()), Ok(Document::new()));
+        }
         assert!(Document::parse(b"{}").unwrap_err().contains("no schema version"));
         // A field more, wherever it is, is a newer envc's: nobody is told to move that away.
         let whole = String::from_utf8(self::document().to_bytes().unwrap()).unwrap();

@@ -4,6 +4,7 @@
 //! One JSON file in the user's state directory, changed under a lock, written atomically. It is
 //! authoritative; `.envc/` in a working copy is a cache that can bring an entry back.
 //! - `document`: what is recorded.
+//! - `applied_to`: the accounts that an environment was applied to.
 //! - `file_key`: under what a generated file is recorded.
 //! - `place`: where a folder lies.
 //! - `mark`: what tells a working copy from another one at its path.
@@ -11,6 +12,7 @@
 //! - `cache`: the `.envc/` folder.
 //! - `working_copy`: what commands use.
 
+mod applied_to;
 mod cache;
 mod document;
 mod file_key;
@@ -21,6 +23,7 @@ mod working_copy;
 
 use std::path::PathBuf;
 
+pub(crate) use applied_to::{AppliedTo, host_of};
 pub(crate) use document::{
     Applied, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, Whose,
 };

@@ -10,8 +10,8 @@ use envc_exec::ports::Entropy;
 use envc_spec::PortRange;
 
 use super::{
-    Applied, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, Location, Registry,
-    Settled, cache::Cache, file_key, mark,
+    Applied, AppliedTo, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, Location,
+    Registry, Settled, cache::Cache, file_key, mark,
 };
 use crate::{
     host::{error::CommandError, ports},
@@ -288,18 +288,16 @@ impl WorkingCopy {
         })
     }
 
-    /// Records the cloud that an environment is applied to, when it is the first one.
-    pub(crate) fn record_cloud(
+    /// Records what an environment is applied to. `binds`: a command without `--cloud` works there
+    /// from now on.
+    pub(crate) fn record_applied(
         &mut self,
-        env_type: &str,
-        id: &str,
-        cloud: &str,
+        (env_type, id): (&str, &str),
+        there: &AppliedTo,
+        binds: bool,
         now_s: u64,
     ) -> Result<(), CommandError> {
-        self.change(now_s, |copy| {
-            let record = environment(copy, env_type, id);
-            record.cloud.get_or_insert_with(|| cloud.to_owned());
-        })
+        self.change(now_s, |copy| environment(copy, env_type, id).note_applied(there, binds))
     }
 
     /// Records files that were written (`Some`) or removed (`None`).
@@ -318,17 +316,38 @@ impl WorkingCopy {
         })
     }
 
-    /// Leaves an environment of which something was kept: the binding and the files go, and the ID
-    /// stays known.
-    pub(crate) fn leave(&mut self, id: &str, now_s: u64) -> Result<(), CommandError> {
-        self.change(now_s, |copy| copy.let_go(id))
+    /// Leaves an environment of which something was kept there: these files go, and the ID stays
+    /// known. The binding goes, too, where it is recorded nowhere else.
+    pub(crate) fn leave(
+        &mut self,
+        id: &str,
+        there: &AppliedTo,
+        files: &BTreeSet<String>,
+        now_s: u64,
+    ) -> Result<(), CommandError> {
+        self.change(now_s, |copy| {
+            let elsewhere = copy.environments.get(id).is_some_and(|it| it.is_elsewhere(there));
+            copy.let_go(id, files, !elsewhere);
+        })
     }
 
-    /// Forgets an environment that is destroyed: its ID, its ports, the binding to it.
-    pub(crate) fn forget(&mut self, id: &str, now_s: u64) -> Result<(), CommandError> {
+    /// Forgets an environment that is destroyed there, and these files. Where it is recorded nowhere
+    /// else, its ID, its ports and the binding to it go, too.
+    pub(crate) fn forget(
+        &mut self,
+        id: &str,
+        there: &AppliedTo,
+        files: &BTreeSet<String>,
+        now_s: u64,
+    ) -> Result<(), CommandError> {
         self.change(now_s, |copy| {
-            copy.environments.remove(id);
-            copy.let_go(id);
+            let record = copy.environments.get_mut(id);
+            if record.is_none_or(|record| record.leave_applied(there)) {
+                copy.environments.remove(id);
+                copy.let_go(id, files, true);
+            } else {
+                copy.let_go(id, files, false);
+            }
         })
     }
 
@@ -405,9 +424,12 @@ impl Document {
 }
 
 impl CopyRecord {
-    /// Forgets the files of an environment, and the binding to it.
-    fn let_go(&mut self, id: &str) {
-        self.files.retain(|_, file| file.env != id);
+    /// Forgets files of an environment, and where it `unbinds` the binding to it.
+    fn let_go(&mut self, id: &str, files: &BTreeSet<String>, unbinds: bool) {
+        self.files.retain(|key, _| !files.contains(key));
+        if !unbinds {
+            return;
+        }
         self.bound = self.bound.take().filter(|bound| bound.id != id);
     }
 

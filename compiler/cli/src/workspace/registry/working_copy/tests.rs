@@ -166,10 +166,17 @@ fn binding_clouds_and_files_are_recorded_and_forgotten_together() {
     let machine = Machine::new();
     let (mut copy, _) = machine.open("a");
     copy.bind("local", "a-1", 1).unwrap();
-    copy.record_cloud("local", "a-1", "local", 1).unwrap();
-    copy.record_cloud("local", "a-1", "cloudflare", 1).unwrap();
+    let at = |cloud: &str, account: &str| AppliedTo {
+        cloud: cloud.into(),
+        account: Some(account.into()),
+        api: None,
+    };
+    let (near, far) = (at("local", "l"), at("cloudflare", "a"));
+    copy.record_applied(("local", "a-1"), &near, true, 1).unwrap();
+    copy.record_applied(("local", "a-1"), &far, true, 1).unwrap();
     let file = FileRecord {
         env: "a-1".into(),
+        of: Some(far.key()),
         digest: envc_core::Digest::of("x"),
         fingerprint: envc_core::Digest::of("y"),
         mode: 0o600,
@@ -181,8 +188,13 @@ fn binding_clouds_and_files_are_recorded_and_forgotten_together() {
     let document = machine.registry.read().unwrap();
     let repository = copy.repository().to_owned();
     let whose = Whose { project: "shop", repository: &repository };
-    assert_eq!(document.first_cloud(&whose, "a-1"), Some("local"));
-    copy.forget("a-1", 2).unwrap();
+    assert_eq!(document.cloud_of(&whose, "a-1"), Some("cloudflare"));
+    // What is destroyed in one account stays known of the other.
+    let none = BTreeSet::new();
+    copy.forget("a-1", &near, &none, 2).unwrap();
+    assert_eq!(copy.record().environments["a-1"].all_applied(), [far.clone()]);
+    assert!(copy.record().bound.is_some() && copy.record().files.len() == 1);
+    copy.forget("a-1", &far, &BTreeSet::from([".env".to_owned()]), 2).unwrap();
     let repository = Some(repository);
     assert_eq!(*copy.record(), CopyRecord { repository, ..CopyRecord::default() });
 }
