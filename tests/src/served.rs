@@ -22,7 +22,12 @@ impl ServedCloud {
     /// Serves a cloud with these faults, and makes the environment's commands use it as
     /// Cloudflare.
     pub fn start(env: &mut TestEnv, faults: &str, zones: &[&str]) -> Self {
-        let dir = env.path().join("served");
+        Self::start_as(env, "served", faults, zones)
+    }
+
+    /// The same with a folder of this name: another account.
+    pub fn start_as(env: &mut TestEnv, name: &str, faults: &str, zones: &[&str]) -> Self {
+        let dir = env.path().join(name);
         let faults = Faults::parse(faults).expect("the test's faults can be read");
         let zones = zones.iter().map(|zone| (*zone).to_owned()).collect();
         let cloud = Cloud::open(CloudConfig { dir: dir.clone(), zones, faults })
@@ -48,12 +53,23 @@ impl ServedCloud {
             });
         });
         let base_url = format!("http://{address}/client/v4");
-        env.unset("ENVC_CLOUD")
-            .set("CLOUDFLARE_API_BASE_URL", &base_url)
-            .set("CLOUDFLARE_API_TOKEN", cloud.token())
-            .set("CLOUDFLARE_ACCOUNT_ID", cloud.account_id());
         let view = CloudView::open(&dir);
-        Self { cloud, base_url, stop: Some(stop), thread: Some(thread), view }
+        let this = Self { cloud, base_url, stop: Some(stop), thread: Some(thread), view };
+        this.use_in(env);
+        this
+    }
+
+    /// Makes the environment's commands use it as Cloudflare from here on.
+    pub fn use_in(&self, env: &mut TestEnv) {
+        env.unset("ENVC_CLOUD")
+            .set("CLOUDFLARE_API_BASE_URL", &self.base_url)
+            .set("CLOUDFLARE_API_TOKEN", self.cloud.token())
+            .set("CLOUDFLARE_ACCOUNT_ID", self.cloud.account_id());
+    }
+
+    /// The ID of its account.
+    pub fn account(&self) -> &str {
+        self.cloud.account_id()
     }
 
     /// With `/client/v4`.

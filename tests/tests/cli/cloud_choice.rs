@@ -40,18 +40,18 @@ fn requests(text: &str) -> Option<usize> {
 fn the_first_cloud_is_remembered() {
     let mut env = TestEnv::of_text(ONE_KV);
     env.unset("ENVC_CLOUD");
-    let first = env.envc(&["apply"]).exits(0);
-    says(&first, &["on the local cloud, not on Cloudflare", "CLOUDFLARE_API_TOKEN is not set"]);
+    let first = env.envc(&["apply", "-v"]).exits(0);
+    says(&first, &["on the local cloud", "is `local` because CLOUDFLARE_API_TOKEN is not set"]);
     let cloud = ServedCloud::start(&mut env, "", &[]);
     // A token that is set later does not move an environment.
-    let ran = env.envc(&["apply"]).exits(0);
-    says(&ran, &["first applied there", "Nothing to do"]);
+    let ran = env.envc(&["apply", "-v"]).exits(0);
+    says(&ran, &["because this environment was applied there", "Nothing to do"]);
     assert!(cloud.requests().is_empty());
-    let ran = env.envc(&["apply", "--cloud", "cloudflare"]).exits(0);
-    says(&ran, &["on Cloudflare, because --cloud says so"]);
+    let ran = env.envc(&["apply", "-v", "--cloud", "cloudflare"]).exits(0);
+    says(&ran, &["is `cloudflare` because --cloud says so"]);
     assert_eq!(cloud.view().listing().names("kv").len(), 1);
     env.set("ENVC_CLOUD", "cloudflare");
-    says(&env.envc(&["plan"]).exits(0), &["because ENVC_CLOUD says so", "No changes"]);
+    says(&env.envc(&["plan", "-v"]).exits(0), &["because ENVC_CLOUD says so", "No changes"]);
 }
 
 #[test]

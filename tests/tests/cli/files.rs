@@ -185,7 +185,7 @@ fn another_type_in_a_bound_folder_writes_no_files() {
 
     let _rebound = env.envc(&["apply", "production", "--rebind"]).exits(0);
     assert!(env.read("wrangler.jsonc").unwrap().contains("quickstart--app--production"));
-    says(&env.envc(&["show"]).exits(0), &["environment `production`"]);
+    says(&env.envc(&["show"]).exits(0), &["`production` (type production)"]);
 }
 
 #[test]

@@ -234,7 +234,7 @@ const TWO_TYPES: &str = "project \"shop\"\n\
 fn a_destroy_without_a_spec_takes_no_other_environment_than_the_named_one() {
     let mut env = TestEnv::of_text(TWO_TYPES);
     env.envc(&["apply"]).exits(0);
-    env.envc(&["apply", "ephemeral", "--pr", "42"]).exits(0);
+    env.envc(&["apply", "ephemeral", "--pr", "42", "--out-dir", "../pr"]).exits(0);
     env.envc(&["apply", "demo"]).exits(0);
     let before = env.cloud_listing();
     env.write("environment.kdl", &format!("{TWO_TYPES}kv \"a\" {{\n"));
@@ -309,7 +309,7 @@ fn another_branch_is_another_environment_and_leaves_the_files() {
     env.envc(&["apply"]).exits(0);
     let of_main = env.read(".env");
     env.git(&["checkout", "--quiet", "-b", "feature"]);
-    says(&env.envc(&["plan"]).exits(0), &["environment `feature`", "create kv.cache"]);
+    says(&env.envc(&["plan"]).exits(0), &["`feature` (type local)", "create kv.cache"]);
     says(
         &env.envc(&["apply"]).exits(0),
         &["no files were written: this folder is bound to main (local)", "--rebind"],

@@ -316,7 +316,7 @@ fn a_public_attribute_may_stand_in_a_resource() {
 fn the_example_of_worktrees_applies_without_an_account() {
     let env = TestEnv::new("eventuall");
     let folder = env.worktree("fix/login");
-    says(&run_in(&env, &folder, &["apply"]).exits(0), &["type `worktree`", "leased lease.preview"]);
+    says(&run_in(&env, &folder, &["apply"]).exits(0), &["(type worktree)", "leased lease.preview"]);
     let text = dotenv(&folder);
     assert!(text.contains("PREVIEW_ID=local-01"), "{text}");
     assert!(text.contains("LIVEKIT_API_SECRET=stand-in-livekit-api-secret-local-01"), "{text}");

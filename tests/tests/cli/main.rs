@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod accounts;
 mod api_errors;
 mod bad_input;
 mod ci;
@@ -18,6 +19,7 @@ mod events;
 mod exit_codes;
 mod files;
 mod fmt;
+mod folder;
 mod formats;
 mod hostile;
 mod hosts;

@@ -106,7 +106,7 @@ fn what_older_builds_recorded_of_a_folder_inside_is_read() {
     let folder = env.root().join("gen");
     let older = text.replace("\"//here/gen//", &format!("\"{}//", folder.display()));
     assert_ne!(text, older);
-    let older = older.replace("\"schema\": 3", "\"schema\": 2");
+    let older = older.replace("\"schema\": 4", "\"schema\": 2");
     fs::write(&registry, older).unwrap();
     says(&apply(&env, "production", "gen").exits(0), &["Nothing to do"]);
     assert_eq!(fs::read_to_string(&registry).unwrap(), text);

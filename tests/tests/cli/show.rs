@@ -82,7 +82,10 @@ fn what_exists_is_told_though_nothing_is_recorded_of_it() {
                 .replace("DB \"{d1.orders.id}\" ; ", "")
         ),
     );
-    says(&env.envc(&["output"]).exits(3), &["not applied yet"]);
+    says(
+        &env.envc(&["output"]).exits(3),
+        &["nothing is recorded of `", "on this machine", "envc plan"],
+    );
     let bucket = serde_json::json!({"name": "shop-images"});
     let _made = env.cloud().of_account(&http::Method::POST, "/r2/buckets", Some(&bucket));
     let _applied = env.envc(&["apply", "--yes"]).exits(0);

@@ -12,7 +12,7 @@ use crate::{
     remote::connection::Connection,
     state::local::LocalStore,
     workspace::{
-        Workspace,
+        CLOUDFLARE_API, Workspace,
         choice::{AccountInputs, CloudName, other_account},
         registry::{AppliedTo, host_of},
         session::Session,
@@ -41,7 +41,8 @@ pub(crate) async fn admit(
         AccountInputs { here: &here, recorded: &recorded, states: &states, moves: session.moves };
     match other_account(&inputs) {
         None => Ok(()),
-        Some(there) => Err(refused(session, &here, &there)),
+        // One that was only remembered is asked for once more.
+        Some(there) => Err(connection.doubt(refused(session, &here, &there), account)),
     }
 }
 
@@ -96,29 +97,36 @@ async fn own_state(workspace: &Workspace<'_>, key: StateKey) -> Option<State> {
 
 fn refused(session: &Session<'_>, here: &AppliedTo, there: &AppliedTo) -> CommandError {
     let id = &session.target.id;
-    let of = |it: &AppliedTo| shown(it.account.as_deref().unwrap_or_default(), it.api.as_deref());
+    let is_other_api = there.api.as_deref().map(host_of) != here.api.as_deref().map(host_of);
+    let of = |it: &AppliedTo| {
+        let account = it.account.as_deref().unwrap_or_default();
+        match &it.api {
+            None if is_other_api => shown(account, Some(CLOUDFLARE_API)),
+            api => shown(account, api.as_deref().filter(|_| is_other_api)),
+        }
+    };
     let (was, now) = (of(there), of(here));
     let apply = session.command("apply");
     CommandError::failed(format!(
-        "`{id}` was applied to another account than this one; nothing was changed"
+        "`{id}` is recorded in another account than this one; nothing was changed"
     ))
-    .because_text(format!("it is recorded in {was}, and this one is {now}"))
+    .because_text(format!("it was applied to {was}, and this is {now}"))
     .hint(match &there.api {
-        Some(api) if there.api != here.api => {
-            format!("to go on there, set CLOUDFLARE_API_BASE_URL to {api}, with a token of it")
+        Some(api) if is_other_api => {
+            format!("to go on there, use a token of it, with CLOUDFLARE_API_BASE_URL={api}")
         }
-        _ if there.api != here.api => {
-            "to go on there, unset CLOUDFLARE_API_BASE_URL, and set a token of it".to_owned()
+        None if is_other_api => {
+            "to go on there, use a token of it, without CLOUDFLARE_API_BASE_URL".to_owned()
         }
-        _ => format!(
-            "to go on there, set CLOUDFLARE_API_TOKEN to a token of it, and CLOUDFLARE_ACCOUNT_ID, \
-             where it is set, to {}",
-            there.account.as_deref().unwrap_or_default()
-        ),
+        _ => {
+            let account = there.account.as_deref().unwrap_or_default();
+            format!("to go on there, use a token of it, with CLOUDFLARE_ACCOUNT_ID={account}")
+        }
     })
     .hint(format!(
-        "to make it here, too, and work on it here from now on: {apply} --rebind; what is there \
-         stays until it is destroyed with a token of that account"
+        "to move, and work on it here from now on: {apply} --rebind; what is there stays until \
+         `{}` with a token of it",
+        session.command("destroy")
     ))
     .code("envc::cli::other_account")
 }

@@ -202,6 +202,12 @@ impl Connection {
         if is_about_ids(said) { self.forget(failed, scope) } else { failed }
     }
 
+    /// The same for an account that is refused.
+    pub(crate) fn doubt(&self, failed: CommandError, account: &str) -> CommandError {
+        let scope = Account { id: account.to_owned(), zones: BTreeMap::new() };
+        if self.remembers(&scope) { self.forget(failed, &scope) } else { failed }
+    }
+
     fn forget(&self, failed: CommandError, scope: &Account) -> CommandError {
         if self.remembers(scope) {
             self.cache.remove();

@@ -180,7 +180,9 @@ pub(crate) fn other_account(inputs: &AccountInputs<'_>) -> Option<AppliedTo> {
     let of_cloud = || recorded.iter().filter(|it| it.cloud == here.cloud);
     // What an older envc recorded has no account: the states tell, where there are any.
     let known: Vec<&AppliedTo> = of_cloud().filter(|it| it.account.is_some()).collect();
-    let states = || states.iter().collect::<Vec<_>>();
+    // A state tells no API: what the folder recorded of its account counts before it.
+    let is_known = |it: &AppliedTo| known.iter().any(|known| known.account == it.account);
+    let states = || states.iter().filter(|it| !is_known(it)).collect::<Vec<_>>();
     let takes = match (moves, known.last()) {
         (Moves::Anywhere, _) => return None,
         (Moves::ToRecorded, _) => [states(), known.clone()].concat(),
@@ -348,6 +350,7 @@ mod tests {
             // Another API with an account of this name.
             (&api, all(&[&a]), all(&[]), no, Some(&a)),
             (&a, all(&[&api]), all(&[]), old, Some(&api)),
+            (&a, all(&[&api]), all(&[&a]), old, Some(&api)),
             // Another folder applied it, or an older envc did: the states tell.
             (&a, all(&[]), all(&[&b]), no, Some(&b)),
             (&a, all(&[]), all(&[&b, &a]), no, None),
