@@ -50,6 +50,7 @@ fn generated(example: &Example, environment: &Environment) -> Vec<GeneratedFile>
         names: &names(environment),
         templates: &templates,
         dev_remote: environment.dev_remote,
+        spec_folder: "",
     });
     made.unwrap_or_else(|errors| panic!("{} {}: {errors:#?}", example.name, environment.type_name))
 }

@@ -49,6 +49,10 @@ pub struct FileInputs<'a> {
     pub templates: &'a BTreeMap<String, String>,
     /// Bindings get `remote: true`: `wrangler dev` works on what was provisioned.
     pub dev_remote: bool,
+    /// The spec's folder as seen from the one that the files go to, such as `..`; a whole path where
+    /// no way leads there, and empty where it is the same. Paths in a generated configuration are
+    /// right from where it lies.
+    pub spec_folder: &'a str,
 }
 
 impl fmt::Debug for FileInputs<'_> {
@@ -210,8 +214,8 @@ pub(crate) struct Made {
 
 /// Makes all files that can be made.
 pub(crate) fn make_files(inputs: &FileInputs<'_>) -> Made {
-    let FileInputs { env, ids, resolve, names, templates, dev_remote } = *inputs;
-    let known = Known { env, ids, names, resolve };
+    let FileInputs { env, ids, resolve, names, templates, dev_remote, spec_folder } = *inputs;
+    let known = Known { env, ids, names, resolve, spec_folder };
     let (marks, reads) = (foreign::marks(&known), RefCell::default());
     let maker = Maker { marks, known, templates, remote: dev_remote, reads };
     let (mut files, mut errors) = (Vec::new(), Vec::new());

@@ -88,6 +88,7 @@ fn sample_files(env: &Environment, templates: &BTreeMap<String, String>) -> Made
         names: &names,
         templates,
         dev_remote: env.dev_remote,
+        spec_folder: "",
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use envc_core::{Address, Input, Mode, Output, Part, Ref, Text};
+use envc_core::{Address, Input, Mode, Output, Part, Ref, Text, join_path, relative_path};
 use envc_spec::Environment;
 
 /// Finds the values of references.
@@ -11,9 +11,24 @@ pub(crate) struct Known<'a> {
     pub(crate) ids: &'a BTreeMap<Address, String>,
     pub(crate) names: &'a BTreeMap<Address, String>,
     pub(crate) resolve: &'a dyn Fn(&Part) -> Option<String>,
+    /// The spec's folder, as seen from the one that the files go to; empty where it is that.
+    pub(crate) spec_folder: &'a str,
 }
 
 impl Known<'_> {
+    /// A path of the spec, relative to its folder, as a file in this folder has to write it.
+    pub(crate) fn path_from(&self, folder: &str, path: &str) -> String {
+        match self.spec_folder {
+            "" => relative_path(folder, path),
+            whole if whole.starts_with('/') || whole.contains(':') => format!("{whole}/{path}"),
+            // From the file's folder up to the one that all files go to, and from there.
+            way => {
+                let up = join_path(folder, ".").split('/').filter(|it| !it.is_empty()).count();
+                format!("{}{way}/{path}", "../".repeat(up))
+            }
+        }
+    }
+
     /// The API's identifier of a resource.
     pub(crate) fn id(&self, address: &Address) -> Option<String> {
         if let Some(id) = self.ids.get(address) {

@@ -4,9 +4,9 @@
 //! (developers.cloudflare.com/workers/wrangler/configuration) and its `config-schema.json`.
 //! No secret and no ID of another environment ever stands in it. Pure.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use envc_core::{Address, relative_path};
+use envc_core::{Address, join_path};
 use envc_kinds::{Consumer, Deploy, DoMigration, Entry, MARKER_VARIABLE, Worker, declared};
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -25,7 +25,7 @@ const HEADER: &str =
 pub(crate) struct Config<'a> {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    main: Option<&'a str>,
+    main: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     compatibility_date: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -84,7 +84,10 @@ impl<'a> Config<'a> {
     ) -> Result<Self, Vec<Problem>> {
         let mut config = Self {
             name: known.script(worker),
-            main: worker.main.as_deref(),
+            main: worker.main.as_deref().map(|main| match known.spec_folder {
+                "" => Cow::Borrowed(main),
+                _ => known.path_from(&worker.path, &join_path(&worker.path, main)).into(),
+            }),
             compatibility_date: worker.compatibility_date.as_deref(),
             compatibility_flags: &worker.compatibility_flags,
             vars: BTreeMap::new(),
@@ -152,7 +155,7 @@ impl<'a> Config<'a> {
                 Entry::Id => id_of(target, known)?,
                 Entry::Name => name_of(target, known)?,
                 Entry::Migrations => match known.env.migrations.get(target) {
-                    Some(from) => relative_path(folder, &from.path),
+                    Some(from) => known.path_from(folder, &from.path),
                     None => continue,
                 },
             };

@@ -78,3 +78,38 @@ fn wrangler_takes_every_generated_configuration() {
     deploys_dry(&served, "apps/workers", &["DB", "EVENTS", "COMMANDS", "ROOM"]);
     deploys_dry(&served, "apps/statuspage", &["DB", "APP_URL"]);
 }
+
+/// Invariant: a configuration in an `--out-dir` is one that wrangler can use.
+#[test]
+fn a_configuration_in_another_folder_finds_code_and_migrations() {
+    let spec = "project \"shop\"\n\
+        environment \"local\" default { identity branch max-length=20 unique }\n\
+        environment \"production\" { identity \"production\" ; protect }\n\
+        d1 \"orders\" { migrations \"apps/db/drizzle\" }\n\
+        worker \"api\" path=\"apps/api\" main=\"src/index.ts\" compatibility-date=\"2026-09-01\" {\n\
+            bind \"DB\" d1=\"orders\"\n\
+        }\n";
+    let served = Served::start(TestEnv::of_text(spec));
+    let env = &served.env;
+    env.write(
+        "apps/api/src/index.ts",
+        "import { hi } from \"./hi\";\nexport default { fetch: hi };\n",
+    );
+    env.write("apps/api/src/hi.ts", "export const hi = (): Response => new Response(\"hi\");\n");
+    env.write("apps/db/drizzle/0001_a.sql", "CREATE TABLE a (b TEXT);\n");
+    env.write(".gitignore", "out/\n.envc/\nwrangler.jsonc\n.wrangler/\n");
+    for out in ["out", "../elsewhere/out"] {
+        env.envc(&["apply", "production", "--yes", "--out-dir", out]).exits(0);
+        let config = format!("{out}/apps/api/wrangler.jsonc");
+        let ran = served.wrangler(&["deploy", "--dry-run", "-c", &config]).exits(0);
+        assert_eq!(ran.stderr.trim(), "", "{ran}");
+        assert!(ran.stdout.contains("env.DB ("), "{ran}");
+        let list = ["d1", "migrations", "list", "DB", "--remote", "-c", &config];
+        let ran = served.wrangler(&list).exits(0);
+        assert!(ran.stdout.contains("No migrations to apply!"), "{ran}");
+        env.write("apps/db/drizzle/0002_b.sql", "CREATE TABLE b (c TEXT);\n");
+        let ran = served.wrangler(&list).exits(0);
+        assert!(ran.stdout.contains("0002_b.sql"), "{ran}");
+        std::fs::remove_file(env.root().join("apps/db/drizzle/0002_b.sql")).unwrap();
+    }
+}

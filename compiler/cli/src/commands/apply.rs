@@ -182,7 +182,7 @@ impl Apply<'_> {
         let (inputs, missing) = outside::look_up(&self.session).await?;
         let (vault, unfit) = outside::put_in(&mut self.session, &inputs);
         outside::refuse(missing, &unfit)?;
-        let sources = Sources::read(&self.session, inputs)?;
+        let sources = Sources::read(&self.session, inputs, self.writing.out_dir.as_ref())?;
         Ok((vault, sources, bundle::read(&mut self.session)?))
     }
 

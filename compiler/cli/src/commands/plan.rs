@@ -57,7 +57,7 @@ pub(super) fn run(app: &App, args: &PlanArgs) -> Result<ExitCode, CommandError> 
             for line in unfit.lines() {
                 session.ui.warn(&format!("apply will refuse: {line}"));
             }
-            let sources = Sources::read(&session, inputs)?;
+            let sources = Sources::read(&session, inputs, None)?;
             bundle::read(&mut session)?;
             plan(app, &session, args, (&sources, &missing, &unfit)).await
         })?

@@ -62,6 +62,8 @@ pub(crate) mod names {
     pub(crate) const COMPUTERNAME: &str = "COMPUTERNAME";
     /// The base of state directories in the XDG scheme.
     pub(crate) const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
+    /// The base of configuration in the XDG scheme.
+    pub(crate) const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
     /// For tests: seconds since 1970 that the clock stands at.
     pub(crate) const ENVC_TEST_NOW: &str = "ENVC_TEST_NOW";
     /// For tests: the seed of all randomness.
@@ -200,6 +202,13 @@ impl ProcessEnv {
     /// The user's home directory, when a variable names it.
     pub(crate) fn home(&self) -> Option<PathBuf> {
         self.var(names::HOME).filter(|home| !home.is_empty()).map(PathBuf::from)
+    }
+
+    /// The base of configuration: `$XDG_CONFIG_HOME`, else `~/.config`. The XDG scheme takes absolute
+    /// paths alone.
+    pub(crate) fn config_home(&self) -> Option<PathBuf> {
+        let xdg = self.var(names::XDG_CONFIG_HOME).map(PathBuf::from);
+        xdg.filter(|path| path.is_absolute()).or_else(|| Some(self.home()?.join(".config")))
     }
 
     /// The base of state directories. The XDG scheme takes absolute paths alone.

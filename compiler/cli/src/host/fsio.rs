@@ -399,6 +399,58 @@ pub(crate) fn resolve_folder(path: &Path) -> Result<PathBuf, FsError> {
     }
 }
 
+/// A file below a folder that is reached without a link and belongs to whom `like` does; else why it
+/// is not taken, as a clause after its name. `None`: it is not there.
+pub(crate) fn plain_file(
+    root: &Path,
+    relative: &Path,
+    like: &Path,
+) -> Result<Option<PathBuf>, &'static str> {
+    let mut path = root.to_owned();
+    for component in relative.components() {
+        match component {
+            Component::Normal(name) => path.push(name),
+            Component::CurDir => continue,
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
+                return Err("leads outside");
+            }
+        }
+        match fs::symlink_metadata(&path) {
+            Ok(there) if there.is_symlink() => return Err("is reached through a link"),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(_) => return Err("cannot be looked at"),
+        }
+    }
+    if owner(&path) == owner(like) { Ok(Some(path)) } else { Err("belongs to another user") }
+}
+
+/// Whose a file is; nobody's where the system has no such thing.
+fn owner(path: &Path) -> Option<u32> {
+    #[cfg(unix)]
+    return fs::metadata(path).ok().map(|there| std::os::unix::fs::MetadataExt::uid(&there));
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
+/// The way from one folder to another, both as they really are, with slashes: `../..`. Where no way
+/// leads there, as between two drives, the whole path.
+pub(crate) fn way(from: &Path, to: &Path) -> String {
+    let text = |path: &Path| path.to_string_lossy().replace('\\', "/");
+    let (from, whole) = (from.components().collect::<Vec<_>>(), to);
+    let to: Vec<_> = to.components().collect();
+    let same = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    if same == 0 {
+        return text(whole);
+    }
+    let up = from.iter().skip(same).map(|_| Component::ParentDir);
+    let way: PathBuf = up.chain(to.into_iter().skip(same)).collect();
+    if way.as_os_str().is_empty() { ".".to_owned() } else { text(&way) }
+}
+
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -451,6 +503,19 @@ mod tests {
 
     fn folder() -> tempfile::TempDir {
         tempfile::tempdir().unwrap()
+    }
+
+    #[test]
+    fn a_way_leads_from_one_folder_to_another() {
+        for (from, to, expect) in [
+            ("/a/b", "/a", ".."),
+            ("/a/out", "/a/shop/apps", "../shop/apps"),
+            ("/a", "/a", "."),
+            ("/a", "/a/b", "b"),
+            ("/x/y", "/a", "../../a"),
+        ] {
+            assert_eq!(way(Path::new(from), Path::new(to)), expect, "{from} {to}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub(crate) mod env;
 pub(crate) mod error;
 pub(crate) mod exit_code;
 pub(crate) mod file_lock;
+pub(crate) mod file_name;
 pub(crate) mod fsio;
 pub(crate) mod git;
 pub(crate) mod http;

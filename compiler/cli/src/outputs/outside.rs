@@ -8,6 +8,7 @@ use envc_plan::{Unusable, needed_inputs, settle};
 
 use crate::{
     host::{error::CommandError, http::HttpTransport},
+    secrets::Lookup,
     workspace::session::Session,
 };
 
@@ -18,7 +19,7 @@ pub(crate) struct Missing {
     lines: Vec<String>,
     names: Vec<String>,
     secrets: bool,
-    hint: String,
+    hints: Vec<String>,
     /// What the first of the variables is, as a clause after "is".
     is: Option<&'static str>,
     /// What is found and cannot be used, in words.
@@ -38,7 +39,8 @@ pub(crate) async fn look_up(session: &Session<'_>) -> Result<(Inputs, Missing), 
         .collect();
     let transport = HttpTransport::default();
     let providers = session.secrets(&transport);
-    let (secrets, not_found) = providers.find(&names).await?;
+    let Lookup { found: secrets, missing: not_found, warnings } = providers.find(&names).await?;
+    warnings.iter().for_each(|warning| session.ui.warn(warning));
     let mut missing = Missing::default();
     let apply = session.apply_command(&[]);
     let mut variables = BTreeMap::new();
@@ -53,7 +55,11 @@ pub(crate) async fn look_up(session: &Session<'_>) -> Result<(Inputs, Missing), 
                     places => places.join("; "),
                 };
                 let line = format!("{name}, for {uses}: {places}");
-                missing.add(name, line, true, || providers.way_out(name, &apply));
+                missing.add(name, line, true, || {
+                    let way_out = providers.way_out(name, &apply);
+                    let for_good = providers.for_good(name, &way_out);
+                    std::iter::once(way_out).chain(for_good).collect()
+                });
             }
             Input::Env(name) => {
                 let is = match session.env.filled(name) {
@@ -65,7 +71,9 @@ pub(crate) async fn look_up(session: &Session<'_>) -> Result<(Inputs, Missing), 
                 };
                 missing.is.get_or_insert(is);
                 let line = format!("{name}, for {uses}: the variable is {is}");
-                missing.add(name, line, false, || format!("set it for one run: {name}=… {apply}"));
+                missing.add(name, line, false, || {
+                    vec![format!("set it for one run: {name}=… {apply}")]
+                });
             }
             Input::Lease { .. } => {}
         }
@@ -138,9 +146,9 @@ pub(crate) fn refuse(mut missing: Missing, unfit: &Unfit) -> Result<(), CommandE
 }
 
 impl Missing {
-    fn add(&mut self, name: &str, line: String, secret: bool, hint: impl Fn() -> String) {
+    fn add(&mut self, name: &str, line: String, secret: bool, hints: impl Fn() -> Vec<String>) {
         if self.names.is_empty() || (secret && !self.secrets) {
-            self.hint = hint();
+            self.hints = hints();
         }
         self.secrets |= secret;
         self.names.push(name.to_owned());
@@ -183,6 +191,6 @@ impl Missing {
         };
         let error = CommandError::failed(message).code(code);
         let error = self.lines.into_iter().fold(error, CommandError::because_text);
-        Err(error.hint(self.hint))
+        Err(self.hints.into_iter().fold(error, CommandError::hint))
     }
 }

@@ -9,7 +9,7 @@ use envc_plan::{FileInputs, needed_parts, render_files, template_paths};
 
 use crate::{
     host::{error::CommandError, fsio},
-    outputs::files::RenderedFile,
+    outputs::{files::RenderedFile, out_dir::OutDir},
     remote::pools::LeaseFacts,
     workspace::session::Session,
 };
@@ -20,6 +20,8 @@ pub(crate) struct Sources {
     inputs: Inputs,
     tokens_needed: BTreeSet<Address>,
     lease_secrets: bool,
+    /// The spec's folder as seen from the one that the files go to.
+    spec_folder: String,
 }
 
 impl std::fmt::Debug for Sources {
@@ -42,8 +44,12 @@ pub(crate) struct Resources {
 }
 
 impl Sources {
-    /// Reads templates.
-    pub(crate) fn read(session: &Session<'_>, inputs: Inputs) -> Result<Self, CommandError> {
+    /// Reads templates, for files that go to the spec's folder or to another one.
+    pub(crate) fn read(
+        session: &Session<'_>,
+        inputs: Inputs,
+        out_dir: Option<&OutDir>,
+    ) -> Result<Self, CommandError> {
         let environment = &session.environment;
         let mut templates = BTreeMap::new();
         for path in template_paths(environment) {
@@ -64,7 +70,9 @@ impl Sources {
                 Part::In(_) | Part::Out(_) | Part::Lit(_) => {}
             }
         }
-        Ok(Self { templates, inputs, tokens_needed, lease_secrets })
+        let way = out_dir.map(|out_dir| fsio::way(out_dir.path(), session.workspace.root()));
+        let spec_folder = way.unwrap_or_default();
+        Ok(Self { templates, inputs, tokens_needed, lease_secrets, spec_folder })
     }
 
     /// Renders all files.
@@ -98,6 +106,7 @@ impl Sources {
             names: &resources.names,
             templates: &self.templates,
             dev_remote: session.environment.dev_remote,
+            spec_folder: &self.spec_folder,
         })
         .map_err(|errors| wrong(&errors))?;
         Ok(files.into_iter().map(|file| made(session, file)).collect())

@@ -17,8 +17,9 @@ use envc_exec::ports::{Clock, Transport};
 use envc_spec::SecretProvider;
 use futures::future::BoxFuture;
 
+pub(crate) use self::dotenv::OtherFolders;
 use self::{dotenv::DotenvProvider, env::EnvProvider};
-use crate::host::{env::ProcessEnv, error::CommandError};
+use crate::host::{env::ProcessEnv, error::CommandError, git::GitView};
 
 /// A place where secrets come from.
 trait Provider: Debug + Send + Sync {
@@ -30,6 +31,13 @@ trait Provider: Debug + Send + Sync {
 
     /// What the user does so that this provider has the secret, before running `apply` again.
     fn way_out(&self, name: &str, apply: &str) -> String;
+
+    /// What the user does so that this provider has it from now on, in every worktree; `None` where
+    /// that is the same, or nothing can be said.
+    fn for_good(&self, name: &str) -> Option<String> {
+        let _ = name;
+        None
+    }
 }
 
 /// What a provider answers: of each name the secret, or why it has none.
@@ -37,6 +45,8 @@ trait Provider: Debug + Send + Sync {
 struct Found {
     secrets: BTreeMap<String, Secret>,
     lacking: BTreeMap<String, String>,
+    /// The files that some of them come from, and that git tracks.
+    tracked: Vec<String>,
 }
 
 impl Found {
@@ -55,6 +65,12 @@ impl Found {
 pub(crate) struct Means<'a> {
     /// The spec's folder.
     pub(crate) root: &'a Path,
+    /// Where dotenv files are looked for besides.
+    pub(crate) others: &'a OtherFolders,
+    /// What git says of the spec's folder.
+    pub(crate) git: &'a GitView,
+    /// A secret that comes from a file which git tracks is an error, and not only told.
+    pub(crate) refuse_tracked: bool,
     /// The process's variables.
     pub(crate) env: &'a ProcessEnv,
     /// Sends the requests of a provider that is a service.
@@ -69,6 +85,7 @@ pub(crate) struct Means<'a> {
 #[derive(Debug)]
 pub(crate) struct Secrets<'a> {
     providers: Vec<Declared<'a>>,
+    refuse_tracked: bool,
 }
 
 /// A provider that the spec declares.
@@ -80,23 +97,31 @@ enum Declared<'a> {
     Unsupported(&'a str),
 }
 
-/// Secrets that were found; and of those that were not, where they were looked for.
-pub(crate) type Lookup = (BTreeMap<String, Secret>, BTreeMap<String, Vec<String>>);
+/// What a look-up came to.
+#[derive(Debug, Default)]
+pub(crate) struct Lookup {
+    /// The secrets that were found.
+    pub(crate) found: BTreeMap<String, Secret>,
+    /// Of those that were not, where they were looked for.
+    pub(crate) missing: BTreeMap<String, Vec<String>>,
+    /// What to tell: files that git has, and should not.
+    pub(crate) warnings: Vec<String>,
+}
 
 impl<'a> Secrets<'a> {
     /// The providers that a spec declares.
     pub(crate) fn new(declared: &'a [SecretProvider], means: Means<'a>) -> Self {
-        let Means { root, env, .. } = means;
+        let Means { root, others, git, refuse_tracked, env, .. } = means;
         let providers = declared.iter().map(|provider| match provider {
             SecretProvider::Env { prefix } => {
                 Declared::Supported(Box::new(EnvProvider { prefix, env }))
             }
             SecretProvider::Dotenv { path, .. } => {
-                Declared::Supported(Box::new(DotenvProvider { path, root }))
+                Declared::Supported(Box::new(DotenvProvider { path, root, others, git, env }))
             }
             SecretProvider::Unsupported { name, .. } => Declared::Unsupported(name),
         });
-        Self { providers: providers.collect() }
+        Self { providers: providers.collect(), refuse_tracked }
     }
 
     /// Looks all of these up; one error names all that are missing.
@@ -104,13 +129,13 @@ impl<'a> Secrets<'a> {
         &self,
         names: &BTreeSet<String>,
     ) -> Result<BTreeMap<String, Secret>, CommandError> {
-        let (found, missing) = self.find(names).await?;
+        let Lookup { found, missing, warnings: _ } = self.find(names).await?;
         if missing.is_empty() { Ok(found) } else { Err(self.missing(&missing)) }
     }
 
     /// Looks all of these up. Of the missing ones it tells where they were looked for.
     pub(crate) async fn find(&self, names: &BTreeSet<String>) -> Result<Lookup, CommandError> {
-        let mut found = BTreeMap::new();
+        let (mut found, mut warnings) = (BTreeMap::new(), Vec::new());
         let mut missing: BTreeMap<String, Vec<String>> =
             names.iter().map(|name| (name.clone(), Vec::new())).collect();
         for declared in &self.providers {
@@ -122,14 +147,30 @@ impl<'a> Secrets<'a> {
                 }
             };
             let still = missing.keys().cloned().collect();
-            let Found { secrets, lacking } = provider.fetch(&still).await?;
+            let Found { secrets, lacking, tracked } = provider.fetch(&still).await?;
+            for file in tracked {
+                let error = in_git(&file);
+                if self.refuse_tracked {
+                    return Err(error);
+                }
+                warnings.push(format!("{}; {}", error.message, error.hints.join("; ")));
+            }
             missing.retain(|name, _| !secrets.contains_key(name));
             found.extend(secrets);
             for (name, why) in lacking {
                 missing.entry(name).or_default().push(why);
             }
         }
-        Ok((found, missing))
+        Ok(Lookup { found, missing, warnings })
+    }
+
+    /// What to do so that it is found from now on, in every worktree, where that is something else.
+    pub(crate) fn for_good(&self, name: &str, way_out: &str) -> Option<String> {
+        let all = self.providers.iter().filter_map(|declared| match declared {
+            Declared::Supported(provider) => provider.for_good(name),
+            Declared::Unsupported(_) => None,
+        });
+        all.into_iter().next().filter(|it| it != way_out)
     }
 
     /// What to do so that a secret is found by this command.
@@ -157,8 +198,20 @@ impl<'a> Secrets<'a> {
                 _ => error.because_text(format!("{name}: {}", places.join("; "))),
             };
         }
-        error.hint(self.way_out(names.first().copied().unwrap_or_default(), "envc apply"))
+        let first = names.first().copied().unwrap_or_default();
+        let way_out = self.way_out(first, "envc apply");
+        let for_good = self.for_good(first, &way_out);
+        error.hint(way_out).hint_opt(for_good)
     }
+}
+
+/// The error of a file with secrets that git has.
+fn in_git(file: &str) -> CommandError {
+    CommandError::failed(format!("git tracks {file}, which secrets come from"))
+        .because_text("whoever can read the repository has them")
+        .hint(format!("take it out of git: git rm --cached {file}; and add it to .gitignore"))
+        .hint("secrets that were pushed are known: make new ones")
+        .code("envc::cli::secrets_in_git")
 }
 
 fn unsupported(secret: &str, provider: &str, places: &[String]) -> CommandError {
@@ -218,15 +271,15 @@ mod tests {
         let service = |has| Declared::Supported(Box::new(Service { has, asked: &asked }));
         let providers =
             vec![service(&["A", "B"]), service(&["C", "D"]), Declared::Unsupported("doppler")];
-        let secrets = Secrets { providers };
+        let secrets = Secrets { providers, refuse_tracked: false };
         let find = |names: &[&str]| {
             let names = names.iter().map(|name| (*name).to_owned()).collect();
             secrets.find(&names).now_or_never().unwrap()
         };
-        let (found, missing) = find(&["A", "B", "C", "D"]).unwrap();
+        let Lookup { found, missing, .. } = find(&["A", "B", "C", "D"]).unwrap();
         assert_eq!((found.len(), missing.len()), (4, 0));
         assert_eq!(*asked.lock().unwrap(), ["A B C D", "C D"]);
-        assert!(find(&[]).unwrap().0.is_empty());
+        assert!(find(&[]).unwrap().found.is_empty());
         find(&["B"]).unwrap();
         assert_eq!(asked.lock().unwrap().split_off(2), ["B"]);
         let error = find(&["A", "E"]).unwrap_err();
@@ -253,7 +306,15 @@ mod tests {
         names: &BTreeSet<String>,
     ) -> Result<BTreeMap<String, Secret>, CommandError> {
         let (transport, clock) = (HttpTransport::default(), SystemClock::new(env));
-        let means = Means { root, env, transport: &transport, clock: &clock };
+        let means = Means {
+            root,
+            others: &OtherFolders::default(),
+            git: &GitView::default(),
+            refuse_tracked: true,
+            env,
+            transport: &transport,
+            clock: &clock,
+        };
         Secrets::new(providers, means).resolve(names).now_or_never().unwrap()
     }
 
@@ -292,7 +353,8 @@ mod tests {
             "error: 2 secrets are not found: B, C\n  \
              because: B: the variable SHOP_B is not set; .secrets is not there\n  \
              because: C: the variable SHOP_C is not set; .secrets is not there\n\
-             hint: set it for one run: SHOP_B=… envc apply\n"
+             hint: set it for one run: SHOP_B=… envc apply\n\
+             hint: add a line to .secrets: B=…\n"
         );
         let error = resolve(&[], None, &["B"]).unwrap_err().to_text();
         assert!(error.contains("hint: say where secrets come from: secrets { env }"), "{error}");
@@ -313,6 +375,98 @@ mod tests {
                 "B: the variable SHOP_B is not set; its line in .secrets is empty",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_empty_falls_through_to_the_next_provider() {
+        let bare = SecretProvider::Env { prefix: String::new() };
+        let folder = tempfile::tempdir().unwrap();
+        let write = |line: &str| {
+            std::fs::write(folder.path().join(".secrets"), format!("{line}\n")).unwrap();
+        };
+        let names = BTreeSet::from(["A".to_owned()]);
+        let find = |providers: &[SecretProvider], pairs: &[(&str, &str)]| {
+            let env = ProcessEnv::from_pairs(pairs.iter().copied());
+            resolved(providers, folder.path(), &env, &names)
+                .map(|found| found["A"].expose().to_owned())
+                .map_err(|error| error.chain.join(", "))
+        };
+        let empty = [("SHOP_A", ""), ("A", "")];
+        write("A=file");
+        for first in [env_provider(), bare.clone()] {
+            assert_eq!(find(&[first.clone(), file_provider()], &empty), Ok("file".to_owned()));
+        }
+        assert_eq!(
+            find(&[env_provider(), bare.clone()], &[("SHOP_A", ""), ("A", "x")]),
+            Ok("x".into())
+        );
+        for line in ["A=", "A=\"\"", "A=''", "export A=  # nothing"] {
+            write(line);
+            assert_eq!(
+                find(&[file_provider(), bare.clone()], &[("A", "x")]),
+                Ok("x".into()),
+                "{line}"
+            );
+            let all = [bare.clone(), env_provider(), file_provider()];
+            let missing = find(&all, &empty).unwrap_err();
+            assert!(
+                missing.contains("A is empty") && missing.contains("its line in .secrets is empty"),
+                "{missing}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_is_looked_for_in_each_folder_in_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap();
+        for (file, text) in [
+            ("wt/apps/.secrets", "A=own\nB=\n"),
+            ("main/apps/.secrets", "A=main\nB=main\n"),
+            ("user/.secrets", "A=user\nB=user\nC=user\n"),
+        ] {
+            let file = path.join(file);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, text).unwrap();
+        }
+        let others = OtherFolders {
+            main: Some((path.join("main"), "apps".into())),
+            user: Some((path.join("user"), "~/user".to_owned())),
+        };
+        let env = ProcessEnv::default();
+        let (transport, clock) = (HttpTransport::default(), SystemClock::new(&env));
+        let root = path.join("wt/apps");
+        let find = |names: &[&str]| {
+            let means = Means {
+                root: &root,
+                others: &others,
+                git: &GitView::default(),
+                refuse_tracked: true,
+                env: &env,
+                transport: &transport,
+                clock: &clock,
+            };
+            let providers = [file_provider()];
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            let found = Secrets::new(&providers, means).resolve(&names).now_or_never().unwrap();
+            found.map(|found| {
+                found.into_iter().map(|(_, it)| it.expose().to_owned()).collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(find(&["A", "B", "C"]).unwrap(), ["own", "main", "user"]);
+        let missing = find(&["D"]).unwrap_err().to_text();
+        let main = path.join("main/apps/.secrets").display().to_string();
+        for told in [".secrets has no line", &main, "~/user/.secrets has no line"] {
+            assert!(missing.contains(told), "no {told} in {missing}");
+        }
+        // Not through a link, wherever it is on the way.
+        #[cfg(unix)]
+        {
+            std::fs::rename(path.join("main/apps"), path.join("elsewhere")).unwrap();
+            std::os::unix::fs::symlink(path.join("elsewhere"), path.join("main/apps")).unwrap();
+            assert_eq!(find(&["B"]).unwrap(), ["user"]);
+            assert!(find(&["D"]).unwrap_err().to_text().contains("is reached through a link"));
+        }
     }
 
     #[test]

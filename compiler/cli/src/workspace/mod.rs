@@ -34,8 +34,10 @@ use crate::{
         clock::{SystemClock, SystemEntropy},
         env::ProcessEnv,
         error::CommandError,
+        file_name::file_name,
         git::{self, GitView},
     },
+    secrets::OtherFolders,
     shell::ui::Ui,
     workspace::{
         dirs::StateDir,
@@ -85,6 +87,8 @@ pub(crate) struct Workspace<'a> {
     pub(crate) spec: Option<Rc<Spec>>,
     /// The project.
     pub(crate) project: Project,
+    /// Where dotenv files with secrets are looked for besides the spec's folder.
+    pub(crate) secrets_folders: OtherFolders,
     /// The repository, where the spec or `origin` names one.
     named: Option<String>,
     registry: Registry,
@@ -144,7 +148,8 @@ impl<'a> Machine<'a> {
         named: Option<String>,
         copy: WorkingCopy,
     ) -> Workspace<'a> {
-        let Self { ui, env, state_dir, digest, clock, entropy, git, registry, place: _ } = self;
+        let Self { ui, env, state_dir, digest, clock, entropy, git, registry, place } = self;
+        let secrets_folders = secrets_folders(&place, env, &project.repository);
         let copy = RefCell::new(copy);
         Workspace {
             ui,
@@ -157,11 +162,35 @@ impl<'a> Machine<'a> {
             file,
             spec,
             project,
+            secrets_folders,
             named,
             registry,
             copy,
         }
     }
+}
+
+/// Where dotenv files with secrets are looked for besides the spec's folder: at the same place below
+/// the top of the main working tree, and in the user's configuration folder under the repository's
+/// identity. One that is a clone's alone has none there: nobody can know it beforehand.
+fn secrets_folders(place: &Location, env: &ProcessEnv, repository: &str) -> OtherFolders {
+    let below = place.root.strip_prefix(&place.top).unwrap_or(Path::new(""));
+    let is_linked = place.git_dir != place.common_dir;
+    let main = place.common_dir.as_deref().filter(|it| is_linked && it.ends_with(".git"));
+    let main = main.and_then(Path::parent).map(|top| (top.to_owned(), below.to_owned()));
+    let config = env.config_home().filter(|_| !repository::is_working_copy(repository));
+    let user = config.map(|config| {
+        let of_repository = repository.split('/').map(file_name);
+        let here = below.components().map(|it| it.as_os_str().to_string_lossy().into_owned());
+        let way: Vec<String> =
+            std::iter::once("envc".to_owned()).chain(of_repository).chain(here).collect();
+        let folder = way.iter().fold(config, |path, part| path.join(part));
+        let at_home = env.home().and_then(|home| Some(folder.strip_prefix(home).ok()?.to_owned()));
+        let shown = at_home
+            .map_or_else(|| folder.display().to_string(), |below| format!("~/{}", below.display()));
+        (folder, shown)
+    });
+    OtherFolders { main, user }
 }
 
 fn place(file: &SpecFile, git: &GitView) -> Location {

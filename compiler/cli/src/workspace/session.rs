@@ -164,7 +164,15 @@ impl<'a> Session<'a> {
     /// The providers of secrets that the spec declares.
     pub(crate) fn secrets<'s>(&'s self, transport: &'s dyn Transport) -> Secrets<'s> {
         let Self { env, workspace, environment, .. } = self;
-        let means = Means { root: workspace.root(), env, transport, clock: &workspace.clock };
+        let means = Means {
+            root: workspace.root(),
+            others: &workspace.secrets_folders,
+            git: &workspace.git,
+            refuse_tracked: self.target.cloud.value == CloudName::Cloudflare,
+            env,
+            transport,
+            clock: &workspace.clock,
+        };
         Secrets::new(&environment.secrets, means)
     }
 

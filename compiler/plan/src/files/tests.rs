@@ -52,6 +52,15 @@ fn environment(text: &str) -> Environment {
 }
 
 fn render(env: &Environment, templates: &[(&str, &str)]) -> Result<Vec<GeneratedFile>, String> {
+    render_into(env, templates, "")
+}
+
+/// For files that go to a folder from which the spec's is seen so.
+fn render_into(
+    env: &Environment,
+    templates: &[(&str, &str)],
+    spec_folder: &str,
+) -> Result<Vec<GeneratedFile>, String> {
     let ids = BTreeMap::from([
         (Address::new(KindId::D1, "web"), UUID.to_owned()),
         (Address::new(KindId::Kv, "event-cache"), HEX.to_owned()),
@@ -68,6 +77,7 @@ fn render(env: &Environment, templates: &[(&str, &str)]) -> Result<Vec<Generated
         names: &BTreeMap::new(),
         templates: &templates,
         dev_remote: true,
+        spec_folder,
     })
     .map_err(|errors| {
         let lines = errors.iter().map(|error| format!("{} {error} | {}\n", error.code, error.help));
@@ -280,7 +290,7 @@ fn what_exists_by_its_id_has_the_name_it_was_seen_with() {
     let web = Address::new(KindId::D1, "web");
     env.resources.get_mut(&web).unwrap().mode = envc_core::Mode::ExistingId(OTHER.into());
     let (ids, seen) = (BTreeMap::new(), BTreeMap::from([(web.clone(), "real".to_owned())]));
-    let known = |names| Known { env: &env, ids: &ids, names, resolve: &|_| None };
+    let known = |names| Known { env: &env, ids: &ids, names, resolve: &|_| None, spec_folder: "" };
     assert_eq!(known(&seen).name(&web).as_deref(), Some("real"));
     assert_eq!(known(&seen).id(&web).as_deref(), Some(OTHER));
     // The name that envc would have given is not its name.
@@ -317,6 +327,7 @@ worker "api" path="." main="a.ts" compatibility-date="2026-09-01" { bind "FAR" h
         names: &BTreeMap::new(),
         templates: &templates,
         dev_remote: true,
+        spec_folder: "",
     });
     let files = files.unwrap();
     let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
@@ -340,4 +351,26 @@ worker "api" path="." main="a.ts" compatibility-date="2026-09-01" { bind "FAR" h
             { "binding": "FAR", "id": "id-far", "remote": true },
         ])
     );
+}
+
+#[test]
+fn paths_are_right_from_where_the_files_lie() {
+    for (way, main, migrations) in [
+        ("", "src/index.ts", "drizzle"),
+        ("..", "../../../apps/web/src/index.ts", "../../../apps/web/drizzle"),
+        ("../shop", "../../../shop/apps/web/src/index.ts", "../../../shop/apps/web/drizzle"),
+        ("D:/shop", "D:/shop/apps/web/src/index.ts", "D:/shop/apps/web/drizzle"),
+    ] {
+        let files = render_into(&environment(SPEC), &[], way).unwrap();
+        let file = files.iter().find(|file| file.path == "apps/web/wrangler.jsonc").unwrap();
+        let json = jsonc::parse(&file.content).unwrap();
+        assert_eq!(json["main"], main, "{way}");
+        assert_eq!(json["d1_databases"][0]["migrations_dir"], migrations, "{way}");
+    }
+    // A template gets the same.
+    let spec = SPEC.replace("port \"3000", "template \"t.jsonc\"\n    port \"3000");
+    let text = "{\"main\": \"{{ worker.main }}\", \"vars\": {{ worker.vars | json }}}";
+    let files = render_into(&environment(&spec), &[("t.jsonc", text)], "..").unwrap();
+    let file = files.iter().find(|file| file.path == "apps/web/wrangler.jsonc").unwrap();
+    assert!(file.content.contains("\"../../../apps/web/src/index.ts\""), "{}", file.content);
 }
