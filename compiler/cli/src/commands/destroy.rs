@@ -9,7 +9,7 @@ use envc_kinds::{kind, same_name};
 use envc_plan::{Action, CheckedPlan, Goal, Observation, Plan, Recorded, State, keep_with_needs};
 
 use super::shared::{
-    not_approved, nothing_made, say_heading, say_summary, selection_of, show_plan,
+    NothingMade, not_approved, nothing_made, say_heading, say_summary, selection_of, show_plan,
 };
 use crate::{
     host::{error::CommandError, exit_code::ExitCode, interrupt::Interrupt},
@@ -70,7 +70,7 @@ pub(super) fn run(app: &App, args: &DestroyArgs) -> Result<ExitCode, CommandErro
 
 /// The spec's environment was never made from this folder.
 fn nothing_here(app: &App, args: &DestroyArgs) -> Result<ExitCode, CommandError> {
-    let (why, others) = nothing_made(app, &args.target, "destroy")?;
+    let NothingMade { why, others, .. } = nothing_made(app, &args.target, "destroy")?;
     unknown(&app.ui, args, &why, &others)
 }
 

@@ -57,23 +57,33 @@ pub(super) fn known<'a>(
     match Session::open(&app.ui, &app.env, file, &selection, OnNewId::Absent)? {
         Some(session) => Ok(session),
         None => {
-            let (why, others) = nothing_made(app, target, verb)?;
+            let NothingMade { why, others, env_type } = nothing_made(app, target, verb)?;
             let error = CommandError::new(ExitCode::UnknownEnvironment, why);
             let error = others.into_iter().fold(error, CommandError::hint);
-            Err(error.hint("make it: envc apply").code("envc::cli::nothing_known"))
+            let make = format!("make it: envc apply {env_type}");
+            Err(error.hint(make).code("envc::cli::nothing_known"))
         }
     }
 }
 
-/// Why there is no environment of the type that is meant, with what else is recorded and the command
-/// for each.
+/// Why there is no environment of the type that is meant.
+pub(super) struct NothingMade {
+    /// A sentence.
+    pub(super) why: String,
+    /// What else is recorded, with the command for each.
+    pub(super) others: Vec<String>,
+    /// The type.
+    pub(super) env_type: String,
+}
+
+/// Looks for what is recorded where this folder has no environment of the type that is meant.
 ///
 /// Invariant: that nothing was ever made is said only where nothing is recorded, on no cloud.
 pub(super) fn nothing_made(
     app: &App,
     target: &TargetArgs,
     verb: &str,
-) -> Result<(String, Vec<String>), CommandError> {
+) -> Result<NothingMade, CommandError> {
     let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
     let spec = Rc::new(file.load(&app.ui)?);
     let workspace = Workspace::open(&app.ui, &app.env, file, Rc::clone(&spec))?;
@@ -97,7 +107,7 @@ pub(super) fn nothing_made(
     } else {
         format!("no environment of type `{env_type}` was made from this folder")
     };
-    Ok((why, others))
+    Ok(NothingMade { why, others, env_type })
 }
 
 /// Says what is worked on, where the account is known without asking; else it is said once it is

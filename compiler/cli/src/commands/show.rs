@@ -36,7 +36,7 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
         return resolved(app, &args.target);
     }
     let (session, state) = open(app, &args.target, "show")?;
-    if state.is_none() && !session.makes_nothing() {
+    if state.is_none() && !session.makes_nothing() && !is_applied(&session) {
         let why = format!("nothing is recorded of `{}` {}", session.target.id, place(&session));
         return Err(not_recorded(&session, "show", why));
     }
@@ -51,7 +51,11 @@ pub(super) fn show(app: &App, args: &ShowArgs) -> Result<ExitCode, CommandError>
                 counted(state.resources.len(), "resource")
             )
         }
-        None => "nothing in the account is of its own making".to_owned(),
+        None if session.makes_nothing() => "nothing in the account is of its own making".to_owned(),
+        None => format!(
+            "none of its resources is recorded; `{}` looks what is there",
+            session.command("plan")
+        ),
     });
     let resources = state.iter().flat_map(|state| &state.resources);
     for (address, recorded) in resources {
@@ -240,7 +244,7 @@ fn not_recorded(session: &Session<'_>, verb: &str, why: String) -> CommandError 
         if there.cloud != cloud {
             let command = session.command_of_cloud(verb);
             error.hint(format!("it is recorded {place}: {command} --cloud {}", there.cloud))
-        } else if there.account.is_some() && there.account != asked {
+        } else if asked.is_some() && there.account.is_some() && there.account != asked {
             error.hint(format!("it is recorded {place}, which CLOUDFLARE_ACCOUNT_ID is not"))
         } else {
             error
@@ -254,6 +258,14 @@ fn not_recorded(session: &Session<'_>, verb: &str, why: String) -> CommandError 
         .hint(format!("`{}` looks {looks}", session.command("plan")))
         .hint(format!("apply it first: {}", session.apply_command(&[])))
         .code("envc::cli::not_applied")
+}
+
+/// True where the folder recorded that it was applied to what is asked for: a first apply was killed,
+/// or a destroy kept something.
+fn is_applied(session: &Session<'_>) -> bool {
+    let (cloud, asked) = (session.target.cloud.value.as_str(), account_of(session));
+    let is_asked = |account: &Option<String>| asked.is_none() || *account == asked;
+    session.applied().iter().any(|it| it.cloud == cloud && is_asked(&it.account))
 }
 
 /// Where the state is looked for.

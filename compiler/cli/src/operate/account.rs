@@ -1,5 +1,5 @@
-//! The account that a command works on, once it is known: it is told, and it has to be the one that
-//! the environment was applied to.
+//! The account that a command works on, once it is known: it has to be the one that the environment was
+//! applied to.
 //!
 //! Invariant: what was applied to one account is neither made a second time in another one nor
 //! forgotten by a command there, unless the user says that it moves.
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// Says what is worked on, and refuses another account, or another API, than the recorded one.
+/// Notes what is worked on, and refuses another account, or another API, than the recorded one.
 pub(crate) async fn admit(
     session: &Session<'_>,
     connection: &Connection,
@@ -31,7 +31,6 @@ pub(crate) async fn admit(
         api: connection.other_api().map(str::to_owned),
     };
     session.settle_here(here.clone());
-    session.say_heading(Some(account));
     if session.target.cloud.value == CloudName::Local {
         return Ok(());
     }

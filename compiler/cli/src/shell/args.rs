@@ -191,7 +191,7 @@ pub(crate) struct TargetArgs {
     /// The environment's ID, where it is not this folder's.
     #[arg(long, value_name = "ID")]
     pub(crate) id: Option<String>,
-    /// Where to: `cloudflare` or `local`. Left out: `ENVC_CLOUD`, else where it was applied first,
+    /// Where to: `cloudflare` or `local`. Left out: `ENVC_CLOUD`, else where it was applied last,
     /// else Cloudflare if `CLOUDFLARE_API_TOKEN` is set, else the local cloud.
     #[arg(long, value_name = "CLOUD", value_parser = ["cloudflare", "local"])]
     pub(crate) cloud: Option<String>,
@@ -227,7 +227,7 @@ pub(crate) struct ApplyArgs {
     /// Overwrite generated files that somebody edited.
     #[arg(long)]
     pub(crate) force: bool,
-    /// Bind this folder to this environment from now on, and write its files here.
+    /// Bind this folder to this environment from now on, in this account, and write its files here.
     #[arg(long, conflicts_with = "out_dir")]
     pub(crate) rebind: bool,
     /// Write generated files into this folder instead.

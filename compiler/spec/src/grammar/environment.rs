@@ -91,7 +91,10 @@ pub(super) const TTL: NodeRule = NodeRule {
 pub(super) const PROTECT: NodeRule = NodeRule {
     name: "protect",
     doc: "Refuses delete and replace; changes are approved.",
-    notes: &["Not inherited by `extends=`: a type that extends production is not production."],
+    notes: &[
+        "Not inherited by `extends=`: a type that extends production is not production.",
+        "Where the spec has other types, an apply from a developer's folder writes no files there and does not bind the folder, unless it says so: `--out-dir DIR` writes them elsewhere, `--rebind` binds. In CI it writes and binds.",
+    ],
     absent: "Only what loses data is asked for.",
     example: "protect",
     repeat: Repeat::Once,
@@ -118,7 +121,10 @@ pub(super) const MIGRATE: NodeRule = NodeRule {
 pub(super) const EXISTING: NodeRule = NodeRule {
     name: "existing",
     doc: "Resources that are read and bound to, never created, changed or deleted.",
-    notes: &["Each row names a resource that is declared outside, by what the account calls it."],
+    notes: &[
+        "Each row names a resource that is declared outside, by what the account calls it.",
+        "A developer's folder gets the files of a type that has it as those of one with `protect`: when asked to. Not so for a type that a folder gets by itself, because its identity is `branch`, it is the `default`, or its `when` is `worktree`.",
+    ],
     absent: "Every resource is created.",
     example: "existing all { d1 \"webapp\" id=\"0b0f1d2e-5c7a-4f0e-9d2b-3a1f6c8e7d10\" }",
     flags: &[FlagRule {

@@ -146,6 +146,11 @@ const ENV: NodeRule = NodeRule {
 const DOTENV: NodeRule = NodeRule {
     name: "dotenv",
     doc: "A dotenv file that git does not track.",
+    notes: &[
+        "Each name is looked for in the working copy, then, from a linked git worktree, at the same place below the top of the main working tree (not through a link, and of the same owner), then in `~/.config/envc/REPOSITORY/` (`XDG_CONFIG_HOME` in place of `~/.config`), at the spec's place below the repository's top. The first file that has it counts; an empty line counts as none.",
+        "REPOSITORY is `id=` of `project`, else the address of `origin` as `github.com/acme/shop`; other characters than letters, digits, `-`, `_` and `.`, and a dot in front of a part, are written as `%` and two hex digits. A clone without either has no such folder.",
+        "A secret that comes from a file which git tracks is an error on Cloudflare, and a warning on the local cloud: `git rm --cached` takes the file out of git.",
+    ],
     example: "dotenv \".secrets.env\"",
     args: &[ArgRule { name: "path", ty: Type::Path, required: true, doc: "The file." }],
     ..EMPTY

@@ -106,6 +106,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         let Site { session, connection, reporter, stop, .. } = site;
         let client = connection.client(&session.workspace, reporter, stop.flag());
         let mut scope = connection.account(&client).await?;
+        session.say_heading(Some(&scope.id));
         account::admit(session, connection, &scope.id).await?;
         let key = session.state_key(&scope.id);
         let store = state::open(session, site.edge_of_state(), reporter, key, stop, hold).await?;
