@@ -83,7 +83,7 @@ fn eventuall_keeps_its_secret_and_its_tunnels_token() {
 #[test]
 fn an_api_token_is_written_nowhere() {
     let mut env = TestEnv::new("quickstart");
-    let cloud = envc_tests::ServedCloud::start(&mut env, "", &[]);
+    let cloud = ServedCloud::start(&mut env, "", &[]);
     let _applied = env.envc(&["apply", "-vv"]).exits(0);
     drop(cloud);
     env.set("CLOUDFLARE_API_TOKEN", PLANTED);

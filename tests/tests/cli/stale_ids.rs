@@ -44,6 +44,7 @@ fn a_zone_that_was_removed_and_added_again_is_found_again() {
         remove_zone(&env);
         let ran = env.envc(args).exits(0);
         says(&ran, &[AGAIN, "dns.web"]);
+        assert_eq!(ran.stderr.matches("(type local)").count(), 1, "{ran}");
         let quiet = env.envc(args).exits(0);
         assert!(!quiet.stderr.contains(AGAIN), "{quiet}");
     }
@@ -88,7 +89,9 @@ fn a_remembered_account_that_is_wrong_is_looked_up_once_more() {
         let (file, _) = only_remembered(&env);
         let text = fs::read_to_string(&file).unwrap();
         fs::write(&file, text.replace(&account, wrong)).unwrap();
-        says(&env.envc(&["plan"]).exits(0), &[AGAIN, "No changes"]);
+        let planned = env.envc(&["plan"]).exits(0);
+        says(&planned, &[AGAIN, "No changes", &format!("the account is {account}")]);
+        assert_eq!(planned.stderr.matches("(type local)").count(), 1, "{planned}");
         assert_eq!(only_remembered(&env).1["account"], account.as_str());
     }
     // A version that this build does not know, and damage, are as good as nothing.

@@ -84,7 +84,9 @@ fn unknown(
     if args.if_exists {
         ui.event(&Event::Destroyed(Destroyed { deleted: 0, run: None }));
         ui.outcome(&format!("Nothing to destroy: {why}."));
-        elsewhere.iter().for_each(|there| ui.say(there));
+        for there in elsewhere {
+            ui.say(there);
+        }
         return Ok(ExitCode::Done);
     }
     let error = CommandError::new(

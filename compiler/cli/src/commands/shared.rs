@@ -54,16 +54,14 @@ pub(super) fn known<'a>(
 ) -> Result<Session<'a>, CommandError> {
     let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
     let selection = selection_of(target);
-    match Session::open(&app.ui, &app.env, file, &selection, OnNewId::Absent)? {
-        Some(session) => Ok(session),
-        None => {
-            let NothingMade { why, others, env_type } = nothing_made(app, target, verb)?;
-            let error = CommandError::new(ExitCode::UnknownEnvironment, why);
-            let error = others.into_iter().fold(error, CommandError::hint);
-            let make = format!("make it: envc apply {env_type}");
-            Err(error.hint(make).code("envc::cli::nothing_known"))
-        }
+    if let Some(session) = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Absent)? {
+        return Ok(session);
     }
+    let NothingMade { why, others, env_type } = nothing_made(app, target, verb)?;
+    let error = CommandError::new(ExitCode::UnknownEnvironment, why);
+    let error = others.into_iter().fold(error, CommandError::hint);
+    let make = format!("make it: envc apply {env_type}");
+    Err(error.hint(make).code("envc::cli::nothing_known"))
 }
 
 /// Why there is no environment of the type that is meant.

@@ -40,7 +40,9 @@ pub(crate) async fn look_up(session: &Session<'_>) -> Result<(Inputs, Missing), 
     let transport = HttpTransport::default();
     let providers = session.secrets(&transport);
     let Lookup { found: secrets, missing: not_found, warnings } = providers.find(&names).await?;
-    warnings.iter().for_each(|warning| session.ui.warn(warning));
+    for warning in &warnings {
+        session.ui.warn(warning);
+    }
     let mut missing = Missing::default();
     let apply = session.apply_command(&[]);
     let mut variables = BTreeMap::new();

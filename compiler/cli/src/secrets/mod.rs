@@ -450,7 +450,7 @@ mod tests {
             let names = names.iter().map(|name| (*name).to_owned()).collect();
             let found = Secrets::new(&providers, means).resolve(&names).now_or_never().unwrap();
             found.map(|found| {
-                found.into_iter().map(|(_, it)| it.expose().to_owned()).collect::<Vec<_>>()
+                found.into_values().map(|it| it.expose().to_owned()).collect::<Vec<_>>()
             })
         };
         assert_eq!(find(&["A", "B", "C"]).unwrap(), ["own", "main", "user"]);

@@ -41,8 +41,19 @@ pub(crate) struct Ui {
     live: bool,
     /// Somebody can be asked.
     interactive: bool,
-    /// What was said to be worked on.
-    heading: Mutex<String>,
+    /// The environment that was said to be worked on, and the line that said it.
+    heading: Mutex<(String, String)>,
+}
+
+/// What became of the line that says what is worked on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heading {
+    /// It was said.
+    New,
+    /// It was said before.
+    Known,
+    /// Another one was said of the same environment.
+    Other,
 }
 
 /// One of the two outputs.
@@ -162,16 +173,16 @@ impl Ui {
         }
     }
 
-    /// Says what is worked on, once in a run, however often the command begins anew. False: that was
-    /// said already.
-    pub(crate) fn say_heading(&self, line: &str) -> bool {
+    /// Says what is worked on, once in a run for an environment, however often the command begins
+    /// anew.
+    pub(crate) fn say_heading(&self, id: &str, line: &str) -> Heading {
         let mut said = self.heading.lock().unwrap_or_else(PoisonError::into_inner);
-        if *said == line {
-            return false;
+        if said.0 == id {
+            return if said.1 == line { Heading::Known } else { Heading::Other };
         }
-        line.clone_into(&mut said);
+        *said = (id.to_owned(), line.to_owned());
         self.say(line);
-        true
+        Heading::New
     }
 
     /// Talk for those who asked for it with `--verbose`.

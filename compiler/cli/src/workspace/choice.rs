@@ -229,9 +229,8 @@ pub(crate) fn choose_type<'t>(
     // work without it. A bound type that the spec no longer has does not count.
     let fits_pr = |head: &TypeHead| !inputs.pr || head.when == Some(When::Pr);
     // What a pull request is named for is not explained by the folder.
-    let by_bound = |head: &TypeHead| match inputs.pr && head.is_per_pr() {
-        true => BY_PR,
-        false => "this folder is bound to it",
+    let by_bound = |head: &TypeHead| {
+        if inputs.pr && head.is_per_pr() { BY_PR } else { "this folder is bound to it" }
     };
     if let Some(head) = inputs.bound.and_then(find).filter(|head| fits_pr(head)) {
         return Ok(Choice::new(head, by_bound(head)));

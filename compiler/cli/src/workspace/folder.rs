@@ -4,6 +4,8 @@
 //! written its files and bound the folder; anywhere else it has done so, or said that it would not
 //! before it changed anything.
 
+use envc_spec::TypeHead;
+
 use crate::{
     host::error::CommandError,
     workspace::{registry::Bound, session::Session},
@@ -78,7 +80,7 @@ impl Session<'_> {
         let head = |bound: &Bound| spec?.head(&bound.env_type);
         choose_folder(&FolderInputs {
             bound,
-            bound_per_pr: bound.and_then(head).is_some_and(|head| head.is_per_pr()),
+            bound_per_pr: bound.and_then(head).is_some_and(TypeHead::is_per_pr),
             own,
             rebind,
             ci: self.env.ci,

@@ -131,7 +131,7 @@ mod tests {
                     for api in hosts {
                         for account in ["", ACCOUNT, &long] {
                             let account = Some(account).filter(|it| !it.is_empty());
-                            let it = Heading { api, account, ..heading(project, id, env_type) };
+                            let it = Heading { account, api, ..heading(project, id, env_type) };
                             let line = it.line();
                             assert!(line.chars().count() <= CHARS_MAX, "{line}");
                             assert!(line.contains(&format!("`{id}`")), "{line}");

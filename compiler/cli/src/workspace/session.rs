@@ -15,7 +15,7 @@ use envc_spec::{Environment, Identity, Instance, StateStoreKind, TypeHead, When}
 use crate::{
     host::{env::ProcessEnv, error::CommandError, git},
     secrets::{Means, Secrets},
-    shell::ui::Ui,
+    shell::ui::{self, Ui},
     workspace::{
         Workspace,
         choice::{CloudInputs, CloudName, Moves, OnNewId, Selection, choose_cloud},
@@ -332,8 +332,13 @@ impl<'a> Session<'a> {
 
     /// Says what is worked on, once in a run, and to those who ask for it why.
     pub(crate) fn say_heading(&self, account: Option<&str>) {
-        if !self.ui.say_heading(&self.heading(account)) {
-            return;
+        match self.ui.say_heading(&self.target.id, &self.heading(account)) {
+            ui::Heading::New => {}
+            ui::Heading::Known => return,
+            // The remembered account did not hold.
+            ui::Heading::Other => {
+                return self.ui.say(&format!("the account is {}", account.unwrap_or_default()));
+            }
         }
         let Target { cloud, type_why, .. } = &self.target;
         self.ui.detail(&format!("the cloud is `{}` because {}", cloud.value, cloud.why));

@@ -33,7 +33,9 @@ impl AppliedTo {
             (Some(one), Some(other)) => one == other,
             (None, _) | (_, None) => return self.cloud == other.cloud,
         };
-        self.cloud == other.cloud && same_account && is_same_api(&self.api, &other.api)
+        self.cloud == other.cloud
+            && same_account
+            && is_same_api(self.api.as_deref(), other.api.as_deref())
     }
 
     /// What stands for it in the record of a file.
@@ -43,11 +45,10 @@ impl AppliedTo {
 }
 
 /// A cloud that this machine serves has another port each time; its account tells which it is.
-fn is_same_api(one: &Option<String>, other: &Option<String>) -> bool {
-    let host = |api: &Option<String>| api.as_deref().map(|api| host_of(api).to_owned());
-    let is_here = |api: &Option<String>| {
-        host(api).is_some_and(|host| {
-            let name = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
+fn is_same_api(one: Option<&str>, other: Option<&str>) -> bool {
+    let is_here = |api: Option<&str>| {
+        api.map(host_of).is_some_and(|host| {
+            let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
             ["127.0.0.1", "localhost", "[::1]"].contains(&name)
         })
     };
