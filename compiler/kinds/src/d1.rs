@@ -4,6 +4,8 @@
 //! A database cannot be renamed or moved. Limits: 50,000 databases (paid), 10 (free); a statement
 //! 100 KB. Source: Cloudflare's OpenAPI document and D1 documentation, checked November 2026.
 
+use std::fmt::Write as _;
+
 use envc_core::{Desired, Diagnostic, KindId, Output};
 use envc_syntax::{
     Node,
@@ -220,7 +222,8 @@ impl Declared for D1 {
 }
 
 /// What is on D1's side of a migration.
-static DATABASE: Database = Database { query, ledger: LEDGER, read: READ_LEDGER, row, mistake };
+static DATABASE: Database =
+    Database { query, ledger: LEDGER, read: READ_LEDGER, row, objects: OBJECTS, wipe, mistake };
 
 /// Source: wrangler's `d1 migrations apply`, version 4.
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS \"d1_migrations\"(\n\
@@ -228,6 +231,11 @@ const LEDGER: &str = "CREATE TABLE IF NOT EXISTS \"d1_migrations\"(\n\
     \tname TEXT UNIQUE,\n\
     \tapplied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL\n);";
 const READ_LEDGER: &str = "SELECT name FROM \"d1_migrations\" ORDER BY id;";
+/// SQLite's own tables and the platform's cannot be dropped; what they hold of a table goes with it.
+const OBJECTS: &str = "SELECT type, name, sql FROM sqlite_master \
+    WHERE type IN ('trigger', 'view', 'table') \
+    AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\' \
+    ORDER BY name;";
 /// Bytes of a statement. Source: D1's limits, checked November 2026.
 const STATEMENT_BYTES_MAX: usize = 100_000;
 
@@ -239,6 +247,34 @@ fn query(place: &Place, database_id: &str, sql: &str) -> Call {
 
 fn row(name: &str) -> String {
     format!("INSERT INTO \"d1_migrations\" (name) VALUES ('{}');", name.replace('\'', "''"))
+}
+
+/// Triggers first, that none runs; then views, which may stand on anything; then virtual tables,
+/// which take their shadow tables with them. With deferred foreign keys the order of the others
+/// does not matter.
+fn wipe(objects: &Json) -> Option<(usize, String)> {
+    let rows = objects.as_array()?.last()?.get("results")?.as_array()?;
+    let mut drops: Vec<(usize, &str, &str)> = rows
+        .iter()
+        .filter_map(|row| {
+            let text = |column| row.get(column).and_then(Json::as_str);
+            let sql = text("sql").unwrap_or_default().to_ascii_uppercase();
+            let (rank, word) = match text("type")? {
+                "trigger" => (0, "TRIGGER"),
+                "view" => (1, "VIEW"),
+                _ if sql.starts_with("CREATE VIRTUAL") => (2, "TABLE"),
+                _ => (3, "TABLE"),
+            };
+            Some((rank, word, text("name")?))
+        })
+        .collect();
+    drops.sort();
+    let mut sql = String::from("PRAGMA defer_foreign_keys = on;");
+    for (_, word, name) in &drops {
+        // Writing to a String cannot fail.
+        let _ = write!(sql, "\nDROP {word} IF EXISTS \"{}\";", name.replace('"', "\"\""));
+    }
+    (!drops.is_empty()).then_some((drops.len(), sql))
 }
 
 /// D1 says that a statement is too long, and not which.

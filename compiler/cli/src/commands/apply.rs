@@ -15,8 +15,8 @@ use envc_plan::{
 use envc_spec::StateStoreKind;
 
 use super::shared::{
-    names_of, not_approved, opened_anew, refuse_later, say_warnings, selection_of, show_plan,
-    show_summary, stand_ins,
+    names_of, not_approved, opened_anew, refuse_later, refuse_renamed, say_pending, say_warnings,
+    selection_of, show_plan, show_summary, stand_ins, warn_notes,
 };
 use crate::{
     host::{error::CommandError, exit_code::ExitCode, fsio},
@@ -109,29 +109,39 @@ impl Apply<'_> {
         let needs = Needs { edge: Edge::Registry, wait: self.args.wait };
         let site = Site::open(session, needs).await?;
         let hold = Hold::Lock { purpose: "envc apply", wait: !self.args.no_wait };
-        let (mut engine, mut loaded) = Engine::open(&site, hold).await?;
+        let (mut engine, loaded) = Engine::open(&site, hold).await?;
         engine.demand_pools()?;
         self.say_where_state_stays(&loaded);
         if !session.is_known() {
             return Err(destroyed_meanwhile(&session.target.id));
         }
+        engine.migrates_as_the_spec_says();
         engine.adopt(&self.args.adopt, loaded.state.as_ref())?;
+        engine.replace(&match self.saved {
+            Some(saved) => saved.basis.replace.clone(),
+            None => self.args.replace.iter().cloned().collect(),
+        })?;
         // Asking tools for their versions takes as long as a round trip, so both are done at once.
-        let (observation, tools) = tokio::join!(
-            engine.observe_with_leases(loaded.state.as_ref(), LeaseQuestion::Renew),
+        let state = loaded.state.as_ref();
+        let (observed, ledgers, tools) = tokio::join!(
+            engine.observe_with_leases(state, LeaseQuestion::Renew),
+            engine.known_ledgers(state, &migrations),
             tools::check(&session.environment.requires, session.target.cloud.value, session.env)
         );
         for line in tools? {
             session.ui.say(&line);
         }
-        let (observation, leases) = observation?;
+        let (mut observation, leases) = observed?;
+        observation.ledgers = ledgers?;
         self.tell_lost_leases(&leases, loaded.state.as_ref());
         engine.check_leases(&leases.renewed)?;
-        let plan = self.plan(&engine, &mut loaded, &observation, &migrations).await?;
+        let plan = self.plan(&engine, &loaded, &observation, &migrations).await?;
+        refuse_renamed(plan.plan())?;
         if !self.skips_files() {
             let known = pools::facts(session, &leases.renewed, None);
             self.precheck(&sources, plan.plan(), known)?;
         }
+        say_pending(session, plan.plan());
         self.approve(plan.plan())?;
         engine.claim().await?;
         let running = Running {
@@ -157,7 +167,8 @@ impl Apply<'_> {
             registry_report::tell(session, edge, &site.stop, outcome, counts).await;
         }
         let (report, written) = ended?;
-        self.tell(&report, written.as_ref(), ms, engine.requests());
+        let pending = plan.plan().counts().pending;
+        self.tell(&report, written.as_ref(), pending, (ms, engine.requests()));
         Ok(Some(ExitCode::Done))
     }
 
@@ -228,7 +239,7 @@ impl Apply<'_> {
     async fn plan(
         &self,
         engine: &Engine<'_, '_>,
-        loaded: &mut Loaded,
+        loaded: &Loaded,
         observation: &Observation,
         migrations: &BTreeMap<Address, Vec<MigrationFile>>,
     ) -> Result<CheckedPlan, CommandError> {
@@ -275,8 +286,9 @@ impl Apply<'_> {
             .filter(|change| !self.args.allow.contains(&change.address))
             .collect();
         if open.is_empty() || self.args.yes || self.saved.is_some() {
-            if !plan.is_empty() {
-                show_summary(ui, plan)?;
+            match plan.is_empty() {
+                true => warn_notes(ui, plan),
+                false => show_summary(ui, plan)?,
             }
             return Ok(());
         }
@@ -354,7 +366,13 @@ impl Apply<'_> {
             .change_record(|copy| copy.bind(env_type, id, session.workspace.clock.unix_s()))
     }
 
-    fn tell(&self, report: &Report, written: Option<&Written>, ms: u64, requests: u64) {
+    fn tell(
+        &self,
+        report: &Report,
+        written: Option<&Written>,
+        pending: usize,
+        (ms, requests): (u64, u64),
+    ) {
         let session = &self.session;
         if written.is_none()
             && let Some(other) = session.bound_elsewhere()
@@ -394,10 +412,14 @@ impl Apply<'_> {
         }
         lines.push(if nothing {
             format!(
-                "Nothing to do: `{}` is as the spec says ({}, {}).",
+                "Nothing to do: `{}` is as the spec says ({}, {}{}).",
                 session.target.id,
                 counted(report.state.resources.len(), "resource"),
                 counted(written.unchanged.len(), "file"),
+                match pending {
+                    0 => String::new(),
+                    some => format!(", {}", counted(some, "pending migration")),
+                },
             )
         } else {
             format!(

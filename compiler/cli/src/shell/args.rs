@@ -46,6 +46,7 @@ Examples:
   envc apply ephemeral --pr 42 --yes       in CI: nobody is asked
   envc plan --out p.json && envc apply --plan p.json
   envc apply production --out-dir dist     its files go elsewhere, this folder stays bound
+  envc apply --replace d1.webapp           a new database for the old one; its data is lost
 
 Of two applies of one environment the second waits for the first.";
 
@@ -71,6 +72,19 @@ What it does:
   Strings and numbers stay as they are written.
 
 A file that does not parse is left alone, and so is one that is formatted already.";
+
+const MIGRATE_CHECK: &str = "\
+What is applied is what the ledger in the database says. Of an edit only the record tells, where envc
+applied the file: a fresh runner without a shared state cannot know one.";
+
+const MIGRATE_RESET: &str = "\
+Examples:
+  envc migrate reset d1.webapp             this folder's environment
+  envc migrate reset d1.webapp ephemeral --pr 42 --yes
+
+The database stays, with its ID and its bindings; tables, views and triggers go with all data, the
+ledger with them. Refused under `protect` and for existing databases. A new database in its place:
+envc apply --replace d1.webapp";
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
@@ -224,6 +238,10 @@ pub(crate) struct ApplyArgs {
     /// envc made it; may be repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) adopt: Vec<Address>,
+    /// Make this resource anew though nothing of it differs, such as d1.webapp; its data is lost,
+    /// which is asked for; may be repeated.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) replace: Vec<Address>,
     /// Overwrite generated files that somebody edited.
     #[arg(long)]
     pub(crate) force: bool,
@@ -234,7 +252,7 @@ pub(crate) struct ApplyArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) out_dir: Option<PathBuf>,
     /// Do exactly what `envc plan --out` wrote, or refuse when something changed since.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["env_type", "pr", "id", "cloud", "adopt"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["env_type", "pr", "id", "cloud", "adopt", "replace"])]
     pub(crate) plan: Option<PathBuf>,
     /// While every preview ID of a pool is taken, wait in its queue instead of exiting with 75.
     #[arg(long)]
@@ -256,12 +274,17 @@ pub(crate) struct PlanArgs {
     /// Write the plan into this file, for `envc apply --plan`.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Exit with 2 where there are changes.
+    /// Exit with 2 where there are changes. Migrations that apply does not run, by hand or of an
+    /// existing database, are none: `envc migrate check` is their gate.
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
     /// Plan to take over what has the name of this resource, such as d1.webapp; may be repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) adopt: Vec<Address>,
+    /// Plan to make this resource anew though nothing of it differs, such as d1.webapp; may be
+    /// repeated.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) replace: Vec<Address>,
     /// Which environment.
     #[command(flatten)]
     pub(crate) target: TargetArgs,
@@ -368,12 +391,17 @@ pub(crate) struct OutputArgs {
 /// `envc migrate`
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum MigrateVerb {
-    /// List the migrations of all databases, applied or not.
+    /// List the migrations of all databases: applied, pending, edited, missing, late.
     Status(MigrateArgs),
-    /// Apply what is not applied yet.
+    /// Apply what is pending, also on existing databases and where the type says `migrate manual`.
     Apply(MigrateApplyArgs),
-    /// Exit with 2 where something is not applied: the gate before a deployment.
+    /// Exit with 2 where something is pending, edited after it was applied, or applied and without
+    /// a file: the gate before a deployment.
+    #[command(after_help = MIGRATE_CHECK)]
     Check(MigrateArgs),
+    /// Take everything out of a database, and apply all of its migrations anew.
+    #[command(after_help = MIGRATE_RESET)]
+    Reset(MigrateResetArgs),
 }
 
 /// `envc migrate status` and `envc migrate check`
@@ -387,6 +415,22 @@ pub(crate) struct MigrateArgs {
 /// `envc migrate apply`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct MigrateApplyArgs {
+    /// Approve without being asked.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Exit with 75 at once, instead of waiting, while another command works on the environment.
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// Which environment.
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+}
+
+/// `envc migrate reset`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct MigrateResetArgs {
+    /// The database, such as d1.webapp.
+    pub(crate) address: Address,
     /// Approve without being asked.
     #[arg(short, long)]
     pub(crate) yes: bool,
@@ -478,6 +522,9 @@ mod tests {
             "envc output --only url.webapp",
             "envc migrate check production",
             "envc migrate apply production --yes --no-wait",
+            "envc migrate reset d1.web ephemeral --pr 4 --yes",
+            "envc apply --replace d1.web --replace kv.x --yes",
+            "envc plan --replace d1.web --out p.json",
             "envc apply --no-wait",
             "envc cloud serve --listen 127.0.0.1:0 --zone a.com --zone b.com --faults latency=5",
             "envc state claim",
@@ -505,6 +552,8 @@ mod tests {
             "envc state",
             "envc state claim x",
             "envc destroy --keep webapp",
+            "envc migrate reset",
+            "envc apply --plan p.json --replace d1.x",
             "envc check -q -v",
             "envc check --deny unused",
             "envc cloud serve --listen here",

@@ -148,6 +148,7 @@ impl World {
             ownership: &self.ownership,
             keep,
             migrations: &self.migrations,
+            asked: envc_plan::Asked::default(),
         }
     }
 
