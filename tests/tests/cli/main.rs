@@ -24,6 +24,7 @@ mod hosts;
 mod hyperdrive;
 mod identity;
 mod leases;
+mod ledger;
 mod life;
 mod markers;
 mod migrations;

@@ -268,8 +268,11 @@ fn line_of(text: &str, message: &str) -> Option<usize> {
         return None;
     }
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    // What exists already was to be made.
+    let makes = message.contains("already exists");
     let mut lines = text.lines().enumerate().filter(|(_, line)| {
-        line.match_indices(word).any(|(at, _)| {
+        let may = !makes || line.to_ascii_uppercase().contains("CREATE");
+        may && line.match_indices(word).any(|(at, _)| {
             let before = line.get(..at).and_then(|before| before.chars().last());
             let after = line.get(at + word.len()..).and_then(|after| after.chars().next());
             let open = |c: Option<char>| !c.is_some_and(is_word);
@@ -302,6 +305,8 @@ mod tests {
         assert_eq!(line_of(text, "no such table: users: SQLITE_ERROR"), Some(4));
         assert_eq!(line_of(text, "near \"SELECT\": syntax error"), None);
         assert_eq!(line_of(text, "table a already exists at offset 13"), Some(1));
+        let used = "CREATE TABLE a (x);\nINSERT INTO a VALUES (1);";
+        assert_eq!(line_of(used, "table a already exists at offset 13"), Some(1));
         assert_eq!(line_of(text, "internal error"), None);
     }
 }

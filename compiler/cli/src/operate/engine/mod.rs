@@ -5,7 +5,7 @@ mod ledgers;
 mod observe;
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -96,6 +96,8 @@ pub(crate) struct Engine<'a, 'u> {
     claims: RefCell<Claims>,
     /// Seals what is seen as what is wanted is sealed.
     sealer: Sealer,
+    /// The project was claimed since.
+    claimed: Cell<bool>,
     /// What only looks ours, and was told.
     told: RefCell<BTreeSet<(Address, String)>>,
 }
@@ -137,6 +139,7 @@ impl<'a, 'u> Engine<'a, 'u> {
             asked: Asked::default(),
             only_looks: false,
             claims: RefCell::default(),
+            claimed: Cell::new(false),
             sealer: session.sealer(),
             told: RefCell::default(),
         };
@@ -176,7 +179,9 @@ impl<'a, 'u> Engine<'a, 'u> {
             return Ok(Made::Known);
         }
         let seen = self.claims.borrow().clone();
-        self.office().make(&seen).await
+        let made = self.office().make(&seen).await?;
+        self.claimed.set(true);
+        Ok(made)
     }
 
     /// Makes a plan and has it checked. Invariant: which migrations are pending is what the ledgers
@@ -316,7 +321,10 @@ impl<'a, 'u> Engine<'a, 'u> {
                 session.workspace.entropy.hex(8),
             )
         });
-        let ownership = self.ownership();
+        // From the claim on nobody else makes anything of the project: what has a wanted name by now,
+        // and had not when the lists were read, another run of this repository made.
+        let mut ownership = self.ownership();
+        ownership.claimed |= self.claimed.get();
         self.site.reporter.begin(plan.plan());
         let leases = session.environment.leases.iter();
         let pool_of = leases.map(|(name, lease)| (name.clone(), lease.pool.clone())).collect();
