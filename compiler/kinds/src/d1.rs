@@ -41,7 +41,7 @@ static GRAMMAR: NodeRule = NodeRule {
     doc: "A D1 database.",
     notes: &[
         "`jurisdiction=` and `location=` exclude each other: with the first, Cloudflare ignores the second.",
-        "Deleting or replacing it loses data, and is asked for.",
+        "Deleting or replacing it loses data, and is asked for. So is emptying it: `envc migrate reset d1.NAME`. A new one in its place: `envc apply --replace d1.NAME`.",
     ],
     example: "d1 \"webapp\" { migrations \"apps/webapp/drizzle\" }",
     args: &[LABEL],
@@ -58,6 +58,11 @@ static GRAMMAR: NodeRule = NodeRule {
     children: &[&NodeRule {
         name: "migrations",
         doc: "The folder of its migrations: `*.sql` files, applied in wrangler's order.",
+        notes: &[
+            "What is applied is what the ledger in the database says, `d1_migrations`, which is wrangler's own. What it lacks runs again, whatever is recorded.",
+            "A file that was edited after envc applied it is told, as far as the state is there that recorded its digest; nobody knows of an edit on a fresh runner without a shared state, nor for an existing database.",
+            "A file that was renamed after it was applied is refused: its content would meet its own tables.",
+        ],
         absent: "No migrations run; `envc migrate` leaves the database alone.",
         example: "migrations \"apps/webapp/drizzle\"",
         args: &[ArgRule {
