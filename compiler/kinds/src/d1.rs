@@ -273,7 +273,7 @@ fn wipe(objects: &Json) -> Option<(usize, String)> {
             Some((rank, word, text("name")?))
         })
         .collect();
-    drops.sort();
+    drops.sort_unstable();
     let mut sql = String::from("PRAGMA defer_foreign_keys = on;");
     for (_, word, name) in &drops {
         // Writing to a String cannot fail.

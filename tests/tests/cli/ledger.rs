@@ -1,20 +1,20 @@
 //! The ledger in a database counts, and not what is recorded of it: restored, emptied, replaced and
-//! `existing` databases, and two runners at one of them.
+//! `existing` databases.
 
-use std::{collections::BTreeMap, thread};
+use std::collections::BTreeMap;
 
-use envc_tests::{Ran, ServedCloud, TestEnv};
+use envc_tests::{ServedCloud, TestEnv};
 use http::Method;
 use serde_json::{Value as Json, json};
 
-use crate::common::{A, edit, runner, says};
+use crate::common::{edit, says};
 
 const ONE: &str = "project \"shop\"\n\
     environment \"local\" default { identity branch max-length=20 unique }\n\
     d1 \"app\" { migrations \"m\" }\n\
     allow \"unused_resource\"\n";
 
-const TYPES: &str = "project \"shop\"\n\
+pub(crate) const TYPES: &str = "project \"shop\"\n\
     environment \"local\" default { identity branch max-length=20 unique }\n\
     environment \"production\" {\n\
     \x20   identity \"production\"\n\
@@ -25,7 +25,7 @@ const TYPES: &str = "project \"shop\"\n\
     d1 \"app\" { migrations \"m\" }\n\
     allow \"unused_resource\" \"unprotected_production\"\n";
 
-fn one() -> TestEnv {
+pub(crate) fn one() -> TestEnv {
     with_files(TestEnv::of_text(ONE))
 }
 
@@ -46,7 +46,7 @@ fn sql(env: &TestEnv, text: &str) -> Json {
     sql_on(&env.cloud(), &database(env), text)
 }
 
-fn sql_on(cloud: &envc_tests::CloudView, id: &str, text: &str) -> Json {
+pub(crate) fn sql_on(cloud: &envc_tests::CloudView, id: &str, text: &str) -> Json {
     let path = format!("/d1/database/{id}/query");
     let answer = cloud.of_account(&Method::POST, &path, Some(&json!({ "sql": text })));
     let last = answer.as_array().and_then(|all| all.last()).cloned().unwrap_or_default();
@@ -68,7 +68,7 @@ fn tables(env: &TestEnv) -> Vec<String> {
 }
 
 /// No command says what the others do not: nothing is said to be pending that is not.
-fn settled(env: &TestEnv) {
+pub(crate) fn settled(env: &TestEnv) {
     env.envc(&["migrate", "check"]).exits(0);
     says(&env.envc(&["migrate", "apply", "--yes"]).exits(0), &["Nothing to do"]);
     says(&env.envc(&["plan", "--detailed-exitcode"]).exits(0), &["No changes."]);
@@ -431,78 +431,4 @@ fn a_resource_is_replaced_where_that_is_asked_for() {
     says(&never, &["kv.cache cannot be replaced", "take it out of the spec"]);
     let unknown = env.envc(&["migrate", "reset", "kv.cache", "--yes"]).exits(64);
     says(&unknown, &["has no kv.cache to reset", "there are: d1.app"]);
-}
-
-/// Invariant: two runners on one pull request, without a shared state, both end well, and each
-/// migration runs once. The rows that the files insert tell.
-#[test]
-fn two_runners_on_one_pull_request_heal() {
-    let spec = format!("{TYPES}kv \"cache\"\nr2 \"files\"\nqueue \"jobs\"\n");
-    for round in 0..6 {
-        let mut host = TestEnv::of_text(&spec);
-        // Slow enough that each meets the other's half-done work.
-        let cloud = ServedCloud::start(&mut host, &format!("latency={}", 10 + 15 * round), &[]);
-        let runners: Vec<TestEnv> = (0..2).map(|_| runner(&spec, A, &host)).collect();
-        for env in &runners {
-            for number in 0..4 {
-                env.write(
-                    &format!("m/000{number}_t.sql"),
-                    &format!("CREATE TABLE t{number} (x);\nINSERT INTO t{number} VALUES (1);\n"),
-                );
-            }
-        }
-        let apply = |env: &TestEnv| env.envc(&["apply", "--pr", "42", "--yes"]);
-        let ended: Vec<Ran> = thread::scope(|scope| {
-            let all: Vec<_> = runners.iter().map(|env| scope.spawn(|| apply(env))).collect();
-            all.into_iter().map(|it| it.join().expect("it ends")).collect()
-        });
-        for ran in ended {
-            ran.exits(0);
-        }
-        let listing = cloud.view().listing();
-        let one_each = [("d1", 1), ("kv", 1), ("queue", 1), ("r2", 1)];
-        let counts = listing.clone().without_claims().counts();
-        assert_eq!(counts, BTreeMap::from(one_each), "{listing:?}");
-        let id = listing.id("d1", listing.names("d1")[0]).expect("it has an ID");
-        let names: Vec<String> = (0..4).map(|number| format!("000{number}_t.sql")).collect();
-        assert_eq!(cloud.view().ledger(id), names);
-        let rows = sql_on(
-            cloud.view(),
-            id,
-            "SELECT (SELECT count(*) FROM t0) + (SELECT count(*) FROM t3) AS rows",
-        );
-        assert_eq!(rows, json!([{ "rows": 2 }]));
-    }
-}
-
-/// The same without chance: the file is in the ledger by the time at which the request with it is
-/// refused.
-#[test]
-fn a_file_that_another_run_applied_meanwhile_is_no_failure() {
-    // Their file, and what is said then: the same one is no failure, another one is told.
-    for (theirs, code, said) in [
-        ("0003_c.sql", 0, "d1.app had 0003_c.sql already"),
-        ("0003_d.sql", 1, "another run is applying migrations to this database"),
-    ] {
-        let mut env = one();
-        let cloud = ServedCloud::start(&mut env, "latency=1000", &[]);
-        env.envc(&["apply", "--yes"]).exits(0);
-        env.write("m/0003_c.sql", "CREATE TABLE c (x);\n");
-        let queries = || {
-            let all = cloud.requests();
-            all.iter().filter(|it| it.path.ends_with("/query")).count()
-        };
-        let before = queries();
-        let running = env.start(&["apply", "--yes"]);
-        // The plan's look at the ledger, and the run's: the file is on its way.
-        while queries() < before + 2 {
-            thread::sleep(std::time::Duration::from_millis(5));
-        }
-        let listing = cloud.view().listing();
-        let id = listing.id("d1", listing.names("d1")[0]).expect("it has an ID");
-        let quicker =
-            format!("CREATE TABLE c (x); INSERT INTO d1_migrations (name) VALUES ('{theirs}');");
-        sql_on(cloud.view(), id, &quicker);
-        says(&running.end().exits(code), &[said]);
-    }
 }

@@ -32,6 +32,7 @@ mod order;
 mod out_dir;
 mod pool;
 mod repositories;
+mod runners;
 mod secrets;
 mod show;
 mod spellings;

@@ -252,7 +252,7 @@ pub(super) fn refuse_renamed(plan: &Plan) -> Result<(), CommandError> {
                 "{} migrations were renamed after they were applied; nothing was changed",
                 many.len()
             )),
-            |error, one| error.because_text(one),
+            CommandError::because_text,
         ),
     };
     Err(error

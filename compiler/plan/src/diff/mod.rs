@@ -275,9 +275,10 @@ impl<'a> Differ<'a> {
         }
         if goes {
             change.action = Action::ReplaceDeleteFirst;
-            change.reason = match asked {
-                true => format!("{proof}, and --replace names it"),
-                false => format!("{proof}, but it is `{}`", seen.observed.name),
+            change.reason = if asked {
+                format!("{proof}, and --replace names it")
+            } else {
+                format!("{proof}, but it is `{}`", seen.observed.name)
             };
             self.ids.remove(&wanted.address);
             self.refuse_if_protected(wanted, "replaced", &change.reason);

@@ -227,8 +227,9 @@ impl World {
             }
             8 => {
                 // Restored, or migrated by somebody else.
-                let databases = account.objects.iter_mut().filter(|((id, _), _)| *id == KindId::D1);
-                if let Some((_, database)) = databases.skip(which % 3).next() {
+                let mut databases =
+                    account.objects.iter_mut().filter(|((id, _), _)| *id == KindId::D1);
+                if let Some((_, database)) = databases.nth(which % 3) {
                     match how % 3 {
                         0 => database.tables.clear(),
                         1 => drop(database.tables.pop_first()),
