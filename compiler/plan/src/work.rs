@@ -76,6 +76,9 @@ pub enum Work {
         files: Vec<MigrationRef>,
         /// True when the database is made by this plan: there is no ledger to read.
         fresh: bool,
+        /// True when all that the database holds is taken out of it first, as was asked for.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        reset: bool,
     },
     /// Takes a preview ID from a pool; the one that the holder has, where it has one.
     Lease(LeaseWork),
@@ -310,7 +313,9 @@ impl Work {
     /// Requests that it sends when all goes well.
     pub fn requests(&self) -> usize {
         match self {
-            Self::Migrate { files, fresh, .. } => files.len() + usize::from(!fresh),
+            Self::Migrate { files, fresh, reset, .. } => {
+                files.len() + usize::from(!fresh) + usize::from(*reset)
+            }
             _ => 1,
         }
     }

@@ -141,6 +141,7 @@ impl Engine {
             ownership: &ownership(wanted),
             keep: &BTreeSet::new(),
             migrations: &BTreeMap::new(),
+            asked: envc_plan::Asked::default(),
             sealer: &Sealer::new(KeyedDigest::new([0; 32]), "p", "e"),
         });
         plan.unwrap_or_else(|refusals| panic!("{refusals:#?}"))

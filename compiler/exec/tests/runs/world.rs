@@ -306,6 +306,7 @@ fn plan() -> CheckedPlan {
         ownership: &Ownership::default(),
         keep: &BTreeSet::new(),
         migrations: &BTreeMap::new(),
+        asked: envc_plan::Asked::default(),
     });
     check(plan.unwrap()).unwrap()
 }

@@ -47,10 +47,12 @@ fn plan(changes: Vec<Change>, work: Vec<Work>) -> Plan {
             serial: 0,
             spec: Digest::of(""),
             protected: false,
+            replace: BTreeSet::new(),
         },
         changes,
         steps: work.into_iter().map(|work| Step { needs: Vec::new(), work }).collect(),
         notes: Vec::new(),
+        migrations: BTreeMap::new(),
     }
 }
 
@@ -101,8 +103,12 @@ fn every_action_has_a_block() {
     };
     let files = ["0001_init.sql", "0002_users.sql"];
     let files = files.map(|name| MigrationRef { name: name.into(), digest: Digest::of(name) });
-    let migrate =
-        Work::Migrate { address: adopt.address.clone(), files: files.to_vec(), fresh: false };
+    let migrate = Work::Migrate {
+        address: adopt.address.clone(),
+        files: files.to_vec(),
+        fresh: false,
+        reset: false,
+    };
     let mut plan = plan(
         vec![adopt, keep, record, kv, forget, gone, bucket, rules],
         vec![create("dns.web"), Work::Delete(target), migrate],
