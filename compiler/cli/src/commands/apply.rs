@@ -155,8 +155,7 @@ impl Apply<'_> {
             parallelism: usize::from(self.args.calls.parallelism),
             held: &leases.renewed,
         };
-        let before = session.applied();
-        self.record_account()?;
+        let before = self.record_account()?;
         let mut counts = registry_report::counts(loaded.state.as_ref());
         let ran = engine.run(&plan, loaded, running).await;
         if let Ok(report) = &ran {
@@ -351,19 +350,20 @@ impl Apply<'_> {
 
     /// Records the account before anything is made in it: an apply that is killed goes on there, and
     /// so does every later command that names no cloud. Not with files elsewhere: the folder stays
-    /// what it is.
-    fn record_account(&self) -> Result<(), CommandError> {
+    /// what it is. Gives all that was recorded before.
+    fn record_account(&self) -> Result<Vec<AppliedTo>, CommandError> {
         let session = &self.session;
-        let Some(here) = session.here() else { return Ok(()) };
-        let binds = self.writing.out_dir.is_none();
         let all = session.applied();
+        let Some(here) = session.here() else { return Ok(all) };
+        let binds = self.writing.out_dir.is_none();
         let is_recorded = |it: &AppliedTo| it == here;
         if all.last().is_some_and(is_recorded) || (!binds && all.iter().any(is_recorded)) {
-            return Ok(());
+            return Ok(all);
         }
         let of = (session.target.head.name.as_str(), session.target.id.as_str());
         let now_s = session.workspace.clock.unix_s();
-        session.workspace.change_record(|copy| copy.record_applied(of, here, binds, now_s))
+        session.workspace.change_record(|copy| copy.record_applied(of, here, binds, now_s))?;
+        Ok(all)
     }
 
     /// Says where else the environment is, when it came here.
