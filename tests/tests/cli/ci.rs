@@ -179,6 +179,6 @@ fn an_id_is_recorded_only_after_what_can_be_refused_before() {
     // Reading records nothing either.
     let env = TestEnv::of_text(ONE_KV);
     env.envc(&["show"]).exits(3);
-    env.envc(&["destroy", "--if-exists"]).exits(0);
+    env.envc(&["destroy", "--yes", "--if-exists"]).exits(0);
     assert_eq!(recorded_ids(&env), Vec::<String>::new());
 }

@@ -192,7 +192,7 @@ fn another_type_in_a_bound_folder_writes_no_files() {
 fn destroy_removes_files_but_not_what_was_edited() {
     let env = applied();
     env.write(".env", "MINE=1\n");
-    let ran = env.envc(&["destroy"]).exits(0);
+    let ran = env.envc(&["destroy", "--yes"]).exits(0);
     says(&ran, &["removed wrangler.jsonc", "removed .dev.vars", ".env was edited, so it stays"]);
     assert_eq!(env.read(".env").as_deref(), Some("MINE=1\n"));
     assert_eq!((env.read(".dev.vars"), env.read("wrangler.jsonc")), (None, None));

@@ -14,6 +14,7 @@ mod claims;
 mod cloud_choice;
 mod common;
 mod consumers;
+mod destroy_plan;
 mod events;
 mod exit_codes;
 mod files;
@@ -30,6 +31,8 @@ mod migrations;
 mod order;
 mod out_dir;
 mod pool;
+#[cfg(target_os = "linux")]
+mod questions;
 mod repositories;
 mod secrets;
 mod show;

@@ -48,7 +48,7 @@ fn a_variable_in_a_field_is_applied_and_the_next_plan_is_empty() {
     says(&plan, &["3 to update"]);
     let _applied = env.envc(&["apply"]).exits(0);
     assert!(records(&env).iter().any(|(content, _)| content.trim_matches('"') == "by you."));
-    let _gone = env.envc(&["destroy"]).exits(0);
+    let _gone = env.envc(&["destroy", "--yes"]).exits(0);
     assert_eq!(env.cloud_listing().objects, Vec::<Object>::new());
 }
 

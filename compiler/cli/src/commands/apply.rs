@@ -19,7 +19,7 @@ use super::shared::{
     show_summary, stand_ins,
 };
 use crate::{
-    host::{error::CommandError, exit_code::ExitCode, fsio},
+    host::{error::CommandError, exit_code::ExitCode, fsio, interrupt::Interrupt},
     operate::{
         claim,
         engine::{Engine, Loaded, PlanRequest, Running},
@@ -132,7 +132,7 @@ impl Apply<'_> {
             let known = pools::facts(session, &leases.renewed, None);
             self.precheck(&sources, plan.plan(), known)?;
         }
-        self.approve(plan.plan())?;
+        self.approve(plan.plan(), &site.stop).await?;
         engine.claim().await?;
         let running = Running {
             migrations: &migrations,
@@ -267,7 +267,7 @@ impl Apply<'_> {
         )
     }
 
-    fn approve(&self, plan: &Plan) -> Result<(), CommandError> {
+    async fn approve(&self, plan: &Plan, stop: &Interrupt) -> Result<(), CommandError> {
         let ui = self.session.ui;
         // An applied saved plan counts as approved.
         let open: Vec<_> = needs_approval(plan)
@@ -292,7 +292,7 @@ impl Apply<'_> {
             let names = names.join(", ");
             (format!("Delete data of {names}?"), format!("deletes data of {names}"))
         };
-        if ui.confirm(&question, &does)? { Ok(()) } else { Err(not_approved()) }
+        if ui.confirm(stop, &question, &does).await? { Ok(()) } else { Err(not_approved()) }
     }
 
     async fn write(

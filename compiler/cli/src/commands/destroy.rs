@@ -29,6 +29,7 @@ use crate::{
     workspace::{
         choice::{CloudName, OnNewId},
         project::SpecFile,
+        registry::FileRecord,
         session::Session,
     },
 };
@@ -110,7 +111,10 @@ impl Destroy<'_> {
         // A destroy needs none of the spec's secrets, but for the one that leads to its state.
         let needs = Needs { edge: Edge::RegistryIfThere, wait: false };
         let site = Site::open(session, needs).await?;
-        let hold = Hold::Lock { purpose: "envc destroy", wait: !self.args.no_wait };
+        let hold = match self.args.plan {
+            true => Hold::Read,
+            false => Hold::Lock { purpose: "envc destroy", wait: !self.args.no_wait },
+        };
         let (engine, loaded) = Engine::open(&site, hold).await?;
         let edge = site.registry();
         self.is_recorded(&loaded)?;
@@ -119,6 +123,9 @@ impl Destroy<'_> {
         self.keep = keep_with_needs(&self.keep, wanted, loaded.state.as_ref());
         let first = self.first(&engine, loaded).await?;
         let over = first.is_over();
+        if self.args.plan && (!over || !first.unproven.is_empty() || self.left_something()) {
+            return self.tell_plan(&engine, &first, edge.is_some());
+        }
         if over && !first.unproven.is_empty() {
             return Err(self.nothing_proves(&first.unproven));
         }
@@ -133,7 +140,7 @@ impl Destroy<'_> {
         let (deleted, released) = if over {
             (0, 0)
         } else {
-            self.approve(first.plan.plan())?;
+            self.approve(first.plan.plan(), &site.stop).await?;
             let mut left = registry_report::counts(first.loaded.state.as_ref());
             let deleted = self.rounds(&engine, first, &mut left).await;
             if let (Some(edge), Err(_)) = (edge, &deleted) {
@@ -408,9 +415,11 @@ impl Destroy<'_> {
             .hint(format!("or take it over first: {}", session.apply_command(&addresses)))
     }
 
-    fn approve(&self, plan: &Plan) -> Result<(), CommandError> {
+    /// Asks before anything is deleted, on every cloud. Where nothing is, nobody is asked.
+    async fn approve(&self, plan: &Plan, stop: &Interrupt) -> Result<(), CommandError> {
         let session = &self.session;
-        let asks = session.target.cloud.value == CloudName::Cloudflare && !self.args.yes;
+        let deletes = plan.changes.iter().any(|change| change.action == Action::Delete);
+        let asks = deletes && !self.args.yes;
         if asks || !self.keep.is_empty() || session.ui.is_verbose() {
             show_plan(session.ui, plan, false)?;
         } else {
@@ -418,7 +427,46 @@ impl Destroy<'_> {
         }
         let question = format!("Delete all of `{}` for good?", session.target.id);
         let does = format!("deletes all of `{}` for good", session.target.id);
-        if !asks || session.ui.confirm(&question, &does)? { Ok(()) } else { Err(not_approved()) }
+        let approved = !asks || session.ui.confirm(stop, &question, &does).await?;
+        if approved { Ok(()) } else { Err(not_approved()) }
+    }
+
+    /// Says what a destroy would do. Nothing is changed: neither in the account, nor in the folder, nor
+    /// in what is recorded.
+    fn tell_plan(
+        &self,
+        engine: &Engine<'_, '_>,
+        first: &Round,
+        tells_edge: bool,
+    ) -> Result<ExitCode, CommandError> {
+        let (session, plan) = (&self.session, first.plan.plan());
+        if first.is_over() && !first.unproven.is_empty() {
+            let refused = self.nothing_proves(&first.unproven);
+            session.ui.caution(&refused.told_before("destroy"));
+            return Ok(ExitCode::Done);
+        }
+        show_plan(session.ui, plan, true)?;
+        let mut remove = Vec::new();
+        for (key, record) in self.own_files() {
+            let path = out_dir::shown(session, &key);
+            match out_dir::would_remove_recorded(session, &key, &record) {
+                Removal::Removed => remove.push(path),
+                Removal::Absent => {}
+                Removal::Kept => session.ui.warn(&format!("{path} was edited, so it will stay")),
+            }
+        }
+        if !remove.is_empty() {
+            session.ui.event(&Event::Files { write: &[], remove: &remove });
+            session.ui.result(&format!("Files to remove: {}", remove.join(", ")));
+        }
+        if tells_edge {
+            let kept = if self.keep.is_empty() { "it is gone" } else { "what is kept of it" };
+            session.ui.result(&format!("The edge Worker's registry will be told: {kept}."));
+        }
+        if engine.holds_claim() {
+            self.tell_claim();
+        }
+        Ok(ExitCode::Done)
     }
 
     /// True when this folder still knows that the environment was applied from here.
@@ -428,18 +476,17 @@ impl Destroy<'_> {
         applied || record.files.values().any(|file| file.env == *id)
     }
 
-    /// Files that envc wrote for it from this folder, wherever they lie, its ports, its ID.
+    /// The files that envc wrote for it from this folder, wherever they lie, with their keys.
+    fn own_files(&self) -> Vec<(String, FileRecord)> {
+        let record = self.session.workspace.record();
+        let own = record.files.iter().filter(|(_, file)| file.env == self.session.target.id);
+        own.map(|(key, file)| (key.clone(), file.clone())).collect()
+    }
+
+    /// Takes away the files that envc wrote for it, its ports, its ID.
     fn clean_up(&self) -> Result<(), CommandError> {
         let session = &self.session;
-        let own: Vec<_> = session
-            .workspace
-            .record()
-            .files
-            .iter()
-            .filter(|(_, record)| record.env == session.target.id)
-            .map(|(key, record)| (key.clone(), record.clone()))
-            .collect();
-        for (key, record) in own {
+        for (key, record) in self.own_files() {
             let path = out_dir::shown(session, &key);
             match out_dir::remove_recorded(session, &key, &record)? {
                 Removal::Removed => session.ui.say(&format!("removed {path}")),

@@ -167,7 +167,7 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
     let asks = session.environment.protect || session.environment.migrate == MigrateMode::Manual;
     let question = format!("Run these migrations on `{}`?", session.target.id);
     let does = format!("runs migrations on `{}`", session.target.id);
-    if asks && !args.yes && !session.ui.confirm(&question, &does)? {
+    if asks && !args.yes && !session.ui.confirm(&site.stop, &question, &does).await? {
         return Err(not_approved());
     }
     let no_leases = BTreeMap::new();

@@ -198,11 +198,14 @@ impl Files<'_> {
         Ok(if fsio::remove(&path)? { Removal::Removed } else { Removal::Absent })
     }
 
-    /// True where [`Files::remove`] would remove it.
-    pub(crate) fn is_removed(&self, path: &str, record: &FileRecord) -> bool {
-        let there =
-            self.path(path).ok().and_then(|it| fsio::read(&it, FILE_BYTES_MAX).ok().flatten());
-        there.is_some_and(|there| record.is_of(&self.digest.of(there)))
+    /// What [`Files::remove`] would do. What cannot be read stays.
+    pub(crate) fn would_remove(&self, path: &str, record: &FileRecord) -> Removal {
+        let read = self.path(path).map(|path| fsio::read(&path, FILE_BYTES_MAX));
+        match read {
+            Ok(Ok(Some(there))) if record.is_of(&self.digest.of(&there)) => Removal::Removed,
+            Ok(Ok(None)) => Removal::Absent,
+            Ok(Ok(Some(_)) | Err(_)) | Err(_) => Removal::Kept,
+        }
     }
 
     fn path(&self, relative: &str) -> Result<PathBuf, CommandError> {

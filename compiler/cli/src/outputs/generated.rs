@@ -11,7 +11,7 @@ use envc_core::{Digest, limits::FILE_BYTES_MAX};
 use crate::{
     host::{error::CommandError, fsio},
     outputs::{
-        files::{self, Decision, Files, RenderedFile},
+        files::{self, Decision, Files, Removal, RenderedFile},
         out_dir::{self, OutDir},
     },
     shell::events::Event,
@@ -211,7 +211,7 @@ pub(crate) fn outlook(
     Outlook {
         write: stand_ins.iter().filter(is_written).map(|file| writing.shown(&file.path)).collect(),
         remove: unwanted
-            .filter(|(_, path, record)| handler.is_removed(path, record))
+            .filter(|(_, path, record)| handler.would_remove(path, record) == Removal::Removed)
             .map(|(_, path, _)| writing.shown(path))
             .collect(),
         refusal: precheck(session, stand_ins, final_content, writing).err(),
@@ -318,14 +318,14 @@ fn remove_unwanted(
         handler.sweep(path, record)?;
         let shown = writing.shown(path);
         match handler.remove(path, record)? {
-            files::Removal::Kept => session
+            Removal::Kept => session
                 .ui
                 .warn(&format!("{shown} is not generated any more; it was edited, so it stays")),
-            files::Removal::Removed => {
+            Removal::Removed => {
                 session.ui.event(&Event::FileRemoved { path: &shown });
                 removed.push(shown);
             }
-            files::Removal::Absent => {}
+            Removal::Absent => {}
         }
         records.insert(key.clone(), None);
     }

@@ -53,6 +53,7 @@ const DESTROY_EXAMPLES: &str = "\
 Examples:
   envc destroy                             this folder's environment
   envc destroy ephemeral --pr 42 --yes --if-exists
+  envc destroy --plan                      what it would do
   envc destroy --keep d1.webapp            everything but this database
   envc destroy --id fix-login-t1a2b3beef   one whose folder is gone";
 
@@ -277,6 +278,9 @@ pub(crate) struct DestroyArgs {
     /// Approve without being asked.
     #[arg(short, long)]
     pub(crate) yes: bool,
+    /// Say what would be deleted, kept and removed, and change nothing.
+    #[arg(long, conflicts_with_all = ["yes", "no_wait"])]
+    pub(crate) plan: bool,
     /// Keep this resource, such as d1.webapp, with what it refers to; may be repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) keep: Vec<Address>,
@@ -464,6 +468,7 @@ mod tests {
             "envc plan --out p.json --detailed-exitcode --parallelism 4",
             "envc destroy ephemeral --pr 42 --if-exists --yes",
             "envc destroy --keep d1.webapp --keep r2.images --id x",
+            "envc destroy ephemeral --pr 42 --plan --keep d1.webapp --json",
             "envc check --format github",
             "envc check --explain",
             "envc check --explain unknown_node",
@@ -505,6 +510,7 @@ mod tests {
             "envc state",
             "envc state claim x",
             "envc destroy --keep webapp",
+            "envc destroy --plan --yes",
             "envc check -q -v",
             "envc check --deny unused",
             "envc cloud serve --listen here",

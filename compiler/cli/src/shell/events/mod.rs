@@ -99,9 +99,10 @@ pub(crate) enum Event<'a> {
         script: &'a str,
     },
 
-    /// What a command will do, or would do: from `plan`, `apply`, `destroy`, `migrate apply`.
+    /// What a command will do, or would do: from `plan`, `apply`, `destroy` with `--plan` and without,
+    /// `migrate apply`.
     Plan(PlanDocument),
-    /// `plan`: what apply would do to files. Not printed where that is nothing.
+    /// `plan`: what apply would do to files; `destroy --plan`: what destroy would. Not printed where that is nothing.
     Files {
         /// Paths of files to write, as in `file_written`.
         write: &'a [String],
