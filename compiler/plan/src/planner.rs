@@ -33,6 +33,8 @@ pub struct PlanInputs<'a> {
     pub spec: Digest,
     /// Refuses delete and replace.
     pub protect: bool,
+    /// The addresses for which it does not, in this one run.
+    pub unprotect: &'a BTreeSet<Address>,
     /// The preview IDs that the spec asks for, by name; for a destroy it may be empty.
     pub leases: &'a BTreeMap<String, Lease>,
     /// Seals observed values, to compare them with sealed ones.
@@ -51,17 +53,27 @@ pub struct PlanInputs<'a> {
     pub migrations: &'a BTreeMap<Address, Vec<MigrationFile>>,
 }
 
+/// Why there is no plan that can be run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refused {
+    /// All that stands in the way, by address.
+    pub refusals: Vec<Refusal>,
+    /// What would be done where nothing stood in the way, as far as it can be told. It has no steps, so
+    /// that nobody runs it.
+    pub draft: Box<Plan>,
+}
+
 /// Plans an apply, or says why it cannot be.
-pub fn plan_apply(inputs: &PlanInputs<'_>) -> Result<Plan, Vec<Refusal>> {
+pub fn plan_apply(inputs: &PlanInputs<'_>) -> Result<Plan, Refused> {
     make(inputs, Goal::Apply)
 }
 
 /// Plans a destroy, or says why it cannot be.
-pub fn plan_destroy(inputs: &PlanInputs<'_>) -> Result<Plan, Vec<Refusal>> {
+pub fn plan_destroy(inputs: &PlanInputs<'_>) -> Result<Plan, Refused> {
     make(inputs, Goal::Destroy)
 }
 
-fn make(inputs: &PlanInputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
+fn make(inputs: &PlanInputs<'_>, goal: Goal) -> Result<Plan, Refused> {
     let leasing =
         leases::decide(goal, &inputs.key, inputs.leases, inputs.state, inputs.observation);
     let desired = kept(inputs.desired, inputs.state, inputs.observation, inputs.ownership);
@@ -75,13 +87,22 @@ fn make(inputs: &PlanInputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
         ownership: inputs.ownership,
         keep: inputs.keep,
         protect: inputs.protect,
+        unprotect: inputs.unprotect,
     };
     let diff = match goal {
         Goal::Apply => diff::diff(&diff_inputs),
         Goal::Destroy => diff::diff_destroy(&diff_inputs),
     };
+    let plan = |changes: Vec<Change>, steps, notes| Plan {
+        format: PLAN_FORMAT,
+        basis: basis(inputs, goal, &changes),
+        changes,
+        steps,
+        notes,
+    };
     if !diff.refusals.is_empty() {
-        return Err(diff.refusals);
+        let draft = Box::new(plan(diff.changes, Vec::new(), Vec::new()));
+        return Err(Refused { refusals: diff.refusals, draft });
     }
     let mut notes = Vec::new();
     let mut work = Vec::new();
@@ -103,25 +124,34 @@ fn make(inputs: &PlanInputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
             work.extend(migrations::decide(address, files, applied, fresh, &mut notes));
         }
     }
-    let mut steps = order::steps(&diff.changes, &desired, work, leasing)
-        .map_err(|cycle| vec![no_order(&cycle, &diff.changes)])?;
+    let mut steps = match order::steps(&diff.changes, &desired, work, leasing) {
+        Ok(steps) => steps,
+        Err(cycle) => {
+            let refusals = vec![no_order(&cycle, &diff.changes)];
+            let draft = Box::new(plan(diff.changes, Vec::new(), notes));
+            return Err(Refused { refusals, draft });
+        }
+    };
     keep(&mut steps, diff.kept);
-    Ok(Plan {
-        format: PLAN_FORMAT,
-        basis: Basis {
-            key: inputs.key.clone(),
-            repository: inputs.repository.clone(),
-            env_type: inputs.env_type.clone(),
-            goal,
-            lineage: inputs.state.map(|state| state.lineage.clone()).unwrap_or_default(),
-            serial: inputs.state.map_or(0, |state| state.serial),
-            spec: inputs.spec.clone(),
-            protected: inputs.protect,
-        },
-        changes: diff.changes,
-        steps,
-        notes,
-    })
+    Ok(plan(diff.changes, steps, notes))
+}
+
+fn basis(inputs: &PlanInputs<'_>, goal: Goal, changes: &[Change]) -> Basis {
+    // What is not lost needs no leave: a plan says of each address that it was given one it needed.
+    let lost = changes.iter().filter(|change| inputs.protect && change.action.loses_resource());
+    let unprotected =
+        lost.map(|change| &change.address).filter(|it| inputs.unprotect.contains(*it));
+    Basis {
+        key: inputs.key.clone(),
+        repository: inputs.repository.clone(),
+        env_type: inputs.env_type.clone(),
+        goal,
+        lineage: inputs.state.map(|state| state.lineage.clone()).unwrap_or_default(),
+        serial: inputs.state.map_or(0, |state| state.serial),
+        spec: inputs.spec.clone(),
+        protected: inputs.protect,
+        unprotected: unprotected.cloned().collect(),
+    }
 }
 
 /// Gives each update the values that its call has to send although the spec does not set them.

@@ -301,7 +301,10 @@ fn a_connection_string_with_a_mistake_is_refused_before_anything_and_not_told() 
         }
         let ran = env.envc(&["plan", "-vv"]).exits(0);
         silent(&ran);
-        says(&ran, &["apply will refuse: DATABASE_URL", place, what, "+ create hyperdrive.pg"]);
+        says(
+            &ran,
+            &["apply will refuse: a secret cannot be used", place, what, "+ create hyperdrive.pg"],
+        );
     }
     assert_eq!(configs(&env), Vec::<Json>::new());
     // Without it a plan says that it is not known.

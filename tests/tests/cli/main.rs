@@ -33,11 +33,13 @@ mod out_dir;
 mod pool;
 #[cfg(target_os = "linux")]
 mod questions;
+mod refusals;
 mod repositories;
 mod secrets;
 mod show;
 mod spellings;
 mod stale_ids;
+mod unprotect;
 mod values;
 mod warnings;
 mod workers;

@@ -123,7 +123,7 @@ fn a_value_that_no_apply_can_use_is_refused_with_all_others_before_anything_is_m
     assert_eq!(env.cloud_listing().objects, Vec::<Object>::new());
     let plan = env.envc(&["plan"]).exits(0);
     for line in lines {
-        says(&plan, &[&format!("apply will refuse: {line}"), "+ create d1.db"]);
+        says(&plan, &["apply will refuse: 7 values cannot be used", line, "+ create d1.db"]);
     }
     // Together with what is missing it is one error.
     env.unset("PW");

@@ -5,37 +5,32 @@ use std::{
     path::Path,
 };
 
-use envc_core::{Address, Digest, Vault, counted};
+use envc_core::{Address, Digest, counted};
 use envc_edge_api::Outcome;
 use envc_exec::{LeaseAnswers, LeaseQuestion, Report, ports::Clock as _};
-use envc_plan::{
-    Action, CheckedPlan, Goal, LeaseWork, MigrationFile, Observation, Plan, State, Work,
-    needs_approval,
-};
+use envc_plan::{Action, CheckedPlan, LeaseWork, Plan, State, Work, needs_approval};
 use envc_spec::StateStoreKind;
 
-use super::shared::{
-    names_of, not_approved, opened_anew, refuse_later, say_warnings, selection_of, show_plan,
-    show_summary, stand_ins,
+use super::{
+    ready::{self, Asked, Draft, Outside},
+    shared::{
+        names_of, not_approved, opened_anew, refuse_needless, refuse_unknown_approval,
+        say_warnings, selection_of, show_plan, show_summary,
+    },
 };
 use crate::{
     host::{error::CommandError, exit_code::ExitCode, fsio, interrupt::Interrupt},
     operate::{
-        claim,
-        engine::{Engine, Loaded, PlanRequest, Running},
+        Refusals,
+        engine::{Engine, Loaded, Running, checked},
         site::{Edge, Needs, Site},
     },
     outputs::{
-        bundle::{self, Uploads},
         generated::{self, Writing, Written},
         out_dir::OutDir,
-        outside,
         sources::{Resources, Sources},
     },
-    remote::{
-        pools::{self, LeaseFacts},
-        registry_report,
-    },
+    remote::{pools, registry_report},
     shell::{
         app::{App, block_on},
         args::ApplyArgs,
@@ -43,12 +38,7 @@ use crate::{
     },
     state::Hold,
     workspace::{
-        choice::CloudName,
-        choice::OnNewId,
-        migrations::{self, Databases},
-        project::SpecFile,
-        session::Session,
-        tools, whose,
+        choice::CloudName, choice::OnNewId, project::SpecFile, session::Session, tools::Runs, whose,
     },
 };
 
@@ -76,8 +66,6 @@ pub(super) fn run(app: &App, args: &ApplyArgs) -> Result<ExitCode, CommandError>
         }
         session.ui.say(&session.heading());
         say_warnings(&session);
-        refuse_later(&session)?;
-        claim::refuse_nobody(&session)?;
         let out_dir = match &args.out_dir {
             Some(dir) => OutDir::named(&session, &app.cwd.join(dir))?,
             None => None,
@@ -98,10 +86,11 @@ impl Apply<'_> {
     /// `None`: the session has to be opened anew.
     async fn run(mut self) -> Result<Option<ExitCode>, CommandError> {
         let started_ms = self.session.workspace.clock.monotonic_ms();
-        let (vault, sources, uploads) = self.look_outside().await?;
+        let ui = self.session.ui;
+        let mut refusals = Refusals::default();
+        let outside = Outside::look(&mut self.session, &mut refusals).await?;
+        refusals.stop(ui)?;
         let session = &self.session;
-        let root = session.workspace.root();
-        let migrations = migrations::read(root, &session.environment, Databases::Managed)?;
         // All is refused that can be without a call: from here on there is an environment.
         if !session.record_environment()? {
             return Ok(None);
@@ -110,34 +99,37 @@ impl Apply<'_> {
         let site = Site::open(session, needs).await?;
         let hold = Hold::Lock { purpose: "envc apply", wait: !self.args.no_wait };
         let (mut engine, mut loaded) = Engine::open(&site, hold).await?;
-        engine.demand_pools()?;
         self.say_where_state_stays(&loaded);
         if !session.is_known() {
             return Err(destroyed_meanwhile(&session.target.id));
         }
-        engine.adopt(&self.args.adopt, loaded.state.as_ref())?;
-        // Asking tools for their versions takes as long as a round trip, so both are done at once.
-        let (observation, tools) = tokio::join!(
-            engine.observe_with_leases(loaded.state.as_ref(), LeaseQuestion::Renew),
-            tools::check(&session.environment.requires, session.target.cloud.value, session.env)
-        );
-        for line in tools? {
-            session.ui.say(&line);
-        }
-        let (observation, leases) = observation?;
+        let asked = Asked {
+            adopt: &self.args.adopt,
+            unprotect: &self.unprotected(),
+            writing: (!self.skips_files()).then_some(&self.writing),
+            leases: LeaseQuestion::Renew,
+            runs: Runs::Versions,
+        };
+        let look = (session, &outside);
+        let Draft { plan, leases, .. } =
+            ready::draft(&mut engine, &mut loaded, look, &asked, &mut refusals).await?;
         self.tell_lost_leases(&leases, loaded.state.as_ref());
-        engine.check_leases(&leases.renewed)?;
-        let plan = self.plan(&engine, &mut loaded, &observation, &migrations).await?;
-        if !self.skips_files() {
-            let known = pools::facts(session, &leases.renewed, None);
-            self.precheck(&sources, plan.plan(), known)?;
+        refuse_needless(session, &self.args.unprotect, &plan)?;
+        refuse_unknown_approval(session, &self.args.allow, &plan)?;
+        refusals.stop(ui)?;
+        if let Some(saved) = self.saved.filter(|saved| **saved != plan) {
+            return Err(stale(saved, &plan));
         }
+        let plan = checked(plan)?;
         self.approve(plan.plan(), &site.stop).await?;
         engine.claim().await?;
+        let Outside { vault, sources: Some(sources), uploads, migrations, .. } = &outside else {
+            return Err(CommandError::failed("BUG: what files are made of is not known"));
+        };
         let running = Running {
-            migrations: &migrations,
-            vault: &vault,
-            uploads: &uploads,
+            migrations,
+            vault,
+            uploads,
             parallelism: usize::from(self.args.calls.parallelism),
             held: &leases.renewed,
         };
@@ -148,7 +140,7 @@ impl Apply<'_> {
             counts = registry_report::counts(Some(&report.state));
         }
         let ended = match ran.and_then(|report| engine.finished(report)) {
-            Ok(report) => self.finish(&engine, &plan, &sources, report).await,
+            Ok(report) => self.finish(&engine, &plan, sources, report).await,
             Err(error) => Err(error),
         };
         let ms = session.workspace.clock.monotonic_ms().saturating_sub(started_ms);
@@ -161,13 +153,12 @@ impl Apply<'_> {
         Ok(Some(ExitCode::Done))
     }
 
-    /// What comes from outside the spec: values, templates and bundles.
-    async fn look_outside(&mut self) -> Result<(Vault, Sources, Uploads), CommandError> {
-        let (inputs, missing) = outside::look_up(&self.session).await?;
-        let (vault, unfit) = outside::put_in(&mut self.session, &inputs);
-        outside::refuse(missing, &unfit)?;
-        let sources = Sources::read(&self.session, inputs)?;
-        Ok((vault, sources, bundle::read(&mut self.session)?))
+    /// What may be deleted or replaced though it is protected: a saved plan says it of itself.
+    fn unprotected(&self) -> BTreeSet<Address> {
+        match self.saved {
+            Some(saved) => saved.basis.unprotected.clone(),
+            None => self.args.unprotect.iter().cloned().collect(),
+        }
     }
 
     /// What follows the last change in the account: files, and whose folder it is.
@@ -224,47 +215,12 @@ impl Apply<'_> {
         }
     }
 
-    /// A saved plan is done exactly, or refused when anything moved since.
-    async fn plan(
-        &self,
-        engine: &Engine<'_, '_>,
-        loaded: &mut Loaded,
-        observation: &Observation,
-        migrations: &BTreeMap<Address, Vec<MigrationFile>>,
-    ) -> Result<CheckedPlan, CommandError> {
-        let keep = BTreeSet::new();
-        let request = PlanRequest { goal: Goal::Apply, observation, keep: &keep, migrations };
-        let plan = engine.plan(loaded, &request).await?;
-        match self.saved {
-            Some(saved) if saved != plan.plan() => Err(stale(saved, plan.plan())),
-            Some(_) | None => Ok(plan),
-        }
-    }
-
     /// Files of another environment than the one the folder is bound to are not written here:
     /// production's identifiers never land in a developer's `.env` by accident.
     fn skips_files(&self) -> bool {
         self.writing.out_dir.is_none()
             && !self.args.rebind
             && self.session.bound_elsewhere().is_some()
-    }
-
-    /// Before anything is changed: would any file be in the way?
-    fn precheck(
-        &self,
-        sources: &Sources,
-        plan: &Plan,
-        leases: BTreeMap<String, LeaseFacts>,
-    ) -> Result<(), CommandError> {
-        let complete = plan.steps.is_empty();
-        let stand_ins = stand_ins(&self.session, sources, plan, leases);
-        let files = sources.render(&self.session, &stand_ins)?;
-        generated::precheck(
-            &self.session,
-            &files,
-            complete && !sources.needs_secrets_of_the_cloud(),
-            &self.writing,
-        )
     }
 
     async fn approve(&self, plan: &Plan, stop: &Interrupt) -> Result<(), CommandError> {
@@ -477,13 +433,14 @@ fn stale(saved: &Plan, now: &Plan) -> CommandError {
     };
     let count =
         |plan: &Plan| plan.changes.iter().filter(|change| change.action != Action::Keep).count();
-    CommandError::failed("the saved plan is stale; nothing was changed")
-        .because_text(format!("{moved} since it was made"))
-        .because_text(format!(
-            "it has {}, and now there would be {}",
-            counted(count(saved), "change"),
-            count(now)
-        ))
-        .hint("plan again: envc plan --out FILE")
-        .code("envc::cli::stale_plan")
+    let (then, now) = (count(saved), count(now));
+    let error = CommandError::failed("the saved plan is stale; nothing was changed")
+        .because_text(format!("{moved} since it was made"));
+    let error = if then == now {
+        error
+    } else {
+        let then = counted(then, "change");
+        error.because_text(format!("it has {then}, and now there would be {now}"))
+    };
+    error.hint("plan again: envc plan --out FILE").code("envc::cli::stale_plan")
 }

@@ -6,13 +6,16 @@ use envc_core::{Address, Vault, counted};
 use envc_edge_api::Outcome;
 use envc_exec::LeaseQuestion;
 use envc_kinds::{kind, same_name};
-use envc_plan::{Action, CheckedPlan, Goal, Observation, Plan, Recorded, State, keep_with_needs};
+use envc_plan::{
+    Action, CheckedPlan, Goal, MigrationFile, Observation, Plan, Recorded, State, keep_with_needs,
+};
 
-use super::shared::{not_approved, say_summary, selection_of, show_plan};
+use super::shared::{not_approved, say_summary, selection_of, show_drafted, show_plan};
 use crate::{
     host::{error::CommandError, exit_code::ExitCode, interrupt::Interrupt},
     operate::{
-        engine::{Engine, Loaded, PlanRequest, Running},
+        Refusals,
+        engine::{Drafted, Engine, Loaded, PlanRequest, Running, checked},
         site::{Edge, Needs, Site},
     },
     outputs::{files::Removal, out_dir},
@@ -33,6 +36,10 @@ use crate::{
         session::Session,
     },
 };
+
+/// A destroy leaves `protect` as it is, and runs no migrations.
+static NONE: BTreeSet<Address> = BTreeSet::new();
+static NO_MIGRATIONS: BTreeMap<Address, Vec<MigrationFile>> = BTreeMap::new();
 
 /// Rounds of deleting and looking again before something left is an error.
 const ROUNDS_MAX: u32 = 3;
@@ -121,11 +128,11 @@ impl Destroy<'_> {
         self.knows_what_to_keep(&loaded)?;
         let wanted = &session.environment.resources;
         self.keep = keep_with_needs(&self.keep, wanted, loaded.state.as_ref());
+        if self.args.plan {
+            return self.tell_plan(&engine, loaded, edge.is_some()).await;
+        }
         let first = self.first(&engine, loaded).await?;
         let over = first.is_over();
-        if self.args.plan && (!over || !first.unproven.is_empty() || self.left_something()) {
-            return self.tell_plan(&engine, &first, edge.is_some());
-        }
         if over && !first.unproven.is_empty() {
             return Err(self.nothing_proves(&first.unproven));
         }
@@ -275,20 +282,27 @@ impl Destroy<'_> {
             .code("envc::cli::left"))
     }
 
+    async fn first(&self, engine: &Engine<'_, '_>, loaded: Loaded) -> Result<Round, CommandError> {
+        let observation = self.look(engine, &loaded).await?;
+        self.round(engine, loaded, &observation).await
+    }
+
     /// A whole state tells what there is and saves the lists, but for those that tell who claims the
     /// project and whose marker stands there; anything else is looked up.
-    async fn first(&self, engine: &Engine<'_, '_>, loaded: Loaded) -> Result<Round, CommandError> {
+    async fn look(
+        &self,
+        engine: &Engine<'_, '_>,
+        loaded: &Loaded,
+    ) -> Result<Observation, CommandError> {
         let whole = loaded
             .state
             .as_ref()
             .filter(|state| state.intents.is_empty() && !state.resources.is_empty());
-        let observation = if let Some(state) = whole {
-            engine.recorded_unless_taken(state).await?
-        } else {
-            let state = loaded.state.as_ref();
-            engine.observe_with_leases(state, LeaseQuestion::Search).await?.0
-        };
-        self.round(engine, loaded, &observation).await
+        if let Some(state) = whole {
+            return engine.recorded_unless_taken(state).await;
+        }
+        let state = loaded.state.as_ref();
+        Ok(engine.observe_with_leases(state, LeaseQuestion::Search).await?.0)
     }
 
     /// Lists everything again. What is still listed is recorded again, so that the next round
@@ -336,17 +350,27 @@ impl Destroy<'_> {
         mut loaded: Loaded,
         observation: &Observation,
     ) -> Result<Round, CommandError> {
-        let request = PlanRequest {
+        let plan = engine.plan(&mut loaded, &self.request(observation)).await?;
+        let unproven = self.unproven(plan.plan(), observation);
+        Ok(Round { plan, loaded, unproven })
+    }
+
+    fn request<'r>(&'r self, observation: &'r Observation) -> PlanRequest<'r> {
+        PlanRequest {
             goal: Goal::Destroy,
             observation,
             keep: &self.keep,
-            migrations: &BTreeMap::new(),
-        };
-        let plan = engine.plan(&mut loaded, &request).await?;
+            unprotect: &NONE,
+            migrations: &NO_MIGRATIONS,
+        }
+    }
+
+    /// What has the name of something of this environment, and no proof that it is that.
+    fn unproven(&self, plan: &Plan, observation: &Observation) -> Vec<(Address, String)> {
         let wanted = self.session.environment.resources.values();
         let known: BTreeSet<&str> =
-            plan.plan().changes.iter().filter_map(|change| change.id.as_deref()).collect();
-        let unproven = wanted
+            plan.changes.iter().filter_map(|change| change.id.as_deref()).collect();
+        wanted
             .filter(|wanted| wanted.is_managed() && wanted.parent.is_none())
             .filter(|wanted| !self.keep.contains(&wanted.address))
             .filter(|wanted| {
@@ -358,8 +382,7 @@ impl Destroy<'_> {
                 })
             })
             .map(|wanted| (wanted.address.clone(), wanted.name.clone()))
-            .collect();
-        Ok(Round { plan, loaded, unproven })
+            .collect()
     }
 
     fn tell(&self, deleted: usize, left_alone: usize, released: usize, requests: u64) {
@@ -433,19 +456,30 @@ impl Destroy<'_> {
 
     /// Says what a destroy would do. Nothing is changed: neither in the account, nor in the folder, nor
     /// in what is recorded.
-    fn tell_plan(
+    async fn tell_plan(
         &self,
         engine: &Engine<'_, '_>,
-        first: &Round,
+        mut loaded: Loaded,
         tells_edge: bool,
     ) -> Result<ExitCode, CommandError> {
-        let (session, plan) = (&self.session, first.plan.plan());
-        if first.is_over() && !first.unproven.is_empty() {
-            let refused = self.nothing_proves(&first.unproven);
-            session.ui.caution(&refused.told_before("destroy"));
-            return Ok(ExitCode::Done);
+        let session = &self.session;
+        let observation = self.look(engine, &loaded).await?;
+        let mut refusals = Refusals::default();
+        let request = self.request(&observation);
+        let drafted = engine.draft(&mut loaded, &request, &mut refusals).await?;
+        let Drafted { plan, is_whole } = drafted;
+        let unproven = self.unproven(&plan, &observation);
+        if refusals.is_empty() && plan.steps.is_empty() && loaded.state.is_none() {
+            if !unproven.is_empty() {
+                refusals.add(self.nothing_proves(&unproven));
+            } else if !self.left_something() {
+                let why = format!("the account has nothing of `{}`", session.target.id);
+                return unknown(session.ui, self.args, &why);
+            }
         }
-        show_plan(session.ui, plan, true)?;
+        let plan = if refusals.is_empty() { checked(plan)?.plan().clone() } else { plan };
+        show_drafted(session.ui, &plan, is_whole && refusals.is_empty())?;
+        refusals.tell(session.ui, "destroy");
         let mut remove = Vec::new();
         for (key, record) in self.own_files() {
             let path = out_dir::shown(session, &key);

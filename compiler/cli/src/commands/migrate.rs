@@ -146,6 +146,7 @@ async fn plan(
         goal: Goal::Apply,
         observation: &engine.observe(loaded.state.as_ref()).await?,
         keep: &BTreeSet::new(),
+        unprotect: &BTreeSet::new(),
         migrations,
     };
     Ok(engine.plan(loaded, &request).await?.plan().clone())

@@ -1,38 +1,30 @@
 //! `envc plan`: what apply would do, and why; nothing is changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeSet, path::Path};
 
 use envc_core::counted;
 use envc_exec::LeaseQuestion;
-use envc_plan::Goal;
+use envc_plan::Plan;
 
-use super::shared::{opened_anew, say_warnings, selection_of, show_plan, stand_ins};
+use super::{
+    ready::{self, Asked, Draft, Outside},
+    shared::{opened_anew, refuse_needless, say_warnings, selection_of, show_drafted},
+};
 use crate::{
     host::{error::CommandError, exit_code::ExitCode, fsio},
     operate::{
-        claim,
-        engine::{Engine, PlanRequest},
-        site::{Needs, Site},
+        Refusals,
+        engine::{Engine, checked},
+        site::{Edge, Needs, Site},
     },
-    outputs::{
-        bundle,
-        generated::{self, Outlook, Writing},
-        outside::{self, Missing, Unfit},
-        sources::Sources,
-    },
-    remote::pools::{self, LeaseFacts},
+    outputs::generated::{self, Outlook, Writing},
     shell::{
         app::{App, block_on},
         args::PlanArgs,
         events::Event,
     },
     state::Hold,
-    workspace::{
-        choice::OnNewId,
-        migrations::{self, Databases},
-        project::SpecFile,
-        session::Session,
-    },
+    workspace::{choice::OnNewId, project::SpecFile, session::Session, tools::Runs},
 };
 
 pub(super) fn run(app: &App, args: &PlanArgs) -> Result<ExitCode, CommandError> {
@@ -46,60 +38,62 @@ pub(super) fn run(app: &App, args: &PlanArgs) -> Result<ExitCode, CommandError> 
         };
         session.ui.say(&session.heading());
         say_warnings(&session);
-        claim::refuse_nobody(&session)?;
-        block_on(async {
-            let (inputs, missing) = outside::look_up(&session).await?;
-            if !missing.is_empty() {
-                session.ui.warn(&format!("apply will refuse: {}", missing.message()));
-            }
-            let (_vault, unfit) = outside::put_in(&mut session, &inputs);
-            for line in unfit.lines() {
-                session.ui.warn(&format!("apply will refuse: {line}"));
-            }
-            let sources = Sources::read(&session, inputs)?;
-            bundle::read(&mut session)?;
-            plan(app, &session, args, (&sources, &missing, &unfit)).await
-        })?
+        let mut refusals = Refusals::default();
+        let planned = block_on(plan(app, &mut session, args, &mut refusals))?;
+        // Also where the plan came to an end on the way: an apply would have got no further.
+        refusals.tell(session.ui, "apply");
+        planned
     })
 }
 
 async fn plan(
     app: &App,
-    session: &Session<'_>,
+    session: &mut Session<'_>,
     args: &PlanArgs,
-    (sources, missing, unfit): (&Sources, &Missing, &Unfit),
+    refusals: &mut Refusals,
 ) -> Result<Option<ExitCode>, CommandError> {
-    // Files are not told where something that they hold is not known.
-    let sources = missing.is_empty().then_some(sources);
-    let root = session.workspace.root();
-    let migrations = migrations::read(root, &session.environment, Databases::Managed)?;
+    let outside = Outside::look(session, refusals).await?;
+    let session = &*session;
     if !session.record_environment()? {
         return Ok(None);
     }
-    let site = Site::open(session, Needs::POOLS).await?;
+    // What an apply needs: that it is not there is told. Nobody waits, and nothing is reported.
+    let site = Site::open(session, Needs { edge: Edge::Registry, wait: false }).await?;
     let (mut engine, mut loaded) = Engine::open(&site, Hold::Read).await?;
-    engine.adopt(&args.adopt, loaded.state.as_ref())?;
-    let (observation, leases) =
-        engine.observe_with_leases(loaded.state.as_ref(), LeaseQuestion::Look).await?;
-    let known = pools::facts(session, &leases.renewed, loaded.state.as_ref());
-    let request = PlanRequest {
-        goal: Goal::Apply,
-        observation: &observation,
-        keep: &BTreeSet::new(),
-        migrations: &migrations,
+    let writing = Writing::default();
+    let asked = Asked {
+        adopt: &args.adopt,
+        unprotect: &args.unprotect.iter().cloned().collect(),
+        writing: session.bound_elsewhere().is_none().then_some(&writing),
+        leases: LeaseQuestion::Look,
+        runs: Runs::Nothing,
     };
-    let plan = engine.plan(&mut loaded, &request).await?;
-    let plan = plan.plan();
-    for later in &session.environment.unsupported {
-        session.ui.warn(&format!("apply will refuse: {} cannot be done yet", later.what));
-    }
-    show_plan(session.ui, plan, true)?;
+    let look = (session, &outside);
+    let Draft { plan, is_whole, files, .. } =
+        ready::draft(&mut engine, &mut loaded, look, &asked, refusals).await?;
+    refuse_needless(session, &args.unprotect, &plan)?;
+    // Nothing that is refused is checked: it cannot be run.
+    let plan = if refusals.is_empty() { checked(plan)?.plan().clone() } else { plan };
+    show_drafted(session.ui, &plan, is_whole)?;
     let claims = says_claim(&engine, session);
-    let files = match sources {
-        Some(sources) => files_of(session, sources, plan, known)?,
-        None => Outlook::default(),
-    };
+    let files = files.map(|files| generated::outlook(session, &files, &writing));
+    let files = files.unwrap_or_default();
     tell_files(session, &files);
+    refusals.tell(session.ui, "apply");
+    tell_budget(session, &engine);
+    if let Some(path) = &args.out {
+        refuse_unknown(&plan, &outside.missing)?;
+        refuse_to_save(refusals)?;
+        save(session, &plan, &app.cwd.join(path))?;
+    }
+    // That a value is not known here is told, and is no change.
+    let refused = refusals.count() > usize::from(!outside.missing.is_empty());
+    let changes = !plan.is_empty() || !files.is_empty() || claims || refused;
+    let says = changes && args.detailed_exitcode;
+    Ok(Some(if says { ExitCode::Changes } else { ExitCode::Done }))
+}
+
+fn tell_budget(session: &Session<'_>, engine: &Engine<'_, '_>) {
     let budget = engine.client.budget();
     session.ui.event(&Event::Budget { sent: budget.sent, left: budget.left });
     if let Some(left) = budget.left {
@@ -108,23 +102,31 @@ async fn plan(
             counted(budget.sent, "request")
         ));
     }
-    if let Some(path) = &args.out {
-        unfit.refuse()?;
-        refuse_unknown(plan, missing)?;
-        let path = app.cwd.join(path);
-        let bytes = plan.to_bytes().map_err(|error| {
-            CommandError::failed("the plan cannot be written").because_text(error)
-        })?;
-        fsio::write_atomic(&path, &bytes, fsio::PRIVATE)?;
-        session.ui.say(&format!(
-            "wrote {}; do exactly this with: envc apply --plan {}",
-            path.display(),
-            path.display()
-        ));
+}
+
+fn save(session: &Session<'_>, plan: &Plan, path: &Path) -> Result<(), CommandError> {
+    let bytes = plan
+        .to_bytes()
+        .map_err(|error| CommandError::failed("the plan cannot be written").because_text(error))?;
+    fsio::write_atomic(path, &bytes, fsio::PRIVATE)?;
+    session.ui.say(&format!(
+        "wrote {}; do exactly this with: envc apply --plan {}",
+        path.display(),
+        path.display()
+    ));
+    Ok(())
+}
+
+/// A plan that an apply would refuse is no plan to hand on.
+fn refuse_to_save(refusals: &Refusals) -> Result<(), CommandError> {
+    if refusals.is_empty() {
+        return Ok(());
     }
-    let changes = !plan.is_empty() || !files.is_empty() || claims;
-    let says = changes && args.detailed_exitcode;
-    Ok(Some(if says { ExitCode::Changes } else { ExitCode::Done }))
+    let error = CommandError::failed("this plan cannot be saved: apply would refuse it");
+    let error = refusals.lines().fold(error, CommandError::because_text);
+    Err(error
+        .hint("put right what apply will refuse, and plan again")
+        .code("envc::cli::refused_plan"))
 }
 
 /// Says that apply will claim the project. False: it has nothing to claim.
@@ -143,9 +145,9 @@ fn says_claim(engine: &Engine<'_, '_>, session: &Session<'_>) -> bool {
 
 /// A saved plan is done exactly, so it cannot leave open what it does. What files alone need counts,
 /// too: apply would refuse to begin without it.
-fn refuse_unknown(plan: &envc_plan::Plan, missing: &Missing) -> Result<(), CommandError> {
+fn refuse_unknown(plan: &Plan, missing: &BTreeSet<String>) -> Result<(), CommandError> {
     let mut unknown: BTreeSet<&str> = plan.unknown();
-    unknown.extend(missing.names());
+    unknown.extend(missing.iter().map(String::as_str));
     if unknown.is_empty() {
         return Ok(());
     }
@@ -157,21 +159,6 @@ fn refuse_unknown(plan: &envc_plan::Plan, missing: &Missing) -> Result<(), Comma
         .code("envc::cli::unknown_in_plan"))
 }
 
-/// What apply would do to files.
-fn files_of(
-    session: &Session<'_>,
-    sources: &Sources,
-    plan: &envc_plan::Plan,
-    leases: BTreeMap<String, LeaseFacts>,
-) -> Result<Outlook, CommandError> {
-    if session.bound_elsewhere().is_some() {
-        return Ok(Outlook::default());
-    }
-    let files = sources.render(session, &stand_ins(session, sources, plan, leases))?;
-    let is_final = plan.steps.is_empty() && !sources.needs_secrets_of_the_cloud();
-    Ok(generated::outlook(session, &files, is_final, &Writing::default()))
-}
-
 fn tell_files(session: &Session<'_>, files: &Outlook) {
     if files.is_empty() {
         return;
@@ -181,9 +168,5 @@ fn tell_files(session: &Session<'_>, files: &Outlook) {
         if !paths.is_empty() {
             session.ui.result(&format!("Files to {what}: {}", paths.join(", ")));
         }
-    }
-    if let Some(refusal) = &files.refusal {
-        let message = format!("apply will refuse: {}", refusal.message);
-        session.ui.caution(&CommandError { message, ..refusal.clone() });
     }
 }

@@ -73,23 +73,36 @@ pub(crate) struct Outlook {
     pub(crate) write: Vec<String>,
     /// Not asked for any more.
     pub(crate) remove: Vec<String>,
-    /// Why an apply would refuse.
-    pub(crate) refusal: Option<CommandError>,
 }
 
 impl Outlook {
-    /// True where an apply changes no file, and refuses none.
+    /// True where an apply changes no file.
     pub(crate) fn is_empty(&self) -> bool {
-        self.write.is_empty() && self.remove.is_empty() && self.refusal.is_none()
+        self.write.is_empty() && self.remove.is_empty()
     }
 }
 
 /// Looks at the files that will be written, before anything is changed: git must not get them,
-/// and nothing that a person wrote may stand in their place.
+/// and nothing that a person wrote may stand in their place. Gives all that an apply refuses.
 pub(crate) fn precheck(
     session: &Session<'_>,
     files: &[RenderedFile],
     final_content: bool,
+    writing: &Writing,
+) -> Vec<CommandError> {
+    let mut refusals: Vec<CommandError> =
+        not_for_git(session, files, writing).err().into_iter().collect();
+    if !writing.force {
+        refusals.extend(not_another_environments(session, files, writing).err());
+        refusals.extend(not_edited(session, files, final_content, writing).err());
+    }
+    refusals
+}
+
+/// Git must not get what only one environment may see.
+fn not_for_git(
+    session: &Session<'_>,
+    files: &[RenderedFile],
     writing: &Writing,
 ) -> Result<(), CommandError> {
     let conflicts = match &writing.out_dir {
@@ -101,13 +114,16 @@ pub(crate) fn precheck(
             files,
         )?,
     };
-    if !conflicts.is_empty() {
-        return Err(files::not_for_git(&conflicts));
-    }
-    if writing.force {
-        return Ok(());
-    }
-    not_another_environments(session, files, writing)?;
+    if conflicts.is_empty() { Ok(()) } else { Err(files::not_for_git(&conflicts)) }
+}
+
+/// What a person wrote or edited is not overwritten.
+fn not_edited(
+    session: &Session<'_>,
+    files: &[RenderedFile],
+    final_content: bool,
+    writing: &Writing,
+) -> Result<(), CommandError> {
     let root = writing.root(session);
     if !fsio::is_folder(root) {
         return Ok(());
@@ -116,9 +132,9 @@ pub(crate) fn precheck(
     let mut edited = Vec::new();
     for file in files {
         let record = session.workspace.record().files.get(&writing.key(&file.path)).cloned();
-        if let Decision::Edited { ours, diff } = handler.decide(file, record.as_ref())? {
+        if let Decision::Edited { of, diff } = handler.decide(file, record.as_ref())? {
             // With stand-ins for what is not known yet a diff would tell nonsense.
-            edited.push((file, ours, diff.filter(|_| final_content)));
+            edited.push((file, of, diff.filter(|_| final_content)));
         }
     }
     if edited.is_empty() {
@@ -192,12 +208,10 @@ pub(crate) fn nothing_to_do(
         && unwanted(session, stand_ins, writing, &known).is_empty()
 }
 
-/// What an apply would do to the files, by their content with stand-ins. `final_content`: they have
-/// none, so that a diff tells what it is.
+/// What an apply would do to the files, by their content with stand-ins.
 pub(crate) fn outlook(
     session: &Session<'_>,
     stand_ins: &[RenderedFile],
-    final_content: bool,
     writing: &Writing,
 ) -> Outlook {
     let known = session.workspace.record().files.clone();
@@ -214,7 +228,6 @@ pub(crate) fn outlook(
             .filter(|(_, path, record)| handler.would_remove(path, record) == Removal::Removed)
             .map(|(_, path, _)| writing.shown(path))
             .collect(),
-        refusal: precheck(session, stand_ins, final_content, writing).err(),
     }
 }
 
@@ -262,8 +275,8 @@ pub(crate) fn write(
     let mut decided = Vec::new();
     for file in files {
         match handler.decide(file, known.get(&writing.key(&file.path)))? {
-            Decision::Edited { ours, diff } if !writing.force => {
-                return Err(files::edited(&[(file, ours, diff)], &|path| writing.shown(path)));
+            Decision::Edited { of, diff } if !writing.force => {
+                return Err(files::edited(&[(file, of, diff)], &|path| writing.shown(path)));
             }
             decision => decided.push((file, decision)),
         }

@@ -20,6 +20,8 @@ pub(crate) struct Sources {
     inputs: Inputs,
     tokens_needed: BTreeSet<Address>,
     lease_secrets: bool,
+    /// Some of the values from outside are not known, and something stands for them.
+    incomplete: bool,
 }
 
 impl std::fmt::Debug for Sources {
@@ -42,8 +44,12 @@ pub(crate) struct Resources {
 }
 
 impl Sources {
-    /// Reads templates.
-    pub(crate) fn read(session: &Session<'_>, inputs: Inputs) -> Result<Self, CommandError> {
+    /// Reads templates. `incomplete`: some of what comes from outside is not known.
+    pub(crate) fn read(
+        session: &Session<'_>,
+        inputs: Inputs,
+        incomplete: bool,
+    ) -> Result<Self, CommandError> {
         let environment = &session.environment;
         let mut templates = BTreeMap::new();
         for path in template_paths(environment) {
@@ -64,7 +70,7 @@ impl Sources {
                 Part::In(_) | Part::Out(_) | Part::Lit(_) => {}
             }
         }
-        Ok(Self { templates, inputs, tokens_needed, lease_secrets })
+        Ok(Self { templates, inputs, tokens_needed, lease_secrets, incomplete })
     }
 
     /// Renders all files.
@@ -77,9 +83,12 @@ impl Sources {
             Part::Lit(text) => Some(text.clone()),
             // Into the files: `render_files` keeps secrets in private ones.
             Part::In(Input::Secret(name)) => {
-                self.inputs.secret(name).map(|secret| secret.expose().to_owned())
+                let known = self.inputs.secret(name).map(|secret| secret.expose().to_owned());
+                known.or_else(|| self.stand_in_for(name))
             }
-            Part::In(Input::Env(name)) => self.inputs.variable(name).map(str::to_owned),
+            Part::In(Input::Env(name)) => {
+                self.inputs.variable(name).map(str::to_owned).or_else(|| self.stand_in_for(name))
+            }
             Part::In(Input::Lease { lease, attribute, .. }) => {
                 resources.leases.get(lease).and_then(|facts| facts.value(attribute))
             }
@@ -101,6 +110,16 @@ impl Sources {
         })
         .map_err(|errors| wrong(&errors))?;
         Ok(files.into_iter().map(|file| made(session, file)).collect())
+    }
+
+    fn stand_in_for(&self, name: &str) -> Option<String> {
+        self.incomplete.then(|| format!("not-known-here-{name}"))
+    }
+
+    /// True where something stands for values from outside: what is rendered is not what will be
+    /// written, and only tells which files there will be.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.incomplete
     }
 
     /// Fetches the tokens that files need and no create returned. A file whose fingerprint is the

@@ -221,6 +221,10 @@ pub(crate) struct ApplyArgs {
     /// Approve the delete or replace of this one resource, such as d1.webapp; may be repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) allow: Vec<Address>,
+    /// Let this one resource of a protected type be deleted or replaced, such as d1.webapp, in this run
+    /// alone; it is asked for all the same. May be repeated.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) unprotect: Vec<Address>,
     /// Take over what has the name of this resource, such as d1.webapp, though nothing proves that
     /// envc made it; may be repeated.
     #[arg(long, value_name = "ADDRESS")]
@@ -235,7 +239,7 @@ pub(crate) struct ApplyArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) out_dir: Option<PathBuf>,
     /// Do exactly what `envc plan --out` wrote, or refuse when something changed since.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["env_type", "pr", "id", "cloud", "adopt"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["env_type", "pr", "id", "cloud", "adopt", "unprotect"])]
     pub(crate) plan: Option<PathBuf>,
     /// While every preview ID of a pool is taken, wait in its queue instead of exiting with 75.
     #[arg(long)]
@@ -260,6 +264,10 @@ pub(crate) struct PlanArgs {
     /// Exit with 2 where there are changes.
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
+    /// Plan with this one resource of a protected type deleted or replaced, such as d1.webapp; may be
+    /// repeated.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) unprotect: Vec<Address>,
     /// Plan to take over what has the name of this resource, such as d1.webapp; may be repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) adopt: Vec<Address>,
@@ -484,6 +492,8 @@ mod tests {
             "envc migrate check production",
             "envc migrate apply production --yes --no-wait",
             "envc apply --no-wait",
+            "envc apply production --unprotect kv.flags --unprotect d1.web --yes",
+            "envc plan production --unprotect kv.flags --out p.json",
             "envc cloud serve --listen 127.0.0.1:0 --zone a.com --zone b.com --faults latency=5",
             "envc state claim",
             "envc state claim --release",
@@ -506,6 +516,7 @@ mod tests {
             "envc apply --cloud aws",
             "envc apply --plan p.json production",
             "envc apply --rebind --out-dir x",
+            "envc apply --plan p.json --unprotect kv.x",
             "envc plan --parallelism 0",
             "envc state",
             "envc state claim x",

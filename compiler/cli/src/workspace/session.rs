@@ -228,6 +228,15 @@ impl<'a> Session<'a> {
 
     /// The command that applies this environment, and takes these over.
     pub(crate) fn apply_command(&self, adopt: &[&Address]) -> String {
+        self.apply_command_with("adopt", adopt.iter().copied())
+    }
+
+    /// The command that applies this environment, with an option for each of these.
+    pub(crate) fn apply_command_with<'s>(
+        &self,
+        option: &str,
+        addresses: impl IntoIterator<Item = &'s Address>,
+    ) -> String {
         let id = match (&self.target.head.identity, self.environment.instance.pr) {
             (Identity::Text { per_pr: true, .. }, Some(pr)) => format!(" --pr {pr}"),
             (Identity::Text { .. }, _) => String::new(),
@@ -239,9 +248,9 @@ impl<'a> Session<'a> {
                 if own { String::new() } else { format!(" --id {}", self.target.id) }
             }
         };
-        let adopt: Vec<String> =
-            adopt.iter().map(|address| format!(" --adopt {address}")).collect();
-        format!("envc apply {}{id}{}", self.target.head.name, adopt.concat())
+        let options: Vec<String> =
+            addresses.into_iter().map(|address| format!(" --{option} {address}")).collect();
+        format!("envc apply {}{id}{}", self.target.head.name, options.concat())
     }
 
     /// One line that says what is worked on, where and why.

@@ -47,6 +47,7 @@ fn plan(changes: Vec<Change>, work: Vec<Work>) -> Plan {
             serial: 0,
             spec: Digest::of(""),
             protected: false,
+            unprotected: BTreeSet::new(),
         },
         changes,
         steps: work.into_iter().map(|work| Step { needs: Vec::new(), work }).collect(),

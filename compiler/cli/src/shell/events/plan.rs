@@ -78,6 +78,10 @@ mod shape {
         spec: String,
         /// True when changes have to be approved: the type is protected.
         protected: bool,
+        /// The addresses that the plan deletes or replaces all the same (`--unprotect`); absent where
+        /// there are none.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        unprotected: Vec<String>,
     }
 
     /// Names an environment.
