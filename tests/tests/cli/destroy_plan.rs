@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use envc_tests::{Listing, Ran, TestEnv};
 
-use crate::common::{ONE_KV, edit, says};
+use crate::common::{FIXED, ONE_KV, edit, says};
 
 /// A type for pull requests, whose names prove whose they are.
 const PER_PR: &str = "project \"shop\" id=\"github.com/acme/shop\"\n\
@@ -131,10 +131,7 @@ fn a_broken_spec_is_no_obstacle() {
 
 #[test]
 fn what_a_destroy_refuses_its_plan_tells() {
-    let env = TestEnv::of_text(&format!(
-        "project \"shop\"\nenvironment \"production\" default {{ identity \"production\" }}\n\
-         kv \"cache\"\nallow \"unused_resource\" \"unprotected_production\"\n"
-    ));
+    let env = TestEnv::of_text(FIXED);
     env.envc(&["apply", "--cloud", "local"]).exits(0);
     edit(&env, "identity \"production\"", "identity \"production\" ; protect");
     let refused = env.envc(&["destroy", "--yes"]).exits(1);

@@ -129,30 +129,49 @@ fn unclaimed() -> Refused {
 }
 
 /// A spec that names an edge Worker whose token is not there.
-fn without_edge_token(what: &'static str, codes: &'static [&'static str], nodes: &str) -> Refused {
+fn without_edge_token(what: &'static str, nodes: &str) -> Refused {
     let (owner, cloud) = served("");
     let env = runner(
         &format!(
-            "project \"shop\" id=\"github.com/acme/shop\"\n{nodes}\
+            "project \"shop\" id=\"github.com/acme/shop\"\n\
+             edge \"https://edge.shop.example\" token=(env)\"EDGE_TOKEN\" {{ pool \"previews\" }}\n\
              environment \"local\" default {{ identity \"demo\" }}\nkv \"cache\"\n\
-             allow \"unused_resource\" \"unprotected_production\"\n"
+             allow \"unused_resource\" \"unprotected_production\"\n{nodes}"
         ),
         A,
         &owner,
     );
+    let codes = &["envc::cli::no_edge_token"];
     Refused { what, codes, env, args: &["local"], _cloud: Some((owner, cloud)) }
 }
 
-fn worlds() -> Vec<Refused> {
+/// Values from outside, and what is asked for.
+fn values() -> Vec<Refused> {
     let mut empty = with("dotenv \".env\" { KEY (secret)\"KEY\" }\n");
     empty.set("KEY", "");
     let mut unfit = with("hyperdrive \"pg\" { origin (secret)\"URL\" }\n");
     unfit.set("URL", "no url");
     let mut in_ci = TestEnv::of_text(PR);
     in_ci.set("CI", "1");
-    let no_variable = with("dns \"www\" type=\"TXT\" name=\"{env}\" content=(env)\"WHO\"\n");
-    edit(&no_variable, "project \"shop\"", "project \"shop\" { zone \"shop.example\" }");
+    let variable = with("dns \"www\" type=\"TXT\" name=\"{env}\" content=(env)\"WHO\"\n");
+    edit(&variable, "project \"shop\"", "project \"shop\" { zone \"shop.example\" }");
     let missing = with("dotenv \".env\" { KEY (secret)\"KEY\" }\n");
+    let later = with("run \"types\" command=\"true\"\n");
+    vec![
+        refused("a secret that is missing", &["envc::cli::missing_secret"], missing),
+        refused("a secret that is empty", &["envc::cli::missing_secret"], empty),
+        refused("a variable that is missing", &["envc::cli::missing_variable"], variable),
+        refused("a secret that cannot be used", &["envc::cli::bad_secret"], unfit),
+        refused("what this envc cannot do", &["envc::cli::not_there_yet"], later),
+        Refused {
+            args: &["--pr", "1"],
+            ..refused("a job without a repository", &["envc::cli::no_repository"], in_ci)
+        },
+    ]
+}
+
+/// What is read of the checkout, and what is written into it.
+fn files() -> Vec<Refused> {
     let no_main = bundled();
     no_main.write("dist/other.js", "export default {}");
     let broken = with("file \"out.txt\" template=\"t.j2\"\n");
@@ -163,73 +182,56 @@ fn worlds() -> Vec<Refused> {
     let linked = with("dotenv \"out/.env\" { ID \"{kv.cache.id}\" }\n");
     std::os::unix::fs::symlink(linked.path().join("home"), linked.root().join("out")).unwrap();
     linked.write(".gitignore", ".env*\n.envc/\nout\n");
-    let gone = with("");
-    edit(
-        &gone,
-        "{ identity branch",
-        "{ existing { kv \"cache\" id=\"0123456789abcdef0123456789abcdef\" } ; identity branch",
-    );
     let no_migrations = with("d1 \"app\" { migrations \"migrations\" }\n");
     no_migrations.write("migrations/readme.txt", "none yet");
+    let in_git = files_in_git();
     vec![
-        refused("a secret that is missing", &["envc::cli::missing_secret"], missing),
-        refused("a secret that is empty", &["envc::cli::missing_secret"], empty),
-        refused("a variable that is missing", &["envc::cli::missing_variable"], no_variable),
-        refused("a secret that cannot be used", &["envc::cli::bad_secret"], unfit),
-        refused(
-            "what this envc cannot do",
-            &["envc::cli::not_there_yet"],
-            with("run \"types\" command=\"true\"\n"),
-        ),
-        Refused {
-            args: &["--pr", "1"],
-            ..refused("a job without a repository", &["envc::cli::no_repository"], in_ci)
-        },
         refused("a bundle that is not built", &["envc::cli::no_bundle"], bundled()),
         refused("a bundle without a main module", &["envc::cli::no_main_module"], no_main),
         refused("no migrations", &["envc::cli::no_migrations"], no_migrations),
         refused(
-            "a tool that is missing",
-            &["envc::cli::missing_tool"],
-            with("require \"no-such-tool\"\n"),
-        ),
-        refused("a namesake", &["envc::plan::not_ours"], namesake()),
-        refused("what is not there and `existing`", &["envc::plan::existing_missing"], gone),
-        refused("what is protected", &["envc::plan::protected"], protected()),
-        refused(
             "files that git has and would take in, and one that somebody wrote",
             &["envc::cli::file_in_git", "envc::cli::file_edited"],
-            files_in_git(),
+            in_git,
         ),
         refused("a file that was edited", &["envc::cli::file_edited"], edited()),
         refused("a git that does not answer", &["envc::cli::git_unknown"], untold),
         refused("a file behind a link that leads away", &["envc::cli::path_outside"], linked),
         refused("a template with a mistake", &["envc::files::template"], broken),
+    ]
+}
+
+/// What is there, and whose it is.
+fn account() -> Vec<Refused> {
+    let gone = with("");
+    let existing = "{ existing { kv \"cache\" id=\"0123456789abcdef0123456789abcdef\" } ; identity";
+    edit(&gone, "{ identity", existing);
+    let no_tool = with("require \"no-such-tool\"\n");
+    vec![
+        refused("a tool that is missing", &["envc::cli::missing_tool"], no_tool),
+        refused("a namesake", &["envc::plan::not_ours"], namesake()),
+        refused("what is not there and `existing`", &["envc::plan::existing_missing"], gone),
+        refused("what is protected", &["envc::plan::protected"], protected()),
         of_another_repository(),
         unclaimed(),
-        without_edge_token(
-            "an edge whose token is missing",
-            &["envc::cli::no_edge_token"],
-            "edge \"https://edge.shop.example\" token=(env)\"EDGE_TOKEN\"\n",
-        ),
+        without_edge_token("an edge whose token is missing", ""),
         without_edge_token(
             "a lease of an edge whose token is missing",
-            &["envc::cli::no_edge_token"],
-            "edge \"https://edge.shop.example\" token=(env)\"EDGE_TOKEN\" { pool \"previews\" }\n\
-             lease \"preview\" pool=\"previews\"\n",
-        ),
-        refused(
-            "all at once",
-            &[
-                "envc::cli::not_there_yet",
-                "envc::cli::missing_secret",
-                "envc::cli::no_bundle",
-                "envc::cli::no_bundle",
-                "envc::cli::no_migrations",
-            ],
-            all_at_once(),
+            "lease \"preview\" pool=\"previews\"\n",
         ),
     ]
+}
+
+fn worlds() -> Vec<Refused> {
+    let first = &[
+        "envc::cli::not_there_yet",
+        "envc::cli::missing_secret",
+        "envc::cli::no_bundle",
+        "envc::cli::no_bundle",
+        "envc::cli::no_migrations",
+    ];
+    let all = vec![refused("all at once", first, all_at_once())];
+    values().into_iter().chain(files()).chain(account()).chain(all).collect()
 }
 
 /// The events of one name: code, message and hints of each.
@@ -238,9 +240,10 @@ fn told(ran: &Ran, event: &str, before: &str) -> Vec<(Json, String, Json)> {
     let events = events.filter(|it| it["event"] == event && it["code"].is_string());
     events
         .map(|it| {
-            let message = it["message"].as_str().expect("a message is text");
-            let message = message.strip_prefix(before).unwrap_or_else(|| panic!("{message}"));
-            (it["code"].clone(), message.to_owned(), it["hints"].clone())
+            let field = |name| it.get(name).cloned().expect("an event has its fields");
+            let message = field("message");
+            let message = message.as_str().and_then(|message| message.strip_prefix(before));
+            (field("code"), message.unwrap_or_else(|| panic!("{it}")).to_owned(), field("hints"))
         })
         .collect()
 }

@@ -15,7 +15,7 @@ use super::{
     ready::{self, Asked, Draft, Outside},
     shared::{
         names_of, not_approved, opened_anew, refuse_needless, refuse_unknown_approval,
-        say_warnings, selection_of, show_plan, show_summary,
+        say_warnings, selection_of, show_plan, show_summary, tell_deployed_by_wrangler,
     },
 };
 use crate::{
@@ -370,6 +370,9 @@ impl Apply<'_> {
             )
         });
         session.ui.outcome(&lines.join("\n"));
+        if !nothing && self.writing.out_dir.is_none() && !self.skips_files() {
+            tell_deployed_by_wrangler(session);
+        }
     }
 }
 

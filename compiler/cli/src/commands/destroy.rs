@@ -118,9 +118,10 @@ impl Destroy<'_> {
         // A destroy needs none of the spec's secrets, but for the one that leads to its state.
         let needs = Needs { edge: Edge::RegistryIfThere, wait: false };
         let site = Site::open(session, needs).await?;
-        let hold = match self.args.plan {
-            true => Hold::Read,
-            false => Hold::Lock { purpose: "envc destroy", wait: !self.args.no_wait },
+        let hold = if self.args.plan {
+            Hold::Read
+        } else {
+            Hold::Lock { purpose: "envc destroy", wait: !self.args.no_wait }
         };
         let (engine, loaded) = Engine::open(&site, hold).await?;
         let edge = site.registry();

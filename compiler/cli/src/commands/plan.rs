@@ -8,7 +8,10 @@ use envc_plan::Plan;
 
 use super::{
     ready::{self, Asked, Draft, Outside},
-    shared::{opened_anew, refuse_needless, say_warnings, selection_of, show_drafted},
+    shared::{
+        opened_anew, refuse_needless, say_warnings, selection_of, show_drafted,
+        tell_deployed_by_wrangler,
+    },
 };
 use crate::{
     host::{error::CommandError, exit_code::ExitCode, fsio},
@@ -80,6 +83,9 @@ async fn plan(
     let files = files.unwrap_or_default();
     tell_files(session, &files);
     refusals.tell(session.ui, "apply");
+    if asked.writing.is_some() && !(plan.is_empty() && files.is_empty()) {
+        tell_deployed_by_wrangler(session);
+    }
     tell_budget(session, &engine);
     if let Some(path) = &args.out {
         refuse_unknown(&plan, &outside.missing)?;

@@ -61,7 +61,7 @@ impl Outside {
         refusals.note(outside::refuse(&missing, &unfit))?;
         let sources = refusals.note(Sources::read(session, inputs, !missing.is_empty()))?;
         let (uploads, refused) = bundle::read(session);
-        refused.into_iter().for_each(|refused| refusals.add(refused));
+        refusals.extend(refused);
         let root = session.workspace.root();
         let migrations = migrations::read(root, &session.environment, Databases::Managed);
         Ok(Self {
@@ -145,11 +145,8 @@ pub(super) async fn draft(
         files = if sources.is_incomplete() { rendered.ok() } else { refusals.note(rendered)? };
         let is_final =
             refusals.is_empty() && plan.steps.is_empty() && !sources.needs_secrets_of_the_cloud();
-        for refused in
-            files.iter().flat_map(|it| generated::precheck(session, it, is_final, writing))
-        {
-            refusals.add(refused);
-        }
+        let looked = files.iter();
+        refusals.extend(looked.flat_map(|it| generated::precheck(session, it, is_final, writing)));
         files = files.filter(|_| !sources.is_incomplete());
     }
     Ok(Draft { plan, is_whole, leases, files })

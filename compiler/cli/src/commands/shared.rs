@@ -8,6 +8,8 @@ use envc_plan::{
     render_plan, render_summary,
 };
 
+use envc_kinds::Deploy;
+
 use envc_report::{
     look::{Looked, look},
     render,
@@ -26,7 +28,7 @@ use crate::{
         ui::Ui,
     },
     workspace::{
-        choice::{OnNewId, Selection},
+        choice::{CloudName, OnNewId, Selection},
         project::SpecFile,
         session::Session,
     },
@@ -285,6 +287,17 @@ fn one_of(what: &str, all: &BTreeSet<String>, nothing: &str) -> String {
         return nothing.to_owned();
     }
     format!("{what}: {}", all.iter().cloned().collect::<Vec<_>>().join(", "))
+}
+
+/// Says which Workers wait for somebody to deploy them, where an apply only writes their
+/// configurations. On the local cloud nobody has to.
+pub(super) fn tell_deployed_by_wrangler(session: &Session<'_>) {
+    let external = session.environment.workers.iter().filter(|it| it.deploy == Deploy::External);
+    let all: Vec<String> =
+        external.map(|worker| format!("{} in {}", worker.address(), worker.path)).collect();
+    if session.target.cloud.value == CloudName::Cloudflare && !all.is_empty() {
+        session.ui.say(&format!("deployed by `wrangler deploy`, not by envc: {}", all.join(", ")));
+    }
 }
 
 /// The error of a change that the user did not want.

@@ -23,6 +23,13 @@ impl Refusals {
         }
     }
 
+    /// Notes several.
+    pub(crate) fn extend(&mut self, refusals: impl IntoIterator<Item = CommandError>) {
+        for refusal in refusals {
+            self.add(refusal);
+        }
+    }
+
     /// The value, or none and the refusal noted. Who asks to stop is no refusal.
     pub(crate) fn note<T>(
         &mut self,

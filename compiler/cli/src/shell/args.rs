@@ -261,7 +261,7 @@ pub(crate) struct PlanArgs {
     /// Write the plan into this file, for `envc apply --plan`.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Exit with 2 where there are changes.
+    /// Exit with 2 where there are changes, or where apply would refuse.
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
     /// Plan with this one resource of a protected type deleted or replaced, such as d1.webapp; may be
@@ -279,6 +279,7 @@ pub(crate) struct PlanArgs {
 /// `envc destroy`
 #[derive(Clone, Debug, Args)]
 #[command(after_help = DESTROY_EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct DestroyArgs {
     /// How calls are made.
     #[command(flatten)]

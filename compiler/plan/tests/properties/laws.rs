@@ -422,6 +422,21 @@ proptest! {
         prop_assert_eq!(one, other);
     }
 
+    /// Invariant: under `protect` a plan names exactly what goes: the checker takes none that names one
+    /// too few or one too many.
+    #[test]
+    fn what_goes_under_protect_is_named_exactly(history in history()) {
+        let world = History { protect: true, ..history }.play();
+        let Ok(plan) = world.plan_apply() else { return Ok(()) };
+        for change in &plan.changes {
+            let mut other = plan.clone();
+            if !other.basis.unprotected.remove(&change.address) {
+                other.basis.unprotected.insert(change.address.clone());
+            }
+            prop_assert!(check(other).is_err(), "{}\n{plan:#?}", change.address);
+        }
+    }
+
     /// Invariant: a plan document reads back as it was, and stays sound.
     #[test]
     fn a_plan_survives_its_document(history in history()) {

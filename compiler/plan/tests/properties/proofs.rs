@@ -99,7 +99,7 @@ impl World {
     }
 
     fn apply(&self) -> Result<Plan, Vec<Refusal>> {
-        self.with(plan_apply)
+        self.with(plan_apply).map_err(|refused| refused.refusals)
     }
 }
 

@@ -91,7 +91,10 @@ pub(super) const TTL: NodeRule = NodeRule {
 pub(super) const PROTECT: NodeRule = NodeRule {
     name: "protect",
     doc: "Refuses delete and replace; changes are approved.",
-    notes: &["Not inherited by `extends=`: a type that extends production is not production."],
+    notes: &[
+        "Not inherited by `extends=`: a type that extends production is not production.",
+        "`--unprotect ADDRESS` of `plan` and `apply` lets exactly this resource be deleted or replaced, in that one run; it is asked for all the same. `destroy` takes all, and is refused while `protect` stands here.",
+    ],
     absent: "Only what loses data is asked for.",
     example: "protect",
     repeat: Repeat::Once,

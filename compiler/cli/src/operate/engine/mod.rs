@@ -292,7 +292,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         }
         let (plan, refused) = self.plan_from(loaded, request);
         let is_whole = refused.is_none();
-        refused.into_iter().for_each(|refused| refusals.add(refused));
+        refusals.extend(refused);
         Ok(Drafted { plan, is_whole })
     }
 
