@@ -359,3 +359,30 @@ fn a_destroy_that_keeps_something_lets_go_of_the_folder_and_says_what_it_kept() 
     env.envc(&["apply", "--pr", "2"]).exits(0);
     assert!(env.read(".env").is_some());
 }
+
+#[test]
+fn what_was_renamed_or_deleted_outside_stands_among_what_changed_there() {
+    let env = TestEnv::of_text(&format!("{ONE_KV}queue \"jobs\"\n"));
+    env.envc(&["apply"]).exits(0);
+    let listing = env.cloud_listing();
+    let named = |kind: &str, label: &str| {
+        let name = format!("shop--{label}--{}", id(&env));
+        let found = listing.id(kind, &name).unwrap().to_owned();
+        (name, found)
+    };
+    let ((cache, kv), (_, queue)) = (named("kv", "cache"), named("queue", "jobs"));
+    let path = format!("/storage/kv/namespaces/{kv}");
+    env.cloud().of_account(&Method::PUT, &path, Some(&json!({"title": "mine"})));
+    env.cloud().of_account(&Method::DELETE, &format!("/queues/{queue}"), None);
+    let ran = env.envc(&["plan"]).exits(0);
+    says(
+        &ran,
+        &[
+            "Changed outside envc since the last apply:",
+            &format!("name: \"{cache}\" → \"mine\""),
+            &format!("id: \"{queue}\" → (nothing)"),
+        ],
+    );
+    env.envc(&["apply"]).exits(0);
+    assert_eq!(env.envc(&["plan"]).exits(0).stdout, "No changes.\n");
+}
