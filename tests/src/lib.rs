@@ -16,6 +16,8 @@ mod listing;
 mod parallel;
 mod process;
 mod served;
+#[cfg(target_os = "linux")]
+mod terminal;
 
 pub use cases::some_of;
 pub use env::{Ran, TestEnv};
@@ -23,3 +25,5 @@ pub use listing::{CloudView, Listing, Object};
 pub use parallel::run_all;
 pub use process::{Running, binary};
 pub use served::ServedCloud;
+#[cfg(target_os = "linux")]
+pub use terminal::Terminal;

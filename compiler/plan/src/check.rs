@@ -4,7 +4,8 @@
 //! need earlier steps; every reference has a producer before its user; names, code and tables are
 //! there when they are needed, and what is deleted was let go of (`sequence`); each change that
 //! needs work has exactly its steps, and no step works on anything else; nothing protected,
-//! `existing` or wanted under another address is deleted or replaced; no secret stands in a field;
+//! `existing` or wanted under another address is deleted or replaced, but for the protected ones that
+//! the plan names as unprotected; no secret stands in a field;
 //! a lease comes before everything else, and a release after everything else; a database's migrations
 //! are the ones that its ledger lacks, and no data of a protected or `existing` one goes before them.
 
@@ -238,11 +239,10 @@ impl<'a> Checker<'a> {
             }
         }
         for change in &self.plan.changes {
-            let destroys = matches!(
-                change.action,
-                Action::Delete | Action::ReplaceCreateFirst | Action::ReplaceDeleteFirst
-            );
-            if destroys && (change.protect || self.plan.basis.protected) {
+            let destroys = change.action.loses_resource();
+            let is_protected = change.protect || self.plan.basis.protected;
+            let unprotected = self.plan.basis.unprotected.contains(&change.address);
+            if destroys && is_protected && !unprotected {
                 findings.push(format!("{} is protected and would be lost", change.address));
             }
             if change.existing && !matches!(change.action, Action::Keep | Action::Forget) {
@@ -253,6 +253,17 @@ impl<'a> Checker<'a> {
             {
                 findings.push(format!("{} would be made by a destroy", change.address));
             }
+        }
+        // A leave that nothing needs could be used by what comes to be planned later.
+        for address in &self.plan.basis.unprotected {
+            let mut changes = self.plan.changes.iter();
+            let is_lost = changes.any(|it| it.address == *address && it.action.loses_resource());
+            if !is_lost || !self.plan.basis.protected {
+                findings.push(format!("{address} is not protected here, and is not lost"));
+            }
+        }
+        if self.plan.basis.goal == Goal::Destroy && !self.plan.basis.unprotected.is_empty() {
+            findings.push("a destroy takes no protection from single resources".to_owned());
         }
         self.findings.extend(findings);
     }

@@ -34,6 +34,9 @@ const LOCAL_ENV: &str = ".env.local";
 /// Permissions of a file that may not.
 const PUBLIC: u32 = 0o644;
 
+/// Stands in the first line of each file that envc writes and nobody gave a template for.
+pub const WRITTEN_BY: &str = "Written by envc";
+
 /// What the files are made of.
 pub struct FileInputs<'a> {
     /// The environment.

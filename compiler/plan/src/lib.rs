@@ -42,7 +42,8 @@ pub use dag::Dag;
 pub use diff::{Refusal, taken_over};
 pub use dotenv::{Unquotable, dotenv_text};
 pub use files::{
-    FileError, FileInputs, GeneratedFile, TemplatePlace, needed_parts, render_files, template_paths,
+    FileError, FileInputs, GeneratedFile, TemplatePlace, WRITTEN_BY, needed_parts, render_files,
+    template_paths,
 };
 pub use inspect::{Template, inspect};
 pub use keep::keep_with_needs;
@@ -53,8 +54,8 @@ pub use model::{Action, Basis, Change, Counts, FieldChange, Goal, PLAN_FORMAT, P
 pub use observe::{LeaseSeen, Observation, Questions, Seen, markers_to_read, parents_to_read};
 pub use outside::{Unusable, needed_inputs, settle};
 pub use ownership::Ownership;
-pub use planner::{Asked, PlanInputs, plan_apply, plan_destroy};
-pub use render::{Palette, RenderOptions, plan_json, render_plan, render_summary};
+pub use planner::{Asked, PlanInputs, Refused, plan_apply, plan_destroy};
+pub use render::{Palette, RenderOptions, plan_json, render_draft, render_plan, render_summary};
 pub use state::{
     AppliedMigration, Grant, Intent, IntentAction, Recorded, RecordedLease, STATE_SCHEMA, State,
     StateError, StateKey,

@@ -56,6 +56,9 @@ pub struct Basis {
     /// The resources that the user asked to have made anew.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub replace: BTreeSet<Address>,
+    /// What may be deleted or replaced all the same, because the user said so of exactly this plan.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unprotected: BTreeSet<Address>,
 }
 
 /// What a plan is for.
@@ -143,6 +146,16 @@ pub enum Action {
     Forget,
     /// Nothing.
     Keep,
+}
+
+impl Action {
+    /// True where the resource that is there goes.
+    pub fn loses_resource(self) -> bool {
+        match self {
+            Self::Delete | Self::ReplaceCreateFirst | Self::ReplaceDeleteFirst => true,
+            Self::Create | Self::Adopt | Self::Update | Self::Forget | Self::Keep => false,
+        }
+    }
 }
 
 /// A resource as it is to be recorded.

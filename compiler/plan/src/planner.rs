@@ -33,6 +33,8 @@ pub struct PlanInputs<'a> {
     pub spec: Digest,
     /// Refuses delete and replace.
     pub protect: bool,
+    /// The addresses for which it does not, in this one run.
+    pub unprotect: &'a BTreeSet<Address>,
     /// The preview IDs that the spec asks for, by name; for a destroy it may be empty.
     pub leases: &'a BTreeMap<String, Lease>,
     /// Seals observed values, to compare them with sealed ones.
@@ -62,17 +64,27 @@ pub struct Asked {
     pub replace: BTreeSet<Address>,
 }
 
+/// Why there is no plan that can be run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refused {
+    /// All that stands in the way, by address.
+    pub refusals: Vec<Refusal>,
+    /// What would be done where nothing stood in the way, as far as it can be told. It has no steps, so
+    /// that nobody runs it.
+    pub draft: Box<Plan>,
+}
+
 /// Plans an apply, or says why it cannot be.
-pub fn plan_apply(inputs: &PlanInputs<'_>) -> Result<Plan, Vec<Refusal>> {
+pub fn plan_apply(inputs: &PlanInputs<'_>) -> Result<Plan, Refused> {
     make(inputs, Goal::Apply)
 }
 
 /// Plans a destroy, or says why it cannot be.
-pub fn plan_destroy(inputs: &PlanInputs<'_>) -> Result<Plan, Vec<Refusal>> {
+pub fn plan_destroy(inputs: &PlanInputs<'_>) -> Result<Plan, Refused> {
     make(inputs, Goal::Destroy)
 }
 
-fn make(inputs: &PlanInputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
+fn make(inputs: &PlanInputs<'_>, goal: Goal) -> Result<Plan, Refused> {
     let leasing =
         leases::decide(goal, &inputs.key, inputs.leases, inputs.state, inputs.observation);
     let desired = kept(inputs.desired, inputs.state, inputs.observation, inputs.ownership);
@@ -87,13 +99,15 @@ fn make(inputs: &PlanInputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
         keep: inputs.keep,
         protect: inputs.protect,
         replace: &inputs.asked.replace,
+        unprotect: inputs.unprotect,
     };
     let diff = match goal {
         Goal::Apply => diff::diff(&diff_inputs),
         Goal::Destroy => diff::diff_destroy(&diff_inputs),
     };
+    let draft = |changes| Refused::draft(inputs, goal, changes);
     if !diff.refusals.is_empty() {
-        return Err(diff.refusals);
+        return Err(Refused { refusals: diff.refusals, draft: draft(diff.changes) });
     }
     let migrations = match goal {
         Goal::Apply => standings(inputs, &diff.changes),
@@ -102,27 +116,49 @@ fn make(inputs: &PlanInputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
     let notes = migrations.iter().flat_map(|(address, it)| it.notes(address)).collect();
     let work =
         migrations.iter().filter_map(|(address, it)| run(inputs, &diff.changes, address, it));
-    let mut steps = order::steps(&diff.changes, &desired, work.collect(), leasing)
-        .map_err(|cycle| vec![no_order(&cycle, &diff.changes)])?;
+    let mut steps = match order::steps(&diff.changes, &desired, work.collect(), leasing) {
+        Ok(steps) => steps,
+        Err(cycle) => {
+            let refusals = vec![no_order(&cycle, &diff.changes)];
+            return Err(Refused { refusals, draft: draft(diff.changes) });
+        }
+    };
     keep(&mut steps, diff.kept);
-    Ok(Plan {
-        format: PLAN_FORMAT,
-        basis: Basis {
-            key: inputs.key.clone(),
-            repository: inputs.repository.clone(),
-            env_type: inputs.env_type.clone(),
-            goal,
-            lineage: inputs.state.map(|state| state.lineage.clone()).unwrap_or_default(),
-            serial: inputs.state.map_or(0, |state| state.serial),
-            spec: inputs.spec.clone(),
-            protected: inputs.protect,
-            replace: inputs.asked.replace.clone(),
-        },
-        changes: diff.changes,
-        steps,
-        notes,
-        migrations,
-    })
+    let basis = basis(inputs, goal, &diff.changes);
+    Ok(Plan { format: PLAN_FORMAT, basis, changes: diff.changes, steps, notes, migrations })
+}
+
+impl Refused {
+    /// What would be done, as far as it can be told.
+    fn draft(inputs: &PlanInputs<'_>, goal: Goal, changes: Vec<Change>) -> Box<Plan> {
+        Box::new(Plan {
+            format: PLAN_FORMAT,
+            basis: basis(inputs, goal, &changes),
+            changes,
+            steps: Vec::new(),
+            notes: Vec::new(),
+            migrations: BTreeMap::new(),
+        })
+    }
+}
+
+fn basis(inputs: &PlanInputs<'_>, goal: Goal, changes: &[Change]) -> Basis {
+    // What is not lost needs no leave: a plan says of each address that it was given one it needed.
+    let lost = changes.iter().filter(|change| inputs.protect && change.action.loses_resource());
+    let unprotected =
+        lost.map(|change| &change.address).filter(|it| inputs.unprotect.contains(*it));
+    Basis {
+        key: inputs.key.clone(),
+        repository: inputs.repository.clone(),
+        env_type: inputs.env_type.clone(),
+        goal,
+        lineage: inputs.state.map(|state| state.lineage.clone()).unwrap_or_default(),
+        serial: inputs.state.map_or(0, |state| state.serial),
+        spec: inputs.spec.clone(),
+        protected: inputs.protect,
+        replace: inputs.asked.replace.clone(),
+        unprotected: unprotected.cloned().collect(),
+    }
 }
 
 /// How the migrations stand of each database that is there when the plan is done.

@@ -73,6 +73,28 @@ pub struct RenderOptions {
 
 /// The plan for people; ends in a line break. An empty plan is "No changes."
 pub fn render_plan(plan: &Plan, palette: &Palette, options: RenderOptions) -> String {
+    let mut text = render_changes(plan, palette, options);
+    text.push_str(&render_summary(plan, palette));
+    text.push('\n');
+    text
+}
+
+/// A plan that is refused, as far as it can be told; ends in a line break.
+pub fn render_draft(plan: &Plan, palette: &Palette, options: RenderOptions) -> String {
+    let Palette { bold, reset, .. } = *palette;
+    let mut text = render_changes(plan, palette, options);
+    let changes = changes_in_words(&plan.counts());
+    let summary = if plan.is_empty() {
+        "What would change cannot be told.".to_owned()
+    } else {
+        format!("As far as it can be told: {changes}.")
+    };
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{bold}{summary}{reset}");
+    text
+}
+
+fn render_changes(plan: &Plan, palette: &Palette, options: RenderOptions) -> String {
     let StateKey { project, env, .. } = &plan.basis.key;
     let (text, verbose) = (String::new(), options.verbose);
     let repository = RepositoryDigest::of(&plan.basis.repository);
@@ -96,7 +118,6 @@ pub fn render_plan(plan: &Plan, palette: &Palette, options: RenderOptions) -> St
         page.text.push('\n');
     }
     page.unknown(plan);
-    page.line(0, format_args!("{}", render_summary(plan, palette)));
     page.text
 }
 
@@ -387,22 +408,27 @@ fn pending_of(count: usize) -> String {
     counted(count, "pending migration")
 }
 
+/// "9 to create, 1 to update"
+fn changes_in_words(counts: &Counts) -> String {
+    let Counts { create, adopt, update, replace, delete, forget, keep, .. } = *counts;
+    let kinds_of = [
+        (create, "to create"),
+        (adopt, "to adopt"),
+        (update, "to update"),
+        (replace, "to replace"),
+        (delete, "to delete"),
+        (forget, "to forget"),
+        (keep, "unchanged"),
+    ];
+    let some = kinds_of.iter().filter(|(count, _)| *count > 0);
+    let changes: Vec<String> = some.map(|(count, what)| format!("{count} {what}")).collect();
+    changes.join(", ")
+}
+
 /// "Plan: 9 to create, 1 to update; 4 migrations; 14 requests."
 fn summary(plan: &Plan) -> String {
-    let Counts {
-        create,
-        adopt,
-        update,
-        replace,
-        delete,
-        forget,
-        keep,
-        migrate,
-        pending,
-        lease,
-        release,
-        requests,
-    } = plan.counts();
+    let counts = plan.counts();
+    let Counts { migrate, pending, lease, release, requests, .. } = counts;
     let unknown = plan.unknown();
     if plan.is_empty() && !unknown.is_empty() {
         let is = if unknown.len() == 1 { "is" } else { "are" };
@@ -418,18 +444,7 @@ fn summary(plan: &Plan) -> String {
             Goal::Destroy => "No changes. There is nothing to destroy.".to_owned(),
         };
     }
-    let kinds_of = [
-        (create, "to create"),
-        (adopt, "to adopt"),
-        (update, "to update"),
-        (replace, "to replace"),
-        (delete, "to delete"),
-        (forget, "to forget"),
-        (keep, "unchanged"),
-    ];
-    let some = kinds_of.iter().filter(|(count, _)| *count > 0);
-    let changes: Vec<String> = some.map(|(count, what)| format!("{count} {what}")).collect();
-    let mut parts = vec![changes.join(", ")];
+    let mut parts = vec![changes_in_words(&counts)];
     parts.extend((lease > 0).then(|| counted(lease, "lease")));
     parts.extend((migrate > 0).then(|| counted(migrate, "migration")));
     parts.extend((pending > 0).then(|| format!("{} left alone", pending_of(pending))));

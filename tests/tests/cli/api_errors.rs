@@ -110,9 +110,12 @@ fn a_namesake_under_a_fixed_name_is_taken_over_only_when_asked() {
     let _theirs = env.cloud().of_account(&Method::POST, "/storage/kv/namespaces", Some(&body));
     let before = env.cloud_listing();
     check("namesake", &env, &env.envc(&["apply"]));
-    let _plan = env.envc(&["plan"]).exits(1);
+    says(
+        &env.envc(&["plan"]).exits(0),
+        &["apply will refuse: the account already has", "kv.cache"],
+    );
     // Nor does destroy take what nothing proves to be ours, or say that there is nothing.
-    for args in [&["destroy"][..], &["destroy", "--if-exists"]] {
+    for args in [&["destroy", "--yes"][..], &["destroy", "--yes", "--if-exists"]] {
         says(&env.envc(args).exits(1), &["nothing proves", "kv.cache", "--adopt"]);
     }
     assert_eq!(env.cloud_listing(), before);
@@ -120,7 +123,7 @@ fn a_namesake_under_a_fixed_name_is_taken_over_only_when_asked() {
     assert_eq!(env.cloud_listing(), before);
     let _adopted = env.envc(&["apply", "--adopt", "kv.cache"]).exits(0);
     assert_eq!(env.cloud_listing(), before);
-    let _gone = env.envc(&["destroy"]).exits(0);
+    let _gone = env.envc(&["destroy", "--yes"]).exits(0);
     assert!(env.cloud_listing().is_empty());
 }
 

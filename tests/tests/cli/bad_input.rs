@@ -72,7 +72,7 @@ fn a_damaged_newer_or_foreign_state_is_never_overwritten() {
     ] {
         fs::write(path, text).unwrap();
         check(name, &env, &env.envc(&["apply"]));
-        let _refused = env.envc(&["destroy"]).exits(1);
+        let _refused = env.envc(&["destroy", "--yes"]).exits(1);
         assert_eq!(fs::read_to_string(path).unwrap(), text, "{name}");
         assert_eq!(env.cloud_listing().names("kv"), ["shop--cache--production"]);
     }
@@ -109,7 +109,7 @@ fn a_lost_state_is_found_again_by_name() {
     says(&ran, &["5 to adopt"]);
     assert_eq!(env.cloud_listing(), before);
     env.lose_states();
-    let _gone = env.envc(&["destroy"]).exits(0);
+    let _gone = env.envc(&["destroy", "--yes"]).exits(0);
     assert!(env.cloud_listing().is_empty());
 }
 

@@ -136,10 +136,10 @@ fn a_job_without_a_repository_claims_nothing() {
         "project \"shop\"\nenvironment \"e\" { when pr ; identity \"pr-{env.pr}\" }\nkv \"cache\"\n\
          allow \"unused_resource\" \"pr_without_ttl\"\n",
     );
-    for args in [&["apply", "--pr", "1", "--yes"][..], &["plan", "--pr", "1"]] {
-        let refused = in_ci(&env, args).exits(1);
-        says(&refused, &["project \"shop\" id="]);
-    }
+    let refused = in_ci(&env, &["apply", "--pr", "1", "--yes"]).exits(1);
+    says(&refused, &["project \"shop\" id="]);
+    let told = in_ci(&env, &["plan", "--pr", "1"]).exits(0);
+    says(&told, &["apply will refuse: it is not known", "project \"shop\" id="]);
     assert!(env.cloud_listing().is_empty());
     edit(&env, "project \"shop\"", "project \"shop\" id=\"acme/shop\"");
     in_ci(&env, &["apply", "--pr", "1", "--yes"]).exits(0);
@@ -179,6 +179,6 @@ fn an_id_is_recorded_only_after_what_can_be_refused_before() {
     // Reading records nothing either.
     let env = TestEnv::of_text(ONE_KV);
     env.envc(&["show"]).exits(3);
-    env.envc(&["destroy", "--if-exists"]).exits(0);
+    env.envc(&["destroy", "--yes", "--if-exists"]).exits(0);
     assert_eq!(recorded_ids(&env), Vec::<String>::new());
 }

@@ -37,8 +37,8 @@ fn what_stood_before_the_claim_is_not_covered_by_it() {
         stands(&cloud, &[name]);
         let whole = cloud.view().listing();
         let env = runner(PR, A, &owner);
-        for args in [&apply("1")[..], &["plan", "--pr", "1"]] {
-            let refused = env.envc(args).exits(1);
+        for (args, code) in [(&apply("1")[..], 1), (&["plan", "--pr", "1"], 0)] {
+            let refused = env.envc(args).exits(code);
             says(
                 &refused,
                 &["nothing was changed", name, "envc state claim", "another repository"],

@@ -83,3 +83,20 @@ fn a_cloud_of_another_name_is_a_mistake() {
     env.set("ENVC_CLOUD", "local").set("ENVC_ENV", "nope");
     says(&env.envc(&["apply"]).exits(64), &["the spec has no type `nope`", "it has: local"]);
 }
+
+#[test]
+fn on_cloudflare_it_is_said_which_workers_wait_for_wrangler() {
+    let spec = "project \"shop\"\nenvironment \"local\" default { identity branch unique }\n\
+        worker \"api\" path=\"apps/api\" main=\"index.ts\" compatibility-date=\"2026-09-01\"\n";
+    let line = "deployed by `wrangler deploy`, not by envc: worker.api in apps/api";
+    let local = TestEnv::of_text(spec).envc(&["apply"]).exits(0);
+    assert!(!local.stderr.contains("wrangler deploy"), "{local}");
+    let mut env = TestEnv::of_text(spec);
+    let _cloud = ServedCloud::start(&mut env, "", &[]);
+    for verb in ["plan", "apply"] {
+        says(&env.envc(&[verb]).exits(0), &[line]);
+    }
+    // Where nothing is done, nothing has to be deployed.
+    let again = env.envc(&["apply"]).exits(0);
+    assert!(!again.stderr.contains(line), "{again}");
+}

@@ -23,7 +23,7 @@ fn until(is_so: impl Fn() -> bool) {
 fn done_failed_changes_unknown_usage_and_spec() {
     let env = TestEnv::of_text(ONE_KV);
     let table: [(&[&str], i32); 10] = [
-        (&["destroy"], 3),
+        (&["destroy", "--yes"], 3),
         (&["show"], 3),
         (&["plan", "--detailed-exitcode"], 2),
         (&["apply"], 0),
@@ -32,7 +32,7 @@ fn done_failed_changes_unknown_usage_and_spec() {
         (&["apply", "nope"], 64),
         (&["apply", "--nope"], 64),
         (&["migrate", "check"], 0),
-        (&["destroy"], 0),
+        (&["destroy", "--yes"], 0),
     ];
     for (args, code) in table {
         let _ran = env.envc(args).exits(code);
@@ -52,7 +52,7 @@ fn an_unknown_verb_and_a_wrong_flag_say_what_there_is() {
     check("usage_verb", &env, &env.envc(&["aply"]));
     check("usage_flag", &env, &env.envc(&["apply", "--cloud", "aws"]));
     check("usage_type", &env, &env.envc(&["apply", "nope"]));
-    check("usage_id", &env, &env.envc(&["destroy", "--id", "../x"]));
+    check("usage_id", &env, &env.envc(&["destroy", "--yes", "--id", "../x"]));
 }
 
 #[test]
@@ -93,6 +93,6 @@ fn ctrl_c_lets_calls_in_flight_finish_and_the_next_run_carries_on() {
     assert!(!made.is_empty() && made.names("queue").len() < 2, "{made}\n{ran}");
     let _carries_on = env.envc(&["apply"]).exits(0);
     assert_eq!(env.cloud_listing().counts().values().sum::<usize>(), 5);
-    let _gone = env.envc(&["destroy"]).exits(0);
+    let _gone = env.envc(&["destroy", "--yes"]).exits(0);
     assert!(env.cloud_listing().is_empty());
 }

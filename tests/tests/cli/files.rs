@@ -68,7 +68,7 @@ fn a_plan_tells_of_files_what_an_apply_would_do() {
     let ran = env.envc(counted).exits(2);
     says(&ran, &["apply will refuse: wrangler.jsonc would be overwritten", "-// mine", "--force"]);
     assert!(!ran.stdout.contains("Files to write"), "{ran}");
-    says(&env.envc(&["plan", "--json"]).exits(0), &["\"event\":\"files\"", "file_edited"]);
+    says(&env.envc(&["plan", "--json"]).exits(0), &["\"event\":\"warning\"", "file_edited"]);
     let _refused = env.envc(&["apply"]).exits(1);
     env.write("wrangler.jsonc", &whole);
     // What it would hold has changed, and it is as envc left it.
@@ -192,7 +192,7 @@ fn another_type_in_a_bound_folder_writes_no_files() {
 fn destroy_removes_files_but_not_what_was_edited() {
     let env = applied();
     env.write(".env", "MINE=1\n");
-    let ran = env.envc(&["destroy"]).exits(0);
+    let ran = env.envc(&["destroy", "--yes"]).exits(0);
     says(&ran, &["removed wrangler.jsonc", "removed .dev.vars", ".env was edited, so it stays"]);
     assert_eq!(env.read(".env").as_deref(), Some("MINE=1\n"));
     assert_eq!((env.read(".dev.vars"), env.read("wrangler.jsonc")), (None, None));
@@ -230,4 +230,23 @@ file ".env.large" template="large.txt"
     let again = env.envc(&["apply", "--json"]).exits(0);
     assert!(again.event("file_written").is_none(), "{again}");
     says(&env.envc(&["apply"]).exits(0), &["Nothing to do"]);
+}
+
+#[test]
+fn a_file_that_another_envc_wrote_is_told_so_with_the_way_out() {
+    let mut env = applied();
+    let before = env.read("wrangler.jsonc").unwrap();
+    // The same folder, and a user whose state directory is another one.
+    env.set("ENVC_STATE_DIR", env.path().join("other").to_str().unwrap());
+    let refused = env.envc(&["apply"]).exits(1);
+    says(
+        &refused,
+        &[
+            "wrangler.jsonc begins as envc writes it, and nothing is recorded of it here",
+            "ENVC_STATE_DIR",
+            "--force loses nothing",
+        ],
+    );
+    assert!(!refused.stderr.contains("was edited"), "{refused}");
+    assert_eq!(env.read("wrangler.jsonc").unwrap(), before);
 }

@@ -100,7 +100,7 @@ fn an_environment_of_the_first_version_plans_empty_and_is_destroyed_whole() {
                 "{name}"
             );
         }
-        in_folder(&env, below, &["destroy"]).exits(0);
+        in_folder(&env, below, &["destroy", "--yes"]).exits(0);
         assert!(env.cloud_listing().is_empty());
         assert_eq!(fs::read(env.root().join(below).join(".env")).ok(), None);
     }
@@ -109,7 +109,7 @@ fn an_environment_of_the_first_version_plans_empty_and_is_destroyed_whole() {
 #[test]
 fn an_environment_of_the_first_version_is_destroyed_at_once_too() {
     let env = first_version("");
-    in_folder(&env, "", &["destroy"]).exits(0);
+    in_folder(&env, "", &["destroy", "--yes"]).exits(0);
     assert!(env.cloud_listing().is_empty());
 }
 
@@ -119,7 +119,7 @@ fn a_copy_of_a_folder_of_the_first_version_is_a_copy() {
     let [original, copy] = ["apps", "copy"].map(|name| env.root().join(name));
     let status = std::process::Command::new("cp").arg("-a").args([&original, &copy]).status();
     assert!(status.unwrap().success());
-    in_folder(&env, "copy", &["destroy", "--if-exists"]).exits(0);
+    in_folder(&env, "copy", &["destroy", "--yes", "--if-exists"]).exits(0);
     assert_eq!(env.cloud_listing().objects.len(), 4);
     says(&in_folder(&env, "apps", &["apply"]).exits(0), &["Nothing to do", ID]);
 }
@@ -163,7 +163,7 @@ fn a_state_that_does_not_say_whose_it_is_goes_to_the_folder_that_applied_it() {
     assert_eq!(env.cloud_listing().objects.len(), 1);
     says(&env.envc(&["apply"]).exits(0), &["Nothing to do"]);
     says(&run(&["destroy", "--yes"]).exits(1), &["git.example/a/shop"]);
-    env.envc(&["destroy"]).exits(0);
+    env.envc(&["destroy", "--yes"]).exits(0);
 }
 
 /// Another repository of the same user, with this spec.

@@ -132,7 +132,7 @@ fn a_database_is_made_bound_and_taken_away_and_its_password_is_told_to_nobody() 
     assert_eq!(mode(&env, ".env.local"), 0o600);
 
     let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
-    silent(&env.envc(&["destroy", "-vv"]).exits(0));
+    silent(&env.envc(&["destroy", "--yes", "-vv"]).exits(0));
     assert_eq!(env.cloud_listing().objects, Vec::<Object>::new());
     assert_eq!(env.read(".env.local"), None);
 }
@@ -241,7 +241,7 @@ fn what_exists_is_bound_to_and_needs_no_password() {
     assert!(env.read("wrangler.jsonc").unwrap().contains(made["id"].as_str().unwrap()));
     assert_eq!(env.read(".env.local"), None);
     let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
-    let _gone = env.envc(&["destroy"]).exits(0);
+    let _gone = env.envc(&["destroy", "--yes"]).exits(0);
     assert_eq!(config(&env), made);
 }
 
@@ -276,7 +276,7 @@ fn a_lost_answer_is_healed_and_tells_nothing() {
         env.set("DATABASE_URL", &url(password));
         silent(&env.envc_with_faults(&faults, &["apply", "--json"]).exits(0));
         let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
-        silent(&env.envc(&["destroy"]).exits(0));
+        silent(&env.envc(&["destroy", "--yes"]).exits(0));
         env.set("DATABASE_URL", &url(PASSWORD));
     }
 }
@@ -301,7 +301,10 @@ fn a_connection_string_with_a_mistake_is_refused_before_anything_and_not_told() 
         }
         let ran = env.envc(&["plan", "-vv"]).exits(0);
         silent(&ran);
-        says(&ran, &["apply will refuse: DATABASE_URL", place, what, "+ create hyperdrive.pg"]);
+        says(
+            &ran,
+            &["apply will refuse: a secret cannot be used", place, what, "+ create hyperdrive.pg"],
+        );
     }
     assert_eq!(configs(&env), Vec::<Json>::new());
     // Without it a plan says that it is not known.

@@ -71,7 +71,7 @@ fn a_moved_folder_keeps_its_environment_and_a_copied_one_gets_another() {
     assert_eq!(env.cloud_listing().names("d1").len(), 2);
     let config = fs::read_to_string(copied.join("wrangler.jsonc")).unwrap();
     assert!(!config.contains(&first), "{config}");
-    let _gone = in_folder(&env, &copied, &["destroy"]).exits(0);
+    let _gone = in_folder(&env, &copied, &["destroy", "--yes"]).exits(0);
     assert_eq!(env.cloud_listing().names("d1").len(), 1);
     says(&in_folder(&env, &moved, &["apply"]).exits(0), &["Nothing to do"]);
 }
@@ -99,7 +99,7 @@ fn two_worktrees_share_nothing() {
     let there = fs::read_to_string(other.join(".env")).unwrap();
     assert_ne!(port(&env.read(".env").unwrap()), port(&there));
     assert_eq!(env.cloud_listing().counts()["queue"], 4);
-    let _gone = in_folder(&env, &other, &["destroy"]).exits(0);
+    let _gone = in_folder(&env, &other, &["destroy", "--yes"]).exits(0);
     says(&env.envc(&["apply"]).exits(0), &["Nothing to do"]);
 }
 
@@ -124,7 +124,7 @@ fn a_new_clone_or_worktree_at_the_path_of_another_has_an_environment_of_its_own(
     let _applied = in_folder(&env, &shop, &["apply"]).exits(0);
     assert_ne!(id_in(&env, &shop), first);
     says(&in_folder(&env, &old, &["apply"]).exits(0), &["Nothing to do", &first]);
-    let _gone = in_folder(&env, &shop, &["destroy"]).exits(0);
+    let _gone = in_folder(&env, &shop, &["destroy", "--yes"]).exits(0);
     assert_eq!(env.cloud_listing().names("kv").len(), 1);
     says(&in_folder(&env, &old, &["apply"]).exits(0), &["Nothing to do", &first]);
 
@@ -151,8 +151,8 @@ fn a_copied_worktree_keeps_its_own_environment_when_the_other_is_gone() {
     let (first, second) = (id_in(&env, &one), id_in(&env, &two));
     assert_ne!(first, second);
     fs::remove_dir_all(&one).unwrap();
-    says(&in_folder(&env, &two, &["destroy"]).exits(0), &["Destroyed", &second]);
-    says(&env.envc(&["destroy", "--id", &first]).exits(0), &["Destroyed", &first]);
+    says(&in_folder(&env, &two, &["destroy", "--yes"]).exits(0), &["Destroyed", &second]);
+    says(&env.envc(&["destroy", "--yes", "--id", &first]).exits(0), &["Destroyed", &first]);
     assert!(env.cloud_listing().is_empty());
 }
 
@@ -163,10 +163,10 @@ fn an_environment_whose_folder_is_gone_is_destroyed_by_its_id() {
     let _applied = in_folder(&env, &other, &["apply"]).exits(0);
     let lost = id_in(&env, &other);
     fs::remove_dir_all(&other).unwrap();
-    let ran = env.envc(&["destroy", "--id", &lost]).exits(0);
+    let ran = env.envc(&["destroy", "--yes", "--id", &lost]).exits(0);
     says(&ran, &["Destroyed", &lost]);
     assert!(env.cloud_listing().is_empty());
-    let _unknown = env.envc(&["destroy", "--id", &lost]).exits(3);
+    let _unknown = env.envc(&["destroy", "--yes", "--id", &lost]).exits(3);
 }
 
 const PROTECTED: &str = "project \"shop\"\n\
@@ -321,7 +321,7 @@ fn another_branch_is_another_environment_and_leaves_the_files() {
     assert_ne!(of_feature, of_main);
     env.git(&["checkout", "--quiet", "main"]);
     says(&env.envc(&["apply"]).exits(0), &["this folder is bound to feature (local)"]);
-    says(&env.envc(&["destroy"]).exits(0), &["Destroyed `main`"]);
+    says(&env.envc(&["destroy", "--yes"]).exits(0), &["Destroyed `main`"]);
     assert_eq!(env.read(".env"), of_feature);
     assert_eq!(env.cloud_listing().names("kv"), ["shop--cache--feature"]);
 }

@@ -90,7 +90,7 @@ fn two_worktrees_applied_at_once_hold_different_preview_ids_and_give_them_back()
         assert!(text.contains(&format!("LIVEKIT=p_{number}")), "{text}");
         assert!(text.contains(&format!("KEY=k-{number}")), "{text}");
     }
-    let running = folders.each_ref().map(|folder| start_in(&env, folder, &["destroy"]));
+    let running = folders.each_ref().map(|folder| start_in(&env, folder, &["destroy", "--yes"]));
     for running in running {
         says(&running.end().exits(0), &["released lease.preview", "1 preview ID given back"]);
     }
@@ -212,7 +212,7 @@ fn who_waits_gets_the_preview_id_that_is_given_back() {
     let _applied = run_in(&env, &one, &["apply"]).exits(0);
     let waiting = start_in(&env, &two, &["apply", "--wait"]);
     until_queued(&env, 1);
-    let _gone = run_in(&env, &one, &["destroy"]).exits(0);
+    let _gone = run_in(&env, &one, &["destroy", "--yes"]).exits(0);
     says(&waiting.end().exits(0), &["next in the queue", "leased lease.preview  preview-1"]);
     assert_eq!(preview_id(&two), "preview-1");
 }
@@ -235,7 +235,7 @@ fn destroy_gives_back_what_no_state_knows_and_what_has_no_resources_any_more() {
     let env = env(&members(1, "k", 0));
     let _applied = env.envc(&["apply"]).exits(0);
     env.lose_states();
-    let gone = env.envc(&["destroy"]).exits(0);
+    let gone = env.envc(&["destroy", "--yes"]).exits(0);
     says(&gone, &["released lease.preview  preview-1 of pool previews"]);
     assert!(env.cloud().leases("previews").is_empty());
 
@@ -245,7 +245,7 @@ fn destroy_gives_back_what_no_state_knows_and_what_has_no_resources_any_more() {
         let _deleted =
             cloud.of_account(&Method::DELETE, &format!("/storage/kv/namespaces/{id}"), None);
     }
-    says(&env.envc(&["destroy"]).exits(0), &["released lease.preview"]);
+    says(&env.envc(&["destroy", "--yes"]).exits(0), &["released lease.preview"]);
     assert!(env.cloud().leases("previews").is_empty());
 
     // The state is lost and the resources are gone: the pool alone knows.
@@ -255,9 +255,9 @@ fn destroy_gives_back_what_no_state_knows_and_what_has_no_resources_any_more() {
         let _deleted = cloud.of_account(&Method::DELETE, &path, None);
     }
     env.lose_states();
-    says(&env.envc(&["destroy"]).exits(0), &["released lease.preview"]);
+    says(&env.envc(&["destroy", "--yes"]).exits(0), &["released lease.preview"]);
     assert!(env.cloud().leases("previews").is_empty());
-    let _nothing = env.envc(&["destroy"]).exits(3);
+    let _nothing = env.envc(&["destroy", "--yes"]).exits(3);
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn a_preview_id_without_what_the_spec_asks_of_it_is_told_before_anything_is_crea
     assert!(env.cloud_listing().is_empty());
     put(&env.cloud(), &members(1, "k", 0));
     let _applied = env.envc(&["apply"]).exits(0);
-    says(&env.envc(&["destroy"]).exits(0), &["1 preview ID given back"]);
+    says(&env.envc(&["destroy", "--yes"]).exits(0), &["1 preview ID given back"]);
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn a_public_attribute_may_stand_in_a_resource() {
     put(&env.cloud(), &moved);
     says(&env.envc(&["apply"]).exits(0), &["updated dns.room", "p_1", "p_9", "wrote .env"]);
     says(&env.envc(&["plan", "--detailed-exitcode"]).exits(0), &["No changes."]);
-    let _gone = env.envc(&["destroy"]).exits(0);
+    let _gone = env.envc(&["destroy", "--yes"]).exits(0);
     assert!(env.cloud_listing().is_empty());
 }
 
@@ -321,7 +321,10 @@ fn the_example_of_worktrees_applies_without_an_account() {
     assert!(text.contains("PREVIEW_ID=local-01"), "{text}");
     assert!(text.contains("LIVEKIT_API_SECRET=stand-in-livekit-api-secret-local-01"), "{text}");
     says(&run_in(&env, &folder, &["plan", "--detailed-exitcode"]).exits(0), &["No changes."]);
-    says(&run_in(&env, &folder, &["destroy"]).exits(0), &["none left, 1 preview ID given back"]);
+    says(
+        &run_in(&env, &folder, &["destroy", "--yes"]).exits(0),
+        &["none left, 1 preview ID given back"],
+    );
 }
 
 /// On Cloudflare the pools are the edge's; here both are one served cloud.

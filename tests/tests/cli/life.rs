@@ -89,7 +89,7 @@ fn a_dns_record_of_another_type_takes_the_place_of_the_first() {
     let name = format!("AAAA {}.shop.example", id(&env));
     assert_eq!(env.cloud_listing().names("dns"), [name.as_str()]);
     let _none = env.envc(&["plan", "--detailed-exitcode"]).exits(0);
-    let _gone = env.envc(&["destroy"]).exits(0);
+    let _gone = env.envc(&["destroy", "--yes"]).exits(0);
     assert!(env.cloud_listing().is_empty());
 }
 
@@ -129,7 +129,7 @@ fn what_exists_is_bound_to_and_never_touched() {
     let _applied = env.envc(&APPLY).exits(0);
     assert!(env.read(".env").unwrap().contains(&theirs));
     assert_eq!(env.cloud_listing().names("kv").len(), 2);
-    let _gone = env.envc(&["destroy"]).exits(0);
+    let _gone = env.envc(&["destroy", "--yes"]).exits(0);
     assert_eq!(env.cloud_listing().names("kv"), ["theirs"]);
 
     edit(&env, &theirs, "00000000000000000000000000000000");
@@ -181,29 +181,29 @@ fn protect_refuses_to_delete_and_to_replace() {
 fn what_is_kept_is_kept_without_its_children_in_the_record() {
     let env = TestEnv::new("eventuall");
     env.envc(&["apply"]).exits(0);
-    let ran = env.envc(&["destroy", "--keep", "tunnel.dev"]).exits(0);
+    let ran = env.envc(&["destroy", "--yes", "--keep", "tunnel.dev"]).exits(0);
     says(&ran, &["2 kept"]);
     assert_eq!(env.cloud_listing().names("tunnel").len(), 1);
     // Nothing in the record is a child without its parent: it can be read.
-    env.envc(&["destroy"]).exits(0);
+    env.envc(&["destroy", "--yes"]).exits(0);
     assert!(env.cloud_listing().is_empty());
 }
 
 #[test]
 fn destroy_leaves_nothing_but_what_is_kept() {
     let env = applied();
-    check("destroy_keep_unknown", &env, &env.envc(&["destroy", "--keep", "d1.ap"]));
+    check("destroy_keep_unknown", &env, &env.envc(&["destroy", "--yes", "--keep", "d1.ap"]));
     assert_eq!(env.cloud_listing().counts().len(), 4);
-    let ran = env.envc(&["destroy", "--keep", "d1.app", "--parallelism", "1"]);
+    let ran = env.envc(&["destroy", "--yes", "--keep", "d1.app", "--parallelism", "1"]);
     check("destroy_keep", &env, &ran);
     assert_eq!(env.cloud_listing().counts(), BTreeMap::from([("d1", 1)]));
     let shown = env.envc(&["show"]).exits(0);
     assert!(!shown.stdout.contains("wrangler.jsonc"), "{shown}");
 
-    check("destroy", &env, &env.envc(&["destroy", "--parallelism", "1"]));
+    check("destroy", &env, &env.envc(&["destroy", "--yes", "--parallelism", "1"]));
     assert!(env.cloud_listing().is_empty());
-    check("destroy_again", &env, &env.envc(&["destroy"]));
-    check("destroy_if_exists", &env, &env.envc(&["destroy", "--if-exists"]));
+    check("destroy_again", &env, &env.envc(&["destroy", "--yes"]));
+    check("destroy_if_exists", &env, &env.envc(&["destroy", "--yes", "--if-exists"]));
     assert_eq!(env.states().len(), 0, "nothing is recorded of it");
 }
 
@@ -216,9 +216,9 @@ fn pull_requests_have_environments_of_their_own() {
          kv \"cache\"\n",
     );
     check("pr_without_number", &env, &env.envc(&["apply", "ephemeral"]));
-    let ran = env.envc(&["destroy", "ephemeral", "--pr", "42"]).exits(3);
+    let ran = env.envc(&["destroy", "--yes", "ephemeral", "--pr", "42"]).exits(3);
     says(&ran, &["nothing of `pr-42`", "--if-exists"]);
-    let _none = env.envc(&["destroy", "ephemeral", "--pr", "42", "--if-exists"]).exits(0);
+    let _none = env.envc(&["destroy", "--yes", "ephemeral", "--pr", "42", "--if-exists"]).exits(0);
     let _by_number = env.envc(&["apply", "--pr", "42"]).exits(0);
     let _again = env.envc(&["apply", "ephemeral", "--pr", "42"]).exits(0);
     let _other = env.envc(&["apply", "ephemeral", "--pr", "7"]).exits(0);
@@ -229,7 +229,7 @@ fn pull_requests_have_environments_of_their_own() {
     assert_eq!(names(), ["shop--cache--pr-42", "shop--cache--pr-7"]);
     // Another machine knows nothing of it but its name.
     env.lose_states();
-    let _gone = env.envc(&["destroy", "ephemeral", "--pr", "42", "--if-exists"]).exits(0);
+    let _gone = env.envc(&["destroy", "--yes", "ephemeral", "--pr", "42", "--if-exists"]).exits(0);
     assert_eq!(names(), ["shop--cache--pr-7"]);
 }
 
@@ -337,9 +337,9 @@ fn events_tell_programs_the_same() {
     assert_eq!(ran.event("plan").unwrap()["counts"]["create"], 1);
     let again = env.envc(&["apply", "--json"]).exits(0);
     assert_eq!(again.event("applied").unwrap()["steps"], 0);
-    let gone = env.envc(&["destroy", "--json"]).exits(0);
+    let gone = env.envc(&["destroy", "--yes", "--json"]).exits(0);
     assert_eq!(gone.event("destroyed").unwrap()["deleted"], 1);
-    let error = env.envc(&["destroy", "--json"]).exits(3).event("error").unwrap();
+    let error = env.envc(&["destroy", "--yes", "--json"]).exits(3).event("error").unwrap();
     assert_eq!((&error["exit"], &error["code"]), (&json!(3), &json!("envc::cli::nothing_known")));
 }
 
@@ -358,4 +358,31 @@ fn a_destroy_that_keeps_something_lets_go_of_the_folder_and_says_what_it_kept() 
     assert_eq!(env.read(".env"), None);
     env.envc(&["apply", "--pr", "2"]).exits(0);
     assert!(env.read(".env").is_some());
+}
+
+#[test]
+fn what_was_renamed_or_deleted_outside_stands_among_what_changed_there() {
+    let env = TestEnv::of_text(&format!("{ONE_KV}queue \"jobs\"\n"));
+    env.envc(&["apply"]).exits(0);
+    let listing = env.cloud_listing();
+    let named = |kind: &str, label: &str| {
+        let name = format!("shop--{label}--{}", id(&env));
+        let found = listing.id(kind, &name).unwrap().to_owned();
+        (name, found)
+    };
+    let ((cache, kv), (_, queue)) = (named("kv", "cache"), named("queue", "jobs"));
+    let path = format!("/storage/kv/namespaces/{kv}");
+    env.cloud().of_account(&Method::PUT, &path, Some(&json!({"title": "mine"})));
+    env.cloud().of_account(&Method::DELETE, &format!("/queues/{queue}"), None);
+    let ran = env.envc(&["plan"]).exits(0);
+    says(
+        &ran,
+        &[
+            "Changed outside envc since the last apply:",
+            &format!("name: \"{cache}\" → \"mine\""),
+            &format!("id: \"{queue}\" → (nothing)"),
+        ],
+    );
+    env.envc(&["apply"]).exits(0);
+    assert_eq!(env.envc(&["plan"]).exits(0).stdout, "No changes.\n");
 }

@@ -57,7 +57,7 @@ fn quickstart_keeps_its_secret() {
     silent(&ran);
     env.write(".env", &format!("{}# mine\n", env.read(".env").unwrap()));
     silent(&env.envc(&["apply"]).exits(1));
-    silent(&env.envc(&["destroy"]).exits(0));
+    silent(&env.envc(&["destroy", "--yes"]).exits(0));
 }
 
 #[test]

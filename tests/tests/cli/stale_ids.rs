@@ -52,7 +52,7 @@ fn a_zone_that_was_removed_and_added_again_is_found_again() {
     assert_ne!(only_remembered(&env).1, before);
     // Destroy begins with what is recorded, and asks nobody before it deletes.
     remove_zone(&env);
-    says(&env.envc(&["destroy"]).exits(0), &[AGAIN]);
+    says(&env.envc(&["destroy", "--yes"]).exits(0), &[AGAIN]);
     assert!(env.cloud_listing().is_empty());
 }
 

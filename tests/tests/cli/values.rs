@@ -48,7 +48,7 @@ fn a_variable_in_a_field_is_applied_and_the_next_plan_is_empty() {
     says(&plan, &["3 to update"]);
     let _applied = env.envc(&["apply"]).exits(0);
     assert!(records(&env).iter().any(|(content, _)| content.trim_matches('"') == "by you."));
-    let _gone = env.envc(&["destroy"]).exits(0);
+    let _gone = env.envc(&["destroy", "--yes"]).exits(0);
     assert_eq!(env.cloud_listing().objects, Vec::<Object>::new());
 }
 
@@ -123,7 +123,7 @@ fn a_value_that_no_apply_can_use_is_refused_with_all_others_before_anything_is_m
     assert_eq!(env.cloud_listing().objects, Vec::<Object>::new());
     let plan = env.envc(&["plan"]).exits(0);
     for line in lines {
-        says(&plan, &[&format!("apply will refuse: {line}"), "+ create d1.db"]);
+        says(&plan, &["apply will refuse: 7 values cannot be used", line, "+ create d1.db"]);
     }
     // Together with what is missing it is one error.
     env.unset("PW");

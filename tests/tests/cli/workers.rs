@@ -65,7 +65,7 @@ fn a_bundle_is_deployed_with_all_that_stands_before_it_and_the_next_apply_has_no
     let schedules = env.cloud().of_account(&Method::GET, &path, None);
     assert_eq!(schedules["schedules"][0]["cron"], json!("0 6 * * *"));
 
-    let _gone = env.envc(&["destroy"]).exits(0);
+    let _gone = env.envc(&["destroy", "--yes"]).exits(0);
     assert_eq!(env.cloud_listing().objects, Vec::<Object>::new());
 }
 

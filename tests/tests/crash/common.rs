@@ -175,7 +175,7 @@ impl System {
         for path in self.files {
             assert_eq!(env.read(path), None, "{path} was left");
         }
-        env.envc(&["destroy"]).exits(3);
+        env.envc(&["destroy", "--yes"]).exits(3);
     }
 }
 

@@ -92,12 +92,12 @@ fn an_upload_heals_a_lost_answer_and_a_failure_by_itself() {
 fn a_destroy_heals_any_one_failed_request_by_itself() {
     let env = QUICKSTART.env();
     env.envc(&["apply"]).exits(0);
-    let count = requests(&env.envc(&["destroy", "--json"]).exits(0), "destroyed");
+    let count = requests(&env.envc(&["destroy", "--yes", "--json"]).exits(0), "destroyed");
     run_all(THREADS, &some_of(cases(count)), |case| {
         let env = QUICKSTART.env();
         env.envc(&["apply"]).exits(0);
         let fault = format!("{}={}", case.fault, case.request);
-        env.envc_with_faults(&fault, &["destroy"]).exits(0);
+        env.envc_with_faults(&fault, &["destroy", "--yes"]).exits(0);
         QUICKSTART.check_gone(&env);
     });
 }
@@ -110,7 +110,7 @@ fn leases_survive_any_one_lost_or_failed_request() {
         let env = LEASED.env();
         let before = if command == "destroy" { &["apply"][..] } else { &["check"] };
         env.envc(before).exits(0);
-        requests(&env.envc(&[command, "--json"]).exits(0), event)
+        requests(&env.envc(&[command, "--yes", "--json"]).exits(0), event)
     };
     let of_pools =
         |case: &Case| matches!(case.fault, "lose-response-on" | "error-on" | "drop-request-on");
@@ -128,7 +128,7 @@ fn leases_survive_any_one_lost_or_failed_request() {
         let env = LEASED.env();
         env.envc(&["apply"]).exits(0);
         let fault = format!("{}={}", case.fault, case.request);
-        env.envc_with_faults(&fault, &["destroy"]).exits(0);
+        env.envc_with_faults(&fault, &["destroy", "--yes"]).exits(0);
         LEASED.check_gone(&env);
     });
 }

@@ -62,7 +62,7 @@ fn survives_apply(system: &System, crash: &Crash) {
             system.check_settled(&env);
         }
         Then::Destroy => {
-            env.envc(&["destroy", "--if-exists"]).exits(0);
+            env.envc(&["destroy", "--yes", "--if-exists"]).exits(0);
             system.check_gone(&env);
         }
     }
@@ -73,8 +73,10 @@ fn survives_apply(system: &System, crash: &Crash) {
 fn survives_destroy(system: &System, crash: &Crash) {
     let env = system.env();
     env.envc(&["apply"]).exits(0);
-    let ran =
-        env.envc_with_faults(&format!("crash-on={}:{}", crash.request, crash.when), &["destroy"]);
+    let ran = env.envc_with_faults(
+        &format!("crash-on={}:{}", crash.request, crash.when),
+        &["destroy", "--yes"],
+    );
     assert_eq!(ran.code, None, "it was to be killed: {ran}");
     if crash.state_lost {
         env.lose_states();
@@ -85,7 +87,7 @@ fn survives_destroy(system: &System, crash: &Crash) {
             system.check_settled(&env);
         }
         Then::Destroy => {
-            env.envc(&["destroy", "--if-exists"]).exits(0);
+            env.envc(&["destroy", "--yes", "--if-exists"]).exits(0);
             system.check_gone(&env);
         }
     }
@@ -94,7 +96,7 @@ fn survives_destroy(system: &System, crash: &Crash) {
 fn destroy_requests(system: &System) -> u64 {
     let env = system.env();
     env.envc(&["apply"]).exits(0);
-    requests(&env.envc(&["destroy", "--json"]).exits(0), "destroyed")
+    requests(&env.envc(&["destroy", "--yes", "--json"]).exits(0), "destroyed")
 }
 
 #[test]

@@ -54,14 +54,14 @@ fn two_applies_at_once_make_one_set() {
 fn an_apply_and_a_destroy_at_once_come_one_after_the_other() {
     let env = QUICKSTART.env();
     env.envc(&["apply"]).exits(0);
-    let mut destroy = env.start_with_faults(SLOW, &["destroy"]);
+    let mut destroy = env.start_with_faults(SLOW, &["destroy", "--yes"]);
     until(|| destroy.age() > Duration::from_millis(200) || destroy.has_ended());
     let apply = env.start(&["apply"]);
     destroy.end().exits(0);
     apply.end();
     env.envc(&["apply"]).exits(0);
     QUICKSTART.check_settled(&env);
-    env.envc(&["destroy"]).exits(0);
+    env.envc(&["destroy", "--yes"]).exits(0);
     QUICKSTART.check_gone(&env);
 }
 
@@ -104,7 +104,7 @@ fn two_worktrees_at_once_are_two_environments() {
         let text = read(folder, "wrangler.jsonc");
         assert!(text.contains(own.as_str()) && !text.contains(other.as_str()), "{text}");
     }
-    Running::start(env.command_in(&folders[0], &["destroy"])).end().exits(0);
+    Running::start(env.command_in(&folders[0], &["destroy", "--yes"])).end().exits(0);
     let left = env.cloud_listing();
     assert!(left.objects.iter().all(|object| object.name.ends_with(ids[1].as_str())), "{left}");
     assert_eq!(left.counts(), System::objects(&env), "{left}");
@@ -164,15 +164,15 @@ fn a_kill_at_any_instant_is_healed() {
         until(|| running.age() > Duration::from_millis(*ms) || running.has_ended());
         running.kill();
         if *destroy {
-            env.envc(&["destroy", "--if-exists"]).exits(0);
+            env.envc(&["destroy", "--yes", "--if-exists"]).exits(0);
             assert!(env.cloud_listing().is_empty());
         } else {
             env.envc(&["apply"]).exits(0);
             QUICKSTART.check_settled(&env);
-            let mut running = env.start_with_faults("latency=60", &["destroy"]);
+            let mut running = env.start_with_faults("latency=60", &["destroy", "--yes"]);
             until(|| running.age() > Duration::from_millis(*ms) || running.has_ended());
             running.kill();
-            env.envc(&["destroy", "--if-exists"]).exits(0);
+            env.envc(&["destroy", "--yes", "--if-exists"]).exits(0);
             QUICKSTART.check_gone(&env);
         }
     });

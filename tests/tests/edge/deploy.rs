@@ -108,6 +108,6 @@ fn what_envc_deploys_is_byte_for_byte_what_runs() {
     env.envc(&["apply"]).exits(0);
     assert_eq!(deployed(&env), modules_in(&env.root().join("dist")));
 
-    env.envc(&["destroy"]).exits(0);
+    env.envc(&["destroy", "--yes"]).exits(0);
     assert!(env.cloud_listing().is_empty(), "{}", env.cloud_listing());
 }

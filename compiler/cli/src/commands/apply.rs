@@ -4,37 +4,34 @@ mod saved;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Digest, Vault, counted};
+use envc_core::{Address, Digest, counted};
 use envc_edge_api::Outcome;
 use envc_exec::{LeaseAnswers, LeaseQuestion, Report, ports::Clock as _};
-use envc_plan::{
-    CheckedPlan, Goal, LeaseWork, MigrationFile, Observation, Plan, State, Work, needs_approval,
-};
+use envc_plan::{CheckedPlan, LeaseWork, Plan, State, Work, needs_approval};
 use envc_spec::StateStoreKind;
 
-use super::shared::{
-    names_of, not_approved, opened_anew, refuse_later, refuse_renamed, say_heading, say_pending,
-    say_warnings, selection_of, show_plan, show_summary, stand_ins, warn_notes,
+use super::{
+    ready::{self, Asked, Draft, Outside},
+    shared::{
+        names_of, not_approved, opened_anew, refuse_needless, refuse_unknown_approval, say_heading,
+        say_pending, say_warnings, selection_of, show_plan, show_summary,
+        tell_deployed_by_wrangler, warn_notes,
+    },
 };
 use crate::{
-    host::{error::CommandError, exit_code::ExitCode},
+    host::{error::CommandError, exit_code::ExitCode, interrupt::Interrupt},
     operate::{
+        Refusals,
         account::still_there,
-        claim,
-        engine::{Engine, Loaded, PlanRequest, Running},
+        engine::{Engine, Loaded, Running, checked},
         site::{Edge, Needs, Site},
     },
     outputs::{
-        bundle::{self, Uploads},
         generated::{self, Writing, Written},
         out_dir::OutDir,
-        outside,
         sources::{Resources, Sources},
     },
-    remote::{
-        pools::{self, LeaseFacts},
-        registry_report,
-    },
+    remote::{pools, registry_report},
     shell::{
         app::{App, block_on},
         args::ApplyArgs,
@@ -44,11 +41,10 @@ use crate::{
     workspace::{
         choice::{CloudName, Moves, OnNewId},
         folder::Folder,
-        migrations::{self, Databases},
         project::SpecFile,
         registry::AppliedTo,
         session::Session,
-        tools,
+        tools::Runs,
     },
 };
 
@@ -76,8 +72,6 @@ pub(super) fn run(app: &App, args: &ApplyArgs) -> Result<ExitCode, CommandError>
         }
         say_heading(&session);
         say_warnings(&session);
-        refuse_later(&session)?;
-        claim::refuse_nobody(&session)?;
         let out_dir = match &args.out_dir {
             Some(dir) => OutDir::named(&session, &app.cwd.join(dir))?,
             None => None,
@@ -106,10 +100,12 @@ impl Apply<'_> {
     /// `None`: the session has to be opened anew.
     async fn run(mut self) -> Result<Option<ExitCode>, CommandError> {
         let started_ms = self.session.workspace.clock.monotonic_ms();
-        let (vault, sources, uploads) = self.look_outside().await?;
+        let ui = self.session.ui;
+        let mut refusals = Refusals::default();
+        let out_dir = self.writing.out_dir.as_ref();
+        let outside = Outside::look(&mut self.session, out_dir, &mut refusals).await?;
+        refusals.stop(ui)?;
         let session = &self.session;
-        let root = session.workspace.root();
-        let migrations = migrations::read(root, &session.environment, Databases::Managed)?;
         // All is refused that can be without a call: from here on there is an environment.
         if !session.record_environment()? {
             return Ok(None);
@@ -118,40 +114,22 @@ impl Apply<'_> {
         let site = Site::open(session, needs).await?;
         let hold = Hold::Lock { purpose: "envc apply", wait: !self.args.no_wait };
         let (mut engine, loaded) = Engine::open(&site, hold).await?;
-        engine.demand_pools()?;
         self.say_where_state_stays(&loaded);
         if !session.is_known() {
             return Err(destroyed_meanwhile(&session.target.id));
         }
-        self.ask(&mut engine, loaded.state.as_ref())?;
-        // Asking tools for their versions takes as long as a round trip, so both are done at once.
-        let state = loaded.state.as_ref();
-        let (observed, ledgers, tools) = tokio::join!(
-            engine.observe_with_leases(state, LeaseQuestion::Renew),
-            engine.known_ledgers(state, &migrations),
-            tools::check(&session.environment.requires, session.target.cloud.value, session.env)
-        );
-        for line in tools? {
-            session.ui.say(&line);
-        }
-        let (mut observation, leases) = observed?;
-        observation.ledgers = ledgers?;
-        self.tell_lost_leases(&leases, loaded.state.as_ref());
-        engine.check_leases(&leases.renewed)?;
-        let plan = self.plan(&engine, &loaded, &observation, &migrations).await?;
-        refuse_renamed(plan.plan())?;
-        if !self.skips_files() {
-            let known = pools::facts(session, &leases.renewed, None);
-            self.precheck(&sources, plan.plan(), known)?;
-        }
+        let (plan, leases) = self.draft(&mut engine, &loaded, &outside, refusals).await?;
         self.say_without_files(plan.plan());
         say_pending(session, plan.plan());
-        self.approve(plan.plan())?;
+        self.approve(plan.plan(), &site.stop).await?;
         engine.claim().await?;
+        let Outside { vault, sources: Some(sources), uploads, migrations, .. } = &outside else {
+            return Err(CommandError::failed("BUG: what files are made of is not known"));
+        };
         let running = Running {
-            migrations: &migrations,
-            vault: &vault,
-            uploads: &uploads,
+            migrations,
+            vault,
+            uploads,
             parallelism: usize::from(self.args.calls.parallelism),
             held: &leases.renewed,
         };
@@ -162,7 +140,7 @@ impl Apply<'_> {
             counts = registry_report::counts(Some(&report.state));
         }
         let ended = match ran.and_then(|report| engine.finished(report)) {
-            Ok(report) => self.finish(&engine, &plan, &sources, report).await,
+            Ok(report) => self.finish(&engine, &plan, sources, report).await,
             Err(error) => Err(error),
         };
         let ms = session.workspace.clock.monotonic_ms().saturating_sub(started_ms);
@@ -177,23 +155,50 @@ impl Apply<'_> {
         Ok(Some(ExitCode::Done))
     }
 
-    /// Tells the engine what the command line, or the saved plan, asks for.
-    fn ask(&self, engine: &mut Engine<'_, '_>, state: Option<&State>) -> Result<(), CommandError> {
-        engine.migrates_as_the_spec_says();
-        engine.adopt(&self.args.adopt, state)?;
-        engine.replace(&match self.saved {
-            Some(saved) => saved.basis.replace.clone(),
-            None => self.args.replace.iter().cloned().collect(),
-        })
+    /// The plan, unless anything is refused.
+    async fn draft(
+        &self,
+        engine: &mut Engine<'_, '_>,
+        loaded: &Loaded,
+        outside: &Outside,
+        mut refusals: Refusals,
+    ) -> Result<(CheckedPlan, LeaseAnswers), CommandError> {
+        let session = &self.session;
+        let asked = Asked {
+            adopt: &self.args.adopt,
+            replace: &self.replaced(),
+            unprotect: &self.unprotected(),
+            writing: (!self.skips_files()).then_some(&self.writing),
+            leases: LeaseQuestion::Renew,
+            runs: Runs::Versions,
+        };
+        let look = (session, outside);
+        let Draft { plan, leases, .. } =
+            ready::draft(engine, loaded, look, &asked, &mut refusals).await?;
+        self.tell_lost_leases(&leases, loaded.state.as_ref());
+        refuse_needless(session, &self.args.unprotect, &plan)?;
+        refuse_unknown_approval(session, &self.args.allow, &plan)?;
+        refusals.stop(session.ui)?;
+        if let Some(saved) = self.saved.filter(|saved| **saved != plan) {
+            return Err(saved::stale(saved, &plan));
+        }
+        Ok((checked(plan)?, leases))
     }
 
-    /// What comes from outside the spec: values, templates and bundles.
-    async fn look_outside(&mut self) -> Result<(Vault, Sources, Uploads), CommandError> {
-        let (inputs, missing) = outside::look_up(&self.session).await?;
-        let (vault, unfit) = outside::put_in(&mut self.session, &inputs);
-        outside::refuse(missing, &unfit)?;
-        let sources = Sources::read(&self.session, inputs, self.writing.out_dir.as_ref())?;
-        Ok((vault, sources, bundle::read(&mut self.session)?))
+    /// What is made anew, whatever differs: a saved plan says it of itself.
+    fn replaced(&self) -> BTreeSet<Address> {
+        match self.saved {
+            Some(saved) => saved.basis.replace.clone(),
+            None => self.args.replace.iter().cloned().collect(),
+        }
+    }
+
+    /// What may be deleted or replaced though it is protected: a saved plan says it of itself.
+    fn unprotected(&self) -> BTreeSet<Address> {
+        match self.saved {
+            Some(saved) => saved.basis.unprotected.clone(),
+            None => self.args.unprotect.iter().cloned().collect(),
+        }
     }
 
     /// What follows the last change in the account: files, and whose folder it is.
@@ -250,23 +255,6 @@ impl Apply<'_> {
         }
     }
 
-    /// A saved plan is done exactly, or refused when anything moved since.
-    async fn plan(
-        &self,
-        engine: &Engine<'_, '_>,
-        loaded: &Loaded,
-        observation: &Observation,
-        migrations: &BTreeMap<Address, Vec<MigrationFile>>,
-    ) -> Result<CheckedPlan, CommandError> {
-        let keep = BTreeSet::new();
-        let request = PlanRequest { goal: Goal::Apply, observation, keep: &keep, migrations };
-        let plan = engine.plan(loaded, &request).await?;
-        match self.saved {
-            Some(saved) if saved != plan.plan() => Err(saved::stale(saved, plan.plan())),
-            Some(_) | None => Ok(plan),
-        }
-    }
-
     /// Files of another environment than the one the folder is bound to are not written here:
     /// production's identifiers never land in a developer's `.env` by accident.
     fn skips_files(&self) -> bool {
@@ -282,25 +270,7 @@ impl Apply<'_> {
         }
     }
 
-    /// Before anything is changed: would any file be in the way?
-    fn precheck(
-        &self,
-        sources: &Sources,
-        plan: &Plan,
-        leases: BTreeMap<String, LeaseFacts>,
-    ) -> Result<(), CommandError> {
-        let complete = plan.steps.is_empty();
-        let stand_ins = stand_ins(&self.session, sources, plan, leases);
-        let files = sources.render(&self.session, &stand_ins)?;
-        generated::precheck(
-            &self.session,
-            &files,
-            complete && !sources.needs_secrets_of_the_cloud(),
-            &self.writing,
-        )
-    }
-
-    fn approve(&self, plan: &Plan) -> Result<(), CommandError> {
+    async fn approve(&self, plan: &Plan, stop: &Interrupt) -> Result<(), CommandError> {
         let ui = self.session.ui;
         // An applied saved plan counts as approved.
         let open: Vec<_> = needs_approval(plan)
@@ -327,7 +297,7 @@ impl Apply<'_> {
             let names = names.join(", ");
             (format!("Delete data of {names}?"), format!("deletes data of {names}"))
         };
-        if ui.confirm(&question, &does)? { Ok(()) } else { Err(not_approved()) }
+        if ui.confirm(stop, &question, &does).await? { Ok(()) } else { Err(not_approved()) }
     }
 
     async fn write(
@@ -458,6 +428,9 @@ impl Apply<'_> {
             )
         });
         session.ui.outcome(&lines.join("\n"));
+        if !nothing && self.writing.out_dir.is_none() && !self.skips_files() {
+            tell_deployed_by_wrangler(session);
+        }
     }
 }
 

@@ -6,16 +6,20 @@ use envc_core::{Address, Vault, counted};
 use envc_edge_api::Outcome;
 use envc_exec::LeaseQuestion;
 use envc_kinds::{kind, same_name};
-use envc_plan::{Action, CheckedPlan, Goal, Observation, Plan, Recorded, State, keep_with_needs};
+use envc_plan::{
+    Action, CheckedPlan, Goal, MigrationFile, Observation, Plan, Recorded, State, keep_with_needs,
+};
 
 use super::shared::{
-    NothingMade, not_approved, nothing_made, say_heading, say_summary, selection_of, show_plan,
+    NothingMade, not_approved, nothing_made, say_heading, say_summary, selection_of, show_drafted,
+    show_plan,
 };
 use crate::{
     host::{error::CommandError, exit_code::ExitCode, interrupt::Interrupt},
     operate::{
+        Refusals,
         account::still_there,
-        engine::{Engine, Loaded, PlanRequest, Running},
+        engine::{Drafted, Engine, Loaded, PlanRequest, Running, checked},
         site::{Edge, Needs, Site},
     },
     outputs::{files::Removal, out_dir},
@@ -36,6 +40,10 @@ use crate::{
         session::Session,
     },
 };
+
+/// A destroy leaves `protect` as it is, and runs no migrations.
+static NONE: BTreeSet<Address> = BTreeSet::new();
+static NO_MIGRATIONS: BTreeMap<Address, Vec<MigrationFile>> = BTreeMap::new();
 
 /// Rounds of deleting and looking again before something left is an error.
 const ROUNDS_MAX: u32 = 3;
@@ -124,13 +132,20 @@ impl Destroy<'_> {
         // A destroy needs none of the spec's secrets, but for the one that leads to its state.
         let needs = Needs { edge: Edge::RegistryIfThere, wait: false };
         let site = Site::open(session, needs).await?;
-        let hold = Hold::Lock { purpose: "envc destroy", wait: !self.args.no_wait };
+        let hold = if self.args.plan {
+            Hold::Read
+        } else {
+            Hold::Lock { purpose: "envc destroy", wait: !self.args.no_wait }
+        };
         let (engine, loaded) = Engine::open(&site, hold).await?;
         let edge = site.registry();
         self.is_recorded(&loaded)?;
         self.knows_what_to_keep(&loaded)?;
         let wanted = &session.environment.resources;
         self.keep = keep_with_needs(&self.keep, wanted, loaded.state.as_ref());
+        if self.args.plan {
+            return self.tell_plan(&engine, loaded, edge.is_some()).await;
+        }
         let first = self.first(&engine, loaded).await?;
         let over = first.is_over();
         if over && !first.unproven.is_empty() {
@@ -140,16 +155,13 @@ impl Destroy<'_> {
             if let Some(edge) = edge {
                 registry_report::tell_gone(session, edge, &site.stop).await;
             }
-            let why = format!("the account has nothing of `{}`", session.target.id);
-            let others = self.elsewhere();
-            let others = others.iter().map(|there| still_there(session, there));
-            return unknown(session.ui, self.args, &why, &others.collect::<Vec<_>>());
+            return self.nothing_there();
         }
         // Where nothing is left in the account, an earlier destroy was killed before its end.
         let (deleted, released) = if over {
             (0, 0)
         } else {
-            self.approve(first.plan.plan())?;
+            self.approve(first.plan.plan(), &site.stop).await?;
             let mut left = registry_report::counts(first.loaded.state.as_ref());
             let deleted = self.rounds(&engine, first, &mut left).await;
             if let (Some(edge), Err(_)) = (edge, &deleted) {
@@ -288,20 +300,27 @@ impl Destroy<'_> {
             .code("envc::cli::left"))
     }
 
+    async fn first(&self, engine: &Engine<'_, '_>, loaded: Loaded) -> Result<Round, CommandError> {
+        let observation = self.look(engine, &loaded).await?;
+        self.round(engine, loaded, &observation).await
+    }
+
     /// A whole state tells what there is and saves the lists, but for those that tell who claims the
     /// project and whose marker stands there; anything else is looked up.
-    async fn first(&self, engine: &Engine<'_, '_>, loaded: Loaded) -> Result<Round, CommandError> {
+    async fn look(
+        &self,
+        engine: &Engine<'_, '_>,
+        loaded: &Loaded,
+    ) -> Result<Observation, CommandError> {
         let whole = loaded
             .state
             .as_ref()
             .filter(|state| state.intents.is_empty() && !state.resources.is_empty());
-        let observation = if let Some(state) = whole {
-            engine.recorded_unless_taken(state).await?
-        } else {
-            let state = loaded.state.as_ref();
-            engine.observe_with_leases(state, LeaseQuestion::Search).await?.0
-        };
-        self.round(engine, loaded, &observation).await
+        if let Some(state) = whole {
+            return engine.recorded_unless_taken(state).await;
+        }
+        let state = loaded.state.as_ref();
+        Ok(engine.observe_with_leases(state, LeaseQuestion::Search).await?.0)
     }
 
     /// Lists everything again. What is still listed is recorded again, so that the next round
@@ -349,17 +368,27 @@ impl Destroy<'_> {
         loaded: Loaded,
         observation: &Observation,
     ) -> Result<Round, CommandError> {
-        let request = PlanRequest {
+        let plan = engine.plan(&loaded, &self.request(observation)).await?;
+        let unproven = self.unproven(plan.plan(), observation);
+        Ok(Round { plan, loaded, unproven })
+    }
+
+    fn request<'r>(&'r self, observation: &'r Observation) -> PlanRequest<'r> {
+        PlanRequest {
             goal: Goal::Destroy,
             observation,
             keep: &self.keep,
-            migrations: &BTreeMap::new(),
-        };
-        let plan = engine.plan(&loaded, &request).await?;
+            unprotect: &NONE,
+            migrations: &NO_MIGRATIONS,
+        }
+    }
+
+    /// What has the name of something of this environment, and no proof that it is that.
+    fn unproven(&self, plan: &Plan, observation: &Observation) -> Vec<(Address, String)> {
         let wanted = self.session.environment.resources.values();
         let known: BTreeSet<&str> =
-            plan.plan().changes.iter().filter_map(|change| change.id.as_deref()).collect();
-        let unproven = wanted
+            plan.changes.iter().filter_map(|change| change.id.as_deref()).collect();
+        wanted
             .filter(|wanted| wanted.is_managed() && wanted.parent.is_none())
             .filter(|wanted| !self.keep.contains(&wanted.address))
             .filter(|wanted| {
@@ -371,8 +400,7 @@ impl Destroy<'_> {
                 })
             })
             .map(|wanted| (wanted.address.clone(), wanted.name.clone()))
-            .collect();
-        Ok(Round { plan, loaded, unproven })
+            .collect()
     }
 
     fn tell(&self, deleted: usize, left_alone: usize, released: usize, requests: u64) {
@@ -428,9 +456,11 @@ impl Destroy<'_> {
             .hint(format!("or take it over first: {}", session.apply_command(&addresses)))
     }
 
-    fn approve(&self, plan: &Plan) -> Result<(), CommandError> {
+    /// Asks before anything is deleted, on every cloud. Where nothing is, nobody is asked.
+    async fn approve(&self, plan: &Plan, stop: &Interrupt) -> Result<(), CommandError> {
         let session = &self.session;
-        let asks = session.target.cloud.value == CloudName::Cloudflare && !self.args.yes;
+        let deletes = plan.changes.iter().any(|change| change.action == Action::Delete);
+        let asks = deletes && !self.args.yes;
         if asks || !self.keep.is_empty() || session.ui.is_verbose() {
             show_plan(session.ui, plan, false)?;
         } else {
@@ -438,7 +468,65 @@ impl Destroy<'_> {
         }
         let question = format!("Delete all of `{}` for good?", session.target.id);
         let does = format!("deletes all of `{}` for good", session.target.id);
-        if !asks || session.ui.confirm(&question, &does)? { Ok(()) } else { Err(not_approved()) }
+        let approved = !asks || session.ui.confirm(stop, &question, &does).await?;
+        if approved { Ok(()) } else { Err(not_approved()) }
+    }
+
+    /// Says what a destroy would do. Nothing is changed: neither in the account, nor in the folder, nor
+    /// in what is recorded.
+    async fn tell_plan(
+        &self,
+        engine: &Engine<'_, '_>,
+        loaded: Loaded,
+        tells_edge: bool,
+    ) -> Result<ExitCode, CommandError> {
+        let session = &self.session;
+        let observation = self.look(engine, &loaded).await?;
+        let mut refusals = Refusals::default();
+        let request = self.request(&observation);
+        let drafted = engine.draft(&loaded, &request, &mut refusals).await?;
+        let Drafted { plan, is_whole } = drafted;
+        let unproven = self.unproven(&plan, &observation);
+        if refusals.is_empty() && plan.steps.is_empty() && loaded.state.is_none() {
+            if !unproven.is_empty() {
+                refusals.add(self.nothing_proves(&unproven));
+            } else if !self.left_something() {
+                return self.nothing_there();
+            }
+        }
+        let plan = if refusals.is_empty() { checked(plan)?.plan().clone() } else { plan };
+        show_drafted(session.ui, &plan, is_whole && refusals.is_empty())?;
+        refusals.tell(session.ui, "destroy");
+        let mut remove = Vec::new();
+        for (key, record) in self.own_files() {
+            let path = out_dir::shown(session, &key);
+            match out_dir::would_remove_recorded(session, &key, &record) {
+                Removal::Removed => remove.push(path),
+                Removal::Absent => {}
+                Removal::Kept => session.ui.warn(&format!("{path} was edited, so it will stay")),
+            }
+        }
+        if !remove.is_empty() {
+            session.ui.event(&Event::Files { write: &[], remove: &remove });
+            session.ui.result(&format!("Files to remove: {}", remove.join(", ")));
+        }
+        if tells_edge {
+            let kept = if self.keep.is_empty() { "it is gone" } else { "what is kept of it" };
+            session.ui.result(&format!("The edge Worker's registry will be told: {kept}."));
+        }
+        if engine.holds_claim() {
+            self.tell_claim();
+        }
+        Ok(ExitCode::Done)
+    }
+
+    /// The account has nothing of the environment; others may.
+    fn nothing_there(&self) -> Result<ExitCode, CommandError> {
+        let session = &self.session;
+        let why = format!("the account has nothing of `{}`", session.target.id);
+        let others = self.elsewhere();
+        let others = others.iter().map(|there| still_there(session, there));
+        unknown(session.ui, self.args, &why, &others.collect::<Vec<_>>())
     }
 
     /// Where else it was applied to, and may still be.
@@ -471,7 +559,7 @@ impl Destroy<'_> {
         own.map(|(key, file)| (key.clone(), file.clone())).collect()
     }
 
-    /// Files that envc wrote for it from this folder, wherever they lie, its ports, its ID.
+    /// Takes away the files that envc wrote for it, its ports, its ID.
     fn clean_up(&self) -> Result<(), CommandError> {
         let session = &self.session;
         let own = self.own_files();

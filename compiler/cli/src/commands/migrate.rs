@@ -172,6 +172,7 @@ async fn plan(
         goal: Goal::Apply,
         observation: &observation,
         keep: &BTreeSet::new(),
+        unprotect: &BTreeSet::new(),
         migrations: files,
     };
     Ok(engine.plan(loaded, &request).await?.plan().clone())
@@ -196,7 +197,7 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
     let asks = session.environment.protect || session.environment.migrate == MigrateMode::Manual;
     let question = format!("Run these migrations on `{}`?", session.target.id);
     let does = format!("runs migrations on `{}`", session.target.id);
-    if asks && !args.yes && !session.ui.confirm(&question, &does)? {
+    if asks && !args.yes && !session.ui.confirm(&site.stop, &question, &does).await? {
         return Err(not_approved());
     }
     let report = run_plan(&engine, &plan, loaded, &files).await?;

@@ -10,6 +10,7 @@ mod fmt;
 mod migrate;
 mod plan;
 mod pool;
+mod ready;
 mod schema;
 mod shared;
 mod show;

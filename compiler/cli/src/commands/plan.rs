@@ -1,29 +1,26 @@
 //! `envc plan`: what apply would do, and why; nothing is changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeSet, path::Path};
 
 use envc_core::counted;
 use envc_exec::LeaseQuestion;
-use envc_plan::Goal;
+use envc_plan::Plan;
 
-use super::shared::{
-    opened_anew, refuse_renamed, say_heading, say_pending, say_warnings, selection_of, show_plan,
-    stand_ins,
+use super::{
+    ready::{self, Asked, Draft, Outside},
+    shared::{
+        opened_anew, refuse_needless, say_heading, say_pending, say_warnings, selection_of,
+        show_drafted, tell_deployed_by_wrangler,
+    },
 };
 use crate::{
     host::{error::CommandError, exit_code::ExitCode, fsio},
     operate::{
-        claim,
-        engine::{Engine, PlanRequest},
-        site::{Needs, Site},
+        Refusals,
+        engine::{Engine, checked},
+        site::{Edge, Needs, Site},
     },
-    outputs::{
-        bundle,
-        generated::{self, Outlook, Writing},
-        outside::{self, Missing, Unfit},
-        sources::Sources,
-    },
-    remote::pools::{self, LeaseFacts},
+    outputs::generated::{self, Outlook, Writing},
     shell::{
         app::{App, block_on},
         args::PlanArgs,
@@ -31,11 +28,7 @@ use crate::{
     },
     state::Hold,
     workspace::{
-        choice::OnNewId,
-        folder::Folder,
-        migrations::{self, Databases},
-        project::SpecFile,
-        session::Session,
+        choice::OnNewId, folder::Folder, project::SpecFile, session::Session, tools::Runs,
     },
 };
 
@@ -50,73 +43,69 @@ pub(super) fn run(app: &App, args: &PlanArgs) -> Result<ExitCode, CommandError> 
         };
         say_heading(&session);
         say_warnings(&session);
-        claim::refuse_nobody(&session)?;
-        block_on(async {
-            let (inputs, missing) = outside::look_up(&session).await?;
-            if !missing.is_empty() {
-                session.ui.warn(&format!("apply will refuse: {}", missing.message()));
-            }
-            let (_vault, unfit) = outside::put_in(&mut session, &inputs);
-            for line in unfit.lines() {
-                session.ui.warn(&format!("apply will refuse: {line}"));
-            }
-            let sources = Sources::read(&session, inputs, None)?;
-            bundle::read(&mut session)?;
-            plan(app, &session, args, (&sources, &missing, &unfit)).await
-        })?
+        let mut refusals = Refusals::default();
+        let planned = block_on(plan(app, &mut session, args, &mut refusals))?;
+        // Also where the plan came to an end on the way: an apply would have got no further.
+        refusals.tell(session.ui, "apply");
+        planned
     })
 }
 
 async fn plan(
     app: &App,
-    session: &Session<'_>,
+    session: &mut Session<'_>,
     args: &PlanArgs,
-    (sources, missing, unfit): (&Sources, &Missing, &Unfit),
+    refusals: &mut Refusals,
 ) -> Result<Option<ExitCode>, CommandError> {
-    // Files are not told where something that they hold is not known.
-    let sources = missing.is_empty().then_some(sources);
-    let root = session.workspace.root();
-    let migrations = migrations::read(root, &session.environment, Databases::Managed)?;
+    let outside = Outside::look(session, None, refusals).await?;
+    let session = &*session;
     if !session.record_environment()? {
         return Ok(None);
     }
-    let site = Site::open(session, Needs::POOLS).await?;
+    // What an apply needs: that it is not there is told. Nobody waits, and nothing is reported.
+    let site = Site::open(session, Needs { edge: Edge::Registry, wait: false }).await?;
     let (mut engine, loaded) = Engine::open(&site, Hold::Read).await?;
     engine.only_looks();
-    engine.migrates_as_the_spec_says();
-    engine.adopt(&args.adopt, loaded.state.as_ref())?;
-    engine.replace(&args.replace.iter().cloned().collect())?;
-    let state = loaded.state.as_ref();
-    let (observed, ledgers) = futures::join!(
-        engine.observe_with_leases(state, LeaseQuestion::Look),
-        engine.known_ledgers(state, &migrations)
-    );
-    let (mut observation, leases) = observed?;
-    observation.ledgers = ledgers?;
-    let known = pools::facts(session, &leases.renewed, loaded.state.as_ref());
-    let request = PlanRequest {
-        goal: Goal::Apply,
-        observation: &observation,
-        keep: &BTreeSet::new(),
-        migrations: &migrations,
+    let writing = writing(session, refusals)?;
+    let asked = Asked {
+        adopt: &args.adopt,
+        replace: &args.replace.iter().cloned().collect(),
+        unprotect: &args.unprotect.iter().cloned().collect(),
+        writing: writing.as_ref(),
+        leases: LeaseQuestion::Look,
+        runs: Runs::Nothing,
     };
-    let plan = engine.plan(&loaded, &request).await?;
-    let plan = plan.plan();
-    for later in &session.environment.unsupported {
-        session.ui.warn(&format!("apply will refuse: {} cannot be done yet", later.what));
-    }
-    if let Err(refusal) = refuse_renamed(plan) {
-        let message = format!("apply will refuse: {}", refusal.message);
-        session.ui.caution(&CommandError { message, ..refusal });
-    }
-    show_plan(session.ui, plan, true)?;
-    say_pending(session, plan);
+    let look = (session, &outside);
+    let Draft { plan, is_whole, files, .. } =
+        ready::draft(&mut engine, &loaded, look, &asked, refusals).await?;
+    refuse_needless(session, &args.unprotect, &plan)?;
+    // Nothing that is refused is checked: it cannot be run.
+    let plan = if refusals.is_empty() { checked(plan)?.plan().clone() } else { plan };
+    show_drafted(session.ui, &plan, is_whole)?;
+    say_pending(session, &plan);
     let claims = says_claim(&engine, session);
-    let files = match sources {
-        Some(sources) => files_of(session, sources, plan, known)?,
-        None => Outlook::default(),
-    };
+    let files = files.zip(writing.as_ref());
+    let files = files.map(|(files, writing)| generated::outlook(session, &files, writing));
+    let files = files.unwrap_or_default();
     tell_files(session, &files);
+    refusals.tell(session.ui, "apply");
+    if asked.writing.is_some() && !(plan.is_empty() && files.is_empty()) {
+        tell_deployed_by_wrangler(session);
+    }
+    tell_budget(session, &engine);
+    if let Some(path) = &args.out {
+        refuse_unknown(&plan, &outside.missing)?;
+        refuse_to_save(refusals)?;
+        save(session, &plan, &app.cwd.join(path))?;
+    }
+    // That a value is not known here is told, and is no change.
+    let refused = refusals.count() > usize::from(!outside.missing.is_empty());
+    let changes = !plan.is_empty() || !files.is_empty() || claims || refused;
+    let says = changes && args.detailed_exitcode;
+    Ok(Some(if says { ExitCode::Changes } else { ExitCode::Done }))
+}
+
+fn tell_budget(session: &Session<'_>, engine: &Engine<'_, '_>) {
     let budget = engine.client.budget();
     session.ui.event(&Event::Budget { sent: budget.sent, left: budget.left });
     if let Some(left) = budget.left {
@@ -125,23 +114,31 @@ async fn plan(
             counted(budget.sent, "request")
         ));
     }
-    if let Some(path) = &args.out {
-        unfit.refuse()?;
-        refuse_unknown(plan, missing)?;
-        let path = app.cwd.join(path);
-        let bytes = plan.to_bytes().map_err(|error| {
-            CommandError::failed("the plan cannot be written").because_text(error)
-        })?;
-        fsio::write_atomic(&path, &bytes, fsio::PRIVATE)?;
-        session.ui.say(&format!(
-            "wrote {}; do exactly this with: envc apply --plan {}",
-            path.display(),
-            path.display()
-        ));
+}
+
+fn save(session: &Session<'_>, plan: &Plan, path: &Path) -> Result<(), CommandError> {
+    let bytes = plan
+        .to_bytes()
+        .map_err(|error| CommandError::failed("the plan cannot be written").because_text(error))?;
+    fsio::write_atomic(path, &bytes, fsio::PRIVATE)?;
+    session.ui.say(&format!(
+        "wrote {}; do exactly this with: envc apply --plan {}",
+        path.display(),
+        path.display()
+    ));
+    Ok(())
+}
+
+/// A plan that an apply would refuse is no plan to hand on.
+fn refuse_to_save(refusals: &Refusals) -> Result<(), CommandError> {
+    if refusals.is_empty() {
+        return Ok(());
     }
-    let changes = !plan.is_empty() || !files.is_empty() || claims;
-    let says = changes && args.detailed_exitcode;
-    Ok(Some(if says { ExitCode::Changes } else { ExitCode::Done }))
+    let error = CommandError::failed("this plan cannot be saved: apply would refuse it");
+    let error = refusals.lines().fold(error, CommandError::because_text);
+    Err(error
+        .hint("put right what apply will refuse, and plan again")
+        .code("envc::cli::refused_plan"))
 }
 
 /// Says that apply will claim the project. False: it has nothing to claim.
@@ -160,9 +157,9 @@ fn says_claim(engine: &Engine<'_, '_>, session: &Session<'_>) -> bool {
 
 /// A saved plan is done exactly, so it cannot leave open what it does. What files alone need counts,
 /// too: apply would refuse to begin without it.
-fn refuse_unknown(plan: &envc_plan::Plan, missing: &Missing) -> Result<(), CommandError> {
+fn refuse_unknown(plan: &Plan, missing: &BTreeSet<String>) -> Result<(), CommandError> {
     let mut unknown: BTreeSet<&str> = plan.unknown();
-    unknown.extend(missing.names());
+    unknown.extend(missing.iter().map(String::as_str));
     if unknown.is_empty() {
         return Ok(());
     }
@@ -174,30 +171,25 @@ fn refuse_unknown(plan: &envc_plan::Plan, missing: &Missing) -> Result<(), Comma
         .code("envc::cli::unknown_in_plan"))
 }
 
-/// What apply would do to files.
-fn files_of(
+/// Where an apply would write files; none where it writes none, which is told, or refuses to.
+fn writing(
     session: &Session<'_>,
-    sources: &Sources,
-    plan: &envc_plan::Plan,
-    leases: BTreeMap<String, LeaseFacts>,
-) -> Result<Outlook, CommandError> {
-    let replaces = match session.folder(false) {
-        Folder::Bound { replaces } => replaces.map(|other| other.id),
-        left @ Folder::Left { .. } => {
-            if let Some(why) = left.why_left(session) {
+    refusals: &mut Refusals,
+) -> Result<Option<Writing>, CommandError> {
+    let folder = session.folder(false);
+    refusals.note(folder.admit(session))?;
+    Ok(match folder {
+        Folder::Bound { replaces } => {
+            Some(Writing { replaces: replaces.map(|other| other.id), ..Writing::default() })
+        }
+        Folder::Left { .. } => {
+            if let Some(why) = folder.why_left(session) {
                 session.ui.say(&format!("apply writes no files: {why}"));
             }
-            return Ok(Outlook::default());
+            None
         }
-        refused @ Folder::Refused { .. } => {
-            let refusal = refused.admit(session).err();
-            return Ok(Outlook { refusal, ..Outlook::default() });
-        }
-    };
-    let writing = Writing { replaces, ..Writing::default() };
-    let files = sources.render(session, &stand_ins(session, sources, plan, leases))?;
-    let is_final = plan.steps.is_empty() && !sources.needs_secrets_of_the_cloud();
-    Ok(generated::outlook(session, &files, is_final, &writing))
+        Folder::Refused { .. } => None,
+    })
 }
 
 fn tell_files(session: &Session<'_>, files: &Outlook) {
@@ -209,9 +201,5 @@ fn tell_files(session: &Session<'_>, files: &Outlook) {
         if !paths.is_empty() {
             session.ui.result(&format!("Files to {what}: {}", paths.join(", ")));
         }
-    }
-    if let Some(refusal) = &files.refusal {
-        let message = format!("apply will refuse: {}", refusal.message);
-        session.ui.caution(&CommandError { message, ..refusal.clone() });
     }
 }

@@ -1,11 +1,17 @@
 //! What several commands do alike.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use envc_core::{Address, Diagnostics, Severity, counted};
 use envc_plan::{
-    Action, LeaseWork, Palette, Plan, RenderOptions, Work, render_plan, render_summary,
+    Action, LeaseWork, Palette, Plan, RenderOptions, Work, needs_approval, render_draft,
+    render_plan, render_summary,
 };
+
+use envc_kinds::Deploy;
 
 use envc_report::{
     look::{Looked, look},
@@ -191,9 +197,23 @@ pub(super) fn refuse_later(session: &Session<'_>) -> Result<(), CommandError> {
 
 /// Shows a plan: on standard error while applying, so that standard output holds the result.
 pub(super) fn show_plan(ui: &Ui, plan: &Plan, as_result: bool) -> Result<(), CommandError> {
+    show(ui, plan, as_result, render_plan)
+}
+
+/// Shows a plan that will not be run, as a result: whole, or as far as it can be told.
+pub(super) fn show_drafted(ui: &Ui, plan: &Plan, is_whole: bool) -> Result<(), CommandError> {
+    show(ui, plan, true, if is_whole { render_plan } else { render_draft })
+}
+
+fn show(
+    ui: &Ui,
+    plan: &Plan,
+    as_result: bool,
+    render: fn(&Plan, &Palette, RenderOptions) -> String,
+) -> Result<(), CommandError> {
     let color = if as_result { ui.out_style().color } else { ui.err_style().color };
     let palette = if color { Palette::ansi() } else { Palette::plain() };
-    let text = render_plan(plan, &palette, RenderOptions { verbose: ui.is_verbose() });
+    let text = render(plan, &palette, RenderOptions { verbose: ui.is_verbose() });
     tell_programs(ui, plan)?;
     if as_result {
         ui.result(text.trim_end());
@@ -318,6 +338,71 @@ pub(super) fn refuse_renamed(plan: &Plan) -> Result<(), CommandError> {
     Err(error
         .hint("where such a file is to run nevertheless, change it: a comment is enough")
         .code("envc::cli::migration_renamed"))
+}
+
+/// An address that is named to be deleted or replaced and is not would give leave for nothing: it is
+/// misspelt, or the plan is not the one that the user has in mind.
+pub(super) fn refuse_needless(
+    session: &Session<'_>,
+    unprotect: &[Address],
+    plan: &Plan,
+) -> Result<(), CommandError> {
+    let needed = &plan.basis.unprotected;
+    let Some(needless) = unprotect.iter().find(|address| !needed.contains(*address)) else {
+        return Ok(());
+    };
+    let id = &session.target.id;
+    let error = if plan.basis.protected {
+        let lost = plan.changes.iter().filter(|change| change.action.loses_resource());
+        let lost: BTreeSet<String> = lost.map(|change| change.address.to_string()).collect();
+        CommandError::usage(format!(
+            "{needless} of `{id}` would be neither deleted nor replaced, so `--unprotect` has nothing \
+             to allow; nothing was changed"
+        ))
+        .hint(one_of("what would be", &lost, "nothing would be deleted or replaced"))
+    } else {
+        CommandError::usage(format!(
+            "`{id}` is not protected, so `--unprotect {needless}` has nothing to allow; nothing was \
+             changed"
+        ))
+        .hint("leave `--unprotect` out")
+    };
+    Err(error.code("envc::cli::unknown_address"))
+}
+
+/// A misspelt `--allow` would approve nothing.
+pub(super) fn refuse_unknown_approval(
+    session: &Session<'_>,
+    allow: &[Address],
+    plan: &Plan,
+) -> Result<(), CommandError> {
+    let is_known = |address: &Address| plan.changes.iter().any(|it| it.address == *address);
+    let Some(unknown) = allow.iter().find(|address| !is_known(address)) else { return Ok(()) };
+    let asked = needs_approval(plan).into_iter().map(|change| change.address.to_string()).collect();
+    Err(CommandError::usage(format!(
+        "`{}` has no {unknown} to approve a change of; nothing was changed",
+        session.target.id
+    ))
+    .hint(one_of("what needs approval", &asked, "nothing needs approval"))
+    .code("envc::cli::unknown_address"))
+}
+
+fn one_of(what: &str, all: &BTreeSet<String>, nothing: &str) -> String {
+    if all.is_empty() {
+        return nothing.to_owned();
+    }
+    format!("{what}: {}", all.iter().cloned().collect::<Vec<_>>().join(", "))
+}
+
+/// Says which Workers wait for somebody to deploy them, where an apply only writes their
+/// configurations. On the local cloud nobody has to.
+pub(super) fn tell_deployed_by_wrangler(session: &Session<'_>) {
+    let external = session.environment.workers.iter().filter(|it| it.deploy == Deploy::External);
+    let all: Vec<String> =
+        external.map(|worker| format!("{} in {}", worker.address(), worker.path)).collect();
+    if session.target.cloud.value == CloudName::Cloudflare && !all.is_empty() {
+        session.ui.say(&format!("deployed by `wrangler deploy`, not by envc: {}", all.join(", ")));
+    }
 }
 
 /// The error of a change that the user did not want.

@@ -42,23 +42,27 @@ pub(super) fn run(app: &App, verb: &StateVerb) -> Result<ExitCode, CommandError>
         let cloud = cloud.value;
         let office = Office { workspace: &workspace, cloud, client: &client, scope: &scope };
         match &args.release {
-            Some(whose) => release(&office, args, whose.as_deref()).await,
-            None => claim(&office, args).await,
+            Some(whose) => release(&office, &stop, args, whose.as_deref()).await,
+            None => claim(&office, &stop, args).await,
         }
     })?
 }
 
 /// Shows the claim, and makes it where there is none.
-async fn claim(office: &Office<'_>, args: &StateClaimArgs) -> Result<ExitCode, CommandError> {
+async fn claim(
+    office: &Office<'_>,
+    stop: &Interrupt,
+    args: &StateClaimArgs,
+) -> Result<ExitCode, CommandError> {
     let workspace = office.workspace;
     let claims = match workspace.belongs() {
-        Belongs::Moved { was } => take_along(office, args, &was).await?,
+        Belongs::Moved { was } => take_along(office, stop, args, &was).await?,
         Belongs::Same | Belongs::Gained { .. } => office.look().await?,
     };
     carry_states(workspace).await?;
     if !claims.are_ours() {
         claims.refuse_others(workspace)?;
-        approve_standing(office, args).await?;
+        approve_standing(office, stop, args).await?;
     }
     let made = office.make(&claims).await?;
     let Workspace { project: Project { name: project, repository, .. }, ui, .. } = workspace;
@@ -70,7 +74,11 @@ async fn claim(office: &Office<'_>, args: &StateClaimArgs) -> Result<ExitCode, C
 
 /// Asks about what the claim covers of what stands there already, as far as it can be listed:
 /// nothing proves that this repository made it.
-async fn approve_standing(office: &Office<'_>, args: &StateClaimArgs) -> Result<(), CommandError> {
+async fn approve_standing(
+    office: &Office<'_>,
+    stop: &Interrupt,
+    args: &StateClaimArgs,
+) -> Result<(), CommandError> {
     let Workspace { project: Project { name: project, repository, .. }, ui, .. } = office.workspace;
     let (standing, unlisted) = list_standing(office, &BTreeSet::new()).await;
     if !unlisted.is_empty() {
@@ -87,7 +95,7 @@ async fn approve_standing(office: &Office<'_>, args: &StateClaimArgs) -> Result<
     if office.cloud == CloudName::Cloudflare && !args.yes {
         let question = format!("Did {repository} make all of it?");
         let does = format!("claims it {}, for `envc destroy` to delete", place(office));
-        if !ui.confirm(&question, &does)? {
+        if !ui.confirm(stop, &question, &does).await? {
             return Err(not_approved());
         }
     }
@@ -97,6 +105,7 @@ async fn approve_standing(office: &Office<'_>, args: &StateClaimArgs) -> Result<
 /// The folder was another repository's, and its owner says that this one goes on with all of it.
 async fn take_along(
     office: &Office<'_>,
+    stop: &Interrupt,
     args: &StateClaimArgs,
     was: &str,
 ) -> Result<Claims, CommandError> {
@@ -108,7 +117,7 @@ async fn take_along(
     );
     if !args.yes {
         let question = format!("Is {now} what {was} was?");
-        if !workspace.ui.confirm(&question, &does)? {
+        if !workspace.ui.confirm(stop, &question, &does).await? {
             return Err(not_approved());
         }
     }
@@ -166,6 +175,7 @@ async fn carry_state(workspace: &Workspace<'_>, key: StateKey) -> Result<(), Com
 /// Releases this repository's claim, or the one that is named.
 async fn release(
     office: &Office<'_>,
+    stop: &Interrupt,
     args: &StateClaimArgs,
     whose: Option<&str>,
 ) -> Result<ExitCode, CommandError> {
@@ -193,7 +203,7 @@ async fn release(
     if office.cloud == CloudName::Cloudflare && !args.yes {
         let question = format!("Release the project `{project}`, which {by} claims?");
         let does = format!("releases the claim of {by} {}", place(office));
-        if !ui.confirm(&question, &does)? {
+        if !ui.confirm(stop, &question, &does).await? {
             return Err(not_approved());
         }
     }

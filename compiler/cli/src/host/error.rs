@@ -80,6 +80,13 @@ impl CommandError {
         self
     }
 
+    /// The same, told by a plan before the command refuses: "apply will refuse: …".
+    #[must_use]
+    pub(crate) fn told_before(mut self, command: &str) -> Self {
+        self.message = format!("{command} will refuse: {}", self.message);
+        self
+    }
+
     /// The text for people, without colour: `error: …`, the causes, `hint: …` lines.
     pub(crate) fn to_text(&self) -> String {
         self.lines("error:", "hint:")

@@ -57,7 +57,8 @@ impl ExitCode {
             Self::Done => "done, or nothing to do",
             Self::Failed => "failed, or not approved, or a destroy that left something",
             Self::Changes => {
-                "with `plan --detailed-exitcode` or `migrate check`: there are changes"
+                "with `plan --detailed-exitcode`: there are changes; with `migrate check`: a migration is \
+                 pending, edited or missing"
             }
             Self::UnknownEnvironment => "nothing knows that environment",
             Self::Usage => "the command line is wrong",

@@ -97,3 +97,8 @@ pub(crate) fn interrupted() -> CommandError {
     CommandError::new(ExitCode::Interrupted, "interrupted")
         .hint("run the command again: it carries on where it stopped")
 }
+
+/// The same at a question, before anything was done.
+pub(crate) fn interrupted_at_question() -> CommandError {
+    CommandError::new(ExitCode::Interrupted, "interrupted at the question; nothing was changed")
+}

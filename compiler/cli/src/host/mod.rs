@@ -1,4 +1,4 @@
-//! The machine: environment variables, files, the clock, git, HTTP, locks, signals. Every effect of
+//! The machine: environment variables, files, the clock, git, HTTP, locks, signals, the terminal. Every effect of
 //! the command on it passes one of these, and what went wrong becomes a [`error::CommandError`].
 //!
 //! Knows nothing of the product: no other room is imported here.
@@ -14,3 +14,4 @@ pub(crate) mod git;
 pub(crate) mod http;
 pub(crate) mod interrupt;
 pub(crate) mod ports;
+pub(crate) mod terminal;

@@ -7,4 +7,7 @@ pub(crate) mod claim;
 pub(crate) mod engine;
 mod outcome;
 mod refusal;
+mod refusals;
 pub(crate) mod site;
+
+pub(crate) use refusals::Refusals;

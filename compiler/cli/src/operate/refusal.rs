@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, Desired, KindId};
 use envc_exec::{CallClass, CallError, help_for_call};
-use envc_plan::Refusal;
+use envc_plan::{Goal, Refusal};
 
 use crate::{
     host::{error::CommandError, interrupt::interrupted},
@@ -16,6 +16,7 @@ use crate::{
 pub(super) fn refused(
     session: &Session<'_>,
     refusals: &[Refusal],
+    goal: Goal,
     unclaimed: bool,
 ) -> CommandError {
     let (message, rest) = match refusals {
@@ -32,8 +33,15 @@ pub(super) fn refused(
         });
     }
     let hints: BTreeSet<&str> = refusals.iter().map(|refusal| refusal.help.as_str()).collect();
-    let theirs = refusals.iter().filter(|refusal| refusal.code == "envc::plan::not_ours");
-    let theirs: Vec<&Address> = theirs.map(|refusal| &refusal.address).collect();
+    let of = |code: &str| -> BTreeSet<&Address> {
+        refusals.iter().filter(|it| it.code == code).map(|it| &it.address).collect()
+    };
+    let protected = of("envc::plan::protected");
+    if goal == Goal::Apply && !protected.is_empty() {
+        let command = session.apply_command_with("unprotect", protected);
+        error = error.hint(format!("to let exactly this go, in one run: {command}"));
+    }
+    let theirs: Vec<&Address> = of("envc::plan::not_ours").into_iter().collect();
     if !theirs.is_empty() {
         let command = session.apply_command(&theirs);
         error = error.hint(format!("take it over, if it is this environment's: {command}"));

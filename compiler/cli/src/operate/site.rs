@@ -34,7 +34,8 @@ pub(crate) enum Edge {
     State,
     /// Pools. That they cannot be asked is an error of the first call that asks them.
     Pools,
-    /// Pools, and its registry is told how the command ended. That it cannot be is an error.
+    /// Pools, and its registry is told how the command ended. That it cannot be is an error of
+    /// [`Site::demand_registry`].
     Registry,
     /// The same; that it cannot be is a warning.
     RegistryIfThere,
@@ -59,6 +60,8 @@ pub(crate) struct Site<'s, 'u> {
     pub(crate) connection: Connection,
     /// The edge Worker that the spec names.
     edge: Option<EdgeConnection>,
+    /// Why it cannot be told how the command ended.
+    no_registry: Option<CommandError>,
     access: Access,
     needs: Needs,
 }
@@ -71,20 +74,19 @@ impl<'s, 'u> Site<'s, 'u> {
         let is_asked = needs.edge != Edge::State || session.shares_state();
         let opened = if is_asked { edge::open(session, &connection).await } else { Ok(None) };
         let access = Access::new(&connection, opened.clone());
-        let edge = match opened {
-            Err(error) if needs.edge == Edge::Registry || session.shares_state() => {
-                return Err(error);
-            }
+        let (edge, no_registry) = match opened {
+            Err(error) if session.shares_state() => return Err(error),
+            Err(error) if needs.edge == Edge::Registry => (None, Some(error)),
             Err(error) => {
                 if needs.edge == Edge::RegistryIfThere {
                     session.ui.caution(&error);
                 }
-                None
+                (None, None)
             }
-            Ok(edge) => edge,
+            Ok(edge) => (edge, None),
         };
         let reporter = Reporter::new(session.ui);
-        Ok(Self { session, stop, reporter, connection, edge, access, needs })
+        Ok(Self { session, stop, reporter, connection, edge, no_registry, access, needs })
     }
 
     /// The edge that keeps the state, where it does.
@@ -95,6 +97,11 @@ impl<'s, 'u> Site<'s, 'u> {
     /// The edge whose registry is told of the environment, where it is.
     pub(crate) fn registry(&self) -> Option<&EdgeConnection> {
         registry_report::listener(self.session, self.edge.as_ref())
+    }
+
+    /// Fails when the registry has to be told of the environment and cannot be.
+    pub(crate) fn demand_registry(&self) -> Result<(), CommandError> {
+        self.no_registry.clone().map_or(Ok(()), Err)
     }
 
     /// The pools of the session's leases.

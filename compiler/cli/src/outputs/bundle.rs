@@ -30,9 +30,10 @@ use crate::{
 /// What is uploaded, by the address of its script.
 pub(crate) type Uploads = BTreeMap<Address, Arc<Upload>>;
 
-/// Reads all bundles and completes the scripts in the session's graph.
-pub(crate) fn read(session: &mut Session<'_>) -> Result<Uploads, CommandError> {
-    let mut uploads = Uploads::new();
+/// Reads all bundles and completes the scripts in the session's graph. With it comes why some of them
+/// cannot be uploaded, each by itself: their scripts are incomplete.
+pub(crate) fn read(session: &mut Session<'_>) -> (Uploads, Vec<CommandError>) {
+    let (mut uploads, mut refusals) = (Uploads::new(), Vec::new());
     let bundled = session.environment.workers.iter().enumerate();
     let bundled: Vec<(usize, Worker)> = bundled
         .filter(|(_, worker)| matches!(worker.deploy, Deploy::Bundle(_)))
@@ -42,10 +43,13 @@ pub(crate) fn read(session: &mut Session<'_>) -> Result<Uploads, CommandError> {
     for (at, worker) in bundled {
         let Deploy::Bundle(folder) = &worker.deploy else { continue };
         let folder = join_path(&worker.path, folder);
-        let modules = modules(session.workspace.root(), &worker.name, &folder, &own)?;
-        let upload = Upload { modules };
-        refuse_too_large(&worker.name, &upload)?;
-        let main = main_module(&worker, &folder, &upload)?;
+        let (upload, main) = match of_worker(session.workspace.root(), &worker, &folder, &own) {
+            Ok(read) => read,
+            Err(refusal) => {
+                refusals.push(refusal);
+                continue;
+            }
+        };
         complete(session, &worker, &upload, &main);
         let local = relative_path(&worker.path, &join_path(&folder, &main));
         if let Some(known) = session.environment.workers.get_mut(at) {
@@ -54,7 +58,20 @@ pub(crate) fn read(session: &mut Session<'_>) -> Result<Uploads, CommandError> {
         }
         uploads.insert(worker.address(), Arc::new(upload));
     }
-    Ok(uploads)
+    (uploads, refusals)
+}
+
+/// The bundle of one worker, and its main module.
+fn of_worker(
+    root: &Path,
+    worker: &Worker,
+    folder: &str,
+    own: &BTreeSet<PathBuf>,
+) -> Result<(Upload, String), CommandError> {
+    let upload = Upload { modules: modules(root, &worker.name, folder, own)? };
+    refuse_too_large(&worker.name, &upload)?;
+    let main = main_module(worker, folder, &upload)?;
+    Ok((upload, main))
 }
 
 /// Writes what was read into the desired graph.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use envc_core::{Digest, KeyedDigest, limits::FILE_BYTES_MAX};
+use envc_plan::WRITTEN_BY;
 use similar::TextDiff;
 
 use crate::{
@@ -54,11 +55,33 @@ pub(crate) enum Decision {
     Unchanged,
     /// A person wrote or edited it: it is overwritten by force alone.
     Edited {
-        /// envc wrote an earlier version of it.
-        ours: bool,
+        /// Who wrote what is there, as far as it can be told.
+        of: Author,
         /// From what is there to what is wanted; none for a private file and for one that is not text.
         diff: Option<String>,
     },
+}
+
+/// Who wrote a file that is in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Author {
+    /// envc wrote an earlier version of it, and it was edited since.
+    Editor,
+    /// It begins as envc writes it, and nothing is recorded of it: another user wrote it, or this one
+    /// with another state directory.
+    AnotherEnvc,
+    /// Nobody that envc knows.
+    Somebody,
+}
+
+impl Author {
+    fn why(self) -> &'static str {
+        match self {
+            Self::Editor => "was edited since envc wrote it",
+            Self::AnotherEnvc => "begins as envc writes it, and nothing is recorded of it here",
+            Self::Somebody => "was not written by envc",
+        }
+    }
 }
 
 /// What became of a file that had to go.
@@ -127,7 +150,13 @@ impl Files<'_> {
             return Ok(Decision::Update);
         }
         let diff = if file.private { None } else { diff(&file.path, &there, &file.bytes) };
-        Ok(Decision::Edited { ours: record.is_some(), diff })
+        let first_line = there.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let of = match record {
+            Some(_) => Author::Editor,
+            None if String::from_utf8_lossy(first_line).contains(WRITTEN_BY) => Author::AnotherEnvc,
+            None => Author::Somebody,
+        };
+        Ok(Decision::Edited { of, diff })
     }
 
     /// Writes a file, whatever stands there, and gives what is to be recorded of it.
@@ -199,11 +228,14 @@ impl Files<'_> {
         Ok(if fsio::remove(&path)? { Removal::Removed } else { Removal::Absent })
     }
 
-    /// True where [`Files::remove`] would remove it.
-    pub(crate) fn is_removed(&self, path: &str, record: &FileRecord) -> bool {
-        let there =
-            self.path(path).ok().and_then(|it| fsio::read(&it, FILE_BYTES_MAX).ok().flatten());
-        there.is_some_and(|there| record.is_of(&self.digest.of(there)))
+    /// What [`Files::remove`] would do. What cannot be read stays.
+    pub(crate) fn would_remove(&self, path: &str, record: &FileRecord) -> Removal {
+        let read = self.path(path).map(|path| fsio::read(&path, FILE_BYTES_MAX));
+        match read {
+            Ok(Ok(Some(there))) if record.is_of(&self.digest.of(&there)) => Removal::Removed,
+            Ok(Ok(None)) => Removal::Absent,
+            Ok(Ok(Some(_)) | Err(_)) | Err(_) => Removal::Kept,
+        }
     }
 
     fn path(&self, relative: &str) -> Result<PathBuf, CommandError> {
@@ -234,7 +266,7 @@ fn too_large(file: &RenderedFile) -> CommandError {
 /// The error for files that a person edited, with what would change.
 /// `shown` is how people are told of a path.
 pub(crate) fn edited(
-    edited: &[(&RenderedFile, bool, Option<String>)],
+    edited: &[(&RenderedFile, Author, Option<String>)],
     shown: &dyn Fn(&str) -> String,
 ) -> CommandError {
     let names: Vec<String> = edited.iter().map(|(file, ..)| shown(&file.path)).collect();
@@ -242,8 +274,8 @@ pub(crate) fn edited(
         [name] => format!("{name} would be overwritten"),
         _ => format!("{} files would be overwritten: {}", names.len(), names.join(", ")),
     });
-    for (file, ours, diff) in edited {
-        let why = if *ours { "was edited since envc wrote it" } else { "was not written by envc" };
+    for (file, of, diff) in edited {
+        let why = of.why();
         error = error.because_text(match diff {
             Some(diff) => format!("{} {why}:\n{diff}", shown(&file.path)),
             None if file.private => {
@@ -251,6 +283,12 @@ pub(crate) fn edited(
             }
             None => format!("{} {why}", shown(&file.path)),
         });
+    }
+    if edited.iter().any(|(_, of, _)| *of == Author::AnotherEnvc) {
+        error = error.hint(
+            "where another user or another state directory (ENVC_STATE_DIR) wrote it and nobody \
+             edited it, --force loses nothing: it is written anew, and recorded here from then on",
+        );
     }
     error
         .hint("move your changes to the spec or its template, or let apply overwrite them with --force")
@@ -404,20 +442,20 @@ mod tests {
             let record = files.write(&first, "e").unwrap();
             fs::write(project.root.join("x.jsonc"), "one\nmine\n").unwrap();
             let wanted = file("x.jsonc", "one\nthree\n", private);
-            let Decision::Edited { ours, diff } = files.decide(&wanted, Some(&record)).unwrap()
+            let Decision::Edited { of, diff } = files.decide(&wanted, Some(&record)).unwrap()
             else {
                 panic!("it was edited");
             };
-            assert!(ours);
+            assert_eq!(of, Author::Editor);
             assert_eq!(diff.is_some(), !private);
-            let error = edited(&[(&wanted, ours, diff)], &str::to_owned).to_text();
+            let error = edited(&[(&wanted, of, diff)], &str::to_owned).to_text();
             assert_eq!(error.contains("-mine"), !private, "{error}");
             assert!(error.contains("--force"), "{error}");
             fs::remove_file(project.root.join("x.jsonc")).unwrap();
         }
         fs::write(project.root.join("y"), "theirs").unwrap();
         let decision = files.decide(&file("y", "ours", false), None).unwrap();
-        assert!(matches!(decision, Decision::Edited { ours: false, .. }));
+        assert!(matches!(decision, Decision::Edited { of: Author::Somebody, .. }));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use envc_core::{Digest, limits::FILE_BYTES_MAX};
 use crate::{
     host::{error::CommandError, fsio},
     outputs::{
-        files::{self, Decision, Files, RenderedFile},
+        files::{self, Decision, Files, Removal, RenderedFile},
         out_dir::{self, OutDir},
     },
     shell::events::Event,
@@ -78,23 +78,36 @@ pub(crate) struct Outlook {
     pub(crate) write: Vec<String>,
     /// Not asked for any more.
     pub(crate) remove: Vec<String>,
-    /// Why an apply would refuse.
-    pub(crate) refusal: Option<CommandError>,
 }
 
 impl Outlook {
-    /// True where an apply changes no file, and refuses none.
+    /// True where an apply changes no file.
     pub(crate) fn is_empty(&self) -> bool {
-        self.write.is_empty() && self.remove.is_empty() && self.refusal.is_none()
+        self.write.is_empty() && self.remove.is_empty()
     }
 }
 
 /// Looks at the files that will be written, before anything is changed: git must not get them,
-/// and nothing that a person wrote may stand in their place.
+/// and nothing that a person wrote may stand in their place. Gives all that an apply refuses.
 pub(crate) fn precheck(
     session: &Session<'_>,
     files: &[RenderedFile],
     final_content: bool,
+    writing: &Writing,
+) -> Vec<CommandError> {
+    let mut refusals: Vec<CommandError> =
+        not_for_git(session, files, writing).err().into_iter().collect();
+    if !writing.force {
+        refusals.extend(not_another_environments(session, files, writing).err());
+        refusals.extend(not_edited(session, files, final_content, writing).err());
+    }
+    refusals
+}
+
+/// Git must not get what only one environment may see.
+fn not_for_git(
+    session: &Session<'_>,
+    files: &[RenderedFile],
     writing: &Writing,
 ) -> Result<(), CommandError> {
     let conflicts = match &writing.out_dir {
@@ -106,13 +119,16 @@ pub(crate) fn precheck(
             files,
         )?,
     };
-    if !conflicts.is_empty() {
-        return Err(files::not_for_git(&conflicts));
-    }
-    if writing.force {
-        return Ok(());
-    }
-    not_another_environments(session, files, writing)?;
+    if conflicts.is_empty() { Ok(()) } else { Err(files::not_for_git(&conflicts)) }
+}
+
+/// What a person wrote or edited is not overwritten.
+fn not_edited(
+    session: &Session<'_>,
+    files: &[RenderedFile],
+    final_content: bool,
+    writing: &Writing,
+) -> Result<(), CommandError> {
     let root = writing.root(session);
     if !fsio::is_folder(root) {
         return Ok(());
@@ -121,9 +137,9 @@ pub(crate) fn precheck(
     let mut edited = Vec::new();
     for file in files {
         let record = session.workspace.record().files.get(&writing.key(&file.path)).cloned();
-        if let Decision::Edited { ours, diff } = handler.decide(file, record.as_ref())? {
+        if let Decision::Edited { of, diff } = handler.decide(file, record.as_ref())? {
             // With stand-ins for what is not known yet a diff would tell nonsense.
-            edited.push((file, ours, diff.filter(|_| final_content)));
+            edited.push((file, of, diff.filter(|_| final_content)));
         }
     }
     if edited.is_empty() {
@@ -202,12 +218,10 @@ pub(crate) fn nothing_to_do(
         && unwanted(session, stand_ins, writing, &known).is_empty()
 }
 
-/// What an apply would do to the files, by their content with stand-ins. `final_content`: they have
-/// none, so that a diff tells what it is.
+/// What an apply would do to the files, by their content with stand-ins.
 pub(crate) fn outlook(
     session: &Session<'_>,
     stand_ins: &[RenderedFile],
-    final_content: bool,
     writing: &Writing,
 ) -> Outlook {
     let known = session.workspace.record().files.clone();
@@ -221,10 +235,9 @@ pub(crate) fn outlook(
     Outlook {
         write: stand_ins.iter().filter(is_written).map(|file| writing.shown(&file.path)).collect(),
         remove: unwanted
-            .filter(|(_, path, record)| handler.is_removed(path, record))
+            .filter(|(_, path, record)| handler.would_remove(path, record) == Removal::Removed)
             .map(|(_, path, _)| writing.shown(path))
             .collect(),
-        refusal: precheck(session, stand_ins, final_content, writing).err(),
     }
 }
 
@@ -274,8 +287,8 @@ pub(crate) fn write(
     let mut decided = Vec::new();
     for file in files {
         match handler.decide(file, known.get(&writing.key(&file.path)))? {
-            Decision::Edited { ours, diff } if !writing.force => {
-                return Err(files::edited(&[(file, ours, diff)], &|path| writing.shown(path)));
+            Decision::Edited { of, diff } if !writing.force => {
+                return Err(files::edited(&[(file, of, diff)], &|path| writing.shown(path)));
             }
             decision => decided.push((file, decision)),
         }
@@ -331,14 +344,14 @@ fn remove_unwanted(
         handler.sweep(path, record)?;
         let shown = writing.shown(path);
         match handler.remove(path, record)? {
-            files::Removal::Kept => session
+            Removal::Kept => session
                 .ui
                 .warn(&format!("{shown} is not generated any more; it was edited, so it stays")),
-            files::Removal::Removed => {
+            Removal::Removed => {
                 session.ui.event(&Event::FileRemoved { path: &shown });
                 removed.push(shown);
             }
-            files::Removal::Absent => {}
+            Removal::Absent => {}
         }
         records.insert(key.clone(), None);
     }

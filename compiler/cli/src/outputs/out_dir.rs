@@ -130,3 +130,13 @@ pub(crate) fn remove_recorded(
     handler.sweep(path, record)?;
     handler.remove(path, record)
 }
+
+/// What [`remove_recorded`] would do.
+pub(crate) fn would_remove_recorded(
+    session: &Session<'_>,
+    key: &str,
+    record: &FileRecord,
+) -> Removal {
+    let (root, path) = located(session, key);
+    Files { root: &root, digest: &session.workspace.digest }.would_remove(path, record)
+}

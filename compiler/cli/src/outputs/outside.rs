@@ -22,8 +22,6 @@ pub(crate) struct Missing {
     hints: Vec<String>,
     /// What the first of the variables is, as a clause after "is".
     is: Option<&'static str>,
-    /// What is found and cannot be used, in words.
-    unfit: Option<String>,
 }
 
 /// Looks up all that the environment needs.
@@ -137,14 +135,12 @@ impl Unfit {
     }
 }
 
-/// Refuses to go on without what is missing, and with what cannot be used: one error for all of it.
-pub(crate) fn refuse(mut missing: Missing, unfit: &Unfit) -> Result<(), CommandError> {
+/// Why an apply does not go on, if it does not: what is missing, and what cannot be used, in one.
+pub(crate) fn refuse(missing: &Missing, unfit: &Unfit) -> Result<(), CommandError> {
     if missing.is_empty() {
         return unfit.refuse();
     }
-    missing.lines.extend(unfit.lines());
-    missing.unfit = (!unfit.is_empty()).then(|| unfit.message());
-    missing.refuse()
+    missing.refuse(unfit)
 }
 
 impl Missing {
@@ -168,7 +164,7 @@ impl Missing {
     }
 
     /// What is missing, in a line.
-    pub(crate) fn message(&self) -> String {
+    fn message(&self) -> String {
         match (self.names.as_slice(), self.secrets) {
             ([name], true) => format!("the secret {name} is not found"),
             ([name], false) => {
@@ -181,18 +177,17 @@ impl Missing {
     }
 
     /// Refuses to go on without what is missing: one error for all of it.
-    fn refuse(self) -> Result<(), CommandError> {
-        if self.is_empty() {
-            return Ok(());
-        }
+    fn refuse(&self, unfit: &Unfit) -> Result<(), CommandError> {
         let code =
             if self.secrets { "envc::cli::missing_secret" } else { "envc::cli::missing_variable" };
-        let message = match &self.unfit {
-            Some(unfit) => format!("{}, and {unfit}", self.message()),
-            None => self.message(),
+        let message = if unfit.is_empty() {
+            self.message()
+        } else {
+            format!("{}, and {}", self.message(), unfit.message())
         };
         let error = CommandError::failed(message).code(code);
-        let error = self.lines.into_iter().fold(error, CommandError::because_text);
-        Err(self.hints.into_iter().fold(error, CommandError::hint))
+        let lines = self.lines.iter().cloned().chain(unfit.lines());
+        let error = lines.fold(error, CommandError::because_text);
+        Err(self.hints.iter().fold(error, CommandError::hint))
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Sources {
     lease_secrets: bool,
     /// The spec's folder as seen from the one that the files go to.
     spec_folder: String,
+    /// Some of the values from outside are not known, and something stands for them.
+    incomplete: bool,
 }
 
 impl std::fmt::Debug for Sources {
@@ -44,10 +46,12 @@ pub(crate) struct Resources {
 }
 
 impl Sources {
-    /// Reads templates, for files that go to the spec's folder or to another one.
+    /// Reads templates, for files that go to the spec's folder or to another one. `incomplete`: some
+    /// of what comes from outside is not known.
     pub(crate) fn read(
         session: &Session<'_>,
         inputs: Inputs,
+        incomplete: bool,
         out_dir: Option<&OutDir>,
     ) -> Result<Self, CommandError> {
         let environment = &session.environment;
@@ -72,7 +76,7 @@ impl Sources {
         }
         let way = out_dir.map(|out_dir| fsio::way(out_dir.path(), session.workspace.root()));
         let spec_folder = way.unwrap_or_default();
-        Ok(Self { templates, inputs, tokens_needed, lease_secrets, spec_folder })
+        Ok(Self { templates, inputs, tokens_needed, lease_secrets, spec_folder, incomplete })
     }
 
     /// Renders all files.
@@ -85,9 +89,12 @@ impl Sources {
             Part::Lit(text) => Some(text.clone()),
             // Into the files: `render_files` keeps secrets in private ones.
             Part::In(Input::Secret(name)) => {
-                self.inputs.secret(name).map(|secret| secret.expose().to_owned())
+                let known = self.inputs.secret(name).map(|secret| secret.expose().to_owned());
+                known.or_else(|| self.stand_in_for(name))
             }
-            Part::In(Input::Env(name)) => self.inputs.variable(name).map(str::to_owned),
+            Part::In(Input::Env(name)) => {
+                self.inputs.variable(name).map(str::to_owned).or_else(|| self.stand_in_for(name))
+            }
             Part::In(Input::Lease { lease, attribute, .. }) => {
                 resources.leases.get(lease).and_then(|facts| facts.value(attribute))
             }
@@ -110,6 +117,16 @@ impl Sources {
         })
         .map_err(|errors| wrong(&errors))?;
         Ok(files.into_iter().map(|file| made(session, file)).collect())
+    }
+
+    fn stand_in_for(&self, name: &str) -> Option<String> {
+        self.incomplete.then(|| format!("not-known-here-{name}"))
+    }
+
+    /// True where something stands for values from outside: what is rendered is not what will be
+    /// written, and only tells which files there will be.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.incomplete
     }
 
     /// Fetches the tokens that files need and no create returned. A file whose fingerprint is the

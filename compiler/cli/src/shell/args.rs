@@ -56,6 +56,7 @@ const DESTROY_EXAMPLES: &str = "\
 Examples:
   envc destroy                             this folder's environment
   envc destroy ephemeral --pr 42 --yes --if-exists
+  envc destroy --plan                      what it would do
   envc destroy --keep d1.webapp            everything but this database
   envc destroy --id fix-login-t1a2b3beef   one whose folder is gone";
 
@@ -223,6 +224,10 @@ pub(crate) struct ApplyArgs {
     /// Approve the delete or replace of this one resource, such as d1.webapp; may be repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) allow: Vec<Address>,
+    /// Let this one resource of a protected type be deleted or replaced, such as d1.webapp, in this run
+    /// alone; it is asked for all the same. May be repeated.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) unprotect: Vec<Address>,
     /// Take over what has the name of this resource, such as d1.webapp, though nothing proves that
     /// envc made it; may be repeated.
     #[arg(long, value_name = "ADDRESS")]
@@ -241,7 +246,7 @@ pub(crate) struct ApplyArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) out_dir: Option<PathBuf>,
     /// Do exactly what `envc plan --out` wrote, or refuse when something changed since.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["env_type", "pr", "id", "cloud", "adopt", "replace"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["env_type", "pr", "id", "cloud", "adopt", "replace", "unprotect"])]
     pub(crate) plan: Option<PathBuf>,
     /// While every preview ID of a pool is taken, wait in its queue instead of exiting with 75.
     #[arg(long)]
@@ -263,10 +268,14 @@ pub(crate) struct PlanArgs {
     /// Write the plan into this file, for `envc apply --plan`.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Exit with 2 where there are changes. Migrations that apply does not run, by hand or of an
-    /// existing database, are none: `envc migrate check` is their gate.
+    /// Exit with 2 where there are changes, or where apply would refuse. Migrations that apply does
+    /// not run, by hand or of an existing database, are none: `envc migrate check` is their gate.
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
+    /// Plan with this one resource of a protected type deleted or replaced, such as d1.webapp; may be
+    /// repeated.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) unprotect: Vec<Address>,
     /// Plan to take over what has the name of this resource, such as d1.webapp; may be repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) adopt: Vec<Address>,
@@ -282,6 +291,7 @@ pub(crate) struct PlanArgs {
 /// `envc destroy`
 #[derive(Clone, Debug, Args)]
 #[command(after_help = DESTROY_EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct DestroyArgs {
     /// How calls are made.
     #[command(flatten)]
@@ -289,6 +299,9 @@ pub(crate) struct DestroyArgs {
     /// Approve without being asked.
     #[arg(short, long)]
     pub(crate) yes: bool,
+    /// Say what would be deleted, kept and removed, and change nothing.
+    #[arg(long, conflicts_with_all = ["yes", "no_wait"])]
+    pub(crate) plan: bool,
     /// Keep this resource, such as d1.webapp, with what it refers to; may be repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) keep: Vec<Address>,
@@ -443,6 +456,7 @@ mod tests {
             "envc plan --out p.json --detailed-exitcode --parallelism 4",
             "envc destroy ephemeral --pr 42 --if-exists --yes",
             "envc destroy --keep d1.webapp --keep r2.images --id x",
+            "envc destroy ephemeral --pr 42 --plan --keep d1.webapp --json",
             "envc check --format github",
             "envc check --explain",
             "envc check --explain unknown_node",
@@ -461,6 +475,8 @@ mod tests {
             "envc apply --replace d1.web --replace kv.x --yes",
             "envc plan --replace d1.web --out p.json",
             "envc apply --no-wait",
+            "envc apply production --unprotect kv.flags --unprotect d1.web --yes",
+            "envc plan production --unprotect kv.flags --out p.json",
             "envc cloud serve --listen 127.0.0.1:0 --zone a.com --zone b.com --faults latency=5",
             "envc state claim",
             "envc state claim --release",
@@ -483,12 +499,14 @@ mod tests {
             "envc apply --cloud aws",
             "envc apply --plan p.json production",
             "envc apply --rebind --out-dir x",
+            "envc apply --plan p.json --unprotect kv.x",
             "envc plan --parallelism 0",
             "envc state",
             "envc state claim x",
             "envc destroy --keep webapp",
             "envc migrate reset",
             "envc apply --plan p.json --replace d1.x",
+            "envc destroy --plan --yes",
             "envc check -q -v",
             "envc check --deny unused",
             "envc cloud serve --listen here",

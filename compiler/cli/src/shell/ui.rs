@@ -6,14 +6,19 @@
 
 use std::{
     fmt,
-    io::{self, BufRead as _, IsTerminal as _, Write},
+    io::{self, IsTerminal as _, Write},
     sync::{Mutex, PoisonError},
 };
 
 use envc_report::render::Style;
 
 use crate::{
-    host::{env::ProcessEnv, error::CommandError},
+    host::{
+        env::ProcessEnv,
+        error::CommandError,
+        interrupt::{Interrupt, interrupted_at_question},
+        terminal,
+    },
     shell::events::Event,
 };
 
@@ -241,9 +246,17 @@ impl Ui {
         self.live
     }
 
-    /// Asks a yes-or-no question. Without a terminal it is an error that says what the command
-    /// `does` ("deletes data of kv.x") and to pass `--yes`.
-    pub(crate) fn confirm(&self, question: &str, does: &str) -> Result<bool, CommandError> {
+    /// Asks a yes-or-no question; the end of the input is a no. Without a terminal it is an error that
+    /// says what the command `does` ("deletes data of kv.x") and to pass `--yes`.
+    ///
+    /// Invariants: what was typed before the question stood there is no answer to it; who asks to stop
+    /// while it stands there stops at once, and nothing is changed.
+    pub(crate) async fn confirm(
+        &self,
+        stop: &Interrupt,
+        question: &str,
+        does: &str,
+    ) -> Result<bool, CommandError> {
         if !self.interactive {
             return Err(CommandError::failed(format!(
                 "not approved: this {does}, and there is no terminal to ask on; nothing was changed"
@@ -251,13 +264,18 @@ impl Ui {
             .hint("if that is what you want, pass --yes")
             .code("envc::cli::not_approved"));
         }
+        // Before it is asked: who reads a question by a program may answer in no time.
+        terminal::forget_typed();
         if let Ok(mut sink) = self.err.lock() {
             sink.write(format!("{question} [y/N] ").as_bytes());
         }
-        let mut answer = String::new();
-        io::stdin()
-            .lock()
-            .read_line(&mut answer)
+        let answer = terminal::line(stop).await;
+        if !matches!(&answer, Some(Ok(line)) if line.ends_with('\n')) {
+            // The cursor stands behind the question still.
+            write_lines(&self.err, "");
+        }
+        let answer = answer.ok_or_else(interrupted_at_question)?;
+        let answer = answer
             .map_err(|error| CommandError::failed("no answer could be read").because(&error))?;
         Ok(is_yes(&answer))
     }
@@ -425,10 +443,11 @@ pub(crate) mod tests {
         }
     }
 
-    #[test]
-    fn without_a_terminal_a_question_is_an_error_that_says_what_to_pass() {
+    #[tokio::test]
+    async fn without_a_terminal_a_question_is_an_error_that_says_what_to_pass() {
         let (ui, _, _) = ui(UiOptions::default());
-        let error = ui.confirm("Delete d1.web?", "deletes d1.web").unwrap_err();
+        let error =
+            ui.confirm(&Interrupt::listen(), "Delete d1.web?", "deletes d1.web").await.unwrap_err();
         assert_eq!(error.exit.number(), 1);
         assert!(error.to_text().contains("--yes"));
         for (answer, yes) in [("y\n", true), ("Yes\n", true), ("\n", false), ("yep\n", false)] {

@@ -286,9 +286,18 @@ impl<'a> Session<'a> {
 
     /// The command that applies this environment, and takes these over.
     pub(crate) fn apply_command(&self, adopt: &[&Address]) -> String {
-        let adopt: Vec<String> =
-            adopt.iter().map(|address| format!(" --adopt {address}")).collect();
-        format!("{}{}", self.command("apply"), adopt.concat())
+        self.apply_command_with("adopt", adopt.iter().copied())
+    }
+
+    /// The command that applies this environment, with an option for each of these.
+    pub(crate) fn apply_command_with<'s>(
+        &self,
+        option: &str,
+        addresses: impl IntoIterator<Item = &'s Address>,
+    ) -> String {
+        let options: Vec<String> =
+            addresses.into_iter().map(|address| format!(" --{option} {address}")).collect();
+        format!("{}{}", self.command("apply"), options.concat())
     }
 
     /// A command on this environment, in the cloud that is worked on.

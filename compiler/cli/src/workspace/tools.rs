@@ -22,17 +22,27 @@ struct Finding {
     what: String,
 }
 
+/// Which programs a check of tools runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Runs {
+    /// Each tool, for its version.
+    Versions,
+    /// None: what a checkout names is not run to look at it. Only whether they are there is found.
+    Nothing,
+}
+
 /// Checks what the spec requires on this cloud, all tools at once. Gives what is to be said of
 /// optional tools; a required one that is missing or too old is an error that names all of them.
 pub(crate) async fn check(
     requirements: &[Requirement],
     cloud: CloudName,
+    runs: Runs,
     env: &ProcessEnv,
 ) -> Result<Vec<String>, CommandError> {
     let wanted = requirements.iter().filter(|requirement| {
         requirement.cloud.as_deref().is_none_or(|word| word == cloud.as_str())
     });
-    let findings = join_all(wanted.map(|requirement| examine(requirement, env))).await;
+    let findings = join_all(wanted.map(|requirement| examine(requirement, runs, env))).await;
     let (said, fatal): (Vec<Finding>, Vec<Finding>) =
         findings.into_iter().flatten().partition(|finding| finding.optional);
     if fatal.is_empty() {
@@ -50,14 +60,14 @@ pub(crate) async fn check(
         .code("envc::cli::missing_tool"))
 }
 
-async fn examine(requirement: &Requirement, env: &ProcessEnv) -> Option<Finding> {
+async fn examine(requirement: &Requirement, runs: Runs, env: &ProcessEnv) -> Option<Finding> {
     let tool = &requirement.tool;
     let finding =
         |what: String| Some(Finding { tool: tool.clone(), optional: requirement.optional, what });
     let Some(path) = find(tool, env) else {
         return finding(format!("`{tool}` is not on the PATH"));
     };
-    let wanted = requirement.version.as_deref()?;
+    let wanted = requirement.version.as_deref().filter(|_| runs == Runs::Versions)?;
     let Some(text) = version_text(&path).await else {
         return finding(format!("`{tool} --version` gave no answer, and {wanted} is required"));
     };
@@ -264,10 +274,10 @@ mod tests {
         let local = CloudName::Local;
 
         let good = [requirement("tool", Some(">=3.4")), requirement("tool", None)];
-        assert_eq!(check(&good, local, &env).await, Ok(Vec::new()));
+        assert_eq!(check(&good, local, Runs::Versions, &env).await, Ok(Vec::new()));
 
         let bad = [requirement("tool", Some(">=4")), requirement("plain", None)];
-        let error = check(&bad, local, &env).await.unwrap_err();
+        let error = check(&bad, local, Runs::Versions, &env).await.unwrap_err();
         assert_eq!(
             error.chain,
             ["`tool` is version 3.4.5, and >=4 is required", "`plain` is not on the PATH"]
@@ -275,11 +285,11 @@ mod tests {
 
         let elsewhere =
             [Requirement { cloud: Some("cloudflare".into()), ..requirement("x", None) }];
-        assert_eq!(check(&elsewhere, local, &env).await, Ok(Vec::new()));
-        assert!(check(&elsewhere, CloudName::Cloudflare, &env).await.is_err());
+        assert_eq!(check(&elsewhere, local, Runs::Versions, &env).await, Ok(Vec::new()));
+        assert!(check(&elsewhere, CloudName::Cloudflare, Runs::Versions, &env).await.is_err());
 
         let optional = [Requirement { optional: true, ..requirement("x", None) }];
-        let said = check(&optional, local, &env).await.unwrap();
+        let said = check(&optional, local, Runs::Versions, &env).await.unwrap();
         assert_eq!(said, ["`x` is not on the PATH; what needs it is skipped"]);
     }
 }

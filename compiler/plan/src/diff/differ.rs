@@ -32,6 +32,7 @@ pub(super) struct Differ<'a> {
     pub(super) keep: &'a BTreeSet<Address>,
     pub(super) protect: bool,
     pub(super) replace: &'a BTreeSet<Address>,
+    pub(super) unprotect: &'a BTreeSet<Address>,
     pub(super) index: Index<'a>,
     pub(super) another_products: &'a [(KindId, Held)],
     pub(super) ownership: &'a Ownership,
@@ -74,6 +75,8 @@ pub(crate) struct DiffInputs<'a> {
     pub(crate) keep: &'a BTreeSet<Address>,
     /// The environment refuses deletes and replaces.
     pub(crate) protect: bool,
+    /// But for these.
+    pub(crate) unprotect: &'a BTreeSet<Address>,
     /// Addresses that are made anew, whatever differs.
     pub(crate) replace: &'a BTreeSet<Address>,
 }
@@ -103,6 +106,7 @@ impl<'a> Differ<'a> {
             keep: inputs.keep,
             protect: inputs.protect,
             replace: inputs.replace,
+            unprotect: inputs.unprotect,
             index: Index::new(inputs.observation),
             another_products: &inputs.observation.held,
             ownership: inputs.ownership,

@@ -306,11 +306,19 @@ pub(super) fn drift(
             .iter()
             .any(|attr| attr.name == field && attr.mutability == Mutability::CreateOnly)
     };
-    recorded
-        .fields
-        .iter()
-        .filter(|(field, _)| !create_only(field))
-        .filter_map(|(field, before)| {
+    // Kinds whose natural key is made of fields have a `name` attribute of their own.
+    let own_name = kind.attrs().iter().any(|attr| attr.name == "name");
+    let renamed = recorded.parent.is_none()
+        && !own_name
+        && !same_name(kind, &seen.observed.name, &recorded.name);
+    let name = renamed.then(|| FieldChange {
+        field: "name".to_owned(),
+        before: Some(recorded.name.clone().into()),
+        after: Some(seen.observed.name.clone().into()),
+        forces_replace: false,
+    });
+    let fields = recorded.fields.iter().filter(|(field, _)| !create_only(field)).filter_map(
+        |(field, before)| {
             let (told, kept) = (&seen.observed.fields, &recorded.fields);
             let now = told.get(field)?;
             let formed = form(kind, field, now, told);
@@ -323,6 +331,7 @@ pub(super) fn drift(
                 after: Some(now).filter(|it| !it.is_null()),
                 forces_replace: false,
             })
-        })
-        .collect()
+        },
+    );
+    name.into_iter().chain(fields).collect()
 }

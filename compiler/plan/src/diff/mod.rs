@@ -78,6 +78,7 @@ impl<'a> Differ<'a> {
         if self.protect {
             let deletes = self.out.changes.iter().filter(|change| change.action == Action::Delete);
             let refusals: Vec<Refusal> = deletes
+                .filter(|change| !self.unprotect.contains(&change.address))
                 .map(|change| protected(&change.address, "deleted", &change.reason))
                 .collect();
             self.out.refusals.extend(refusals);
@@ -220,6 +221,19 @@ impl<'a> Differ<'a> {
             (None, _) => String::new(),
         };
         let mut change = change(wanted, Action::Create, &reason);
+        let mut intents = self.state.into_iter().flat_map(|state| &state.intents);
+        // What an interrupted run deleted was not deleted outside envc.
+        let gone = recorded.filter(|_| parent.is_none_or(|it| self.ids.contains_key(it)));
+        let gone = gone.filter(|_| !intents.any(|intent| intent.address == wanted.address));
+        change.drift = gone
+            .into_iter()
+            .map(|recorded| FieldChange {
+                field: "id".to_owned(),
+                before: Some(recorded.id.clone().into()),
+                after: None,
+                forces_replace: false,
+            })
+            .collect();
         change.fields = wanted
             .fields
             .iter()
@@ -367,9 +381,10 @@ impl<'a> Differ<'a> {
         }));
     }
 
-    /// Invariant: `protect` refuses delete and replace, before any call.
+    /// Invariant: `protect` refuses delete and replace, before any call, but of what the user took it from
+    /// for this one run.
     fn refuse_if_protected(&mut self, wanted: &Desired, what: &str, reason: &str) {
-        if wanted.protect {
+        if wanted.protect && !self.unprotect.contains(&wanted.address) {
             self.out.refusals.push(protected(&wanted.address, what, reason));
         }
     }

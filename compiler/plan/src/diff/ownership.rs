@@ -263,10 +263,7 @@ pub(super) fn protected(address: &Address, what: &str, reason: &str) -> Refusal 
         },
         help: match reason {
             "" => "remove `protect` from the environment on purpose, then destroy it",
-            _ => {
-                "undo the change in the spec, keep the resource with `existing`, or remove \
-                 `protect` from the environment on purpose"
-            }
+            _ => "undo the change in the spec, or keep the resource with `existing`",
         }
         .into(),
     }

@@ -48,6 +48,7 @@ fn plan(changes: Vec<Change>, work: Vec<Work>) -> Plan {
             spec: Digest::of(""),
             protected: false,
             replace: BTreeSet::new(),
+            unprotected: BTreeSet::new(),
         },
         changes,
         steps: work.into_iter().map(|work| Step { needs: Vec::new(), work }).collect(),

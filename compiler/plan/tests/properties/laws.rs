@@ -38,6 +38,8 @@ struct History {
     leases: (u8, u8),
     proof: (bool, bool, bool),
     protect: bool,
+    /// The addresses that protection is taken from, a bit each.
+    unprotect: u64,
 }
 
 fn history() -> impl Strategy<Value = History> {
@@ -46,8 +48,8 @@ fn history() -> impl Strategy<Value = History> {
     let proof = (any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2));
     let protect = prop::bool::weighted(0.2);
     let leases = (0..4_u8, 0..4_u8);
-    (spec(), killed, blows, spec(), leases, proof, protect).prop_map(
-        |(first, killed, blows, second, leases, proof, protect)| History {
+    (spec(), killed, blows, spec(), leases, proof, protect, any::<u64>()).prop_map(
+        |(first, killed, blows, second, leases, proof, protect, unprotect)| History {
             first,
             killed,
             blows,
@@ -55,6 +57,7 @@ fn history() -> impl Strategy<Value = History> {
             leases,
             proof,
             protect,
+            unprotect,
         },
     )
 }
@@ -68,7 +71,10 @@ struct World {
     sealer: Sealer,
     protect: bool,
     asked: Asked,
+    unprotect: BTreeSet<Address>,
 }
+
+static NONE: BTreeSet<Address> = BTreeSet::new();
 
 /// A lease from each pool whose bit is set.
 fn leases(bits: u8) -> BTreeMap<String, Lease> {
@@ -109,6 +115,7 @@ impl History {
             sealer: Sealer::new(KeyedDigest::new([0; 32]), "p", "e"),
             protect: false,
             asked: Asked::default(),
+            unprotect: BTreeSet::new(),
         };
         if let Ok(plan) = world.plan_apply() {
             let (steps, lost) = self.killed.unwrap_or((usize::MAX, false));
@@ -126,6 +133,11 @@ impl History {
         world.leases = leases(self.leases.1);
         world.desired = self.second.graph(self.protect, &world.account.ids());
         world.migrations = self.second.migrations(&world.desired);
+        let recorded = world.account.state.iter().flat_map(|state| state.resources.keys());
+        let all: BTreeSet<Address> = recorded.chain(world.desired.keys()).cloned().collect();
+        let bits = all.into_iter().enumerate();
+        let chosen = bits.filter(|(bit, _)| self.unprotect >> (bit % 64) & 1 == 1);
+        world.unprotect = chosen.map(|(_, address)| address).collect();
         world
     }
 }
@@ -142,6 +154,7 @@ impl World {
             env_type: "local".into(),
             spec: Digest::of("spec"),
             protect: self.protect,
+            unprotect: &self.unprotect,
             sealer: &self.sealer,
             desired: &self.desired,
             leases: &self.leases,
@@ -161,7 +174,7 @@ impl World {
 
     fn plan_apply(&self) -> Result<Plan, Vec<Refusal>> {
         let observation = self.observe();
-        plan_apply(&self.inputs(&observation, &BTreeSet::new()))
+        plan_apply(&self.inputs(&observation, &NONE)).map_err(|refused| refused.refusals)
     }
 
     fn plan_destroy(&self, keep: &BTreeSet<Address>) -> Result<Plan, Vec<Refusal>> {
@@ -170,7 +183,8 @@ impl World {
         let mut inputs = self.inputs(&observation, keep);
         let ownership = Ownership { adopt: BTreeSet::new(), ..self.ownership.clone() };
         inputs.ownership = &ownership;
-        plan_destroy(&inputs)
+        inputs.unprotect = &NONE;
+        plan_destroy(&inputs).map_err(|refused| refused.refusals)
     }
 
     fn suffer(&mut self, (what, which, how): Blow, names: &[(KindId, String)]) {
@@ -312,11 +326,11 @@ impl World {
 }
 
 /// What a plan's steps change or delete: kind, identifier, is it a delete.
-fn touched(plan: &Plan) -> Vec<(KindId, String, bool)> {
+fn touched(plan: &Plan) -> Vec<(Address, String, bool)> {
     let operations = plan.steps.iter().flat_map(|step| step.work.operations());
     let one = |it: Operation<'_>| {
         let deletes = it.verb != Verb::Update;
-        Some((it.subject.address()?.kind(), it.id?.to_owned(), deletes))
+        Some((it.subject.address()?.clone(), it.id?.to_owned(), deletes))
     };
     operations.filter_map(one).collect()
 }
@@ -327,13 +341,15 @@ fn lawful(world: &World, plan: &Plan) {
     assert!(checked.is_ok(), "{checked:#?}\n{plan:#?}");
     let existing = world.existing();
     let mut seen = BTreeSet::new();
-    for (id, api_id, deletes) in touched(plan) {
+    for (address, api_id, deletes) in touched(plan) {
+        let id = address.kind();
         // Invariant: nothing unowned is ever changed or deleted.
         assert!(world.may_touch(id, &api_id), "{id:?} {api_id} is not ours\n{plan:#?}");
         // Invariant: what is `existing` is never changed or deleted.
         assert!(!existing.contains(&(id, api_id.clone())), "{api_id} is existing\n{plan:#?}");
-        // Invariant: `protect` refuses every delete.
-        assert!(!(deletes && world.protect), "{api_id} is protected\n{plan:#?}");
+        // Invariant: `protect` refuses every delete, but of what it was taken from.
+        let spared = !world.protect || world.unprotect.contains(&address);
+        assert!(!deletes || spared, "{address} {api_id} is protected\n{plan:#?}");
         seen.insert((id, api_id));
     }
     if plan.basis.goal == Goal::Apply {
@@ -447,6 +463,21 @@ proptest! {
         }
         let other = plan_apply(&world.inputs(&observation, &keep)).map(|it| it.to_bytes().unwrap());
         prop_assert_eq!(one, other);
+    }
+
+    /// Invariant: under `protect` a plan names exactly what goes: the checker takes none that names one
+    /// too few or one too many.
+    #[test]
+    fn what_goes_under_protect_is_named_exactly(history in history()) {
+        let world = History { protect: true, ..history }.play();
+        let Ok(plan) = world.plan_apply() else { return Ok(()) };
+        for change in &plan.changes {
+            let mut other = plan.clone();
+            if !other.basis.unprotected.remove(&change.address) {
+                other.basis.unprotected.insert(change.address.clone());
+            }
+            prop_assert!(check(other).is_err(), "{}\n{plan:#?}", change.address);
+        }
     }
 
     /// Invariant: a plan document reads back as it was, and stays sound.

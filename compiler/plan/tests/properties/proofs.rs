@@ -86,6 +86,7 @@ impl World {
             env_type: "pr".into(),
             spec: Digest::of("spec"),
             protect: false,
+            unprotect: &BTreeSet::new(),
             leases: &BTreeMap::new(),
             desired: &self.desired,
             state: self.state.as_ref(),
@@ -99,7 +100,7 @@ impl World {
     }
 
     fn apply(&self) -> Result<Plan, Vec<Refusal>> {
-        self.with(plan_apply)
+        self.with(plan_apply).map_err(|refused| refused.refusals)
     }
 }
 

@@ -114,6 +114,7 @@ impl Case {
             env_type: "local".into(),
             spec: Digest::of("spec"),
             protect: false,
+            unprotect: &BTreeSet::new(),
             leases: &BTreeMap::new(),
             desired: &self.wanted,
             state: self.account.state.as_ref(),
@@ -128,6 +129,7 @@ impl Case {
             Goal::Apply => plan_apply(&inputs),
             Goal::Destroy => plan_destroy(&inputs),
         }
+        .map_err(|refused| refused.refusals)
     }
 
     /// In the plan each step waits for the one before it, and a plan without that is refused, with

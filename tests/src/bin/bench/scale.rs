@@ -250,6 +250,7 @@ fn plan(
         env_type: "local".into(),
         spec: Digest::of("spec"),
         protect: false,
+        unprotect: &BTreeSet::new(),
         leases: &BTreeMap::new(),
         sealer: &Sealer::new(KeyedDigest::new([0; 32]), "p", "e"),
         desired: resources,
@@ -265,8 +266,8 @@ fn plan(
         migrations: &BTreeMap::new(),
         asked: envc_plan::Asked::default(),
     };
-    let plan =
-        plan_apply(&inputs).map_err(|refusals| format!("refused: {:?}", refusals.first()))?;
+    let plan = plan_apply(&inputs)
+        .map_err(|refused| format!("refused: {:?}", refused.refusals.first()))?;
     let plan = check(plan).map_err(|unsound| unsound.to_string())?;
     let took = begun.elapsed();
     Ok((plan.plan().clone(), took))

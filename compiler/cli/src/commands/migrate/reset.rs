@@ -47,7 +47,8 @@ pub(super) async fn run(
     let plan = engine::checked(emptied(whole, address, all))?;
     show_plan(session.ui, plan.plan(), false)?;
     let question = format!("Delete all data of {address} of `{id}`?");
-    if !args.yes && !session.ui.confirm(&question, &format!("deletes all data of {address}"))? {
+    let does = format!("deletes all data of {address}");
+    if !args.yes && !session.ui.confirm(&site.stop, &question, &does).await? {
         return Err(not_approved());
     }
     let _report = run_plan(&engine, &plan, loaded, &files).await?;

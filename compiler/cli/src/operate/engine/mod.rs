@@ -16,14 +16,14 @@ use envc_exec::{
     ports::{Clock as _, Entropy as _, Leased, Version},
 };
 use envc_plan::{
-    Asked, CheckedPlan, Goal, MigrationFile, Observation, Ownership, Plan, PlanInputs, State,
-    check, plan_apply, plan_destroy,
+    Asked, CheckedPlan, Goal, MigrationFile, Observation, Ownership, Plan, PlanInputs, Refused,
+    State, check, plan_apply, plan_destroy,
 };
 
 use crate::{
     host::{error::CommandError, interrupt::interrupted},
     operate::{
-        account, admit,
+        Refusals, account, admit,
         claim::{Claims, Made, Office, Standing, list_standing, not_listed},
         outcome::{finished, recorded},
         refusal::refused,
@@ -54,8 +54,19 @@ pub(crate) struct PlanRequest<'r> {
     pub(crate) observation: &'r Observation,
     /// Addresses to leave in the account.
     pub(crate) keep: &'r BTreeSet<Address>,
+    /// Addresses that may be deleted or replaced though the type is protected.
+    pub(crate) unprotect: &'r BTreeSet<Address>,
     /// The migrations of each database that has a folder.
     pub(crate) migrations: &'r BTreeMap<Address, Vec<MigrationFile>>,
+}
+
+/// A plan that was made, or the beginning of one.
+#[derive(Clone, Debug)]
+pub(crate) struct Drafted {
+    /// The plan; where it is refused, what can be told of it, without steps.
+    pub(crate) plan: Plan,
+    /// Nothing of the plan itself is refused.
+    pub(crate) is_whole: bool,
 }
 
 /// How a plan is run.
@@ -153,6 +164,11 @@ impl<'a, 'u> Engine<'a, 'u> {
         self.told.borrow().len()
     }
 
+    /// Fails when the edge's registry has to be told of the environment and cannot be.
+    pub(crate) fn demand_registry(&self) -> Result<(), CommandError> {
+        self.site.demand_registry()
+    }
+
     /// Fails when the environment has leases and no pool can be asked.
     pub(crate) fn demand_pools(&self) -> Result<(), CommandError> {
         if self.session.environment.leases.is_empty() { Ok(()) } else { self.pools.demand() }
@@ -186,29 +202,57 @@ impl<'a, 'u> Engine<'a, 'u> {
         Ok(made)
     }
 
-    /// Makes a plan and has it checked. Invariant: which migrations are pending is what the ledgers
-    /// in the databases say; one whose database only the lists found is read here.
+    /// Makes a plan and has it checked.
     pub(crate) async fn plan(
         &self,
         loaded: &Loaded,
         request: &PlanRequest<'_>,
     ) -> Result<CheckedPlan, CommandError> {
-        let ownership = self.settled(request).await?;
+        let mut refusals = Refusals::default();
+        let drafted = self.draft(loaded, request, &mut refusals).await?;
+        refusals.stop(self.session.ui)?;
+        checked(drafted.plan)
+    }
+
+    /// Makes a plan as far as that can be, and notes what is refused: what is drafted then is to look
+    /// at, and has no steps. Invariant: which migrations are pending is what the ledgers in the
+    /// databases say; one whose database only the lists found is read here.
+    pub(crate) async fn draft(
+        &self,
+        loaded: &Loaded,
+        request: &PlanRequest<'_>,
+        refusals: &mut Refusals,
+    ) -> Result<Drafted, CommandError> {
+        if refusals.note(self.settle(request).await)?.is_none() {
+            // Whose anything is cannot be told: nothing is planned.
+            let (mut plan, _) = self.plan_from(loaded, request);
+            plan.changes.clear();
+            plan.steps.clear();
+            return Ok(Drafted { plan, is_whole: false });
+        }
+        let ownership = self.ownership();
         self.tell_lookalikes(&self.inputs(loaded, request, &ownership), request.goal);
-        let plan = self.plan_from(loaded, request)?;
-        self.refuse_to_cover(plan.plan(), request).await?;
-        let found =
-            self.found_ledgers(plan.plan(), request.migrations, request.observation).await?;
+        let (plan, refused) = self.plan_from(loaded, request);
+        refusals.note(self.refuse_to_cover(&plan, request).await)?;
+        if let Some(refused) = refused {
+            refusals.add(refused);
+            return Ok(Drafted { plan, is_whole: false });
+        }
+        let found = self.found_ledgers(&plan, request.migrations, request.observation).await?;
         if found.is_empty() {
-            return Ok(plan);
+            return Ok(Drafted { plan, is_whole: true });
         }
         let mut observation = request.observation.clone();
         observation.ledgers.extend(found);
-        self.plan_from(loaded, &PlanRequest { observation: &observation, ..*request })
+        let request = PlanRequest { observation: &observation, ..*request };
+        let (plan, refused) = self.plan_from(loaded, &request);
+        let is_whole = refused.is_none();
+        refusals.extend(refused);
+        Ok(Drafted { plan, is_whole })
     }
 
-    /// What proves a namesake ours, once it is known whose the project is in this account.
-    async fn settled(&self, request: &PlanRequest<'_>) -> Result<Ownership, CommandError> {
+    /// Finds out whose the project is in this account, and refuses another repository's.
+    async fn settle(&self, request: &PlanRequest<'_>) -> Result<(), CommandError> {
         let (session, observation) = (self.session, request.observation);
         if session.needs_claim() {
             let mut claims = Claims::of(&session.workspace, observation);
@@ -222,10 +266,11 @@ impl<'a, 'u> Engine<'a, 'u> {
                 claims = self.office().look().await?;
             }
             // Also a destroy of what is recorded: who claims may have taken it over by its name.
-            claims.refuse_others(&session.workspace)?;
+            let refused = claims.refuse_others(&session.workspace);
             self.claims.replace(claims);
+            refused?;
         }
-        Ok(self.ownership())
+        Ok(())
     }
 
     /// Refuses an apply that would make a claim over what nobody here knows.
@@ -263,6 +308,7 @@ impl<'a, 'u> Engine<'a, 'u> {
             spec: session.workspace.spec_digest(),
             leases: &session.environment.leases,
             protect: session.environment.protect,
+            unprotect: request.unprotect,
             sealer: &self.sealer,
             desired: &session.environment.resources,
             state: loaded.state.as_ref(),
@@ -274,18 +320,25 @@ impl<'a, 'u> Engine<'a, 'u> {
         }
     }
 
+    /// The plan, or its draft and why it is refused.
     fn plan_from(
         &self,
         loaded: &Loaded,
         request: &PlanRequest<'_>,
-    ) -> Result<CheckedPlan, CommandError> {
+    ) -> (Plan, Option<CommandError>) {
         let ownership = self.ownership();
         let inputs = self.inputs(loaded, request, &ownership);
         let plan = match request.goal {
             Goal::Apply => plan_apply(&inputs),
             Goal::Destroy => plan_destroy(&inputs),
         };
-        checked(plan.map_err(|refusals| refused(self.session, &refusals, self.is_unclaimed()))?)
+        match plan {
+            Ok(plan) => (plan, None),
+            Err(Refused { refusals, draft }) => {
+                let why = refused(self.session, &refusals, request.goal, self.is_unclaimed());
+                (*draft, Some(why))
+            }
+        }
     }
 
     /// What proves a namesake ours. A pull request's name does where the project is claimed.

@@ -37,10 +37,11 @@ pub(crate) const EVENT_VERSION: u32 = 1;
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum Event<'a> {
     /// The command failed; the process ends with `exit`. `fmt` prints one for each file that it
-    /// cannot format.
+    /// cannot format, `apply` and `destroy` one for each thing that they refuse.
     Error(Error<'a>),
     /// Something that the user should know; the command goes on. Where nothing failed, `code`,
-    /// `causes` and `hints` are absent.
+    /// `causes` and `hints` are absent. `plan` prints one for each thing that `apply` will refuse, with
+    /// the code and the hints of that `error`; so does `destroy --plan`.
     Warning(Warning<'a>),
     /// A mistake or a warning in the spec, or in a template that it names.
     Diagnostic(Diagnostic<'a>),
@@ -99,9 +100,10 @@ pub(crate) enum Event<'a> {
         script: &'a str,
     },
 
-    /// What a command will do, or would do: from `plan`, `apply`, `destroy`, `migrate apply`.
+    /// What a command will do, or would do: from `plan`, `apply`, `destroy` with `--plan` and without,
+    /// `migrate apply`. Where it is refused, it has no steps, and the changes that can be told.
     Plan(PlanDocument),
-    /// `plan`: what apply would do to files. Not printed where that is nothing.
+    /// `plan`: what apply would do to files; `destroy --plan`: what destroy would. Not printed where that is nothing.
     Files {
         /// Paths of files to write, as in `file_written`.
         write: &'a [String],

@@ -84,6 +84,10 @@ mod shape {
         /// Addresses that `--replace` names. Absent when empty.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         replace: Vec<String>,
+        /// The addresses that the plan deletes or replaces all the same (`--unprotect`); absent where
+        /// there are none.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        unprotected: Vec<String>,
     }
 
     /// How the files of a database, its ledger and the record stand to each other.

@@ -1,0 +1,159 @@
+//! `destroy --plan`: what a destroy would do, and nothing done.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use envc_tests::{Listing, Ran, TestEnv};
+
+use crate::common::{FIXED, ONE_KV, edit, says};
+
+/// A type for pull requests, whose names prove whose they are.
+const PER_PR: &str = "project \"shop\" id=\"github.com/acme/shop\"\n\
+    environment \"ephemeral\" default { when pr ; identity \"pr-{env.pr}\" ; ttl \"3d\" }\n\
+    kv \"cache\"\n\
+    r2 \"files\"\n\
+    dotenv \".env\" { ID \"{kv.cache.id}\" }\n\
+    allow \"unused_resource\"\n";
+
+/// Everything that a command could change: each file of the checkout and of the user, git's included,
+/// and what the account holds. The local cloud's own files are in the listing.
+fn world(env: &TestEnv) -> (BTreeMap<String, Vec<u8>>, Listing) {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![env.path()];
+    while let Some(folder) = folders.pop() {
+        if folder == env.cloud_dir() {
+            continue;
+        }
+        for entry in fs::read_dir(&folder).expect("a folder can be read") {
+            let path = entry.expect("an entry can be read").path();
+            // Every command reads the registry under its lock, whose file stays and says who was last.
+            if !path.ends_with("state/registry.lock") {
+                files.insert(path.display().to_string(), content(&path));
+            }
+            if path.is_dir() && !path.is_symlink() {
+                folders.push(path);
+            }
+        }
+    }
+    (files, env.cloud_listing())
+}
+
+fn content(path: &Path) -> Vec<u8> {
+    if path.is_file() { fs::read(path).expect("a file can be read") } else { Vec::new() }
+}
+
+/// Plans a destroy twice, for people and for programs, and sees that nothing is another after it.
+#[track_caller]
+fn planned(env: &TestEnv, args: &[&str]) -> (Ran, Ran) {
+    let before = world(env);
+    let people = env.envc(&[&["destroy", "--plan"], args].concat()).exits(0);
+    let programs = env.envc(&[&["destroy", "--plan", "--json"], args].concat()).exits(0);
+    let after = world(env);
+    let differs: Vec<&String> = after
+        .0
+        .iter()
+        .filter(|(path, bytes)| before.0.get(*path) != Some(bytes))
+        .map(|it| it.0)
+        .collect();
+    assert!(differs.is_empty(), "{differs:?} differ after {people}");
+    assert_eq!(after, before, "{people}");
+    (people, programs)
+}
+
+#[test]
+fn it_tells_what_goes_and_what_stays_and_changes_nothing() {
+    let env = TestEnv::new("quickstart");
+    env.envc(&["apply"]).exits(0);
+    env.write(".env", "MINE=1\n");
+    let (people, programs) = planned(&env, &["--keep", "d1.app"]);
+    says(
+        &people,
+        &[
+            "- delete kv.sessions",
+            "< forget d1.app",
+            "kept in the account, as asked for",
+            "4 to delete, 1 to forget",
+            "Files to remove: .dev.vars, wrangler.jsonc",
+            ".env was edited, so it will stay",
+        ],
+    );
+    let plan = programs.event("plan").expect("the plan is an event");
+    assert_eq!(plan["counts"]["delete"], 4, "{programs}");
+    let files = programs.event("files").expect("files are an event");
+    assert_eq!(files["remove"], serde_json::json!([".dev.vars", "wrangler.jsonc"]));
+    assert!(programs.event("destroyed").is_none(), "{programs}");
+    // What it said is what happens.
+    says(
+        &env.envc(&["destroy", "--keep", "d1.app", "--yes"]).exits(0),
+        &["4 resources deleted, 1 kept"],
+    );
+}
+
+#[test]
+fn a_fresh_runner_plans_for_a_pull_request_and_leaves_no_trace() {
+    let env = TestEnv::of_text(PER_PR);
+    env.envc(&["apply", "--pr", "7"]).exits(0);
+    // Another machine: the same account and another checkout, of which nothing is recorded. Its user
+    // ran envc before: the very first command makes the key.
+    let fresh = TestEnv::of_text(PER_PR);
+    fresh.envc(&["destroy", "--pr", "8", "--if-exists"]).exits(0);
+    fs::remove_dir_all(fresh.cloud_dir()).expect("a folder can be removed");
+    copy(&env.cloud_dir(), &fresh.cloud_dir());
+    let (people, _) = planned(&fresh, &["--pr", "7"]);
+    says(
+        &people,
+        &["- delete kv.cache", "- delete r2.files", "2 to delete", "claim of the project"],
+    );
+    fresh.envc(&["destroy", "--plan", "--pr", "8"]).exits(3);
+    says(&planned(&fresh, &["--pr", "8", "--if-exists"]).0, &["Nothing to destroy"]);
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder can be made");
+    for entry in fs::read_dir(from).expect("a folder can be read") {
+        let entry = entry.expect("an entry can be read");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("a file can be copied");
+        }
+    }
+}
+
+#[test]
+fn a_broken_spec_is_no_obstacle() {
+    let env = TestEnv::of_text(ONE_KV);
+    env.envc(&["apply"]).exits(0);
+    env.write("environment.kdl", "project \"shop\"\nkv {");
+    let (people, _) = planned(&env, &[]);
+    says(&people, &["- delete kv.cache", "so only what is recorded"]);
+}
+
+#[test]
+fn what_a_destroy_refuses_its_plan_tells() {
+    let env = TestEnv::of_text(FIXED);
+    env.envc(&["apply", "--cloud", "local"]).exits(0);
+    edit(&env, "identity \"production\"", "identity \"production\" ; protect");
+    let refused = env.envc(&["destroy", "--yes"]).exits(1);
+    let (people, programs) = planned(&env, &[]);
+    let said = refused.stderr.lines().find_map(|line| line.strip_prefix("error: "));
+    says(&people, &[&format!("destroy will refuse: {}", said.expect("an error"))]);
+    let warning = programs.event("warning").expect("a warning is an event");
+    assert_eq!(warning["code"], "envc::plan::protected", "{programs}");
+    env.lose_states();
+    let refused = env.envc(&["destroy", "--yes"]).exits(1);
+    says(&refused, &["nothing proves"]);
+    says(&planned(&env, &[]).0, &["destroy will refuse: nothing proves"]);
+}
+
+#[test]
+fn a_destroy_asks_on_the_local_cloud_too_and_of_nothing_it_does_not() {
+    let env = TestEnv::of_text(ONE_KV);
+    env.envc(&["apply"]).exits(0);
+    let before = world(&env);
+    let refused = env.envc(&["destroy"]).exits(1);
+    says(&refused, &["not approved", "deletes all of `", "pass --yes"]);
+    assert_eq!(world(&env).1, before.1);
+    // Nothing is deleted where all is kept, so nobody is asked.
+    env.envc(&["destroy", "--keep", "kv.cache"]).exits(0);
+}
