@@ -78,7 +78,7 @@ fn destroying_the_bound_one_binds_back_to_what_is_left() {
     assert!(cloud.view().listing().is_empty());
     // What the local one asks for is written again, under the same ID.
     says(&env.envc(&["apply"]).exits(0), &["on the local cloud", "wrote .env"]);
-    says(&env.envc(&["destroy", "--if-exists"]).exits(0), &["none left"]);
+    says(&env.envc(&["destroy", "--yes", "--if-exists"]).exits(0), &["none left"]);
     assert!(env.cloud_listing().is_empty());
 }
 
