@@ -42,13 +42,15 @@ fn key(name: &str) -> (u128, &str) {
 }
 
 /// The migrations to run on one database; none when there is nothing to do. `applied` are the
-/// recorded ones; `fresh` is true when the plan makes the database.
+/// recorded ones; `seed` are the rows that it begins with, where it is not recorded what became of
+/// them; `fresh` is true when the plan makes the database.
 ///
 /// The record saves a request: exec reads the ledger only when a file is not recorded.
 pub(crate) fn decide(
     address: &Address,
     files: &[MigrationFile],
     applied: &[AppliedMigration],
+    seed: Option<&MigrationFile>,
     fresh: bool,
     notes: &mut Vec<String>,
 ) -> Option<MigrationWork> {
@@ -84,7 +86,13 @@ pub(crate) fn decide(
                 .push(format!("{address}: {} is applied, and its file is missing", migration.name));
         }
     }
-    (!pending.is_empty()).then(|| MigrationWork { address: address.clone(), files: pending, fresh })
+    let seed = seed.map(MigrationFile::reference);
+    (!pending.is_empty() || seed.is_some()).then(|| MigrationWork {
+        address: address.clone(),
+        files: pending,
+        seed,
+        fresh,
+    })
 }
 
 fn short(digest: &Digest) -> &str {

@@ -49,6 +49,8 @@ pub struct PlanInputs<'a> {
     pub keep: &'a BTreeSet<Address>,
     /// The migrations of each database that has a folder, sorted; empty when they are not to run.
     pub migrations: &'a BTreeMap<Address, Vec<MigrationFile>>,
+    /// The rows that each of them begins with, of those that have a seed.
+    pub seeds: &'a BTreeMap<Address, MigrationFile>,
 }
 
 /// Plans an apply, or says why it cannot be.
@@ -97,10 +99,12 @@ fn make(inputs: &PlanInputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
             }
             // Migrations that are recorded of another database at this address do not count for this one.
             let recorded = inputs.state.and_then(|state| state.resources.get(&change.address));
-            let applied = recorded.filter(|it| !fresh && change.id.as_ref() == Some(&it.id));
-            let applied = applied.map(|it| it.migrations.as_slice()).unwrap_or_default();
+            let recorded = recorded.filter(|it| !fresh && change.id.as_ref() == Some(&it.id));
+            let applied = recorded.map(|it| it.migrations.as_slice()).unwrap_or_default();
             let address = &change.address;
-            work.extend(migrations::decide(address, files, applied, fresh, &mut notes));
+            let told = recorded.and_then(|it| it.seed);
+            let seed = inputs.seeds.get(address).filter(|_| told.is_none());
+            work.extend(migrations::decide(address, files, applied, seed, fresh, &mut notes));
         }
     }
     let mut steps = order::steps(&diff.changes, &desired, work, leasing)

@@ -334,7 +334,7 @@ impl Page<'_> {
     fn migrations(&mut self, plan: &Plan) {
         let mut any = false;
         for step in &plan.steps {
-            let Work::Migrate { address, files, .. } = &step.work else { continue };
+            let Work::Migrate { address, files, fresh, seed } = &step.work else { continue };
             if !any {
                 self.heading("Migrations to run:");
             }
@@ -342,6 +342,10 @@ impl Page<'_> {
             self.line(2, format_args!("{address}"));
             for file in files {
                 self.line(6, format_args!("{}", shown_text(&file.name)));
+            }
+            if let Some(seed) = seed {
+                let when = if *fresh { "" } else { ", unless the database was in use before" };
+                self.line(6, format_args!("seed {}{when}", shown_text(&seed.name)));
             }
         }
         if any {

@@ -76,6 +76,10 @@ pub enum Work {
         files: Vec<MigrationRef>,
         /// True when the database is made by this plan: there is no ledger to read.
         fresh: bool,
+        /// The rows that it begins with, where it may have yet to get them: what stands in the
+        /// database decides.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seed: Option<MigrationRef>,
     },
     /// Takes a preview ID from a pool; the one that the holder has, where it has one.
     Lease(LeaseWork),
@@ -310,7 +314,10 @@ impl Work {
     /// Requests that it sends when all goes well.
     pub fn requests(&self) -> usize {
         match self {
-            Self::Migrate { files, fresh, .. } => files.len() + usize::from(!fresh),
+            Self::Migrate { files, fresh, seed, .. } => {
+                let seed = seed.as_ref().map_or(0, |_| 1 + usize::from(!fresh));
+                files.len() + usize::from(!fresh) + seed
+            }
             _ => 1,
         }
     }

@@ -25,6 +25,7 @@ mod hyperdrive;
 mod identity;
 mod leases;
 mod life;
+mod local;
 mod markers;
 mod migrations;
 mod order;

@@ -141,6 +141,7 @@ impl Engine {
             ownership: &ownership(wanted),
             keep: &BTreeSet::new(),
             migrations: &BTreeMap::new(),
+            seeds: &BTreeMap::new(),
             sealer: &Sealer::new(KeyedDigest::new([0; 32]), "p", "e"),
         });
         plan.unwrap_or_else(|refusals| panic!("{refusals:#?}"))
@@ -163,6 +164,7 @@ impl Engine {
                 store: self,
                 plan: &checked,
                 migrations: &BTreeMap::new(),
+                seeds: &BTreeMap::new(),
                 uploads,
                 vault: &vault(),
                 parallelism: 4,

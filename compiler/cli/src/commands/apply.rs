@@ -19,7 +19,12 @@ use super::shared::{
     show_summary, stand_ins,
 };
 use crate::{
-    host::{error::CommandError, exit_code::ExitCode, fsio},
+    host::{
+        error::CommandError,
+        exit_code::ExitCode,
+        fsio,
+        interrupt::{Interrupt, interrupted},
+    },
     operate::{
         claim,
         engine::{Engine, Loaded, PlanRequest, Running},
@@ -28,6 +33,7 @@ use crate::{
     outputs::{
         bundle::{self, Uploads},
         generated::{self, Writing, Written},
+        local,
         out_dir::OutDir,
         outside,
         sources::{Resources, Sources},
@@ -102,6 +108,7 @@ impl Apply<'_> {
         let session = &self.session;
         let root = session.workspace.root();
         let migrations = migrations::read(root, &session.environment, Databases::Managed)?;
+        let seeds = migrations::read_seeds(root, &session.environment)?;
         // All is refused that can be without a call: from here on there is an environment.
         if !session.record_environment()? {
             return Ok(None);
@@ -127,7 +134,7 @@ impl Apply<'_> {
         let (observation, leases) = observation?;
         self.tell_lost_leases(&leases, loaded.state.as_ref());
         engine.check_leases(&leases.renewed)?;
-        let plan = self.plan(&engine, &mut loaded, &observation, &migrations).await?;
+        let plan = self.plan(&engine, &mut loaded, &observation, (&migrations, &seeds)).await?;
         if !self.skips_files() {
             let known = pools::facts(session, &leases.renewed, None);
             self.precheck(&sources, plan.plan(), known)?;
@@ -136,6 +143,7 @@ impl Apply<'_> {
         engine.claim().await?;
         let running = Running {
             migrations: &migrations,
+            seeds: &seeds,
             vault: &vault,
             uploads: &uploads,
             parallelism: usize::from(self.args.calls.parallelism),
@@ -151,14 +159,32 @@ impl Apply<'_> {
             Ok(report) => self.finish(&engine, &plan, &sources, report).await,
             Err(error) => Err(error),
         };
-        let ms = session.workspace.clock.monotonic_ms().saturating_sub(started_ms);
         if let Some(edge) = site.registry() {
             let outcome = if ended.is_ok() { Outcome::Applied } else { Outcome::ApplyFailed };
             registry_report::tell(session, edge, &site.stop, outcome, counts).await;
         }
         let (report, written) = ended?;
-        self.tell(&report, written.as_ref(), ms, engine.requests());
-        Ok(Some(ExitCode::Done))
+        self.tell_files(written.as_ref());
+        let local = self.local_copies(&site.stop, &report, written.is_some()).await;
+        let ms = session.workspace.clock.monotonic_ms().saturating_sub(started_ms);
+        self.tell(&report, written.as_ref(), &local, ms, engine.requests());
+        local.tell(session);
+        if local.interrupted { Err(interrupted()) } else { Ok(Some(ExitCode::Done)) }
+    }
+
+    /// Brings wrangler's local copies up to what was migrated, where the files of this folder are this
+    /// environment's. The environment is applied: what goes wrong here is told, and is no failure.
+    async fn local_copies(&self, stop: &Interrupt, report: &Report, files: bool) -> local::Told {
+        if !files || self.writing.out_dir.is_some() {
+            return local::Told::default();
+        }
+        match local::migrate(&self.session, stop, &report.ids).await {
+            Ok(told) => told,
+            Err(error) => {
+                self.session.ui.caution(&error);
+                local::Told::default()
+            }
+        }
     }
 
     /// What comes from outside the spec: values, templates and bundles.
@@ -230,10 +256,14 @@ impl Apply<'_> {
         engine: &Engine<'_, '_>,
         loaded: &mut Loaded,
         observation: &Observation,
-        migrations: &BTreeMap<Address, Vec<MigrationFile>>,
+        (migrations, seeds): (
+            &BTreeMap<Address, Vec<MigrationFile>>,
+            &BTreeMap<Address, MigrationFile>,
+        ),
     ) -> Result<CheckedPlan, CommandError> {
         let keep = BTreeSet::new();
-        let request = PlanRequest { goal: Goal::Apply, observation, keep: &keep, migrations };
+        let request =
+            PlanRequest { goal: Goal::Apply, observation, keep: &keep, migrations, seeds };
         let plan = engine.plan(loaded, &request).await?;
         match self.saved {
             Some(saved) if saved != plan.plan() => Err(stale(saved, plan.plan())),
@@ -354,7 +384,8 @@ impl Apply<'_> {
             .change_record(|copy| copy.bind(env_type, id, session.workspace.clock.unix_s()))
     }
 
-    fn tell(&self, report: &Report, written: Option<&Written>, ms: u64, requests: u64) {
+    /// Says what became of files, before anything takes its time.
+    fn tell_files(&self, written: Option<&Written>) {
         let session = &self.session;
         if written.is_none()
             && let Some(other) = session.bound_elsewhere()
@@ -365,13 +396,25 @@ impl Apply<'_> {
                 session.target.id
             ));
         }
-        let written = written.cloned().unwrap_or_default();
+        let Some(written) = written else { return };
         for path in &written.made {
             session.ui.say(&format!("wrote {path}"));
         }
         for path in &written.removed {
             session.ui.say(&format!("removed {path}"));
         }
+    }
+
+    fn tell(
+        &self,
+        report: &Report,
+        written: Option<&Written>,
+        local: &local::Told,
+        ms: u64,
+        requests: u64,
+    ) {
+        let session = &self.session;
+        let written = written.cloned().unwrap_or_default();
         let endpoints = session.environment.endpoints.iter();
         let leases = report.leases.iter();
         session.ui.event(&Event::Applied(Applied {
@@ -387,7 +430,10 @@ impl Apply<'_> {
             urls: endpoints.map(|end| Url { name: &end.name, url: &end.url }).collect(),
             leases: leases.map(|(pool, leased)| (pool.as_str(), leased.id.as_str())).collect(),
         }));
-        let nothing = report.done == 0 && written.made.is_empty() && written.removed.is_empty();
+        let nothing = report.done == 0
+            && written.made.is_empty()
+            && written.removed.is_empty()
+            && local.migrated == 0;
         let mut lines = Vec::new();
         for endpoint in session.environment.endpoints.iter().filter(|_| !nothing) {
             lines.push(format!("  {:<14} {}", endpoint.name, endpoint.url));

@@ -15,7 +15,7 @@ use crate::{
         engine::{Engine, Loaded, PlanRequest, Running},
         site::{Edge, Needs, Site},
     },
-    outputs::{files::Removal, out_dir},
+    outputs::{files::Removal, local, out_dir},
     remote::{
         edge::EdgeConnection,
         registry_report::{self, Counts},
@@ -237,10 +237,11 @@ impl Destroy<'_> {
                     .map(|change| (change.address.clone(), change.id.clone())),
             );
             released += round.plan.plan().counts().release;
-            let (none, held) = (BTreeMap::new(), BTreeMap::new());
+            let (none, no_seeds, held) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
             let parallelism = usize::from(self.args.calls.parallelism);
             let running = Running {
                 migrations: &none,
+                seeds: &no_seeds,
                 vault: &Vault::default(),
                 uploads: &BTreeMap::new(),
                 parallelism,
@@ -334,6 +335,7 @@ impl Destroy<'_> {
             observation,
             keep: &self.keep,
             migrations: &BTreeMap::new(),
+            seeds: &BTreeMap::new(),
         };
         let plan = engine.plan(&mut loaded, &request).await?;
         let wanted = self.session.environment.resources.values();
@@ -447,6 +449,7 @@ impl Destroy<'_> {
                 Removal::Kept => session.ui.warn(&format!("{path} was edited, so it stays")),
             }
         }
+        local::forget(session, &self.keep)?;
         session.workspace.change_record(|copy| {
             let now_s = session.workspace.clock.unix_s();
             // While something is kept, its name is the proof that it is ours: the ID stays known.

@@ -77,7 +77,7 @@ async fn statuses(session: &Session<'_>) -> Result<Vec<Status>, CommandError> {
     let files = migrations::read(session.workspace.root(), &session.environment, Databases::All)?;
     let site = Site::open(session, Needs::STATE).await?;
     let (engine, mut loaded) = Engine::open(&site, Hold::Read).await?;
-    let plan = plan(&engine, &mut loaded, &files).await?;
+    let plan = plan(&engine, &mut loaded, &files, &BTreeMap::new()).await?;
     let reads = files.iter().map(|(address, files)| status(&engine, &plan, address, files));
     futures::future::join_all(reads).await.into_iter().collect()
 }
@@ -141,22 +141,26 @@ async fn plan(
     engine: &Engine<'_, '_>,
     loaded: &mut Loaded,
     migrations: &BTreeMap<Address, Vec<MigrationFile>>,
+    seeds: &BTreeMap<Address, MigrationFile>,
 ) -> Result<Plan, CommandError> {
     let request = PlanRequest {
         goal: Goal::Apply,
         observation: &engine.observe(loaded.state.as_ref()).await?,
         keep: &BTreeSet::new(),
         migrations,
+        seeds,
     };
     Ok(engine.plan(loaded, &request).await?.plan().clone())
 }
 
 async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCode, CommandError> {
-    let files = migrations::read(session.workspace.root(), &session.environment, Databases::All)?;
+    let root = session.workspace.root();
+    let files = migrations::read(root, &session.environment, Databases::All)?;
+    let seeds = migrations::read_seeds(root, &session.environment)?;
     let site = Site::open(session, Needs::STATE).await?;
     let hold = Hold::Lock { purpose: "envc migrate apply", wait: !args.no_wait };
     let (engine, mut loaded) = Engine::open(&site, hold).await?;
-    let whole = plan(&engine, &mut loaded, &files).await?;
+    let whole = plan(&engine, &mut loaded, &files, &seeds).await?;
     let plan = engine::checked(migrations_alone(whole, &files)?)?;
     if plan.plan().steps.is_empty() {
         session.ui.event(&Event::MigratedAll { steps: 0 });
@@ -173,6 +177,7 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
     let no_leases = BTreeMap::new();
     let running = Running {
         migrations: &files,
+        seeds: &seeds,
         vault: &Vault::default(),
         uploads: &BTreeMap::new(),
         parallelism: envc_core::limits::PARALLELISM,

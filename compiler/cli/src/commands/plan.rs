@@ -73,6 +73,7 @@ async fn plan(
     let sources = missing.is_empty().then_some(sources);
     let root = session.workspace.root();
     let migrations = migrations::read(root, &session.environment, Databases::Managed)?;
+    let seeds = migrations::read_seeds(root, &session.environment)?;
     if !session.record_environment()? {
         return Ok(None);
     }
@@ -87,6 +88,7 @@ async fn plan(
         observation: &observation,
         keep: &BTreeSet::new(),
         migrations: &migrations,
+        seeds: &seeds,
     };
     let plan = engine.plan(&mut loaded, &request).await?;
     let plan = plan.plan();

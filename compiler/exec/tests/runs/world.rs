@@ -306,6 +306,7 @@ fn plan() -> CheckedPlan {
         ownership: &Ownership::default(),
         keep: &BTreeSet::new(),
         migrations: &BTreeMap::new(),
+        seeds: &BTreeMap::new(),
     });
     check(plan.unwrap()).unwrap()
 }
@@ -332,6 +333,7 @@ impl Fake {
             store: self,
             plan: &plan,
             migrations: &BTreeMap::new(),
+            seeds: &BTreeMap::new(),
             vault: &Vault::default(),
             uploads: &BTreeMap::new(),
             parallelism: 1,

@@ -44,6 +44,7 @@ fn plan(goal: Goal, state: Option<&State>, observation: &Observation) -> Plan {
         ownership: &Ownership::default(),
         keep: &BTreeSet::new(),
         migrations: &BTreeMap::new(),
+        seeds: &BTreeMap::new(),
     };
     match goal {
         Goal::Apply => plan_apply(&inputs).unwrap(),

@@ -342,6 +342,7 @@ fn first_plan(spec: &str) -> Plan {
         ownership: &Ownership::default(),
         keep: &BTreeSet::new(),
         migrations: &BTreeMap::new(),
+        seeds: &BTreeMap::new(),
     };
     plan_apply(&inputs).expect("it can be planned")
 }

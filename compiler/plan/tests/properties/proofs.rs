@@ -93,6 +93,7 @@ impl World {
             ownership: &self.ownership,
             keep: &BTreeSet::new(),
             migrations: &BTreeMap::new(),
+            seeds: &BTreeMap::new(),
             sealer: &Sealer::new(KeyedDigest::new([0; 32]), "p", "e"),
         })
     }

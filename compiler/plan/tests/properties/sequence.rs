@@ -121,6 +121,7 @@ impl Case {
             ownership: &ownership,
             keep: &BTreeSet::new(),
             migrations: &migrations,
+            seeds: &BTreeMap::new(),
             sealer: &Sealer::new(KeyedDigest::new([0; 32]), "p", "e"),
         };
         match goal {

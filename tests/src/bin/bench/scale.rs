@@ -263,6 +263,7 @@ fn plan(
         },
         keep: &BTreeSet::new(),
         migrations: &BTreeMap::new(),
+        seeds: &BTreeMap::new(),
     };
     let plan =
         plan_apply(&inputs).map_err(|refusals| format!("refused: {:?}", refusals.first()))?;

@@ -56,6 +56,8 @@ pub(crate) struct PlanRequest<'r> {
     pub(crate) keep: &'r BTreeSet<Address>,
     /// The migrations to run.
     pub(crate) migrations: &'r BTreeMap<Address, Vec<MigrationFile>>,
+    /// The rows that databases begin with.
+    pub(crate) seeds: &'r BTreeMap<Address, MigrationFile>,
 }
 
 /// How a plan is run.
@@ -63,6 +65,8 @@ pub(crate) struct PlanRequest<'r> {
 pub(crate) struct Running<'r> {
     /// The texts of the migrations that the plan names.
     pub(crate) migrations: &'r BTreeMap<Address, Vec<MigrationFile>>,
+    /// The rows that databases begin with.
+    pub(crate) seeds: &'r BTreeMap<Address, MigrationFile>,
     /// The texts of what is sealed in the plan.
     pub(crate) vault: &'r Vault,
     /// What is uploaded besides what stands in the plan.
@@ -312,6 +316,7 @@ impl<'a, 'u> Engine<'a, 'u> {
             ownership,
             keep: request.keep,
             migrations: request.migrations,
+            seeds: request.seeds,
         }
     }
 
@@ -375,6 +380,7 @@ impl<'a, 'u> Engine<'a, 'u> {
                 store: &*self.store,
                 plan,
                 migrations: running.migrations,
+                seeds: running.seeds,
                 vault: running.vault,
                 uploads: running.uploads,
                 parallelism: running.parallelism,

@@ -22,7 +22,8 @@ mod working_copy;
 use std::path::PathBuf;
 
 pub(crate) use document::{
-    Applied, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, Whose,
+    Applied, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, LocalDatabase,
+    LocalRecord, Whose,
 };
 pub(crate) use file_key::{file_key, folder_of_key};
 pub(crate) use location::Location;

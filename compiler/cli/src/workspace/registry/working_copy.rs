@@ -10,8 +10,8 @@ use envc_exec::ports::Entropy;
 use envc_spec::PortRange;
 
 use super::{
-    Applied, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, Location, Registry,
-    Settled, cache::Cache, file_key, mark,
+    Applied, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, LocalRecord, Location,
+    Registry, Settled, cache::Cache, file_key, mark,
 };
 use crate::{
     host::{error::CommandError, ports},
@@ -318,6 +318,15 @@ impl WorkingCopy {
         })
     }
 
+    /// Records what lies here for `wrangler dev`.
+    pub(crate) fn note_local(
+        &mut self,
+        now_s: u64,
+        change: impl FnOnce(&mut LocalRecord),
+    ) -> Result<(), CommandError> {
+        self.change(now_s, |copy| change(&mut copy.local))
+    }
+
     /// Leaves an environment of which something was kept: the binding and the files go, and the ID
     /// stays known.
     pub(crate) fn leave(&mut self, id: &str, now_s: u64) -> Result<(), CommandError> {
@@ -408,6 +417,7 @@ impl CopyRecord {
     /// Forgets the files of an environment, and the binding to it.
     fn let_go(&mut self, id: &str) {
         self.files.retain(|_, file| file.env != id);
+        self.local.databases.retain(|_, database| database.env != id);
         self.bound = self.bound.take().filter(|bound| bound.id != id);
     }
 
