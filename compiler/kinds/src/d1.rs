@@ -4,6 +4,8 @@
 //! A database cannot be renamed or moved. Limits: 50,000 databases (paid), 10 (free); a statement
 //! 100 KB. Source: Cloudflare's OpenAPI document and D1 documentation, checked November 2026.
 
+use std::fmt::Write as _;
+
 use envc_core::{Desired, Diagnostic, KindId, Output, object_id};
 use envc_syntax::{
     Node,
@@ -40,7 +42,7 @@ static GRAMMAR: NodeRule = NodeRule {
     doc: "A D1 database.",
     notes: &[
         "`jurisdiction=` and `location=` exclude each other: with the first, Cloudflare ignores the second.",
-        "Deleting or replacing it loses data, and is asked for.",
+        "Deleting or replacing it loses data, and is asked for. So is emptying it: `envc migrate reset d1.NAME`. A new one in its place: `envc apply --replace d1.NAME`.",
     ],
     example: "d1 \"webapp\" { migrations \"apps/webapp/drizzle\" }",
     args: &[LABEL],
@@ -58,6 +60,11 @@ static GRAMMAR: NodeRule = NodeRule {
         &NodeRule {
             name: "migrations",
             doc: "The folder of its migrations: `*.sql` files, applied in wrangler's order.",
+            notes: &[
+                "What is applied is what the ledger in the database says, `d1_migrations`, which is wrangler's own. What it lacks runs again, whatever is recorded.",
+                "A file that was edited after envc applied it is told, as far as the state is there that recorded its digest; nobody knows of an edit on a fresh runner without a shared state, nor for an existing database.",
+                "A file that was renamed after it was applied is refused: its content would meet its own tables.",
+            ],
             absent: "No migrations run; `envc migrate` leaves the database alone.",
             example: "migrations \"apps/webapp/drizzle\"",
             args: &[ArgRule {
@@ -75,7 +82,7 @@ static GRAMMAR: NodeRule = NodeRule {
             notes: &[
                 "It runs in the database that envc made, and in wrangler's local copy of it (see `dev`): in one transaction with a mark, so that no kill and no lost answer runs it twice or leaves it out.",
                 "It never runs in an `existing` database of the account, nor in one that held tables before envc migrated it first; apply says so.",
-                "A seed that was changed does not run again: destroy the environment and apply it, or put the change into a migration.",
+                "A seed that was changed does not run again: `envc migrate reset d1.NAME` empties the database, and runs it again.",
             ],
             absent: "The database begins empty.",
             example: "migrations \"apps/webapp/drizzle\"\nseed \"fixtures/dev.sql\"",
@@ -252,8 +259,17 @@ impl Declared for D1 {
 }
 
 /// What is on D1's side of a migration.
-static DATABASE: Database =
-    Database { query, ledger: LEDGER, read: READ_LEDGER, row, mistake, seed: &SEED, local: &LOCAL };
+static DATABASE: Database = Database {
+    query,
+    ledger: LEDGER,
+    read: READ_LEDGER,
+    row,
+    objects: OBJECTS,
+    wipe,
+    mistake,
+    seed: &SEED,
+    local: &LOCAL,
+};
 
 /// Source: miniflare of wrangler 4.164, its plugin for D1; `getDefaultPersistRoot` gives `v3`.
 static LOCAL: LocalCopy = LocalCopy {
@@ -283,6 +299,11 @@ const LEDGER: &str = "CREATE TABLE IF NOT EXISTS \"d1_migrations\"(\n\
     \tname TEXT UNIQUE,\n\
     \tapplied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL\n);";
 const READ_LEDGER: &str = "SELECT name FROM \"d1_migrations\" ORDER BY id;";
+/// SQLite's own tables and the platform's cannot be dropped; what they hold of a table goes with it.
+const OBJECTS: &str = "SELECT type, name, sql FROM sqlite_master \
+    WHERE type IN ('trigger', 'view', 'table') \
+    AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\' \
+    ORDER BY name;";
 /// Bytes of a statement. Source: D1's limits, checked November 2026.
 const STATEMENT_BYTES_MAX: usize = 100_000;
 
@@ -294,6 +315,34 @@ fn query(place: &Place, database_id: &str, sql: &str) -> Call {
 
 fn row(name: &str) -> String {
     format!("INSERT INTO \"d1_migrations\" (name) VALUES ('{}');", name.replace('\'', "''"))
+}
+
+/// Triggers first, that none runs; then views, which may stand on anything; then virtual tables,
+/// which take their shadow tables with them. With deferred foreign keys the order of the others
+/// does not matter.
+fn wipe(objects: &Json) -> Option<(usize, String)> {
+    let rows = objects.as_array()?.last()?.get("results")?.as_array()?;
+    let mut drops: Vec<(usize, &str, &str)> = rows
+        .iter()
+        .filter_map(|row| {
+            let text = |column| row.get(column).and_then(Json::as_str);
+            let sql = text("sql").unwrap_or_default().to_ascii_uppercase();
+            let (rank, word) = match text("type")? {
+                "trigger" => (0, "TRIGGER"),
+                "view" => (1, "VIEW"),
+                _ if sql.starts_with("CREATE VIRTUAL") => (2, "TABLE"),
+                _ => (3, "TABLE"),
+            };
+            Some((rank, word, text("name")?))
+        })
+        .collect();
+    drops.sort_unstable();
+    let mut sql = String::from("PRAGMA defer_foreign_keys = on;");
+    for (_, word, name) in &drops {
+        // Writing to a String cannot fail.
+        let _ = write!(sql, "\nDROP {word} IF EXISTS \"{}\";", name.replace('"', "\"\""));
+    }
+    (!drops.is_empty()).then_some((drops.len(), sql))
 }
 
 /// D1 says that a statement is too long, and not which.

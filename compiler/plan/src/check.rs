@@ -5,7 +5,8 @@
 //! there when they are needed, and what is deleted was let go of (`sequence`); each change that
 //! needs work has exactly its steps, and no step works on anything else; nothing protected,
 //! `existing` or wanted under another address is deleted or replaced; no secret stands in a field;
-//! a lease comes before everything else, and a release after everything else.
+//! a lease comes before everything else, and a release after everything else; a database's migrations
+//! are the ones that its ledger lacks, and no data of a protected or `existing` one goes before them.
 
 mod sequence;
 
@@ -18,7 +19,7 @@ use serde_json::Value as Json;
 use crate::{
     model::{Action, Change, Goal, Plan},
     verb::Verb,
-    work::Target,
+    work::{Target, Work},
 };
 
 /// A plan that passed. The only thing that exec takes.
@@ -51,6 +52,7 @@ pub fn check(plan: Plan) -> Result<CheckedPlan, Unsound> {
     checker.forbidden();
     checker.secrets();
     checker.leases();
+    checker.migrations();
     let findings = checker.findings;
     if findings.is_empty() { Ok(CheckedPlan(plan)) } else { Err(Unsound { findings }) }
 }
@@ -180,6 +182,39 @@ impl<'a> Checker<'a> {
                     let side = if is_lease { "before the lease" } else { "after the release" };
                     findings.push(format!("step {other} may come {side} of {pool}"));
                 }
+            }
+        }
+        self.findings.extend(findings);
+    }
+
+    /// Checks that what the ledger has does not run, what it lacks does, and nothing that stays is
+    /// emptied.
+    fn migrations(&mut self) {
+        let mut findings = Vec::new();
+        let mut migrated = BTreeSet::new();
+        for step in &self.plan.steps {
+            let Work::Migrate { address, files, reset, .. } = &step.work else { continue };
+            let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+            if !migrated.insert(address) {
+                findings.push(format!("{address} is migrated twice"));
+            }
+            let own = self.plan.changes.iter().filter(|it| it.address == *address && !it.deposed);
+            let stays = |it: &Change| it.existing || it.protect || self.plan.basis.protected;
+            if *reset && own.clone().any(stays) {
+                findings.push(format!("{address} would be emptied, and it is not to lose data"));
+            }
+            let Some(standing) = self.plan.migrations.get(address).filter(|_| !reset) else {
+                continue;
+            };
+            let pending = standing.pending.iter().filter(|file| standing.is_to_run(file));
+            if !standing.runs || !pending.eq(&names) {
+                findings.push(format!("{address} would run other migrations than it lacks"));
+            }
+        }
+        for (address, standing) in &self.plan.migrations {
+            let pending = standing.pending.iter().any(|file| standing.is_to_run(file));
+            if standing.runs && pending && !migrated.contains(address) {
+                findings.push(format!("{address} lacks migrations that no step runs"));
             }
         }
         self.findings.extend(findings);

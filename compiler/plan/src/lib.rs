@@ -48,12 +48,12 @@ pub use inspect::{Template, inspect};
 pub use keep::keep_with_needs;
 pub use leases::{LeaseValues, holder, recorded_values, values as lease_values};
 pub use lookalikes::{Lookalike, lookalikes};
-pub use migrations::{MigrationFile, is_migration, sort_migrations};
+pub use migrations::{Migrate, MigrationFile, Standing, is_migration, sort_migrations};
 pub use model::{Action, Basis, Change, Counts, FieldChange, Goal, PLAN_FORMAT, Plan, Record};
 pub use observe::{LeaseSeen, Observation, Questions, Seen, markers_to_read, parents_to_read};
 pub use outside::{Unusable, needed_inputs, settle};
 pub use ownership::Ownership;
-pub use planner::{PlanInputs, plan_apply, plan_destroy};
+pub use planner::{Asked, PlanInputs, plan_apply, plan_destroy};
 pub use render::{Palette, RenderOptions, plan_json, render_plan, render_summary};
 pub use state::{
     AppliedMigration, Grant, Intent, IntentAction, Recorded, RecordedLease, STATE_SCHEMA, Seed,

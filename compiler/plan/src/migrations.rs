@@ -1,11 +1,15 @@
-//! Which migrations of a database are to run. Ledger and order are wrangler's own, so that both
-//! tools can be used on one database.
+//! How the migrations of a database stand, and which are to run. Ledger and order are wrangler's
+//! own, so that both tools can be used on one database.
 
-use std::path::Path;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
-use envc_core::{Address, Digest};
+use envc_core::{Address, Digest, counted};
+use serde::{Deserialize, Serialize};
 
-use crate::{order::MigrationWork, state::AppliedMigration, work::MigrationRef};
+use crate::{state::AppliedMigration, work::MigrationRef};
 
 /// A migration file that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,62 +45,179 @@ fn key(name: &str) -> (u128, &str) {
     (digits.parse().unwrap_or(u128::MAX), name)
 }
 
-/// The migrations to run on one database; none when there is nothing to do. `applied` are the
-/// recorded ones; `seed` are the rows that it begins with, where it is not recorded what became of
-/// them; `fresh` is true when the plan makes the database.
-///
-/// The record saves a request: exec reads the ledger only when a file is not recorded.
-pub(crate) fn decide(
-    address: &Address,
-    files: &[MigrationFile],
-    applied: &[AppliedMigration],
-    seed: Option<&MigrationFile>,
-    fresh: bool,
-    notes: &mut Vec<String>,
-) -> Option<MigrationWork> {
-    let find = |name: &str| applied.iter().find(|migration| migration.name == name);
-    let mut pending = Vec::new();
-    for file in files {
-        let reference = file.reference();
-        match find(&file.name).map(|migration| migration.digest.as_ref()) {
-            None => {
-                let later = files.iter().skip_while(|other| other.name != file.name).skip(1);
-                if let Some(later) = later.into_iter().find(|later| find(&later.name).is_some()) {
-                    notes.push(format!(
-                        "{address}: {} comes before {}, which is applied already; it runs all the \
-                         same, as wrangler would",
-                        file.name, later.name
-                    ));
-                }
-                pending.push(reference);
-            }
-            Some(Some(digest)) if *digest != reference.digest => notes.push(format!(
-                "{address}: {} was edited after it was applied ({} then, {} now); the edit is not \
-                 run. Put it into a new migration",
-                file.name,
-                short(digest),
-                short(&reference.digest)
-            )),
-            Some(_) => {}
-        }
-    }
-    for migration in applied {
-        if !files.iter().any(|file| file.name == migration.name) {
-            notes
-                .push(format!("{address}: {} is applied, and its file is missing", migration.name));
-        }
-    }
-    let seed = seed.map(MigrationFile::reference);
-    (!pending.is_empty() || seed.is_some()).then(|| MigrationWork {
-        address: address.clone(),
-        files: pending,
-        seed,
-        fresh,
-    })
+/// Whose pending migrations a plan runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Migrate {
+    /// Those of the databases that the environment owns: an apply never changes an existing one.
+    #[default]
+    Managed,
+    /// None: the spec says that they run by hand.
+    ByHand,
+    /// All: the user asked for it.
+    All,
 }
 
-fn short(digest: &Digest) -> &str {
-    digest.as_str().get(..8).unwrap_or_default()
+impl Migrate {
+    pub(crate) fn runs(self, existing: bool) -> bool {
+        match self {
+            Self::Managed => !existing,
+            Self::ByHand => false,
+            Self::All => true,
+        }
+    }
+}
+
+/// How the files of one database, its ledger and the record stand to each other.
+///
+/// Invariant: the ledger counts. What it has does not run, what it lacks runs, and nothing else is
+/// said to be pending; the record only tells what changed since.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Standing {
+    /// What the ledger holds, in its order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub applied: Vec<String>,
+    /// Files that the ledger lacks, in the order in which they run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<String>,
+    /// Pending files that come before an applied one, each with the last such.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub late: BTreeMap<String, String>,
+    /// Pending files with the content of an applied one that has no file, each with that one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub renamed: BTreeMap<String, String>,
+    /// Applied files with another content than when envc applied them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edited: Vec<String>,
+    /// In the ledger, without a file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    /// Recorded as applied, and not in the ledger.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacking: Vec<String>,
+    /// True when the plan runs what is pending.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub runs: bool,
+}
+
+impl Standing {
+    /// Compares. `recorded` are the migrations that are recorded of this very database.
+    pub fn of(files: &[MigrationFile], ledger: &[String], recorded: &[AppliedMigration]) -> Self {
+        let applied: BTreeSet<&str> = ledger.iter().map(String::as_str).collect();
+        let names: BTreeSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
+        let then: BTreeMap<&str, &Digest> = recorded
+            .iter()
+            .filter_map(|known| Some((known.name.as_str(), known.digest.as_ref()?)))
+            .collect();
+        let missing: Vec<String> =
+            ledger.iter().filter(|name| !names.contains(name.as_str())).cloned().collect();
+        let mut standing = Self { applied: ledger.to_vec(), ..Self::default() };
+        let mut last = None;
+        for file in files.iter().rev() {
+            let now = Digest::of(&file.text);
+            if applied.contains(file.name.as_str()) {
+                last = last.or(Some(&file.name));
+                if then.get(file.name.as_str()).is_some_and(|then| **then != now) {
+                    standing.edited.push(file.name.clone());
+                }
+                continue;
+            }
+            standing.pending.push(file.name.clone());
+            if let Some(last) = last {
+                standing.late.insert(file.name.clone(), last.clone());
+            }
+            // Two files without a statement say nothing of each other.
+            let was = missing.iter().find(|name| then.get(name.as_str()) == Some(&&now));
+            if let Some(was) = was.filter(|_| has_statement(&file.text)) {
+                standing.renamed.insert(file.name.clone(), was.clone());
+            }
+        }
+        standing.pending.reverse();
+        standing.edited.reverse();
+        standing.missing = missing;
+        let lacking = recorded.iter().filter(|known| !applied.contains(known.name.as_str()));
+        standing.lacking = lacking.map(|known| known.name.clone()).collect();
+        standing
+    }
+
+    /// True for a file that a plan which runs this database's migrations runs. One that was renamed
+    /// after it was applied is refused instead.
+    pub fn is_to_run(&self, file: &str) -> bool {
+        self.pending.iter().any(|pending| pending == file) && !self.renamed.contains_key(file)
+    }
+
+    /// True when files and ledger say the same: nothing is pending, edited or missing.
+    pub fn is_clean(&self) -> bool {
+        self.pending.is_empty() && self.edited.is_empty() && self.missing.is_empty()
+    }
+
+    /// Each file that was renamed after it was applied, in words.
+    pub fn renames(&self) -> impl Iterator<Item = String> {
+        self.renamed.iter().map(|(file, was)| {
+            format!(
+                "{file} has the content of {was}, which is applied and has no file: rename it back"
+            )
+        })
+    }
+
+    /// What people have to know before anything runs.
+    pub(crate) fn notes(&self, address: &Address) -> Vec<String> {
+        let mut notes = Vec::new();
+        if !self.lacking.is_empty() {
+            let mut again = self.lacking.iter().filter(|name| self.pending.contains(name));
+            let then = match (again.next(), self.runs) {
+                (None, _) => "there is no file of them to run",
+                (Some(_), true) => "what it lacks runs again",
+                (Some(_), false) => "what it lacks is pending again",
+            };
+            notes.push(format!(
+                "{address}: the database lacks {} that {} recorded as applied ({}): it was \
+                 restored, emptied or replaced; {then}",
+                counted(self.lacking.len(), "migration"),
+                if self.lacking.len() == 1 { "was" } else { "were" },
+                self.lacking.join(", ")
+            ));
+        }
+        notes.extend(self.edited.iter().map(|name| {
+            format!(
+                "{address}: {name} was edited after it was applied; the edit is not run. Put it \
+                 into a new migration"
+            )
+        }));
+        notes.extend(
+            self.missing
+                .iter()
+                .map(|name| format!("{address}: {name} is applied, and its file is missing")),
+        );
+        if !self.runs {
+            // Where they would run they are refused.
+            notes.extend(self.renames().map(|renamed| format!("{address}: {renamed}")));
+        }
+        let late = self.late.iter().filter(|(file, _)| !self.renamed.contains_key(*file));
+        notes.extend(late.map(|(file, after)| {
+            format!(
+                "{address}: {file} comes before {after}, which is applied already; it runs all the \
+                 same, as wrangler would"
+            )
+        }));
+        notes
+    }
+}
+
+/// False for a text of comments and blanks alone.
+fn has_statement(text: &str) -> bool {
+    let mut rest = text.trim_start();
+    loop {
+        let after = match (rest.strip_prefix("--"), rest.strip_prefix("/*")) {
+            (Some(line), _) => line.split_once('\n').map(|(_, after)| after),
+            (_, Some(block)) => block.split_once("*/").map(|(_, after)| after),
+            _ => rest.strip_prefix(';'),
+        };
+        match after {
+            Some(after) => rest = after.trim_start(),
+            None => return !(rest.is_empty() || rest.starts_with("--") || rest.starts_with("/*")),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -117,5 +238,47 @@ mod tests {
         sort_migrations(&mut files);
         let sorted: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
         assert_eq!(sorted, ["0001_a.sql", "1_a.sql", "2_b.sql", "10_c.sql", "readme.sql"]);
+    }
+
+    fn file(name: &str, text: &str) -> MigrationFile {
+        MigrationFile { name: name.into(), path: format!("m/{name}"), text: text.into() }
+    }
+
+    fn recorded(name: &str, text: Option<&str>) -> AppliedMigration {
+        AppliedMigration { name: name.into(), digest: text.map(Digest::of) }
+    }
+
+    #[test]
+    fn what_was_renamed_edited_lost_or_is_late_is_told() {
+        let files = [
+            file("1.sql", "CREATE TABLE a (x); -- edited"),
+            file("2.sql", "CREATE TABLE b (x);"),
+            file("3.sql", "CREATE TABLE c (x);"),
+        ];
+        let ledger = ["1.sql".to_owned(), "0.sql".to_owned(), "3.sql".to_owned()];
+        let known = [
+            recorded("1.sql", Some("CREATE TABLE a (x);")),
+            recorded("0.sql", Some("CREATE TABLE b (x);")),
+            recorded("3.sql", None),
+            recorded("9.sql", None),
+        ];
+        let standing = Standing::of(&files, &ledger, &known);
+        assert_eq!(standing.edited, ["1.sql"]);
+        assert_eq!(standing.missing, ["0.sql"]);
+        assert_eq!(standing.pending, ["2.sql"]);
+        assert_eq!(standing.late["2.sql"], "3.sql");
+        assert_eq!(standing.renamed["2.sql"], "0.sql");
+        assert_eq!(standing.lacking, ["9.sql"]);
+        assert!(!standing.is_to_run("2.sql") && !standing.is_clean());
+    }
+
+    #[test]
+    fn a_text_without_a_statement_is_no_rename() {
+        for text in ["", "-- a\n", "/* a */ -- b", " ;\n;", "/* open", "-- open"] {
+            assert!(!has_statement(text), "{text}");
+        }
+        for text in ["SELECT 1", "-- a\nSELECT 1;", "/* a */;SELECT 1", "-"] {
+            assert!(has_statement(text), "{text}");
+        }
     }
 }

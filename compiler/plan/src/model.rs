@@ -6,7 +6,7 @@ use envc_core::{Address, Digest, of_newer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::{state::StateKey, verb::Verb, work::Step};
+use crate::{migrations::Standing, state::StateKey, verb::Verb, work::Step};
 
 /// The format version of a plan document.
 ///
@@ -28,6 +28,9 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Notes for people, such as an edited migration.
     pub notes: Vec<String>,
+    /// How the migrations of each database stand that stays and has a folder of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub migrations: BTreeMap<Address, Standing>,
 }
 
 /// What a plan was made from. A saved plan is stale once any of it has changed.
@@ -50,6 +53,9 @@ pub struct Basis {
     pub spec: Digest,
     /// Changes are approved: the type is protected.
     pub protected: bool,
+    /// The resources that the user asked to have made anew.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub replace: BTreeSet<Address>,
 }
 
 /// What a plan is for.
@@ -196,6 +202,8 @@ pub struct Counts {
     pub keep: usize,
     /// Migration files to run.
     pub migrate: usize,
+    /// Migration files that the databases lack, and that this plan does not run.
+    pub pending: usize,
     /// Preview IDs to lease.
     pub lease: usize,
     /// Preview IDs to give back.
@@ -208,6 +216,13 @@ impl Plan {
     /// True when apply would find nothing to do.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.changes.iter().all(|change| change.action == Action::Keep)
+    }
+
+    /// The files that a database lacks and that this plan does not run, by database.
+    pub fn left_pending(&self) -> impl Iterator<Item = (&Address, &[String])> {
+        let left = self.migrations.iter().filter(|(_, standing)| !standing.runs);
+        let left = left.map(|(address, standing)| (address, standing.pending.as_slice()));
+        left.filter(|(_, files)| !files.is_empty())
     }
 
     /// The variables and secrets that are not known and that some of it depends on.
@@ -230,6 +245,7 @@ impl Plan {
             };
             *count += 1;
         }
+        counts.pending = self.left_pending().map(|(_, files)| files.len()).sum();
         for step in &self.steps {
             counts.requests += step.work.requests();
             counts.migrate += step.work.migrations().len();

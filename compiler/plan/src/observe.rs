@@ -35,6 +35,9 @@ pub struct Observation {
     pub held: Vec<(KindId, Held)>,
     /// What the environment holds of each pool that was asked.
     pub leases: BTreeMap<String, LeaseSeen>,
+    /// The ledger of each database that was asked, by the API's identifier. None: the token may not
+    /// read it, which only a look at the plan takes.
+    pub ledgers: BTreeMap<(KindId, String), Option<Vec<String>>>,
 }
 
 /// What a pool says of the environment.

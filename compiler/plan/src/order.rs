@@ -221,7 +221,10 @@ impl Builder {
     fn migrate(&mut self, migrations: Vec<MigrationWork>) -> BTreeMap<Address, usize> {
         let mut migrated = BTreeMap::new();
         for MigrationWork { address, files, seed, fresh } in migrations {
-            let step = self.push(Work::Migrate { address: address.clone(), files, fresh, seed });
+            let step = {
+                let address = address.clone();
+                self.push(Work::Migrate { address, files, fresh, reset: false, seed })
+            };
             if let Some(made) = self.made_by.get(&address).copied() {
                 self.after(step, made);
             }

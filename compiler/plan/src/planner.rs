@@ -11,10 +11,10 @@ use crate::{
     diff::{self, DiffInputs, Refusal},
     kept::kept,
     leases,
-    migrations::{self, MigrationFile},
+    migrations::{Migrate, MigrationFile, Standing},
     model::{Action, Basis, Change, Goal, PLAN_FORMAT, Plan},
     observe::Observation,
-    order,
+    order::{self, MigrationWork},
     ownership::Ownership,
     state::{State, StateKey},
     work::Step,
@@ -47,10 +47,21 @@ pub struct PlanInputs<'a> {
     pub ownership: &'a Ownership,
     /// Addresses to leave in the account.
     pub keep: &'a BTreeSet<Address>,
-    /// The migrations of each database that has a folder, sorted; empty when they are not to run.
+    /// The migrations of each database that has a folder, sorted.
     pub migrations: &'a BTreeMap<Address, Vec<MigrationFile>>,
     /// The rows that each of them begins with, of those that have a seed.
     pub seeds: &'a BTreeMap<Address, MigrationFile>,
+    /// What the user asked for besides.
+    pub asked: Asked,
+}
+
+/// What the command line asks for beside what the spec says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Whose pending migrations run.
+    pub migrate: Migrate,
+    /// Resources to make anew though nothing of them differs.
+    pub replace: BTreeSet<Address>,
 }
 
 /// Plans an apply, or says why it cannot be.
@@ -77,6 +88,7 @@ fn make(inputs: &PlanInputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
         ownership: inputs.ownership,
         keep: inputs.keep,
         protect: inputs.protect,
+        replace: &inputs.asked.replace,
     };
     let diff = match goal {
         Goal::Apply => diff::diff(&diff_inputs),
@@ -85,29 +97,14 @@ fn make(inputs: &PlanInputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
     if !diff.refusals.is_empty() {
         return Err(diff.refusals);
     }
-    let mut notes = Vec::new();
-    let mut work = Vec::new();
-    if goal == Goal::Apply {
-        for change in &diff.changes {
-            let Some(files) = inputs.migrations.get(&change.address) else { continue };
-            let fresh = matches!(
-                change.action,
-                Action::Create | Action::ReplaceCreateFirst | Action::ReplaceDeleteFirst
-            );
-            if change.deposed || matches!(change.action, Action::Delete | Action::Forget) {
-                continue;
-            }
-            // Migrations that are recorded of another database at this address do not count for this one.
-            let recorded = inputs.state.and_then(|state| state.resources.get(&change.address));
-            let recorded = recorded.filter(|it| !fresh && change.id.as_ref() == Some(&it.id));
-            let applied = recorded.map(|it| it.migrations.as_slice()).unwrap_or_default();
-            let address = &change.address;
-            let told = recorded.and_then(|it| it.seed);
-            let seed = inputs.seeds.get(address).filter(|_| told.is_none());
-            work.extend(migrations::decide(address, files, applied, seed, fresh, &mut notes));
-        }
-    }
-    let mut steps = order::steps(&diff.changes, &desired, work, leasing)
+    let migrations = match goal {
+        Goal::Apply => standings(inputs, &diff.changes),
+        Goal::Destroy => BTreeMap::new(),
+    };
+    let notes = migrations.iter().flat_map(|(address, it)| it.notes(address)).collect();
+    let work =
+        migrations.iter().filter_map(|(address, it)| run(inputs, &diff.changes, address, it));
+    let mut steps = order::steps(&diff.changes, &desired, work.collect(), leasing)
         .map_err(|cycle| vec![no_order(&cycle, &diff.changes)])?;
     keep(&mut steps, diff.kept);
     Ok(Plan {
@@ -121,11 +118,72 @@ fn make(inputs: &PlanInputs<'_>, goal: Goal) -> Result<Plan, Vec<Refusal>> {
             serial: inputs.state.map_or(0, |state| state.serial),
             spec: inputs.spec.clone(),
             protected: inputs.protect,
+            replace: inputs.asked.replace.clone(),
         },
         changes: diff.changes,
         steps,
         notes,
+        migrations,
     })
+}
+
+/// How the migrations stand of each database that is there when the plan is done.
+fn standings(inputs: &PlanInputs<'_>, changes: &[Change]) -> BTreeMap<Address, Standing> {
+    let mut all = BTreeMap::new();
+    for change in changes {
+        let Some(files) = inputs.migrations.get(&change.address) else { continue };
+        if change.deposed || (!makes(change) && change.staying_id().is_none()) {
+            continue;
+        }
+        // What is recorded of another database at this address does not count for this one.
+        let recorded = inputs.state.and_then(|state| state.resources.get(&change.address));
+        let recorded = recorded.filter(|it| change.staying_id() == Some(&it.id));
+        let recorded = recorded.map(|it| it.migrations.as_slice()).unwrap_or_default();
+        let key = change.staying_id().map(|id| (change.address.kind(), id.to_owned()));
+        let runs = inputs.asked.migrate.runs(change.existing);
+        let standing = match key.and_then(|key| inputs.observation.ledgers.get(&key)) {
+            Some(Some(ledger)) => Standing::of(files, ledger, recorded),
+            // The token may not read it: nothing can be said.
+            Some(None) => continue,
+            None => {
+                let ledger: Vec<String> = recorded.iter().map(|it| it.name.clone()).collect();
+                Standing::of(files, &ledger, recorded)
+            }
+        };
+        all.insert(change.address.clone(), Standing { runs, ..standing });
+    }
+    all
+}
+
+/// True for what has no data yet when the plan begins to work on it.
+fn makes(change: &Change) -> bool {
+    matches!(
+        change.action,
+        Action::Create | Action::ReplaceCreateFirst | Action::ReplaceDeleteFirst
+    )
+}
+
+/// The migrations to run on one database; none when there is nothing to do.
+fn run(
+    inputs: &PlanInputs<'_>,
+    changes: &[Change],
+    address: &Address,
+    standing: &Standing,
+) -> Option<MigrationWork> {
+    let files = inputs.migrations.get(address)?.iter();
+    let files = files.filter(|file| standing.runs && standing.is_to_run(&file.name));
+    let files: Vec<_> = files.map(MigrationFile::reference).collect();
+    let mut own = changes.iter().filter(|it| it.address == *address && !it.deposed);
+    let fresh = own.clone().any(makes);
+    let recorded = inputs.state.and_then(|state| state.resources.get(address));
+    let recorded = recorded.filter(|it| own.any(|change| change.staying_id() == Some(&it.id)));
+    // What the ledger lacks of what was recorded was emptied since: its seed may be gone as well.
+    let is_known = recorded.is_some_and(|it| it.seed.is_some());
+    let is_open = !is_known || standing.applied.is_empty() || !standing.lacking.is_empty();
+    let seed = inputs.seeds.get(address).filter(|_| standing.runs && is_open);
+    let seed = seed.map(MigrationFile::reference);
+    let is_some = !files.is_empty() || seed.is_some();
+    is_some.then(|| MigrationWork { address: address.clone(), files, seed, fresh })
 }
 
 /// Gives each update the values that its call has to send although the spec does not set them.

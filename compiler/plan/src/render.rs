@@ -334,12 +334,15 @@ impl Page<'_> {
     fn migrations(&mut self, plan: &Plan) {
         let mut any = false;
         for step in &plan.steps {
-            let Work::Migrate { address, files, fresh, seed } = &step.work else { continue };
+            let Work::Migrate { address, files, fresh, reset, seed } = &step.work else {
+                continue;
+            };
             if !any {
                 self.heading("Migrations to run:");
             }
             any = true;
-            self.line(2, format_args!("{address}"));
+            let first = if *reset { "  # all that it holds is deleted first" } else { "" };
+            self.line(2, format_args!("{address}{first}"));
             for file in files {
                 self.line(6, format_args!("{}", shown_text(&file.name)));
             }
@@ -386,6 +389,10 @@ fn is_new(action: Action) -> bool {
     }
 }
 
+fn pending_of(count: usize) -> String {
+    counted(count, "pending migration")
+}
+
 /// "Plan: 9 to create, 1 to update; 4 migrations; 14 requests."
 fn summary(plan: &Plan) -> String {
     let Counts {
@@ -397,6 +404,7 @@ fn summary(plan: &Plan) -> String {
         forget,
         keep,
         migrate,
+        pending,
         lease,
         release,
         requests,
@@ -406,6 +414,9 @@ fn summary(plan: &Plan) -> String {
         let is = if unknown.len() == 1 { "is" } else { "are" };
         let names: Vec<&str> = unknown.into_iter().collect();
         return format!("No changes that can be told: {} {is} not known here.", names.join(", "));
+    }
+    if plan.is_empty() && pending > 0 {
+        return format!("No changes, and {} that apply does not run.", pending_of(pending));
     }
     if plan.is_empty() {
         return match plan.basis.goal {
@@ -427,6 +438,7 @@ fn summary(plan: &Plan) -> String {
     let mut parts = vec![changes.join(", ")];
     parts.extend((lease > 0).then(|| counted(lease, "lease")));
     parts.extend((migrate > 0).then(|| counted(migrate, "migration")));
+    parts.extend((pending > 0).then(|| format!("{} left alone", pending_of(pending))));
     parts.extend((release > 0).then(|| counted(release, "release")));
     parts.push(counted(requests, "request"));
     parts.retain(|part| !part.is_empty());

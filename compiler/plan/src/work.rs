@@ -76,6 +76,9 @@ pub enum Work {
         files: Vec<MigrationRef>,
         /// True when the database is made by this plan: there is no ledger to read.
         fresh: bool,
+        /// True when all that the database holds is taken out of it first, as was asked for.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        reset: bool,
         /// The rows that it begins with, where it may have yet to get them: what stands in the
         /// database decides.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -314,9 +317,9 @@ impl Work {
     /// Requests that it sends when all goes well.
     pub fn requests(&self) -> usize {
         match self {
-            Self::Migrate { files, fresh, seed, .. } => {
-                let seed = seed.as_ref().map_or(0, |_| 1 + usize::from(!fresh));
-                files.len() + usize::from(!fresh) + seed
+            Self::Migrate { files, fresh, reset, seed, .. } => {
+                let seed = seed.as_ref().map_or(0, |_| 1 + usize::from(!fresh && !reset));
+                files.len() + usize::from(!fresh) + usize::from(*reset) + seed
             }
             _ => 1,
         }

@@ -142,6 +142,7 @@ impl Engine {
             keep: &BTreeSet::new(),
             migrations: &BTreeMap::new(),
             seeds: &BTreeMap::new(),
+            asked: envc_plan::Asked::default(),
             sealer: &Sealer::new(KeyedDigest::new([0; 32]), "p", "e"),
         });
         plan.unwrap_or_else(|refusals| panic!("{refusals:#?}"))

@@ -1,28 +1,25 @@
 //! `envc apply`: make the environment what the spec says.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+mod saved;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, Digest, Vault, counted};
 use envc_edge_api::Outcome;
 use envc_exec::{LeaseAnswers, LeaseQuestion, Report, ports::Clock as _};
 use envc_plan::{
-    Action, CheckedPlan, Goal, LeaseWork, MigrationFile, Observation, Plan, State, Work,
-    needs_approval,
+    CheckedPlan, Goal, LeaseWork, MigrationFile, Observation, Plan, State, Work, needs_approval,
 };
 use envc_spec::StateStoreKind;
 
 use super::shared::{
-    names_of, not_approved, opened_anew, refuse_later, say_warnings, selection_of, show_plan,
-    show_summary, stand_ins,
+    names_of, not_approved, opened_anew, refuse_later, refuse_renamed, say_pending, say_warnings,
+    selection_of, show_plan, show_summary, stand_ins, warn_notes,
 };
 use crate::{
     host::{
         error::CommandError,
         exit_code::ExitCode,
-        fsio,
         interrupt::{Interrupt, interrupted},
     },
     operate::{
@@ -54,15 +51,12 @@ use crate::{
         migrations::{self, Databases},
         project::SpecFile,
         session::Session,
-        tools, whose,
+        tools,
     },
 };
 
-/// Bytes of a saved plan.
-const PLAN_BYTES_MAX: usize = 256 * 1024 * 1024;
-
 pub(super) fn run(app: &App, args: &ApplyArgs) -> Result<ExitCode, CommandError> {
-    let saved = args.plan.as_deref().map(|path| read_plan(&app.cwd.join(path))).transpose()?;
+    let saved = args.plan.as_deref().map(|path| saved::read(&app.cwd.join(path))).transpose()?;
     let mut selection = selection_of(&args.target);
     selection.adopt = args.adopt.iter().cloned().collect();
     if let Some(plan) = &saved {
@@ -78,7 +72,7 @@ pub(super) fn run(app: &App, args: &ApplyArgs) -> Result<ExitCode, CommandError>
             return Err(CommandError::failed("BUG: no ID was minted"));
         };
         if let Some(plan) = &saved {
-            refuse_plan_of_others(&session, plan)?;
+            saved::refuse_others(&session, plan)?;
         }
         session.ui.say(&session.heading());
         say_warnings(&session);
@@ -116,29 +110,34 @@ impl Apply<'_> {
         let needs = Needs { edge: Edge::Registry, wait: self.args.wait };
         let site = Site::open(session, needs).await?;
         let hold = Hold::Lock { purpose: "envc apply", wait: !self.args.no_wait };
-        let (mut engine, mut loaded) = Engine::open(&site, hold).await?;
+        let (mut engine, loaded) = Engine::open(&site, hold).await?;
         engine.demand_pools()?;
         self.say_where_state_stays(&loaded);
         if !session.is_known() {
             return Err(destroyed_meanwhile(&session.target.id));
         }
-        engine.adopt(&self.args.adopt, loaded.state.as_ref())?;
+        self.ask(&mut engine, loaded.state.as_ref())?;
         // Asking tools for their versions takes as long as a round trip, so both are done at once.
-        let (observation, tools) = tokio::join!(
-            engine.observe_with_leases(loaded.state.as_ref(), LeaseQuestion::Renew),
+        let state = loaded.state.as_ref();
+        let (observed, ledgers, tools) = tokio::join!(
+            engine.observe_with_leases(state, LeaseQuestion::Renew),
+            engine.known_ledgers(state, &migrations),
             tools::check(&session.environment.requires, session.target.cloud.value, session.env)
         );
         for line in tools? {
             session.ui.say(&line);
         }
-        let (observation, leases) = observation?;
+        let (mut observation, leases) = observed?;
+        observation.ledgers = ledgers?;
         self.tell_lost_leases(&leases, loaded.state.as_ref());
         engine.check_leases(&leases.renewed)?;
-        let plan = self.plan(&engine, &mut loaded, &observation, (&migrations, &seeds)).await?;
+        let plan = self.plan(&engine, &loaded, &observation, (&migrations, &seeds)).await?;
+        refuse_renamed(plan.plan())?;
         if !self.skips_files() {
             let known = pools::facts(session, &leases.renewed, None);
             self.precheck(&sources, plan.plan(), known)?;
         }
+        say_pending(session, plan.plan());
         self.approve(plan.plan())?;
         engine.claim().await?;
         let running = Running {
@@ -167,7 +166,8 @@ impl Apply<'_> {
         self.tell_files(written.as_ref());
         let local = self.local_copies(&site.stop, &report, written.is_some()).await;
         let ms = session.workspace.clock.monotonic_ms().saturating_sub(started_ms);
-        self.tell(&report, written.as_ref(), &local, ms, engine.requests());
+        let pending = plan.plan().counts().pending;
+        self.tell(&report, written.as_ref(), (&local, pending), (ms, engine.requests()));
         local.tell(session);
         if local.interrupted { Err(interrupted()) } else { Ok(Some(ExitCode::Done)) }
     }
@@ -185,6 +185,16 @@ impl Apply<'_> {
                 local::Told::default()
             }
         }
+    }
+
+    /// Tells the engine what the command line, or the saved plan, asks for.
+    fn ask(&self, engine: &mut Engine<'_, '_>, state: Option<&State>) -> Result<(), CommandError> {
+        engine.migrates_as_the_spec_says();
+        engine.adopt(&self.args.adopt, state)?;
+        engine.replace(&match self.saved {
+            Some(saved) => saved.basis.replace.clone(),
+            None => self.args.replace.iter().cloned().collect(),
+        })
     }
 
     /// What comes from outside the spec: values, templates and bundles.
@@ -254,7 +264,7 @@ impl Apply<'_> {
     async fn plan(
         &self,
         engine: &Engine<'_, '_>,
-        loaded: &mut Loaded,
+        loaded: &Loaded,
         observation: &Observation,
         (migrations, seeds): (
             &BTreeMap<Address, Vec<MigrationFile>>,
@@ -266,7 +276,7 @@ impl Apply<'_> {
             PlanRequest { goal: Goal::Apply, observation, keep: &keep, migrations, seeds };
         let plan = engine.plan(loaded, &request).await?;
         match self.saved {
-            Some(saved) if saved != plan.plan() => Err(stale(saved, plan.plan())),
+            Some(saved) if saved != plan.plan() => Err(saved::stale(saved, plan.plan())),
             Some(_) | None => Ok(plan),
         }
     }
@@ -305,7 +315,9 @@ impl Apply<'_> {
             .filter(|change| !self.args.allow.contains(&change.address))
             .collect();
         if open.is_empty() || self.args.yes || self.saved.is_some() {
-            if !plan.is_empty() {
+            if plan.is_empty() {
+                warn_notes(ui, plan);
+            } else {
                 show_summary(ui, plan)?;
             }
             return Ok(());
@@ -409,9 +421,8 @@ impl Apply<'_> {
         &self,
         report: &Report,
         written: Option<&Written>,
-        local: &local::Told,
-        ms: u64,
-        requests: u64,
+        (local, pending): (&local::Told, usize),
+        (ms, requests): (u64, u64),
     ) {
         let session = &self.session;
         let written = written.cloned().unwrap_or_default();
@@ -440,10 +451,14 @@ impl Apply<'_> {
         }
         lines.push(if nothing {
             format!(
-                "Nothing to do: `{}` is as the spec says ({}, {}).",
+                "Nothing to do: `{}` is as the spec says ({}, {}{}).",
                 session.target.id,
                 counted(report.state.resources.len(), "resource"),
                 counted(written.unchanged.len(), "file"),
+                match pending {
+                    0 => String::new(),
+                    some => format!(", {}", counted(some, "pending migration")),
+                },
             )
         } else {
             format!(
@@ -463,73 +478,10 @@ impl Apply<'_> {
     }
 }
 
-/// A plan of another repository is not this one's to do.
-fn refuse_plan_of_others(session: &Session<'_>, plan: &Plan) -> Result<(), CommandError> {
-    let (theirs, key) = (&plan.basis.repository, &plan.basis.key);
-    if *theirs != session.workspace.project.repository {
-        return Err(whose::other("the saved plan", theirs, &session.workspace.project.repository));
-    }
-    if key.project == session.workspace.project.name {
-        return Ok(());
-    }
-    Err(CommandError::failed("the saved plan is of another project; nothing was changed")
-        .because_text(format!(
-            "it is of `{}`, and this is `{}`",
-            key.project, session.workspace.project.name
-        ))
-        .hint("plan again: envc plan --out FILE")
-        .code("envc::cli::stale_plan"))
-}
-
-fn read_plan(path: &Path) -> Result<Plan, CommandError> {
-    let bytes = fsio::read_named(path, PLAN_BYTES_MAX)?.ok_or_else(|| {
-        CommandError::usage(format!("there is no plan {}", path.display()))
-            .hint("write one: envc plan --out FILE")
-    })?;
-    Plan::parse(&bytes).map_err(|error| {
-        CommandError::usage(format!("{} cannot be used", path.display()))
-            .because_text(error)
-            .hint("write it again: envc plan --out FILE")
-            .code("envc::cli::plan_unreadable")
-    })
-}
-
 /// The error of an apply that waited for a destroy of its own environment.
 fn destroyed_meanwhile(id: &str) -> CommandError {
     let message = format!("`{id}` was destroyed while this command waited for it");
     CommandError::new(ExitCode::TryAgain, message)
         .hint("run the command again: it makes a new environment")
         .code("envc::cli::destroyed_meanwhile")
-}
-
-/// What a plan says of the account: what is there, and what of it is not as it was recorded.
-fn seen(plan: &Plan) -> Vec<impl PartialEq + '_> {
-    plan.changes
-        .iter()
-        .map(|it| (&it.address, it.deposed, &it.id, &it.drift, it.action == Action::Forget))
-        .collect()
-}
-
-/// Says what moved since a plan was saved.
-fn stale(saved: &Plan, now: &Plan) -> CommandError {
-    let moved = if saved.basis.spec != now.basis.spec {
-        "the spec was changed"
-    } else if (&saved.basis.lineage, saved.basis.serial) != (&now.basis.lineage, now.basis.serial) {
-        "the environment was applied or destroyed"
-    } else if seen(saved) == seen(now) {
-        "what comes from outside the spec (a variable, a secret, a migration or code) was changed"
-    } else {
-        "what is in the account was changed"
-    };
-    let count =
-        |plan: &Plan| plan.changes.iter().filter(|change| change.action != Action::Keep).count();
-    CommandError::failed("the saved plan is stale; nothing was changed")
-        .because_text(format!("{moved} since it was made"))
-        .because_text(format!(
-            "it has {}, and now there would be {}",
-            counted(count(saved), "change"),
-            count(now)
-        ))
-        .hint("plan again: envc plan --out FILE")
-        .code("envc::cli::stale_plan")
 }

@@ -327,7 +327,7 @@ impl Destroy<'_> {
     async fn round(
         &self,
         engine: &Engine<'_, '_>,
-        mut loaded: Loaded,
+        loaded: Loaded,
         observation: &Observation,
     ) -> Result<Round, CommandError> {
         let request = PlanRequest {
@@ -337,7 +337,7 @@ impl Destroy<'_> {
             migrations: &BTreeMap::new(),
             seeds: &BTreeMap::new(),
         };
-        let plan = engine.plan(&mut loaded, &request).await?;
+        let plan = engine.plan(&loaded, &request).await?;
         let wanted = self.session.environment.resources.values();
         let known: BTreeSet<&str> =
             plan.plan().changes.iter().filter_map(|change| change.id.as_deref()).collect();

@@ -1,13 +1,16 @@
-//! `envc migrate`: which migrations are applied, and applying them where apply does not.
+//! `envc migrate`: which migrations are applied, applying them where apply does not, and applying
+//! all of them anew.
+
+mod reset;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, Vault, counted};
-use envc_exec::{help_for_call, read_ledger};
-use envc_plan::{Action, Change, Goal, MigrationFile, Plan, Step, Verb};
+use envc_exec::Report;
+use envc_plan::{Action, Change, CheckedPlan, Goal, MigrationFile, Plan, Standing, Step, Verb};
 use envc_spec::MigrateMode;
 
-use super::shared::{known, not_approved, show_plan};
+use super::shared::{known, not_approved, refuse_renamed, show_plan, warn_notes};
 use crate::{
     host::{error::CommandError, exit_code::ExitCode},
     operate::{
@@ -27,41 +30,34 @@ use crate::{
     },
 };
 
-/// One database's migrations.
-struct Status {
-    address: Address,
-    applied: Vec<String>,
-    pending: Vec<String>,
-    /// In the ledger, without a file.
-    missing: Vec<String>,
-}
+/// The migrations of each database that has a folder.
+type Files = BTreeMap<Address, Vec<MigrationFile>>;
+/// The rows that databases begin with.
+type Seeds = BTreeMap<Address, MigrationFile>;
+/// How the migrations of each database stand.
+type Standings = BTreeMap<Address, Standing>;
 
 pub(super) fn run(app: &App, verb: &MigrateVerb) -> Result<ExitCode, CommandError> {
     match verb {
         MigrateVerb::Status(args) => {
             let session = open(app, &args.target)?;
-            let found = block_on(statuses(&session))??;
+            let found = block_on(standings(&session))??;
             tell(&session, &found);
             Ok(ExitCode::Done)
         }
         MigrateVerb::Check(args) => {
             let session = open(app, &args.target)?;
-            let found = block_on(statuses(&session))??;
+            let found = block_on(standings(&session))??;
             tell(&session, &found);
-            let open: usize = found.iter().map(|status| status.pending.len()).sum();
-            if open == 0 {
-                return Ok(ExitCode::Done);
-            }
-            let env_type = &session.target.head.name;
-            session.ui.say(&format!(
-                "Not applied: {}. `envc migrate apply {env_type}` applies them.",
-                counted(open, "migration")
-            ));
-            Ok(ExitCode::Changes)
+            Ok(check(&session, &found))
         }
         MigrateVerb::Apply(args) => {
             let session = open(app, &args.target)?;
             block_on(apply(&session, args))?
+        }
+        MigrateVerb::Reset(args) => {
+            let session = open(app, &args.target)?;
+            block_on(reset::run(&session, args))?
         }
     }
 }
@@ -73,57 +69,47 @@ fn open<'a>(app: &'a App, target: &TargetArgs) -> Result<Session<'a>, CommandErr
     Ok(session)
 }
 
-async fn statuses(session: &Session<'_>) -> Result<Vec<Status>, CommandError> {
+async fn standings(session: &Session<'_>) -> Result<Standings, CommandError> {
     let files = migrations::read(session.workspace.root(), &session.environment, Databases::All)?;
     let site = Site::open(session, Needs::STATE).await?;
-    let (engine, mut loaded) = Engine::open(&site, Hold::Read).await?;
-    let plan = plan(&engine, &mut loaded, &files, &BTreeMap::new()).await?;
-    let reads = files.iter().map(|(address, files)| status(&engine, &plan, address, files));
-    futures::future::join_all(reads).await.into_iter().collect()
+    let (mut engine, loaded) = Engine::open(&site, Hold::Read).await?;
+    engine.migrates_all();
+    Ok(plan(&engine, &loaded, &files, &BTreeMap::new()).await?.migrations)
 }
 
-async fn status(
-    engine: &Engine<'_, '_>,
-    plan: &Plan,
-    address: &Address,
-    files: &[MigrationFile],
-) -> Result<Status, CommandError> {
-    let ledger = match id_in(plan, address) {
-        Some(id) => {
-            read_ledger(&engine.client, &engine.scope, address, id).await.map_err(|error| {
-                CommandError::failed(format!("the migrations of {address} cannot be read"))
-                    .because(&error)
-                    .hint_opt(help_for_call(&error, "D1 Write", false))
-            })?
-        }
-        // Not made yet: nothing is applied.
-        None => Vec::new(),
-    };
-    let names: BTreeSet<&String> = files.iter().map(|file| &file.name).collect();
-    let is_applied = |name: &str| ledger.iter().any(|applied| applied == name);
-    let pending = files.iter().filter(|file| !is_applied(&file.name));
-    Ok(Status {
-        address: address.clone(),
-        pending: pending.map(|file| file.name.clone()).collect(),
-        missing: ledger.iter().filter(|name| !names.contains(name)).cloned().collect(),
-        applied: ledger,
-    })
-}
-
-fn tell(session: &Session<'_>, found: &[Status]) {
+fn tell(session: &Session<'_>, found: &Standings) {
     let mut lines = Vec::new();
-    for Status { address, applied, pending, missing } in found {
+    for (address, standing) in found {
+        let Standing { applied, pending, missing, edited, late, renamed, lacking, .. } = standing;
         lines.push(format!("{address}: {} applied, {} pending", applied.len(), pending.len()));
         lines.extend(applied.iter().map(|name| {
-            let note = if missing.contains(name) { " (its file is missing)" } else { "" };
+            let note = if missing.contains(name) {
+                " (its file is missing)"
+            } else if edited.contains(name) {
+                " (edited since: the edit is not applied)"
+            } else {
+                ""
+            };
             format!("  applied  {name}{note}")
         }));
-        lines.extend(pending.iter().map(|name| format!("  pending  {name}")));
+        lines.extend(pending.iter().map(|name| {
+            let note = match (renamed.get(name), late.get(name)) {
+                (Some(was), _) => format!(" (has the content of {was}: rename it back)"),
+                (None, Some(after)) => format!(" (comes before {after}, which is applied)"),
+                (None, None) if lacking.contains(name) => " (was recorded as applied)".to_owned(),
+                (None, None) => String::new(),
+            };
+            format!("  pending  {name}{note}")
+        }));
         session.ui.event(&Event::Migrations {
             address: address.to_string(),
             applied,
             pending,
             missing,
+            edited,
+            late,
+            renamed,
+            lacking,
         });
     }
     if found.is_empty() {
@@ -132,22 +118,64 @@ fn tell(session: &Session<'_>, found: &[Status]) {
     session.ui.result(&lines.join("\n"));
 }
 
+/// The gate before a deployment: files and ledgers say the same.
+fn check(session: &Session<'_>, found: &Standings) -> ExitCode {
+    if found.values().all(Standing::is_clean) {
+        return ExitCode::Done;
+    }
+    let all = |of: fn(&Standing) -> &Vec<String>| -> Vec<String> {
+        let each = found.iter().flat_map(|(address, standing)| {
+            of(standing).iter().map(move |name| format!("{address} {name}"))
+        });
+        each.collect()
+    };
+    let pending = all(|it| &it.pending);
+    if !pending.is_empty() {
+        session.ui.say(&format!(
+            "Not applied: {}. `{}` applies {}.",
+            counted(pending.len(), "migration"),
+            session.command("migrate apply"),
+            if pending.len() == 1 { "it" } else { "them" }
+        ));
+    }
+    for (what, names, help) in [
+        ("Edited after it was applied", all(|it| &it.edited), "put the edit into a new migration"),
+        ("Applied, and without a file", all(|it| &it.missing), "put the file back"),
+    ] {
+        if !names.is_empty() {
+            session.ui.say(&format!("{what}: {}; {help}.", names.join(", ")));
+        }
+    }
+    for (address, standing) in found {
+        for renamed in standing.renames() {
+            session.ui.say(&format!("{address}: {renamed}."));
+        }
+    }
+    ExitCode::Changes
+}
+
 fn id_in<'p>(plan: &'p Plan, address: &Address) -> Option<&'p str> {
     plan.changes.iter().filter(|change| change.address == *address).find_map(Change::staying_id)
 }
 
-/// A plan of the whole environment: its changes tell which databases are there.
+/// A plan of the whole environment: its changes tell which databases are there, and the ledgers
+/// what they lack.
 async fn plan(
     engine: &Engine<'_, '_>,
-    loaded: &mut Loaded,
-    migrations: &BTreeMap<Address, Vec<MigrationFile>>,
-    seeds: &BTreeMap<Address, MigrationFile>,
+    loaded: &Loaded,
+    files: &Files,
+    seeds: &Seeds,
 ) -> Result<Plan, CommandError> {
+    let state = loaded.state.as_ref();
+    let (observed, ledgers) =
+        futures::join!(engine.observe(state), engine.known_ledgers(state, files));
+    let mut observation = observed?;
+    observation.ledgers = ledgers?;
     let request = PlanRequest {
         goal: Goal::Apply,
-        observation: &engine.observe(loaded.state.as_ref()).await?,
+        observation: &observation,
         keep: &BTreeSet::new(),
-        migrations,
+        migrations: files,
         seeds,
     };
     Ok(engine.plan(loaded, &request).await?.plan().clone())
@@ -159,10 +187,13 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
     let seeds = migrations::read_seeds(root, &session.environment)?;
     let site = Site::open(session, Needs::STATE).await?;
     let hold = Hold::Lock { purpose: "envc migrate apply", wait: !args.no_wait };
-    let (engine, mut loaded) = Engine::open(&site, hold).await?;
-    let whole = plan(&engine, &mut loaded, &files, &seeds).await?;
+    let (mut engine, loaded) = Engine::open(&site, hold).await?;
+    engine.migrates_all();
+    let whole = plan(&engine, &loaded, &files, &seeds).await?;
     let plan = engine::checked(migrations_alone(whole, &files)?)?;
+    refuse_renamed(plan.plan())?;
     if plan.plan().steps.is_empty() {
+        warn_notes(session.ui, plan.plan());
         session.ui.event(&Event::MigratedAll { steps: 0 });
         session.ui.outcome("Nothing to do: every migration is applied.");
         return Ok(ExitCode::Done);
@@ -174,16 +205,7 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
     if asks && !args.yes && !session.ui.confirm(&question, &does)? {
         return Err(not_approved());
     }
-    let no_leases = BTreeMap::new();
-    let running = Running {
-        migrations: &files,
-        seeds: &seeds,
-        vault: &Vault::default(),
-        uploads: &BTreeMap::new(),
-        parallelism: envc_core::limits::PARALLELISM,
-        held: &no_leases,
-    };
-    let report = engine.finished(engine.run(&plan, loaded, running).await?)?;
+    let report = run_plan(&engine, &plan, loaded, (&files, &seeds)).await?;
     session.ui.event(&Event::MigratedAll { steps: report.done });
     session.ui.outcome(&format!(
         "Migrated {} of `{}`.",
@@ -193,12 +215,27 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
     Ok(ExitCode::Done)
 }
 
+/// Runs a plan of migrations alone.
+async fn run_plan(
+    engine: &Engine<'_, '_>,
+    plan: &CheckedPlan,
+    loaded: Loaded,
+    (files, seeds): (&Files, &Seeds),
+) -> Result<Report, CommandError> {
+    let running = Running {
+        migrations: files,
+        seeds,
+        vault: &Vault::default(),
+        uploads: &BTreeMap::new(),
+        parallelism: envc_core::limits::PARALLELISM,
+        held: &BTreeMap::new(),
+    };
+    engine.finished(engine.run(plan, loaded, running).await?)
+}
+
 /// The same plan with nothing but its migrations; a database that is not there has to be made by
 /// an apply first.
-fn migrations_alone(
-    plan: Plan,
-    files: &BTreeMap<Address, Vec<MigrationFile>>,
-) -> Result<Plan, CommandError> {
+fn migrations_alone(plan: Plan, files: &Files) -> Result<Plan, CommandError> {
     for address in files.keys() {
         if id_in(&plan, address).is_none() {
             return Err(CommandError::failed(format!("{address} is not there yet"))
@@ -206,15 +243,7 @@ fn migrations_alone(
                 .code("envc::cli::no_database"));
         }
     }
-    let mut changes = plan.changes;
-    changes.retain(|change| files.contains_key(&change.address) && !change.deposed);
-    for change in &mut changes {
-        change.action = Action::Keep;
-        change.fields.clear();
-        change.unknown.clear();
-        // What is recorded of it stays as it is.
-        change.record = None;
-    }
+    let changes = kept(plan.changes, |address| files.contains_key(address));
     let steps = plan
         .steps
         .into_iter()
@@ -222,4 +251,18 @@ fn migrations_alone(
         .map(|step| Step { needs: Vec::new(), work: step.work })
         .collect();
     Ok(Plan { changes, steps, ..plan })
+}
+
+/// The changes of some databases, made into none.
+fn kept(mut changes: Vec<Change>, of: impl Fn(&Address) -> bool) -> Vec<Change> {
+    changes.retain(|change| of(&change.address) && !change.deposed);
+    for change in &mut changes {
+        change.action = Action::Keep;
+        change.fields.clear();
+        change.unknown.clear();
+        change.loses.clear();
+        // What is recorded of it stays as it is.
+        change.record = None;
+    }
+    changes
 }

@@ -6,7 +6,9 @@ use envc_core::counted;
 use envc_exec::LeaseQuestion;
 use envc_plan::Goal;
 
-use super::shared::{opened_anew, say_warnings, selection_of, show_plan, stand_ins};
+use super::shared::{
+    opened_anew, refuse_renamed, say_pending, say_warnings, selection_of, show_plan, stand_ins,
+};
 use crate::{
     host::{error::CommandError, exit_code::ExitCode, fsio},
     operate::{
@@ -78,10 +80,18 @@ async fn plan(
         return Ok(None);
     }
     let site = Site::open(session, Needs::POOLS).await?;
-    let (mut engine, mut loaded) = Engine::open(&site, Hold::Read).await?;
+    let (mut engine, loaded) = Engine::open(&site, Hold::Read).await?;
+    engine.only_looks();
+    engine.migrates_as_the_spec_says();
     engine.adopt(&args.adopt, loaded.state.as_ref())?;
-    let (observation, leases) =
-        engine.observe_with_leases(loaded.state.as_ref(), LeaseQuestion::Look).await?;
+    engine.replace(&args.replace.iter().cloned().collect())?;
+    let state = loaded.state.as_ref();
+    let (observed, ledgers) = futures::join!(
+        engine.observe_with_leases(state, LeaseQuestion::Look),
+        engine.known_ledgers(state, &migrations)
+    );
+    let (mut observation, leases) = observed?;
+    observation.ledgers = ledgers?;
     let known = pools::facts(session, &leases.renewed, loaded.state.as_ref());
     let request = PlanRequest {
         goal: Goal::Apply,
@@ -90,12 +100,17 @@ async fn plan(
         migrations: &migrations,
         seeds: &seeds,
     };
-    let plan = engine.plan(&mut loaded, &request).await?;
+    let plan = engine.plan(&loaded, &request).await?;
     let plan = plan.plan();
     for later in &session.environment.unsupported {
         session.ui.warn(&format!("apply will refuse: {} cannot be done yet", later.what));
     }
+    if let Err(refusal) = refuse_renamed(plan) {
+        let message = format!("apply will refuse: {}", refusal.message);
+        session.ui.caution(&CommandError { message, ..refusal });
+    }
     show_plan(session.ui, plan, true)?;
+    say_pending(session, plan);
     let claims = says_claim(&engine, session);
     let files = match sources {
         Some(sources) => files_of(session, sources, plan, known)?,

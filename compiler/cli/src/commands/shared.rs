@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Address, Diagnostics, Severity};
+use envc_core::{Address, Diagnostics, Severity, counted};
 use envc_plan::{
     Action, LeaseWork, Palette, Plan, RenderOptions, Work, render_plan, render_summary,
 };
@@ -216,6 +216,48 @@ pub(super) fn stand_ins(
         }
     }
     sources.with_stand_ins(&known)
+}
+
+/// Says which migrations are pending that an apply does not run: they are by hand, or of an existing
+/// database.
+pub(super) fn say_pending(session: &Session<'_>, plan: &Plan) {
+    for (address, files) in plan.left_pending() {
+        session.ui.warn(&format!(
+            "{} of {address} {} pending: {}",
+            counted(files.len(), "migration"),
+            if files.len() == 1 { "is" } else { "are" },
+            session.command("migrate apply")
+        ));
+    }
+}
+
+/// Says the notes of a plan that is not shown.
+pub(super) fn warn_notes(ui: &Ui, plan: &Plan) {
+    for note in &plan.notes {
+        ui.warn(note);
+    }
+}
+
+/// Refuses to run a migration that was renamed after it was applied: it would meet its own tables.
+pub(super) fn refuse_renamed(plan: &Plan) -> Result<(), CommandError> {
+    let run = plan.migrations.iter().filter(|(_, standing)| standing.runs);
+    let renamed: Vec<String> = run
+        .flat_map(|(address, it)| it.renames().map(move |it| format!("{address}: {it}")))
+        .collect();
+    let error = match renamed.as_slice() {
+        [] => return Ok(()),
+        [one] => CommandError::failed(format!("{one}; nothing was changed")),
+        many => many.iter().fold(
+            CommandError::failed(format!(
+                "{} migrations were renamed after they were applied; nothing was changed",
+                many.len()
+            )),
+            CommandError::because_text,
+        ),
+    };
+    Err(error
+        .hint("where such a file is to run nevertheless, change it: a comment is enough")
+        .code("envc::cli::migration_renamed"))
 }
 
 /// The error of a change that the user did not want.

@@ -9,7 +9,8 @@ pub enum ExitCode {
     Done,
     /// Failed, or not approved, or a destroy that left something.
     Failed,
-    /// With `plan --detailed-exitcode` or `migrate check`: there are changes.
+    /// With `plan --detailed-exitcode`: there are changes. With `migrate check`: a file is pending,
+    /// edited or missing.
     Changes,
     /// Nothing knows that environment.
     UnknownEnvironment,

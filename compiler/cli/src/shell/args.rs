@@ -1,5 +1,6 @@
 //! The command line's grammar. Doc comments here are the help texts.
 
+mod migrate;
 mod pool;
 mod state;
 
@@ -12,6 +13,7 @@ use clap::{
 use envc_core::{Address, limits};
 use envc_spec::lint;
 
+pub(crate) use migrate::{MigrateApplyArgs, MigrateResetArgs, MigrateVerb};
 pub(crate) use pool::{
     PoolClaimArgs, PoolLsArgs, PoolMembersArgs, PoolReleaseArgs, PoolTargetArgs, PoolVerb,
 };
@@ -46,6 +48,7 @@ Examples:
   envc apply ephemeral --pr 42 --yes       in CI: nobody is asked
   envc plan --out p.json && envc apply --plan p.json
   envc apply production --out-dir dist     its files go elsewhere, this folder stays bound
+  envc apply --replace d1.webapp           a new database for the old one; its data is lost
 
 Of two applies of one environment the second waits for the first.";
 
@@ -224,6 +227,10 @@ pub(crate) struct ApplyArgs {
     /// envc made it; may be repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) adopt: Vec<Address>,
+    /// Make this resource anew though nothing of it differs, such as d1.webapp; its data is lost,
+    /// which is asked for; may be repeated.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) replace: Vec<Address>,
     /// Overwrite generated files that somebody edited.
     #[arg(long)]
     pub(crate) force: bool,
@@ -234,7 +241,7 @@ pub(crate) struct ApplyArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) out_dir: Option<PathBuf>,
     /// Do exactly what `envc plan --out` wrote, or refuse when something changed since.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["env_type", "pr", "id", "cloud", "adopt"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["env_type", "pr", "id", "cloud", "adopt", "replace"])]
     pub(crate) plan: Option<PathBuf>,
     /// While every preview ID of a pool is taken, wait in its queue instead of exiting with 75.
     #[arg(long)]
@@ -256,12 +263,17 @@ pub(crate) struct PlanArgs {
     /// Write the plan into this file, for `envc apply --plan`.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Exit with 2 where there are changes.
+    /// Exit with 2 where there are changes. Migrations that apply does not run, by hand or of an
+    /// existing database, are none: `envc migrate check` is their gate.
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
     /// Plan to take over what has the name of this resource, such as d1.webapp; may be repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) adopt: Vec<Address>,
+    /// Plan to make this resource anew though nothing of it differs, such as d1.webapp; may be
+    /// repeated.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) replace: Vec<Address>,
     /// Which environment.
     #[command(flatten)]
     pub(crate) target: TargetArgs,
@@ -365,39 +377,6 @@ pub(crate) struct OutputArgs {
     pub(crate) target: TargetArgs,
 }
 
-/// `envc migrate`
-#[derive(Clone, Debug, Subcommand)]
-pub(crate) enum MigrateVerb {
-    /// List the migrations of all databases, applied or not.
-    Status(MigrateArgs),
-    /// Apply what is not applied yet.
-    Apply(MigrateApplyArgs),
-    /// Exit with 2 where something is not applied: the gate before a deployment.
-    Check(MigrateArgs),
-}
-
-/// `envc migrate status` and `envc migrate check`
-#[derive(Clone, Debug, Args)]
-pub(crate) struct MigrateArgs {
-    /// Which environment.
-    #[command(flatten)]
-    pub(crate) target: TargetArgs,
-}
-
-/// `envc migrate apply`
-#[derive(Clone, Debug, Args)]
-pub(crate) struct MigrateApplyArgs {
-    /// Approve without being asked.
-    #[arg(short, long)]
-    pub(crate) yes: bool,
-    /// Exit with 75 at once, instead of waiting, while another command works on the environment.
-    #[arg(long)]
-    pub(crate) no_wait: bool,
-    /// Which environment.
-    #[command(flatten)]
-    pub(crate) target: TargetArgs,
-}
-
 /// `envc cloud`
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum CloudVerb {
@@ -478,6 +457,9 @@ mod tests {
             "envc output --only url.webapp",
             "envc migrate check production",
             "envc migrate apply production --yes --no-wait",
+            "envc migrate reset d1.web ephemeral --pr 4 --yes",
+            "envc apply --replace d1.web --replace kv.x --yes",
+            "envc plan --replace d1.web --out p.json",
             "envc apply --no-wait",
             "envc cloud serve --listen 127.0.0.1:0 --zone a.com --zone b.com --faults latency=5",
             "envc state claim",
@@ -505,6 +487,8 @@ mod tests {
             "envc state",
             "envc state claim x",
             "envc destroy --keep webapp",
+            "envc migrate reset",
+            "envc apply --plan p.json --replace d1.x",
             "envc check -q -v",
             "envc check --deny unused",
             "envc cloud serve --listen here",

@@ -11,11 +11,11 @@ use crate::host::{error::CommandError, fsio};
 /// Bytes of a migration file that is read: the API takes 100 KB a statement.
 const MIGRATION_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Whose migrations are read.
+/// Of which databases a folder without migrations is a mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Databases {
-    /// Those that an apply migrates: it never changes an existing database without being asked, and
-    /// none where the spec says that migrations run by hand.
+    /// Of those that an apply migrates: it never changes an existing database without being asked,
+    /// and none where the spec says that migrations run by hand. It tells what is pending there.
     Managed,
     /// `envc migrate` is the asking.
     All,
@@ -55,20 +55,16 @@ fn unified(text: &str) -> String {
 }
 
 /// Reads the migrations of each database, in wrangler's order.
+/// Reads the migrations of each database that has a folder of them, in wrangler's order.
 pub(crate) fn read(
     root: &Path,
     environment: &Environment,
     which: Databases,
 ) -> Result<BTreeMap<Address, Vec<MigrationFile>>, CommandError> {
     let mut all = BTreeMap::new();
-    if which == Databases::Managed && environment.migrate == MigrateMode::Manual {
-        return Ok(all);
-    }
     for (address, dir) in &environment.migrations {
         let managed = environment.resources.get(address).is_some_and(Desired::is_managed);
-        if !managed && which == Databases::Managed {
-            continue;
-        }
+        let runs = which == Databases::All || (managed && environment.migrate == MigrateMode::Auto);
         let folder = fsio::inside(root, &dir.path)?;
         let mut files = Vec::new();
         for name in fsio::names_in(&folder)? {
@@ -80,6 +76,9 @@ pub(crate) fn read(
             let text = unified(&text);
             let path = format!("{}/{name}", dir.path);
             files.push(MigrationFile { name, path, text });
+        }
+        if files.is_empty() && !runs {
+            continue;
         }
         if files.is_empty() {
             return Err(CommandError::failed(format!(

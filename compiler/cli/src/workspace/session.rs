@@ -228,6 +228,13 @@ impl<'a> Session<'a> {
 
     /// The command that applies this environment, and takes these over.
     pub(crate) fn apply_command(&self, adopt: &[&Address]) -> String {
+        let adopt: Vec<String> =
+            adopt.iter().map(|address| format!(" --adopt {address}")).collect();
+        format!("{}{}", self.command("apply"), adopt.concat())
+    }
+
+    /// A command on this environment.
+    pub(crate) fn command(&self, verb: &str) -> String {
         let id = match (&self.target.head.identity, self.environment.instance.pr) {
             (Identity::Text { per_pr: true, .. }, Some(pr)) => format!(" --pr {pr}"),
             (Identity::Text { .. }, _) => String::new(),
@@ -239,9 +246,7 @@ impl<'a> Session<'a> {
                 if own { String::new() } else { format!(" --id {}", self.target.id) }
             }
         };
-        let adopt: Vec<String> =
-            adopt.iter().map(|address| format!(" --adopt {address}")).collect();
-        format!("envc apply {}{id}{}", self.target.head.name, adopt.concat())
+        format!("envc {verb} {}{id}", self.target.head.name)
     }
 
     /// One line that says what is worked on, where and why.

@@ -42,6 +42,10 @@ pub(crate) struct MigrationError {
     pub(crate) error: CallError,
     /// What the database's kind knows of the mistake.
     pub(crate) explanation: Option<String>,
+    /// The line of the file, where it is known.
+    pub(crate) statement: Option<String>,
+    /// What to do, where more is known than that the file is wrong.
+    pub(crate) help: Option<String>,
 }
 
 /// One step that failed.
@@ -80,11 +84,13 @@ impl fmt::Display for StepError {
         match self {
             Self::Call { error, .. } => error.fmt(f),
             Self::Migration(failed) => {
-                let MigrationError { place, database, error, explanation } = &**failed;
+                let MigrationError { place, database, error, explanation, statement, .. } =
+                    &**failed;
                 write!(f, "{place}: {database}: {error}")?;
-                match explanation {
-                    Some(explanation) => write!(f, "; {explanation}"),
-                    None => Ok(()),
+                match (explanation, statement) {
+                    (Some(explanation), _) => write!(f, "; {explanation}"),
+                    (None, Some(statement)) => write!(f, "; in `{statement}`"),
+                    (None, None) => Ok(()),
                 }
             }
             Self::Pool(error) => error.fmt(f),
@@ -140,8 +146,16 @@ impl StepError {
             help_for_call(error, permission, self.is_open())
         };
         let help = match &self {
+            Self::Migration(failed) if failed.help.is_some() => failed.help.clone(),
             Self::Migration(failed) if failed.error.means(Meaning::Refused) => {
                 Some("correct the migration, then run the command again".to_owned())
+            }
+            Self::Call { error, .. }
+                if matches!(work, Work::Migrate { reset: true, .. })
+                    && error.means(Meaning::Refused) =>
+            {
+                let database = work.addresses().next();
+                database.map(|it| format!("make it anew instead: envc apply --replace {it}"))
             }
             Self::Migration(failed) => help(&failed.error),
             Self::Call { error, .. } => help(error),

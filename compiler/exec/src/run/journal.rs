@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use envc_core::{Address, Digest};
 use envc_plan::{
     Action, AppliedMigration, Change, CheckedPlan, Grant, Intent, IntentAction, Record, Recorded,
-    RecordedLease, Seed, State, Target, Work,
+    RecordedLease, Seed, Standing, State, Target, Work,
 };
 use futures::future::BoxFuture;
 use serde_json::Value as Json;
@@ -107,8 +107,15 @@ impl<'a> Journal<'a> {
         }
         for change in &plan.changes {
             self.may_hold(change);
+            self.learn_ledger(change, plan.migrations.get(&change.address));
         }
         for step in &plan.steps {
+            // What becomes of a seed is open until the step told it: a reset may be cut off.
+            if let Work::Migrate { address, seed: Some(_), .. } = &step.work
+                && let Some(recorded) = self.state.resources.get_mut(address)
+            {
+                recorded.seed = None;
+            }
             if let Work::Lease(work) = &step.work {
                 let asked = RecordedLease { holder: work.holder.clone(), grant: None };
                 self.state.leases.insert(work.pool.clone(), asked);
@@ -135,6 +142,20 @@ impl<'a> Journal<'a> {
             }
         }
         recorded.needs.sort();
+    }
+
+    /// Records what the ledger of a database holds that stays: it counts, and not what was recorded.
+    /// What is known of a file that it still has stays known.
+    fn learn_ledger(&mut self, change: &Change, standing: Option<&Standing>) {
+        let Some(standing) = standing.filter(|_| !change.deposed) else { return };
+        let Some(recorded) = self.state.resources.get_mut(&change.address) else { return };
+        if change.staying_id() != Some(&recorded.id) {
+            return;
+        }
+        let known = std::mem::take(&mut recorded.migrations);
+        let digest = |name: &String| known.iter().find(|it| it.name == *name)?.digest.clone();
+        let of = |name: &String| AppliedMigration { name: name.clone(), digest: digest(name) };
+        recorded.migrations = standing.applied.iter().map(of).collect();
     }
 
     /// Writes what is not written yet, and waits for it.

@@ -1,7 +1,8 @@
 //! Migrations of one database, with wrangler's ledger and order.
 //!
 //! A file's statements and its row in the ledger go in one request, which the API runs as one
-//! transaction: applied and recorded, or neither. After an unknown outcome the ledger is read.
+//! transaction: applied and recorded, or neither. After an unknown outcome the ledger is read, and
+//! after a refusal, too: another run may have been quicker, and then the file is applied.
 
 mod seed;
 
@@ -24,6 +25,9 @@ use crate::{
     progress::Event,
 };
 
+/// Characters of a statement that a message quotes.
+const SHOWN_CHARS_MAX: usize = 80;
+
 /// What to do on one database.
 pub(super) struct Migrations<'a> {
     pub(super) address: &'a Address,
@@ -32,6 +36,8 @@ pub(super) struct Migrations<'a> {
     pub(super) fresh: bool,
     /// The rows that it begins with.
     pub(super) seed: Option<&'a MigrationRef>,
+    /// True when all that the database holds goes first, its ledger with it.
+    pub(super) reset: bool,
 }
 
 /// A database, and how it is asked.
@@ -58,7 +64,14 @@ impl Context<'_> {
         let texts = self.run.migrations.get(address).map(Vec::as_slice).unwrap_or_default();
         let texts: BTreeMap<&str, &MigrationFile> =
             texts.iter().map(|file| (file.name.as_str(), file)).collect();
-        let mut ledger = if work.fresh { None } else { Some(self.ledger(&on).await?) };
+        let mut ledger = match work {
+            Migrations { fresh: true, .. } => None,
+            Migrations { reset: true, .. } => {
+                self.wipe(&on).await?;
+                None
+            }
+            _ => Some(self.ledger(&on).await?),
+        };
         let seeding = match work.seed {
             Some(_) => self.seeding(&on, ledger.as_ref()).await?,
             None => Seeding::None,
@@ -67,11 +80,11 @@ impl Context<'_> {
             if self.client().stopped() {
                 return Err(StepError::Interrupted);
             }
-            let already = ledger.as_ref().is_some_and(|ledger| ledger.contains(&file.name));
+            let mut already = ledger.as_ref().is_some_and(|ledger| ledger.contains(&file.name));
             if !already {
                 let text = texts.get(file.name.as_str());
                 let text = text.ok_or_else(|| bug("a migration's text is missing"))?;
-                self.run_file(&on, text, seeding, &mut ledger).await?;
+                already = !self.run_file(&on, text, seeding, &mut ledger).await?;
             }
             self.client().progress().event(Event::Migrated { address, file: &file.name, already });
             outcomes.push(Outcome::Migrated {
@@ -94,13 +107,27 @@ impl Context<'_> {
         Ok(names_in(&answer.result).collect())
     }
 
+    /// Takes everything out of a database. Repeated until it is certain.
+    async fn wipe(&self, on: &On<'_>) -> Result<(), StepError> {
+        let kind = kind(on.address.kind());
+        let objects = (on.query)(on.database.objects);
+        let objects = self.client().call_repeatable(&objects, Some(kind)).await?;
+        if let Some((objects, sql)) = (on.database.wipe)(&objects.result) {
+            self.client().call_repeatable(&(on.query)(&sql), Some(kind)).await?;
+            let address = on.address;
+            self.client().progress().event(Event::Emptied { address, objects });
+        }
+        Ok(())
+    }
+
+    /// Runs one file. False: another run was quicker.
     async fn run_file(
         &self,
         on: &On<'_>,
         file: &MigrationFile,
         seeding: Seeding,
         ledger: &mut Option<BTreeSet<String>>,
-    ) -> Result<(), StepError> {
+    ) -> Result<bool, StepError> {
         let kind = kind(on.address.kind());
         let create = if ledger.is_none() { on.database.ledger } else { "" };
         let row = format!("{}{}", (on.database.row)(&file.name), seeding.mark(on));
@@ -108,24 +135,63 @@ impl Context<'_> {
         let mut attempt = 1;
         loop {
             let Err(error) = self.client().call(&call, Some(kind)).await else {
-                ledger.get_or_insert_default();
-                return Ok(());
+                ledger.get_or_insert_default().insert(file.name.clone());
+                return Ok(true);
             };
             if !error.is_unknown() {
-                return Err(explain(error, on, file));
+                return self.refused(on, file, ledger, error).await;
             }
             self.wait_before_retry(&error, attempt, self.client().backoff_ms(attempt)).await;
             let found = self.ledger(on).await.map_err(StepError::opened)?;
             let done = found.contains(&file.name);
             *ledger = Some(found);
             if done {
-                return Ok(());
+                return Ok(true);
             }
             if attempt >= STEP_ATTEMPTS_MAX || self.client().stopped() {
                 return Err(StepError::open(error));
             }
             attempt += 1;
         }
+    }
+}
+
+impl Context<'_> {
+    /// What a refusal means: nothing, where another run has applied the file meanwhile.
+    async fn refused(
+        &self,
+        on: &On<'_>,
+        file: &MigrationFile,
+        ledger: &mut Option<BTreeSet<String>>,
+        error: CallError,
+    ) -> Result<bool, StepError> {
+        let id = self.id_of(on.address).unwrap_or_default();
+        let found = read_ledger(self.client(), self.run.account, on.address, &id).await;
+        let found: BTreeSet<String> = found.unwrap_or_default().into_iter().collect();
+        if found.contains(&file.name) {
+            *ledger = Some(found);
+            return Ok(false);
+        }
+        let known = ledger.get_or_insert_default();
+        let standing = self.run.plan.plan().migrations.get(on.address);
+        let missing = standing.map(|it| it.missing.as_slice()).unwrap_or_default();
+        let help = if found.is_subset(known) {
+            let exists = error.message.contains("already exists");
+            exists.then(|| missing.join(", ")).filter(|names| !names.is_empty()).map(|names| {
+                format!(
+                    "applied, and without a file: {names}. If {} is one of them under another \
+                     name, give the file that name again",
+                    file.name
+                )
+            })
+        } else {
+            Some(
+                "another run is applying migrations to this database: when it is done, run the \
+                 command again"
+                    .to_owned(),
+            )
+        };
+        Err(explain(error, on, file, help))
     }
 }
 
@@ -158,7 +224,7 @@ fn names_in(result: &Json) -> impl Iterator<Item = String> {
 }
 
 /// Names the file and, where the API's words or the text tell, the line.
-fn explain(error: CallError, on: &On<'_>, file: &MigrationFile) -> StepError {
+fn explain(error: CallError, on: &On<'_>, file: &MigrationFile, help: Option<String>) -> StepError {
     let (line, explanation) = match (on.database.mistake)(&file.text, &error.message) {
         Some(mistake) => (Some(mistake.line), Some(mistake.what)),
         None => (line_of(&file.text, &error.message), None),
@@ -167,8 +233,18 @@ fn explain(error: CallError, on: &On<'_>, file: &MigrationFile) -> StepError {
         Some(line) => format!("{}:{line}", file.path),
         None => file.path.clone(),
     };
+    let statement = line.and_then(|line| shown(file.text.lines().nth(line - 1)?));
     let database = on.address.clone();
-    StepError::Migration(Box::new(MigrationError { place, database, error, explanation }))
+    let failed = MigrationError { place, database, error, explanation, statement, help };
+    StepError::Migration(Box::new(failed))
+}
+
+/// The beginning of a line, as a message quotes it.
+fn shown(line: &str) -> Option<String> {
+    let line = line.trim();
+    let short: String = line.chars().filter(|c| !c.is_control()).take(SHOWN_CHARS_MAX).collect();
+    let cut = if short.len() < line.len() { " …" } else { "" };
+    (!short.is_empty()).then(|| format!("{short}{cut}"))
 }
 
 fn database(address: &Address) -> Option<&'static Database> {
@@ -206,8 +282,11 @@ fn line_of(text: &str, message: &str) -> Option<usize> {
         return None;
     }
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    // What exists already was to be made.
+    let makes = message.contains("already exists");
     let mut lines = text.lines().enumerate().filter(|(_, line)| {
-        line.match_indices(word).any(|(at, _)| {
+        let may = !makes || line.to_ascii_uppercase().contains("CREATE");
+        may && line.match_indices(word).any(|(at, _)| {
             let before = line.get(..at).and_then(|before| before.chars().last());
             let after = line.get(at + word.len()..).and_then(|after| after.chars().next());
             let open = |c: Option<char>| !c.is_some_and(is_word);
@@ -240,6 +319,8 @@ mod tests {
         assert_eq!(line_of(text, "no such table: users: SQLITE_ERROR"), Some(4));
         assert_eq!(line_of(text, "near \"SELECT\": syntax error"), None);
         assert_eq!(line_of(text, "table a already exists at offset 13"), Some(1));
+        let used = "CREATE TABLE a (x);\nINSERT INTO a VALUES (1);";
+        assert_eq!(line_of(used, "table a already exists at offset 13"), Some(1));
         assert_eq!(line_of(text, "internal error"), None);
     }
 }

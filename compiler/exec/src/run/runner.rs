@@ -134,9 +134,9 @@ impl Context<'_> {
             Work::Clear(target) => self.clear(target).await?,
             Work::Delete(target) => self.delete(target).await?,
             Work::Batch { zone, items } => self.batch(zone.as_deref(), items).await?,
-            Work::Migrate { address, files, fresh, seed } => {
-                let seed = seed.as_ref();
-                let work = Migrations { address, files, fresh: *fresh, seed };
+            Work::Migrate { address, files, fresh, reset, seed } => {
+                let (fresh, reset, seed) = (*fresh, *reset, seed.as_ref());
+                let work = Migrations { address, files, fresh, reset, seed };
                 return self.migrate(&work, outcomes).await;
             }
             Work::Lease(work) => return self.lease(work, outcomes).await,

@@ -307,6 +307,7 @@ fn plan() -> CheckedPlan {
         keep: &BTreeSet::new(),
         migrations: &BTreeMap::new(),
         seeds: &BTreeMap::new(),
+        asked: envc_plan::Asked::default(),
     });
     check(plan.unwrap()).unwrap()
 }

@@ -31,6 +31,7 @@ pub(super) struct Differ<'a> {
     pub(super) state: Option<&'a State>,
     pub(super) keep: &'a BTreeSet<Address>,
     pub(super) protect: bool,
+    pub(super) replace: &'a BTreeSet<Address>,
     pub(super) index: Index<'a>,
     pub(super) another_products: &'a [(KindId, Held)],
     pub(super) ownership: &'a Ownership,
@@ -73,6 +74,8 @@ pub(crate) struct DiffInputs<'a> {
     pub(crate) keep: &'a BTreeSet<Address>,
     /// The environment refuses deletes and replaces.
     pub(crate) protect: bool,
+    /// Addresses that are made anew, whatever differs.
+    pub(crate) replace: &'a BTreeSet<Address>,
 }
 
 /// Why a plan cannot be made.
@@ -99,6 +102,7 @@ impl<'a> Differ<'a> {
             state: inputs.state,
             keep: inputs.keep,
             protect: inputs.protect,
+            replace: inputs.replace,
             index: Index::new(inputs.observation),
             another_products: &inputs.observation.held,
             ownership: inputs.ownership,

@@ -259,21 +259,27 @@ impl<'a> Differ<'a> {
         self.claim(wanted.address.kind(), seen);
         self.refuse_impossible(wanted, kind, seen);
         let (mut fields, replace) = self.field_changes(wanted, kind, seen, None);
+        let asked = self.replace.contains(&wanted.address);
+        let goes = replace || asked || !same;
         if follows && !namesake {
             fields.insert(0, renamed(wanted, seen, false));
         }
         let mut change = change(wanted, Action::Adopt, proof);
         change.id = Some(seen.observed.id.clone());
         change.record = Some(self.record(wanted, seen, &fields));
-        change.loses = data_loss(kind, wanted, seen, replace || !same);
+        change.loses = data_loss(kind, wanted, seen, goes);
         change.fields = fields;
         if !change.fields.is_empty() {
             let kept = kept(kind, wanted, seen, None, &change.fields);
             self.out.kept.insert(wanted.address.clone(), kept);
         }
-        if replace || !same {
+        if goes {
             change.action = Action::ReplaceDeleteFirst;
-            change.reason = format!("{proof}, but it is `{}`", seen.observed.name);
+            change.reason = if asked {
+                format!("{proof}, and --replace names it")
+            } else {
+                format!("{proof}, but it is `{}`", seen.observed.name)
+            };
             self.ids.remove(&wanted.address);
             self.refuse_if_protected(wanted, "replaced", &change.reason);
         }
@@ -299,13 +305,15 @@ impl<'a> Differ<'a> {
             replace |= forces_replace;
             fields.insert(0, self::renamed(wanted, seen, forces_replace));
         }
+        let asked = self.replace.contains(&wanted.address);
+        replace |= asked;
         let action = match (fields.is_empty(), replace) {
-            (true, _) => Action::Keep,
+            (true, false) => Action::Keep,
             (false, false) => Action::Update,
-            (false, true) if kind.collides(&wanted.name, &seen.observed.name) => {
+            (_, true) if kind.collides(&wanted.name, &seen.observed.name) => {
                 Action::ReplaceDeleteFirst
             }
-            (false, true) => Action::ReplaceCreateFirst,
+            (_, true) => Action::ReplaceCreateFirst,
         };
         // Where a run was interrupted, a difference may be its own work and is no drift.
         let in_doubt = self.updates.contains(&wanted.address);
@@ -316,6 +324,7 @@ impl<'a> Differ<'a> {
             }
             (Action::Update, _) if in_doubt => "an update of it was interrupted".to_owned(),
             (_, Some(field)) => format!("`{}` cannot be changed in place", field.field),
+            _ if asked => "because --replace names it".to_owned(),
             _ => match recorded {
                 Some(recorded) if drifted(kind, &fields, &self.known_fields(wanted), recorded) => {
                     "changed outside envc".to_owned()

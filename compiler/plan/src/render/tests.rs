@@ -47,10 +47,12 @@ fn plan(changes: Vec<Change>, work: Vec<Work>) -> Plan {
             serial: 0,
             spec: Digest::of(""),
             protected: false,
+            replace: BTreeSet::new(),
         },
         changes,
         steps: work.into_iter().map(|work| Step { needs: Vec::new(), work }).collect(),
         notes: Vec::new(),
+        migrations: BTreeMap::new(),
     }
 }
 
@@ -106,6 +108,7 @@ fn every_action_has_a_block() {
         files: files.to_vec(),
         fresh: false,
         seed: None,
+        reset: false,
     };
     let mut plan = plan(
         vec![adopt, keep, record, kv, forget, gone, bucket, rules],

@@ -58,6 +58,10 @@ impl Account {
             let name = self.name_of(*id, object);
             observation.add(*id, zone_of(*id), vec![seen(*id, api_id, object, name)]);
         }
+        let databases = self.objects.iter().filter(|((id, _), _)| *id == KindId::D1);
+        observation.ledgers = databases
+            .map(|(key, database)| (key.clone(), Some(database.tables.iter().cloned().collect())))
+            .collect();
         // A Worker's domain has a DNS record that is nobody's.
         let domains = self.objects.iter().filter(|((id, _), _)| *id == KindId::WorkerDomain);
         observation.held.extend(domains.map(|((_, api_id), domain)| {

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Address, Desired, Digest, KeyedDigest, KindId, Mode, RepositoryDigest, Sealer};
 use envc_kinds::{Mutability, kind};
 use envc_plan::{
-    Action, MigrationFile, Observation, Operation, Ownership, Plan, PlanInputs, Refusal, Verb,
-    check, keep_with_needs, plan_apply, plan_destroy,
+    Action, Asked, Goal, MigrationFile, Observation, Operation, Ownership, Plan, PlanInputs,
+    Refusal, Verb, check, keep_with_needs, plan_apply, plan_destroy,
 };
 use envc_spec::Lease;
 use proptest::{
@@ -44,7 +44,7 @@ struct History {
 
 fn history() -> impl Strategy<Value = History> {
     let killed = prop::option::of((0..12_usize, any::<bool>()));
-    let blows = vec((0..8_u8, 0..64_usize, 0..64_usize), 0..6);
+    let blows = vec((0..9_u8, 0..64_usize, 0..64_usize), 0..6);
     let proof = (any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2));
     let protect = prop::bool::weighted(0.2);
     let leases = (0..4_u8, 0..4_u8);
@@ -69,6 +69,7 @@ struct World {
     ownership: Ownership,
     sealer: Sealer,
     protect: bool,
+    asked: Asked,
 }
 
 /// A lease from each pool whose bit is set.
@@ -109,6 +110,7 @@ impl History {
             ownership,
             sealer: Sealer::new(KeyedDigest::new([0; 32]), "p", "e"),
             protect: false,
+            asked: Asked::default(),
         };
         if let Ok(plan) = world.plan_apply() {
             let (steps, lost) = self.killed.unwrap_or((usize::MAX, false));
@@ -151,6 +153,7 @@ impl World {
             keep,
             migrations: &self.migrations,
             seeds: &NO_SEEDS,
+            asked: self.asked.clone(),
         }
     }
 
@@ -224,6 +227,18 @@ impl World {
             6 => {
                 let id = crate::specs::SIMPLE[which % crate::specs::SIMPLE.len()];
                 self.namesake(id, &format!("theirs-{how}"), how);
+            }
+            8 => {
+                // Restored, or migrated by somebody else.
+                let mut databases =
+                    account.objects.iter_mut().filter(|((id, _), _)| *id == KindId::D1);
+                if let Some((_, database)) = databases.nth(which % 3) {
+                    match how % 3 {
+                        0 => database.tables.clear(),
+                        1 => drop(database.tables.pop_first()),
+                        _ => drop(database.tables.insert(format!("{}.sql", how % 5))),
+                    }
+                }
             }
             7 => self.namesake(KindId::Dns, &format!("CNAME h{}.{ZONE}", which % 3), how),
             _ => {}
@@ -323,6 +338,34 @@ fn lawful(world: &World, plan: &Plan) {
         // Invariant: `protect` refuses every delete.
         assert!(!(deletes && world.protect), "{api_id} is protected\n{plan:#?}");
         seen.insert((id, api_id));
+    }
+    if plan.basis.goal == Goal::Apply {
+        lawful_migrations(world, plan);
+    }
+}
+
+/// Invariants: nothing runs that the ledger has, and what it lacks runs, in the order of the files;
+/// no migration of what is `existing` runs.
+fn lawful_migrations(world: &World, plan: &Plan) {
+    for change in plan.changes.iter().filter(|change| !change.deposed) {
+        let Some(files) = world.migrations.get(&change.address) else { continue };
+        let goes = matches!(change.action, Action::Delete | Action::Forget) && !change.existing;
+        let ledger: BTreeSet<String> = match change.staying_id() {
+            Some(id) => world.account.objects[&(KindId::D1, id.to_owned())].tables.clone(),
+            None => BTreeSet::new(),
+        };
+        let lacks = files.iter().map(|file| &file.name).filter(|name| !ledger.contains(*name));
+        let lacks: Vec<&String> = lacks.filter(|_| !goes).collect();
+        let steps =
+            plan.steps.iter().filter(|step| step.work.addresses().any(|it| *it == change.address));
+        let runs = steps.flat_map(|step| step.work.migrations()).map(|file| &file.name);
+        let runs: Vec<&String> = runs.collect();
+        let wanted = if change.existing { &[][..] } else { &lacks };
+        assert_eq!(runs, wanted, "{}: {plan:#?}", change.address);
+        if !goes {
+            let told: Vec<&String> = plan.migrations[&change.address].pending.iter().collect();
+            assert_eq!(told, lacks, "{}: {plan:#?}", change.address);
+        }
     }
 }
 
@@ -579,6 +622,38 @@ proptest! {
         prop_assert!(!alone || orphans.is_empty(), "{orphans:#?}\nfirst {plan:#?}\nthen {next:#?}");
         let again = world.plan_apply().unwrap();
         prop_assert!(again.is_empty(), "first {plan:#?}\nthen {next:#?}\nthen {again:#?}");
+    }
+
+    /// Invariant: what the user asks to have replaced is replaced, once, as soundly as anything, and
+    /// not where that is refused.
+    #[test]
+    fn what_is_to_be_replaced_is_replaced(
+        history in history(), which in any::<prop::sample::Index>(), seed in any::<u64>(),
+    ) {
+        let mut world = history.play();
+        let can = world.desired.values().filter(|it| it.is_managed() && it.parent.is_none());
+        let can = can.filter(|it| kind(it.address.kind()).facts().never_replaced.is_empty());
+        let can: Vec<Address> = can.map(|it| it.address.clone()).collect();
+        if can.is_empty() || world.plan_apply().is_err() {
+            return Ok(());
+        }
+        let asked = which.get(&can).clone();
+        world.asked.replace.insert(asked.clone());
+        let plan = match world.plan_apply() {
+            Ok(plan) => plan,
+            Err(refusals) => {
+                no_bug(&refusals);
+                return Ok(());
+            }
+        };
+        let own = plan.changes.iter().find(|it| it.address == asked && !it.deposed).unwrap();
+        let made = [Action::Create, Action::ReplaceCreateFirst, Action::ReplaceDeleteFirst];
+        prop_assert!(made.contains(&own.action), "{plan:#?}");
+        lawful(&world, &plan);
+        world.account.apply_in_some_order(&plan, seed, None);
+        world.asked = Asked::default();
+        let again = world.plan_apply().unwrap();
+        prop_assert!(again.is_empty(), "first {plan:#?}\nthen {again:#?}");
     }
 
     /// Invariant: the checker demands every edge of every plan. An edge that others imply is none.

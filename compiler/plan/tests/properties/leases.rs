@@ -45,6 +45,7 @@ fn plan(goal: Goal, state: Option<&State>, observation: &Observation) -> Plan {
         keep: &BTreeSet::new(),
         migrations: &BTreeMap::new(),
         seeds: &BTreeMap::new(),
+        asked: envc_plan::Asked::default(),
     };
     match goal {
         Goal::Apply => plan_apply(&inputs).unwrap(),

@@ -8,6 +8,8 @@ mod laws;
 #[cfg(test)]
 mod leases;
 #[cfg(test)]
+mod ledgers;
+#[cfg(test)]
 mod outside;
 #[cfg(test)]
 mod proofs;

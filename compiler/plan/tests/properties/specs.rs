@@ -288,8 +288,7 @@ impl Spec {
         &self,
         graph: &BTreeMap<Address, Desired>,
     ) -> BTreeMap<Address, Vec<MigrationFile>> {
-        let databases = graph.iter().filter(|(_, wanted)| wanted.is_managed());
-        let databases = databases.map(|(it, _)| it).filter(|it| it.kind() == KindId::D1);
+        let databases = graph.keys().filter(|it| it.kind() == KindId::D1);
         let files = |address: &Address| {
             let of = |it: &&Simple| format!("l{}", it.label) == address.name() && it.kind == 0;
             let count = self.simple.iter().find(of).map_or(0, |it| it.values % 4);

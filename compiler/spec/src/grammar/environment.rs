@@ -108,7 +108,7 @@ pub(super) const MIGRATE: NodeRule = NodeRule {
         name: "mode",
         ty: Type::OneOf(&["auto", "manual"]),
         required: true,
-        doc: "`auto`: with every apply. `manual`: only by `envc migrate apply`.",
+        doc: "`auto`: with every apply. `manual`: only by `envc migrate apply`; plan and apply mention what is pending.",
     }],
     repeat: Repeat::Once,
     ..EMPTY

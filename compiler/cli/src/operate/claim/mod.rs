@@ -9,7 +9,8 @@
 //! an environment's: it is made before the first of them, and destroy leaves it.
 //!
 //! A claim is a proof where it was found, and not where this run makes it: what stands there before
-//! it under names of pull requests could be anybody's (`standing`).
+//! it under names of pull requests could be anybody's (`standing`). What comes to stand there after
+//! it is this repository's.
 //!
 //! Invariants: nothing is made or taken over under a name while another repository claims it; of
 //! two first applies at the same instant at most one goes on (`office`).

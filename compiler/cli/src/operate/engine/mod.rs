@@ -1,24 +1,24 @@
 //! Observe, plan, run: what all commands that reach the cloud have in common.
 
+mod asked;
+mod ledgers;
 mod observe;
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use envc_core::{Address, Desired, Sealer, Vault, limits::PARALLELISM};
+use envc_core::{Address, Sealer, Vault};
 use envc_exec::{
     Account, Client, Leasing, Report, Run,
     ports::{Clock as _, Entropy as _, Leased, Version},
-    read_ledger,
 };
 use envc_plan::{
-    AppliedMigration, CheckedPlan, Goal, MigrationFile, Observation, Ownership, Plan, PlanInputs,
-    State, Work, check, plan_apply, plan_destroy,
+    Asked, CheckedPlan, Goal, MigrationFile, Observation, Ownership, Plan, PlanInputs, State,
+    check, plan_apply, plan_destroy,
 };
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::{
     host::{error::CommandError, interrupt::interrupted},
@@ -26,7 +26,7 @@ use crate::{
         admit,
         claim::{Claims, Made, Office, Standing, list_standing, not_listed},
         outcome::{finished, recorded},
-        refusal::{call_failed, refused},
+        refusal::refused,
         site::Site,
     },
     outputs::bundle::Uploads,
@@ -54,7 +54,7 @@ pub(crate) struct PlanRequest<'r> {
     pub(crate) observation: &'r Observation,
     /// Addresses to leave in the account.
     pub(crate) keep: &'r BTreeSet<Address>,
-    /// The migrations to run.
+    /// The migrations of each database that has a folder.
     pub(crate) migrations: &'r BTreeMap<Address, Vec<MigrationFile>>,
     /// The rows that databases begin with.
     pub(crate) seeds: &'r BTreeMap<Address, MigrationFile>,
@@ -92,10 +92,16 @@ pub(crate) struct Engine<'a, 'u> {
     pools: SessionPools<'a>,
     /// What proves a namesake ours.
     ownership: Ownership,
+    /// What the command line asks for beside what the spec says.
+    asked: Asked,
+    /// Nothing comes of the plan: what the token may not read is left open.
+    only_looks: bool,
     /// The claims of the project, as far as the last plan saw.
     claims: RefCell<Claims>,
     /// Seals what is seen as what is wanted is sealed.
     sealer: Sealer,
+    /// The project was claimed since.
+    claimed: Cell<bool>,
     /// What only looks ours, and was told.
     told: RefCell<BTreeSet<(Address, String)>>,
 }
@@ -134,42 +140,14 @@ impl<'a, 'u> Engine<'a, 'u> {
             store,
             pools: site.pools(),
             ownership,
+            asked: Asked::default(),
+            only_looks: false,
             claims: RefCell::default(),
+            claimed: Cell::new(false),
             sealer: session.sealer(),
             told: RefCell::default(),
         };
         Ok((engine, loaded))
-    }
-
-    /// Takes over namesakes of these that nothing proves ours: the user said so. A misspelt address
-    /// would take over nothing, and the refusal that follows would not tell why.
-    pub(crate) fn adopt(
-        &mut self,
-        addresses: &[Address],
-        state: Option<&State>,
-    ) -> Result<(), CommandError> {
-        let wanted = &self.session.environment.resources;
-        let managed = |address: &Address| wanted.get(address).is_some_and(Desired::is_managed);
-        if let Some(unknown) = addresses.iter().find(|address| !managed(address)) {
-            let all: Vec<String> = wanted
-                .values()
-                .filter(|it| it.is_managed() && it.parent.is_none())
-                .filter(|it| state.is_none_or(|state| !state.resources.contains_key(&it.address)))
-                .map(|it| it.address.to_string())
-                .collect();
-            let hint = match all.as_slice() {
-                [] => "everything that it wants is recorded already".to_owned(),
-                all => format!("there are: {}", all.join(", ")),
-            };
-            return Err(CommandError::usage(format!(
-                "`{}` has no {unknown} to take over; nothing was changed",
-                self.session.target.id
-            ))
-            .hint(hint)
-            .code("envc::cli::unknown_address"));
-        }
-        self.ownership.adopt = addresses.iter().cloned().collect();
-        Ok(())
     }
 
     /// How many resources were told that only look ours.
@@ -205,52 +183,30 @@ impl<'a, 'u> Engine<'a, 'u> {
             return Ok(Made::Known);
         }
         let seen = self.claims.borrow().clone();
-        self.office().make(&seen).await
+        let made = self.office().make(&seen).await?;
+        self.claimed.set(true);
+        Ok(made)
     }
 
-    /// Makes a plan and has it checked. A recorded database with migrations to run may have been
-    /// migrated by another tool: its ledger is read, so that the plan says what apply will do.
+    /// Makes a plan and has it checked. Invariant: which migrations are pending is what the ledgers
+    /// in the databases say; one whose database only the lists found is read here.
     pub(crate) async fn plan(
         &self,
-        loaded: &mut Loaded,
+        loaded: &Loaded,
         request: &PlanRequest<'_>,
     ) -> Result<CheckedPlan, CommandError> {
         let ownership = self.settled(request).await?;
         self.tell_lookalikes(&self.inputs(loaded, request, &ownership), request.goal);
         let plan = self.plan_from(loaded, request)?;
         self.refuse_to_cover(plan.plan(), request).await?;
-        let Some(state) = &mut loaded.state else { return Ok(plan) };
-        // Side by side: one after the other, each database would be a round trip more.
-        let asked: Vec<(&Address, &str)> = plan
-            .plan()
-            .steps
-            .iter()
-            .filter_map(|step| match &step.work {
-                Work::Migrate { address, fresh: false, .. } => {
-                    Some((address, state.resources.get(address)?.id.as_str()))
-                }
-                _ => None,
-            })
-            .collect();
-        let ledgers = stream::iter(asked.into_iter().map(|(address, id)| async move {
-            let ledger = read_ledger(&self.client, &self.scope, address, id).await;
-            ledger.map(|names| (address.clone(), names))
-        }));
-        let ledgers: Vec<(Address, Vec<String>)> = ledgers
-            .buffered(PARALLELISM)
-            .try_collect()
-            .await
-            .map_err(|error| call_failed(&error, &self.session.environment.resources, &[]))?;
-        for (address, ledger) in ledgers {
-            let Some(recorded) = state.resources.get_mut(&address) else { continue };
-            for name in ledger {
-                if !recorded.migrations.iter().any(|known| known.name == name) {
-                    recorded.migrations.push(AppliedMigration { name, digest: None });
-                    loaded.dirty = true;
-                }
-            }
+        let found =
+            self.found_ledgers(plan.plan(), request.migrations, request.observation).await?;
+        if found.is_empty() {
+            return Ok(plan);
         }
-        if loaded.dirty { self.plan_from(loaded, request) } else { Ok(plan) }
+        let mut observation = request.observation.clone();
+        observation.ledgers.extend(found);
+        self.plan_from(loaded, &PlanRequest { observation: &observation, ..*request })
     }
 
     /// What proves a namesake ours, once it is known whose the project is in this account.
@@ -317,6 +273,7 @@ impl<'a, 'u> Engine<'a, 'u> {
             keep: request.keep,
             migrations: request.migrations,
             seeds: request.seeds,
+            asked: self.asked.clone(),
         }
     }
 
@@ -369,7 +326,10 @@ impl<'a, 'u> Engine<'a, 'u> {
                 session.workspace.entropy.hex(8),
             )
         });
-        let ownership = self.ownership();
+        // From the claim on nobody else makes anything of the project: what has a wanted name by now,
+        // and had not when the lists were read, another run of this repository made.
+        let mut ownership = self.ownership();
+        ownership.claimed |= self.claimed.get();
         self.site.reporter.begin(plan.plan());
         let leases = session.environment.leases.iter();
         let pool_of = leases.map(|(name, lease)| (name.clone(), lease.pool.clone())).collect();

@@ -289,6 +289,20 @@ pub(crate) fn forget(session: &Session<'_>, keep: &BTreeSet<Address>) -> Result<
     Ok(())
 }
 
+/// Removes the local copy of a database that was emptied: the next apply makes it anew, with its seed.
+pub(crate) fn reset(session: &Session<'_>, address: &Address) -> Result<(), CommandError> {
+    let databases = session.workspace.record().local.databases.clone();
+    for (id, database) in databases {
+        let is_it = database.env == session.target.id && database.address == address.to_string();
+        if is_it && remove_copy(session.workspace.root(), &database.folder, address, &id)? {
+            session.ui.say(&format!(
+                "removed wrangler's local copy of {address}; `envc apply` makes it anew"
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn remove_copy(
     root: &Path,
     folder: &str,

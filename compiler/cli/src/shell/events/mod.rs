@@ -269,6 +269,21 @@ pub(crate) enum Event<'a> {
         pending: &'a [String],
         /// Names that the ledger has and of which there is no file.
         missing: &'a [String],
+        /// Names of applied files that were edited since, as far as it is recorded.
+        edited: &'a [String],
+        /// Pending files that sort before an applied one, each with the last such.
+        late: &'a BTreeMap<String, String>,
+        /// Pending files with the content of a missing one, each with that one.
+        renamed: &'a BTreeMap<String, String>,
+        /// Names that were recorded as applied, and that the ledger lacks.
+        lacking: &'a [String],
+    },
+    /// `migrate reset`: the database was emptied, and has all of its migrations.
+    DatabaseReset {
+        /// The database, such as `d1.webapp`.
+        address: String,
+        /// How many files were applied.
+        migrations: usize,
     },
 
     /// `show`: what is recorded of the environment.

@@ -55,6 +55,9 @@ mod shape {
         steps: Vec<Step>,
         /// What is to be said besides.
         notes: Vec<String>,
+        /// How the migrations of each database stand, by address. Absent when empty.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        migrations: BTreeMap<String, Standing>,
         /// How many of what.
         counts: Counts,
     }
@@ -78,6 +81,39 @@ mod shape {
         spec: String,
         /// True when changes have to be approved: the type is protected.
         protected: bool,
+        /// Addresses that `--replace` names. Absent when empty.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        replace: Vec<String>,
+    }
+
+    /// How the files of a database, its ledger and the record stand to each other.
+    #[derive(Serialize, JsonSchema)]
+    struct Standing {
+        /// Names that the ledger has. Absent when empty.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        applied: Vec<String>,
+        /// Names of files that the ledger lacks, in the order in which they run. Absent when empty.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pending: Vec<String>,
+        /// Pending files that sort before an applied one, each with the last such. Absent when empty.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        late: BTreeMap<String, String>,
+        /// Pending files with the content of a missing one, each with that one: apply refuses them.
+        /// Absent when empty.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        renamed: BTreeMap<String, String>,
+        /// Applied files that were edited since. Absent when empty.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        edited: Vec<String>,
+        /// Names that the ledger has and of which there is no file. Absent when empty.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        missing: Vec<String>,
+        /// Names that were recorded as applied, and that the ledger lacks. Absent when empty.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        lacking: Vec<String>,
+        /// True when the plan runs what is pending. Absent when false.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        runs: bool,
     }
 
     /// Names an environment.
@@ -260,6 +296,8 @@ mod shape {
         keep: usize,
         /// Migration files to run.
         migrate: usize,
+        /// Migration files that are pending and that the plan does not run.
+        pending: usize,
         /// Preview IDs to lease.
         lease: usize,
         /// Preview IDs to give back.

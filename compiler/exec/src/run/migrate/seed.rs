@@ -106,7 +106,7 @@ impl Context<'_> {
             if !error.is_unknown() {
                 // An earlier try, or another run, was there first.
                 let done = error.message.contains(mark.refusal);
-                return if done { Ok(()) } else { Err(explain(error, on, text)) };
+                return if done { Ok(()) } else { Err(explain(error, on, text, None)) };
             }
             self.wait_before_retry(&error, attempt, self.client().backoff_ms(attempt)).await;
             let (marks, _) = self.look_at_marks(on).await.map_err(StepError::opened)?;
