@@ -387,3 +387,16 @@ fn a_copied_folder_has_copies_and_links_of_its_own() {
     let _gone = in_folder(&env, &other, &["destroy", "--yes"]).exits(0);
     assert!(fs::symlink_metadata(&link).is_err() && file.is_file());
 }
+
+#[test]
+fn a_reset_seeds_again_and_the_local_copy_is_made_anew() {
+    let env = two(TWO);
+    let _applied = apply(&env);
+    let file = copy_in(&env, ".envc/wrangler");
+    let _first = calls(&env);
+    let reset = env.envc(&["migrate", "reset", "d1.app", "--yes"]).exits(0);
+    says(&reset, &["seeded d1.app  fixtures/dev.sql", "removed wrangler's local copy of d1.app"]);
+    assert!(!file.exists());
+    says(&apply(&env), &["migrated and seeded wrangler's local copy"]);
+    says(&apply(&env), &["Nothing to do"]);
+}

@@ -136,7 +136,7 @@ impl Context<'_> {
             Work::Batch { zone, items } => self.batch(zone.as_deref(), items).await?,
             Work::Migrate { address, files, fresh, reset, seed } => {
                 let (fresh, reset, seed) = (*fresh, *reset, seed.as_ref());
-                let work = Migrations { address, files, fresh, reset, seed };
+                let work = Migrations { address, files, fresh, seed, reset };
                 return self.migrate(&work, outcomes).await;
             }
             Work::Lease(work) => return self.lease(work, outcomes).await,
