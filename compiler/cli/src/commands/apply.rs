@@ -162,14 +162,24 @@ impl Apply<'_> {
             let outcome = if ended.is_ok() { Outcome::Applied } else { Outcome::ApplyFailed };
             registry_report::tell(session, edge, &site.stop, outcome, counts).await;
         }
-        let (report, written) = ended?;
-        self.tell_files(written.as_ref());
-        let local = self.local_copies(&site.stop, &report, written.is_some()).await;
-        let ms = session.workspace.clock.monotonic_ms().saturating_sub(started_ms);
         let pending = plan.plan().counts().pending;
-        self.tell(&report, written.as_ref(), (&local, pending), (ms, engine.requests()));
-        local.tell(session);
-        if local.interrupted { Err(interrupted()) } else { Ok(Some(ExitCode::Done)) }
+        let counted = (pending, started_ms, engine.requests());
+        self.end(&site.stop, ended?, counted).await.map(Some)
+    }
+
+    /// What follows once the environment is applied: wrangler's local copies, and the last lines.
+    async fn end(
+        &self,
+        stop: &Interrupt,
+        (report, written): (Report, Option<Written>),
+        (pending, started_ms, requests): (usize, u64, u64),
+    ) -> Result<ExitCode, CommandError> {
+        self.tell_files(written.as_ref());
+        let local = self.local_copies(stop, &report, written.is_some()).await;
+        let ms = self.session.workspace.clock.monotonic_ms().saturating_sub(started_ms);
+        self.tell(&report, written.as_ref(), (&local, pending), (ms, requests));
+        local.tell(&self.session);
+        if local.interrupted { Err(interrupted()) } else { Ok(ExitCode::Done) }
     }
 
     /// Brings wrangler's local copies up to what was migrated, where the files of this folder are this

@@ -25,15 +25,13 @@ use crate::{
     },
     state::Hold,
     workspace::{
-        migrations::{self, Databases},
+        migrations::{self, Databases, Seeds},
         session::Session,
     },
 };
 
 /// The migrations of each database that has a folder.
 type Files = BTreeMap<Address, Vec<MigrationFile>>;
-/// The rows that databases begin with.
-type Seeds = BTreeMap<Address, MigrationFile>;
 /// How the migrations of each database stand.
 type Standings = BTreeMap<Address, Standing>;
 

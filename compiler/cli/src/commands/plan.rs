@@ -31,7 +31,7 @@ use crate::{
     state::Hold,
     workspace::{
         choice::OnNewId,
-        migrations::{self, Databases},
+        migrations::{self, Databases, Migrations, Seeds},
         project::SpecFile,
         session::Session,
     },
@@ -73,9 +73,7 @@ async fn plan(
 ) -> Result<Option<ExitCode>, CommandError> {
     // Files are not told where something that they hold is not known.
     let sources = missing.is_empty().then_some(sources);
-    let root = session.workspace.root();
-    let migrations = migrations::read(root, &session.environment, Databases::Managed)?;
-    let seeds = migrations::read_seeds(root, &session.environment)?;
+    let (migrations, seeds) = read(session)?;
     if !session.record_environment()? {
         return Ok(None);
     }
@@ -142,6 +140,13 @@ async fn plan(
     let changes = !plan.is_empty() || !files.is_empty() || claims;
     let says = changes && args.detailed_exitcode;
     Ok(Some(if says { ExitCode::Changes } else { ExitCode::Done }))
+}
+
+/// The migrations and the seeds of the environment's databases.
+fn read(session: &Session<'_>) -> Result<(Migrations, Seeds), CommandError> {
+    let (root, environment) = (session.workspace.root(), &session.environment);
+    let migrations = migrations::read(root, environment, Databases::Managed)?;
+    Ok((migrations, migrations::read_seeds(root, environment)?))
 }
 
 /// Says that apply will claim the project. False: it has nothing to claim.

@@ -8,6 +8,11 @@ use envc_spec::{Environment, MigrateMode};
 
 use crate::host::{error::CommandError, fsio};
 
+/// The migrations of databases, in the order in which they run.
+pub(crate) type Migrations = BTreeMap<Address, Vec<MigrationFile>>;
+/// The rows that databases begin with.
+pub(crate) type Seeds = BTreeMap<Address, MigrationFile>;
+
 /// Bytes of a migration file that is read: the API takes 100 KB a statement.
 const MIGRATION_BYTES_MAX: usize = 16 * 1024 * 1024;
 
