@@ -68,6 +68,7 @@ pub(crate) fn first_plan(example: &Example, environment: &Environment) -> Plan {
         ownership: &Ownership::default(),
         keep: &BTreeSet::new(),
         migrations: &migrations(example, environment),
+        seeds: &BTreeMap::new(),
         asked: envc_plan::Asked::default(),
     };
     plan_apply(&inputs).unwrap_or_else(|refusals| panic!("{refusals:#?}"))

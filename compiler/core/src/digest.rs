@@ -36,6 +36,22 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// The identifier that workerd gives a Durable Object of this name on this machine, by which its file
+/// is called. Source: workerd's `ActorIdFactoryImpl::idFromName`; miniflare's databases are such objects.
+pub fn object_id(unique_key: &str, name: &str) -> String {
+    const HALF: usize = 16;
+    let key = Sha256::digest(unique_key.as_bytes());
+    let half = |bytes: &[u8]| {
+        // HMAC takes a key of any length, so the error cannot happen.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&key) else { return Vec::new() };
+        mac.update(bytes);
+        mac.finalize().into_bytes().iter().take(HALF).copied().collect::<Vec<u8>>()
+    };
+    let first = half(name.as_bytes());
+    let second = half(&first);
+    format!("{}{}", hex(&first), hex(&second))
+}
+
 /// Makes digests of secrets under a key, in general one that never leaves the user's state directory, so that a
 /// state file tells that a secret changed without telling anything of the secret.
 #[derive(Clone)]

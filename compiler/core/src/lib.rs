@@ -25,7 +25,7 @@ mod words;
 pub use address::{Address, AddressError, KindId};
 pub use desired::{Desired, Mode};
 pub use diag::{Diagnostic, Diagnostics, Edit, Elsewhere, Label, Severity, apply_edits};
-pub use digest::{Digest, KeyedDigest};
+pub use digest::{Digest, KeyedDigest, object_id};
 pub use duration::{DurationError, parse_duration_s};
 pub use inputs::{Inputs, Sealed, Sealer, Vault, names_of};
 pub use marker::{FoundMarker, Marker, RepositoryDigest};

@@ -58,6 +58,20 @@ pub enum Event<'a> {
         /// True when another tool, or an earlier run, had applied it.
         already: bool,
     },
+    /// The rows that a database begins with are in it.
+    Seeded {
+        /// The database.
+        address: &'a Address,
+        /// The file.
+        file: &'a str,
+    },
+    /// A database gets no rows to begin with, because it held something before.
+    NotSeeded {
+        /// The database.
+        address: &'a Address,
+        /// The file.
+        file: &'a str,
+    },
     /// Objects were removed from a container that has to be empty.
     Emptied {
         /// The container.

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use envc_core::{Desired, Diagnostic, KindId, Output};
+use envc_core::{Desired, Diagnostic, KindId, Output, object_id};
 use envc_syntax::{
     Node,
     rule::{ArgRule, EMPTY, LABEL, NodeRule, Repeat, Type, optional},
@@ -14,8 +14,9 @@ use envc_syntax::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    Attr, Bindable, Call, Codes, Database, Declared, Entry, Errors, Facts, Kind, Listing, Lower,
-    Mutability, NameRule, NodeFacts, Normal, Observed, Paging, Place, SqlMistake, Wanted, api,
+    Attr, Bindable, Call, Codes, Database, Declared, Entry, Errors, Facts, Kind, Listing,
+    LocalCopy, Lower, Mutability, NameRule, NodeFacts, Normal, Observed, Paging, Place, SeedMark,
+    SqlMistake, Wanted, api,
     normal::{any_case, told},
     parts::{self, ID_PROP, NAME_PROP, managed, set_text},
     sql,
@@ -55,25 +56,46 @@ static GRAMMAR: NodeRule = NodeRule {
         optional("read-replication", Type::OneOf(&["auto", "disabled"]), "Read replicas.")
             .otherwise("not managed"),
     ],
-    children: &[&NodeRule {
-        name: "migrations",
-        doc: "The folder of its migrations: `*.sql` files, applied in wrangler's order.",
-        notes: &[
-            "What is applied is what the ledger in the database says, `d1_migrations`, which is wrangler's own. What it lacks runs again, whatever is recorded.",
-            "A file that was edited after envc applied it is told, as far as the state is there that recorded its digest; nobody knows of an edit on a fresh runner without a shared state, nor for an existing database.",
-            "A file that was renamed after it was applied is refused: its content would meet its own tables.",
-        ],
-        absent: "No migrations run; `envc migrate` leaves the database alone.",
-        example: "migrations \"apps/webapp/drizzle\"",
-        args: &[ArgRule {
-            name: "folder",
-            ty: Type::Path,
-            required: true,
-            doc: "Relative to the spec's folder.",
-        }],
-        repeat: Repeat::Once,
-        ..EMPTY
-    }],
+    children: &[
+        &NodeRule {
+            name: "migrations",
+            doc: "The folder of its migrations: `*.sql` files, applied in wrangler's order.",
+            notes: &[
+                "What is applied is what the ledger in the database says, `d1_migrations`, which is wrangler's own. What it lacks runs again, whatever is recorded.",
+                "A file that was edited after envc applied it is told, as far as the state is there that recorded its digest; nobody knows of an edit on a fresh runner without a shared state, nor for an existing database.",
+                "A file that was renamed after it was applied is refused: its content would meet its own tables.",
+            ],
+            absent: "No migrations run; `envc migrate` leaves the database alone.",
+            example: "migrations \"apps/webapp/drizzle\"",
+            args: &[ArgRule {
+                name: "folder",
+                ty: Type::Path,
+                required: true,
+                doc: "Relative to the spec's folder.",
+            }],
+            repeat: Repeat::Once,
+            ..EMPTY
+        },
+        &NodeRule {
+            name: "seed",
+            doc: "A file of SQL with the rows that the database begins with. It runs once, after its first migrations.",
+            notes: &[
+                "It runs in the database that envc made, and in wrangler's local copy of it (see `dev`): in one transaction with a mark, so that no kill and no lost answer runs it twice or leaves it out.",
+                "It never runs in an `existing` database of the account, nor in one that held tables before envc migrated it first; apply says so.",
+                "A seed that was changed does not run again: `envc migrate reset d1.NAME` empties the database, and runs it again.",
+            ],
+            absent: "The database begins empty.",
+            example: "migrations \"apps/webapp/drizzle\"\nseed \"fixtures/dev.sql\"",
+            args: &[ArgRule {
+                name: "file",
+                ty: Type::Path,
+                required: true,
+                doc: "Relative to the spec's folder.",
+            }],
+            repeat: Repeat::Once,
+            ..EMPTY
+        },
+    ],
     repeat: Repeat::PerLabel,
     ..EMPTY
 };
@@ -219,6 +241,16 @@ impl Declared for D1 {
                 .help("remove `location=`, or remove `jurisdiction=`"),
             );
         }
+        if let (Some(seed), None) = (node.child("seed"), node.child("migrations")) {
+            cx.report(
+                Diagnostic::error(
+                    "envc::spec::missing_property",
+                    seed.span,
+                    "a seed runs after the first migrations, and the database has none",
+                )
+                .help("write migrations \"migrations\" beside it, with the tables in a first file"),
+            );
+        }
         for name in ["location", "jurisdiction", "read-replication"] {
             set_text(&mut desired, node, cx, name);
         }
@@ -227,8 +259,39 @@ impl Declared for D1 {
 }
 
 /// What is on D1's side of a migration.
-static DATABASE: Database =
-    Database { query, ledger: LEDGER, read: READ_LEDGER, row, objects: OBJECTS, wipe, mistake };
+static DATABASE: Database = Database {
+    query,
+    ledger: LEDGER,
+    read: READ_LEDGER,
+    row,
+    objects: OBJECTS,
+    wipe,
+    mistake,
+    seed: &SEED,
+    local: &LOCAL,
+};
+
+/// Source: miniflare of wrangler 4.164, its plugin for D1; `getDefaultPersistRoot` gives `v3`.
+static LOCAL: LocalCopy = LocalCopy {
+    folder: "v3/d1/miniflare-D1DatabaseObject",
+    file: |id| object_id("miniflare-D1DatabaseObject", id),
+    endings: &[".sqlite", ".sqlite-shm", ".sqlite-wal"],
+    migrate: &["d1", "migrations", "apply"],
+    execute: &["d1", "execute"],
+};
+
+static SEED: SeedMark = SeedMark {
+    table: "CREATE TABLE IF NOT EXISTS \"envc_seed\"(\n\
+        \tstate TEXT PRIMARY KEY,\n\
+        \tat TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL\n);",
+    due: "INSERT OR IGNORE INTO \"envc_seed\" (state) VALUES ('due');",
+    done: "INSERT INTO \"envc_seed\" (state) VALUES ('done');",
+    refusal: "envc_seed.state",
+    look: "SELECT (SELECT group_concat(state) FROM \"envc_seed\") AS marks, \
+           (SELECT count(*) FROM sqlite_master WHERE type = 'table' \
+           AND name NOT IN ('d1_migrations', 'envc_seed') \
+           AND name NOT GLOB '_cf_*' AND name NOT GLOB 'sqlite_*') AS tables;",
+};
 
 /// Source: wrangler's `d1 migrations apply`, version 4.
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS \"d1_migrations\"(\n\
@@ -301,6 +364,14 @@ fn mistake(text: &str, answer: &str) -> Option<SqlMistake> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_local_file_is_the_one_that_wrangler_makes() {
+        // Seen with wrangler 4.164.
+        let id = "11111111-2222-4333-8444-555555555555";
+        let file = "b5eda56a38763a98a69bc728a6399e62c5e53ff443806d5b2a991719e628f0ba";
+        assert_eq!((LOCAL.file)(id), file);
+    }
 
     #[test]
     fn a_statement_that_is_too_long_is_told_by_its_line() {

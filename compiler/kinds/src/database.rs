@@ -23,6 +23,42 @@ pub struct Database {
     /// Finds the mistake in a text that was refused, from the answer: where the answer alone does
     /// not tell.
     pub mistake: fn(&str, &str) -> Option<SqlMistake>,
+    /// How it is written down that the rows which it begins with are in it.
+    pub seed: &'static SeedMark,
+    /// The copy that wrangler works on without an account.
+    pub local: &'static LocalCopy,
+}
+
+/// The copy of a database that `wrangler dev` works on, on this machine.
+#[derive(Debug)]
+pub struct LocalCopy {
+    /// The folder of the copies, in that of wrangler's local state.
+    pub folder: &'static str,
+    /// The name of the file of the one that goes by this identifier, without what stands behind it.
+    pub file: fn(&str) -> String,
+    /// What stands behind it: of the file itself first.
+    pub endings: &'static [&'static str],
+    /// wrangler's words that migrate it.
+    pub migrate: &'static [&'static str],
+    /// wrangler's words that run a file of SQL in it.
+    pub execute: &'static [&'static str],
+}
+
+/// How it is written down in a database that it is to get the rows which it begins with, and that it
+/// has them. It stands there, and not in a record, so that it is true whoever lost a record.
+#[derive(Debug)]
+pub struct SeedMark {
+    /// Makes the table of marks where there is none.
+    pub table: &'static str,
+    /// Writes that the rows are to come: with the first migration.
+    pub due: &'static str,
+    /// Writes that they are there, in one transaction with them. A second time it is refused.
+    pub done: &'static str,
+    /// What stands in the refusal then.
+    pub refusal: &'static str,
+    /// Reads one row: `marks`, separated by commas, and how many `tables` there are besides those of
+    /// marks and migrations.
+    pub look: &'static str,
 }
 
 /// A mistake in a text of SQL.

@@ -35,7 +35,7 @@ mod worker;
 pub use api::{Answer, ApiFailure, ApiMessage, Call, PageInfo, read_answer, url_segment};
 pub use attr::{Attr, Mutability};
 pub use bindable::{Bindable, Entry, bindables, to_resource};
-pub use database::{Database, SqlMistake};
+pub use database::{Database, LocalCopy, SeedMark, SqlMistake};
 pub use dns::DNS_COMMENT_CHARS_MAX;
 pub use errors::{Codes, Errors, Meaning, classify, general};
 pub use facts::{Batch, Contents, Facts, Hosts, MarkerOf, Objection, OfParent, Review, Whole};

@@ -57,10 +57,11 @@ pub use ownership::Ownership;
 pub use planner::{Asked, PlanInputs, Refused, plan_apply, plan_destroy};
 pub use render::{Palette, RenderOptions, plan_json, render_draft, render_plan, render_summary};
 pub use state::{
-    AppliedMigration, Grant, Intent, IntentAction, Recorded, RecordedLease, STATE_SCHEMA, State,
-    StateError, StateKey,
+    AppliedMigration, Grant, Intent, IntentAction, Recorded, RecordedLease, STATE_SCHEMA, Seed,
+    State, StateError, StateKey,
 };
 pub use verb::{Subject, Verb};
 pub use work::{
     BatchWork, DeleteTarget, LeaseWork, MigrationRef, Operation, ReleaseWork, Step, Target, Work,
 };
+pub use wrangler::{LocalEntry, local_entries};

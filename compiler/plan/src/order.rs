@@ -22,6 +22,8 @@ use crate::{
 pub(crate) struct MigrationWork {
     pub(crate) address: Address,
     pub(crate) files: Vec<MigrationRef>,
+    /// The rows that it begins with.
+    pub(crate) seed: Option<MigrationRef>,
     pub(crate) fresh: bool,
 }
 
@@ -218,10 +220,10 @@ impl Builder {
     /// Migrations come after the database is there. Gives the step of each database.
     fn migrate(&mut self, migrations: Vec<MigrationWork>) -> BTreeMap<Address, usize> {
         let mut migrated = BTreeMap::new();
-        for MigrationWork { address, files, fresh } in migrations {
+        for MigrationWork { address, files, seed, fresh } in migrations {
             let step = {
                 let address = address.clone();
-                self.push(Work::Migrate { address, files, fresh, reset: false })
+                self.push(Work::Migrate { address, files, fresh, reset: false, seed })
             };
             if let Some(made) = self.made_by.get(&address).copied() {
                 self.after(step, made);

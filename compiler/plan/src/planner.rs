@@ -51,6 +51,8 @@ pub struct PlanInputs<'a> {
     pub keep: &'a BTreeSet<Address>,
     /// The migrations of each database that has a folder, sorted.
     pub migrations: &'a BTreeMap<Address, Vec<MigrationFile>>,
+    /// The rows that each of them begins with, of those that have a seed.
+    pub seeds: &'a BTreeMap<Address, MigrationFile>,
     /// What the user asked for besides.
     pub asked: Asked,
 }
@@ -207,8 +209,17 @@ fn run(
     let files = inputs.migrations.get(address)?.iter();
     let files = files.filter(|file| standing.runs && standing.is_to_run(&file.name));
     let files: Vec<_> = files.map(MigrationFile::reference).collect();
-    let fresh = changes.iter().any(|it| it.address == *address && !it.deposed && makes(it));
-    (!files.is_empty()).then(|| MigrationWork { address: address.clone(), files, fresh })
+    let mut own = changes.iter().filter(|it| it.address == *address && !it.deposed);
+    let fresh = own.clone().any(makes);
+    let recorded = inputs.state.and_then(|state| state.resources.get(address));
+    let recorded = recorded.filter(|it| own.any(|change| change.staying_id() == Some(&it.id)));
+    // What the ledger lacks of what was recorded was emptied since: its seed may be gone as well.
+    let is_known = recorded.is_some_and(|it| it.seed.is_some());
+    let is_open = !is_known || standing.applied.is_empty() || !standing.lacking.is_empty();
+    let seed = inputs.seeds.get(address).filter(|_| standing.runs && is_open);
+    let seed = seed.map(MigrationFile::reference);
+    let is_some = !files.is_empty() || seed.is_some();
+    is_some.then(|| MigrationWork { address: address.clone(), files, seed, fresh })
 }
 
 /// Gives each update the values that its call has to send although the spec does not set them.

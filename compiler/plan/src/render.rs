@@ -355,7 +355,9 @@ impl Page<'_> {
     fn migrations(&mut self, plan: &Plan) {
         let mut any = false;
         for step in &plan.steps {
-            let Work::Migrate { address, files, reset, .. } = &step.work else { continue };
+            let Work::Migrate { address, files, fresh, reset, seed } = &step.work else {
+                continue;
+            };
             if !any {
                 self.heading("Migrations to run:");
             }
@@ -364,6 +366,10 @@ impl Page<'_> {
             self.line(2, format_args!("{address}{first}"));
             for file in files {
                 self.line(6, format_args!("{}", shown_text(&file.name)));
+            }
+            if let Some(seed) = seed {
+                let when = if *fresh { "" } else { ", unless the database was in use before" };
+                self.line(6, format_args!("seed {}{when}", shown_text(&seed.name)));
             }
         }
         if any {

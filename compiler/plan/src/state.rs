@@ -79,6 +79,19 @@ pub struct Recorded {
     /// Migrations known to be applied, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub migrations: Vec<AppliedMigration>,
+    /// What became of its seed; none where it has none, or has yet to be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<Seed>,
+}
+
+/// What became of a database's seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seed {
+    /// Its rows are there.
+    Done,
+    /// The database held something before it was migrated first, so that it gets none.
+    Left,
 }
 
 /// A preview ID that the environment holds, or is about to ask for.

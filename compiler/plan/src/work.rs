@@ -79,6 +79,10 @@ pub enum Work {
         /// True when all that the database holds is taken out of it first, as was asked for.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         reset: bool,
+        /// The rows that it begins with, where it may have yet to get them: what stands in the
+        /// database decides.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seed: Option<MigrationRef>,
     },
     /// Takes a preview ID from a pool; the one that the holder has, where it has one.
     Lease(LeaseWork),
@@ -313,8 +317,9 @@ impl Work {
     /// Requests that it sends when all goes well.
     pub fn requests(&self) -> usize {
         match self {
-            Self::Migrate { files, fresh, reset, .. } => {
-                files.len() + usize::from(!fresh) + usize::from(*reset)
+            Self::Migrate { files, fresh, reset, seed, .. } => {
+                let seed = seed.as_ref().map_or(0, |_| 1 + usize::from(!fresh && !reset));
+                files.len() + usize::from(!fresh) + usize::from(*reset) + seed
             }
             _ => 1,
         }

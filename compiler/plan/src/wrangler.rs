@@ -11,7 +11,7 @@ use envc_kinds::{Consumer, Deploy, DoMigration, Entry, MARKER_VARIABLE, Worker, 
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use crate::known::Known;
+use crate::{jsonc, known::Known};
 
 mod sections;
 
@@ -54,6 +54,39 @@ pub(crate) struct Config<'a> {
     /// What a template may not leave out.
     #[serde(skip)]
     pub(crate) marker: Option<&'a str>,
+}
+
+/// A database in a `wrangler.jsonc`, as wrangler reads it for work on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalEntry {
+    /// The word that wrangler finds it by, where none before it answers to that.
+    pub word: Option<String>,
+    /// The identifier of what was provisioned.
+    pub id: Option<String>,
+    /// What its local copy goes by.
+    pub local_id: String,
+}
+
+/// The databases in this section of a configuration, in order; nothing of what is none.
+/// Source: wrangler 4.164, `getDatabaseInfoFromConfig` and `executeLocally`.
+pub fn local_entries(text: &str, section: &[&str]) -> Vec<LocalEntry> {
+    let json = jsonc::parse(text).unwrap_or_default();
+    let entries = section.iter().try_fold(&json, |json, part| json.get(part));
+    let entries = entries.and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+    let text = |entry: &Json, name: &str| {
+        entry.get(name).and_then(Json::as_str).filter(|it| !it.is_empty()).map(str::to_owned)
+    };
+    let words = |entry: &Json| [text(entry, "binding"), text(entry, "database_name")];
+    let mut out = Vec::new();
+    for (at, entry) in entries.iter().enumerate() {
+        let before: Vec<String> = entries.iter().take(at).flat_map(words).flatten().collect();
+        let word = words(entry).into_iter().flatten().find(|word| !before.contains(word));
+        let id = text(entry, "database_id");
+        let local_id = text(entry, "preview_database_id").or(id.clone());
+        let Some(local_id) = local_id.or(text(entry, "binding")) else { continue };
+        out.push(LocalEntry { word, id, local_id });
+    }
+    out
 }
 
 /// Why a configuration cannot be written.

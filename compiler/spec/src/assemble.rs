@@ -7,9 +7,9 @@ use envc_kinds::{Worker, declared};
 use envc_syntax::{Node, Scalar};
 
 use crate::{
-    Dotenv, Endpoint, Environment, FileSpec, MigrateMode, MigrationDir, TypeHead, Unsupported,
-    codes, existing::Existing, merge::Merged, names::Lowering, refs::Purpose, resolver::Resolver,
-    settings,
+    Dotenv, Endpoint, Environment, FileSpec, MigrateMode, MigrationDir, SpecPath, TypeHead,
+    Unsupported, codes, existing::Existing, merge::Merged, names::Lowering, refs::Purpose,
+    resolver::Resolver, settings,
 };
 
 /// Permission bits of a file when `mode=` is left out.
@@ -42,6 +42,7 @@ impl<'a> Resolver<'a> {
             ttl_s: text("ttl").and_then(|ttl| parse_duration_s(ttl).ok()),
             state_store: settings::state_store(project),
             migrations: migrations(merged),
+            seeds: seeds(merged),
             local_connections: self.local_connections(),
             resources,
             workers,
@@ -54,7 +55,13 @@ impl<'a> Resolver<'a> {
             requires: settings::requires(merged),
             // After all texts: what they refer to is known by now.
             leases: BTreeMap::new(),
-            dev_remote: text("dev") != Some("local") && !given.instance.local_cloud,
+            dev_remote: !given.instance.local_cloud
+                && match text("dev") {
+                    Some(word) => word == "remote",
+                    // What is somebody else's, or must not be harmed, is worked on when asked alone.
+                    None => !given.protect && !has_existing(merged),
+                },
+            persist: persist(merged),
             unsupported: sorted(unsupported),
         };
         environment.leases = self.leases();
@@ -245,6 +252,32 @@ fn by_address(all: Vec<Desired>) -> BTreeMap<Address, Desired> {
     let mut all: Vec<Option<Desired>> = all.into_iter().map(Some).collect();
     let sorted = order.into_iter().filter_map(|at| all.get_mut(at)?.take());
     sorted.map(|desired| (desired.address.clone(), desired)).collect()
+}
+
+/// True where a resource is another's.
+fn has_existing(merged: &Merged<'_>) -> bool {
+    merged.single("existing").is_some_and(|node| {
+        node.children.iter().any(|row| KindId::parse(&row.name.value).is_some())
+    })
+}
+
+/// Where wrangler keeps its local copies, where the spec says so.
+fn persist(merged: &Merged<'_>) -> Option<SpecPath> {
+    let scalar = merged.single("dev")?.prop("persist")?;
+    Some(SpecPath { path: scalar.as_text()?.to_owned(), span: scalar.span })
+}
+
+/// The seed of each database that has one.
+fn seeds(merged: &Merged<'_>) -> BTreeMap<Address, SpecPath> {
+    merged
+        .nodes()
+        .filter_map(|node| {
+            let scalar = node.child("seed")?.args.first()?;
+            let address = Address::new(KindId::parse(&node.name.value)?, node.label()?);
+            let path = scalar.as_text()?.to_owned();
+            Some((address, SpecPath { path, span: scalar.span }))
+        })
+        .collect()
 }
 
 /// The migration folders of the databases that have one.

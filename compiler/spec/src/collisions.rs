@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Address, Desired, Diagnostic, Diagnostics, Span, join_path};
 use envc_kinds::{Worker, kind};
 
-use crate::{Environment, SecretProvider, codes, resolver::Resolver};
+use crate::{Environment, LOCAL_STATE_DEFAULT, SecretProvider, codes, resolver::Resolver};
 
 impl Resolver<'_> {
     /// Reports all collisions inside one environment.
@@ -71,6 +71,23 @@ impl Resolver<'_> {
         for (path, span) in &paths {
             self.check_private_folder(path, *span);
         }
+        if let Some(persist) = &environment.persist {
+            let path = join_path("", &persist.path);
+            if path.is_empty() {
+                self.error(
+                    Diagnostic::error(
+                        codes::INVALID_VALUE,
+                        persist.span,
+                        "`persist=` is the spec's own folder",
+                    )
+                    .help("name a folder of its own, such as persist=\".wrangler-state\""),
+                );
+            }
+            if path != LOCAL_STATE_DEFAULT {
+                self.check_private_folder(&path, persist.span);
+            }
+            paths.push((path, persist.span));
+        }
         let mut seen: BTreeMap<String, Span> = BTreeMap::new();
         for (path, span) in paths {
             if let Some(first) = seen.get(&path) {
@@ -121,6 +138,9 @@ impl Resolver<'_> {
         let mut read: Vec<(String, &str, Span)> = templates.collect();
         for dir in environment.migrations.values() {
             read.push((join_path("", &dir.path), "migrations are read from here", dir.span));
+        }
+        for seed in environment.seeds.values() {
+            read.push((join_path("", &seed.path), "a seed is read from here", seed.span));
         }
         for (path, why, place) in read {
             if let Some(span) = written.get(&path) {

@@ -143,6 +143,8 @@ pub struct Environment {
     pub resources: BTreeMap<Address, Desired>,
     /// The migration folder of each database that has one, relative to the spec's folder.
     pub migrations: BTreeMap<Address, MigrationDir>,
+    /// The file of rows that each database begins with, of those that have one.
+    pub seeds: BTreeMap<Address, SpecPath>,
     /// What `wrangler dev` connects to in place of a resource, by its address. Secrets, mostly.
     pub local_connections: BTreeMap<Address, Text>,
     /// The Workers and their configuration.
@@ -165,6 +167,8 @@ pub struct Environment {
     pub leases: BTreeMap<String, Lease>,
     /// `dev "remote"` or `dev "local"`.
     pub dev_remote: bool,
+    /// `dev persist=`: where wrangler keeps its local copies.
+    pub persist: Option<SpecPath>,
     /// What the spec asks for and envc cannot do yet: an apply that needs it refuses.
     pub unsupported: Vec<Unsupported>,
 }
@@ -191,6 +195,7 @@ impl Environment {
             state_store: StateStoreKind::Local,
             resources: BTreeMap::new(),
             migrations: BTreeMap::new(),
+            seeds: BTreeMap::new(),
             local_connections: BTreeMap::new(),
             workers: Vec::new(),
             dotenvs: Vec::new(),
@@ -202,6 +207,7 @@ impl Environment {
             requires: Vec::new(),
             leases: BTreeMap::new(),
             dev_remote: false,
+            persist: None,
             unsupported: Vec::new(),
         }
     }
@@ -255,6 +261,18 @@ pub enum StateStoreKind {
 /// A folder of migrations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MigrationDir {
+    /// Relative to the spec's folder.
+    pub path: String,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// Where wrangler's local copies lie that several folders share, where the spec says nothing.
+pub const LOCAL_STATE_DEFAULT: &str = ".envc/wrangler";
+
+/// A file or folder that the spec names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpecPath {
     /// Relative to the spec's folder.
     pub path: String,
     /// Where it is written.

@@ -37,9 +37,9 @@ mod worker_cycle;
 
 pub use branch::{branch_id, identity_from_branch};
 pub use environment::{
-    Dotenv, Edge, EdgePool, Endpoint, Environment, FileSpec, Identity, Instance, Lease,
-    LeaseAttribute, MigrateMode, MigrationDir, PortRange, Requirement, SecretProvider,
-    StateStoreKind, TypeHead, Unsupported, When,
+    Dotenv, Edge, EdgePool, Endpoint, Environment, FileSpec, Identity, Instance,
+    LOCAL_STATE_DEFAULT, Lease, LeaseAttribute, MigrateMode, MigrationDir, PortRange, Requirement,
+    SecretProvider, SpecPath, StateStoreKind, TypeHead, Unsupported, When,
 };
 pub use settings::{ANY_CASE_FORGES, takes_identity};
 pub use spec::{Spec, load};

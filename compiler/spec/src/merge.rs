@@ -11,7 +11,7 @@ use envc_syntax::{
 use crate::{
     check::{missing_after_merge, words},
     codes,
-    grammar::{Children, Grammar},
+    grammar::{Children, DEV, Grammar},
     suggest::Spot,
 };
 
@@ -193,6 +193,7 @@ pub(crate) enum Merging {
 pub(crate) fn merging(rule: &NodeRule) -> Merging {
     match rule.repeat {
         Repeat::Many => Merging::Set,
+        Repeat::Once if rule.name == DEV.name => Merging::Parts,
         Repeat::Once if !rule.args.is_empty() && rule.children.is_empty() => Merging::Whole,
         Repeat::PerLabel if rule.name == "bind" => Merging::Choice,
         Repeat::Once | Repeat::PerLabel => Merging::Parts,

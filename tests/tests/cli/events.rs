@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::{
     common::{A, runner},
+    local::{TWO, two},
     repositories::{PR, served},
 };
 
@@ -51,6 +52,7 @@ fn every_event_is_shown_or_has_a_reason_why_not() {
     let mut shown = Shown::default();
     show_texts(&mut shown);
     show_a_life(&mut shown);
+    show_local_copies(&mut shown);
     show_a_claim(&mut shown);
     show_a_pool(&mut shown);
     show_a_served_cloud(&mut shown);
@@ -101,6 +103,13 @@ fn show_a_life(shown: &mut Shown) {
     let object = format!("/accounts/{}/r2/buckets/{bucket}/objects/a", env.cloud().account());
     let (status, _) = env.cloud().call(&Method::PUT, &object, Some(&json!({})));
     assert_eq!(status, 200, "an object can be put into {bucket}");
+    shown.run(&env, &["destroy", "--yes"], 0);
+}
+
+/// What `wrangler dev` works on.
+fn show_local_copies(shown: &mut Shown) {
+    let env = two(TWO);
+    shown.run(&env, &["apply"], 0);
     shown.run(&env, &["destroy", "--yes"], 0);
 }
 

@@ -6,7 +6,10 @@ use envc_tests::{Ran, TestEnv};
 use http::Method;
 use serde_json::{Value as Json, json};
 
-use crate::common::{FIXED, ONE_KV, check, edit, id, says};
+use crate::{
+    common::{FIXED, ONE_KV, check, edit, id, says},
+    local::with_stand_in,
+};
 
 /// Steps run one after the other, so that the lines of a transcript have one order.
 const APPLY: [&str; 3] = ["apply", "--parallelism", "1"];
@@ -19,7 +22,7 @@ fn applied() -> TestEnv {
 
 #[test]
 fn a_fresh_apply_tells_each_resource_and_file_and_the_next_has_nothing_to_do() {
-    let env = TestEnv::new("quickstart");
+    let env = with_stand_in(TestEnv::new("quickstart"));
     check("plan_fresh", &env, &env.envc(&["plan"]));
     assert!(env.cloud_listing().is_empty(), "a plan makes nothing");
     check("apply_fresh", &env, &env.envc(&APPLY));
@@ -139,7 +142,7 @@ fn what_exists_is_bound_to_and_never_touched() {
 
 #[test]
 fn quiet_says_what_was_asked_for_and_nothing_of_what_was_done() {
-    let env = TestEnv::new("quickstart");
+    let env = with_stand_in(TestEnv::new("quickstart"));
     let silent = |args: &[&str]| {
         let ran = env.envc(args).exits(0);
         assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""), "{args:?}");

@@ -29,6 +29,7 @@ mod identity;
 mod leases;
 mod ledger;
 mod life;
+mod local;
 mod markers;
 mod migrations;
 mod order;

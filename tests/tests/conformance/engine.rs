@@ -142,6 +142,7 @@ impl Engine {
             ownership: &ownership(wanted),
             keep: &BTreeSet::new(),
             migrations: &BTreeMap::new(),
+            seeds: &BTreeMap::new(),
             asked: envc_plan::Asked::default(),
             sealer: &Sealer::new(KeyedDigest::new([0; 32]), "p", "e"),
         });
@@ -165,6 +166,7 @@ impl Engine {
                 store: self,
                 plan: &checked,
                 migrations: &BTreeMap::new(),
+                seeds: &BTreeMap::new(),
                 uploads,
                 vault: &vault(),
                 parallelism: 4,

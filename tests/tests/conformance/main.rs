@@ -18,6 +18,8 @@ mod hyperdrive;
 #[cfg(test)]
 mod kept;
 #[cfg(test)]
+mod local;
+#[cfg(test)]
 mod sdk;
 #[cfg(test)]
 mod served;

@@ -22,7 +22,7 @@ struct Rule {
     exceptions: &'static [(&'static str, &'static str)],
 }
 
-const RULES: [Rule; 4] = [
+const RULES: [Rule; 5] = [
     Rule {
         what: "reads the environment",
         ways: &["env::var", "home_dir()", "temp_dir()", "env::current_dir", "env::args"],
@@ -52,6 +52,12 @@ const RULES: [Rule; 4] = [
         ],
         home: "host/fsio.rs",
         exceptions: &[("host/file_lock.rs", "writes into the lock's file who holds it")],
+    },
+    Rule {
+        what: "starts programs",
+        ways: &["Command::new("],
+        home: "host/child.rs",
+        exceptions: &[("host/git.rs", "asks git, whose answer everything waits for")],
     },
     Rule {
         what: "locks files",

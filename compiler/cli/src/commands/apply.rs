@@ -19,7 +19,11 @@ use super::{
     },
 };
 use crate::{
-    host::{error::CommandError, exit_code::ExitCode, interrupt::Interrupt},
+    host::{
+        error::CommandError,
+        exit_code::ExitCode,
+        interrupt::{Interrupt, interrupted},
+    },
     operate::{
         Refusals,
         account::still_there,
@@ -28,6 +32,7 @@ use crate::{
     },
     outputs::{
         generated::{self, Writing, Written},
+        local,
         out_dir::OutDir,
         sources::{Resources, Sources},
     },
@@ -123,11 +128,13 @@ impl Apply<'_> {
         say_pending(session, plan.plan());
         self.approve(plan.plan(), &site.stop).await?;
         engine.claim().await?;
-        let Outside { vault, sources: Some(sources), uploads, migrations, .. } = &outside else {
+        let Outside { vault, sources: Some(sources), uploads, migrations, seeds, .. } = &outside
+        else {
             return Err(CommandError::failed("BUG: what files are made of is not known"));
         };
         let running = Running {
             migrations,
+            seeds,
             vault,
             uploads,
             parallelism: usize::from(self.args.calls.parallelism),
@@ -143,16 +150,45 @@ impl Apply<'_> {
             Ok(report) => self.finish(&engine, &plan, sources, report).await,
             Err(error) => Err(error),
         };
-        let ms = session.workspace.clock.monotonic_ms().saturating_sub(started_ms);
         if let Some(edge) = site.registry() {
             let outcome = if ended.is_ok() { Outcome::Applied } else { Outcome::ApplyFailed };
             registry_report::tell(session, edge, &site.stop, outcome, counts).await;
         }
-        let (report, written) = ended?;
         let pending = plan.plan().counts().pending;
-        self.tell(&report, written.as_ref(), pending, (ms, engine.requests()));
+        let counted = (pending, started_ms, engine.requests());
+        let code = self.end(&site.stop, ended?, counted).await?;
         self.tell_others(&before);
-        Ok(Some(ExitCode::Done))
+        Ok(Some(code))
+    }
+
+    /// What follows once the environment is applied: wrangler's local copies, and the last lines.
+    async fn end(
+        &self,
+        stop: &Interrupt,
+        (report, written): (Report, Option<Written>),
+        (pending, started_ms, requests): (usize, u64, u64),
+    ) -> Result<ExitCode, CommandError> {
+        self.tell_files(written.as_ref());
+        let local = self.local_copies(stop, &report, written.is_some()).await;
+        let ms = self.session.workspace.clock.monotonic_ms().saturating_sub(started_ms);
+        self.tell(&report, written.as_ref(), (&local, pending), (ms, requests));
+        local.tell(&self.session);
+        if local.interrupted { Err(interrupted()) } else { Ok(ExitCode::Done) }
+    }
+
+    /// Brings wrangler's local copies up to what was migrated, where the files of this folder are this
+    /// environment's. The environment is applied: what goes wrong here is told, and is no failure.
+    async fn local_copies(&self, stop: &Interrupt, report: &Report, files: bool) -> local::Told {
+        if !files || self.writing.out_dir.is_some() {
+            return local::Told::default();
+        }
+        match local::migrate(&self.session, stop, &report.ids).await {
+            Ok(told) => told,
+            Err(error) => {
+                self.session.ui.caution(&error);
+                local::Told::default()
+            }
+        }
     }
 
     /// The plan, unless anything is refused.
@@ -362,26 +398,32 @@ impl Apply<'_> {
             .change_record(|copy| copy.bind(env_type, id, session.workspace.clock.unix_s()))
     }
 
-    fn tell(
-        &self,
-        report: &Report,
-        written: Option<&Written>,
-        pending: usize,
-        (ms, requests): (u64, u64),
-    ) {
+    /// Says what became of files, before anything takes its time.
+    fn tell_files(&self, written: Option<&Written>) {
         let session = &self.session;
         if written.is_none()
             && let Some(why) = self.folder.why_left(session)
         {
             session.ui.say(&format!("no files were written: {why}"));
         }
-        let written = written.cloned().unwrap_or_default();
+        let Some(written) = written else { return };
         for path in &written.made {
             session.ui.say(&format!("wrote {path}"));
         }
         for path in &written.removed {
             session.ui.say(&format!("removed {path}"));
         }
+    }
+
+    fn tell(
+        &self,
+        report: &Report,
+        written: Option<&Written>,
+        (local, pending): (&local::Told, usize),
+        (ms, requests): (u64, u64),
+    ) {
+        let session = &self.session;
+        let written = written.cloned().unwrap_or_default();
         let endpoints = session.environment.endpoints.iter();
         let leases = report.leases.iter();
         session.ui.event(&Event::Applied(Applied {
@@ -397,7 +439,10 @@ impl Apply<'_> {
             urls: endpoints.map(|end| Url { name: &end.name, url: &end.url }).collect(),
             leases: leases.map(|(pool, leased)| (pool.as_str(), leased.id.as_str())).collect(),
         }));
-        let nothing = report.done == 0 && written.made.is_empty() && written.removed.is_empty();
+        let nothing = report.done == 0
+            && written.made.is_empty()
+            && written.removed.is_empty()
+            && local.migrated == 0;
         let mut lines = Vec::new();
         for endpoint in session.environment.endpoints.iter().filter(|_| !nothing) {
             lines.push(format!("  {:<14} {}", endpoint.name, endpoint.url));

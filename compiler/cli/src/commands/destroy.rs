@@ -22,7 +22,7 @@ use crate::{
         engine::{Drafted, Engine, Loaded, PlanRequest, Running, checked},
         site::{Edge, Needs, Site},
     },
-    outputs::{files::Removal, out_dir},
+    outputs::{files::Removal, local, out_dir},
     remote::{
         edge::EdgeConnection,
         registry_report::{self, Counts},
@@ -44,6 +44,7 @@ use crate::{
 /// A destroy leaves `protect` as it is, and runs no migrations.
 static NONE: BTreeSet<Address> = BTreeSet::new();
 static NO_MIGRATIONS: BTreeMap<Address, Vec<MigrationFile>> = BTreeMap::new();
+static NO_SEEDS: BTreeMap<Address, MigrationFile> = BTreeMap::new();
 
 /// Rounds of deleting and looking again before something left is an error.
 const ROUNDS_MAX: u32 = 3;
@@ -269,10 +270,11 @@ impl Destroy<'_> {
                     .map(|change| (change.address.clone(), change.id.clone())),
             );
             released += round.plan.plan().counts().release;
-            let (none, held) = (BTreeMap::new(), BTreeMap::new());
+            let (none, no_seeds, held) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
             let parallelism = usize::from(self.args.calls.parallelism);
             let running = Running {
                 migrations: &none,
+                seeds: &no_seeds,
                 vault: &Vault::default(),
                 uploads: &BTreeMap::new(),
                 parallelism,
@@ -380,6 +382,7 @@ impl Destroy<'_> {
             keep: &self.keep,
             unprotect: &NONE,
             migrations: &NO_MIGRATIONS,
+            seeds: &NO_SEEDS,
         }
     }
 
@@ -573,6 +576,7 @@ impl Destroy<'_> {
             }
         }
         let Some(here) = session.here() else { return Ok(()) };
+        local::forget(session, &self.keep)?;
         session.workspace.change_record(|copy| {
             let (id, now_s) = (&session.target.id, session.workspace.clock.unix_s());
             // While something is kept, its name is the proof that it is ours: the ID stays known.

@@ -25,7 +25,7 @@ use crate::{
     },
     state::Hold,
     workspace::{
-        migrations::{self, Databases},
+        migrations::{self, Databases, Seeds},
         session::Session,
     },
 };
@@ -72,7 +72,7 @@ async fn standings(session: &Session<'_>) -> Result<Standings, CommandError> {
     let site = Site::open(session, Needs::STATE).await?;
     let (mut engine, loaded) = Engine::open(&site, Hold::Read).await?;
     engine.migrates_all();
-    Ok(plan(&engine, &loaded, &files).await?.migrations)
+    Ok(plan(&engine, &loaded, &files, &BTreeMap::new()).await?.migrations)
 }
 
 fn tell(session: &Session<'_>, found: &Standings) {
@@ -162,6 +162,7 @@ async fn plan(
     engine: &Engine<'_, '_>,
     loaded: &Loaded,
     files: &Files,
+    seeds: &Seeds,
 ) -> Result<Plan, CommandError> {
     let state = loaded.state.as_ref();
     let (observed, ledgers) =
@@ -174,17 +175,20 @@ async fn plan(
         keep: &BTreeSet::new(),
         unprotect: &BTreeSet::new(),
         migrations: files,
+        seeds,
     };
     Ok(engine.plan(loaded, &request).await?.plan().clone())
 }
 
 async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCode, CommandError> {
-    let files = migrations::read(session.workspace.root(), &session.environment, Databases::All)?;
+    let root = session.workspace.root();
+    let files = migrations::read(root, &session.environment, Databases::All)?;
+    let seeds = migrations::read_seeds(root, &session.environment)?;
     let site = Site::open(session, Needs::STATE).await?;
     let hold = Hold::Lock { purpose: "envc migrate apply", wait: !args.no_wait };
     let (mut engine, loaded) = Engine::open(&site, hold).await?;
     engine.migrates_all();
-    let whole = plan(&engine, &loaded, &files).await?;
+    let whole = plan(&engine, &loaded, &files, &seeds).await?;
     let plan = engine::checked(migrations_alone(whole, &files)?)?;
     refuse_renamed(plan.plan())?;
     if plan.plan().steps.is_empty() {
@@ -200,7 +204,7 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
     if asks && !args.yes && !session.ui.confirm(&site.stop, &question, &does).await? {
         return Err(not_approved());
     }
-    let report = run_plan(&engine, &plan, loaded, &files).await?;
+    let report = run_plan(&engine, &plan, loaded, (&files, &seeds)).await?;
     session.ui.event(&Event::MigratedAll { steps: report.done });
     session.ui.outcome(&format!(
         "Migrated {} of `{}`.",
@@ -215,10 +219,11 @@ async fn run_plan(
     engine: &Engine<'_, '_>,
     plan: &CheckedPlan,
     loaded: Loaded,
-    files: &Files,
+    (files, seeds): (&Files, &Seeds),
 ) -> Result<Report, CommandError> {
     let running = Running {
         migrations: files,
+        seeds,
         vault: &Vault::default(),
         uploads: &BTreeMap::new(),
         parallelism: envc_core::limits::PARALLELISM,

@@ -5,11 +5,11 @@
 //! end before, because no plan can be made at all (a spec with mistakes, no cloud, an API that does not
 //! answer), is the same error of both.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use envc_core::{Address, Vault};
 use envc_exec::{LeaseAnswers, LeaseQuestion};
-use envc_plan::{Goal, MigrationFile, Plan};
+use envc_plan::{Goal, Plan};
 
 use super::shared::{refuse_later, refuse_renamed, stand_ins};
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
     },
     remote::pools,
     workspace::{
-        migrations::{self, Databases},
+        migrations::{self, Databases, Migrations, Seeds},
         session::Session,
         tools::{self, Runs},
     },
@@ -43,7 +43,9 @@ pub(super) struct Outside {
     /// What is uploaded.
     pub(super) uploads: Uploads,
     /// The migrations that this apply may run.
-    pub(super) migrations: BTreeMap<Address, Vec<MigrationFile>>,
+    pub(super) migrations: Migrations,
+    /// The rows that databases begin with.
+    pub(super) seeds: Seeds,
     /// The values that are not there, by name.
     pub(super) missing: BTreeSet<String>,
 }
@@ -68,11 +70,13 @@ impl Outside {
         refusals.extend(refused);
         let root = session.workspace.root();
         let migrations = migrations::read(root, &session.environment, Databases::Managed);
+        let seeds = migrations::read_seeds(root, &session.environment);
         Ok(Self {
             vault,
             sources,
             uploads,
             migrations: refusals.note(migrations)?.unwrap_or_default(),
+            seeds: refusals.note(seeds)?.unwrap_or_default(),
             missing: missing.names().map(str::to_owned).collect(),
         })
     }
@@ -145,6 +149,7 @@ pub(super) async fn draft(
         keep: &BTreeSet::new(),
         unprotect: asked.unprotect,
         migrations: &outside.migrations,
+        seeds: &outside.seeds,
     };
     let Drafted { plan, is_whole } = engine.draft(loaded, &request, refusals).await?;
     refusals.note(refuse_renamed(&plan))?;

@@ -70,6 +70,8 @@ pub(crate) mod names {
     pub(crate) const ENVC_TEST_SEED: &str = "ENVC_TEST_SEED";
     /// For tests: seconds that a lock at the edge lives without a heartbeat.
     pub(crate) const ENVC_TEST_LOCK_TTL: &str = "ENVC_TEST_LOCK_TTL";
+    /// For tests: seconds that wrangler may take.
+    pub(crate) const ENVC_TEST_WRANGLER_BOUND: &str = "ENVC_TEST_WRANGLER_BOUND";
 
     /// Every variable with what it does, for the documentation; the ones for tests are left out.
     pub const DOCUMENTED: [(&str, &str); 13] = [
@@ -88,6 +90,26 @@ pub(crate) mod names {
         (CI_COMMIT_REF_NAME, "the same, on GitLab"),
     ];
 }
+
+/// The variables by which envc and wrangler get into an account: no program that envc starts has them.
+/// Source: wrangler 4.164, its factories of variables.
+pub(crate) const CREDENTIALS: &[&str] = &[
+    names::CLOUDFLARE_API_TOKEN,
+    names::CLOUDFLARE_ACCOUNT_ID,
+    "CLOUDFLARE_ACCESS_CLIENT_ID",
+    "CLOUDFLARE_ACCESS_CLIENT_SECRET",
+    "CLOUDFLARE_API_KEY",
+    "CLOUDFLARE_API_USER_SERVICE_KEY",
+    "CLOUDFLARE_AUTH_PROFILE",
+    "CLOUDFLARE_EMAIL",
+    "CF_ACCOUNT_ID",
+    "CF_API_KEY",
+    "CF_API_TOKEN",
+    "CF_EMAIL",
+    "WRANGLER_BASIN_SQL_AUTH_TOKEN",
+    "WRANGLER_CF_AUTHORIZATION_TOKEN",
+    "WRANGLER_R2_SQL_AUTH_TOKEN",
+];
 
 /// What the process was started with.
 #[derive(Clone, Default)]
@@ -122,6 +144,8 @@ pub struct ProcessEnv {
     pub(crate) test_seed: Option<u64>,
     /// For tests: seconds that a lock at the edge lives without a heartbeat.
     pub(crate) test_lock_ttl_s: Option<u32>,
+    /// For tests: seconds that wrangler may take.
+    pub(crate) test_wrangler_bound_s: Option<u64>,
 }
 
 impl ProcessEnv {
@@ -173,6 +197,8 @@ impl ProcessEnv {
             test_now_s: get(names::ENVC_TEST_NOW).and_then(|value| value.parse().ok()),
             test_seed: get(names::ENVC_TEST_SEED).and_then(|value| value.parse().ok()),
             test_lock_ttl_s: get(names::ENVC_TEST_LOCK_TTL).and_then(|value| value.parse().ok()),
+            test_wrangler_bound_s: get(names::ENVC_TEST_WRANGLER_BOUND)
+                .and_then(|value| value.parse().ok()),
             odd: BTreeSet::new(),
             vars,
         }
@@ -197,6 +223,13 @@ impl ProcessEnv {
     /// Where commands are looked for.
     pub(crate) fn path(&self) -> Option<&OsString> {
         self.path.as_ref()
+    }
+
+    /// The names of the variables that begin so.
+    pub(crate) fn named(&self, prefix: &str) -> BTreeSet<String> {
+        let odd = self.odd.iter().filter(|name| name.starts_with(prefix));
+        let all = self.vars.keys().filter(|name| name.starts_with(prefix));
+        all.chain(odd).cloned().collect()
     }
 
     /// The user's home directory, when a variable names it.

@@ -87,6 +87,12 @@ impl CommandError {
         self
     }
 
+    /// What failed and why, without what to do: a clause of another sentence.
+    pub(crate) fn to_words(&self) -> String {
+        let parts = std::iter::once(&self.message).chain(&self.chain);
+        parts.map(String::as_str).collect::<Vec<_>>().join(": ")
+    }
+
     /// The text for people, without colour: `error: …`, the causes, `hint: …` lines.
     pub(crate) fn to_text(&self) -> String {
         self.lines("error:", "hint:")

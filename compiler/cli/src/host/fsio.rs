@@ -367,6 +367,61 @@ pub(crate) fn inside(root: &Path, relative: &str) -> Result<PathBuf, FsError> {
     Ok(path)
 }
 
+/// As [`inside`], where no link may stand on the way, wherever it leads: what is written there is
+/// written there, and not where whoever made a link wants it.
+pub(crate) fn inside_without_links(root: &Path, relative: &str) -> Result<PathBuf, FsError> {
+    let path = inside(root, relative)?;
+    let plain = canonical(root)?.join(relative).components().collect::<PathBuf>();
+    if path == plain {
+        return Ok(path);
+    }
+    Err(FsError::refused("use", Path::new(relative), "a link stands on the way"))
+}
+
+/// What a link holds; `None` where there is none.
+pub(crate) fn read_link(path: &Path) -> Option<PathBuf> {
+    fs::read_link(path).ok()
+}
+
+/// True where something has this name: a link counts, wherever it leads.
+pub(crate) fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// True where both are there and are one.
+pub(crate) fn is_one(one: &Path, other: &Path) -> bool {
+    matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+/// Makes a link to a folder; an error where anything has its name.
+pub(crate) fn link_folder(target: &Path, path: &Path) -> Result<(), FsError> {
+    #[cfg(unix)]
+    let made = std::os::unix::fs::symlink(target, path);
+    #[cfg(windows)]
+    let made = std::os::windows::fs::symlink_dir(target, path);
+    made.map_err(|error| FsError::new("make the link", path, error))
+}
+
+/// Removes a link to a folder, if it holds this; false where it does not.
+pub(crate) fn remove_link(target: &Path, path: &Path) -> Result<bool, FsError> {
+    if read_link(path).as_deref() != Some(target) {
+        return Ok(false);
+    }
+    #[cfg(windows)]
+    return match fs::remove_dir(path) {
+        Ok(()) => Ok(true),
+        Err(error) => Err(FsError::new("remove", path, error)),
+    };
+    #[cfg(not(windows))]
+    remove(path)
+}
+
+/// Removes a folder that nothing is in; false where it stays.
+pub(crate) fn remove_empty(folder: &Path) -> bool {
+    let is_folder = folder.symlink_metadata().is_ok_and(|there| there.is_dir());
+    is_folder && fs::remove_dir(folder).is_ok()
+}
+
 /// The real path of a folder that may not be there yet: links followed as far as it is there.
 pub(crate) fn resolve_folder(path: &Path) -> Result<PathBuf, FsError> {
     let mut real = PathBuf::new();

@@ -46,6 +46,11 @@ impl Interrupt {
         }
     }
 
+    /// True once the user asked to stop.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.flag.load(Ordering::Relaxed)
+    }
+
     /// The flag that rises when the user asks to stop, for those who look now and then.
     pub(crate) fn flag(&self) -> &AtomicBool {
         &self.flag

@@ -3,6 +3,7 @@
 //!
 //! Knows nothing of the product: no other room is imported here.
 
+pub(crate) mod child;
 pub(crate) mod clock;
 pub(crate) mod env;
 pub(crate) mod error;

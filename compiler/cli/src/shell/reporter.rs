@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use envc_core::counted;
+use envc_core::{Address, counted};
 use envc_exec::{Event as RunEvent, Progress as EventSink};
 use envc_plan::{Plan, Subject, Verb};
 
@@ -91,6 +91,8 @@ impl Reporter<'_> {
             RunEvent::Migrated { address, file, already: false } => {
                 self.say(&format!("migrated {address}  {file}"));
             }
+            RunEvent::Seeded { address, file } => self.say(&format!("seeded {address}  {file}")),
+            RunEvent::NotSeeded { address, file } => self.say(&not_seeded(address, file)),
             RunEvent::Emptied { address, objects } => {
                 self.say(&format!("emptying {address}: {} removed", counted(*objects, "object")));
             }
@@ -127,6 +129,12 @@ fn wire<'a>(event: &RunEvent<'a>) -> Event<'a> {
         RunEvent::Migrated { address, file, already } => {
             Event::Migrated { address: address.to_string(), file, already }
         }
+        RunEvent::Seeded { address, file } => {
+            Event::Seeded { address: address.to_string(), file, done: true }
+        }
+        RunEvent::NotSeeded { address, file } => {
+            Event::Seeded { address: address.to_string(), file, done: false }
+        }
         RunEvent::Emptied { address, objects } => {
             Event::Emptied { address: address.to_string(), objects }
         }
@@ -136,6 +144,11 @@ fn wire<'a>(event: &RunEvent<'a>) -> Event<'a> {
         }
         RunEvent::Waiting { wait_ms } => Event::Waiting { wait_ms },
     }
+}
+
+/// The line of a database that gets no rows to begin with.
+fn not_seeded(address: &Address, file: &str) -> String {
+    format!("{address} was in use before envc migrated it first, so {file} is not run in it")
 }
 
 /// The line of a step that is done; empty for what its own events told already.

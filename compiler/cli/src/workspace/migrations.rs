@@ -8,6 +8,11 @@ use envc_spec::{Environment, MigrateMode};
 
 use crate::host::{error::CommandError, fsio};
 
+/// The migrations of databases, in the order in which they run.
+pub(crate) type Migrations = BTreeMap<Address, Vec<MigrationFile>>;
+/// The rows that databases begin with.
+pub(crate) type Seeds = BTreeMap<Address, MigrationFile>;
+
 /// Bytes of a migration file that is read: the API takes 100 KB a statement.
 const MIGRATION_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -21,6 +26,40 @@ pub(crate) enum Databases {
     All,
 }
 
+/// Reads the rows that each database begins with, of those that this environment has made. A database
+/// of somebody else's gets none, whoever asks.
+pub(crate) fn read_seeds(
+    root: &Path,
+    environment: &Environment,
+) -> Result<BTreeMap<Address, MigrationFile>, CommandError> {
+    let managed =
+        |address: &&Address| environment.resources.get(address).is_some_and(Desired::is_managed);
+    let seeds = environment.seeds.keys().filter(managed);
+    seeds.map(|address| Ok((address.clone(), read_seed(root, environment, address)?))).collect()
+}
+
+/// Reads the seed of a database that has one.
+pub(crate) fn read_seed(
+    root: &Path,
+    environment: &Environment,
+    address: &Address,
+) -> Result<MigrationFile, CommandError> {
+    let path = environment.seeds.get(address).map(|seed| seed.path.clone()).unwrap_or_default();
+    let file = fsio::inside(root, &path)?;
+    let text = fsio::read_text(&file, MIGRATION_BYTES_MAX)?.ok_or_else(|| {
+        CommandError::failed(format!("the seed of {address} is not there: {path}"))
+            .hint("write it, or correct `seed` in environment.kdl, or remove it")
+            .code("envc::cli::no_seed")
+    })?;
+    Ok(MigrationFile { name: path.clone(), path, text: unified(&text) })
+}
+
+/// Line ends as the API's splitter likes them; the same digest on every system.
+fn unified(text: &str) -> String {
+    text.trim_start_matches('\u{feff}').replace("\r\n", "\n")
+}
+
+/// Reads the migrations of each database, in wrangler's order.
 /// Reads the migrations of each database that has a folder of them, in wrangler's order.
 pub(crate) fn read(
     root: &Path,
@@ -39,8 +78,7 @@ pub(crate) fn read(
             }
             let text =
                 fsio::read_text(&folder.join(&name), MIGRATION_BYTES_MAX)?.unwrap_or_default();
-            // Line ends as the API's splitter likes them; the same digest on every system.
-            let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+            let text = unified(&text);
             let path = format!("{}/{name}", dir.path);
             files.push(MigrationFile { name, path, text });
         }

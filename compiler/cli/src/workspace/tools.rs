@@ -1,13 +1,21 @@
 //! The tools that a spec requires: are they there, and new enough?
 
-use std::{path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use envc_spec::Requirement;
 use futures::future::join_all;
 use semver::{Comparator, Op, Prerelease};
 
 use crate::{
-    host::{env::ProcessEnv, error::CommandError, fsio},
+    host::{
+        child::{Ended, Program},
+        env::ProcessEnv,
+        error::CommandError,
+        fsio,
+    },
     workspace::choice::CloudName,
 };
 
@@ -113,18 +121,15 @@ impl WithAdded for PathBuf {
     }
 }
 
-async fn version_text(path: &PathBuf) -> Option<String> {
-    let child = tokio::process::Command::new(path)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(VERSION_TIMEOUT, child).await.ok()?.ok()?;
-    // Some tools say it on standard error.
-    let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
-    Some(String::from_utf8_lossy(&text).into_owned())
+async fn version_text(path: &Path) -> Option<String> {
+    let program = Program { args: vec!["--version".into()], ..Program::new(path, VERSION_TIMEOUT) };
+    match program.run(None).await {
+        // Some tools say it on standard error.
+        Ended::Exited { stdout, stderr, .. } => {
+            Some(if stdout.is_empty() { stderr } else { stdout })
+        }
+        Ended::TookTooLong | Ended::Interrupted | Ended::NotStarted(_) => None,
+    }
 }
 
 /// The first number with its parts: `v22.3.0` and `git version 2.47.3` alike. A number alone counts

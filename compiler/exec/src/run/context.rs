@@ -37,6 +37,8 @@ pub struct Run<'a> {
     pub plan: &'a CheckedPlan,
     /// The texts of the migrations that the plan names.
     pub migrations: &'a BTreeMap<Address, Vec<MigrationFile>>,
+    /// The texts of the seeds that the plan names.
+    pub seeds: &'a BTreeMap<Address, MigrationFile>,
     /// The texts of the plan's sealed values: they are put in at the call.
     pub vault: &'a Vault,
     /// What is uploaded besides what stands in the plan, by the address of its resource.

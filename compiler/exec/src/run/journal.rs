@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use envc_core::{Address, Digest};
 use envc_plan::{
     Action, AppliedMigration, Change, CheckedPlan, Grant, Intent, IntentAction, Record, Recorded,
-    RecordedLease, Standing, State, Target, Work,
+    RecordedLease, Seed, Standing, State, Target, Work,
 };
 use futures::future::BoxFuture;
 use serde_json::Value as Json;
@@ -59,6 +59,13 @@ pub(super) enum Outcome {
         /// Its digest, when this run applied it.
         digest: Option<Digest>,
     },
+    /// It is known what became of a database's seed.
+    Seeded {
+        /// The database.
+        address: Address,
+        /// What.
+        seed: Seed,
+    },
 }
 
 /// The journal of one run.
@@ -103,6 +110,12 @@ impl<'a> Journal<'a> {
             self.learn_ledger(change, plan.migrations.get(&change.address));
         }
         for step in &plan.steps {
+            // What becomes of a seed is open until the step told it: a reset may be cut off.
+            if let Work::Migrate { address, seed: Some(_), .. } = &step.work
+                && let Some(recorded) = self.state.resources.get_mut(address)
+            {
+                recorded.seed = None;
+            }
             if let Work::Lease(work) = &step.work {
                 let asked = RecordedLease { holder: work.holder.clone(), grant: None };
                 self.state.leases.insert(work.pool.clone(), asked);
@@ -205,6 +218,11 @@ impl<'a> Journal<'a> {
             Outcome::AllMigrated { address } => {
                 self.close(&address, &[IntentAction::Migrate], None);
             }
+            Outcome::Seeded { address, seed } => {
+                if let Some(recorded) = self.state.resources.get_mut(&address) {
+                    recorded.seed = Some(seed);
+                }
+            }
             Outcome::Migrated { address, name, digest } => {
                 if let Some(recorded) = self.state.resources.get_mut(&address) {
                     recorded.migrations.retain(|migration| migration.name != name);
@@ -260,8 +278,9 @@ impl<'a> Journal<'a> {
     fn put(&mut self, address: &Address, record: Record) {
         let Record { name, id, fields, zone, parent, needs } = record;
         let known = self.state.resources.remove(address).filter(|known| known.id == id);
-        let migrations = known.map(|known| known.migrations).unwrap_or_default();
-        let recorded = Recorded { name, id, fields, zone, parent, needs, migrations };
+        let (migrations, seed) =
+            known.map(|known| (known.migrations, known.seed)).unwrap_or_default();
+        let recorded = Recorded { name, id, fields, zone, parent, needs, migrations, seed };
         self.state.resources.insert(address.clone(), recorded);
     }
 

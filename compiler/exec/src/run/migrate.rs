@@ -4,6 +4,8 @@
 //! transaction: applied and recorded, or neither. After an unknown outcome the ledger is read, and
 //! after a refusal, too: another run may have been quicker, and then the file is applied.
 
+mod seed;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::Address;
@@ -11,6 +13,7 @@ use envc_kinds::{Call, Database, kind};
 use envc_plan::{MigrationFile, MigrationRef};
 use serde_json::Value as Json;
 
+use self::seed::Seeding;
 use super::{
     context::{Context, STEP_ATTEMPTS_MAX},
     error::{MigrationError, StepError},
@@ -31,6 +34,8 @@ pub(super) struct Migrations<'a> {
     pub(super) files: &'a [MigrationRef],
     /// True when this run made the database: there is no ledger to read.
     pub(super) fresh: bool,
+    /// The rows that it begins with.
+    pub(super) seed: Option<&'a MigrationRef>,
     /// True when all that the database holds goes first, its ledger with it.
     pub(super) reset: bool,
 }
@@ -67,6 +72,10 @@ impl Context<'_> {
             }
             _ => Some(self.ledger(&on).await?),
         };
+        let seeding = match work.seed {
+            Some(_) => self.seeding(&on, ledger.as_ref()).await?,
+            None => Seeding::None,
+        };
         for file in work.files {
             if self.client().stopped() {
                 return Err(StepError::Interrupted);
@@ -75,7 +84,7 @@ impl Context<'_> {
             if !already {
                 let text = texts.get(file.name.as_str());
                 let text = text.ok_or_else(|| bug("a migration's text is missing"))?;
-                already = !self.run_file(&on, text, &mut ledger).await?;
+                already = !self.run_file(&on, text, seeding, &mut ledger).await?;
             }
             self.client().progress().event(Event::Migrated { address, file: &file.name, already });
             outcomes.push(Outcome::Migrated {
@@ -83,6 +92,9 @@ impl Context<'_> {
                 name: file.name.clone(),
                 digest: (!already).then(|| file.digest.clone()),
             });
+        }
+        if let Some(seed) = work.seed {
+            outcomes.push(self.seed(&on, seed, seeding).await?);
         }
         outcomes.push(Outcome::AllMigrated { address: address.clone() });
         Ok(())
@@ -113,11 +125,13 @@ impl Context<'_> {
         &self,
         on: &On<'_>,
         file: &MigrationFile,
+        seeding: Seeding,
         ledger: &mut Option<BTreeSet<String>>,
     ) -> Result<bool, StepError> {
         let kind = kind(on.address.kind());
         let create = if ledger.is_none() { on.database.ledger } else { "" };
-        let call = (on.query)(&whole_text(create, &file.text, &(on.database.row)(&file.name)));
+        let row = format!("{}{}", (on.database.row)(&file.name), seeding.mark(on));
+        let call = (on.query)(&whole_text(create, &file.text, &row));
         let mut attempt = 1;
         loop {
             let Err(error) = self.client().call(&call, Some(kind)).await else {

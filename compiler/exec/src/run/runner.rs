@@ -134,8 +134,9 @@ impl Context<'_> {
             Work::Clear(target) => self.clear(target).await?,
             Work::Delete(target) => self.delete(target).await?,
             Work::Batch { zone, items } => self.batch(zone.as_deref(), items).await?,
-            Work::Migrate { address, files, fresh, reset } => {
-                let work = Migrations { address, files, fresh: *fresh, reset: *reset };
+            Work::Migrate { address, files, fresh, reset, seed } => {
+                let (fresh, reset, seed) = (*fresh, *reset, seed.as_ref());
+                let work = Migrations { address, files, fresh, seed, reset };
                 return self.migrate(&work, outcomes).await;
             }
             Work::Lease(work) => return self.lease(work, outcomes).await,

@@ -307,6 +307,7 @@ fn plan() -> CheckedPlan {
         ownership: &Ownership::default(),
         keep: &BTreeSet::new(),
         migrations: &BTreeMap::new(),
+        seeds: &BTreeMap::new(),
         asked: envc_plan::Asked::default(),
     });
     check(plan.unwrap()).unwrap()
@@ -334,6 +335,7 @@ impl Fake {
             store: self,
             plan: &plan,
             migrations: &BTreeMap::new(),
+            seeds: &BTreeMap::new(),
             vault: &Vault::default(),
             uploads: &BTreeMap::new(),
             parallelism: 1,

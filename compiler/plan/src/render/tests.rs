@@ -104,12 +104,8 @@ fn every_action_has_a_block() {
     };
     let files = ["0001_init.sql", "0002_users.sql"];
     let files = files.map(|name| MigrationRef { name: name.into(), digest: Digest::of(name) });
-    let migrate = Work::Migrate {
-        address: adopt.address.clone(),
-        files: files.to_vec(),
-        fresh: false,
-        reset: false,
-    };
+    let (address, files) = (adopt.address.clone(), files.to_vec());
+    let migrate = Work::Migrate { address, files, fresh: false, reset: false, seed: None };
     let mut plan = plan(
         vec![adopt, keep, record, kv, forget, gone, bucket, rules],
         vec![create("dns.web"), Work::Delete(target), migrate],

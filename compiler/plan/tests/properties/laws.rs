@@ -26,6 +26,8 @@ use crate::{
 /// One disturbance: what, of which, how.
 type Blow = (u8, usize, usize);
 
+static NO_SEEDS: BTreeMap<Address, MigrationFile> = BTreeMap::new();
+
 /// Everything before the plan under test.
 #[derive(Clone, Debug)]
 struct History {
@@ -163,6 +165,7 @@ impl World {
             ownership: &self.ownership,
             keep,
             migrations: &self.migrations,
+            seeds: &NO_SEEDS,
             asked: self.asked.clone(),
         }
     }

@@ -45,6 +45,7 @@ fn plan(goal: Goal, state: Option<&State>, observation: &Observation) -> Plan {
         ownership: &Ownership::default(),
         keep: &BTreeSet::new(),
         migrations: &BTreeMap::new(),
+        seeds: &BTreeMap::new(),
         asked: envc_plan::Asked::default(),
     };
     match goal {

@@ -343,6 +343,7 @@ fn first_plan(spec: &str) -> Plan {
         ownership: &Ownership::default(),
         keep: &BTreeSet::new(),
         migrations: &BTreeMap::new(),
+        seeds: &BTreeMap::new(),
         asked: envc_plan::Asked::default(),
     };
     plan_apply(&inputs).expect("it can be planned")

@@ -94,6 +94,7 @@ impl World {
             ownership: &self.ownership,
             keep: &BTreeSet::new(),
             migrations: &BTreeMap::new(),
+            seeds: &BTreeMap::new(),
             asked: envc_plan::Asked::default(),
             sealer: &Sealer::new(KeyedDigest::new([0; 32]), "p", "e"),
         })

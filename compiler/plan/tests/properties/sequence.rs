@@ -122,6 +122,7 @@ impl Case {
             ownership: &ownership,
             keep: &BTreeSet::new(),
             migrations: &migrations,
+            seeds: &BTreeMap::new(),
             asked: envc_plan::Asked::default(),
             sealer: &Sealer::new(KeyedDigest::new([0; 32]), "p", "e"),
         };

@@ -190,18 +190,28 @@ pub(super) const LEASE: NodeRule = NodeRule {
 };
 
 /// `dev "remote"`
-pub(super) const DEV: NodeRule = NodeRule {
+pub(crate) const DEV: NodeRule = NodeRule {
     name: "dev",
     doc: "Whether `wrangler dev` works on what was provisioned or on its own local copies.",
-    notes: &["On the local cloud it is always `local`."],
-    absent: "`remote`",
-    example: "dev \"remote\"",
+    notes: &[
+        "On the local cloud it is always `local`. Elsewhere a type that has `protect`, or an `existing` resource, is `local` where the spec does not say otherwise, so that nobody works on production by accident.",
+        "Where it is `local`, apply migrates wrangler's local copy of each database that a Worker is bound to, and runs its `seed` there: with the project's own wrangler (`node_modules/.bin` of the Worker's folder or of one above it, else the `PATH`), and only where something changed. A missing or failing wrangler is told, and fails nothing. In CI this is done on the local cloud alone.",
+        "All Workers share one folder of local copies. Where each Worker looks by itself, in `.wrangler/state` beside its `wrangler.jsonc`, apply makes a link to it; what is there already stays, and apply tells how to run `wrangler dev` then.",
+    ],
+    absent: "`remote`, or `local` with `protect` or `existing`",
+    example: "dev \"local\" persist=\".wrangler-state\"",
     args: &[ArgRule {
         name: "where",
         ty: Type::OneOf(&["remote", "local"]),
-        required: true,
+        required: false,
         doc: "`remote`: bindings get `remote: true`. `local`: they do not.",
     }],
+    props: &[optional(
+        "persist",
+        Type::Path,
+        "The folder of wrangler's local copies, as `--persist-to` takes it; git has to ignore it.",
+    )
+    .otherwise("`.wrangler/state` of the Worker's folder, or `.envc/wrangler` where several folders have a Worker")],
     repeat: Repeat::Once,
     ..EMPTY
 };

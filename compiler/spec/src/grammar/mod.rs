@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use envc_syntax::rule::{EMPTY, NodeRule, Repeat};
 
 pub(crate) use allow::ALLOW;
-pub(crate) use environment::IDENTITY_WORD;
+pub(crate) use environment::{DEV, IDENTITY_WORD};
 
 /// Rules by the name of their node.
 pub(crate) type RuleSet = BTreeMap<&'static str, &'static NodeRule>;
@@ -42,7 +42,7 @@ const INNER: &[&NodeRule] = &[
     &environment::WITHOUT,
 ];
 /// Nodes of both places that nothing but the node's kind names.
-const SETTINGS: &[&NodeRule] = &[&project::EDGE, &project::SECRETS, &environment::DEV, &ALLOW];
+const SETTINGS: &[&NodeRule] = &[&project::EDGE, &project::SECRETS, &DEV, &ALLOW];
 /// Nodes of both places that have a name.
 const NAMED: &[&NodeRule] = &[
     &project::REQUIRE,

@@ -264,6 +264,7 @@ fn plan(
         },
         keep: &BTreeSet::new(),
         migrations: &BTreeMap::new(),
+        seeds: &BTreeMap::new(),
         asked: envc_plan::Asked::default(),
     };
     let plan = plan_apply(&inputs)

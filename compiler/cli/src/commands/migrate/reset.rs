@@ -15,6 +15,7 @@ use crate::{
         engine::{self, Engine},
         site::{Needs, Site},
     },
+    outputs::local,
     shell::{args::MigrateResetArgs, events::Event},
     state::Hold,
     workspace::{
@@ -32,26 +33,29 @@ pub(super) async fn run(
     let mut files =
         migrations::read(session.workspace.root(), &session.environment, Databases::All)?;
     files.retain(|of, _| of == address);
+    let mut seeds = migrations::read_seeds(session.workspace.root(), &session.environment)?;
+    seeds.retain(|of, _| of == address);
     let site = Site::open(session, Needs::STATE).await?;
     let hold = Hold::Lock { purpose: "envc migrate reset", wait: !args.no_wait };
     let (mut engine, loaded) = Engine::open(&site, hold).await?;
     refuse(session, &engine, address)?;
     engine.migrates_all();
-    let whole = plan(&engine, &loaded, &files).await?;
+    let whole = plan(&engine, &loaded, &files, &seeds).await?;
     if id_in(&whole, address).is_none() {
         return Err(CommandError::failed(format!("{address} is not there yet"))
             .hint("make it first: envc apply")
             .code("envc::cli::no_database"));
     }
     let all = files.get(address).map(Vec::as_slice).unwrap_or_default();
-    let plan = engine::checked(emptied(whole, address, all))?;
+    let plan = engine::checked(emptied(whole, address, all, seeds.get(address)))?;
     show_plan(session.ui, plan.plan(), false)?;
     let question = format!("Delete all data of {address} of `{id}`?");
     let does = format!("deletes all data of {address}");
     if !args.yes && !session.ui.confirm(&site.stop, &question, &does).await? {
         return Err(not_approved());
     }
-    let _report = run_plan(&engine, &plan, loaded, &files).await?;
+    let _report = run_plan(&engine, &plan, loaded, (&files, &seeds)).await?;
+    local::reset(session, address)?;
     session.ui.event(&Event::DatabaseReset { address: address.to_string(), migrations: all.len() });
     session.ui.outcome(&format!(
         "{address} of `{id}` is empty, and has all of its migrations ({}).",
@@ -85,7 +89,12 @@ fn refuse(
 }
 
 /// The plan that empties one database and runs all of its migrations, and nothing else.
-fn emptied(plan: Plan, address: &Address, files: &[MigrationFile]) -> Plan {
+fn emptied(
+    plan: Plan,
+    address: &Address,
+    files: &[MigrationFile],
+    seed: Option<&MigrationFile>,
+) -> Plan {
     let standing = Standing {
         pending: files.iter().map(|file| file.name.clone()).collect(),
         runs: true,
@@ -96,6 +105,7 @@ fn emptied(plan: Plan, address: &Address, files: &[MigrationFile]) -> Plan {
         files: files.iter().map(MigrationFile::reference).collect(),
         fresh: false,
         reset: true,
+        seed: seed.map(MigrationFile::reference),
     };
     Plan {
         changes: super::kept(plan.changes, |it| it == address),

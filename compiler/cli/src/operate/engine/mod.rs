@@ -58,6 +58,8 @@ pub(crate) struct PlanRequest<'r> {
     pub(crate) unprotect: &'r BTreeSet<Address>,
     /// The migrations of each database that has a folder.
     pub(crate) migrations: &'r BTreeMap<Address, Vec<MigrationFile>>,
+    /// The rows that databases begin with.
+    pub(crate) seeds: &'r BTreeMap<Address, MigrationFile>,
 }
 
 /// A plan that was made, or the beginning of one.
@@ -74,6 +76,8 @@ pub(crate) struct Drafted {
 pub(crate) struct Running<'r> {
     /// The texts of the migrations that the plan names.
     pub(crate) migrations: &'r BTreeMap<Address, Vec<MigrationFile>>,
+    /// The rows that databases begin with.
+    pub(crate) seeds: &'r BTreeMap<Address, MigrationFile>,
     /// The texts of what is sealed in the plan.
     pub(crate) vault: &'r Vault,
     /// What is uploaded besides what stands in the plan.
@@ -316,6 +320,7 @@ impl<'a, 'u> Engine<'a, 'u> {
             ownership,
             keep: request.keep,
             migrations: request.migrations,
+            seeds: request.seeds,
             asked: self.asked.clone(),
         }
     }
@@ -390,6 +395,7 @@ impl<'a, 'u> Engine<'a, 'u> {
                 store: &*self.store,
                 plan,
                 migrations: running.migrations,
+                seeds: running.seeds,
                 vault: running.vault,
                 uploads: running.uploads,
                 parallelism: running.parallelism,

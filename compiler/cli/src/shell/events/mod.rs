@@ -171,6 +171,16 @@ pub(crate) enum Event<'a> {
         /// True when another tool or an earlier run had applied it.
         already: bool,
     },
+    /// It is known what becomes of the rows that a database begins with, of its `seed`.
+    Seeded {
+        /// The database, such as `d1.webapp`.
+        address: String,
+        /// The file.
+        file: &'a str,
+        /// True when they are in it now; false when it was in use before envc migrated it first, so
+        /// that it gets none.
+        done: bool,
+    },
     /// Objects were removed from a container that has to be empty before it is deleted.
     Emptied {
         /// The container, such as `r2.assets`.
@@ -213,6 +223,32 @@ pub(crate) enum Event<'a> {
     FileRemoved {
         /// Its path, as in `file_written`.
         path: &'a str,
+    },
+
+    /// `apply`: wrangler's local copy of a database was migrated, for `wrangler dev`.
+    LocalMigrated {
+        /// The database, such as `d1.webapp`.
+        address: String,
+        /// The folder of local copies, relative to the spec's folder.
+        folder: &'a str,
+        /// True when its seed ran.
+        seeded: bool,
+    },
+    /// `apply`: a link was made, by which wrangler finds the folder of local copies.
+    LocalLinked {
+        /// The link, relative to the spec's folder.
+        path: &'a str,
+        /// The folder, relative to the spec's folder.
+        to: &'a str,
+    },
+    /// `apply`: `wrangler dev` does not see something as it should; the apply is done all the same.
+    LocalOpen {
+        /// The database, such as `d1.webapp`; `null` where it is a Worker's folder.
+        address: Option<&'a str>,
+        /// What is so, and why.
+        what: &'a str,
+        /// The command that helps, to be run in the spec's folder; `null` where there is none.
+        command: Option<&'a str>,
     },
 
     /// `apply`: done.

@@ -69,6 +69,52 @@ pub(crate) struct CopyRecord {
     /// The files that envc wrote here, by path relative to the spec's folder, and by the keys of
     /// `file_key` in other folders.
     pub(crate) files: BTreeMap<String, FileRecord>,
+    /// What lies here for `wrangler dev`.
+    #[serde(default, skip_serializing_if = "LocalRecord::is_empty")]
+    pub(crate) local: LocalRecord,
+}
+
+/// What envc had wrangler make in a working copy, and the links to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LocalRecord {
+    /// wrangler's local copies of databases, by the API's identifier. Recorded before they are made.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) databases: BTreeMap<String, LocalDatabase>,
+    /// The links that envc made to where they lie, each with what it holds. Both paths are relative to
+    /// the spec's folder; recorded before they are made.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) links: BTreeMap<String, String>,
+}
+
+impl LocalRecord {
+    fn is_empty(&self) -> bool {
+        self.databases.is_empty() && self.links.is_empty()
+    }
+}
+
+/// wrangler's local copy of one database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LocalDatabase {
+    /// The environment.
+    pub(crate) env: String,
+    /// Key of the account that the database is in; none where no account was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) of: Option<String>,
+    /// The database's address.
+    pub(crate) address: String,
+    /// The folder of local copies, relative to the spec's folder.
+    pub(crate) folder: String,
+    /// The folders that it lay in before.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) formerly: BTreeSet<String>,
+    /// Digest of the migrations that it has; none until they ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) migrated: Option<Digest>,
+    /// Its seed is still to run: nobody had made the copy before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) seed_due: bool,
 }
 
 /// Which environment a folder is bound to.

@@ -25,7 +25,8 @@ use std::path::PathBuf;
 
 pub(crate) use applied_to::{AppliedTo, host_of};
 pub(crate) use document::{
-    Applied, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, Whose,
+    Applied, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, LocalDatabase,
+    LocalRecord, Whose,
 };
 pub(crate) use file_key::{file_key, folder_of_key};
 pub(crate) use location::Location;

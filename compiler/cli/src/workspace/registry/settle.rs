@@ -21,7 +21,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::{
     cache::{Cache, Found},
-    document::{CopyRecord, Document, LocationRecord, unplaced_key},
+    document::{CopyRecord, Document, LocalRecord, LocationRecord, unplaced_key},
     location::Location,
     mark,
 };
@@ -78,8 +78,10 @@ impl Document {
                     && (exists(&cache.root) || self.is_taken(place, project, &cache, exists)) =>
             {
                 // The files in it are copies of what envc wrote: not edited by anybody.
-                let files = cache.record.files;
-                (CopyRecord { files, ..CopyRecord::default() }, Settled::Copied)
+                let CopyRecord { files, local, .. } = cache.record;
+                // So are the links; what they lead to was another environment's.
+                let local = LocalRecord { links: local.links, ..LocalRecord::default() };
+                (CopyRecord { files, local, ..CopyRecord::default() }, Settled::Copied)
             }
             (None, Some(cache)) => {
                 let settled =

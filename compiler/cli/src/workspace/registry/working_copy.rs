@@ -10,8 +10,8 @@ use envc_exec::ports::Entropy;
 use envc_spec::PortRange;
 
 use super::{
-    Applied, AppliedTo, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, Location,
-    Registry, Settled, cache::Cache, file_key, mark,
+    Applied, AppliedTo, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, LocalRecord,
+    Location, Registry, Settled, cache::Cache, file_key, mark,
 };
 use crate::{
     host::{error::CommandError, ports},
@@ -314,6 +314,15 @@ impl WorkingCopy {
                 };
             }
         })
+    }
+
+    /// Records what lies here for `wrangler dev`.
+    pub(crate) fn note_local(
+        &mut self,
+        now_s: u64,
+        change: impl FnOnce(&mut LocalRecord),
+    ) -> Result<(), CommandError> {
+        self.change(now_s, |copy| change(&mut copy.local))
     }
 
     /// Leaves an environment of which something was kept there: these files go, and the ID stays
