@@ -27,13 +27,18 @@ TASK
             Of sweeps, such as a kill at every request, a share is tried: ENVC_CASES=N/M says
             how large it is (else 1/8), ENVC_SEED which cases (else the commit).
     nightly Everything that is too long for each change: every case of every sweep, ten minutes
-            of fuzzing, the benchmarks, the browser and schemathesis. Takes about an hour.
+            of fuzzing, the benchmarks, the browser, schemathesis, the newcomer's whole day. Takes about
+            an hour.
     worker  Build the edge Worker into edge-worker/worker/build and print its size;
             more than 1 MB gzipped is an error.
     api     Build the edge Worker and let schemathesis send it whatever openapi.json allows, and
             what it does not; installs schemathesis from PyPI, needs python3 with venv.
     browser Build the edge Worker and look at its status page in headless Chromium, which is
             installed with apt-get where there is none; screenshots go to target/tmp/status-page.
+    newcomer
+            Play a newcomer's day with the real wrangler, whole: worktrees, pull requests, two
+            clouds, production. `test` plays the quickstart and one pull request.
+            With ENVC_WRITE_README=1 it writes README's transcripts anew.
     pure    Build the pure crates for wasm32-unknown-unknown, which is how they prove that
             they touch no file, socket, clock or environment variable.
     deny    Check licences, sources and who may depend on what, as deny.toml says.
@@ -76,14 +81,15 @@ fn main() -> ExitCode {
         (Some("worker"), []) => tasks::worker(),
         (Some("api"), []) => edge::api(),
         (Some("browser"), []) => edge::browser(),
+        (Some("newcomer"), []) => tasks::newcomer(),
         (Some("pure"), []) => tasks::pure_crates(),
         (Some("deny"), []) => tasks::deny(),
         (Some("reference"), []) => tasks::reference(),
         (Some("ci"), []) => tasks::ci(),
         (
             Some(
-                task @ ("worker" | "api" | "browser" | "pure" | "deny" | "reference" | "ci"
-                | "nightly"),
+                task @ ("worker" | "api" | "browser" | "newcomer" | "pure" | "deny" | "reference"
+                | "ci" | "nightly"),
             ),
             [argument, ..],
         ) => Err(run::Failure::usage(format!("`{task}` takes no arguments, not `{argument}`"))),

@@ -16,8 +16,9 @@ const SHARE_CI: &str = "1/8";
 
 type Step = (&'static str, fn() -> Done);
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     ("every test, and every case of every sweep", || tasks::test_cases("1/1", &[])),
+    ("the newcomer's day", tasks::newcomer),
     ("the status page in a browser", edge::browser),
     ("the API as schemathesis sees it", edge::api),
     ("ten minutes of fuzzing", || fuzz::fuzz(FUZZ_SECONDS)),

@@ -80,6 +80,13 @@ pub(crate) fn suite() -> Done {
     })
 }
 
+/// The newcomer's whole day, one test after the other: each keeps the processors busy.
+pub(crate) fn newcomer() -> Done {
+    let mut cargo = command_with_tools("--node", &["cargo", "test", "--package", "envc-tests"])?;
+    cargo.args(["--features", "envc-tests/conformance", "--test", "newcomer", "--"]);
+    run(cargo.args(["--include-ignored", "--test-threads", "1"]))
+}
+
 /// `cargo test` of everything, inside the environment that serves the Worker. Whoever wants only
 /// some of it filters: with other packages or features most of it would be compiled anew.
 pub(crate) fn cargo_test() -> Result<Command, Failure> {
