@@ -111,7 +111,7 @@ fn one_copy_for_all_workers_is_migrated_and_seeded_once() {
     fs::write(state.join("v3/other.sqlite"), "").unwrap();
     let file = copy_in(&env, ".envc/wrangler");
     assert!(file.is_file());
-    says(&env.envc(&["destroy"]).exits(0), &["removed wrangler's local copy of d1.app"]);
+    says(&env.envc(&["destroy", "--yes"]).exits(0), &["removed wrangler's local copy of d1.app"]);
     assert!(state.join("v3/other.sqlite").is_file());
     assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 0);
     assert!(!root.join("apps/api/.wrangler").exists() && !root.join("apps/web/.wrangler").exists());
@@ -251,7 +251,7 @@ fn a_wrangler_that_hangs_is_ended_by_its_bound_and_by_ctrl_c() {
     says(&apply(&env), &["migrated and seeded"]);
     let file = copy_in(&env, ".envc/wrangler");
     assert!(file.is_file());
-    let _gone = env.envc(&["destroy"]).exits(0);
+    let _gone = env.envc(&["destroy", "--yes"]).exits(0);
     assert!(!file.exists());
 }
 
@@ -276,7 +276,7 @@ fn what_is_there_stays_and_is_told_with_the_folder_to_name() {
     );
     assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
     assert!(copy_in(&env, ".envc/wrangler").is_file());
-    let _gone = env.envc(&["destroy"]).exits(0);
+    let _gone = env.envc(&["destroy", "--yes"]).exits(0);
     assert!(own.join("mine").is_file() && env.root().join("apps/api/.wrangler").exists());
     // A link that is another's by now stays.
     fs::remove_file(env.root().join("apps/api/.wrangler")).unwrap();
@@ -284,7 +284,7 @@ fn what_is_there_stays_and_is_told_with_the_folder_to_name() {
     let link = env.root().join("apps/api/.wrangler/state");
     fs::remove_file(&link).unwrap();
     symlink(&outside, &link).unwrap();
-    let _gone = env.envc(&["destroy"]).exits(0);
+    let _gone = env.envc(&["destroy", "--yes"]).exits(0);
     assert_eq!(fs::read_link(&link).unwrap(), outside);
 }
 
@@ -306,7 +306,7 @@ fn the_only_worker_keeps_its_own_folder_and_persist_names_another() {
     );
     assert!(copy_in(&env, "apps/state").is_file());
     let both = [file, copy_in(&env, "apps/state")];
-    let _gone = env.envc(&["destroy"]).exits(0);
+    let _gone = env.envc(&["destroy", "--yes"]).exits(0);
     assert!(both.iter().all(|it| !it.exists()), "{both:?}");
     for (path, code) in [(".git/x", "file_collision"), (".envc/x", "file_collision")] {
         edit(&env, "persist=\"apps/state\"", &format!("persist=\"{path}\""));
