@@ -18,7 +18,8 @@ use crate::{
 
 /// A world for the real binary: a home, a state directory, and a folder with a spec that is a
 /// real git repository on the branch `main`. No variable of the test's own process comes in but
-/// `PATH`. The binary works on the embedded local cloud unless told otherwise.
+/// `PATH`, and of that not the folders with a wrangler: apply would start it for every database. The
+/// binary works on the embedded local cloud unless told otherwise.
 #[derive(Debug)]
 pub struct TestEnv {
     folder: TempDir,
@@ -67,7 +68,7 @@ impl TestEnv {
         }
         let text = |path: PathBuf| path.to_str().expect("test paths are text").to_owned();
         for (name, value) in [
-            ("PATH", env::var("PATH").unwrap_or_default()),
+            ("PATH", path_without_wrangler()),
             ("HOME", text(this.path().join("home"))),
             ("ENVC_STATE_DIR", text(this.state_dir())),
             ("ENVC_CLOUD", "local".to_owned()),
@@ -106,6 +107,11 @@ impl TestEnv {
     /// The local cloud's folder.
     pub fn cloud_dir(&self) -> PathBuf {
         self.state_dir().join("cloud")
+    }
+
+    /// Lets the binary find the wrangler that is on this test's own `PATH`.
+    pub fn with_wrangler(&mut self) -> &mut Self {
+        self.set("PATH", &env::var("PATH").unwrap_or_default())
     }
 
     /// Sets a variable for all commands from here on.
@@ -278,6 +284,14 @@ impl std::fmt::Display for Ran {
         let Self { line, code, stdout, stderr, took } = self;
         write!(f, "envc {line} ended with {code:?} after {took:?}\n{stdout}\n--\n{stderr}")
     }
+}
+
+/// The folders that programs are looked for in, but for those with a wrangler.
+fn path_without_wrangler() -> String {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let others = env::split_paths(&path).filter(|folder| !folder.join("wrangler").exists());
+    let joined = env::join_paths(others).expect("they were joined before");
+    joined.into_string().expect("test paths are text")
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -33,7 +33,7 @@ const CODE: &str = "export default { async fetch(request, { DB }) {\n\
 
 fn world(mut env: TestEnv) -> TestEnv {
     let cache = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("node");
-    env.set("NODE_COMPILE_CACHE", cache.to_str().expect("the path is text"));
+    env.with_wrangler().set("NODE_COMPILE_CACHE", cache.to_str().expect("the path is text"));
     env
 }
 

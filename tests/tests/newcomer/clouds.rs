@@ -10,8 +10,7 @@ fn local_and_cloudflare_in_turn_forget_nothing() {
     let other = world.cloudflare("of somebody else");
     let offline = world.machine("developer");
     let online = offline.on(&cloudflare);
-    let bare = world.repository(&offline, "specs/quickstart", "quickstart");
-    let folder = world.clone(&offline, &bare, "quickstart", "main");
+    let folder = world.copy(&offline, "specs/quickstart", "quickstart");
     let id = || config(&folder).pointer("/d1_databases/0/database_id").cloned();
 
     offline.run(&folder, "envc apply").exits(0);

@@ -42,8 +42,7 @@ fn play(machine: &Machine, folder: &Path, entries: &[Entry]) -> Vec<Entry> {
 fn the_quickstart_is_as_readme_shows() {
     let world = World::new();
     let machine = world.machine("new");
-    let bare = world.repository(&machine, "specs/quickstart", "quickstart");
-    let folder = world.clone(&machine, &bare, "quickstart", "main");
+    let folder = world.copy(&machine, "specs/quickstart", "quickstart");
     machine.run(&folder, "git switch --quiet --create fix-login").exits(0);
     let transcript = Transcript::read("the quickstart");
     transcript.is(&play(&machine, &folder, &transcript.entries));

@@ -4,7 +4,7 @@ use std::{
     env, fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
-    os::unix::process::CommandExt as _,
+    os::unix::{fs::symlink, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -63,7 +63,8 @@ impl World {
     /// A machine that nobody used before.
     pub(crate) fn machine(&self, name: &str) -> Machine {
         let home = self.path(&format!("home of {name}"));
-        fs::create_dir(&home).expect("a home can be made");
+        fs::create_dir_all(home.join("bin")).expect("a home can be made");
+        symlink(binary(), home.join("bin/envc")).expect("a program can be put there");
         let git = "[user]\nname = New\nemail = new@example.com\n[init]\ndefaultBranch = main\n\
                    [advice]\ndetachedHead = false\n[protocol \"file\"]\nallow = always\n";
         fs::write(home.join(".gitconfig"), git).expect("git can be configured");
@@ -73,16 +74,22 @@ impl World {
     /// A repository that machines clone, with a copy of this folder of the project as its content.
     /// Its address is `https://github.com/acme/NAME`, which every machine of this world knows.
     pub(crate) fn repository(&self, machine: &Machine, source: &str, name: &str) -> PathBuf {
-        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(source);
-        let work = self.path(&format!("{name}-first"));
-        copy(&from, &work);
+        let work = self.copy(machine, source, &format!("{name}-first"));
         let bare = self.path(&format!("{name}.git"));
         let bare_text = bare.display().to_string();
-        machine.run(&work, "git init --quiet").exits(0);
-        machine.run(&work, "git add --all && git commit --quiet --message start").exits(0);
         machine.run(&work, &format!("git clone --quiet --bare . '{bare_text}'")).exits(0);
         fs::remove_dir_all(&work).expect("the first checkout goes");
         bare
+    }
+
+    /// A copy of a folder of the project, as a repository of its own.
+    pub(crate) fn copy(&self, machine: &Machine, source: &str, name: &str) -> PathBuf {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(source);
+        let folder = self.path(name);
+        copy(&from, &folder);
+        let line = "git init --quiet && git add --all && git commit --quiet --message start";
+        machine.run(&folder, line).exits(0);
+        folder
     }
 
     /// A clone, as a machine or a job makes it.
@@ -206,7 +213,7 @@ impl Machine {
 
     fn shell(&self, folder: &Path, line: &str) -> Command {
         let path = env::var_os("PATH").unwrap_or_default();
-        let bin = binary().parent().expect("the program lies in a folder").to_owned();
+        let bin = self.home.join("bin");
         let path = env::join_paths([bin].into_iter().chain(env::split_paths(&path)));
         let mut command = Command::new("bash");
         command
