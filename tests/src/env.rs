@@ -226,6 +226,25 @@ impl TestEnv {
         }
     }
 
+    /// Loses all that the machine knows but the cloud: the next command is that of another one, with a
+    /// clone of its own.
+    pub fn lose_machine(&self) {
+        let cloud = self.cloud_dir();
+        let entries = fs::read_dir(self.state_dir()).expect("there is a state directory");
+        let known = entries.map(|entry| entry.expect("it can be read").path());
+        let here = [".envc", ".git/envc-working-copy"].map(|path| self.root().join(path));
+        for path in known.filter(|path| *path != cloud).chain(here) {
+            let removed =
+                if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            match removed {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    panic!("{} cannot be removed: {error}", path.display())
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// The recorded states as they lie in their files: name of the file, and the document.
     pub fn states(&self) -> BTreeMap<String, Json> {
         let mut found = BTreeMap::new();

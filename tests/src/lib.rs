@@ -10,6 +10,7 @@
 )]
 
 mod cases;
+mod deploy;
 mod env;
 pub mod events;
 mod listing;

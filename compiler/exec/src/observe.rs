@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use envc_core::{Address, Desired, KindId, Secret};
 use envc_kinds::{Listing, MarkerOf, Meaning, Observed, kind};
-use envc_plan::{Observation, Ownership, Questions, State, markers_to_read, parents_to_read};
-use futures::future::{join, join_all};
+use envc_plan::{
+    Observation, Ownership, Questions, Reach, State, markers_to_read, parents_to_read,
+};
+use futures::future::{join_all, join3};
 use serde_json::Value as Json;
 
 use crate::{
@@ -14,53 +16,45 @@ use crate::{
 };
 
 /// The kinds that a list tells of, each with its zone.
-type Askers<'q> = Vec<(KindId, Option<&'q str>)>;
+type Askers = Vec<(KindId, Option<String>)>;
+
+/// What is asked for beside what the spec and the record name.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Look<'a> {
+    /// Kinds that are listed in any case.
+    pub besides: &'a [KindId],
+    /// How far the look goes. A list beyond the spec and the record may be refused.
+    pub reach: Reach,
+}
 
 /// Observes, in two round trips at the most: all lists at once; then all children and the markers of
-/// unrecorded resources at once. Costs pages, and never a request per recorded resource. The kinds in
-/// `besides` are listed in any case. A list that only shows what may be in the way is left out where
-/// the token may not read it: the create is refused then.
+/// unrecorded resources at once, with the lists of what serves these. Costs pages, and never a request
+/// per recorded resource. A list that only shows what may be in the way, or that a far look asks for,
+/// is left out where the token may not read it: the observation says which.
 pub async fn observe(
     client: &Client<'_>,
     account: &Account,
     desired: &BTreeMap<Address, Desired>,
     state: Option<&State>,
-    besides: &[KindId],
+    look: Look<'_>,
     ownership: &Ownership,
 ) -> Result<Observation, CallError> {
     let mut questions = Questions::of(desired.values(), state);
-    questions.lists.extend(besides.iter().map(|id| (*id, None)));
-    // Kinds that one list tells of share its call.
-    let mut lists: Vec<(Listing, Askers<'_>)> = Vec::new();
-    for (id, zone) in questions.lists.iter().chain(&questions.glances) {
-        let Some(listing) = kind(*id).listing(&account.place(zone.as_deref())) else { continue };
-        match lists.iter_mut().find(|(known, _)| *known == listing) {
-            Some((_, askers)) => askers.push((*id, zone.as_deref())),
-            None => lists.push((listing, vec![(*id, zone.as_deref())])),
+    questions.lists.extend(look.besides.iter().map(|id| (*id, None)));
+    let zones: Vec<String> = account.zones.keys().cloned().collect();
+    questions.reach(look.reach, &zones);
+    let mut lists = lists_of(account, &questions);
+    // What one of these lists tells costs no call of its own.
+    let serving = Questions::serving(look.reach, |_| true, &zones);
+    for (listing, askers) in lists_of(account, &serving) {
+        let known = lists.iter_mut().find(|(known, _)| *known == listing);
+        if let Some((_, known)) = known {
+            known.extend(askers.into_iter().filter(|asker| !questions.asks(asker)));
         }
     }
-    let told = join_all(lists.iter().map(|(listing, askers)| async move {
-        let first = askers.first().map_or(KindId::ALL[0], |(id, _)| *id);
-        client.items(listing, kind(first)).await
-    }))
-    .await;
     let mut observation = Observation::default();
-    for ((_, askers), items) in lists.iter().zip(told) {
-        let glance = |(id, zone): &(KindId, Option<&str>)| {
-            questions.glances.contains(&(*id, zone.map(str::to_owned)))
-        };
-        let items = match items {
-            Err(error) if error.means(Meaning::Auth) && askers.iter().all(glance) => continue,
-            items => items?,
-        };
-        for (id, zone) in askers {
-            let kind = kind(*id);
-            let seen = items.iter().filter_map(|item| kind.observe(item)).collect();
-            observation.add(*id, *zone, seen);
-            let held = items.iter().filter_map(|item| kind.held(item));
-            observation.held.extend(held.map(|held| (*id, held)));
-        }
-    }
+    let told = ask(client, &lists).await;
+    read(&mut observation, &questions, lists, told, look.reach)?;
     let children = parents_to_read(desired, state, &observation);
     let reads = join_all(children.iter().map(|(id, parent_id)| async move {
         let kind = kind(*id);
@@ -75,27 +69,96 @@ pub async fn observe(
             Err(error) => Err(error),
         }
     }));
-    let unknown = markers_to_read(desired, state, &observation, ownership);
+    let unknown = markers_to_read(desired, state, &observation, ownership, look.reach);
     let markers = join_all(unknown.iter().map(|(id, api_id)| async move {
         let kind = kind(*id);
-        let Some(MarkerOf::Call { call, read, .. }) = kind.facts().marker else { return Ok(None) };
+        let Some(MarkerOf::Call { call, read, holds, .. }) = kind.facts().marker else {
+            return Ok(None);
+        };
         match client.call(&call(&account.place(None), api_id), Some(kind)).await {
-            Ok(answer) => Ok(read(&answer.result)),
+            Ok(answer) => Ok(Some((read(&answer.result), holds(&answer.result)))),
             // Listed a moment ago, gone by now.
             Err(error) if error.means(Meaning::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
     }));
-    let (reads, markers) = join(reads, markers).await;
+    let found = |served: KindId| unknown.iter().any(|(id, _)| *id == served);
+    let mut late = Questions::serving(look.reach, found, &zones);
+    late.glances.retain(|(id, zone)| !observation.listed.contains(&(*id, zone.clone())));
+    let lists = lists_of(account, &late);
+    let (reads, markers, told) = join3(reads, markers, ask(client, &lists)).await;
+    read(&mut observation, &late, lists, told, look.reach)?;
     for read in reads {
         if let Some((id, seen)) = read? {
             observation.add(id, None, vec![seen]);
         }
     }
-    for ((id, api_id), marker) in unknown.iter().zip(markers) {
-        observation.mark(*id, api_id, marker?.as_ref());
+    for ((id, api_id), answer) in unknown.iter().zip(markers) {
+        let (marker, held) = answer?.unwrap_or_default();
+        observation.mark(*id, api_id, marker.as_ref());
+        observation.hold(*id, api_id, &held);
     }
     Ok(observation)
+}
+
+/// The lists that answer questions. Kinds that one list tells of share its call.
+fn lists_of(account: &Account, questions: &Questions) -> Vec<(Listing, Askers)> {
+    let mut lists: Vec<(Listing, Askers)> = Vec::new();
+    for (id, zone) in questions.lists.iter().chain(&questions.glances) {
+        let Some(listing) = kind(*id).listing(&account.place(zone.as_deref())) else { continue };
+        let asker = (*id, zone.clone());
+        match lists.iter_mut().find(|(known, _)| *known == listing) {
+            Some((_, askers)) => askers.push(asker),
+            None => lists.push((listing, vec![asker])),
+        }
+    }
+    lists
+}
+
+async fn ask(
+    client: &Client<'_>,
+    lists: &[(Listing, Askers)],
+) -> Vec<Result<Vec<Json>, CallError>> {
+    join_all(lists.iter().map(|(listing, askers)| async move {
+        let first = askers.first().map_or(KindId::ALL[0], |(id, _)| *id);
+        client.items(listing, kind(first)).await
+    }))
+    .await
+}
+
+/// Reads what lists told.
+fn read(
+    observation: &mut Observation,
+    questions: &Questions,
+    lists: Vec<(Listing, Askers)>,
+    told: Vec<Result<Vec<Json>, CallError>>,
+    reach: Reach,
+) -> Result<(), CallError> {
+    for ((_, askers), items) in lists.into_iter().zip(told) {
+        let optional = askers.iter().all(|asker| !questions.lists.contains(asker));
+        let items = match items {
+            Err(error) if optional && is_refused(&error, reach) => {
+                observation.unlisted.extend(askers.into_iter().map(|(id, _)| id));
+                continue;
+            }
+            items => items?,
+        };
+        for (id, zone) in askers {
+            let kind = kind(id);
+            let seen = items.iter().filter_map(|item| kind.observe(item)).collect();
+            observation.add(id, zone.as_deref(), seen);
+            let held = items.iter().filter_map(|item| kind.held(item));
+            observation.held.extend(held.map(|held| (id, held)));
+            observation.listed.insert((id, zone));
+        }
+    }
+    Ok(())
+}
+
+/// True for a list that the token may not read; a far look also asks for products that the account
+/// may not have. An API that is sick has refused nothing.
+fn is_refused(error: &CallError, reach: Reach) -> bool {
+    error.means(Meaning::Auth) || (reach != Reach::Named && error.means(Meaning::Refused))
 }
 
 /// The secret output of a resource, fetched. `None` when its kind has none.

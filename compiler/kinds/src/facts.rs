@@ -49,9 +49,12 @@ pub struct Facts {
     /// code before an update takes that part away.
     pub needs_code: bool,
 
-    /// The field that names the resource which it serves, as a route does its Worker: what serves
-    /// one of ours is ours.
-    pub serves: Option<&'static str>,
+    /// Somebody else may make it from what envc writes, so that no record tells of it.
+    pub made_by_others: bool,
+
+    /// The field that names the resource which it serves, as a route does its Worker, with that one's
+    /// kind: what serves one of ours is ours.
+    pub serves: Option<(&'static str, KindId)>,
     /// The field that refers to the resource whose name its natural key is, with that one's kind: it
     /// has the new name when that one has it, and is found by that one's identifier whatever the
     /// name.
@@ -83,6 +86,8 @@ pub struct Facts {
     pub token: Option<fn(&Place, &str) -> Call>,
     /// A call that must come before the delete, such as cleaning a tunnel's connections.
     pub before_delete: Option<fn(&Place, &str) -> Call>,
+    /// Several of them may refer to each other in a circle, and none goes before the others.
+    pub circle: Option<Circle>,
 }
 
 impl Facts {
@@ -109,6 +114,7 @@ impl Facts {
             changes_from: &[],
             runs_code: false,
             needs_code: false,
+            made_by_others: false,
             serves: None,
             named_by: None,
             holds_by_name: &[],
@@ -123,6 +129,7 @@ impl Facts {
             hosts: None,
             token: None,
             before_delete: None,
+            circle: None,
         }
     }
 }
@@ -149,6 +156,9 @@ pub enum MarkerOf {
         call: fn(&Place, &str) -> Call,
         /// Finds it in the answer.
         read: fn(&Json) -> Option<String>,
+        /// Finds in the same answer what else the resource holds on to, by kind and name: its delete
+        /// comes before theirs.
+        holds: fn(&Json) -> Vec<(KindId, String)>,
     },
 }
 
@@ -170,6 +180,17 @@ pub struct Contents {
     pub list: fn(&Place, &str) -> Call,
     /// Removes what a page tells of; none when the page is empty.
     pub empty: fn(&Place, &str, &Answer) -> Option<Call>,
+}
+
+/// How a circle of resources that refer to each other is cut, when all of them go.
+#[derive(Clone, Copy, Debug)]
+pub struct Circle {
+    /// Asks who refers to the one of this identifier.
+    pub users: fn(&Place, &str) -> Call,
+    /// The identifiers of those in the answer.
+    pub read: fn(&Json) -> Vec<String>,
+    /// Removes it though others refer to it.
+    pub delete: fn(&Place, &str) -> Call,
 }
 
 /// A private text that is several fields, such as a connection string.

@@ -91,6 +91,11 @@ pub trait Declared: Kind {
 
     /// Turns its node into desired resources: its own and those that live with it.
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired>;
+
+    /// What somebody else makes of the node: no apply makes or changes it, and a destroy looks for it.
+    fn by_others(&self, _node: &Node, _cx: &mut dyn Lower) -> Vec<Desired> {
+        Vec::new()
+    }
 }
 
 /// What others ask of a kind's [`Facts`].
@@ -155,9 +160,14 @@ impl dyn Kind + '_ {
         self.facts().writes_whole
     }
 
-    /// The field that names the resource which it serves.
-    pub fn serves(&self) -> Option<&'static str> {
+    /// The field that names the resource which it serves, with that one's kind.
+    pub fn serves(&self) -> Option<(&'static str, KindId)> {
         self.facts().serves
+    }
+
+    /// True for what lives in the account under a name that envc gives, unless the spec does.
+    pub fn is_named(&self) -> bool {
+        self.declared().is_some_and(|kind| kind.node().name_rule.is_some())
     }
 
     /// The field that refers to the resource whose name its natural key is, with that one's kind.

@@ -38,7 +38,9 @@ pub use bindable::{Bindable, Entry, bindables, to_resource};
 pub use database::{Database, LocalCopy, SeedMark, SqlMistake};
 pub use dns::DNS_COMMENT_CHARS_MAX;
 pub use errors::{Codes, Errors, Meaning, classify, general};
-pub use facts::{Batch, Contents, Facts, Hosts, MarkerOf, Objection, OfParent, Review, Whole};
+pub use facts::{
+    Batch, Circle, Contents, Facts, Hosts, MarkerOf, Objection, OfParent, Review, Whole,
+};
 pub use form::FormPart;
 pub use kind::{Declared, Kind};
 pub use kv::CLAIM_TITLE;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use envc_core::Secret;
+use envc_core::{KindId, Secret};
 use serde_json::Value as Json;
 
 use crate::{Call, Upload};
@@ -49,6 +49,8 @@ pub struct Observed {
     pub fields: BTreeMap<String, Json>,
     /// The text that may hold an ownership marker.
     pub comment: Option<String>,
+    /// Other resources that it holds on to, by kind and name, where what tells its marker tells them.
+    pub holds: Vec<(KindId, String)>,
     /// A secret that only a create returns.
     pub token: Option<Secret>,
 }

@@ -48,10 +48,12 @@ pub use files::{
 pub use inspect::{Template, inspect};
 pub use keep::keep_with_needs;
 pub use leases::{LeaseValues, holder, recorded_values, values as lease_values};
-pub use lookalikes::{Lookalike, lookalikes};
+pub use lookalikes::{Lookalike, lookalikes, named};
 pub use migrations::{Migrate, MigrationFile, Standing, is_migration, sort_migrations};
 pub use model::{Action, Basis, Change, Counts, FieldChange, Goal, PLAN_FORMAT, Plan, Record};
-pub use observe::{LeaseSeen, Observation, Questions, Seen, markers_to_read, parents_to_read};
+pub use observe::{
+    LeaseSeen, Observation, Questions, Reach, Seen, markers_to_read, parents_to_read,
+};
 pub use outside::{Unusable, needed_inputs, settle};
 pub use ownership::Ownership;
 pub use planner::{Asked, PlanInputs, Refused, plan_apply, plan_destroy};

@@ -111,6 +111,10 @@ pub struct Change {
     /// What the resource in the account refers to now. The deletes of these wait for this change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<Address>,
+    /// The identifiers of others that go in the same plan, and that this one cannot wait for, since
+    /// they refer to each other: it goes though they still refer to it, but nobody else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub circle: Vec<String>,
     /// What to record at once, before any call: `adopt` and `keep`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<Record>,

@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use envc_core::{Address, Desired, FoundMarker, KindId, PhysicalName};
+use envc_core::{Address, Desired, FoundMarker, KindId};
 use envc_kinds::{Held, MarkerOf, Mutability, Observed, kind, same_name};
 
 use crate::{
@@ -26,6 +26,30 @@ pub struct Questions {
     pub children: BTreeSet<KindId>,
 }
 
+/// How far a look goes beyond what the spec and the record name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// No further: what an apply needs.
+    #[default]
+    Named,
+    /// To what others make and nobody records, with what serves it: what a destroy needs whose record
+    /// tells all else.
+    Unrecorded,
+    /// To every kind, in the account and in the zones that are known.
+    All,
+}
+
+impl Reach {
+    /// True for a kind that is listed, whatever the spec and the record name.
+    fn lists(self, id: KindId) -> bool {
+        match self {
+            Self::Named => false,
+            Self::Unrecorded => kind(id).facts().made_by_others,
+            Self::All => true,
+        }
+    }
+}
+
 /// What was asked, and the answers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observation {
@@ -38,6 +62,10 @@ pub struct Observation {
     /// The ledger of each database that was asked, by the API's identifier. None: the token may not
     /// read it, which only a look at the plan takes.
     pub ledgers: BTreeMap<(KindId, String), Option<Vec<String>>>,
+    /// What was listed, with the zone of what lives in one.
+    pub listed: BTreeSet<(KindId, Option<String>)>,
+    /// Kinds that could not be listed where a look reached for them: nothing is known of these.
+    pub unlisted: BTreeSet<KindId>,
 }
 
 /// What a pool says of the environment.
@@ -90,6 +118,41 @@ impl Questions {
         questions
     }
 
+    /// True for what is listed already.
+    pub fn asks(&self, asker: &(KindId, Option<String>)) -> bool {
+        self.lists.contains(asker) || self.glances.contains(asker)
+    }
+
+    /// Adds the lists of a look that reaches further. These may be refused.
+    pub fn reach(&mut self, reach: Reach, zones: &[String]) {
+        for id in KindId::ALL.into_iter().filter(|id| reach.lists(*id)) {
+            self.glance(id, zones);
+        }
+    }
+
+    /// The lists of what serves resources of these kinds. Only a far look asks for them.
+    pub fn serving(reach: Reach, is_there: impl Fn(KindId) -> bool, zones: &[String]) -> Self {
+        let mut questions = Self::default();
+        let serves = |id: &KindId| kind(*id).serves().is_some_and(|(_, it)| is_there(it));
+        for id in KindId::ALL.into_iter().filter(|id| reach != Reach::Named && serves(id)) {
+            questions.glance(id, zones);
+        }
+        questions
+    }
+
+    fn glance(&mut self, id: KindId, zones: &[String]) {
+        if kind(id).listing(&envc_kinds::Place::default()).is_none() {
+            return;
+        }
+        let everywhere = if kind(id).in_zone() {
+            zones.iter().map(|zone| (id, Some(zone.clone()))).collect()
+        } else {
+            vec![(id, None)]
+        };
+        let new = everywhere.into_iter().filter(|it| !self.lists.contains(it));
+        self.glances.extend(new.collect::<Vec<_>>());
+    }
+
     fn add(&mut self, id: KindId, zone: Option<&String>) {
         let place = envc_kinds::Place::default();
         if kind(id).listing(&place).is_some() {
@@ -114,6 +177,14 @@ impl Observation {
         let all = self.found.get_mut(&id).into_iter().flatten();
         for seen in all.filter(|seen| seen.observed.id == api_id) {
             seen.observed.comment = marker.cloned();
+        }
+    }
+
+    /// Adds what a read found that a resource holds on to.
+    pub fn hold(&mut self, id: KindId, api_id: &str, held: &[(KindId, String)]) {
+        let all = self.found.get_mut(&id).into_iter().flatten();
+        for seen in all.filter(|seen| seen.observed.id == api_id) {
+            seen.observed.holds.extend(held.iter().cloned());
         }
     }
 
@@ -195,16 +266,19 @@ pub fn parents_to_read(
 
 /// The resources whose marker has to be read, each with its API identifier:
 /// - unrecorded ones with a name that the environment wants or began to make, or that look as if
-///   they were its own;
-/// - recorded ones that somebody else may have changed since.
+///   they were its own; for a far look a name with the ID in it is enough;
+/// - recorded ones that somebody else may have changed since;
+/// - where there is one that nobody recorded and that may go, all recorded ones: which refer to which
+///   is told with the marker.
 pub fn markers_to_read(
     desired: &BTreeMap<Address, Desired>,
     state: Option<&State>,
     observation: &Observation,
     ownership: &Ownership,
+    reach: Reach,
 ) -> Vec<(KindId, String)> {
     let resources = state.into_iter().flat_map(|state| &state.resources);
-    let recorded: BTreeMap<(KindId, &str), &Recorded> =
+    let records: BTreeMap<(KindId, &str), &Recorded> =
         resources.map(|(address, it)| ((address.kind(), it.id.as_str()), it)).collect();
     let mut found = Vec::new();
     for (id, seen) in &observation.found {
@@ -218,13 +292,14 @@ pub fn markers_to_read(
                 ownership.first_name(wanted).into_iter().chain([wanted.name.clone()])
             })
             .chain(begun.map(|intent| intent.name.clone()))
+            .map(|name| kind.key(&name).into_owned())
             .collect();
         let looks_ours = |observed: &Observed| {
             let hint = hint(observed);
             hint.is_some_and(|hint| ownership.is_of_environment(hint))
-                || PhysicalName::parse(&observed.name).is_some_and(|name| {
-                    (name.project, name.env) == (ownership.prefix.as_str(), ownership.env.as_str())
-                })
+                || ownership.named_by(*id, &observed.name).is_some()
+                // The spec may have given it a name of its own, and have lost it since.
+                || (reach != Reach::Named && ownership.may_be_named(&observed.name))
         };
         let looks_taken = |observed: &Observed, recorded: &Recorded| {
             let hint = hint(observed).and_then(FoundMarker::at_head);
@@ -235,11 +310,16 @@ pub fn markers_to_read(
                     .filter(|it| it.mutability == Mutability::ServerAssigned)
                     .any(|it| recorded.fields.get(it.name) != observed.fields.get(it.name))
         };
-        let unknown = seen.iter().map(|seen| &seen.observed).filter(|observed| {
-            match recorded.get(&(*id, observed.id.as_str())) {
-                Some(recorded) => looks_taken(observed, recorded),
-                None => names.contains(&observed.name) || looks_ours(observed),
-            }
+        let recorded = |it: &Observed| records.get(&(*id, it.id.as_str())).copied();
+        let is_new = |observed: &Observed| {
+            recorded(observed).is_none()
+                && (names.contains(&*kind.key(&observed.name)) || looks_ours(observed))
+        };
+        let all = || seen.iter().map(|seen| &seen.observed);
+        let mixed = reach != Reach::Named && all().any(is_new);
+        let unknown = all().filter(|observed| match recorded(observed) {
+            Some(recorded) => mixed || looks_taken(observed, recorded),
+            None => is_new(observed),
         });
         found.extend(unknown.map(|observed| (*id, observed.id.clone())));
     }

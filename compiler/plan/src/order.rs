@@ -198,6 +198,7 @@ impl Builder {
             id: change.id.clone().unwrap_or_default(),
             zone: change.record.as_ref().and_then(|record| record.zone.clone()),
             deposed,
+            circle: change.circle.clone(),
         };
         let (kind_id, holds) = (change.address.kind(), change.holds.clone());
         let kind = kind(kind_id);

@@ -65,6 +65,29 @@ impl Ownership {
         self.repository == repository || self.formerly.contains(&repository)
     }
 
+    /// The resource that a name of this environment reads back into, whichever project's it is where
+    /// nobody else has the ID. It proves nothing by itself.
+    pub(crate) fn named_by(&self, kind: KindId, name: &str) -> Option<Address> {
+        if !envc_kinds::kind(kind).is_named() {
+            return None;
+        }
+        let PhysicalName { project, label, env } = PhysicalName::parse(name)?;
+        let ours = self.registered || project == self.prefix || project == self.project;
+        (ours && env == self.env).then(|| Address::new(kind, label))
+    }
+
+    /// True for a name that somebody gave with this environment's ID in it, so that it does not tell
+    /// whose it is.
+    pub(crate) fn may_be_named(&self, name: &str) -> bool {
+        let is_edge = |beside: Option<char>| beside.is_none_or(|it| matches!(it, '-' | '.'));
+        let holds = name.match_indices(&self.env).any(|(at, env)| {
+            let (before, behind) = (name.get(..at), name.get(at + env.len()..));
+            is_edge(before.and_then(|it| it.chars().next_back()))
+                && is_edge(behind.and_then(|it| it.chars().next()))
+        });
+        holds && PhysicalName::parse(name).is_none()
+    }
+
     /// True when the name alone proves a resource ours. Invariant: the ID in it is nobody else's,
     /// or it reads back into exactly this project, label and pull request, where nobody else may
     /// give such names. A name of a user's own, or of the first version, could be another one's.

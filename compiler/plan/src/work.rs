@@ -178,6 +178,9 @@ pub struct DeleteTarget {
     /// A leftover of a replace: the address has another resource by now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deposed: bool,
+    /// What it may go before, though they refer to it: see [`Change::circle`](crate::Change).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub circle: Vec<String>,
 }
 
 /// A migration file.

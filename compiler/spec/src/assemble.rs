@@ -15,6 +15,13 @@ use crate::{
 /// Permission bits of a file when `mode=` is left out.
 const FILE_MODE: u32 = 0o644;
 
+/// What the nodes come to.
+struct Graph {
+    resources: BTreeMap<Address, Desired>,
+    by_others: BTreeMap<Address, Desired>,
+    workers: Vec<Worker>,
+}
+
 impl<'a> Resolver<'a> {
     /// Resolves everything.
     pub(crate) fn environment(&mut self, head: &TypeHead, project: &Node) -> Environment {
@@ -25,7 +32,7 @@ impl<'a> Resolver<'a> {
         self.check_settings();
         self.check_worker_cycles();
         let lets = self.all_lets();
-        let (resources, workers) = self.resources(&existing, &mut unsupported);
+        let Graph { resources, by_others, workers } = self.graph(&existing, &mut unsupported);
         let text = |kind: &str| merged.single(kind).and_then(Node::label);
         let mut environment = Environment {
             project: given.project.to_owned(),
@@ -45,6 +52,7 @@ impl<'a> Resolver<'a> {
             seeds: seeds(merged),
             local_connections: self.local_connections(),
             resources,
+            by_others,
             workers,
             dotenvs: self.dotenvs(),
             files: self.files(),
@@ -82,11 +90,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// All resources, and the Workers. What is made of others comes after them.
-    fn resources(
-        &mut self,
-        existing: &Existing<'a>,
-        unsupported: &mut Vec<Unsupported>,
-    ) -> (BTreeMap<Address, Desired>, Vec<Worker>) {
+    fn graph(&mut self, existing: &Existing<'a>, unsupported: &mut Vec<Unsupported>) -> Graph {
         let merged = self.given.merged;
         let nothing = BTreeMap::new();
         let mut cx =
@@ -98,8 +102,9 @@ impl<'a> Resolver<'a> {
         let (workers_read, before) = (workers.as_slice(), &resources);
         let mut cx = Lowering { workers: workers_read, resources: before, ..cx };
         let others = lowered(merged, true, &mut cx);
+        let by_others = by_address(by_others(merged, &mut cx));
         resources.extend(others.into_iter().map(|wanted| (wanted.address.clone(), wanted)));
-        (resources, workers)
+        Graph { resources, by_others, workers }
     }
 
     fn local_connections(&mut self) -> BTreeMap<Address, Text> {
@@ -223,6 +228,16 @@ fn lowered(merged: &Merged<'_>, of_others: bool, cx: &mut Lowering<'_, '_>) -> V
             }
             out.push(desired);
         }
+    }
+    out
+}
+
+/// What others make of the nodes.
+fn by_others(merged: &Merged<'_>, cx: &mut Lowering<'_, '_>) -> Vec<Desired> {
+    let mut out = Vec::new();
+    for node in merged.nodes() {
+        let kind = KindId::parse(&node.name.value).and_then(declared);
+        out.extend(kind.into_iter().flat_map(|kind| kind.by_others(node, cx)));
     }
     out
 }

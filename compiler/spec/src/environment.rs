@@ -141,6 +141,8 @@ pub struct Environment {
     pub state_store: StateStoreKind,
     /// The desired graph's nodes, by address.
     pub resources: BTreeMap<Address, Desired>,
+    /// What others make from what envc writes, by address: a destroy looks for it, and nothing else does.
+    pub by_others: BTreeMap<Address, Desired>,
     /// The migration folder of each database that has one, relative to the spec's folder.
     pub migrations: BTreeMap<Address, MigrationDir>,
     /// The file of rows that each database begins with, of those that have one.
@@ -194,6 +196,7 @@ impl Environment {
             ttl_s: None,
             state_store: StateStoreKind::Local,
             resources: BTreeMap::new(),
+            by_others: BTreeMap::new(),
             migrations: BTreeMap::new(),
             seeds: BTreeMap::new(),
             local_connections: BTreeMap::new(),
@@ -214,9 +217,10 @@ impl Environment {
 }
 
 impl Environment {
-    /// The Workers that are in no graph, because envc only writes their configuration.
-    pub fn deployed_by_others(&self) -> BTreeSet<Address> {
-        self.workers.iter().filter(|it| !it.is_bundle()).map(Worker::address).collect()
+    /// All that a destroy takes away, by address: the desired graph, and what others made.
+    pub fn all(&self) -> BTreeMap<Address, Desired> {
+        let all = self.resources.iter().chain(&self.by_others);
+        all.map(|(address, wanted)| (address.clone(), wanted.clone())).collect()
     }
 
     /// Where files of this environment are written, seen from the spec's folder, each with the place

@@ -278,14 +278,20 @@ fn what_has_a_name_of_the_first_version_keeps_it_and_proves_nothing() {
             ("r2.files", "shop-files-pr-7"),
             ("queue.jobs", "shop-jobs-pr-7"),
         ] {
-            let command = format!("envc apply ephemeral --pr 7 --adopt {address}");
-            says(ran, &[&format!("`{name}`"), &format!("could be {address} of `pr-7`"), &command]);
+            says(ran, &[&format!("`{name}`"), address, &format!("--adopt {address}")]);
         }
     };
-    // A destroy on another machine finds them, tells them, and leaves them alone.
-    told(&env.envc(&["destroy", "--pr", "7", "--yes"]).exits(3));
+    // A destroy on another machine finds them, tells them, and leaves them alone: that is no end.
+    for args in [&["destroy", "--pr", "7", "--yes"][..], &["destroy", "--pr", "7", "--if-exists"]] {
+        told(&env.envc(args).exits(1));
+    }
     assert_eq!(env.cloud_listing().without_claims(), before);
-    told(&env.envc(&["plan", "--pr", "7"]).exits(0));
+    let planned = env.envc(&["plan", "--pr", "7"]).exits(0);
+    told(&planned);
+    says(
+        &planned,
+        &["could be kv.cache of `pr-7`", "envc apply ephemeral --pr 7 --adopt kv.cache"],
+    );
     // Taken over, they keep their names, and nothing is left to do.
     let adopt = ["--adopt", "kv.cache", "--adopt", "r2.files", "--adopt", "queue.jobs"];
     let args: Vec<&str> = ["apply", "--pr", "7", "--yes"].into_iter().chain(adopt).collect();

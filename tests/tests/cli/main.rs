@@ -15,6 +15,7 @@ mod claims;
 mod cloud_choice;
 mod common;
 mod consumers;
+mod destroy;
 mod destroy_plan;
 mod events;
 mod exit_codes;

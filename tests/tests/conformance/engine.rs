@@ -17,7 +17,7 @@ use envc_core::{
     Text, Value, Vault,
 };
 use envc_exec::{
-    Account, Client, Endpoint, Leasing, Run, Silent, World, find_zones, observe,
+    Account, Client, Endpoint, Leasing, Look, Run, Silent, World, find_zones, observe,
     ports::{Clock, Entropy, StateStore, StoreError, Transport, TransportError, Version},
 };
 use envc_kinds::{Call, Fields, Kind, Module, Observed, Upload, Wanted, kind};
@@ -113,9 +113,16 @@ impl Engine {
         let client = self.client();
         self.runtime.block_on(async {
             let account = self.account(&client).await;
-            observe(&client, &account, wanted, self.state().as_ref(), &[], &ownership(wanted))
-                .await
-                .unwrap()
+            observe(
+                &client,
+                &account,
+                wanted,
+                self.state().as_ref(),
+                Look::default(),
+                &ownership(wanted),
+            )
+            .await
+            .unwrap()
         })
     }
 

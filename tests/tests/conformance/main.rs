@@ -12,6 +12,8 @@ mod defaults;
 #[cfg(test)]
 mod deploy;
 #[cfg(test)]
+mod destroyed;
+#[cfg(test)]
 mod engine;
 #[cfg(test)]
 mod hyperdrive;

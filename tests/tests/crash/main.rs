@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod deployed;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod kill;

@@ -1,14 +1,14 @@
 //! `envc destroy`: take away all that belongs to the environment, and prove that nothing is left.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod rounds;
 
-use envc_core::{Address, Vault, counted};
+use std::collections::BTreeSet;
+
+use envc_core::{Address, KindId, counted};
 use envc_edge_api::Outcome;
-use envc_exec::LeaseQuestion;
-use envc_kinds::{kind, same_name};
-use envc_plan::{
-    Action, CheckedPlan, Goal, MigrationFile, Observation, Plan, Recorded, State, keep_with_needs,
-};
+use envc_plan::{Action, Observation, Plan, keep_with_needs};
+
+use rounds::Done;
 
 use super::shared::{
     NothingMade, not_approved, nothing_made, say_heading, say_summary, selection_of, show_drafted,
@@ -19,14 +19,11 @@ use crate::{
     operate::{
         Refusals,
         account::still_there,
-        engine::{Drafted, Engine, Loaded, PlanRequest, Running, checked},
+        engine::{Drafted, Engine, Loaded, checked},
         site::{Edge, Needs, Site},
     },
     outputs::{files::Removal, local, out_dir},
-    remote::{
-        edge::EdgeConnection,
-        registry_report::{self, Counts},
-    },
+    remote::{edge::EdgeConnection, registry_report},
     shell::{
         app::{App, block_on},
         args::DestroyArgs,
@@ -41,17 +38,13 @@ use crate::{
     },
 };
 
-/// A destroy leaves `protect` as it is, and runs no migrations.
-static NONE: BTreeSet<Address> = BTreeSet::new();
-static NO_MIGRATIONS: BTreeMap<Address, Vec<MigrationFile>> = BTreeMap::new();
-static NO_SEEDS: BTreeMap<Address, MigrationFile> = BTreeMap::new();
-
-/// Rounds of deleting and looking again before something left is an error.
-const ROUNDS_MAX: u32 = 3;
-
 pub(super) fn run(app: &App, args: &DestroyArgs) -> Result<ExitCode, CommandError> {
     let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
-    let selection = Selection { moves: Moves::ToRecorded, ..selection_of(&args.target) };
+    let selection = Selection {
+        moves: Moves::ToRecorded,
+        adopt: args.adopt.iter().cloned().collect(),
+        ..selection_of(&args.target)
+    };
     let session = match Session::open(&app.ui, &app.env, file.clone(), &selection, OnNewId::Absent)
     {
         Err(error) if error.exit == ExitCode::Spec => {
@@ -112,21 +105,6 @@ struct Destroy<'a> {
     keep: BTreeSet<Address>,
 }
 
-/// One round's plan and what it was made from.
-struct Round {
-    plan: CheckedPlan,
-    loaded: Loaded,
-    /// What has the name of something of this environment, and no proof that it is that.
-    unproven: Vec<(Address, String)>,
-}
-
-impl Round {
-    /// Nothing is there and nothing is recorded.
-    fn is_over(&self) -> bool {
-        self.plan.plan().steps.is_empty() && self.loaded.state.is_none()
-    }
-}
-
 impl Destroy<'_> {
     async fn run(mut self) -> Result<ExitCode, CommandError> {
         let session = &self.session;
@@ -138,39 +116,47 @@ impl Destroy<'_> {
         } else {
             Hold::Lock { purpose: "envc destroy", wait: !self.args.no_wait }
         };
-        let (engine, loaded) = Engine::open(&site, hold).await?;
+        let (mut engine, loaded) = Engine::open(&site, hold).await?;
         let edge = site.registry();
         self.is_recorded(&loaded)?;
-        self.knows_what_to_keep(&loaded)?;
-        let wanted = &session.environment.resources;
-        self.keep = keep_with_needs(&self.keep, wanted, loaded.state.as_ref());
+        let reach = engine.reach(loaded.state.as_ref());
+        engine.find_zone(reach).await?;
+        engine.take(self.args.adopt.iter().cloned().collect());
+        self.keep = keep_with_needs(&self.keep, engine.everything(), loaded.state.as_ref());
+        let observation = self.look(&engine, &loaded, reach).await?;
+        self.knows_what_is_asked(&engine, &loaded, &observation)?;
         if self.args.plan {
-            return self.tell_plan(&engine, loaded, edge.is_some()).await;
+            return self.tell_plan(&engine, loaded, &observation, edge.is_some()).await;
         }
-        let first = self.first(&engine, loaded).await?;
+        let first = self.round(&engine, loaded, &observation).await?;
         let over = first.is_over();
         if over && !first.unproven.is_empty() {
-            return Err(self.nothing_proves(&first.unproven));
+            return Err(self.nothing_proves(&engine, &first.unproven, 0));
         }
         if over && !self.left_something() {
             if let Some(edge) = edge {
                 registry_report::tell_gone(session, edge, &site.stop).await;
             }
-            return self.nothing_there();
+            return self.nothing_there(&engine, &first.unlisted);
         }
         // Where nothing is left in the account, an earlier destroy was killed before its end.
-        let (deleted, released) = if over {
-            (0, 0)
+        let Done { deleted, released, unlisted, .. } = if over {
+            Done { unlisted: first.unlisted, ..Done::default() }
         } else {
             self.approve(first.plan.plan(), &site.stop).await?;
             let mut left = registry_report::counts(first.loaded.state.as_ref());
-            let deleted = self.rounds(&engine, first, &mut left).await;
-            if let (Some(edge), Err(_)) = (edge, &deleted) {
+            let done = self.rounds(&engine, first, reach, &mut left).await;
+            let done = done.and_then(|done| match done.unproven.as_slice() {
+                [] => Ok(done),
+                unproven => Err(self.nothing_proves(&engine, unproven, done.deleted)),
+            });
+            if let (Some(edge), Err(_)) = (edge, &done) {
                 registry_report::tell(session, edge, &site.stop, Outcome::DestroyFailed, left)
                     .await;
             }
-            deleted?
+            done?
         };
+        self.tell_unlisted(&unlisted);
         let requests = engine.requests();
         let claim = engine.holds_claim();
         let left_alone = engine.left_alone();
@@ -182,7 +168,8 @@ impl Destroy<'_> {
         }
         let run = Some(DestroyRun { env: &session.target.id, released, requests });
         session.ui.event(&Event::Destroyed(Destroyed { deleted, run }));
-        self.tell(deleted, left_alone, released, requests);
+        let none = if unlisted.is_empty() { "none left" } else { "none left of what was listed" };
+        self.tell(deleted, left_alone, released, requests, none);
         if claim {
             self.tell_claim();
         }
@@ -221,198 +208,13 @@ impl Destroy<'_> {
         registry_report::tell(&self.session, edge, stop, Outcome::Applied, kept).await;
     }
 
-    /// A misspelt `--keep` would delete what it should keep.
-    fn knows_what_to_keep(&self, loaded: &Loaded) -> Result<(), CommandError> {
-        let wanted = &self.session.environment.resources;
-        let recorded = loaded.state.as_ref().map(|state| &state.resources);
-        let known = |address: &Address| {
-            wanted.contains_key(address)
-                || recorded.is_some_and(|recorded| recorded.contains_key(address))
-        };
-        let Some(unknown) = self.keep.iter().find(|address| !known(address)) else {
-            return Ok(());
-        };
-        let all: BTreeSet<String> = wanted
-            .keys()
-            .chain(recorded.into_iter().flat_map(BTreeMap::keys))
-            .map(ToString::to_string)
-            .collect();
-        Err(CommandError::usage(format!(
-            "`{}` has no {unknown} to keep; nothing was changed",
-            self.session.target.id
-        ))
-        .hint(format!("it has: {}", all.into_iter().collect::<Vec<_>>().join(", ")))
-        .code("envc::cli::unknown_address"))
-    }
-
-    /// Deletes, looks again, and goes on until a look finds nothing: that is the proof.
-    /// `left` is what is recorded at its end.
-    async fn rounds(
-        &self,
-        engine: &Engine<'_, '_>,
-        first: Round,
-        left: &mut Counts,
-    ) -> Result<(usize, usize), CommandError> {
-        // What was there at the start: each of these must be gone from the lists at the end.
-        let witness = first.loaded.state.clone();
-        let mut deleted = BTreeSet::new();
-        let mut released = 0;
-        let mut round = first;
-        for number in 1..=ROUNDS_MAX {
-            if number > 1 {
-                // What was just deleted may still be listed for a moment.
-                engine.client.pause(engine.client.backoff_ms(number)).await;
-            }
-            let changes = round.plan.plan().changes.iter();
-            deleted.extend(
-                changes
-                    .filter(|change| change.action == Action::Delete)
-                    .map(|change| (change.address.clone(), change.id.clone())),
-            );
-            released += round.plan.plan().counts().release;
-            let (none, no_seeds, held) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-            let parallelism = usize::from(self.args.calls.parallelism);
-            let running = Running {
-                migrations: &none,
-                seeds: &no_seeds,
-                vault: &Vault::default(),
-                uploads: &BTreeMap::new(),
-                parallelism,
-                held: &held,
-            };
-            let report = engine.run(&round.plan, round.loaded, running).await?;
-            *left = registry_report::counts(Some(&report.state));
-            let _report = engine.finished(report)?;
-            round = self.prove(engine, witness.as_ref()).await?;
-            if round.is_over() {
-                return Ok((deleted.len(), released));
-            }
-        }
-        let left: Vec<String> = round
-            .plan
-            .plan()
-            .changes
-            .iter()
-            .map(|change| format!("{} `{}`", change.address, change.name))
-            .collect();
-        let are = if left.len() == 1 { "is" } else { "are" };
-        Err(CommandError::failed(format!("{} {are} left", counted(left.len(), "resource")))
-            .because_text(left.join(", "))
-            .hint("run the command again; if they stay, delete them in the dashboard")
-            .code("envc::cli::left"))
-    }
-
-    async fn first(&self, engine: &Engine<'_, '_>, loaded: Loaded) -> Result<Round, CommandError> {
-        let observation = self.look(engine, &loaded).await?;
-        self.round(engine, loaded, &observation).await
-    }
-
-    /// A whole state tells what there is and saves the lists, but for those that tell who claims the
-    /// project and whose marker stands there; anything else is looked up.
-    async fn look(
-        &self,
-        engine: &Engine<'_, '_>,
-        loaded: &Loaded,
-    ) -> Result<Observation, CommandError> {
-        let whole = loaded
-            .state
-            .as_ref()
-            .filter(|state| state.intents.is_empty() && !state.resources.is_empty());
-        if let Some(state) = whole {
-            return engine.recorded_unless_taken(state).await;
-        }
-        let state = loaded.state.as_ref();
-        Ok(engine.observe_with_leases(state, LeaseQuestion::Search).await?.0)
-    }
-
-    /// Lists everything again. What is still listed is recorded again, so that the next round
-    /// deletes it once more.
-    async fn prove(
-        &self,
-        engine: &Engine<'_, '_>,
-        witness: Option<&State>,
-    ) -> Result<Round, CommandError> {
-        let mut loaded = engine.load().await?;
-        let state = loaded.state.as_ref();
-        let (observation, leases) = futures::join!(
-            engine.observe(witness.or(state)),
-            engine.ask_leases(state, LeaseQuestion::Search),
-        );
-        let mut observation = observation?;
-        observation.leases = leases?.seen;
-        if let Some(witness) = witness {
-            let mut left = loaded.state.take().unwrap_or_else(|| witness.without_resources());
-            let theirs = engine.taken_over(witness, &observation);
-            for (address, recorded) in &witness.resources {
-                let listed = observation.holds(address.kind(), &recorded.id);
-                if self.is_kept(address, recorded) || theirs.contains(address) {
-                    // It is recorded no more, so that its name or its marker would tell it a leftover.
-                    observation.hide(address.kind(), &recorded.id);
-                } else if listed {
-                    left.resources.insert(address.clone(), recorded.clone());
-                }
-            }
-            loaded.state = Some(left).filter(|left| !left.is_empty());
-        }
-        self.round(engine, loaded, &observation).await
-    }
-
-    /// True for what is kept, and for what lives with it.
-    fn is_kept(&self, address: &Address, recorded: &Recorded) -> bool {
-        let with_parent =
-            || recorded.parent.as_ref().is_some_and(|parent| self.keep.contains(parent));
-        self.keep.contains(address) || with_parent()
-    }
-
-    async fn round(
-        &self,
-        engine: &Engine<'_, '_>,
-        loaded: Loaded,
-        observation: &Observation,
-    ) -> Result<Round, CommandError> {
-        let plan = engine.plan(&loaded, &self.request(observation)).await?;
-        let unproven = self.unproven(plan.plan(), observation);
-        Ok(Round { plan, loaded, unproven })
-    }
-
-    fn request<'r>(&'r self, observation: &'r Observation) -> PlanRequest<'r> {
-        PlanRequest {
-            goal: Goal::Destroy,
-            observation,
-            keep: &self.keep,
-            unprotect: &NONE,
-            migrations: &NO_MIGRATIONS,
-            seeds: &NO_SEEDS,
-        }
-    }
-
-    /// What has the name of something of this environment, and no proof that it is that.
-    fn unproven(&self, plan: &Plan, observation: &Observation) -> Vec<(Address, String)> {
-        let wanted = self.session.environment.resources.values();
-        let known: BTreeSet<&str> =
-            plan.changes.iter().filter_map(|change| change.id.as_deref()).collect();
-        wanted
-            .filter(|wanted| wanted.is_managed() && wanted.parent.is_none())
-            .filter(|wanted| !self.keep.contains(&wanted.address))
-            .filter(|wanted| {
-                let id = wanted.address.kind();
-                let seen = observation.found.get(&id).into_iter().flatten();
-                seen.map(|seen| &seen.observed).any(|seen| {
-                    same_name(kind(id), &seen.name, &wanted.name)
-                        && !known.contains(seen.id.as_str())
-                })
-            })
-            .map(|wanted| (wanted.address.clone(), wanted.name.clone()))
-            .collect()
-    }
-
-    fn tell(&self, deleted: usize, left_alone: usize, released: usize, requests: u64) {
+    fn tell(&self, deleted: usize, left_alone: usize, released: usize, requests: u64, none: &str) {
         let given_back = match released {
             0 => String::new(),
             some => format!(", {} given back", counted(some, "preview ID")),
         };
         let left = match (self.keep.len(), left_alone) {
-            (0, 0) => "none left".to_owned(),
+            (0, 0) => none.to_owned(),
             (kept, 0) => format!("{kept} kept"),
             (0, alone) => format!("{alone} left alone"),
             (kept, alone) => format!("{kept} kept, {alone} left alone"),
@@ -432,31 +234,6 @@ impl Destroy<'_> {
              `envc state claim --release` takes it away",
             self.session.workspace.project.name
         ));
-    }
-
-    /// The error of a destroy that found names of its own, and no proof: "there is nothing" would
-    /// not be true.
-    fn nothing_proves(&self, unproven: &[(Address, String)]) -> CommandError {
-        let session = &self.session;
-        let names: Vec<String> =
-            unproven.iter().map(|(address, name)| format!("{address} `{name}`")).collect();
-        let addresses: Vec<&Address> = unproven.iter().map(|(address, _)| address).collect();
-        let error = CommandError::failed(format!(
-            "nothing proves that what is named as `{}` is this environment's; nothing was deleted",
-            session.target.id
-        ))
-        .because_text(names.join(", "))
-        .code("envc::cli::unproven");
-        if session.needs_claim() {
-            return error.hint(format!(
-                "if it is, and the project `{}` is of this repository alone, claim it: envc state \
-                 claim; then destroy again",
-                session.workspace.project.name
-            ));
-        }
-        error
-            .hint("run the command on the machine that made it")
-            .hint(format!("or take it over first: {}", session.apply_command(&addresses)))
     }
 
     /// Asks before anything is deleted, on every cloud. Where nothing is, nobody is asked.
@@ -481,25 +258,32 @@ impl Destroy<'_> {
         &self,
         engine: &Engine<'_, '_>,
         loaded: Loaded,
+        observation: &Observation,
         tells_edge: bool,
     ) -> Result<ExitCode, CommandError> {
         let session = &self.session;
-        let observation = self.look(engine, &loaded).await?;
         let mut refusals = Refusals::default();
-        let request = self.request(&observation);
+        let request = self.request(observation);
         let drafted = engine.draft(&loaded, &request, &mut refusals).await?;
         let Drafted { plan, is_whole } = drafted;
-        let unproven = self.unproven(&plan, &observation);
-        if refusals.is_empty() && plan.steps.is_empty() && loaded.state.is_none() {
-            if !unproven.is_empty() {
-                refusals.add(self.nothing_proves(&unproven));
-            } else if !self.left_something() {
-                return self.nothing_there();
-            }
+        let unproven = engine.unproven(&loaded, &request, &plan);
+        let is_over = refusals.is_empty() && plan.steps.is_empty() && loaded.state.is_none();
+        if is_over && !unproven.is_empty() {
+            refusals.add(self.nothing_proves(engine, &unproven, 0));
+        } else if is_over && !self.left_something() {
+            return self.nothing_there(engine, &observation.unlisted);
         }
+        self.tell_unlisted(&observation.unlisted);
         let plan = if refusals.is_empty() { checked(plan)?.plan().clone() } else { plan };
         show_drafted(session.ui, &plan, is_whole && refusals.is_empty())?;
         refusals.tell(session.ui, "destroy");
+        if !is_over && !unproven.is_empty() {
+            session.ui.warn(&format!(
+                "nothing proves that these are this environment's, so they will stay, and the destroy \
+                 will fail: {}",
+                rounds::names_of(&unproven)
+            ));
+        }
         let mut remove = Vec::new();
         for (key, record) in self.own_files() {
             let path = out_dir::shown(session, &key);
@@ -524,9 +308,19 @@ impl Destroy<'_> {
     }
 
     /// The account has nothing of the environment; others may.
-    fn nothing_there(&self) -> Result<ExitCode, CommandError> {
+    fn nothing_there(
+        &self,
+        engine: &Engine<'_, '_>,
+        unlisted: &BTreeSet<KindId>,
+    ) -> Result<ExitCode, CommandError> {
         let session = &self.session;
-        let why = format!("the account has nothing of `{}`", session.target.id);
+        self.tell_unlisted(unlisted);
+        let id = &session.target.id;
+        let why = match (engine.left_alone(), unlisted.is_empty()) {
+            (0, true) => format!("the account has nothing of `{id}`"),
+            (0, false) => format!("what was listed has nothing of `{id}`"),
+            _ => format!("what is named as `{id}` is another repository's"),
+        };
         let others = self.elsewhere();
         let others = others.iter().map(|there| still_there(session, there));
         unknown(session.ui, self.args, &why, &others.collect::<Vec<_>>())

@@ -176,6 +176,26 @@ impl Connection {
         })
     }
 
+    /// Finds a zone that may not be there. False: it is not, or the token may not read it.
+    pub(crate) async fn zone(
+        &self,
+        client: &Client<'_>,
+        scope: &mut Account,
+        name: &str,
+    ) -> Result<bool, CommandError> {
+        match find_zones(client, scope, &BTreeSet::from([name.to_owned()])).await {
+            Ok(()) => Ok(true),
+            Err(AccountError::NoZone { .. }) => Ok(false),
+            Err(AccountError::Call(call)) if call.means(Meaning::Auth) => Ok(false),
+            Err(error) => Err(match &error {
+                AccountError::Call(call) => {
+                    self.forget_if_stale(self.explain(&error), &call.message, scope)
+                }
+                _ => self.explain(&error),
+            }),
+        }
+    }
+
     /// Remembers account and zones: the API answered for them. An account that was given is not
     /// remembered: who gives none asks for the token's own.
     pub(crate) fn remember(&self, scope: &Account) {

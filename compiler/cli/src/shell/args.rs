@@ -58,6 +58,7 @@ Examples:
   envc destroy ephemeral --pr 42 --yes --if-exists
   envc destroy --plan                      what it would do
   envc destroy --keep d1.webapp            everything but this database
+  envc destroy staging --adopt worker.api  also this one, though nothing proves whose it is
   envc destroy --id fix-login-t1a2b3beef   one whose folder is gone";
 
 const FMT_EXAMPLES: &str = "\
@@ -305,6 +306,10 @@ pub(crate) struct DestroyArgs {
     /// Keep this resource, such as d1.webapp, with what it refers to; may be repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) keep: Vec<Address>,
+    /// Take away what has the name of this resource, such as worker.api, though nothing proves that
+    /// it is this environment's; may be repeated.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) adopt: Vec<Address>,
     /// An environment that nothing knows is no failure.
     #[arg(long)]
     pub(crate) if_exists: bool,

@@ -243,7 +243,7 @@ impl<'a> Session<'a> {
             per_pr: self.target.head.identity.is_per_pr(),
             // The account tells, once its namespaces are listed.
             claimed: false,
-            deployed_by_others: self.environment.deployed_by_others(),
+            deployed_by_others: self.environment.by_others.keys().cloned().collect(),
             adopt: BTreeSet::new(),
         })
     }
@@ -286,7 +286,19 @@ impl<'a> Session<'a> {
 
     /// The command that applies this environment, and takes these over.
     pub(crate) fn apply_command(&self, adopt: &[&Address]) -> String {
-        self.apply_command_with("adopt", adopt.iter().copied())
+        self.command_with("apply", "adopt", adopt.iter().copied())
+    }
+
+    /// A command on this environment, with an option for each of these.
+    pub(crate) fn command_with<'s>(
+        &self,
+        verb: &str,
+        option: &str,
+        addresses: impl IntoIterator<Item = &'s Address>,
+    ) -> String {
+        let options: Vec<String> =
+            addresses.into_iter().map(|address| format!(" --{option} {address}")).collect();
+        format!("{}{}", self.command(verb), options.concat())
     }
 
     /// The command that applies this environment, with an option for each of these.
@@ -295,9 +307,7 @@ impl<'a> Session<'a> {
         option: &str,
         addresses: impl IntoIterator<Item = &'s Address>,
     ) -> String {
-        let options: Vec<String> =
-            addresses.into_iter().map(|address| format!(" --{option} {address}")).collect();
-        format!("{}{}", self.command("apply"), options.concat())
+        self.command_with("apply", option, addresses)
     }
 
     /// A command on this environment, in the cloud that is worked on.

@@ -1,7 +1,7 @@
 //! Creates, updates and deletes of one resource, made safe: ensure instead of create, look before
 //! trying again.
 
-use envc_kinds::{Kind, Meaning, Observed, Wanted, kind, same, same_name};
+use envc_kinds::{Call, Kind, Meaning, Observed, Wanted, kind, same, same_name};
 use envc_plan::{DeleteTarget, Target};
 
 use super::{
@@ -131,7 +131,12 @@ impl Context<'_> {
         let Some(call) = kind.delete(&place, &target.id) else { return Ok(gone()) };
         let mut attempt = 1;
         loop {
-            let error = match self.client().call_repeatable(&call, Some(kind)).await {
+            let mut answer = self.client().call_repeatable(&call, Some(kind)).await;
+            let in_use = answer.as_ref().is_err_and(|error| error.means(Meaning::InUse));
+            if in_use && let Some(forced) = self.forced(kind, target).await? {
+                answer = self.client().call_repeatable(&forced, Some(kind)).await;
+            }
+            let error = match answer {
                 Ok(_) => return Ok(gone()),
                 Err(error) if error.means(Meaning::NotFound) => return Ok(gone()),
                 Err(error) => error,
@@ -149,6 +154,27 @@ impl Context<'_> {
             }
             attempt += 1;
         }
+    }
+
+    /// The call that removes it though others refer to it, where all of them go with it and cannot go
+    /// before it. Invariant: nothing is removed from under anybody else.
+    async fn forced(
+        &self,
+        kind: &dyn Kind,
+        target: &DeleteTarget,
+    ) -> Result<Option<Call>, StepError> {
+        let Some(circle) = kind.facts().circle.filter(|_| !target.circle.is_empty()) else {
+            return Ok(None);
+        };
+        let place = self.place(target.zone.as_deref());
+        let call = (circle.users)(&place, &target.id);
+        let users = match self.client().call(&call, Some(kind)).await {
+            Ok(answer) => (circle.read)(&answer.result),
+            Err(error) if error.means(Meaning::NotFound) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let goes = |user: &String| *user == target.id || target.circle.contains(user);
+        Ok(users.iter().all(goes).then(|| (circle.delete)(&place, &target.id)))
     }
 
     async fn empty(&self, kind: &dyn Kind, target: &DeleteTarget) -> Result<(), StepError> {

@@ -1,7 +1,7 @@
 //! What holds of every run.
 
 use envc_core::{KindId, limits};
-use envc_exec::{CallClass, CallError, RunError, observe};
+use envc_exec::{CallClass, CallError, Look, RunError, observe};
 use envc_kinds::{Call, Listing, Paging, kind};
 use envc_plan::Ownership;
 use futures::executor::block_on;
@@ -177,7 +177,7 @@ fn nonsense_is_never_an_empty_account() {
             &Fake::account(),
             &desired(),
             None,
-            &[],
+            Look::default(),
             &Ownership::default(),
         ));
         assert!(seen.is_err(), "{status} {body}: {seen:?}");
@@ -194,7 +194,7 @@ fn a_read_that_never_succeeds_ends_with_its_cause() {
         &Fake::account(),
         &desired(),
         None,
-        &[],
+        Look::default(),
         &Ownership::default(),
     ))
     .unwrap_err();

@@ -294,7 +294,7 @@ impl Kind for Dns {
             name: key(&record_type, &host),
             fields,
             comment,
-            token: None,
+            ..Observed::default()
         })
     }
 

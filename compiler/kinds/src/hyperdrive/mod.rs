@@ -246,7 +246,7 @@ impl Kind for Hyperdrive {
             fields.insert(field.to_owned(), told.cloned().unwrap_or_default());
         }
         let (id, name) = (api::text(item, "id")?, api::text(item, "name")?);
-        Some(Observed { id, name, fields, comment: None, token: None })
+        Some(Observed { id, name, fields, ..Observed::default() })
     }
 
     fn create(&self, place: &Place, wanted: &Wanted) -> Call {

@@ -64,7 +64,7 @@ static FACTS: Facts = Facts {
     // The `queue` handler: without it the consumer is refused, and so is an upload that takes the
     // handler away while the consumer is there (11001).
     needs_code: true,
-    serves: Some("script"),
+    serves: Some(("script", KindId::Worker)),
     named_by: Some(("queue", KindId::Queue)),
     holds_by_name: &[("dead-letter", KindId::Queue)],
     ..Facts::of(

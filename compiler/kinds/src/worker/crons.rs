@@ -7,10 +7,10 @@
 use envc_core::KindId;
 use serde_json::{Value as Json, json};
 
-use super::cron;
+use super::{cron, paths::scripts};
 use crate::{
     Attr, Call, Codes, Errors, Facts, Kind, Mutability, Normal, Observed, OfParent, Place, Wanted,
-    api, normal::spelt, worker::script::scripts,
+    api, normal::spelt,
 };
 
 /// The kind.

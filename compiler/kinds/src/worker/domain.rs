@@ -25,7 +25,7 @@ pub(crate) struct WorkerDomain;
 static FACTS: Facts = Facts {
     in_zone: true,
     freely_deleted: "nothing holds on to a domain",
-    serves: Some("script"),
+    serves: Some(("script", KindId::Worker)),
     shares_hosts_with: &[KindId::Dns], // 100117
     hosts: Some(Hosts { of: |name| Some(normal::host(name)), held: |_| None }),
     ..Facts::of(

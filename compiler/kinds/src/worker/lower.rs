@@ -1,4 +1,4 @@
-//! The resources of Workers that envc deploys: the script, and what stands before it.
+//! The resources of Workers: the script, and what stands before it, as far as envc makes them.
 //!
 //! Code, its size and its main module are not known here: whoever reads the bundle's folder adds
 //! these fields.
@@ -11,29 +11,60 @@ use envc_syntax::{Node, Prop};
 use super::{Consumer, Deploy, DoMigration, MARKER_VARIABLE, Worker, bindings, cron, read};
 use crate::{Lower, bindable};
 
-/// The resources of a Worker; none of one that envc does not deploy.
+/// The resources that envc makes of a Worker.
 pub(super) fn lower(node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
     check_consumers(node, cx);
-    let label = node.label().unwrap_or_default();
-    let Some(worker) = cx.workers().iter().find(|worker| worker.name == label).cloned() else {
-        return Vec::new();
-    };
+    let Some(worker) = worker_of(node, cx) else { return Vec::new() };
     if worker.deploy == Deploy::Placeholder {
         refuse_placeholder(node, &worker, cx);
     }
-    if !worker.is_bundle() {
+    let own = worker.deploy.parts().envc;
+    if own.contains(&KindId::QueueConsumer) {
+        check_queues(&worker, cx);
+    }
+    if own.contains(&KindId::Worker) {
+        refuse_late_secrets(&worker, cx);
+    }
+    parts_of(&worker, own, cx)
+}
+
+/// What others make of it.
+pub(super) fn by_others(node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
+    let Some(worker) = worker_of(node, cx) else { return Vec::new() };
+    let mut parts = parts_of(&worker, worker.deploy.parts().others, cx);
+    for part in &mut parts {
+        // What others set is compared with nothing. What a script refers to goes after it, or stays
+        // with it.
+        part.fields.clear();
+        if part.address.kind() == KindId::Worker {
+            let bound = bindings_of(&worker, cx.workers(), |_| true);
+            let consumed = worker.consumers.iter();
+            let consumed = consumed.map(|it| Value::Map(consumer_fields(it, BTreeMap::new())));
+            part.fields.insert("bindings".to_owned(), Value::List(bound));
+            part.fields.insert("consumers".to_owned(), Value::List(consumed.collect()));
+        }
+    }
+    parts
+}
+
+fn worker_of(node: &Node, cx: &dyn Lower) -> Option<Worker> {
+    let label = node.label().unwrap_or_default();
+    cx.workers().iter().find(|worker| worker.name == label).cloned()
+}
+
+/// Its parts of these kinds.
+fn parts_of(worker: &Worker, kinds: &[KindId], cx: &dyn Lower) -> Vec<Desired> {
+    if kinds.is_empty() {
         return Vec::new();
     }
-    check_queues(&worker, cx);
-    refuse_late_secrets(&worker, cx);
-    let mut out = vec![script_of(&worker, cx)];
-    out.extend(crons_of(&worker, cx));
+    let mut out = vec![script_of(worker, cx)];
+    out.extend(crons_of(worker, cx));
     let script = Value::Text(Text::output(worker.address(), Output::Name));
     let fields = || BTreeMap::from([("script".to_owned(), script.clone())]);
     let routes = worker.routes.iter().map(|pattern| (KindId::WorkerRoute, pattern));
     let domains = worker.domains.iter().map(|host| (KindId::WorkerDomain, host));
     for (kind, host) in routes.chain(domains) {
-        let mut wanted = of_worker(kind, &worker, Some(host), host, fields(), cx);
+        let mut wanted = of_worker(kind, worker, Some(host), host, fields(), cx);
         wanted.zone = cx.zone().map(str::to_owned);
         out.push(wanted);
     }
@@ -42,9 +73,10 @@ pub(super) fn lower(node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
         let (name, default_name) = (queue.name.clone(), queue.default_name);
         let fields = consumer_fields(consumer, fields());
         let label = Some(consumer.queue.name());
-        let wanted = of_worker(KindId::QueueConsumer, &worker, label, &name, fields, cx);
+        let wanted = of_worker(KindId::QueueConsumer, worker, label, &name, fields, cx);
         out.push(Desired { default_name, ..wanted });
     }
+    out.retain(|part| kinds.contains(&part.address.kind()));
     out
 }
 
@@ -79,7 +111,7 @@ fn script_of(worker: &Worker, cx: &dyn Lower) -> Desired {
     let secrets = secrets.map(|(name, text)| (name.clone(), Value::Private(text.clone())));
     let mut fields = BTreeMap::from([
         ("compatibility-flags".to_owned(), Value::List(flags)),
-        ("bindings".to_owned(), Value::List(bindings_of(worker, cx.workers()))),
+        ("bindings".to_owned(), Value::List(bindings_of(worker, cx.workers(), Worker::is_envcs))),
         ("secrets".to_owned(), Value::Map(secrets.collect())),
     ]);
     if let Some(marker) = &worker.marker {
@@ -200,7 +232,13 @@ fn refuse_late_secrets(worker: &Worker, cx: &mut dyn Lower) {
 }
 
 /// All that the code sees as `env.NAME`, but secrets; sorted, so that their order says nothing.
-fn bindings_of(worker: &Worker, workers: &[Worker]) -> Vec<Value> {
+///
+/// `is_resource` tells of which Workers a resource stands in the graph.
+fn bindings_of(
+    worker: &Worker,
+    workers: &[Worker],
+    is_resource: impl Fn(&Worker) -> bool,
+) -> Vec<Value> {
     let mut all: BTreeMap<&str, Value> = BTreeMap::new();
     for binding in &worker.bindings {
         let value = bindable::to_resource(&binding.name, &binding.target);
@@ -217,7 +255,7 @@ fn bindings_of(worker: &Worker, workers: &[Worker]) -> Vec<Value> {
         // Another script of envc's comes first; one that somebody else deploys has to be there.
         let script = object.script.as_ref().filter(|script| **script != worker.script);
         let script = script.map(|script| {
-            let other = workers.iter().find(|other| other.is_bundle() && other.script == *script);
+            let other = workers.iter().find(|it| is_resource(it) && it.script == *script);
             match other {
                 Some(other) => Text::output(other.address(), Output::Name),
                 None => Text::literal(script),

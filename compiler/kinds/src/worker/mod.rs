@@ -9,20 +9,24 @@ mod check;
 mod classes;
 pub mod cron;
 mod crons;
+mod deploy;
 mod domain;
 mod grammar;
 mod lower;
 mod model;
 mod objects;
+mod paths;
 mod read;
+mod refers;
 mod route;
 mod script;
 mod upload;
 
 pub use bindings::{durable_object, plain_text};
 pub(crate) use crons::WorkerCrons;
+pub use deploy::Deploy;
 pub(crate) use domain::WorkerDomain;
-pub use model::{Binding, Consumer, Deploy, DoMigration, DurableObject, MARKER_VARIABLE, Worker};
+pub use model::{Binding, Consumer, DoMigration, DurableObject, MARKER_VARIABLE, Worker};
 pub(crate) use route::WorkerRoute;
 pub(crate) use script::WorkerScript;
 pub use upload::{

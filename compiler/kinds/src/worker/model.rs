@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use envc_core::{Address, KindId, Span, Text};
 
+use super::Deploy;
+
 /// The plain variable by which envc knows its own Workers, whoever deploys them.
 pub const MARKER_VARIABLE: &str = "ENVC";
 
@@ -52,18 +54,6 @@ pub struct Worker {
     pub deploy: Deploy,
     /// Where it is declared.
     pub span: Span,
-}
-
-/// How a script gets to the account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Deploy {
-    /// By somebody else: envc writes the configuration only.
-    External,
-    /// Created empty once; not there yet.
-    Placeholder,
-    /// Uploaded whole by envc, with what stands before it: the folder of the built script, relative
-    /// to the worker's.
-    Bundle(String),
 }
 
 /// A binding of a Worker to a resource of the spec.
@@ -132,7 +122,12 @@ impl Worker {
         Address::new(KindId::Worker, &self.name)
     }
 
-    /// True where envc deploys it.
+    /// True where the script is a resource of envc's own.
+    pub(super) fn is_envcs(&self) -> bool {
+        self.deploy.parts().envc.contains(&KindId::Worker)
+    }
+
+    /// True where envc uploads it as it lies in its bundle.
     pub fn is_bundle(&self) -> bool {
         matches!(self.deploy, Deploy::Bundle(_))
     }

@@ -23,7 +23,7 @@ static FACTS: Facts = Facts {
     renames: true,
     never_replaced: "its pattern and its script change in place",
     freely_deleted: "nothing holds on to a route",
-    serves: Some("script"),
+    serves: Some(("script", KindId::Worker)),
     ..Facts::of(
         KindId::WorkerRoute,
         "Worker route",

@@ -19,7 +19,9 @@ use envc_core::{Desired, KindId};
 use envc_syntax::{Node, rule::NodeRule};
 use serde_json::{Value as Json, json};
 
-use super::{MARKER_VARIABLE, grammar::GRAMMAR, lower, objects, read::NAME};
+use super::{
+    MARKER_VARIABLE, grammar::GRAMMAR, lower, objects, paths::scripts, read::NAME, refers,
+};
 use crate::{
     ApiFailure, Attr, Call, Codes, Declared, Errors, Facts, FormPart, Kind, Listing, Lower,
     MarkerOf, Meaning, Mutability, NodeFacts, Normal, Observed, Paging, Place, Review, Wanted, api,
@@ -106,8 +108,15 @@ static FACTS: Facts = Facts {
     writes_whole: true,
     changes_from: &[objects::TAG],
     runs_code: true,
+    made_by_others: true,
     needs_code: true, // the class of another script's Durable Objects
-    marker: Some(MarkerOf::Call { hint: marker_hint, call: settings, read: marker_in }),
+    marker: Some(MarkerOf::Call {
+        hint: marker_hint,
+        call: settings,
+        read: marker_in,
+        holds: refers::bound_to,
+    }),
+    circle: Some(refers::CIRCLE),
     review: Some(Review { data_loss: objects::data_loss, objection: objects::objection }),
     ..Facts::of(
         KindId::Worker,
@@ -173,7 +182,8 @@ impl Kind for WorkerScript {
             let others: Vec<&&str> = tags.iter().filter(|tag| !ours(tag)).collect();
             fields.insert("tags".to_owned(), json!(others));
         }
-        Some(Observed { name: id.clone(), id, fields, comment: None, token: None })
+        let holds = refers::tails_of(item);
+        Some(Observed { name: id.clone(), id, fields, holds, ..Observed::default() })
     }
 
     fn create(&self, place: &Place, wanted: &Wanted) -> Call {
@@ -222,11 +232,10 @@ impl Declared for WorkerScript {
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
         lower::lower(node, cx)
     }
-}
 
-/// The path of the scripts, or of one.
-pub(crate) fn scripts<'a>(account: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
-    [&["accounts", account, "workers", "scripts"], rest].concat()
+    fn by_others(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
+        lower::by_others(node, cx)
+    }
 }
 
 fn settings(place: &Place, id: &str) -> Call {

@@ -47,7 +47,7 @@ pub(super) struct Differ<'a> {
     pub(super) recorded_ids: OnceCell<BTreeSet<(KindId, &'a str)>>,
     /// What an interrupted run was about to create, and to delete.
     pub(super) creates: BTreeSet<(KindId, Cow<'a, str>)>,
-    pub(super) deletes: BTreeSet<&'a str>,
+    pub(super) deletes: BTreeSet<(KindId, &'a str)>,
     /// What it did create, as far as the resource that gives the name shows it.
     pub(super) begun: BTreeSet<(KindId, &'a str)>,
     /// What an interrupted run was about to change: its record may be out of date.
@@ -123,7 +123,7 @@ impl<'a> Differ<'a> {
                 })
                 .collect(),
             deletes: intents(IntentAction::Delete)
-                .filter_map(|intent| intent.id.as_deref())
+                .filter_map(|intent| Some((intent.address.kind(), intent.id.as_deref()?)))
                 .collect(),
             begun: BTreeSet::new(),
             updates: intents(IntentAction::Update).map(|intent| &intent.address).collect(),

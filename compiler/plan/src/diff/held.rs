@@ -99,6 +99,9 @@ impl Differ<'_> {
             held.extend(begun.flat_map(|intent| intent.needs.iter().cloned()));
         }
         let shows = !kind(kind_id).holds_by_name().is_empty();
+        // What it is bound to was asked for.
+        let shows = shows
+            || self.index.by_id(kind_id, id).is_some_and(|seen| !seen.observed.holds.is_empty());
         let doubt = shows || known.is_none() || holders.strays || !change.drift.is_empty();
         if let (true, Some(seen)) = (doubt, self.index.by_id(kind_id, id)) {
             held.extend(self.shown(holders, seen));
@@ -120,7 +123,13 @@ impl Differ<'_> {
     /// References that a list shows and the record does not have: a text that is the identifier or the
     /// name of another resource here.
     fn shown(&self, holders: &Holders<'_>, seen: &Seen) -> Vec<Address> {
-        let mut found = Vec::new();
+        let held = seen.observed.holds.iter();
+        let mut found: Vec<Address> = held
+            .filter_map(|(kind_id, name)| {
+                let id = self.index.by_name(*kind_id, name)?.observed.id.clone();
+                holders.now.get(&(*kind_id, id)).cloned()
+            })
+            .collect();
         for text in seen.observed.fields.values().filter_map(|it| it.as_str()) {
             for kind_id in KindId::ALL {
                 let named = || Some(self.index.by_name(kind_id, text)?.observed.id.clone());

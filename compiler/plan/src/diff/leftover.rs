@@ -3,8 +3,9 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use envc_core::{Address, Desired, KindId};
+use envc_core::{Address, Desired, KindId, Mode, Span};
 use envc_kinds::{Place, kind};
+use serde_json::Value as Json;
 
 use super::{differ::Differ, taken};
 use crate::{
@@ -123,6 +124,59 @@ impl<'a> Differ<'a> {
         }
     }
 
+    /// Takes what has a name of this environment and is in no spec any more, if something proves it ours.
+    pub(super) fn reads_back(&mut self) {
+        for (kind, seen) in self.index.all() {
+            let Some(address) = self.ownership.named_by(kind, &seen.observed.name) else {
+                continue;
+            };
+            let recorded = self.is_recorded(kind, seen);
+            if recorded || self.is_claimed(kind, seen) {
+                continue;
+            }
+            let wanted = Desired {
+                name: seen.observed.name.clone(),
+                default_name: true,
+                mode: Mode::Managed,
+                protect: self.protect,
+                fields: BTreeMap::new(),
+                zone: None,
+                parent: None,
+                span: Span::default(),
+                address,
+            };
+            if let Some(proof) = self.proof(&wanted, seen) {
+                self.leftover(&wanted.address, seen, Vec::new(), proof);
+            }
+        }
+    }
+
+    /// Takes what serves a resource that goes, such as the consumer of a Worker: it is nobody's
+    /// without it, and may be in its way.
+    pub(super) fn serving(&mut self) {
+        let goes = self.out.changes.iter().filter(|change| change.action == Action::Delete);
+        let goes: BTreeMap<(KindId, String), Address> = goes
+            .filter_map(|change| {
+                let seen = self.index.by_id(change.address.kind(), change.id.as_deref()?)?;
+                let key = (change.address.kind(), seen.observed.name.clone());
+                Some((key, change.address.clone()))
+            })
+            .collect();
+        for (id, seen) in self.index.all() {
+            let Some((field, served)) = kind(id).serves() else { continue };
+            let Some(name) = seen.observed.fields.get(field).and_then(Json::as_str) else {
+                continue;
+            };
+            let Some(owner) = goes.get(&(served, name.to_owned())) else { continue };
+            if self.is_recorded(id, seen) || self.taken(id, seen).is_some() {
+                continue;
+            }
+            let label = format!("{}.{}", owner.name(), key(id, &seen.observed.name));
+            let reason = "it belongs to a resource that goes";
+            self.leftover(&Address::new(id, label), seen, vec![owner.clone()], reason);
+        }
+    }
+
     /// Resources with this environment's marker that are neither wanted nor recorded. An apply leaves
     /// those that the spec names and others deploy; a destroy takes all.
     pub(super) fn marked(&mut self, goal: Goal) {
@@ -192,6 +246,7 @@ fn removed(address: &Address, recorded: &Recorded, action: Action, reason: &str)
         unknown: Vec::new(),
         loses: Vec::new(),
         holds: Vec::new(),
+        circle: Vec::new(),
         record: Some(Record {
             name: recorded.name.clone(),
             id: recorded.id.clone(),

@@ -8,7 +8,9 @@
 //! - `leftover`: resources of ours that the spec does not want.
 //! - `taken`: recorded resources that another repository took over.
 //! - `held`: the references that the changes let go of.
+//! - `circles`: deletes that each would have to wait for the next.
 
+mod circles;
 mod differ;
 mod fields;
 mod held;
@@ -65,7 +67,9 @@ pub(crate) fn diff_destroy(inputs: &DiffInputs<'_>) -> Diff {
     for wanted in names.filter(|wanted| wanted.is_managed()) {
         differ.named(wanted);
     }
+    differ.reads_back();
     differ.marked(Goal::Destroy);
+    differ.serving();
     differ.finish()
 }
 
@@ -75,6 +79,7 @@ impl<'a> Differ<'a> {
         self.refuse_held_names();
         self.refuse_held_hosts();
         self.tell_what_is_held();
+        circles::cut(&mut self.out.changes);
         if self.protect {
             let deletes = self.out.changes.iter().filter(|change| change.action == Action::Delete);
             let refusals: Vec<Refusal> = deletes
@@ -432,6 +437,7 @@ fn change(wanted: &Desired, action: Action, reason: &str) -> Change {
         unknown: if wanted.is_managed() { unknown(wanted) } else { Vec::new() },
         loses: Vec::new(),
         holds: Vec::new(),
+        circle: Vec::new(),
         record: None,
     }
 }

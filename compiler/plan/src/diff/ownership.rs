@@ -24,8 +24,8 @@ impl Differ<'_> {
         if self.taken(kind, seen).is_some() {
             return asked();
         }
-        if self.deletes.contains(seen.observed.id.as_str()) {
-            return Some("an apply that was interrupted was replacing it");
+        if self.deletes.contains(&(kind, seen.observed.id.as_str())) {
+            return Some("a run that was interrupted was deleting it");
         }
         if self.is_recorded(kind, seen) {
             return Some("it is recorded under another address");
@@ -54,7 +54,7 @@ impl Differ<'_> {
 
     /// True for what serves a resource of ours, as a route does its Worker.
     fn serves_ours(&self, wanted: &Desired, seen: &Seen) -> bool {
-        let Some(field) = kind(wanted.address.kind()).serves() else { return false };
+        let Some((field, _)) = kind(wanted.address.kind()).serves() else { return false };
         let Some(value) = wanted.fields.get(field) else { return false };
         let ours = value.addresses().into_iter().all(|address| self.ids.contains_key(address));
         let known = value.resolve(&mut |part| self.known(part));

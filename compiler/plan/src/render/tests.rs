@@ -25,6 +25,7 @@ fn change(address: &str, action: Action, reason: &str) -> Change {
         unknown: Vec::new(),
         loses: Vec::new(),
         holds: Vec::new(),
+        circle: Vec::new(),
         record: None,
     }
 }
@@ -101,6 +102,7 @@ fn every_action_has_a_block() {
         id: "i".into(),
         zone: None,
         deposed: true,
+        circle: Vec::new(),
     };
     let files = ["0001_init.sql", "0002_users.sql"];
     let files = files.map(|name| MigrationRef { name: name.into(), digest: Digest::of(name) });

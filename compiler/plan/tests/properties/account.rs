@@ -205,7 +205,7 @@ fn seen(id: KindId, api_id: &str, object: &Object, name: String) -> Observed {
         .collect();
     fields.extend(other);
     let name = renamed(id, &name).unwrap_or(name);
-    Observed { id: api_id.to_owned(), name, fields, comment, token: None }
+    Observed { id: api_id.to_owned(), name, fields, comment, ..Observed::default() }
 }
 
 /// A run of a plan.

@@ -182,10 +182,7 @@ impl World {
 
     fn plan_destroy(&self, keep: &BTreeSet<Address>) -> Result<Plan, Vec<Refusal>> {
         let observation = self.observe();
-        // A destroy takes over nothing: `--adopt` is apply's alone.
         let mut inputs = self.inputs(&observation, keep);
-        let ownership = Ownership { adopt: BTreeSet::new(), ..self.ownership.clone() };
-        inputs.ownership = &ownership;
         inputs.unprotect = &NONE;
         plan_destroy(&inputs).map_err(|refused| refused.refusals)
     }
@@ -306,7 +303,13 @@ impl World {
                 .iter()
                 .flat_map(|state| state.resources.values())
                 .any(|recorded| recorded.id == api_id);
-        !object.foreign || (namesake) || intended || recorded
+        // A name that reads back tells its label, whether the spec has it or not.
+        let label = object.name.strip_prefix("p--").and_then(|rest| rest.strip_suffix("--e"));
+        let read_back = label.filter(|_| kind(id).is_named()).is_some_and(|label| {
+            let asked = ours.adopt.contains(&Address::new(id, label));
+            !label.contains("--") && (ours.registered || ours.per_pr || asked)
+        });
+        !object.foreign || namesake || read_back || intended || recorded
     }
 
     /// Identifiers of what is `existing`.

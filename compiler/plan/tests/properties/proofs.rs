@@ -8,7 +8,7 @@ use envc_core::{
 };
 use envc_kinds::Observed;
 use envc_plan::{
-    Action, Goal, Intent, IntentAction, Observation, Ownership, Plan, PlanInputs, Recorded,
+    Action, Goal, Intent, IntentAction, Observation, Ownership, Plan, PlanInputs, Reach, Recorded,
     Refusal, State, lookalikes, markers_to_read, plan_apply, plan_destroy, taken_over,
 };
 use serde_json::json;
@@ -18,20 +18,20 @@ use crate::account::{REPOSITORY, key};
 /// What the repository was before.
 const FORMER: &str = "working-copy:1";
 /// Another repository whose project is named alike.
-const OTHER: &str = "git.example/b/p";
+pub(crate) const OTHER: &str = "git.example/b/p";
 
 /// The beginning of a marker with its repository behind it.
-fn of(repository: &str, beginning: &str) -> String {
+pub(crate) fn of(repository: &str, beginning: &str) -> String {
     format!("{beginning}@{}", RepositoryDigest::of(repository))
 }
 
 /// The same of this repository.
-fn own(beginning: &str) -> String {
+pub(crate) fn own(beginning: &str) -> String {
     of(REPOSITORY, beginning)
 }
 
 /// Project `p` with the short form `s`, environment `e` of a pull request.
-fn ownership() -> Ownership {
+pub(crate) fn ownership() -> Ownership {
     Ownership {
         project: "p".into(),
         prefix: "s".into(),
@@ -43,7 +43,7 @@ fn ownership() -> Ownership {
     }
 }
 
-fn wanted(kind: KindId, label: &str, name: &str, default_name: bool) -> Desired {
+pub(crate) fn wanted(kind: KindId, label: &str, name: &str, default_name: bool) -> Desired {
     Desired {
         address: Address::new(kind, label),
         name: name.into(),
@@ -66,11 +66,11 @@ fn seen(kind: KindId, name: &str, comment: Option<&str>) -> Observation {
     observation
 }
 
-struct World {
-    desired: BTreeMap<Address, Desired>,
-    state: Option<State>,
-    observation: Observation,
-    ownership: Ownership,
+pub(crate) struct World {
+    pub(crate) desired: BTreeMap<Address, Desired>,
+    pub(crate) state: Option<State>,
+    pub(crate) observation: Observation,
+    pub(crate) ownership: Ownership,
 }
 
 impl World {
@@ -79,7 +79,7 @@ impl World {
         Self { desired, state: None, observation, ownership }
     }
 
-    fn with<T>(&self, look: impl FnOnce(&PlanInputs<'_>) -> T) -> T {
+    pub(crate) fn with<T>(&self, look: impl FnOnce(&PlanInputs<'_>) -> T) -> T {
         look(&PlanInputs {
             key: key(),
             repository: REPOSITORY.into(),
@@ -433,7 +433,8 @@ fn markers_are_read_of_what_could_be_ours_and_is_not_recorded() {
     let mut world = World::of(script.clone(), observation, ownership());
     let read = |world: &World| {
         let (desired, state) = (&world.desired, world.state.as_ref());
-        let found = markers_to_read(desired, state, &world.observation, &world.ownership);
+        let found =
+            markers_to_read(desired, state, &world.observation, &world.ownership, Reach::Named);
         found.into_iter().map(|(_, id)| id).collect::<Vec<_>>()
     };
     assert_eq!(read(&world), ["s--web--e", "p-web-e", "s--old--e", "renamed", "before"]);

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{KindId, PhysicalName, counted};
 use envc_exec::ports::StateStore as _;
-use envc_kinds::{declared, kind};
+use envc_kinds::kind;
 use envc_plan::{Observation, Plan, StateKey};
 use envc_spec::Spec;
 use futures::future::join_all;
@@ -162,7 +162,7 @@ pub(crate) async fn list_standing(
     let workspace = office.workspace;
     let (mut standing, mut unlisted) = (Standing::default(), Vec::new());
     let place = office.scope.place(None);
-    let lists = KindId::ALL.iter().filter(|of| is_named(**of) && !listed.contains(of));
+    let lists = KindId::ALL.iter().filter(|of| kind(**of).is_named() && !listed.contains(of));
     let lists = lists.filter_map(|of| Some((*of, kind(*of).listing(&place)?)));
     let told =
         join_all(lists.map(|(of, listing)| async move {
@@ -180,11 +180,6 @@ pub(crate) async fn list_standing(
         }
     }
     (standing, unlisted)
-}
-
-/// True for kinds that live in an account under names that envc gives.
-fn is_named(of: KindId) -> bool {
-    of == KindId::Worker || declared(of).is_some_and(|kind| kind.node().name_rule.is_some())
 }
 
 /// What is said of kinds that could not be listed.

@@ -4,20 +4,22 @@ mod asked;
 mod ledgers;
 mod observe;
 
+pub(crate) use observe::is_whole;
+
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::{BTreeMap, BTreeSet},
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use envc_core::{Address, Sealer, Vault};
+use envc_core::{Address, Desired, Sealer, Vault};
 use envc_exec::{
     Account, Client, Leasing, Report, Run,
     ports::{Clock as _, Entropy as _, Leased, Version},
 };
 use envc_plan::{
     Asked, CheckedPlan, Goal, MigrationFile, Observation, Ownership, Plan, PlanInputs, Refused,
-    State, check, plan_apply, plan_destroy,
+    State, check, lookalikes, plan_apply, plan_destroy,
 };
 
 use crate::{
@@ -115,6 +117,10 @@ pub(crate) struct Engine<'a, 'u> {
     claimed: Cell<bool>,
     /// What only looks ours, and was told.
     told: RefCell<BTreeSet<(Address, String)>>,
+    /// The spec's resources and what others make of it, once a destroy asks.
+    everything: OnceCell<BTreeMap<Address, Desired>>,
+    /// The project's zone was looked for and is not seen.
+    unseen_zone: bool,
 }
 
 impl<'a, 'u> Engine<'a, 'u> {
@@ -159,8 +165,20 @@ impl<'a, 'u> Engine<'a, 'u> {
             claimed: Cell::new(false),
             sealer: session.sealer(),
             told: RefCell::default(),
+            everything: OnceCell::new(),
+            unseen_zone: false,
         };
         Ok((engine, loaded))
+    }
+
+    /// Takes away namesakes of these that nothing proves ours: the user said so.
+    pub(crate) fn take(&mut self, addresses: BTreeSet<Address>) {
+        self.ownership.adopt = addresses;
+    }
+
+    /// All that a destroy takes away, as the spec has it.
+    pub(crate) fn everything(&self) -> &BTreeMap<Address, Desired> {
+        self.everything.get_or_init(|| self.session.environment.all())
     }
 
     /// How many resources were told that only look ours.
@@ -235,7 +253,10 @@ impl<'a, 'u> Engine<'a, 'u> {
             return Ok(Drafted { plan, is_whole: false });
         }
         let ownership = self.ownership();
-        self.tell_lookalikes(&self.inputs(loaded, request, &ownership), request.goal);
+        if request.goal == Goal::Apply {
+            let all = lookalikes(&self.inputs(loaded, request, &ownership), request.goal);
+            self.tell_lookalikes(&all, request.goal);
+        }
         let (plan, refused) = self.plan_from(loaded, request);
         refusals.note(self.refuse_to_cover(&plan, request).await)?;
         if let Some(refused) = refused {
@@ -314,7 +335,10 @@ impl<'a, 'u> Engine<'a, 'u> {
             protect: session.environment.protect,
             unprotect: request.unprotect,
             sealer: &self.sealer,
-            desired: &session.environment.resources,
+            desired: match request.goal {
+                Goal::Apply => &session.environment.resources,
+                Goal::Destroy => self.everything(),
+            },
             state: loaded.state.as_ref(),
             observation: request.observation,
             ownership,

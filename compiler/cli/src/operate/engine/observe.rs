@@ -8,12 +8,15 @@ use std::{
 
 use envc_core::{Address, Desired, KindId};
 use envc_exec::{
-    LeaseAnswers, LeaseQuestion, ask_leases, lacking, observe,
+    LeaseAnswers, LeaseQuestion, Look, ask_leases, lacking, observe,
     ports::{Clock as _, Leased},
 };
-use envc_plan::{Goal, Observation, PlanInputs, Seen, State, lookalikes, taken_over};
+use envc_plan::{
+    Goal, Lookalike, Observation, Plan, Reach, Seen, State, lookalikes, named, taken_over,
+};
+use envc_spec::StateStoreKind;
 
-use super::Engine;
+use super::{Engine, Loaded, PlanRequest};
 use crate::{
     host::{error::CommandError, interrupt::interrupted},
     operate::{claim::Claims, refusal::call_failed},
@@ -22,8 +25,12 @@ use crate::{
 
 impl Engine<'_, '_> {
     /// Tells what bears a name of the environment and proves itself by nothing.
-    pub(super) fn tell_lookalikes(&self, inputs: &PlanInputs<'_>, goal: Goal) {
-        for one in lookalikes(inputs, goal) {
+    pub(super) fn tell_lookalikes(&self, all: &[Lookalike], goal: Goal) {
+        let (verb, takes) = match goal {
+            Goal::Apply => ("apply", "takes it over"),
+            Goal::Destroy => ("destroy", "takes it away"),
+        };
+        for one in all {
             if !self.told.borrow_mut().insert((one.address.clone(), one.id.clone())) {
                 continue;
             }
@@ -34,15 +41,70 @@ impl Engine<'_, '_> {
             };
             session.ui.warn(&format!(
                 "the {} `{}` (ID {}) could be {} of `{}`, but {but}, so it is left alone; if it \
-                 is, {} takes it over",
+                 is, {} {takes}",
                 one.noun,
                 one.name,
                 one.id,
                 one.address,
                 session.target.id,
-                session.apply_command(&[&one.address]),
+                session.command_with(verb, "adopt", [&one.address]),
             ));
         }
+    }
+
+    /// What a destroy leaves though it has a name of the environment, since nothing proves it ours.
+    /// What another repository's marker proves theirs is told, and not among these.
+    pub(crate) fn unproven(
+        &self,
+        loaded: &Loaded,
+        request: &PlanRequest<'_>,
+        plan: &Plan,
+    ) -> Vec<Lookalike> {
+        let ownership = self.ownership();
+        let goes: BTreeSet<(KindId, &str)> = plan
+            .changes
+            .iter()
+            .filter_map(|change| Some((change.address.kind(), change.id.as_deref()?)))
+            .collect();
+        let all = lookalikes(&self.inputs(loaded, request, &ownership), request.goal);
+        let (theirs, unproven): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|one| one.anothers.is_some());
+        self.tell_lookalikes(&theirs, request.goal);
+        let stays = |one: &Lookalike| !goes.contains(&(one.address.kind(), one.id.as_str()));
+        unproven.into_iter().filter(stays).collect()
+    }
+
+    /// How far a destroy has to look. A record that is whole tells all that envc made, where nobody
+    /// can have made more of this environment without writing it there.
+    pub(crate) fn reach(&self, state: Option<&State>) -> Reach {
+        let whole = state.is_some_and(is_whole);
+        let shared = self.session.environment.state_store != StateStoreKind::Local;
+        if whole && (shared || self.ownership.registered) { Reach::Unrecorded } else { Reach::All }
+    }
+
+    /// Looks for all that the spec, the record, or others who work with what envc wrote, may have made.
+    pub(crate) async fn look(
+        &self,
+        state: Option<&State>,
+        reach: Reach,
+    ) -> Result<Observation, CommandError> {
+        let mut seen = self.observe_of(self.everything(), state, reach).await?;
+        self.leave_out_zone(&mut seen);
+        Ok(seen)
+    }
+
+    /// Looks for what `there` and the spec name, and asks the pools beside the lists.
+    pub(crate) async fn look_with_leases(
+        &self,
+        there: Option<&State>,
+        state: Option<&State>,
+        reach: Reach,
+    ) -> Result<Observation, CommandError> {
+        let leases = self.ask_leases(state, LeaseQuestion::Search);
+        let (observation, leases) = futures::join!(self.look(there, reach), leases);
+        let mut observation = observation?;
+        observation.leases = leases?.seen;
+        Ok(observation)
     }
 
     /// Observes, and asks the pools beside the lists. What was asked of the pools comes back apart.
@@ -100,18 +162,20 @@ impl Engine<'_, '_> {
     /// Observes what the environment and the state name.
     pub(crate) async fn observe(&self, state: Option<&State>) -> Result<Observation, CommandError> {
         let desired = &self.session.environment.resources;
-        self.observe_of(desired, state).await
+        self.observe_of(desired, state, Reach::Named).await
     }
 
     async fn observe_of(
         &self,
         desired: &BTreeMap<Address, Desired>,
         state: Option<&State>,
+        reach: Reach,
     ) -> Result<Observation, CommandError> {
         // Claims are namespaces: where the spec has some, they come with their list.
         let besides: &[KindId] = if self.session.needs_claim() { &[KindId::Kv] } else { &[] };
         let sent_before = self.client.budget().sent;
-        match observe(&self.client, &self.scope, desired, state, besides, &self.ownership).await {
+        let look = Look { besides, reach };
+        match observe(&self.client, &self.scope, desired, state, look, &self.ownership).await {
             Ok(observation) => {
                 // Where nothing was asked, nothing was answered.
                 if self.client.budget().sent > sent_before {
@@ -127,9 +191,9 @@ impl Engine<'_, '_> {
         }
     }
 
-    /// Takes what is recorded for what is there, and looks at once for who claims the project and
-    /// which markers stand there by now. Invariant: what another repository claims, or took over, is
-    /// not ours to delete though it is recorded.
+    /// Takes what is recorded for what is there, and looks at once for who claims the project, which
+    /// markers stand there by now, and what others made that no record tells of. Invariant: what another
+    /// repository claims, or took over, is not ours to delete though it is recorded.
     pub(crate) async fn recorded_unless_taken(
         &self,
         state: &State,
@@ -137,21 +201,66 @@ impl Engine<'_, '_> {
         let mut observation = Observation::from_state(state);
         let mut bearers = state.clone();
         bearers.resources.retain(|address, _| envc_kinds::kind(address.kind()).bears_marker());
-        if bearers.resources.is_empty() && !self.session.needs_claim() {
-            return Ok(observation);
-        }
-        let now = self.observe_of(&BTreeMap::new(), Some(&bearers)).await?;
+        let by_others = &self.session.environment.by_others;
+        let mut now = self.observe_of(by_others, Some(&bearers), Reach::Unrecorded).await?;
+        self.leave_out_zone(&mut now);
+        let resources = state.resources.iter();
+        let recorded: BTreeSet<(KindId, &str)> =
+            resources.map(|(address, it)| (address.kind(), it.id.as_str())).collect();
         Claims::of(&self.session.workspace, &now).refuse_others(&self.session.workspace)?;
         for (id, seen) in now.found {
-            for Seen { observed, .. } in seen {
-                observation.mark(id, &observed.id, observed.comment.as_ref());
+            for Seen { observed, zone } in seen {
+                if recorded.contains(&(id, &*observed.id)) {
+                    observation.mark(id, &observed.id, observed.comment.as_ref());
+                    observation.hold(id, &observed.id, &observed.holds);
+                } else {
+                    observation.add(id, zone.as_deref(), vec![observed]);
+                }
             }
         }
+        observation.unlisted = now.unlisted;
         Ok(observation)
+    }
+
+    /// Finds the project's zone, where something may stand that no record tells of.
+    pub(crate) async fn find_zone(&mut self, reach: Reach) -> Result<(), CommandError> {
+        let environment = &self.session.environment;
+        if self.session.workspace.spec.is_none() && self.scope.zones.is_empty() {
+            // A spec with mistakes does not tell its zone.
+            self.unseen_zone = true;
+        }
+        let looks = reach == Reach::All || !environment.by_others.is_empty();
+        let Some(zone) = environment.zone.as_ref().filter(|_| looks) else { return Ok(()) };
+        if !self.site.connection.zone(&self.client, &mut self.scope, zone).await? {
+            self.unseen_zone = true;
+            self.session.ui.warn(&format!(
+                "the zone {zone} is not in the account, or the token may not read it, so nothing \
+                 is looked for there"
+            ));
+        }
+        Ok(())
+    }
+
+    /// What is in a zone that is not seen is not known.
+    fn leave_out_zone(&self, observation: &mut Observation) {
+        if self.unseen_zone {
+            let in_zone = KindId::ALL.into_iter().filter(|id| envc_kinds::kind(*id).in_zone());
+            observation.unlisted.extend(in_zone);
+        }
+    }
+
+    /// The resources that names in the account read back into.
+    pub(crate) fn named(&self, observation: &Observation) -> BTreeSet<Address> {
+        named(observation, &self.ownership)
     }
 
     /// What is recorded and another repository took over.
     pub(crate) fn taken_over(&self, state: &State, observation: &Observation) -> BTreeSet<Address> {
         taken_over(state, observation, &self.ownership)
     }
+}
+
+/// True for a record without anything that was begun: it tells all that envc made with it.
+pub(crate) fn is_whole(state: &State) -> bool {
+    state.intents.is_empty() && !state.resources.is_empty()
 }

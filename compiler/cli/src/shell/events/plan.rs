@@ -184,6 +184,10 @@ mod shape {
         /// The addresses that the resource refers to as it is now. Absent when empty.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         holds: Vec<String>,
+        /// The identifiers of others that go in the same plan, and that it goes before though they refer
+        /// to it, because they refer to each other. Absent when empty.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        circle: Vec<String>,
         /// What is recorded at once, before any call, for `adopt` and `keep`. Absent otherwise.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schemars(with = "Record")]
