@@ -80,20 +80,12 @@ fn a_pull_request_lives_and_goes_on_fresh_runners() {
     deploy(&runner, &folder);
 
     // Closed, by jobs that know nothing but the repository's main branch; one is run twice.
-    for number in ["42", "43", "42"] {
-        let (runner, folder) = job(
-            &world,
-            &cloudflare,
-            &bare,
-            &format!("closing {number} at {:?}", std::time::Instant::now()),
-        );
+    for (job_number, number) in [42, 43, 42].into_iter().enumerate() {
+        let name = format!("closing {job_number}");
+        let (runner, folder) = job(&world, &cloudflare, &bare, &name);
         let line = format!("envc destroy --pr {number} --yes --if-exists");
         let ran = runner.run(&folder, &line).exits(0);
-        assert_eq!(
-            of(&cloudflare, number.parse().expect("a number")),
-            Vec::<String>::new(),
-            "{ran}"
-        );
+        assert_eq!(of(&cloudflare, number), Vec::<String>::new(), "{ran}");
     }
     assert_eq!(of(&cloudflare, 7), seven, "the other pull request is whole");
     assert_eq!(cloudflare.names(), seven);
