@@ -185,8 +185,9 @@ fn plain(lines: &[String]) -> Vec<String> {
             })
         })
         .collect();
-    let verb = |line: &String| line.split(' ').next().unwrap_or_default().to_owned();
-    for run in plain.chunk_by_mut(|a, b| verb(a) == verb(b)) {
+    let steps = ["created ", "migrated ", "seeded ", "deleted "];
+    let is_step = |line: &String| steps.iter().any(|verb| line.starts_with(verb));
+    for run in plain.chunk_by_mut(|a, b| is_step(a) && is_step(b)) {
         run.sort();
     }
     plain
@@ -194,11 +195,11 @@ fn plain(lines: &[String]) -> Vec<String> {
 
 #[test]
 fn a_transcript_is_compared_without_what_differs_from_run_to_run() {
-    let one = ["created kv.a  x--a--fix-login-towch3c9f3", "created d1.b", "Applied, 0.5 s."];
-    let two = ["created d1.b", "created kv.a  x--a--fix-login-0000000000", "Applied, 1.2 s."];
+    let one = ["created kv.a  x--a--fix-login-towch3c9f3", "migrated d1.b", "Applied, 0.5 s."];
+    let two = ["migrated d1.b", "created kv.a  x--a--fix-login-0000000000", "Applied, 1.2 s."];
     let lines = |text: [&str; 3]| text.map(str::to_owned);
     assert_eq!(plain(&lines(one)), plain(&lines(two)));
-    let three = ["created d1.c", "created kv.a  x--a--fix-login-0000000000", "Applied, 1.2 s."];
+    let three = ["migrated d1.c", "created kv.a  x--a--fix-login-0000000000", "Applied, 1.2 s."];
     assert_ne!(plain(&lines(one)), plain(&lines(three)));
 }
 

@@ -117,6 +117,8 @@ impl Apply<'_> {
         }
         let needs = Needs { edge: Edge::Registry, wait: self.args.wait };
         let site = Site::open(session, needs).await?;
+        // Before any call: without its token nothing is applied.
+        site.demand_registry()?;
         let hold = Hold::Lock { purpose: "envc apply", wait: !self.args.no_wait };
         let (mut engine, loaded) = Engine::open(&site, hold).await?;
         self.say_where_state_stays(&loaded);
