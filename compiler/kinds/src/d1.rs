@@ -62,7 +62,7 @@ static GRAMMAR: NodeRule = NodeRule {
             doc: "The folder of its migrations: `*.sql` files, applied in wrangler's order.",
             notes: &[
                 "What is applied is what the ledger in the database says, `d1_migrations`, which is wrangler's own. What it lacks runs again, whatever is recorded.",
-                "A file that was edited after envc applied it is told, as far as the state is there that recorded its digest; nobody knows of an edit on a fresh runner without a shared state, nor for an existing database.",
+                "A file that was edited after envc applied it is told, as far as the state is there that recorded its digest; nobody knows of an edit on a fresh runner without a shared state, nor of one to a file that something else applied.",
                 "A file that was renamed after it was applied is refused: its content would meet its own tables.",
             ],
             absent: "No migrations run; `envc migrate` leaves the database alone.",

@@ -59,8 +59,8 @@ pub use ownership::Ownership;
 pub use planner::{Asked, PlanInputs, Refused, plan_apply, plan_destroy};
 pub use render::{Palette, RenderOptions, plan_json, render_draft, render_plan, render_summary};
 pub use state::{
-    AppliedMigration, Grant, Intent, IntentAction, Recorded, RecordedLease, STATE_SCHEMA, Seed,
-    State, StateError, StateKey,
+    AppliedMigration, Grant, Intent, IntentAction, Ledger, Recorded, RecordedLease, STATE_SCHEMA,
+    Seed, State, StateError, StateKey,
 };
 pub use verb::{Subject, Verb};
 pub use work::{

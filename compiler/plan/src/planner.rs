@@ -172,9 +172,9 @@ fn standings(inputs: &PlanInputs<'_>, changes: &[Change]) -> BTreeMap<Address, S
             continue;
         }
         // What is recorded of another database at this address does not count for this one.
-        let recorded = inputs.state.and_then(|state| state.resources.get(&change.address));
-        let recorded = recorded.filter(|it| change.staying_id() == Some(&it.id));
-        let recorded = recorded.map(|it| it.migrations.as_slice()).unwrap_or_default();
+        let recorded = inputs.state.zip(change.staying_id());
+        let recorded = recorded.map(|(state, id)| state.migrations_of(&change.address, id));
+        let recorded = recorded.unwrap_or_default();
         let key = change.staying_id().map(|id| (change.address.kind(), id.to_owned()));
         let runs = inputs.asked.migrate.runs(change.existing);
         let standing = match key.and_then(|key| inputs.observation.ledgers.get(&key)) {

@@ -48,12 +48,25 @@ pub struct State {
     pub env_type: String,
     /// What exists, by address.
     pub resources: BTreeMap<Address, Recorded>,
+    /// Migrations that envc ran on databases that it does not own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ledgers: BTreeMap<Address, Ledger>,
     /// Preview IDs that the environment holds, by pool.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub leases: BTreeMap<String, RecordedLease>,
     /// Actions that were begun and whose outcome is not recorded: after a crash the resource is
     /// looked up by its name. Written, all of them, before the first mutating call.
     pub intents: Vec<Intent>,
+}
+
+/// What is known of the migrations of an existing database: the ledger in it has their names alone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    /// The API's identifier of the database.
+    pub id: String,
+    /// Migrations known to be applied, in order.
+    pub migrations: Vec<AppliedMigration>,
 }
 
 /// One resource that envc made or adopted.
@@ -245,6 +258,7 @@ impl State {
             repository: Some(repository.into()),
             env_type: env_type.into(),
             resources: BTreeMap::new(),
+            ledgers: BTreeMap::new(),
             leases: BTreeMap::new(),
             intents: Vec::new(),
         }
@@ -307,6 +321,7 @@ impl State {
     pub fn without_resources(&self) -> Self {
         Self {
             resources: BTreeMap::new(),
+            ledgers: BTreeMap::new(),
             leases: BTreeMap::new(),
             intents: Vec::new(),
             ..self.clone()
@@ -315,7 +330,33 @@ impl State {
 
     /// True when nothing is recorded and nothing was begun.
     pub fn is_empty(&self) -> bool {
-        self.resources.is_empty() && self.leases.is_empty() && self.intents.is_empty()
+        self.resources.is_empty()
+            && self.ledgers.is_empty()
+            && self.leases.is_empty()
+            && self.intents.is_empty()
+    }
+
+    /// The migrations that are known to be applied to the database with this identifier.
+    pub fn migrations_of(&self, address: &Address, id: &str) -> &[AppliedMigration] {
+        let recorded = self.resources.get(address).filter(|it| it.id == id);
+        let ledger = self.ledgers.get(address).filter(|it| it.id == id);
+        recorded
+            .map(|it| &it.migrations)
+            .or(ledger.map(|it| &it.migrations))
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+
+    /// The same, to be changed. A database that is not recorded is somebody else's.
+    pub fn migrations_of_mut(&mut self, address: &Address, id: &str) -> &mut Vec<AppliedMigration> {
+        if let Some(recorded) = self.resources.get_mut(address).filter(|it| it.id == id) {
+            return &mut recorded.migrations;
+        }
+        let ledger = self.ledgers.entry(address.clone()).or_default();
+        if ledger.id != id {
+            *ledger = Ledger { id: id.to_owned(), migrations: Vec::new() };
+        }
+        &mut ledger.migrations
     }
 }
 

@@ -201,7 +201,21 @@ fn an_existing_database_is_planned_by_its_ledger() {
         says(&nothing, &["Nothing to do: every migration is applied."]);
         env.envc(&["migrate", "check", "production"]).exits(0);
         says(&env.envc(&["plan", "production"]).exits(0), &["No changes."]);
+        // What envc ran there is recorded, so that an edit is known.
+        let was = env.read(&format!("m/{file}")).unwrap();
+        env.write(&format!("m/{file}"), "CREATE TABLE other (x);\n");
+        let edited = format!("d1.app: {file} was edited after it was applied");
+        for args in [&["plan", "production"][..], &["apply", "production", "--yes"]] {
+            says(&env.envc(args).exits(0), &[&edited]);
+        }
+        env.envc(&["migrate", "check", "production"]).exits(2);
+        env.write(&format!("m/{file}"), &was);
+        env.envc(&["migrate", "check", "production"]).exits(0);
     }
+    // The record goes with the environment, and the database stays.
+    env.envc(&["destroy", "production", "--yes"]).exits(0);
+    assert_eq!(env.cloud_listing().names("d1"), ["shop-prod"]);
+    assert!(env.states().is_empty(), "{:?}", env.states());
 }
 
 #[test]

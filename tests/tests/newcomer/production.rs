@@ -57,11 +57,14 @@ fn production_is_migrated_from_a_developers_machine_and_deployed_from_ci() {
     let scripts = cloudflare.listing();
     assert_eq!(scripts.names("worker"), ["shop--api--production", "shop--web--production"]);
 
-    // A migration more.
+    // A migration more, and one that was edited after it ran: both are told.
     let more = "echo 'CREATE TABLE notes (text TEXT);' >apps/api/drizzle/0001_notes.sql";
     laptop.run(&folder, more).exits(0);
+    let edit = "echo '-- edited' >>apps/api/drizzle/0000_init.sql";
+    laptop.run(&folder, edit).exits(0);
     let ran = laptop.run(&folder, "envc migrate status production").exits(0);
     assert!(ran.stdout.contains("1 applied, 1 pending"), "{ran}");
+    assert!(ran.stdout.contains("0000_init.sql (edited since"), "{ran}");
     laptop.run(&folder, "envc migrate apply production --yes").exits(0);
     let ran = laptop.run(&folder, "envc migrate status production").exits(0);
     assert!(ran.stdout.contains("2 applied, 0 pending"), "{ran}");

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use envc_core::{Address, Digest};
 use envc_plan::{
-    Action, AppliedMigration, Change, CheckedPlan, Grant, Intent, IntentAction, Record, Recorded,
-    RecordedLease, Seed, Standing, State, Target, Work,
+    Action, AppliedMigration, Change, CheckedPlan, Goal, Grant, Intent, IntentAction, Record,
+    Recorded, RecordedLease, Seed, Standing, State, Target, Work,
 };
 use futures::future::BoxFuture;
 use serde_json::Value as Json;
@@ -54,6 +54,8 @@ pub(super) enum Outcome {
     Migrated {
         /// The database.
         address: Address,
+        /// The API's identifier of the database.
+        id: String,
         /// The file.
         name: String,
         /// Its digest, when this run applied it.
@@ -96,6 +98,10 @@ impl<'a> Journal<'a> {
         let before = self.state.clone();
         let plan = plan.plan();
         self.state.env_type.clone_from(&plan.basis.env_type);
+        if plan.basis.goal == Goal::Destroy {
+            // What is known of databases of others goes with the environment.
+            self.state.ledgers.clear();
+        }
         for change in &plan.changes {
             match (change.action, &change.record) {
                 (Action::Forget, _) => self.forget(&change.address),
@@ -148,14 +154,20 @@ impl<'a> Journal<'a> {
     /// What is known of a file that it still has stays known.
     fn learn_ledger(&mut self, change: &Change, standing: Option<&Standing>) {
         let Some(standing) = standing.filter(|_| !change.deposed) else { return };
-        let Some(recorded) = self.state.resources.get_mut(&change.address) else { return };
-        if change.staying_id() != Some(&recorded.id) {
+        let Some(id) = change.staying_id() else { return };
+        let known = self.state.migrations_of(&change.address, id).to_vec();
+        let is_recorded = match self.state.resources.get(&change.address) {
+            Some(recorded) => recorded.id == id,
+            // Somebody else's database: where envc ran nothing on it, its ledger says all.
+            None => !known.is_empty(),
+        };
+        if !is_recorded {
             return;
         }
-        let known = std::mem::take(&mut recorded.migrations);
         let digest = |name: &String| known.iter().find(|it| it.name == *name)?.digest.clone();
         let of = |name: &String| AppliedMigration { name: name.clone(), digest: digest(name) };
-        recorded.migrations = standing.applied.iter().map(of).collect();
+        let applied = standing.applied.iter().map(of).collect();
+        *self.state.migrations_of_mut(&change.address, id) = applied;
     }
 
     /// Writes what is not written yet, and waits for it.
@@ -223,11 +235,10 @@ impl<'a> Journal<'a> {
                     recorded.seed = Some(seed);
                 }
             }
-            Outcome::Migrated { address, name, digest } => {
-                if let Some(recorded) = self.state.resources.get_mut(&address) {
-                    recorded.migrations.retain(|migration| migration.name != name);
-                    recorded.migrations.push(AppliedMigration { name, digest });
-                }
+            Outcome::Migrated { address, id, name, digest } => {
+                let migrations = self.state.migrations_of_mut(&address, &id);
+                migrations.retain(|migration| migration.name != name);
+                migrations.push(AppliedMigration { name, digest });
             }
         }
     }
@@ -277,9 +288,11 @@ impl<'a> Journal<'a> {
 
     fn put(&mut self, address: &Address, record: Record) {
         let Record { name, id, fields, zone, parent, needs } = record;
+        let migrations = self.state.migrations_of(address, &id).to_vec();
         let known = self.state.resources.remove(address).filter(|known| known.id == id);
-        let (migrations, seed) =
-            known.map(|known| (known.migrations, known.seed)).unwrap_or_default();
+        let seed = known.and_then(|known| known.seed);
+        // What was somebody else's is the environment's now.
+        self.state.ledgers.remove(address);
         let recorded = Recorded { name, id, fields, zone, parent, needs, migrations, seed };
         self.state.resources.insert(address.clone(), recorded);
     }

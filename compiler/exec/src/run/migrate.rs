@@ -89,6 +89,7 @@ impl Context<'_> {
             self.client().progress().event(Event::Migrated { address, file: &file.name, already });
             outcomes.push(Outcome::Migrated {
                 address: address.clone(),
+                id: id.clone(),
                 name: file.name.clone(),
                 digest: (!already).then(|| file.digest.clone()),
             });
