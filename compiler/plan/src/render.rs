@@ -368,7 +368,7 @@ impl Page<'_> {
                 self.line(6, format_args!("{}", shown_text(&file.name)));
             }
             if let Some(seed) = seed {
-                let when = if *fresh { "" } else { ", unless the database was in use before" };
+                let when = if *fresh { "" } else { ", unless the database had tables before" };
                 self.line(6, format_args!("seed {}{when}", shown_text(&seed.name)));
             }
         }

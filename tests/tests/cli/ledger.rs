@@ -209,6 +209,12 @@ fn an_existing_database_is_planned_by_its_ledger() {
             says(&env.envc(args).exits(0), &[&edited]);
         }
         env.envc(&["migrate", "check", "production"]).exits(2);
+        // So is a new name.
+        std::fs::remove_file(env.root().join(format!("m/{file}"))).unwrap();
+        env.write("m/0009_new_name.sql", &was);
+        let refused = env.envc(&["migrate", "apply", "production", "--yes"]).exits(1);
+        says(&refused, &[&format!("0009_new_name.sql has the content of {file}")]);
+        std::fs::remove_file(env.root().join("m/0009_new_name.sql")).unwrap();
         env.write(&format!("m/{file}"), &was);
         env.envc(&["migrate", "check", "production"]).exits(0);
     }
@@ -445,4 +451,14 @@ fn a_resource_is_replaced_where_that_is_asked_for() {
     says(&never, &["kv.cache cannot be replaced", "take it out of the spec"]);
     let unknown = env.envc(&["migrate", "reset", "kv.cache", "--yes"]).exits(64);
     says(&unknown, &["has no kv.cache to reset", "there are: d1.app"]);
+}
+
+#[test]
+fn a_migration_that_cannot_be_read_is_not_taken_for_an_empty_one() {
+    let env = one();
+    std::os::unix::fs::symlink("../gone.sql", env.root().join("m/0003_link.sql")).unwrap();
+    let says_so = "the migration m/0003_link.sql of d1.app cannot be read";
+    says(&env.envc(&["apply"]).exits(1), &[says_so, "leads to nothing"]);
+    says(&env.envc(&["plan"]).exits(0), &["apply will refuse", says_so]);
+    assert!(env.cloud_listing().is_empty());
 }

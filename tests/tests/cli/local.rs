@@ -150,8 +150,8 @@ fn a_seed_runs_once_in_the_account_whatever_is_killed_and_never_in_what_was_used
     edit(&env, " ; seed \"fixtures/dev.sql\"", "");
     let _unseeded = apply(&env);
     edit(&env, "\"migrations\" }", "\"migrations\" ; seed \"fixtures/dev.sql\" }");
-    says(&env.envc(&["plan"]).exits(0), &["seed fixtures/dev.sql, unless the database was in use"]);
-    says(&apply(&env), &["d1.app was in use before envc migrated it first"]);
+    says(&env.envc(&["plan"]).exits(0), &["seed fixtures/dev.sql, unless the database had tables"]);
+    says(&apply(&env), &["d1.app had tables before it had this seed"]);
     assert_eq!(rows(), 0);
     says(&apply(&env), &["Nothing to do"]);
     // A mistake names the file.

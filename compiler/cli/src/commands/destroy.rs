@@ -359,6 +359,8 @@ impl Destroy<'_> {
     /// Takes away the files that envc wrote for it, its ports, its ID.
     fn clean_up(&self) -> Result<(), CommandError> {
         let session = &self.session;
+        // An apply of another environment in this folder may have taken the files over meanwhile.
+        session.workspace.catch_up()?;
         let own = self.own_files();
         let keys: BTreeSet<String> = own.iter().map(|(key, _)| key.clone()).collect();
         for (key, record) in own {

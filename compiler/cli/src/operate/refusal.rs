@@ -18,6 +18,7 @@ pub(super) fn refused(
     refusals: &[Refusal],
     goal: Goal,
     unclaimed: bool,
+    replace: &BTreeSet<Address>,
 ) -> CommandError {
     let (message, rest) = match refusals {
         [one] => (one.message.clone(), &[][..]),
@@ -38,7 +39,8 @@ pub(super) fn refused(
     };
     let protected = of("envc::plan::protected");
     if goal == Goal::Apply && !protected.is_empty() {
-        let command = session.apply_command_with("unprotect", protected);
+        let mut command = session.apply_command_with("unprotect", protected);
+        command.extend(replace.iter().map(|address| format!(" --replace {address}")));
         error = error.hint(format!("to let exactly this go, in one run: {command}"));
     }
     let theirs: Vec<&Address> = of("envc::plan::not_ours").into_iter().collect();

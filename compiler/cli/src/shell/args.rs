@@ -269,7 +269,8 @@ pub(crate) struct PlanArgs {
     /// Write the plan into this file, for `envc apply --plan`.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Exit with 2 where there are changes, or where apply would refuse. Migrations that apply does
+    /// Exit with 2 where there are changes, or where apply would refuse for more than values that are
+    /// not known here. Migrations that apply does
     /// not run, by hand or of an existing database, are none: `envc migrate check` is their gate.
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,

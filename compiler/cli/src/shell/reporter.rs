@@ -148,7 +148,10 @@ fn wire<'a>(event: &RunEvent<'a>) -> Event<'a> {
 
 /// The line of a database that gets no rows to begin with.
 fn not_seeded(address: &Address, file: &str) -> String {
-    format!("{address} was in use before envc migrated it first, so {file} is not run in it")
+    format!(
+        "{address} had tables before it had this seed, so {file} is not run in it; \
+         `envc migrate reset {address}` empties it and runs it"
+    )
 }
 
 /// The line of a step that is done; empty for what its own events told already.

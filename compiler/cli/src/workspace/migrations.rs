@@ -59,7 +59,6 @@ fn unified(text: &str) -> String {
     text.trim_start_matches('\u{feff}').replace("\r\n", "\n")
 }
 
-/// Reads the migrations of each database, in wrangler's order.
 /// Reads the migrations of each database that has a folder of them, in wrangler's order.
 pub(crate) fn read(
     root: &Path,
@@ -76,10 +75,15 @@ pub(crate) fn read(
             if !is_migration(&name) {
                 continue;
             }
-            let text =
-                fsio::read_text(&folder.join(&name), MIGRATION_BYTES_MAX)?.unwrap_or_default();
-            let text = unified(&text);
             let path = format!("{}/{name}", dir.path);
+            let text = fsio::read_text(&folder.join(&name), MIGRATION_BYTES_MAX)?;
+            let text = text.ok_or_else(|| {
+                CommandError::failed(format!("the migration {path} of {address} cannot be read"))
+                    .because_text("it is a link that leads to nothing")
+                    .hint("put back what it leads to (a submodule?), or remove it")
+                    .code("envc::cli::no_migrations")
+            })?;
+            let text = unified(&text);
             files.push(MigrationFile { name, path, text });
         }
         if files.is_empty() && !runs {

@@ -92,6 +92,7 @@ impl Destroy<'_> {
     ) -> Result<Done, CommandError> {
         // What was there at the start: each of these must be gone from the lists at the end.
         let witness = first.loaded.state.clone();
+        let known = known(&first);
         let mut deleted = BTreeSet::new();
         let mut released = 0;
         let mut round = first;
@@ -125,6 +126,7 @@ impl Destroy<'_> {
                 let Round { unproven, unlisted, .. } = round;
                 return Ok(Done { deleted: deleted.len(), released, unproven, unlisted });
             }
+            refuse_unseen(&round, &known)?;
         }
         let left: Vec<String> = round
             .plan
@@ -269,4 +271,34 @@ pub(super) fn names_of(unproven: &[Lookalike]) -> String {
     let names: Vec<String> =
         unproven.iter().map(|one| format!("{} `{}`", one.address, one.name)).collect();
     names.join(", ")
+}
+
+/// What the user was shown, or what is recorded: by kind and identifier.
+fn known(first: &Round) -> BTreeSet<(KindId, String)> {
+    let changes = first.plan.plan().changes.iter();
+    let shown = changes.filter_map(|it| Some((it.address.kind(), it.id.clone()?)));
+    let recorded = first.loaded.state.iter().flat_map(|state| &state.resources);
+    let recorded = recorded.map(|(address, it)| (address.kind(), it.id.clone()));
+    shown.chain(recorded).collect()
+}
+
+/// Invariant: nothing is deleted that stood neither in the plan that was approved nor in the record.
+fn refuse_unseen(round: &Round, known: &BTreeSet<(KindId, String)>) -> Result<(), CommandError> {
+    let is_known = |id: &Option<String>, kind: KindId| {
+        id.as_ref().is_none_or(|id| known.contains(&(kind, id.clone())))
+    };
+    let changes = round.plan.plan().changes.iter();
+    let unseen: Vec<String> = changes
+        .filter(|it| it.action == Action::Delete && !is_known(&it.id, it.address.kind()))
+        .map(|it| format!("{} `{}`", it.address, it.name))
+        .collect();
+    if unseen.is_empty() {
+        return Ok(());
+    }
+    let are = if unseen.len() == 1 { "is" } else { "are" };
+    let count = counted(unseen.len(), "resource");
+    Err(CommandError::failed(format!("{count} {are} left that the plan did not show"))
+        .because_text(unseen.join(", "))
+        .hint("run the command again: it shows them first")
+        .code("envc::cli::left"))
 }

@@ -364,7 +364,13 @@ impl<'a, 'u> Engine<'a, 'u> {
         match plan {
             Ok(plan) => (plan, None),
             Err(Refused { refusals, draft }) => {
-                let why = refused(self.session, &refusals, request.goal, self.is_unclaimed());
+                let why = refused(
+                    self.session,
+                    &refusals,
+                    request.goal,
+                    self.is_unclaimed(),
+                    &self.asked.replace,
+                );
                 (*draft, Some(why))
             }
         }

@@ -177,8 +177,8 @@ pub(crate) enum Event<'a> {
         address: String,
         /// The file.
         file: &'a str,
-        /// True when they are in it now; false when it was in use before envc migrated it first, so
-        /// that it gets none.
+        /// True when they are in it now; false when it had tables before it had this seed, so that it
+        /// gets none.
         done: bool,
     },
     /// Objects were removed from a container that has to be empty before it is deleted.

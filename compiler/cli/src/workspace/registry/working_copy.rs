@@ -435,7 +435,8 @@ impl Document {
 impl CopyRecord {
     /// Forgets files of an environment, and where it `unbinds` the binding to it.
     fn let_go(&mut self, id: &str, files: &BTreeSet<String>, unbinds: bool) {
-        self.files.retain(|key, _| !files.contains(key));
+        // Another process may have written the same files for another environment since.
+        self.files.retain(|key, file| !(files.contains(key) && file.env == id));
         if !unbinds {
             return;
         }
