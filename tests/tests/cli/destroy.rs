@@ -328,6 +328,19 @@ fn what_was_not_looked_at_is_not_called_gone() {
 }
 
 #[test]
+fn where_a_zone_cannot_be_read_that_the_spec_has_a_route_in_nothing_goes() {
+    let (mut env, cloud) = served(SPEC);
+    env.envc(&["apply", "--pr", "1", "--yes"]).exits(0);
+    deploy(&env, cloud.view());
+    let before = cloud.view().listing();
+    // The same account, for a token that may not read zones.
+    let _denied = ServedCloud::start_as(&mut env, "served", "deny=zones", &["shop.example"]);
+    let ran = fresh(SPEC, &env).envc(&PR).exits(1);
+    says(&ran, &["the zone shop.example cannot be read", "`Zone Read`"]);
+    assert_eq!(cloud.view().listing(), before);
+}
+
+#[test]
 fn a_spec_with_mistakes_keeps_no_script_alive() {
     let (env, cloud) = served(SPEC);
     env.envc(&["apply", "local", "--yes"]).exits(0);

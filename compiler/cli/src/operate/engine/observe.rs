@@ -232,6 +232,21 @@ impl Engine<'_, '_> {
         let looks = reach == Reach::All || !environment.by_others.is_empty();
         let Some(zone) = environment.zone.as_ref().filter(|_| looks) else { return Ok(()) };
         if !self.site.connection.zone(&self.client, &mut self.scope, zone).await? {
+            let mut workers = environment.workers.iter();
+            let routed = workers.find(|it| {
+                !it.routes.is_empty() && environment.by_others.contains_key(&it.address())
+            });
+            if let Some(worker) = routed {
+                // Invariant: what the spec says may stand somewhere is looked for there, or nothing goes.
+                return Err(CommandError::failed(format!(
+                    "the zone {zone} cannot be read, and routes of {} may stand there; nothing was \
+                     deleted",
+                    worker.address()
+                ))
+                .because_text("it is not in the account, or the token may not read it")
+                .hint(format!("give the token `Zone Read` for {zone}, then run the command again"))
+                .code("envc::cli::zone_unread"));
+            }
             self.unseen_zone = true;
             self.session.ui.warn(&format!(
                 "the zone {zone} is not in the account, or the token may not read it, so nothing \
