@@ -46,7 +46,7 @@ impl TestEnv {
     pub fn new(spec: &str) -> Self {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../specs").join(spec);
         let this = Self::empty();
-        copy(&source, &this.root());
+        copy_folder(&source, &this.root());
         this.commit_all();
         this
     }
@@ -313,13 +313,14 @@ fn path_without_wrangler() -> String {
     joined.into_string().expect("test paths are text")
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a folder with all that is in it.
+pub fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder can be made");
     for entry in fs::read_dir(from).expect("the spec's folder is there") {
         let entry = entry.expect("the spec's folder can be read");
         let target = to.join(entry.file_name());
         if entry.path().is_dir() {
-            copy(&entry.path(), &target);
+            copy_folder(&entry.path(), &target);
         } else {
             fs::copy(entry.path(), target).expect("a file can be copied");
         }

@@ -10,6 +10,7 @@
 )]
 
 mod cases;
+mod cloud_server;
 mod deploy;
 mod env;
 pub mod events;
@@ -21,7 +22,8 @@ mod served;
 mod terminal;
 
 pub use cases::some_of;
-pub use env::{Ran, TestEnv};
+pub use cloud_server::CloudServer;
+pub use env::{Ran, TestEnv, copy_folder};
 pub use listing::{CloudView, Listing, Object};
 pub use parallel::run_all;
 pub use process::{Running, binary};

@@ -2,21 +2,18 @@
 
 use std::{
     env,
-    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Command,
 };
 
-use envc_tests::{Ran, Running, TestEnv};
+use envc_tests::{CloudServer, Ran, Running, TestEnv};
 use serde_json::Value as Json;
 
 /// A served cloud with one zone, and a checkout beside it. Dropping it ends the server.
 #[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) env: TestEnv,
-    /// What the server printed, as the variables that every client reads.
-    vars: Vec<(&'static str, String)>,
-    server: Child,
+    server: CloudServer,
 }
 
 impl Served {
@@ -24,31 +21,12 @@ impl Served {
     pub(crate) fn start(mut env: TestEnv) -> Self {
         let arguments =
             ["cloud", "serve", "--listen", "127.0.0.1:0", "--json", "--zone", "eventuall.live"];
-        let mut server = env
-            .command(&arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("envc can be started");
-        let mut line = String::new();
-        let stdout = server.stdout.take().expect("standard output is piped");
-        BufReader::new(stdout).read_line(&mut line).expect("the server says where it listens");
-        let told = envc_tests::events::read(&line).remove(0);
-        let vars = [
-            ("CLOUDFLARE_API_BASE_URL", "base_url"),
-            ("CLOUDFLARE_ACCOUNT_ID", "account_id"),
-            ("CLOUDFLARE_API_TOKEN", "token"),
-        ];
-        let vars = vars.map(|(name, field)| {
-            let value = told.get(field).and_then(Json::as_str);
-            (name, value.unwrap_or_else(|| panic!("no {field}: {line}")).to_owned())
-        });
+        let server = CloudServer::start(env.command(&arguments));
         env.unset("ENVC_CLOUD");
-        for (name, value) in &vars {
+        for (name, value) in server.vars() {
             env.set(name, value);
         }
-        Self { env, vars: vars.into(), server }
+        Self { env, server }
     }
 
     /// Serves an empty cloud.
@@ -98,7 +76,7 @@ impl Served {
             .args(args)
             .current_dir(self.env.root().join(folder))
             .env_clear()
-            .envs(self.vars.iter().map(|(name, value)| (name, value)))
+            .envs(self.server.vars().iter().map(|(name, value)| (name, value)))
             .env("PATH", env::var_os("PATH").unwrap_or_default())
             .env("HOME", &home)
             // No question is asked, nothing is coloured, nobody is told.
@@ -107,13 +85,6 @@ impl Served {
             // Compiling wrangler takes half of its time.
             .env("NODE_COMPILE_CACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("node"));
         Running::start(command)
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        drop(self.server.kill());
-        drop(self.server.wait());
     }
 }
 

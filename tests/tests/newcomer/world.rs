@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{Read as _, Write as _},
     net::TcpStream,
     os::unix::{fs::symlink, process::CommandExt as _},
     path::{Path, PathBuf},
@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use envc_tests::{CloudView, Listing, Ran, Running, binary};
+use envc_tests::{CloudServer, CloudView, Listing, Ran, Running, binary, copy_folder};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
@@ -37,9 +37,8 @@ pub(crate) struct Machine {
 /// A served cloud that stands for Cloudflare. Dropping it ends the server.
 #[derive(Debug)]
 pub(crate) struct Cloudflare {
-    vars: Vec<(String, String)>,
     data: PathBuf,
-    server: Child,
+    server: CloudServer,
 }
 
 /// A command that runs until it is dropped, with all that it started.
@@ -86,7 +85,7 @@ impl World {
     pub(crate) fn copy(&self, machine: &Machine, source: &str, name: &str) -> PathBuf {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(source);
         let folder = self.path(name);
-        copy(&from, &folder);
+        copy_folder(&from, &folder);
         let line = "git init --quiet && git add --all && git commit --quiet --message start";
         machine.run(&folder, line).exits(0);
         folder
@@ -116,31 +115,14 @@ impl World {
     /// Serves a Cloudflare with one zone.
     pub(crate) fn cloudflare(&self, name: &str) -> Cloudflare {
         let data = self.path(&format!("cloudflare {name}"));
-        let mut server = Command::new(binary())
+        let mut command = Command::new(binary());
+        command
             .args(["cloud", "serve", "--listen", "127.0.0.1:0", "--json", "--zone", "shop.example"])
             .arg("--cloud-dir")
             .arg(&data)
             .current_dir(self.path("."))
-            .env("HOME", self.path("."))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("envc can be started");
-        let mut line = String::new();
-        let stdout = server.stdout.take().expect("standard output is piped");
-        BufReader::new(stdout).read_line(&mut line).expect("the server says where it listens");
-        let told = envc_tests::events::read(&line).remove(0);
-        let vars = [
-            ("CLOUDFLARE_API_BASE_URL", "base_url"),
-            ("CLOUDFLARE_ACCOUNT_ID", "account_id"),
-            ("CLOUDFLARE_API_TOKEN", "token"),
-        ];
-        let vars = vars.map(|(name, field)| {
-            let value = told.get(field).and_then(Json::as_str);
-            (name.to_owned(), value.unwrap_or_else(|| panic!("no {field}: {line}")).to_owned())
-        });
-        Cloudflare { vars: vars.into(), data, server }
+            .env("HOME", self.path("."));
+        Cloudflare { data, server: CloudServer::start(command) }
     }
 }
 
@@ -162,13 +144,6 @@ impl Cloudflare {
     }
 }
 
-impl Drop for Cloudflare {
-    fn drop(&mut self) {
-        drop(self.server.kill());
-        drop(self.server.wait());
-    }
-}
-
 impl Machine {
     /// The same machine where a variable is set.
     #[must_use]
@@ -182,7 +157,8 @@ impl Machine {
     #[must_use]
     pub(crate) fn on(&self, cloudflare: &Cloudflare) -> Self {
         let mut this = self.clone();
-        this.vars.extend(cloudflare.vars.iter().cloned());
+        let vars = cloudflare.server.vars().iter();
+        this.vars.extend(vars.map(|(name, value)| ((*name).to_owned(), value.clone())));
         this
     }
 
@@ -292,17 +268,4 @@ pub(crate) fn config(folder: &Path) -> Json {
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
     let json: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
     serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder can be made");
-    for entry in fs::read_dir(from).expect("the folder is there") {
-        let entry = entry.expect("the folder can be read");
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).expect("a file can be copied");
-        }
-    }
 }
