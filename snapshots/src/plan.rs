@@ -59,7 +59,6 @@ pub(crate) fn first_plan(example: &Example, environment: &Environment) -> Plan {
         env_type: environment.type_name.clone(),
         spec: Digest::of(&example.text),
         protect: environment.protect,
-        unprotect: &BTreeSet::new(),
         leases: &environment.leases,
         sealer: &outside.sealer,
         desired: &resources,

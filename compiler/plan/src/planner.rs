@@ -33,8 +33,6 @@ pub struct PlanInputs<'a> {
     pub spec: Digest,
     /// Refuses delete and replace.
     pub protect: bool,
-    /// The addresses for which it does not, in this one run.
-    pub unprotect: &'a BTreeSet<Address>,
     /// The preview IDs that the spec asks for, by name; for a destroy it may be empty.
     pub leases: &'a BTreeMap<String, Lease>,
     /// Seals observed values, to compare them with sealed ones.
@@ -64,6 +62,8 @@ pub struct Asked {
     pub migrate: Migrate,
     /// Resources to make anew though nothing of them differs.
     pub replace: BTreeSet<Address>,
+    /// Addresses that may be deleted or replaced in this one run though the type is protected.
+    pub unprotect: BTreeSet<Address>,
 }
 
 /// Why there is no plan that can be run.
@@ -101,7 +101,7 @@ fn make(inputs: &PlanInputs<'_>, goal: Goal) -> Result<Plan, Refused> {
         keep: inputs.keep,
         protect: inputs.protect,
         replace: &inputs.asked.replace,
-        unprotect: inputs.unprotect,
+        unprotect: &inputs.asked.unprotect,
     };
     let diff = match goal {
         Goal::Apply => diff::diff(&diff_inputs),
@@ -148,7 +148,7 @@ fn basis(inputs: &PlanInputs<'_>, goal: Goal, changes: &[Change]) -> Basis {
     // What is not lost needs no leave: a plan says of each address that it was given one it needed.
     let lost = changes.iter().filter(|change| inputs.protect && change.action.loses_resource());
     let unprotected =
-        lost.map(|change| &change.address).filter(|it| inputs.unprotect.contains(*it));
+        lost.map(|change| &change.address).filter(|it| inputs.asked.unprotect.contains(*it));
     Basis {
         key: inputs.key.clone(),
         repository: inputs.repository.clone(),

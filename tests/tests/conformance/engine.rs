@@ -141,7 +141,6 @@ impl Engine {
             env_type: "local".into(),
             spec: Digest::of("spec"),
             protect: false,
-            unprotect: &BTreeSet::new(),
             leases: &BTreeMap::new(),
             desired: wanted,
             state: self.state().as_ref(),

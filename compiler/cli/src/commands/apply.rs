@@ -46,6 +46,7 @@ use crate::{
     workspace::{
         choice::{CloudName, Moves, OnNewId},
         folder::Folder,
+        migrations::Migrations,
         project::SpecFile,
         registry::AppliedTo,
         session::Session,
@@ -158,7 +159,7 @@ impl Apply<'_> {
         }
         let pending = plan.plan().counts().pending;
         let counted = (pending, started_ms, engine.requests());
-        let code = self.end(&site.stop, ended?, counted).await?;
+        let code = self.end(&site.stop, migrations, ended?, counted).await?;
         self.tell_others(&before);
         Ok(Some(code))
     }
@@ -167,11 +168,16 @@ impl Apply<'_> {
     async fn end(
         &self,
         stop: &Interrupt,
+        migrations: &Migrations,
         (report, written): (Report, Option<Written>),
         (pending, started_ms, requests): (usize, u64, u64),
     ) -> Result<ExitCode, CommandError> {
         self.tell_files(written.as_ref());
-        let local = self.local_copies(stop, &report, written.is_some()).await;
+        let local = if written.is_some() && self.writing.out_dir.is_none() {
+            self.local_copies(stop, &report, migrations).await
+        } else {
+            local::Told::default()
+        };
         let ms = self.session.workspace.clock.monotonic_ms().saturating_sub(started_ms);
         self.tell(&report, written.as_ref(), (&local, pending), (ms, requests));
         local.tell(&self.session);
@@ -180,11 +186,13 @@ impl Apply<'_> {
 
     /// Brings wrangler's local copies up to what was migrated, where the files of this folder are this
     /// environment's. The environment is applied: what goes wrong here is told, and is no failure.
-    async fn local_copies(&self, stop: &Interrupt, report: &Report, files: bool) -> local::Told {
-        if !files || self.writing.out_dir.is_some() {
-            return local::Told::default();
-        }
-        match local::migrate(&self.session, stop, &report.ids).await {
+    async fn local_copies(
+        &self,
+        stop: &Interrupt,
+        report: &Report,
+        migrations: &Migrations,
+    ) -> local::Told {
+        match local::migrate(&self.session, stop, &report.ids, migrations).await {
             Ok(told) => told,
             Err(error) => {
                 self.session.ui.caution(&error);

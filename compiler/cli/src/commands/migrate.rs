@@ -173,7 +173,6 @@ async fn plan(
         goal: Goal::Apply,
         observation: &observation,
         keep: &BTreeSet::new(),
-        unprotect: &BTreeSet::new(),
         migrations: files,
         seeds,
     };

@@ -124,6 +124,7 @@ pub(super) async fn draft(
     engine.migrates_as_the_spec_says();
     engine.adopt(asked.adopt, loaded.state.as_ref())?;
     engine.replace(asked.replace)?;
+    engine.unprotect(asked.unprotect);
     let (requires, cloud) = (&session.environment.requires, session.target.cloud.value);
     // Asking tools for their versions takes as long as a round trip, so both are done at once.
     let state = loaded.state.as_ref();
@@ -147,7 +148,6 @@ pub(super) async fn draft(
         goal: Goal::Apply,
         observation: &observation,
         keep: &BTreeSet::new(),
-        unprotect: asked.unprotect,
         migrations: &outside.migrations,
         seeds: &outside.seeds,
     };

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use envc_core::{Address, Desired};
 use envc_plan::{MigrationFile, is_migration, sort_migrations};
-use envc_spec::{Environment, MigrateMode};
+use envc_spec::{Environment, MigrateMode, MigrationDir};
 
 use crate::host::{error::CommandError, fsio};
 
@@ -59,6 +59,14 @@ fn unified(text: &str) -> String {
     text.trim_start_matches('\u{feff}').replace("\r\n", "\n")
 }
 
+/// The error of a folder without migrations.
+pub(crate) fn none_in(address: &Address, dir: &MigrationDir) -> CommandError {
+    CommandError::failed(format!("{address} has no migrations: {} holds no .sql files", dir.path))
+        .hint(format!("write the first one, such as {}/0001_init.sql", dir.path))
+        .hint("or correct `migrations` in environment.kdl, or remove it")
+        .code("envc::cli::no_migrations")
+}
+
 /// Reads the migrations of each database that has a folder of them, in wrangler's order.
 pub(crate) fn read(
     root: &Path,
@@ -90,13 +98,7 @@ pub(crate) fn read(
             continue;
         }
         if files.is_empty() {
-            return Err(CommandError::failed(format!(
-                "{address} has no migrations: {} holds no .sql files",
-                dir.path
-            ))
-            .hint(format!("write the first one, such as {}/0001_init.sql", dir.path))
-            .hint("or correct `migrations` in environment.kdl, or remove it")
-            .code("envc::cli::no_migrations"));
+            return Err(none_in(address, dir));
         }
         sort_migrations(&mut files);
         all.insert(address.clone(), files);

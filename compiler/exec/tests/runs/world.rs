@@ -298,7 +298,6 @@ fn plan() -> CheckedPlan {
         env_type: "local".into(),
         spec: Digest::of("spec"),
         protect: false,
-        unprotect: &BTreeSet::new(),
         leases: &BTreeMap::new(),
         sealer: &Sealer::new(KeyedDigest::new([0; 32]), "p", "e"),
         desired: &desired(),

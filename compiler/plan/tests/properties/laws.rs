@@ -73,7 +73,6 @@ struct World {
     sealer: Sealer,
     protect: bool,
     asked: Asked,
-    unprotect: BTreeSet<Address>,
 }
 
 static NONE: BTreeSet<Address> = BTreeSet::new();
@@ -117,7 +116,6 @@ impl History {
             sealer: Sealer::new(KeyedDigest::new([0; 32]), "p", "e"),
             protect: false,
             asked: Asked::default(),
-            unprotect: BTreeSet::new(),
         };
         if let Ok(plan) = world.plan_apply() {
             let (steps, lost) = self.killed.unwrap_or((usize::MAX, false));
@@ -139,7 +137,7 @@ impl History {
         let all: BTreeSet<Address> = recorded.chain(world.desired.keys()).cloned().collect();
         let bits = all.into_iter().enumerate();
         let chosen = bits.filter(|(bit, _)| self.unprotect >> (bit % 64) & 1 == 1);
-        world.unprotect = chosen.map(|(_, address)| address).collect();
+        world.asked.unprotect = chosen.map(|(_, address)| address).collect();
         world
     }
 }
@@ -156,7 +154,6 @@ impl World {
             env_type: "local".into(),
             spec: Digest::of("spec"),
             protect: self.protect,
-            unprotect: &self.unprotect,
             sealer: &self.sealer,
             desired: &self.desired,
             leases: &self.leases,
@@ -183,7 +180,7 @@ impl World {
     fn plan_destroy(&self, keep: &BTreeSet<Address>) -> Result<Plan, Vec<Refusal>> {
         let observation = self.observe();
         let mut inputs = self.inputs(&observation, keep);
-        inputs.unprotect = &NONE;
+        inputs.asked.unprotect.clear();
         plan_destroy(&inputs).map_err(|refused| refused.refusals)
     }
 
@@ -354,7 +351,7 @@ fn lawful(world: &World, plan: &Plan) {
         // Invariant: what is `existing` is never changed or deleted.
         assert!(!existing.contains(&(id, api_id.clone())), "{api_id} is existing\n{plan:#?}");
         // Invariant: `protect` refuses every delete, but of what it was taken from.
-        let spared = !world.protect || world.unprotect.contains(&address);
+        let spared = !world.protect || world.asked.unprotect.contains(&address);
         assert!(!deletes || spared, "{address} {api_id} is protected\n{plan:#?}");
         seen.insert((id, api_id));
     }

@@ -36,7 +36,6 @@ fn plan(goal: Goal, state: Option<&State>, observation: &Observation) -> Plan {
         env_type: "local".into(),
         spec: Digest::of("spec"),
         protect: false,
-        unprotect: &BTreeSet::new(),
         leases: &leases(),
         sealer: &Sealer::new(KeyedDigest::new([0; 32]), "p", "e"),
         desired: &[(address, wanted)].into(),

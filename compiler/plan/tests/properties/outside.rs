@@ -334,7 +334,6 @@ fn first_plan(spec: &str) -> Plan {
         env_type: "local".into(),
         spec: Digest::of("spec"),
         protect: false,
-        unprotect: &BTreeSet::new(),
         leases: &BTreeMap::new(),
         sealer: &Sealer::new(KeyedDigest::new([1; 32]), "shop", "main"),
         desired: &graph,

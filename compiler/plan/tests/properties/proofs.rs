@@ -86,7 +86,6 @@ impl World {
             env_type: "pr".into(),
             spec: Digest::of("spec"),
             protect: false,
-            unprotect: &BTreeSet::new(),
             leases: &BTreeMap::new(),
             desired: &self.desired,
             state: self.state.as_ref(),

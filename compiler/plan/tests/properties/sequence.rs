@@ -114,7 +114,6 @@ impl Case {
             env_type: "local".into(),
             spec: Digest::of("spec"),
             protect: false,
-            unprotect: &BTreeSet::new(),
             leases: &BTreeMap::new(),
             desired: &self.wanted,
             state: self.account.state.as_ref(),

@@ -250,7 +250,6 @@ fn plan(
         env_type: "local".into(),
         spec: Digest::of("spec"),
         protect: false,
-        unprotect: &BTreeSet::new(),
         leases: &BTreeMap::new(),
         sealer: &Sealer::new(KeyedDigest::new([0; 32]), "p", "e"),
         desired: resources,

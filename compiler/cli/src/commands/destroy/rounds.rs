@@ -16,7 +16,6 @@ use crate::{
 };
 
 /// A destroy leaves `protect` as it is, and runs no migrations.
-static NONE: BTreeSet<Address> = BTreeSet::new();
 static NO_MIGRATIONS: BTreeMap<Address, Vec<MigrationFile>> = BTreeMap::new();
 static NO_SEEDS: BTreeMap<Address, MigrationFile> = BTreeMap::new();
 
@@ -210,7 +209,6 @@ impl Destroy<'_> {
             goal: Goal::Destroy,
             observation,
             keep: &self.keep,
-            unprotect: &NONE,
             migrations: &NO_MIGRATIONS,
             seeds: &NO_SEEDS,
         }

@@ -29,6 +29,11 @@ impl Engine<'_, '_> {
         self.asked.migrate = Migrate::All;
     }
 
+    /// Lets these be deleted or replaced in this run, though the type is protected: the user said so.
+    pub(crate) fn unprotect(&mut self, addresses: &BTreeSet<Address>) {
+        self.asked.unprotect.clone_from(addresses);
+    }
+
     /// Makes these anew, whatever differs: the user said so. What cannot be replaced is refused, and
     /// so is a misspelt address, which would replace nothing.
     pub(crate) fn replace(&mut self, addresses: &BTreeSet<Address>) -> Result<(), CommandError> {

@@ -56,8 +56,6 @@ pub(crate) struct PlanRequest<'r> {
     pub(crate) observation: &'r Observation,
     /// Addresses to leave in the account.
     pub(crate) keep: &'r BTreeSet<Address>,
-    /// Addresses that may be deleted or replaced though the type is protected.
-    pub(crate) unprotect: &'r BTreeSet<Address>,
     /// The migrations of each database that has a folder.
     pub(crate) migrations: &'r BTreeMap<Address, Vec<MigrationFile>>,
     /// The rows that databases begin with.
@@ -333,7 +331,6 @@ impl<'a, 'u> Engine<'a, 'u> {
             spec: session.workspace.spec_digest(),
             leases: &session.environment.leases,
             protect: session.environment.protect,
-            unprotect: request.unprotect,
             sealer: &self.sealer,
             desired: match request.goal {
                 Goal::Apply => &session.environment.resources,

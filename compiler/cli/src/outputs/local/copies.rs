@@ -13,7 +13,7 @@ use super::state::{LocalState, enter};
 use crate::{
     host::fsio,
     workspace::{
-        migrations::{self, Databases},
+        migrations::{self, Migrations},
         session::Session,
     },
 };
@@ -103,24 +103,15 @@ pub(super) fn look(
     state: &LocalState,
     bound: &BTreeMap<Address, Vec<&Worker>>,
     ids: &BTreeMap<Address, String>,
+    files: &Migrations,
 ) -> Copies {
-    let environment = &session.environment;
     let mut copies = Copies::default();
-    if !environment.migrations.keys().any(|address| bound.contains_key(address)) {
-        return copies;
-    }
-    // Those of `existing` databases, too: their copies are nobody else's.
-    let files = migrations::read(session.workspace.root(), environment, Databases::All);
     for (address, workers) in bound {
-        if !environment.migrations.contains_key(address) {
-            continue;
-        }
-        let looked = match &files {
-            Ok(files) => {
-                let files = files.get(address).map(Vec::as_slice).unwrap_or_default();
-                look_at(session, state, (address, workers), ids, files)
-            }
-            Err(error) => Err(error.message.clone()),
+        let Some(dir) = session.environment.migrations.get(address) else { continue };
+        // Those of `existing` databases, too: their copies are nobody else's.
+        let looked = match files.get(address) {
+            Some(files) => look_at(session, state, (address, workers), ids, files),
+            None => Err(migrations::none_in(address, dir).message),
         };
         match looked {
             Ok(copy) => copies.to_do.extend(copy),

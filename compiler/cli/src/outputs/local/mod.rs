@@ -30,6 +30,7 @@ use crate::{
     shell::events::Event,
     workspace::{
         choice::CloudName,
+        migrations::Migrations,
         registry::{AppliedTo, LocalDatabase},
         session::Session,
     },
@@ -102,12 +103,14 @@ fn is_wanted(session: &Session<'_>) -> bool {
     !session.environment.dev_remote && (is_local || !session.env.ci)
 }
 
-/// Migrates the copies that need it. `ids` are the API's identifiers; the files are written. What
+/// Migrates the copies that need it. `ids` are the API's identifiers, `files` the migrations that the
+/// apply read; the configurations are written. What
 /// cannot be done is told, and fails nothing.
 pub(crate) async fn migrate(
     session: &Session<'_>,
     stop: &Interrupt,
     ids: &BTreeMap<Address, String>,
+    files: &Migrations,
 ) -> Result<Told, CommandError> {
     let mut told = Told::default();
     let bound = copies::bound(session);
@@ -124,7 +127,7 @@ pub(crate) async fn migrate(
         }
     };
     let linked = state.link(session, &mut told)?;
-    let Copies { to_do, unseen } = copies::look(session, &state, &bound, ids);
+    let Copies { to_do, unseen } = copies::look(session, &state, &bound, ids, files);
     for (address, why) in unseen {
         told.open(&address, &why, None);
     }
