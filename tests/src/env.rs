@@ -72,6 +72,7 @@ impl TestEnv {
             ("HOME", text(this.path().join("home"))),
             ("ENVC_STATE_DIR", text(this.state_dir())),
             ("ENVC_CLOUD", "local".to_owned()),
+            ("ENVC_TRUST", "spec".to_owned()),
             ("GIT_CONFIG_NOSYSTEM", "1".to_owned()),
             ("GIT_CONFIG_GLOBAL", "/dev/null".to_owned()),
         ] {

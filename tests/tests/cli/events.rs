@@ -55,6 +55,7 @@ fn every_event_is_shown_or_has_a_reason_why_not() {
     show_local_copies(&mut shown);
     show_a_claim(&mut shown);
     show_a_pool(&mut shown);
+    show_trust(&mut shown);
     show_a_served_cloud(&mut shown);
     let printed: BTreeSet<String> = shown.0.into_keys().collect();
     let excused = NOT_SHOWN.iter().map(|(name, _)| (*name).to_owned());
@@ -143,6 +144,15 @@ fn show_a_pool(shown: &mut Shown) {
     shown.note(&waiting.end().exits(130));
     shown.run(&env, &["pool", "release", "previews", "--holder", "shop/one"], 0);
     shown.run(&env, &["pool", "members", "previews"], 0);
+}
+
+/// What a spec asks for of what is its user's.
+fn show_trust(shown: &mut Shown) {
+    let env = TestEnv::of_text(POOL);
+    shown.run(&env, &["trust", "--print"], 0);
+    shown.run(&env, &["trust"], 0);
+    shown.run(&env, &["trust", "ls"], 0);
+    shown.run(&env, &["trust", "revoke"], 0);
 }
 
 fn show_a_served_cloud(shown: &mut Shown) {

@@ -45,6 +45,8 @@ mod secrets;
 mod show;
 mod spellings;
 mod stale_ids;
+#[cfg(target_os = "linux")]
+mod trust;
 mod unprotect;
 mod values;
 mod warnings;

@@ -51,6 +51,7 @@ use crate::{
         registry::AppliedTo,
         session::Session,
         tools::Runs,
+        trust,
     },
 };
 
@@ -120,6 +121,9 @@ impl Apply<'_> {
         let site = Site::open(session, needs).await?;
         // Before any call: without its token nothing is applied.
         site.demand_registry()?;
+        if !self.skips_files() && !session.local_databases().is_empty() {
+            trust::settle(session, trust::Need::Runs, &site.stop).await?;
+        }
         let hold = Hold::Lock { purpose: "envc apply", wait: !self.args.no_wait };
         let (mut engine, loaded) = Engine::open(&site, hold).await?;
         self.say_where_state_stays(&loaded);

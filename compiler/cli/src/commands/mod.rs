@@ -15,6 +15,7 @@ mod schema;
 mod shared;
 mod show;
 mod state;
+mod trust;
 
 use crate::{
     host::{error::CommandError, exit_code::ExitCode},
@@ -51,6 +52,7 @@ fn once(app: &App, verb: &Verb) -> Result<ExitCode, CommandError> {
         Verb::Show(args) => show::show(app, args),
         Verb::Output(args) => show::output(app, args),
         Verb::State(verb) => state::run(app, verb),
+        Verb::Trust(args) => trust::run(app, args),
         Verb::Pool(verb) => pool::run(app, verb),
         Verb::Migrate(verb) => migrate::run(app, verb),
     }

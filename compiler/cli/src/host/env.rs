@@ -32,6 +32,8 @@ pub(crate) mod names {
     pub(crate) const ENVC_CLOUD_FAULTS: &str = "ENVC_CLOUD_FAULTS";
     /// The user's state directory, in place of the usual one.
     pub(crate) const ENVC_STATE_DIR: &str = "ENVC_STATE_DIR";
+    /// What a checkout may do with what is its user's, where nobody can be asked.
+    pub(crate) const ENVC_TRUST: &str = "ENVC_TRUST";
     /// Any text: no colour (<https://no-color.org>).
     pub(crate) const NO_COLOR: &str = "NO_COLOR";
     /// Any text but `false` and `0`: nobody sits at a terminal.
@@ -74,7 +76,7 @@ pub(crate) mod names {
     pub(crate) const ENVC_TEST_WRANGLER_BOUND: &str = "ENVC_TEST_WRANGLER_BOUND";
 
     /// Every variable with what it does, for the documentation; the ones for tests are left out.
-    pub const DOCUMENTED: [(&str, &str); 13] = [
+    pub const DOCUMENTED: [(&str, &str); 14] = [
         (CLOUDFLARE_API_TOKEN, "the API token that envc works with on Cloudflare"),
         (CLOUDFLARE_ACCOUNT_ID, "the account, where the token can see several"),
         (CLOUDFLARE_API_BASE_URL, "the API's base with /client/v4, as wrangler reads it"),
@@ -83,6 +85,10 @@ pub(crate) mod names {
         (ENVC_CLOUD, "`cloudflare` or `local`, when the command names none"),
         (ENVC_CLOUD_FAULTS, "faults for the embedded local cloud to make"),
         (ENVC_STATE_DIR, "the user's state directory, in place of ~/.local/state/envc"),
+        (
+            ENVC_TRUST,
+            "hosts that get credentials and programs that run, as `envc trust --print` lists them",
+        ),
         (NO_COLOR, "set to anything: no colour"),
         (CI, "set: nobody sits at a terminal, and no cloud is guessed"),
         (GITHUB_HEAD_REF, "the branch of a pull request, where git's head is detached"),
@@ -111,6 +117,25 @@ pub(crate) const CREDENTIALS: &[&str] = &[
     "WRANGLER_R2_SQL_AUTH_TOKEN",
 ];
 
+/// What such a variable is, as a clause after "is".
+const OWN_CREDENTIAL: &str = "a credential of envc and wrangler, which no spec may have read";
+
+/// The variables that tell which account it is, and let nobody into it.
+const NO_SECRETS: &[&str] = &[
+    names::CLOUDFLARE_ACCOUNT_ID,
+    "CLOUDFLARE_AUTH_PROFILE",
+    "CLOUDFLARE_EMAIL",
+    "CF_ACCOUNT_ID",
+    "CF_EMAIL",
+];
+
+/// True for a variable by which envc or wrangler gets into an account: no spec may have it read. Names
+/// differ in case alone on no system that tells them apart.
+pub(crate) fn is_own_credential(name: &str) -> bool {
+    let is = |other: &&str| other.eq_ignore_ascii_case(name);
+    CREDENTIALS.iter().any(|it| is(&it)) && !NO_SECRETS.iter().any(|it| is(&it))
+}
+
 /// What the process was started with.
 #[derive(Clone, Default)]
 pub struct ProcessEnv {
@@ -132,6 +157,8 @@ pub struct ProcessEnv {
     pub(crate) cloud_faults: Option<String>,
     /// The user's state directory, when it is overridden.
     pub(crate) state_dir: Option<PathBuf>,
+    /// What is approved where nobody can be asked.
+    pub(crate) trust: Option<String>,
     /// True when colour is not wanted.
     pub(crate) no_color: bool,
     /// True in a CI job.
@@ -191,6 +218,7 @@ impl ProcessEnv {
             cloud: get(names::ENVC_CLOUD),
             cloud_faults: get(names::ENVC_CLOUD_FAULTS),
             state_dir: get(names::ENVC_STATE_DIR).map(PathBuf::from),
+            trust: get(names::ENVC_TRUST),
             no_color: get(names::NO_COLOR).is_some(),
             ci: get(names::CI).is_some_and(|value| value != "false" && value != "0"),
             term_dumb: get(names::TERM).is_some_and(|value| value == "dumb"),
@@ -204,15 +232,17 @@ impl ProcessEnv {
         }
     }
 
-    /// Any variable, for `(env)"NAME"` and the `env` provider of secrets. One that is set to
-    /// nothing counts as set here: the user may mean it.
+    /// Any variable, for what envc itself wants to know. One that is set to nothing counts as set here:
+    /// the user may mean it.
     pub(crate) fn var(&self, name: &str) -> Option<&str> {
         self.vars.get(name).map(String::as_str)
     }
 
-    /// A variable that holds something; or why it cannot be used, as a clause after "is".
+    /// A variable that a spec names and that holds something; or why it cannot be used, as a clause after
+    /// "is". Invariant: of envc's own credentials a spec gets none, whatever prefix leads to it.
     pub(crate) fn filled(&self, name: &str) -> Result<&str, &'static str> {
         match self.var(name) {
+            _ if is_own_credential(name) => Err(OWN_CREDENTIAL),
             Some("") => Err("empty"),
             Some(value) => Ok(value),
             None if self.odd.contains(name) => Err("not UTF-8"),
@@ -312,6 +342,16 @@ mod tests {
         let told = ["A", "B", "C", "D"].map(|name| env.filled(name));
         assert_eq!(told, [Ok("a"), Err("empty"), Err("not UTF-8"), Err("not set")]);
         assert_eq!(env.path(), Some(&odd()));
+    }
+
+    #[test]
+    fn a_spec_gets_none_of_envcs_own_credentials() {
+        let names = ["CLOUDFLARE_API_TOKEN", "cloudflare_api_token", "CF_API_KEY"];
+        let env = ProcessEnv::from_pairs(names.map(|name| (name, "t0ps3cret")));
+        assert_eq!(names.map(|name| env.filled(name)), [Err(OWN_CREDENTIAL); 3]);
+        let env = ProcessEnv::from_pairs([("CLOUDFLARE_ACCOUNT_ID", "a"), ("MY_API_TOKEN", "b")]);
+        assert_eq!(env.filled("CLOUDFLARE_ACCOUNT_ID"), Ok("a"));
+        assert_eq!(env.filled("MY_API_TOKEN"), Ok("b"));
     }
 
     #[test]

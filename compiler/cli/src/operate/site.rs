@@ -72,7 +72,8 @@ impl<'s, 'u> Site<'s, 'u> {
         let stop = Interrupt::listen();
         let connection = Connection::open(&session.workspace, &session.target.cloud).await?;
         let is_asked = needs.edge != Edge::State || session.shares_state();
-        let opened = if is_asked { edge::open(session, &connection).await } else { Ok(None) };
+        let opened =
+            if is_asked { edge::open(session, &connection, &stop).await } else { Ok(None) };
         let access = Access::new(&connection, opened.clone());
         let (edge, no_registry) = match opened {
             Err(error) if session.shares_state() => return Err(error),

@@ -8,7 +8,7 @@ use envc_plan::{Unusable, needed_inputs, settle};
 
 use crate::{
     host::{error::CommandError, http::HttpTransport},
-    secrets::Lookup,
+    secrets::{self, Lookup},
     workspace::session::Session,
 };
 
@@ -37,7 +37,7 @@ pub(crate) async fn look_up(session: &Session<'_>) -> Result<(Inputs, Missing), 
         .collect();
     let transport = HttpTransport::default();
     let providers = session.secrets(&transport);
-    let Lookup { found: secrets, missing: not_found, warnings } = providers.find(&names).await?;
+    let Lookup { found, missing: not_found, warnings } = providers.find(&names).await?;
     for warning in &warnings {
         session.ui.warn(warning);
     }
@@ -71,14 +71,12 @@ pub(crate) async fn look_up(session: &Session<'_>) -> Result<(Inputs, Missing), 
                 };
                 missing.is.get_or_insert(is);
                 let line = format!("{name}, for {uses}: the variable is {is}");
-                missing.add(name, line, false, || {
-                    vec![format!("set it for one run: {name}=… {apply}")]
-                });
+                missing.add(name, line, false, || vec![secrets::way_out(name, &apply)]);
             }
             Input::Lease { .. } => {}
         }
     }
-    Ok((Inputs::new(variables, secrets, session.sealer()), missing))
+    Ok((Inputs::new(variables, found, session.sealer()), missing))
 }
 
 /// Leaves open all that comes from outside, for commands that make and change no resource.

@@ -15,9 +15,13 @@ use envc_exec::{
 use envc_spec::Edge;
 
 use crate::{
-    host::{error::CommandError, http::HttpTransport, interrupt::interrupted},
+    host::{
+        error::CommandError,
+        http::HttpTransport,
+        interrupt::{Interrupt, interrupted},
+    },
     remote::connection::Connection,
-    workspace::{Workspace, session::Session},
+    workspace::{Workspace, session::Session, trust},
 };
 
 /// A way to an edge Worker.
@@ -31,9 +35,12 @@ pub(crate) struct EdgeConnection {
 
 /// Finds the edge Worker that the spec names, if it names one. Asks nobody but the providers
 /// of secrets for its token; a token that is not there is an error.
+///
+/// Invariant: its user approved that the token goes to this host.
 pub(crate) async fn open(
     session: &Session<'_>,
     connection: &Connection,
+    stop: &Interrupt,
 ) -> Result<Option<EdgeConnection>, CommandError> {
     let Some(edge) = &session.environment.edge else { return Ok(None) };
     let transport = connection.transport();
@@ -41,6 +48,7 @@ pub(crate) async fn open(
         let credential = "the local cloud".to_owned();
         return Ok(Some(EdgeConnection { endpoint, transport, credential }));
     }
+    trust::settle(session, trust::Need::Sends, stop).await?;
     let (credential, token) = token_of(session, edge, &transport).await?;
     let endpoint = EdgeEndpoint { base_url: edge.url.clone(), token: Some(token) };
     Ok(Some(EdgeConnection { endpoint, transport, credential }))
@@ -69,7 +77,7 @@ async fn token_of(
             (format!("the secret {name}"), found.remove(name))
         }
         Some(Input::Env(name)) => {
-            (format!("the variable {name}"), session.env.var(name).map(Secret::new))
+            (format!("the variable {name}"), session.env.filled(name).ok().map(Secret::new))
         }
         Some(Input::Lease { .. }) | None => {
             return Err(CommandError::failed("BUG: the edge's token is no credential"));

@@ -6,7 +6,10 @@ use envc_core::Secret;
 use futures::future::BoxFuture;
 
 use super::{Found, Provider};
-use crate::host::{env::ProcessEnv, error::CommandError};
+use crate::host::{
+    env::{ProcessEnv, is_own_credential},
+    error::CommandError,
+};
 
 /// Each secret is the variable of its name behind a prefix.
 #[derive(Debug)]
@@ -34,6 +37,14 @@ impl Provider for EnvProvider<'_> {
     }
 
     fn way_out(&self, name: &str, apply: &str) -> String {
-        format!("set it for one run: {}{name}=… {apply}", self.prefix)
+        way_out(&format!("{}{name}", self.prefix), apply)
     }
+}
+
+/// What the user does so that a variable which a spec names is found by this command.
+pub(crate) fn way_out(variable: &str, apply: &str) -> String {
+    if is_own_credential(variable) {
+        return format!("give it under another name than {variable}, and write that into the spec");
+    }
+    format!("set it for one run: {variable}=… {apply}")
 }

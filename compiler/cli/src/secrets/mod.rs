@@ -17,8 +17,8 @@ use envc_exec::ports::{Clock, Transport};
 use envc_spec::SecretProvider;
 use futures::future::BoxFuture;
 
-pub(crate) use self::dotenv::OtherFolders;
 use self::{dotenv::DotenvProvider, env::EnvProvider};
+pub(crate) use self::{dotenv::OtherFolders, env::way_out};
 use crate::host::{env::ProcessEnv, error::CommandError, git::GitView};
 
 /// A place where secrets come from.

@@ -3,6 +3,7 @@
 mod migrate;
 mod pool;
 mod state;
+mod trust;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -18,6 +19,7 @@ pub(crate) use pool::{
     PoolClaimArgs, PoolLsArgs, PoolMembersArgs, PoolReleaseArgs, PoolTargetArgs, PoolVerb,
 };
 pub(crate) use state::{StateClaimArgs, StateVerb};
+pub(crate) use trust::{TrustArgs, TrustVerb};
 
 /// Requests in flight that anybody may ask for.
 const PARALLELISM_MAX: i64 = 256;
@@ -170,6 +172,8 @@ pub(crate) enum Verb {
     /// Whose the project is in the account.
     #[command(subcommand)]
     State(StateVerb),
+    /// What a checkout may do with what is yours: hosts that get credentials, programs that run.
+    Trust(TrustArgs),
     /// The local cloud: Cloudflare's API on this machine.
     #[command(subcommand)]
     Cloud(CloudVerb),
@@ -487,6 +491,11 @@ mod tests {
             "envc state claim",
             "envc state claim --release",
             "envc state claim --release github.com/acme/shop --cloud local",
+            "envc trust",
+            "envc trust production --print",
+            "envc trust ls --json",
+            "envc trust revoke",
+            "envc trust revoke /src/shop/.git",
             "envc schema",
             "envc completions fish",
         ] {
@@ -509,6 +518,7 @@ mod tests {
             "envc plan --parallelism 0",
             "envc state",
             "envc state claim x",
+            "envc trust --print ls",
             "envc destroy --keep webapp",
             "envc migrate reset",
             "envc apply --plan p.json --replace d1.x",

@@ -241,6 +241,11 @@ impl Ui {
         }
     }
 
+    /// True where somebody can be asked.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.interactive
+    }
+
     /// True where a bar may move on standard error.
     pub(crate) fn is_live(&self) -> bool {
         self.live

@@ -17,6 +17,7 @@ pub(crate) mod repository;
 pub(crate) mod session;
 pub(crate) mod target;
 pub(crate) mod tools;
+pub(crate) mod trust;
 pub(crate) mod who;
 pub(crate) mod whose;
 

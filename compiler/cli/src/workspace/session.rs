@@ -9,6 +9,7 @@ use std::{
 
 use envc_core::{Address, KeyedDigest, RepositoryDigest, Sealer};
 use envc_exec::ports::Transport;
+use envc_kinds::{Worker, kind};
 use envc_plan::{Ownership, StateKey};
 use envc_spec::{Environment, Identity, Instance, StateStoreKind, TypeHead, When};
 
@@ -149,6 +150,27 @@ impl<'a> Session<'a> {
     pub(crate) fn shares_state(&self) -> bool {
         self.environment.state_store == StateStoreKind::Edge
             && self.target.cloud.value == CloudName::Cloudflare
+    }
+
+    /// The databases of which wrangler keeps local copies here, each with the Workers that are bound to
+    /// it: none where nobody starts `wrangler dev`. A job of CI works on Cloudflare itself.
+    pub(crate) fn local_databases(&self) -> BTreeMap<Address, Vec<&Worker>> {
+        let is_local = self.target.cloud.value == CloudName::Local;
+        if !is_local && self.env.ci { BTreeMap::new() } else { self.databases_of_dev() }
+    }
+
+    /// The same, wherever this is: none where `wrangler dev` works on the account.
+    pub(crate) fn databases_of_dev(&self) -> BTreeMap<Address, Vec<&Worker>> {
+        let mut all: BTreeMap<Address, Vec<&Worker>> = BTreeMap::new();
+        let workers = self.environment.workers.iter().filter(|_| !self.environment.dev_remote);
+        for worker in workers {
+            for binding in &worker.bindings {
+                if kind(binding.target.kind()).database().is_some() {
+                    all.entry(binding.target.clone()).or_default().push(worker);
+                }
+            }
+        }
+        all
     }
 
     /// Digests of secrets, for the state. One that machines share takes a key that all of them

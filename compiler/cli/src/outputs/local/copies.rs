@@ -84,19 +84,6 @@ pub(super) struct Copies {
     pub(super) unseen: Vec<(Address, String)>,
 }
 
-/// The databases that a Worker is bound to, each with the Workers.
-pub(super) fn bound<'s>(session: &'s Session<'_>) -> BTreeMap<Address, Vec<&'s Worker>> {
-    let mut all: BTreeMap<Address, Vec<&Worker>> = BTreeMap::new();
-    for worker in &session.environment.workers {
-        for binding in &worker.bindings {
-            if kind(binding.target.kind()).database().is_some() {
-                all.entry(binding.target.clone()).or_default().push(worker);
-            }
-        }
-    }
-    all
-}
-
 /// Looks at the copies of databases that have migrations: each once, whoever is bound to it.
 pub(super) fn look(
     session: &Session<'_>,

@@ -29,7 +29,6 @@ use crate::{
     host::{error::CommandError, fsio, git, interrupt::Interrupt},
     shell::events::Event,
     workspace::{
-        choice::CloudName,
         migrations::Migrations,
         registry::{AppliedTo, LocalDatabase},
         session::Session,
@@ -96,13 +95,6 @@ impl Told {
     }
 }
 
-/// True where `wrangler dev` works on local copies, and somebody may start it: a job of CI works on
-/// Cloudflare itself.
-fn is_wanted(session: &Session<'_>) -> bool {
-    let is_local = session.target.cloud.value == CloudName::Local;
-    !session.environment.dev_remote && (is_local || !session.env.ci)
-}
-
 /// Migrates the copies that need it. `ids` are the API's identifiers, `files` the migrations that the
 /// apply read; the configurations are written. What
 /// cannot be done is told, and fails nothing.
@@ -113,8 +105,8 @@ pub(crate) async fn migrate(
     files: &Migrations,
 ) -> Result<Told, CommandError> {
     let mut told = Told::default();
-    let bound = copies::bound(session);
-    if !is_wanted(session) || bound.is_empty() {
+    let bound = session.local_databases();
+    if bound.is_empty() {
         return Ok(told);
     }
     let state = match LocalState::of(session) {

@@ -18,7 +18,7 @@ use crate::{
         fsio,
         interrupt::Interrupt,
     },
-    workspace::{session::Session, tools},
+    workspace::{session::Session, tools, trust},
 };
 
 /// How long wrangler may take for one database: with many migrations on a slow disk minutes, and for
@@ -70,7 +70,7 @@ impl Wrangler {
         let file = in_project(session, folder)
             .or_else(|| tools::find("wrangler", session.env))
             .ok_or(Failed::NotFound)?;
-        may_run(session, &file).map_err(Failed::NotAllowed)?;
+        trust::may_run(session, trust::LOCAL_MIGRATIONS).map_err(Failed::NotAllowed)?;
         let bound = session.env.test_wrangler_bound_s.map_or(BOUND, Duration::from_secs);
         let program = Program {
             without: withheld(session),
@@ -115,13 +115,6 @@ impl Wrangler {
             Ended::NotStarted(error) => Err(Failed::NotStarted(error.to_string())),
         }
     }
-}
-
-/// May this program of the checkout run? All ways to one lead through here; an error says why not, and
-/// what its user does about it.
-#[expect(clippy::unnecessary_wraps, reason = "programs are to be approved")]
-fn may_run(_session: &Session<'_>, _file: &Path) -> Result<(), String> {
-    Ok(())
 }
 
 /// `node_modules/.bin/wrangler` of the folder or of one above it, up to the repository's top; one that

@@ -13,6 +13,7 @@ mod lease;
 mod plan;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +26,7 @@ pub(crate) use self::{
     diagnostic::{Code, Diagnostic, Error, Warning},
     lease::{Claimed, Member, PoolCounts, Released},
     plan::PlanDocument,
+    trust::TrustItem,
 };
 
 /// The version of the events: raised when a program that reads them would misread them. A new event
@@ -223,6 +225,31 @@ pub(crate) enum Event<'a> {
     FileRemoved {
         /// Its path, as in `file_written`.
         path: &'a str,
+    },
+
+    /// `trust`: what the spec asks for of what is its user's.
+    Trust {
+        /// The digest of exactly this set, for the variable `ENVC_TRUST`.
+        digest: &'a str,
+        /// Each thing.
+        items: Vec<TrustItem<'a>>,
+    },
+    /// `trust ls`: what is approved for one clone.
+    Trusted {
+        /// The real path of its git directory, which its worktrees share; of the spec's folder where
+        /// there is no git.
+        clone: &'a str,
+        /// When it was approved last, in seconds since 1970.
+        since_s: u64,
+        /// Each thing.
+        items: Vec<TrustItem<'a>>,
+    },
+    /// `trust revoke`: nothing is approved for a clone any more.
+    Revoked {
+        /// As in `trusted`.
+        clone: &'a str,
+        /// False where nothing was.
+        was_approved: bool,
     },
 
     /// `apply`: wrangler's local copy of a database was migrated, for `wrangler dev`.

@@ -10,12 +10,12 @@ use crate::host::fsio;
 /// The file in the git directory.
 const FILE: &str = "envc-working-copy";
 /// Bytes of randomness.
-pub(super) const MARK_BYTES: usize = 16;
+pub(crate) const MARK_BYTES: usize = 16;
 /// Bytes of the file.
 const FILE_BYTES_MAX: usize = 256;
 
 /// The mark of a git directory; what is not readable is none.
-pub(super) fn read(git_dir: &Path) -> Option<String> {
+pub(crate) fn read(git_dir: &Path) -> Option<String> {
     let text = fsio::read_text(&git_dir.join(FILE), FILE_BYTES_MAX).ok()??;
     let mark = text.trim_end();
     let is_one = mark.len() == MARK_BYTES * 2 && mark.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -23,7 +23,7 @@ pub(super) fn read(git_dir: &Path) -> Option<String> {
 }
 
 /// Writes it. False where that cannot be done: the working copy goes by its path alone then.
-pub(super) fn write(git_dir: &Path, mark: &str) -> bool {
+pub(crate) fn write(git_dir: &Path, mark: &str) -> bool {
     let text = format!("{mark}\n");
     fsio::write_atomic(&git_dir.join(FILE), text.as_bytes(), fsio::PRIVATE).is_ok()
 }

@@ -17,7 +17,7 @@ mod cache;
 mod document;
 mod file_key;
 mod location;
-mod mark;
+pub(crate) mod mark;
 mod settle;
 mod working_copy;
 

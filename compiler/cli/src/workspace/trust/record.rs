@@ -1,0 +1,176 @@
+//! What was approved, by clone: a file in the user's state directory.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use envc_exec::ports::Entropy as _;
+use serde::{Deserialize, Serialize};
+
+use super::wants::{Item, Wants};
+use crate::{
+    host::{
+        error::CommandError,
+        file_lock::{Holder, Lock},
+        fsio,
+    },
+    workspace::{
+        Workspace,
+        dirs::StateDir,
+        registry::{Location, mark},
+    },
+};
+
+/// Bytes of the file.
+const TRUST_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The schema version that this build reads and writes.
+const TRUST_SCHEMA: u32 = 1;
+
+/// The record's file.
+#[derive(Clone, Debug)]
+pub(crate) struct TrustRecord {
+    file: PathBuf,
+    lock: PathBuf,
+}
+
+/// All that was approved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    schema: u32,
+    /// By the real path of the git directory that all worktrees share, or of the spec's folder where
+    /// there is no git.
+    clones: BTreeMap<PathBuf, Approved>,
+}
+
+/// What was approved for one clone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Approved {
+    /// The mark of its git directory: another clone at the same path does not have it. None: there is
+    /// no git, or nothing can be written there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mark: Option<String>,
+    /// When, in seconds since 1970.
+    pub(crate) at_s: u64,
+    /// What.
+    pub(crate) items: BTreeSet<Item>,
+    /// What its user said no to.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) declined: BTreeSet<Item>,
+}
+
+/// The path by which a clone is known, and that its worktrees share: of the git directory that they have
+/// in common, else of the folder.
+pub(crate) fn key_of(common_dir: Option<&Path>, folder: &Path) -> PathBuf {
+    let path = common_dir.unwrap_or(folder);
+    fsio::canonical(path).unwrap_or_else(|_| path.to_owned())
+}
+
+impl TrustRecord {
+    /// The record of this user.
+    pub(crate) fn new(state: &StateDir) -> Self {
+        let path = state.path();
+        Self { file: path.join("trust.json"), lock: path.join("trust.lock") }
+    }
+
+    /// What is approved for a clone.
+    pub(super) fn of(&self, place: &Location) -> Result<Approved, CommandError> {
+        let found = self.read()?.clones.remove(&key(place));
+        // Invariant: what was approved for a clone is not another one's that lies at its path now.
+        let is_it = |it: &Approved| it.mark == mark_at(place);
+        Ok(found.filter(is_it).unwrap_or_default())
+    }
+
+    /// Records the answer to all of this, beside what was answered before.
+    pub(super) fn note(
+        &self,
+        workspace: &Workspace<'_>,
+        wants: &Wants,
+        answer: bool,
+    ) -> Result<(), CommandError> {
+        let place = workspace.place();
+        if let Some(git_dir) = &place.common_dir
+            && mark::read(git_dir).is_none()
+        {
+            // Where it cannot be written the path alone tells.
+            let _written = mark::write(git_dir, &workspace.entropy.hex(mark::MARK_BYTES));
+        }
+        let (key, mark) = (key(&place), mark_at(&place));
+        let now_s = workspace.clock.unix_s();
+        self.update(now_s, |document| {
+            let known = document.clones.entry(key).or_default();
+            if known.mark != mark {
+                *known = Approved { mark, ..Approved::default() };
+            }
+            known.at_s = now_s;
+            if answer {
+                known.declined.retain(|item| !wants.items.contains(item));
+                known.items.extend(wants.items.iter().cloned());
+            } else {
+                let open = wants.items.difference(&known.items).cloned();
+                known.declined.extend(open.collect::<Vec<_>>());
+            }
+        })
+    }
+
+    /// Every clone for which something is approved.
+    pub(crate) fn all(&self) -> Result<BTreeMap<PathBuf, Approved>, CommandError> {
+        Ok(self.read()?.clones)
+    }
+
+    /// Takes back what was approved for a clone; false where nothing was.
+    pub(crate) fn revoke(&self, key: &Path, now_s: u64) -> Result<bool, CommandError> {
+        let mut was_there = false;
+        self.update(now_s, |document| was_there = document.clones.remove(key).is_some())?;
+        Ok(was_there)
+    }
+
+    fn read(&self) -> Result<Document, CommandError> {
+        let none = Document { schema: TRUST_SCHEMA, clones: BTreeMap::new() };
+        let Some(bytes) = fsio::read(&self.file, TRUST_BYTES_MAX)? else { return Ok(none) };
+        let file = fsio::for_shell(&self.file);
+        let failed = |why: String| {
+            CommandError::failed(format!("cannot read {}", self.file.display()))
+                .because_text(why)
+                .hint(format!(
+                    "move it away: mv {file} {file}.damaged; what was approved is then asked anew"
+                ))
+        };
+        let document: Document =
+            serde_json::from_slice(&bytes).map_err(|error| failed(error.to_string()))?;
+        if document.schema != TRUST_SCHEMA {
+            return Err(failed(format!(
+                "it has schema {}, and this envc knows {TRUST_SCHEMA}",
+                document.schema
+            )));
+        }
+        Ok(document)
+    }
+
+    fn update(&self, now_s: u64, change: impl FnOnce(&mut Document)) -> Result<(), CommandError> {
+        let me = Holder::me("envc trust", now_s);
+        let lock = Lock::acquire_blocking(&self.lock, &me, &mut |_| {})?;
+        let before = self.read()?;
+        let mut document = before.clone();
+        change(&mut document);
+        if document != before {
+            let mut bytes = serde_json::to_vec_pretty(&document).map_err(|error| {
+                CommandError::failed("what was approved cannot be recorded").because(&error)
+            })?;
+            bytes.push(b'\n');
+            fsio::write_atomic(&self.file, &bytes, fsio::PRIVATE)?;
+        }
+        drop(lock);
+        Ok(())
+    }
+}
+
+fn key(place: &Location) -> PathBuf {
+    key_of(place.common_dir.as_deref(), &place.root)
+}
+
+fn mark_at(place: &Location) -> Option<String> {
+    place.common_dir.as_deref().and_then(mark::read)
+}
