@@ -198,6 +198,8 @@ impl Machine {
             .env_clear()
             .env("PATH", path.expect("paths can be joined"))
             .env("HOME", &self.home)
+            // The newcomer reads the spec and approves what it asks for, where nobody can be asked.
+            .env("ENVC_TRUST", "spec")
             .envs([("NO_COLOR", "1"), ("WRANGLER_SEND_METRICS", "false")])
             // No look-up at start, and compiling wrangler takes half of its time.
             .env("CLOUDFLARE_CF_FETCH_ENABLED", "false")
