@@ -1,6 +1,6 @@
 //! Two projects, two repositories and two copies of a folder, of which each has its own.
 
-use std::fs;
+use std::{fs, path::Path, process::Command};
 
 use envc_tests::{Listing, ServedCloud, TestEnv};
 use http::Method;
@@ -361,8 +361,7 @@ fn two_repositories_without_an_origin_are_two() {
     let env = TestEnv::of_text(FIXED);
     env.envc(&["apply"]).exits(0);
     let copied = env.path().join("copied");
-    let status =
-        std::process::Command::new("cp").arg("-a").args([env.root(), copied.clone()]).status();
+    let status = Command::new("cp").arg("-a").args([env.root(), copied.clone()]).status();
     assert!(status.unwrap().success());
     let whole = env.cloud_listing();
     says(&in_folder(&env, &copied, &["destroy", "--yes"]).exits(1), &["working-copy:"]);
@@ -450,7 +449,7 @@ fn a_folder_copied_inside_one_repository_has_an_environment_of_its_own() {
     env.write("a/environment.kdl", spec);
     let [a, b, moved] = ["a", "b", "deep/er"].map(|name| env.root().join(name));
     in_folder(&env, &a, &["apply"]).exits(0);
-    let status = std::process::Command::new("cp").arg("-a").args([&a, &b]).status();
+    let status = Command::new("cp").arg("-a").args([&a, &b]).status();
     assert!(status.unwrap().success());
     let before = fs::read_to_string(a.join(".env")).unwrap();
     let ran = in_folder(&env, &b, &["apply"]).exits(0);
@@ -489,10 +488,84 @@ fn a_cache_that_a_clone_brings_takes_nothing_over() {
     fs::write(clone.join(".envc/working-copy.json"), forged).unwrap();
     let ran = in_folder(&victim, &clone, &["show"]).exits(3);
     says(&ran, &["was not written here by this user", &theirs]);
-    in_folder(&victim, &clone, &["apply"]).exits(0);
+    // Looking does not make it ours, and neither does being refused.
+    for _ in 0..2 {
+        let told = in_folder(&victim, &clone, &["plan"]).exits(0);
+        says(&told, &["apply will refuse: whose environment this folder has is not certain"]);
+        let refused = in_folder(&victim, &clone, &["apply", "--yes"]).exits(1);
+        says(&refused, &[&format!("--id {theirs} --adopt kv.cache"), "envc apply local --new"]);
+        assert_eq!(victim.cloud_listing().objects.len(), 1);
+    }
+    in_folder(&victim, &clone, &["apply", "--new"]).exits(0);
     assert_eq!(victim.cloud_listing().objects.len(), 2);
     in_folder(&victim, &clone, &["destroy", "--yes"]).exits(0);
     says(&victim.envc(&["apply"]).exits(0), &["Nothing to do", &theirs]);
+}
+
+#[test]
+fn a_cache_that_git_tracks_counts_as_absent_and_is_told() {
+    let victim = TestEnv::of_text(ONE_KV);
+    victim.envc(&["apply"]).exits(0);
+    let cache = victim.read(".envc/working-copy.json").unwrap();
+    let (clone, worktree) = (victim.path().join("clone"), victim.path().join("side"));
+    let git = |folder: &Path, args: &[&str]| {
+        let name = ["-c", "user.name=T", "-c", "user.email=t@example.com"];
+        let ran = Command::new("git").current_dir(folder).args(name).args(args).status().unwrap();
+        assert!(ran.success(), "git {args:?}");
+    };
+    fs::create_dir_all(clone.join(".envc")).unwrap();
+    git(&clone, &["init", "--quiet"]);
+    fs::copy(victim.root().join("environment.kdl"), clone.join("environment.kdl")).unwrap();
+    fs::write(
+        clone.join(".envc/working-copy.json"),
+        cache.replace(&victim.root().display().to_string(), "/nonexistent"),
+    )
+    .unwrap();
+    git(&clone, &["add", "--all", "--force"]);
+    git(&clone, &["commit", "--quiet", "--message", "x"]);
+    git(&clone, &["worktree", "add", "--quiet", worktree.to_str().unwrap()]);
+    for (number, folder) in [&clone, &worktree].into_iter().enumerate() {
+        let ran = in_folder(&victim, folder, &["apply"]).exits(0);
+        says(&ran, &["git tracks .envc/working-copy.json", "git rm --cached"]);
+        assert_eq!(victim.cloud_listing().objects.len(), 2 + number);
+    }
+    says(&victim.envc(&["apply"]).exits(0), &["Nothing to do"]);
+}
+
+/// A machine that lost all that it knew, but for the folder itself: a container that was made anew.
+fn made_anew(env: &TestEnv) {
+    for entry in fs::read_dir(env.state_dir()).unwrap() {
+        let path = entry.unwrap().path();
+        if path == env.cloud_dir() {
+            continue;
+        }
+        let gone = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        gone.unwrap();
+    }
+}
+
+#[test]
+fn a_container_that_was_made_anew_asks_whose_environment_it_has() {
+    let env = TestEnv::of_text(ONE_KV);
+    env.envc(&["apply"]).exits(0);
+    let was = id(&env);
+    made_anew(&env);
+    let refused = env.envc(&["apply"]).exits(1);
+    says(&refused, &[&format!("--id {was} --adopt kv.cache"), "--new"]);
+    let goes_on = ["apply", "local", "--id", &was, "--adopt", "kv.cache"];
+    env.envc(&goes_on).exits(0);
+    assert_eq!(env.cloud_listing().objects.len(), 1);
+    // Its own by now.
+    made_anew(&env);
+    env.envc(&["apply", "--new"]).exits(0);
+    assert_eq!(env.cloud_listing().objects.len(), 2);
+
+    // Where nothing of it is left, there is nothing to ask.
+    let env = TestEnv::of_text(ONE_KV);
+    env.envc(&["apply"]).exits(0);
+    made_anew(&env);
+    fs::remove_dir_all(env.cloud_dir()).unwrap();
+    env.envc(&["apply"]).exits(0);
 }
 
 #[test]

@@ -29,6 +29,7 @@ use crate::{
         account::still_there,
         engine::{Engine, Loaded, Running, checked},
         site::{Edge, Needs, Site},
+        unfollowed,
     },
     outputs::{
         generated::{self, Writing, Written},
@@ -113,12 +114,17 @@ impl Apply<'_> {
         let outside = Outside::look(&mut self.session, out_dir, &mut refusals).await?;
         refusals.stop(ui)?;
         let session = &self.session;
-        // All is refused that can be without a call: from here on there is an environment.
+        let needs = Needs { edge: Edge::Registry, wait: self.args.wait };
+        let site = Site::open(session, needs).await?;
+        if !self.args.new
+            && let Some(refusal) = unfollowed::look(&site).await?
+        {
+            return Err(refusal);
+        }
+        // All is refused that can be before: from here on there is an environment.
         if !session.record_environment()? {
             return Ok(None);
         }
-        let needs = Needs { edge: Edge::Registry, wait: self.args.wait };
-        let site = Site::open(session, needs).await?;
         // Before any call: without its token nothing is applied.
         site.demand_registry()?;
         if !self.skips_files() && !session.local_databases().is_empty() {
@@ -147,6 +153,8 @@ impl Apply<'_> {
             parallelism: usize::from(self.args.calls.parallelism),
             held: &leases.renewed,
         };
+        let now_s = session.workspace.clock.unix_s();
+        session.workspace.change_record(|copy| copy.leave_traces(now_s))?;
         let before = self.record_account()?;
         let mut counts = registry_report::counts(loaded.state.as_ref());
         let ran = engine.run(&plan, loaded, running).await;

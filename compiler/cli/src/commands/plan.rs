@@ -19,6 +19,7 @@ use crate::{
         Refusals,
         engine::{Engine, checked},
         site::{Edge, Needs, Site},
+        unfollowed,
     },
     outputs::generated::{self, Outlook, Writing},
     shell::{
@@ -59,11 +60,16 @@ async fn plan(
 ) -> Result<Option<ExitCode>, CommandError> {
     let outside = Outside::look(session, None, refusals).await?;
     let session = &*session;
+    // What an apply needs: that it is not there is told. Nobody waits, and nothing is reported.
+    let site = Site::open(session, Needs { edge: Edge::Registry, wait: false }).await?;
+    if let Some(refusal) = unfollowed::look(&site).await? {
+        refusals.add(refusal);
+        let says = args.detailed_exitcode;
+        return Ok(Some(if says { ExitCode::Changes } else { ExitCode::Done }));
+    }
     if !session.record_environment()? {
         return Ok(None);
     }
-    // What an apply needs: that it is not there is told. Nobody waits, and nothing is reported.
-    let site = Site::open(session, Needs { edge: Edge::Registry, wait: false }).await?;
     let (mut engine, loaded) = Engine::open(&site, Hold::Read).await?;
     engine.only_looks();
     let writing = writing(session, refusals)?;

@@ -132,8 +132,8 @@ const NO_SECRETS: &[&str] = &[
 /// True for a variable by which envc or wrangler gets into an account: no spec may have it read. Names
 /// differ in case alone on no system that tells them apart.
 pub(crate) fn is_own_credential(name: &str) -> bool {
-    let is = |other: &&str| other.eq_ignore_ascii_case(name);
-    CREDENTIALS.iter().any(|it| is(&it)) && !NO_SECRETS.iter().any(|it| is(&it))
+    let among = |all: &[&str]| all.iter().any(|other| other.eq_ignore_ascii_case(name));
+    among(CREDENTIALS) && !among(NO_SECRETS)
 }
 
 /// What the process was started with.

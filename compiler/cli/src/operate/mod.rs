@@ -9,5 +9,6 @@ mod outcome;
 mod refusal;
 mod refusals;
 pub(crate) mod site;
+pub(crate) mod unfollowed;
 
 pub(crate) use refusals::Refusals;

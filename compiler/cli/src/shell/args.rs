@@ -172,7 +172,7 @@ pub(crate) enum Verb {
     /// Whose the project is in the account.
     #[command(subcommand)]
     State(StateVerb),
-    /// What a checkout may do with what is yours: hosts that get credentials, programs that run.
+    /// Approve what a checkout asks for: hosts that get credentials, programs that run.
     Trust(TrustArgs),
     /// The local cloud: Cloudflare's API on this machine.
     #[command(subcommand)]
@@ -247,6 +247,10 @@ pub(crate) struct ApplyArgs {
     /// Bind this folder to this environment from now on, in this account, and write its files here.
     #[arg(long, conflicts_with = "out_dir")]
     pub(crate) rebind: bool,
+    /// Give this folder an environment of its own, though a cache that another user's envc wrote names
+    /// one that is there.
+    #[arg(long, conflicts_with_all = ["id", "pr", "plan"])]
+    pub(crate) new: bool,
     /// Write generated files into this folder instead.
     #[arg(long, value_name = "DIR")]
     pub(crate) out_dir: Option<PathBuf>,
@@ -518,7 +522,6 @@ mod tests {
             "envc plan --parallelism 0",
             "envc state",
             "envc state claim x",
-            "envc trust --print ls",
             "envc destroy --keep webapp",
             "envc migrate reset",
             "envc apply --plan p.json --replace d1.x",

@@ -244,7 +244,15 @@ impl<'a> Workspace<'a> {
     /// Tells what became of the folder, and refuses one that was another repository's when things
     /// were made from it.
     pub(crate) fn settle(&self) -> Result<(), CommandError> {
-        whose::settle(self.ui, &self.copy.borrow(), self.named.as_deref())
+        let copy = self.copy.borrow();
+        let tracked = !copy.unfollowed().is_empty() && self.cache_is_tracked();
+        whose::settle(self.ui, &copy, self.named.as_deref(), tracked)
+    }
+
+    /// True where git has the cache of this folder, so that a clone brings it.
+    pub(crate) fn cache_is_tracked(&self) -> bool {
+        let path = self.copy.borrow().cache_path();
+        git::tracked(self.root(), self.env, &[&path]).is_ok_and(|all| !all.is_empty())
     }
 
     /// The spec's folder.

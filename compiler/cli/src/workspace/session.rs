@@ -270,6 +270,15 @@ impl<'a> Session<'a> {
         })
     }
 
+    /// The environments that a cache names which this user's envc did not write; none where git has that
+    /// cache: it is the clone's, and counts as absent.
+    pub(crate) fn unfollowed(&self) -> BTreeSet<String> {
+        if self.workspace.cache_is_tracked() {
+            return BTreeSet::new();
+        }
+        self.workspace.copy().unfollowed().iter().cloned().collect()
+    }
+
     /// False once another process destroyed the environment: its ID is nobody's now, and nothing
     /// may be made under it.
     pub(crate) fn is_known(&self) -> bool {

@@ -30,8 +30,20 @@ pub(crate) fn named(spec: &Spec, folder: &Path, git: &GitView, env: &ProcessEnv)
 
 /// Tells what became of a working copy, and refuses one that was another repository's when things
 /// were made from it. `named` is the repository that it is now.
-pub(crate) fn settle(ui: &Ui, copy: &WorkingCopy, named: Option<&str>) -> Result<(), CommandError> {
-    if let [first, ..] = copy.unfollowed() {
+/// `tracked`: git has its cache.
+pub(crate) fn settle(
+    ui: &Ui,
+    copy: &WorkingCopy,
+    named: Option<&str>,
+    tracked: bool,
+) -> Result<(), CommandError> {
+    if tracked {
+        let path = copy.cache_path();
+        ui.warn(&format!(
+            "git tracks {path}, which another user's envc wrote: it counts as absent; take it out of \
+             the repository with: git rm --cached {path}"
+        ));
+    } else if let [first, ..] = copy.unfollowed() {
         ui.warn(&format!(
             "the cache in .envc was not written here by this user, so it is not followed; it \
              names {}, which --id reaches: --id {first}",

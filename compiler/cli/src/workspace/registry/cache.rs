@@ -76,6 +76,11 @@ impl Cache {
         Some(user.of(format!("envc working copy\n{text}")))
     }
 
+    /// Where it lies, relative to the spec's folder.
+    pub(super) fn path(place: &Location) -> String {
+        format!("{FOLDER}/{}", file_name(place))
+    }
+
     /// Reads it. A missing, damaged or newer one is as good as none: it is only a cache.
     pub(super) fn read(place: &Location, user: &KeyedDigest) -> Found {
         let read = || -> Option<Self> {
@@ -96,7 +101,7 @@ impl Cache {
     /// Writes it, with a `.gitignore` that keeps git out of the folder.
     pub(super) fn write(&self, place: &Location) -> Result<(), FsError> {
         // A link in place of the folder may not lead the writing out of the project.
-        let file = fsio::inside(&place.root, &format!("{FOLDER}/{}", file_name(place)))?;
+        let file = fsio::inside(&place.root, &Self::path(place))?;
         let folder = place.root.join(FOLDER);
         let mut bytes = serde_json::to_vec_pretty(self)
             .map_err(|error| FsError::refused("write", &file, error.to_string()))?;

@@ -30,6 +30,7 @@ pub(crate) use document::{
 };
 pub(crate) use file_key::{file_key, folder_of_key};
 pub(crate) use location::Location;
+#[cfg(test)]
 pub(crate) use settle::Settled;
 pub(crate) use working_copy::{Belongs, Drawn, Mint, Opening, WorkingCopy};
 

@@ -75,7 +75,9 @@ impl Document {
             (None, None) => (CopyRecord::default(), Settled::New),
             (None, Some(cache))
                 if cache.root != place.root
-                    && (exists(&cache.root) || self.is_taken(place, project, &cache, exists)) =>
+                    && (exists(&cache.root)
+                        || self.lies_elsewhere(place, &cache, exists)
+                        || self.is_taken(place, project, &cache, exists)) =>
             {
                 // The files in it are copies of what envc wrote: not edited by anybody.
                 let CopyRecord { files, local, .. } = cache.record;
@@ -115,6 +117,19 @@ impl Document {
         let key =
             if self.places.get(&by_git).is_some_and(is_of_another) { by_folder } else { by_git };
         self.places.get_mut(&key)?.projects.remove(project)
+    }
+
+    /// True when the working copy that a cache is of is there, as far as the registry knows. Invariant: a
+    /// record moves from another key only where that key's folder is gone.
+    fn lies_elsewhere(
+        &self,
+        place: &Location,
+        cache: &Cache,
+        exists: &dyn Fn(&Path) -> bool,
+    ) -> bool {
+        self.places
+            .get(&cache.key)
+            .is_some_and(|other| other.folder != place.root && exists(&other.folder))
     }
 
     /// True when another folder that exists has one of the IDs that the cache says were minted with

@@ -5,13 +5,15 @@ use std::{
     path::Path,
 };
 
-use envc_core::{KeyedDigest, base36};
+use envc_core::{KeyedDigest, PartProblem, base36, limits::ID_CHARS_MAX};
 use envc_exec::ports::Entropy;
 use envc_spec::PortRange;
 
+#[cfg(test)]
+use super::Settled;
 use super::{
     Applied, AppliedTo, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, LocalRecord,
-    Location, Registry, Settled, cache::Cache, file_key, mark,
+    Location, Registry, cache::Cache, file_key, mark,
 };
 use crate::{
     host::{error::CommandError, ports},
@@ -109,7 +111,7 @@ impl WorkingCopy {
         place.refuse_no_text()?;
         let project = opening.project;
         let cache = Cache::read(&place, opening.user);
-        let before = cache.clone();
+        let foreign = cache.foreign.clone();
         let fresh = opening.entropy.hex(mark::MARK_BYTES);
         let opened = registry.update(opening.now_s, |document| {
             let (key, settled) =
@@ -121,16 +123,20 @@ impl WorkingCopy {
             let belongs = document.belong(&place, &key, opening);
             let former = document.former(&place, &key);
             let record = document.copy(&key, project).cloned().unwrap_or_default();
-            if !record.environments.is_empty() {
-                document.mark(&place, &key, &fresh);
-            }
             Ok((key, settled, belongs, former, record))
         })?;
+        #[cfg_attr(
+            not(test),
+            expect(unused_variables, reason = "only tests look at how it was found")
+        )]
         let (key, settled, belongs, former, record) = opened;
-        // What a cache of somebody else's names is not followed, and not in silence either.
-        let foreign = before.foreign.as_ref().filter(|_| settled == Settled::New);
-        let unfollowed = foreign.map(|cache| cache.record.environments.keys().cloned().collect());
-        let this = Self {
+        // What a cache of somebody else's names is not followed, and not in silence either, until the folder
+        // has an environment of its own.
+        let foreign = foreign.filter(|_| record.environments.is_empty());
+        // Whoever wrote it: what is told and goes into hints has the form of an ID.
+        let unfollowed = foreign
+            .map(|cache| cache.record.environments.into_keys().filter(|id| is_id(id)).collect());
+        Ok(Self {
             registry: registry.clone(),
             place,
             project: project.to_owned(),
@@ -143,11 +149,7 @@ impl WorkingCopy {
             belongs,
             unfollowed: unfollowed.unwrap_or_default(),
             fresh,
-        };
-        if before.ours.as_ref() != Some(&this.cache()) {
-            this.write_cache();
-        }
-        Ok(this)
+        })
     }
 
     /// The project that a folder was last worked on for, as its cache tells.
@@ -174,6 +176,11 @@ impl WorkingCopy {
     /// Which repository it was found to be of.
     pub(crate) fn belongs(&self) -> &Belongs {
         &self.belongs
+    }
+
+    /// Where its cache lies, relative to the spec's folder.
+    pub(crate) fn cache_path(&self) -> String {
+        Cache::path(&self.place)
     }
 
     /// The environments that a cache names which this user's envc did not write.
@@ -244,7 +251,6 @@ impl WorkingCopy {
         now_s: u64,
     ) -> Result<bool, CommandError> {
         let (key, project) = (self.key.clone(), self.project.clone());
-        let (place, fresh) = (self.place.clone(), self.fresh.clone());
         let recorded = self.registry.update(now_s, |document| {
             let held = document.held_ports(&key, &project, drawn.id);
             let taken = document.taken_ids(&project).contains(drawn.id);
@@ -267,7 +273,6 @@ impl WorkingCopy {
                 record.minted_s = Some(now_s);
                 record.random = Some(drawn.unique);
             }
-            document.mark(&place, &key, &fresh);
             Ok(true)
         })?;
         self.refresh()?;
@@ -360,6 +365,14 @@ impl WorkingCopy {
         })
     }
 
+    /// Leaves in the folder what tells it from others: the mark, and the cache. What only looks at an
+    /// environment leaves nothing.
+    pub(crate) fn leave_traces(&mut self, now_s: u64) -> Result<(), CommandError> {
+        self.change(now_s, |_| ())
+    }
+
+    /// Invariant: this alone writes into the checkout, the cache and the mark, and what only looks never
+    /// comes here.
     fn change(
         &mut self,
         now_s: u64,
@@ -369,20 +382,21 @@ impl WorkingCopy {
         self.registry.update(now_s, |document| {
             if let Some(copy) = document.copy_mut(&key, &project) {
                 change(copy);
+                document.mark(&self.place, &key, &self.fresh);
             }
             Ok(())
         })?;
-        self.refresh()
-    }
-
-    /// Takes over what is recorded now, and writes the cache when it changed.
-    pub(crate) fn refresh(&mut self) -> Result<(), CommandError> {
-        let document = self.registry.read()?;
-        let record = document.copy(&self.key, &self.project).cloned().unwrap_or_default();
-        if record != self.record {
-            self.record = record;
+        self.refresh()?;
+        if Cache::read(&self.place, &self.user).ours.as_ref() != Some(&self.cache()) {
             self.write_cache();
         }
+        Ok(())
+    }
+
+    /// Takes over what is recorded now.
+    pub(crate) fn refresh(&mut self) -> Result<(), CommandError> {
+        let document = self.registry.read()?;
+        self.record = document.copy(&self.key, &self.project).cloned().unwrap_or_default();
         Ok(())
     }
 
@@ -464,6 +478,12 @@ impl CopyRecord {
         }
         self.formerly.remove(repository);
     }
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() <= ID_CHARS_MAX
+        && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        && PartProblem::of(text).is_none()
 }
 
 fn environment<'a>(

@@ -103,13 +103,18 @@ fn real_folders_moved_copied_cleaned_and_a_lost_registry() {
     let id = Machine::mint(&mut copy);
 
     // git clean -fdx
+    copy.leave_traces(1).unwrap();
     fs::remove_dir_all(machine.path.join("a/.envc")).unwrap();
-    assert_eq!(machine.open("a").0.record().minted_id("local"), Some(&*id));
+    let (mut cleaned, _) = machine.open("a");
+    assert_eq!(cleaned.record().minted_id("local"), Some(&*id));
+    assert!(!machine.path.join("a/.envc").exists(), "a look leaves nothing");
+    cleaned.leave_traces(1).unwrap();
 
     // mv a b
     fs::rename(machine.path.join("a"), machine.path.join("b")).unwrap();
-    let (moved, settled) = machine.open("b");
+    let (mut moved, settled) = machine.open("b");
     assert_eq!((moved.record().minted_id("local"), settled), (Some(&*id), Settled::Moved));
+    moved.leave_traces(1).unwrap();
 
     // cp -r b c
     fs::create_dir_all(machine.path.join("c/.envc")).unwrap();
