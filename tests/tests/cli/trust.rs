@@ -32,10 +32,9 @@ impl Overheard {
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let Ok(mut stream) = stream else { break };
-                let mut bytes = [0; 4096];
-                let size = stream.read(&mut bytes).unwrap_or_default();
-                let head = String::from_utf8_lossy(&bytes[..size]).into_owned();
-                heard.lock().unwrap().push(head);
+                let mut bytes = vec![0; 4096];
+                bytes.truncate(stream.read(&mut bytes).unwrap_or_default());
+                heard.lock().unwrap().push(String::from_utf8_lossy(&bytes).into_owned());
                 let problem = "{\"type\":\"urn:envc:problem:unauthenticated\",\"title\":\"no\",\
                     \"status\":401}";
                 let _sent = write!(
