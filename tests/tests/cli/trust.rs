@@ -33,7 +33,8 @@ impl Overheard {
             for stream in listener.incoming() {
                 let Ok(mut stream) = stream else { break };
                 let mut bytes = vec![0; 4096];
-                bytes.truncate(stream.read(&mut bytes).unwrap_or_default());
+                let size = stream.read(&mut bytes).unwrap_or_default();
+                bytes.truncate(size);
                 heard.lock().unwrap().push(String::from_utf8_lossy(&bytes).into_owned());
                 let problem = "{\"type\":\"urn:envc:problem:unauthenticated\",\"title\":\"no\",\
                     \"status\":401}";
