@@ -36,4 +36,4 @@ pub use secret::Secret;
 pub use span::{Span, Spanned};
 pub use split_mix::SplitMix64;
 pub use value::{Input, Output, Part, Ref, Text, Value};
-pub use words::{base36, counted, hex, plural};
+pub use words::{base36, counted, hex, plural, printable, printable_in_place, steers_a_terminal};

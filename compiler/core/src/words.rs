@@ -1,6 +1,10 @@
-//! Small texts that several crates make: counts, hex digits, numbers to the base 36. Pure.
+//! Small texts that several crates make: counts, hex digits, numbers to the base 36, texts from outside
+//! that cannot move a cursor. Pure.
 
-use std::fmt::{Display, Write as _};
+use std::{
+    borrow::Cow,
+    fmt::{Display, Write as _},
+};
 
 /// "1 file", "2 files".
 pub fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, what: &str) -> String {
@@ -33,9 +37,67 @@ pub fn base36(number: u64, digits: usize) -> String {
     last_first.into_iter().rev().collect()
 }
 
+/// True for a character that changes what a terminal shows of others: control characters, but for line
+/// end and tab, and those that turn the direction of a text around.
+pub fn steers_a_terminal(char: char) -> bool {
+    let turns = matches!(char,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || (char.is_control() && !matches!(char, '\n' | '\t'))
+}
+
+/// The text with such characters spelled out, as `\u{1b}`: what came from a checkout, an API or another
+/// user is only read.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(steers_a_terminal) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for char in text.chars() {
+        if steers_a_terminal(char) {
+            out.extend(char.escape_default());
+        } else {
+            out.push(char);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// The same in as many bytes, for a text whose places are known by bytes: a mark in the place of each.
+pub fn printable_in_place(text: &str) -> Cow<'_, str> {
+    // A carriage return at a line's end is part of the end.
+    let is_end = |at: usize| text.get(at..).is_some_and(|rest| rest.starts_with("\r\n"));
+    let steers = |at: usize, char: char| steers_a_terminal(char) && !(char == '\r' && is_end(at));
+    if !text.char_indices().any(|(at, char)| steers(at, char)) {
+        return Cow::Borrowed(text);
+    }
+    let mark = |(at, char): (usize, char)| match char.len_utf8() {
+        _ if !steers(at, char) => char,
+        1 => '?',
+        2 => '\u{bf}',
+        _ => char::REPLACEMENT_CHARACTER,
+    };
+    Cow::Owned(text.char_indices().map(mark).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_spelled_out_and_all_else_stays() {
+        assert_eq!(printable("größe\t1\n"), "größe\t1\n");
+        assert_eq!(printable("a\u{1b}]0;x\u{7}\r"), "a\\u{1b}]0;x\\u{7}\\r");
+        assert_eq!(printable("\u{9b}2J\u{202e}"), "\\u{9b}2J\\u{202e}");
+        for char in '\0'..=char::MAX {
+            let text = format!("a{char}b\r\n");
+            let shown = printable(&text);
+            assert!(!shown.contains(steers_a_terminal), "{char:?}");
+            let in_place = printable_in_place(&text);
+            assert_eq!(in_place.len(), text.len(), "{char:?}");
+            let left = in_place.strip_suffix("\r\n").unwrap();
+            assert!(!left.contains(steers_a_terminal), "{char:?}");
+        }
+    }
 
     #[test]
     fn one_is_no_plural_and_none_is() {

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use envc_core::{Marker, RepositoryDigest, Sealed, counted};
+use envc_core::{Marker, RepositoryDigest, Sealed, counted, printable};
 use envc_kinds::Mutability;
 use serde_json::Value as Json;
 use similar::{ChangeTag, TextDiff};
@@ -539,18 +539,10 @@ fn shown_json(value: &Json, pretty: bool) -> String {
     text.split('\n').map(shown_text).collect::<Vec<_>>().join("\n")
 }
 
-/// The text with its control characters spelled out: a name in the account must not move the
-/// cursor of who reads the plan.
+/// The text on one line, with its control characters spelled out: a name in the account must not move
+/// the cursor of who reads the plan.
 fn shown_text(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for char in text.chars() {
-        if char.is_control() {
-            out.extend(char.escape_default());
-        } else {
-            out.push(char);
-        }
-    }
-    out
+    printable(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 
 #[cfg(test)]

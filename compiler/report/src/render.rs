@@ -4,11 +4,12 @@
 mod excerpt;
 
 use std::{
+    borrow::Cow,
     fmt::{self, Write as _},
     sync::Arc,
 };
 
-use envc_core::{Diagnostic, Diagnostics, Severity, Span};
+use envc_core::{Diagnostic, Diagnostics, Severity, Span, printable, printable_in_place};
 use envc_spec::lint::{codes::SECRET_IN_TEXT, slug};
 use miette::{
     GraphicalTheme, LabeledSpan, MietteHandler, MietteHandlerOpts, Report, ReportHandler as _,
@@ -46,8 +47,10 @@ pub const PICTURES_MAX: usize = 50;
 pub fn pictures(diagnostics: Diagnostics, source: Source<'_>, style: Style) -> String {
     let handler = handler(style);
     let mut out = String::new();
-    let diagnostics = diagnostics.into_sorted();
-    let text: Arc<str> = masked(source.text, &diagnostics).into();
+    let diagnostics: Vec<Diagnostic> = diagnostics.into_sorted().into_iter().map(plain).collect();
+    let text = masked(source.text, &diagnostics);
+    let text: Arc<str> = printable_in_place(&text).into();
+    let source = Source { name: &printable(source.name), text: source.text };
     let more = diagnostics.len().saturating_sub(PICTURES_MAX);
     for diagnostic in diagnostics.into_iter().take(PICTURES_MAX) {
         let spec = Shown { name: source.name.to_owned(), text: Arc::clone(&text) };
@@ -67,6 +70,25 @@ pub fn pictures(diagnostics: Diagnostics, source: Source<'_>, style: Style) -> S
         let _ = writeln!(out, "… and {more} more, which `--format json` lists\n");
     }
     out
+}
+
+/// The diagnostic without what would steer a terminal. Invariant: whatever lies in a checkout, a picture
+/// holds no control character that the drawing did not put there.
+fn plain(mut diagnostic: Diagnostic) -> Diagnostic {
+    let clean = |text: &mut String| {
+        if let Cow::Owned(cleaned) = printable(text) {
+            *text = cleaned;
+        }
+    };
+    clean(&mut diagnostic.message);
+    diagnostic.help.as_mut().into_iter().for_each(clean);
+    diagnostic.labels.iter_mut().for_each(|label| clean(&mut label.text));
+    if let Some(other) = &mut diagnostic.elsewhere {
+        clean(&mut other.file);
+        clean(&mut other.label);
+        other.text = printable_in_place(&other.text).into_owned();
+    }
+    diagnostic
 }
 
 fn draw(

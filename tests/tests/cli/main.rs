@@ -46,6 +46,8 @@ mod show;
 mod spellings;
 mod stale_ids;
 #[cfg(target_os = "linux")]
+mod steered;
+#[cfg(target_os = "linux")]
 mod trust;
 mod unprotect;
 mod values;

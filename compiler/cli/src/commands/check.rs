@@ -110,7 +110,7 @@ fn show(ui: &Ui, found: Diagnostics, file: &SpecFile, format: CheckFormat) {
             ui.result(&lines);
         }
     } else if !found.is_empty() {
-        ui.show(&render::pictures(found, file.source(), ui.err_style()));
+        ui.show_painted(&render::pictures(found, file.source(), ui.err_style()));
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
 pub(super) fn run(app: &App, code: Option<&str>) -> Result<ExitCode, CommandError> {
     let style = app.ui.out_style();
     let Some(wanted) = code else {
-        app.ui.result(&explain::list(style));
+        app.ui.result_painted(&explain::list(style));
         let language = language();
         let codes = language.diagnostics.iter();
         let codes = codes.map(|code| Code { code: code.code, summary: code.summary }).collect();
@@ -23,7 +23,7 @@ pub(super) fn run(app: &App, code: Option<&str>) -> Result<ExitCode, CommandErro
         return Ok(ExitCode::Done);
     };
     let Some(found) = Explanation::of(wanted) else { return Err(unknown(wanted)) };
-    app.ui.result(&found.text(style));
+    app.ui.result_painted(&found.text(style));
     let envc_spec::language::Code { code, summary } = found.code;
     app.ui.event(&Event::Explanation { code, summary, text: found.page });
     Ok(ExitCode::Done)

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use envc_core::printable;
 use envc_syntax::FormatError;
 use similar::TextDiff;
 
@@ -74,7 +75,7 @@ fn one(ui: &Ui, file: &SpecFile, check: bool) -> Result<bool, CommandError> {
         _ if check => {
             let differs = if changed { difference(file, &formatted) } else { String::new() };
             if changed {
-                ui.result(&coloured(&differs, ui.out_style()));
+                ui.result_painted(&coloured(&printable(&differs), ui.out_style()));
             }
             diff = Some(differs);
         }

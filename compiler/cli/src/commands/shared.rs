@@ -216,9 +216,9 @@ fn show(
     let text = render(plan, &palette, RenderOptions { verbose: ui.is_verbose() });
     tell_programs(ui, plan)?;
     if as_result {
-        ui.result(text.trim_end());
+        ui.result_painted(text.trim_end());
     } else {
-        ui.say(text.trim_end());
+        ui.say_painted(text.trim_end());
     }
     Ok(())
 }
@@ -257,7 +257,7 @@ pub(super) fn show_summary(ui: &Ui, plan: &Plan) -> Result<(), CommandError> {
 pub(super) fn say_summary(ui: &Ui, plan: &Plan) -> Result<(), CommandError> {
     let palette = if ui.err_style().color { Palette::ansi() } else { Palette::plain() };
     tell_programs(ui, plan)?;
-    ui.say(&render_summary(plan, &palette));
+    ui.say_painted(&render_summary(plan, &palette));
     Ok(())
 }
 

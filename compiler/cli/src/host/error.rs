@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use envc_core::printable;
+
 use crate::host::exit_code::ExitCode;
 
 /// Why a command did not do its work.
@@ -85,6 +87,19 @@ impl CommandError {
     pub(crate) fn told_before(mut self, command: &str) -> Self {
         self.message = format!("{command} will refuse: {}", self.message);
         self
+    }
+
+    /// The same without what would steer a terminal.
+    #[must_use]
+    pub(crate) fn printable(&self) -> Self {
+        let clean = |all: &[String]| all.iter().map(|it| printable(it).into_owned()).collect();
+        Self {
+            exit: self.exit,
+            message: printable(&self.message).into_owned(),
+            chain: clean(&self.chain),
+            hints: clean(&self.hints),
+            code: self.code,
+        }
     }
 
     /// What failed and why, without what to do: a clause of another sentence.

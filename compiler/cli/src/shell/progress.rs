@@ -7,6 +7,7 @@ use std::{
 };
 
 use crate::shell::ui::Ui;
+use envc_core::printable;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// How often the bar moves while nothing happens.
@@ -79,7 +80,7 @@ impl<'a> Progress<'a> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut running);
         if let Some(bar) = &self.bar {
-            bar.set_message(message(&running));
+            bar.set_message(printable(&message(&running)).into_owned());
         }
     }
 }

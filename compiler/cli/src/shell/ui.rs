@@ -3,6 +3,9 @@
 //!
 //! Colour is used on a terminal alone, and nothing is lost without it. A closed pipe ends the
 //! writing, not the work.
+//!
+//! Invariant: what came from a checkout, an API or another user steers no terminal. Every text goes through
+//! [`printable`] here, but for those that are painted: their painters do it, before they add colours.
 
 use std::{
     fmt,
@@ -10,6 +13,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use envc_core::{printable, steers_a_terminal};
 use envc_report::render::Style;
 
 use crate::{
@@ -137,6 +141,11 @@ impl Ui {
 
     /// The result of the command, to standard output. Not with `--json`: there it is an event.
     pub(crate) fn result(&self, text: &str) {
+        self.result_painted(&printable(text));
+    }
+
+    /// The same of a text with colours, whose painter made all that is not its own printable.
+    pub(crate) fn result_painted(&self, text: &str) {
         if !self.options.json {
             write_lines(&self.out, text);
         }
@@ -165,7 +174,7 @@ impl Ui {
             return;
         }
         match event.to_line() {
-            Ok(line) => write_lines(&self.out, &line),
+            Ok(line) => write_lines(&self.out, &escaped(&line)),
             // The work goes on, and no reader takes an event without its fields for a whole one.
             Err(error) => self.warn(&format!("BUG: an event cannot be written as JSON: {error}")),
         }
@@ -173,6 +182,11 @@ impl Ui {
 
     /// Talk, to standard error.
     pub(crate) fn say(&self, text: &str) {
+        self.say_painted(&printable(text));
+    }
+
+    /// The same of a text with colours, whose painter made all that is not its own printable.
+    pub(crate) fn say_painted(&self, text: &str) {
         if !self.options.quiet && !self.options.json {
             write_lines(&self.err, text);
         }
@@ -193,7 +207,7 @@ impl Ui {
     /// Talk for those who asked for it with `--verbose`.
     pub(crate) fn detail(&self, text: &str) {
         if self.options.verbose > 0 && !self.options.json {
-            write_lines(&self.err, text);
+            write_lines(&self.err, &printable(text));
         }
     }
 
@@ -203,6 +217,7 @@ impl Ui {
             self.event(&Event::Warning(text.into()));
             return;
         }
+        let text = printable(text);
         let yellow = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Yellow.into()));
         let line = if self.err_style.color {
             format!("{yellow}warning:{yellow:#} {text}")
@@ -217,14 +232,23 @@ impl Ui {
         if self.options.json {
             self.event(&Event::Warning(error.into()));
         } else if self.err_style.color {
-            write_lines(&self.err, &error.to_colored_warning());
+            write_lines(&self.err, &error.printable().to_colored_warning());
         } else {
-            write_lines(&self.err, &error.to_warning());
+            write_lines(&self.err, &error.printable().to_warning());
         }
     }
 
-    /// Pictures of diagnostics and the like, to standard error, also with `--quiet`.
+    /// Pictures of diagnostics, to standard error, also with `--quiet`: their painter made all that is not
+    /// its own printable.
+    pub(crate) fn show_painted(&self, text: &str) {
+        if !self.options.json {
+            write_lines(&self.err, text);
+        }
+    }
+
+    /// Something that a question needs, to standard error, also with `--quiet`.
     pub(crate) fn show(&self, text: &str) {
+        let text = &printable(text);
         if !self.options.json {
             write_lines(&self.err, text);
         }
@@ -235,9 +259,9 @@ impl Ui {
         if self.options.json {
             self.event(&Event::Error(error.into()));
         } else if self.err_style.color {
-            write_lines(&self.err, &error.to_colored_text());
+            write_lines(&self.err, &error.printable().to_colored_text());
         } else {
-            write_lines(&self.err, &error.to_text());
+            write_lines(&self.err, &error.printable().to_text());
         }
     }
 
@@ -272,7 +296,7 @@ impl Ui {
         // Before it is asked: who reads a question by a program may answer in no time.
         terminal::forget_typed();
         if let Ok(mut sink) = self.err.lock() {
-            sink.write(format!("{question} [y/N] ").as_bytes());
+            sink.write(format!("{} [y/N] ", printable(question)).as_bytes());
         }
         let answer = terminal::line(stop).await;
         if !matches!(&answer, Some(Ok(line)) if line.ends_with('\n')) {
@@ -331,6 +355,21 @@ impl Sink {
             self.failed = self.writer.flush().err();
         }
     }
+}
+
+/// A line of JSON whose texts hold no character that steers a terminal: JSON itself asks for less. Outside
+/// of its texts it has none.
+fn escaped(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    for char in line.chars() {
+        if steers_a_terminal(char) {
+            let mut units = [0; 2];
+            out.extend(char.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            out.push(char);
+        }
+    }
+    out
 }
 
 fn choice(style: Style) -> anstream::ColorChoice {

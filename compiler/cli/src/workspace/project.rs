@@ -162,7 +162,7 @@ impl SpecFile {
                     ui.event(&Event::Diagnostic((&one).into()));
                 }
             } else {
-                ui.show(&render::pictures(found, self.source(), ui.err_style()));
+                ui.show_painted(&render::pictures(found, self.source(), ui.err_style()));
             }
         }
         errors

@@ -1,6 +1,6 @@
 //! Texts that must have a form: what is wrong with one, and what was probably meant.
 
-use envc_core::{limits, parse_duration_s};
+use envc_core::{limits, parse_duration_s, steers_a_terminal};
 use envc_syntax::rule::Type;
 
 use crate::{PortRange, names::host_problem};
@@ -234,6 +234,7 @@ const PATH_BAD: [char; 7] = ['\\', '\0', '\n', '\r', ':', '{', '}'];
 fn is_path(text: &str) -> bool {
     !text.is_empty()
         && !text.contains(PATH_BAD)
+        && !text.contains(|c: char| c.is_control() || steers_a_terminal(c))
         && (text == "."
             || text.trim_end_matches('/').split('/').all(|part| !matches!(part, "" | "..")))
 }
