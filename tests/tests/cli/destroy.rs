@@ -364,3 +364,23 @@ fn nothing_goes_that_the_approved_plan_did_not_show() {
     says(&ran, &["1 resource is left that the plan did not show", "d1.orders `shop-orders-pr-1`"]);
     assert_eq!(cloud.view().listing().names("d1"), ["shop-orders-pr-1"]);
 }
+
+/// Invariant: on a machine without the record, a script that no list shows yet is found by its name.
+#[test]
+fn a_script_that_no_list_shows_yet_is_found_by_its_name() {
+    let mut env = TestEnv::of_text(SPEC);
+    env.git(&["remote", "add", "origin", A]);
+    let cloud = ServedCloud::start(&mut env, "", &["shop.example"]);
+    env.envc(&["apply", "--pr", "1", "--yes"]).exits(0);
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    deploy(&env, cloud.view());
+    // The same account, whose lists lag behind what was deployed, and not behind what was applied.
+    let _lags = ServedCloud::start_as(&mut env, "served", "list-lag=1000", &["shop.example"]);
+    for env in [&fresh(SPEC, &env), &env] {
+        let ran = env.envc(&["destroy", "--plan", "--pr", "1"]).exits(0);
+        says(&ran, &["delete worker.api", "delete worker.web"]);
+    }
+    let ran = fresh(SPEC, &env).envc(&PR).exits(0);
+    says(&ran, &["deleted worker.api", "deleted worker.web", "none left"]);
+    nothing_is_left(cloud.view());
+}

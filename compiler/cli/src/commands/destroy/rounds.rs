@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, KindId, Vault, counted};
+use envc_exec::Look;
 use envc_kinds::kind;
 use envc_plan::{
     Action, CheckedPlan, Goal, Lookalike, MigrationFile, Observation, Reach, Recorded, State,
@@ -153,7 +154,10 @@ impl Destroy<'_> {
         let state = loaded.state.as_ref();
         match state.filter(|state| is_whole(state) && reach != Reach::All) {
             Some(state) => engine.recorded_unless_taken(state).await,
-            None => engine.look_with_leases(state, state, reach).await,
+            None => {
+                let look = Look { reach, ..Look::default() };
+                engine.look_with_leases(state, state, look).await
+            }
         }
     }
 
@@ -167,7 +171,9 @@ impl Destroy<'_> {
     ) -> Result<Round, CommandError> {
         let mut loaded = engine.load().await?;
         let state = loaded.state.as_ref();
-        let mut observation = engine.look_with_leases(witness.or(state), state, reach).await?;
+        // The API has answered for each delete.
+        let look = Look { reach, lists_alone: true, ..Look::default() };
+        let mut observation = engine.look_with_leases(witness.or(state), state, look).await?;
         if let Some(witness) = witness {
             let mut left = loaded.state.take().unwrap_or_else(|| witness.without_resources());
             let theirs = engine.taken_over(witness, &observation);

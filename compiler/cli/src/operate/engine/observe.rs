@@ -83,12 +83,12 @@ impl Engine<'_, '_> {
     }
 
     /// Looks for all that the spec, the record, or others who work with what envc wrote, may have made.
-    pub(crate) async fn look(
+    async fn look(
         &self,
         state: Option<&State>,
-        reach: Reach,
+        look: Look<'_>,
     ) -> Result<Observation, CommandError> {
-        let mut seen = self.observe_of(self.everything(), state, reach).await?;
+        let mut seen = self.observe_of(self.everything(), state, look).await?;
         self.leave_out_zone(&mut seen);
         Ok(seen)
     }
@@ -98,10 +98,10 @@ impl Engine<'_, '_> {
         &self,
         there: Option<&State>,
         state: Option<&State>,
-        reach: Reach,
+        look: Look<'_>,
     ) -> Result<Observation, CommandError> {
         let leases = self.ask_leases(state, LeaseQuestion::Search);
-        let (observation, leases) = futures::join!(self.look(there, reach), leases);
+        let (observation, leases) = futures::join!(self.look(there, look), leases);
         let mut observation = observation?;
         observation.leases = leases?.seen;
         Ok(observation)
@@ -162,19 +162,19 @@ impl Engine<'_, '_> {
     /// Observes what the environment and the state name.
     pub(crate) async fn observe(&self, state: Option<&State>) -> Result<Observation, CommandError> {
         let desired = &self.session.environment.resources;
-        self.observe_of(desired, state, Reach::Named).await
+        self.observe_of(desired, state, Look::default()).await
     }
 
     async fn observe_of(
         &self,
         desired: &BTreeMap<Address, Desired>,
         state: Option<&State>,
-        reach: Reach,
+        look: Look<'_>,
     ) -> Result<Observation, CommandError> {
         // Claims are namespaces: where the spec has some, they come with their list.
         let besides: &[KindId] = if self.session.needs_claim() { &[KindId::Kv] } else { &[] };
         let sent_before = self.client.budget().sent;
-        let look = Look { besides, reach };
+        let look = Look { besides, ..look };
         match observe(&self.client, &self.scope, desired, state, look, &self.ownership).await {
             Ok(observation) => {
                 // Where nothing was asked, nothing was answered.
@@ -202,7 +202,8 @@ impl Engine<'_, '_> {
         let mut bearers = state.clone();
         bearers.resources.retain(|address, _| envc_kinds::kind(address.kind()).bears_marker());
         let by_others = &self.session.environment.by_others;
-        let mut now = self.observe_of(by_others, Some(&bearers), Reach::Unrecorded).await?;
+        let look = Look { reach: Reach::Unrecorded, ..Look::default() };
+        let mut now = self.observe_of(by_others, Some(&bearers), look).await?;
         self.leave_out_zone(&mut now);
         let resources = state.resources.iter();
         let recorded: BTreeSet<(KindId, &str)> =
@@ -218,6 +219,10 @@ impl Engine<'_, '_> {
                 }
             }
         }
+        for (id, api_id) in &now.gone {
+            observation.hide(*id, api_id);
+        }
+        observation.gone = now.gone;
         observation.unlisted = now.unlisted;
         Ok(observation)
     }
