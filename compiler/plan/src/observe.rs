@@ -306,7 +306,7 @@ pub fn markers_to_read(
         };
         let looks_taken = |observed: &Observed, recorded: &Recorded| {
             let hint = hint(observed).and_then(FoundMarker::at_head);
-            hint.is_some_and(|hint| !ownership.is_ours(hint.repository))
+            hint.is_some_and(|hint| !ownership.is_own(hint))
                 || kind
                     .attrs()
                     .iter()

@@ -36,7 +36,7 @@ impl Engine<'_, '_> {
             }
             let session = self.session;
             let but = match &one.anothers {
-                Some(marker) => format!("it bears another repository's marker, `{marker}`"),
+                Some(marker) => format!("it bears {marker}"),
                 None => "nothing proves it".to_owned(),
             };
             session.ui.warn(&format!(
@@ -53,7 +53,7 @@ impl Engine<'_, '_> {
     }
 
     /// What a destroy leaves though it has a name of the environment, since nothing proves it ours.
-    /// What another repository's marker proves theirs is told, and not among these.
+    /// What another's marker proves theirs is told, and not among these.
     pub(crate) fn unproven(
         &self,
         loaded: &Loaded,
@@ -185,7 +185,9 @@ impl Engine<'_, '_> {
                 Ok(observation)
             }
             Err(error) => {
-                let failed = call_failed(&error, desired, besides);
+                let recorded = state.into_iter().flat_map(|state| state.resources.keys());
+                let kinds = desired.keys().chain(recorded).map(Address::kind);
+                let failed = call_failed(&error, kinds.chain(besides.iter().copied()));
                 Err(self.site.connection.forget_if_stale(failed, &error.message, &self.scope))
             }
         }
@@ -272,6 +274,27 @@ impl Engine<'_, '_> {
     /// The resources that names in the account read back into.
     pub(crate) fn named(&self, observation: &Observation) -> BTreeSet<Address> {
         named(observation, &self.ownership)
+    }
+
+    /// Those of these addresses that the account has something of, by a name of theirs.
+    pub(crate) fn found<'k>(
+        &self,
+        observation: &Observation,
+        addresses: &'k BTreeSet<Address>,
+    ) -> Vec<&'k Address> {
+        let named = self.named(observation);
+        let is_there = |address: &Address| {
+            let Some(wanted) = self.everything().get(address) else { return false };
+            let mut seen = observation.found.get(&address.kind()).into_iter().flatten();
+            let of_kind = envc_kinds::kind(address.kind());
+            seen.any(|seen| envc_kinds::same_name(of_kind, &seen.observed.name, &wanted.name))
+        };
+        addresses.iter().filter(|it| named.contains(*it) || is_there(it)).collect()
+    }
+
+    /// True where the environment's ID was drawn for this user, and is nobody else's.
+    pub(crate) fn is_registered(&self) -> bool {
+        self.ownership.registered
     }
 
     /// What is recorded and another repository took over.
