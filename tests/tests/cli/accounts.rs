@@ -60,7 +60,7 @@ fn an_explicit_cloud_binds_and_the_other_one_is_not_forgotten() {
     assert!(cloud.view().listing().is_empty() && env.read(".env").is_none());
     says(
         &env.envc(&["destroy", "--if-exists"]).exits(0),
-        &["this folder has no environment: none was made from it"],
+        &["this folder has no environment (none was made from it"],
     );
 }
 
@@ -207,7 +207,7 @@ fn what_is_recorded_is_never_denied() {
         environment \"demo\" { identity branch max-length=20 unique }\n\
         kv \"cache\"\nallow \"unused_resource\"\n";
     let env = with_origin(TestEnv::of_text(spec), A);
-    let never = "this folder has no environment: none was made from it";
+    let never = "this folder has no environment (none was made from it";
     says(&env.envc(&["destroy", "--if-exists"]).exits(0), &[never]);
     says(&env.envc(&["show"]).exits(3), &[never]);
     env.envc(&["apply", "demo"]).exits(0);

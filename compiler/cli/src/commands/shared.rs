@@ -107,7 +107,7 @@ pub(super) fn nothing_made(
         tell(&id, &env_type, &there);
     }
     let why = if others.is_empty() {
-        "this folder has no environment: none was made from it, or all were destroyed".to_owned()
+        "this folder has no environment (none was made from it, or all were destroyed)".to_owned()
     } else {
         format!("no environment of type `{env_type}` was made from this folder")
     };
