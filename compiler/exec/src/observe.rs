@@ -1,11 +1,12 @@
 //! Asks what a plan needs to know: lists side by side, then what is read per parent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, Desired, KindId, Secret};
 use envc_kinds::{Listing, MarkerOf, Meaning, Observed, kind};
 use envc_plan::{
-    Observation, Ownership, Questions, Reach, State, markers_to_read, parents_to_read,
+    Observation, Ownership, Questions, Reach, State, Unlisted, markers_to_read, parents_to_read,
+    unlisted,
 };
 use futures::future::{join_all, join3};
 use serde_json::Value as Json;
@@ -25,11 +26,14 @@ pub struct Look<'a> {
     pub besides: &'a [KindId],
     /// How far the look goes. A list beyond the spec and the record may be refused.
     pub reach: Reach,
+    /// What no list shows is not asked for by its identifier: the API has answered for its delete.
+    pub lists_alone: bool,
 }
 
 /// Observes, in two round trips at the most: all lists at once; then all children and the markers of
-/// unrecorded resources at once, with the lists of what serves these. Costs pages, and never a request
-/// per recorded resource. A list that only shows what may be in the way, or that a far look asks for,
+/// unrecorded resources at once, with the lists of what serves these. What no list shows and may be
+/// there is asked for by its identifier in between; where the lists show all that they should, a look
+/// costs pages, and never a request per recorded resource. A list that only shows what may be in the way, or that a far look asks for,
 /// is left out where the token may not read it: the observation says which.
 pub async fn observe(
     client: &Client<'_>,
@@ -55,6 +59,10 @@ pub async fn observe(
     let mut observation = Observation::default();
     let told = ask(client, &lists).await;
     read(&mut observation, &questions, lists, told, look.reach)?;
+    if !look.lists_alone {
+        let asked = unlisted(desired, state, &observation, look.reach);
+        read_unlisted(client, account, &mut observation, asked, look.reach).await?;
+    }
     let children = parents_to_read(desired, state, &observation);
     let reads = join_all(children.iter().map(|(id, parent_id)| async move {
         let kind = kind(*id);
@@ -150,6 +158,43 @@ fn read(
             let held = items.iter().filter_map(|item| kind.held(item));
             observation.held.extend(held.map(|held| (id, held)));
             observation.listed.insert((id, zone));
+        }
+    }
+    Ok(())
+}
+
+/// Asks for what no list shows. What the answer leaves open is neither there nor gone.
+async fn read_unlisted(
+    client: &Client<'_>,
+    account: &Account,
+    observation: &mut Observation,
+    asked: BTreeSet<Unlisted>,
+    reach: Reach,
+) -> Result<(), CallError> {
+    let reads = join_all(asked.iter().map(|one| async move {
+        let call = kind(one.kind).read(&account.place(one.zone.as_deref()), &one.id)?;
+        Some(client.call(&call, Some(kind(one.kind))).await)
+    }));
+    let reads = reads.await;
+    for (Unlisted { kind: id, zone, id: api_id, recorded }, read) in asked.into_iter().zip(reads) {
+        let Some(read) = read else { continue };
+        match read {
+            Ok(answer) if kind(id).is_deleted(&answer.result) => {
+                observation.gone.insert((id, api_id));
+            }
+            Ok(answer) => {
+                let seen = kind(id).observe_read(&answer.result);
+                let seen = seen.filter(|seen| seen.id == api_id);
+                observation.add(id, zone.as_deref(), seen.into_iter().collect());
+            }
+            Err(error) if error.means(Meaning::NotFound) => {
+                observation.gone.insert((id, api_id));
+            }
+            Err(error) if recorded && error.means(Meaning::Refused) => {}
+            Err(error) if !recorded && is_refused(&error, reach) => {
+                observation.unlisted.insert(id);
+            }
+            Err(error) => return Err(error),
         }
     }
     Ok(())

@@ -52,6 +52,10 @@ pub struct Facts {
     /// Somebody else may make it from what envc writes, so that no record tells of it.
     pub made_by_others: bool,
 
+    /// The physical name is the API's identifier: it is read by its name, also where no record tells of
+    /// it.
+    pub name_is_id: bool,
+
     /// The field that names the resource which it serves, as a route does its Worker, with that one's
     /// kind: what serves one of ours is ours.
     pub serves: Option<(&'static str, KindId)>,
@@ -115,6 +119,7 @@ impl Facts {
             runs_code: false,
             needs_code: false,
             made_by_others: false,
+            name_is_id: false,
             serves: None,
             named_by: None,
             holds_by_name: &[],

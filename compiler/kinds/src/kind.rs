@@ -64,6 +64,23 @@ pub trait Kind: Sync + fmt::Debug {
     /// Removes it; `None` when no call does, because it goes with its parent.
     fn delete(&self, place: &Place, id: &str) -> Option<Call>;
 
+    /// Reads one by its identifier: a list may not show yet what was just made. None for what is read
+    /// with its parent. Most products answer a `GET` where they take the `DELETE`.
+    fn read(&self, place: &Place, id: &str) -> Option<Call> {
+        self.listing(place)?;
+        Some(Call { method: http::Method::GET, ..self.delete(place, id)? })
+    }
+
+    /// What the answer of [`read`](Self::read) tells, as [`observe`](Self::observe) does of an item.
+    fn observe_read(&self, result: &Json) -> Option<Observed> {
+        self.observe(result)
+    }
+
+    /// True for an answer of [`read`](Self::read) that tells of what was deleted.
+    fn is_deleted(&self, _result: &Json) -> bool {
+        false
+    }
+
     /// What this kind's codes mean, where the general rules do not tell.
     fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
         self.facts().errors.meaning(failure)

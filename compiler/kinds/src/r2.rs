@@ -90,6 +90,7 @@ static BINDABLE: Bindable = Bindable {
 
 static FACTS: Facts = Facts {
     holds_data: true,
+    name_is_id: true,
     contents: Some(Contents { list, empty }),
     ..Facts::of(
         KindId::R2,

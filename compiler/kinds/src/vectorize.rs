@@ -104,6 +104,7 @@ static BINDABLE: Bindable = Bindable {
 
 static FACTS: Facts = Facts {
     holds_data: true,
+    name_is_id: true,
     freely_deleted: "Cloudflare deletes an index with all vectors that are in it",
     ..Facts::of(
         KindId::Vectorize,

@@ -18,7 +18,7 @@ const README: &str = include_str!("../../../README.md");
 /// A law: its name, and what a kind does that breaks it.
 type Law = (&'static str, fn(&dyn Kind, Option<&dyn Declared>) -> bool);
 
-const LAWS: [Law; 10] = [
+const LAWS: [Law; 11] = [
     ("a kind has a noun", |kind, _| kind.noun().is_empty()),
     ("a kind has a permission, which README.md names", |kind, _| {
         kind.permission().is_empty() || !README.contains(kind.permission())
@@ -46,6 +46,12 @@ const LAWS: [Law; 10] = [
     }),
     ("a kind is told by a list, or read with its parent", |kind, _| {
         kind.listing(&Place::default()).is_some() == kind.facts().of_parent.is_some()
+    }),
+    ("a kind that a list tells of is read by its identifier", |kind, _| {
+        let place = Place::default();
+        let read = kind.read(&place, "x");
+        let mutates = read.as_ref().is_some_and(Call::mutates);
+        mutates || kind.listing(&place).is_some() != read.is_some()
     }),
     ("a node has the word of its kind", |kind, node| {
         node.is_some_and(|node| node.grammar().name != kind.id().as_str())
@@ -102,6 +108,7 @@ fn every_kind_keeps_the_laws() {
 struct Fake {
     facts: &'static Facts,
     lists: bool,
+    reads: bool,
     grammar: &'static NodeRule,
     node: &'static NodeFacts,
 }
@@ -135,7 +142,13 @@ const fn facts() -> Facts {
 }
 
 fn fake(facts: Facts) -> Fake {
-    Fake { facts: Box::leak(Box::new(facts)), lists: true, grammar: &GRAMMAR, node: &NODE }
+    Fake {
+        facts: Box::leak(Box::new(facts)),
+        lists: true,
+        reads: true,
+        grammar: &GRAMMAR,
+        node: &NODE,
+    }
 }
 
 impl Kind for Fake {
@@ -161,6 +174,10 @@ impl Kind for Fake {
 
     fn delete(&self, _place: &Place, _id: &str) -> Option<Call> {
         None
+    }
+
+    fn read(&self, _place: &Place, id: &str) -> Option<Call> {
+        self.reads.then(|| Call::get(&["things", id]))
     }
 }
 
@@ -214,7 +231,8 @@ fn each_law_catches_a_kind_that_breaks_it() {
         Fake { node: Box::leak(Box::new(node)), ..whole() }
     };
     let others = [
-        ("a kind is told by a list", Fake { lists: false, ..whole() }),
+        ("a kind is told by a list", Fake { lists: false, reads: false, ..whole() }),
+        ("a kind that a list tells of is read", Fake { reads: false, ..whole() }),
         ("a node has the word", Fake { grammar: &EMPTY_RULE, ..whole() }),
         ("a node has a sample", node("", &BINDABLE)),
         ("a node has a sample", node("kv \"y\"", &BINDABLE)),

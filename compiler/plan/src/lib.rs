@@ -33,6 +33,7 @@ mod planner;
 mod render;
 mod state;
 mod template;
+mod unlisted;
 mod verb;
 mod work;
 mod wrangler;
@@ -62,6 +63,7 @@ pub use state::{
     AppliedMigration, Grant, Intent, IntentAction, Ledger, Recorded, RecordedLease, STATE_SCHEMA,
     Seed, State, StateError, StateKey,
 };
+pub use unlisted::{Unlisted, unlisted};
 pub use verb::{Subject, Verb};
 pub use work::{
     BatchWork, DeleteTarget, LeaseWork, MigrationRef, Operation, ReleaseWork, Step, Target, Work,

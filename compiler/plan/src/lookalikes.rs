@@ -30,7 +30,7 @@ pub struct Lookalike {
     pub name: String,
     /// The API's identifier.
     pub id: String,
-    /// The marker of another repository that it bears.
+    /// Whose marker it bears, with the marker, where that is not this environment's.
     pub anothers: Option<String>,
 }
 
@@ -72,7 +72,8 @@ impl Looking<'_> {
             noun: kind(address.kind()).noun(),
             name: seen.observed.name.clone(),
             id: seen.observed.id.clone(),
-            anothers: anothers.map(|found| found.text.to_owned()),
+            anothers: anothers
+                .map(|found| format!("{}, `{}`", self.inputs.ownership.whose(found), found.text)),
         }
     }
 
@@ -92,7 +93,7 @@ impl Looking<'_> {
         })
     }
 
-    /// What another repository took over.
+    /// What another repository or environment took over.
     fn lost(&self, out: &mut Vec<Lookalike>) {
         let PlanInputs { state, ownership, .. } = self.inputs;
         for (address, it) in state.iter().flat_map(|state| &state.resources) {

@@ -64,6 +64,9 @@ pub struct Observation {
     pub ledgers: BTreeMap<(KindId, String), Option<Vec<String>>>,
     /// What was listed, with the zone of what lives in one.
     pub listed: BTreeSet<(KindId, Option<String>)>,
+    /// What the API does not have by its identifier. What a list alone does not show is not among
+    /// these.
+    pub gone: BTreeSet<(KindId, String)>,
     /// Kinds that could not be listed where a look reached for them: nothing is known of these.
     pub unlisted: BTreeSet<KindId>,
 }
@@ -303,7 +306,7 @@ pub fn markers_to_read(
         };
         let looks_taken = |observed: &Observed, recorded: &Recorded| {
             let hint = hint(observed).and_then(FoundMarker::at_head);
-            hint.is_some_and(|hint| !ownership.is_ours(hint.repository))
+            hint.is_some_and(|hint| !ownership.is_own(hint))
                 || kind
                     .attrs()
                     .iter()

@@ -44,9 +44,21 @@ impl Ownership {
 
     /// True when a text begins with a marker of this environment, whatever its label.
     pub(crate) fn is_of_environment(&self, text: &str) -> bool {
-        FoundMarker::at_head(text).is_some_and(|found| {
-            self.is_ours(found.repository) && found.is_of(&self.project, &self.env)
-        })
+        FoundMarker::at_head(text).is_some_and(|found| self.is_own(found))
+    }
+
+    /// True for a marker of this environment, whatever its label.
+    pub(crate) fn is_own(&self, found: FoundMarker<'_>) -> bool {
+        self.is_ours(found.repository) && found.is_of(&self.project, &self.env)
+    }
+
+    /// Whose a marker is that is not this environment's, for people.
+    pub(crate) fn whose(&self, found: FoundMarker<'_>) -> &'static str {
+        if self.is_ours(found.repository) {
+            "another environment's marker"
+        } else {
+            "another repository's marker"
+        }
     }
 
     /// True for what the spec has and somebody else deploys.
@@ -55,10 +67,11 @@ impl Ownership {
         self.deployed_by_others.iter().filter(of_kind).any(|address| self.marks(address, seen))
     }
 
-    /// The marker of another repository that something bears. Invariant: what does is ours only
-    /// where the record has that very marker, or the user says so.
+    /// The marker of another repository, or of another environment, that something bears. Invariant:
+    /// what does is ours only where the record has that very marker, or the user says so; no name says
+    /// more than a marker.
     pub fn anothers<'o>(&self, seen: &'o Observed) -> Option<FoundMarker<'o>> {
-        marker_of(seen).map(|(_, found)| found).filter(|found| !self.is_ours(found.repository))
+        marker_of(seen).map(|(_, found)| found).filter(|found| !self.is_own(*found))
     }
 
     pub(crate) fn is_ours(&self, repository: RepositoryDigest) -> bool {

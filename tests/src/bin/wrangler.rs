@@ -1,6 +1,6 @@
 //! A stand-in for wrangler, as far as envc runs it: it writes down how it was called, and makes the
 //! file of the local copy where wrangler would. Named by `STAND_IN_LOG`; `STAND_IN_DOES` says what it
-//! does besides: `fail`, `fail-on-migrations`, `hang`.
+//! does besides: `fail`, `fail-on-migrations`, `hang`, `hang-half-made`.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
@@ -26,8 +26,8 @@ fn main() {
         "args": args, "cwd": env::current_dir().expect("a folder"), "variables": variables,
         "sql": sql, "pid": std::process::id(),
     });
-    let log = env::var("STAND_IN_LOG").expect("STAND_IN_LOG names a file");
-    let mut log = fs::File::options().append(true).create(true).open(log).expect("a log");
+    let log_path = env::var("STAND_IN_LOG").expect("STAND_IN_LOG names a file");
+    let mut log = fs::File::options().append(true).create(true).open(&log_path).expect("a log");
     writeln!(log, "{call}").expect("a line can be written");
     match env::var("STAND_IN_DOES").as_deref() {
         Ok("hang") => thread::sleep(Duration::from_mins(10)),
@@ -47,15 +47,25 @@ fn main() {
     };
     let entry = all.iter().find(is_named).unwrap_or_else(|| panic!("{args:?} names no binding"));
     let id = entry.get("database_id").and_then(Json::as_str).expect("it has an identifier");
-    make(&state, id);
+    let half = env::var("STAND_IN_DOES").is_ok_and(|does| does == "hang-half-made");
+    make(&state, id, if half { "half" } else { "" });
+    if half {
+        // Once the files are there.
+        let mut log = fs::File::options().append(true).open(log_path).expect("a log");
+        writeln!(log, "{call}").expect("a line can be written");
+        thread::sleep(Duration::from_mins(10));
+    }
 }
 
-fn make(state: &Path, id: &str) {
+/// Makes the files of a copy; those that are there stay as they are.
+fn make(state: &Path, id: &str, text: &str) {
     let folder = state.join("v3/d1/miniflare-D1DatabaseObject");
     fs::create_dir_all(&folder).expect("a folder can be made");
     let file = object_id("miniflare-D1DatabaseObject", id);
     for ending in ["sqlite", "sqlite-shm", "sqlite-wal"] {
-        fs::write(folder.join(format!("{file}.{ending}")), "").expect("a file can be written");
+        let path = folder.join(format!("{file}.{ending}"));
+        let mut file = fs::File::options().append(true).create(true).open(path).expect("a file");
+        file.write_all(text.as_bytes()).expect("a file can be written");
     }
 }
 

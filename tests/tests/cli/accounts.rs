@@ -60,7 +60,7 @@ fn an_explicit_cloud_binds_and_the_other_one_is_not_forgotten() {
     assert!(cloud.view().listing().is_empty() && env.read(".env").is_none());
     says(
         &env.envc(&["destroy", "--if-exists"]).exits(0),
-        &["no environment was ever made from this folder"],
+        &["this folder has no environment (none was made from it"],
     );
 }
 
@@ -199,7 +199,7 @@ fn killed_between_recording_and_making_the_next_command_carries_on() {
     }
 }
 
-/// Invariant: that nothing was ever made is said only where nothing is recorded, on no cloud.
+/// Invariant: that a folder has no environment is said only where nothing is recorded, on no cloud.
 #[test]
 fn what_is_recorded_is_never_denied() {
     let spec = "project \"shop\"\n\
@@ -207,7 +207,7 @@ fn what_is_recorded_is_never_denied() {
         environment \"demo\" { identity branch max-length=20 unique }\n\
         kv \"cache\"\nallow \"unused_resource\"\n";
     let env = with_origin(TestEnv::of_text(spec), A);
-    let never = "no environment was ever made from this folder";
+    let never = "this folder has no environment (none was made from it";
     says(&env.envc(&["destroy", "--if-exists"]).exits(0), &[never]);
     says(&env.envc(&["show"]).exits(3), &[never]);
     env.envc(&["apply", "demo"]).exits(0);
@@ -217,7 +217,10 @@ fn what_is_recorded_is_never_denied() {
         let ran = env.envc(args);
         assert_eq!(ran.code, Some(if args.len() == 3 { 0 } else { 3 }), "{ran}");
         says(&ran, &["no environment of type `local` was made", &command]);
-        assert!(!ran.stderr.contains("ever made") && !ran.stdout.contains("ever made"), "{ran}");
+        assert!(
+            !ran.stderr.contains("none was made") && !ran.stdout.contains("none was made"),
+            "{ran}"
+        );
     }
     // Without its registry and cache the state alone tells.
     fs::remove_file(env.state_dir().join("registry.json")).unwrap();

@@ -157,3 +157,57 @@ fn a_destroy_asks_on_the_local_cloud_too_and_of_nothing_it_does_not() {
     // Nothing is deleted where all is kept, so nobody is asked.
     env.envc(&["destroy", "--keep", "kv.cache"]).exits(0);
 }
+
+/// Invariant: of a protected type nothing goes, not even the files of one that only binds to what exists.
+#[test]
+fn a_protected_type_that_only_binds_to_what_exists_is_refused_whole() {
+    let spec = "project \"shop\"\n\
+        environment \"production\" default { identity \"production\" ; protect\n\
+            existing { kv \"cache\" name=\"theirs\" } }\n\
+        kv \"cache\"\n\
+        dotenv \".env\" { ID \"{kv.cache.id}\" }\n\
+        allow \"unused_resource\"\n";
+    let env = TestEnv::of_text(spec);
+    let title = serde_json::json!({ "title": "theirs" });
+    env.cloud().of_account(&http::Method::POST, "/storage/kv/namespaces", Some(&title));
+    env.envc(&["apply", "--yes"]).exits(0);
+    assert!(env.read(".env").is_some());
+    let refused = env.envc(&["destroy", "--yes"]).exits(1);
+    says(&refused, &["`production` is protected", "remove `protect`"]);
+    assert!(env.read(".env").is_some());
+    let (people, _) = planned(&env, &[]);
+    says(&people, &["destroy will refuse: `production` is protected"]);
+    assert!(!people.stdout.contains("Files to remove"), "{people}");
+    edit(&env, " ; protect", "");
+    env.envc(&["destroy", "--yes"]).exits(0);
+    assert_eq!(env.read(".env"), None);
+    assert_eq!(env.cloud_listing().names("kv"), ["theirs"]);
+}
+
+#[test]
+fn a_machine_without_the_record_that_keeps_all_says_what_it_kept() {
+    let env = TestEnv::of_text(PER_PR);
+    env.envc(&["apply", "--pr", "7"]).exits(0);
+    let fresh = TestEnv::of_text(PER_PR);
+    fresh.envc(&["destroy", "--pr", "8", "--if-exists"]).exits(0);
+    fs::remove_dir_all(fresh.cloud_dir()).expect("a folder can be removed");
+    copy(&env.cloud_dir(), &fresh.cloud_dir());
+    let keep = ["destroy", "--pr", "7", "--keep", "kv.cache", "--keep", "r2.files"];
+    says(
+        &fresh.envc(&keep).exits(0),
+        &["all that was found of `pr-7` is kept: kv.cache, r2.files"],
+    );
+    let none = ["destroy", "--pr", "9", "--keep", "kv.cache", "--if-exists"];
+    says(&fresh.envc(&none).exits(0), &["the account has nothing of `pr-9`"]);
+}
+
+#[test]
+fn after_a_destroy_nobody_is_told_that_nothing_was_ever_made() {
+    let env = TestEnv::of_text(ONE_KV);
+    env.envc(&["apply"]).exits(0);
+    env.envc(&["destroy", "--yes"]).exits(0);
+    says(
+        &env.envc(&["destroy", "--yes"]).exits(3),
+        &["none was made from it, or all were destroyed"],
+    );
+}

@@ -462,3 +462,14 @@ fn a_migration_that_cannot_be_read_is_not_taken_for_an_empty_one() {
     says(&env.envc(&["plan"]).exits(0), &["apply will refuse", says_so]);
     assert!(env.cloud_listing().is_empty());
 }
+
+#[test]
+fn where_the_ledger_was_lost_and_the_tables_were_not_the_reset_is_named() {
+    let env = one();
+    env.envc(&["apply"]).exits(0);
+    sql(&env, "DROP TABLE d1_migrations;");
+    let ran = env.envc(&["apply"]).exits(1);
+    says(&ran, &["already exists", "envc migrate reset d1.app"]);
+    env.envc(&["migrate", "reset", "d1.app", "--yes"]).exits(0);
+    env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+}

@@ -255,6 +255,44 @@ fn a_wrangler_that_hangs_is_ended_by_its_bound_and_by_ctrl_c() {
     assert!(!file.exists());
 }
 
+/// Invariant: what a killed run left half made is made anew; what wrangler left by itself is not.
+#[test]
+fn a_copy_that_a_killed_run_left_half_made_is_made_anew() {
+    let mut env = two(TWO);
+    env.set("STAND_IN_DOES", "hang-half-made");
+    let running = env.start(&["apply"]);
+    let log = env.path().join("wrangler.log");
+    while fs::read_to_string(&log).unwrap_or_default().lines().count() < 2 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let _killed = running.kill();
+    let left = calls(&env)[0]["pid"].to_string();
+    assert!(Command::new("kill").arg(&left).status().unwrap().success());
+    let file = copy_in(&env, ".envc/wrangler");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "half");
+    env.unset("STAND_IN_DOES");
+    says(&apply(&env), &["left half made", "migrated and seeded"]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "");
+
+    // A migration that fails in what is there leaves it, and so does the next one.
+    fs::write(&file, "mine").unwrap();
+    env.write("migrations/0002_more.sql", "CREATE TABLE more (x);\n");
+    env.set("STAND_IN_DOES", "fail");
+    apply(&env);
+    env.unset("STAND_IN_DOES");
+    says(&apply(&env), &["migrated wrangler's local copy of d1.app"]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+
+    // A plan of a destroy names its files.
+    let ran = env.envc(&["destroy", "--plan"]).exits(0);
+    let relative = file.strip_prefix(env.root()).unwrap().to_str().unwrap();
+    says(&ran, &["wrangler's local copy of d1.app to remove", relative]);
+    let told = env.envc(&["destroy", "--plan", "--json"]).exits(0);
+    let files = told.event("files").expect("files are an event");
+    let remove = files["remove"].as_array().unwrap();
+    assert!(remove.iter().any(|path| path == relative), "{files}");
+}
+
 #[test]
 fn what_is_there_stays_and_is_told_with_the_folder_to_name() {
     let env = two(TWO);

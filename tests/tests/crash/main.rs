@@ -10,4 +10,6 @@ mod faults;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod lagging;
+#[cfg(test)]
 mod together;

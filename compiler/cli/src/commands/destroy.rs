@@ -1,25 +1,22 @@
 //! `envc destroy`: take away all that belongs to the environment, and prove that nothing is left.
 
 mod rounds;
+mod told;
 
 use std::collections::BTreeSet;
 
-use envc_core::{Address, KindId, counted};
+use envc_core::Address;
 use envc_edge_api::Outcome;
-use envc_plan::{Action, Observation, Plan, keep_with_needs};
+use envc_plan::keep_with_needs;
 
 use rounds::Done;
 
-use super::shared::{
-    NothingMade, not_approved, nothing_made, say_heading, say_summary, selection_of, show_drafted,
-    show_plan,
-};
+use super::shared::{NothingMade, nothing_made, say_heading, selection_of};
 use crate::{
     host::{error::CommandError, exit_code::ExitCode, interrupt::Interrupt},
     operate::{
-        Refusals,
         account::still_there,
-        engine::{Drafted, Engine, Loaded, checked},
+        engine::{Engine, Loaded},
         site::{Edge, Needs, Site},
     },
     outputs::{files::Removal, local, out_dir},
@@ -137,13 +134,14 @@ impl Destroy<'_> {
             if let Some(edge) = edge {
                 registry_report::tell_gone(session, edge, &site.stop).await;
             }
-            return self.nothing_there(&engine, &first.unlisted);
+            return self.nothing_there(&engine, &observation);
         }
+        self.refuse_protected()?;
         // Where nothing is left in the account, an earlier destroy was killed before its end.
         let Done { deleted, released, unlisted, .. } = if over {
             Done { unlisted: first.unlisted, ..Done::default() }
         } else {
-            self.approve(first.plan.plan(), &site.stop).await?;
+            self.approve(&engine, &first, &site.stop).await?;
             let mut left = registry_report::counts(first.loaded.state.as_ref());
             let done = self.rounds(&engine, first, reach, &mut left).await;
             let done = done.and_then(|done| match done.unproven.as_slice() {
@@ -156,7 +154,6 @@ impl Destroy<'_> {
             }
             done?
         };
-        self.tell_unlisted(&unlisted);
         let requests = engine.requests();
         let claim = engine.holds_claim();
         let left_alone = engine.left_alone();
@@ -168,8 +165,7 @@ impl Destroy<'_> {
         }
         let run = Some(DestroyRun { env: &session.target.id, released, requests });
         session.ui.event(&Event::Destroyed(Destroyed { deleted, run }));
-        let none = if unlisted.is_empty() { "none left" } else { "none left of what was listed" };
-        self.tell(deleted, left_alone, released, requests, none);
+        self.tell(deleted, left_alone, released, requests, &unlisted);
         if claim {
             self.tell_claim();
         }
@@ -206,124 +202,6 @@ impl Destroy<'_> {
         }
         let kept = registry_report::counts_of(&self.keep);
         registry_report::tell(&self.session, edge, stop, Outcome::Applied, kept).await;
-    }
-
-    fn tell(&self, deleted: usize, left_alone: usize, released: usize, requests: u64, none: &str) {
-        let given_back = match released {
-            0 => String::new(),
-            some => format!(", {} given back", counted(some, "preview ID")),
-        };
-        let left = match (self.keep.len(), left_alone) {
-            (0, 0) => none.to_owned(),
-            (kept, 0) => format!("{kept} kept"),
-            (0, alone) => format!("{alone} left alone"),
-            (kept, alone) => format!("{kept} kept, {alone} left alone"),
-        };
-        self.session.ui.outcome(&format!(
-            "Destroyed `{}`: {} deleted, {left}{given_back}; {}.",
-            self.session.target.id,
-            counted(deleted, "resource"),
-            counted(requests, "request")
-        ));
-    }
-
-    /// The claim is the project's: other environments may need it.
-    fn tell_claim(&self) {
-        self.session.ui.say(&format!(
-            "the claim of the project `{}` stays in the account for its other environments; \
-             `envc state claim --release` takes it away",
-            self.session.workspace.project.name
-        ));
-    }
-
-    /// Asks before anything is deleted, on every cloud. Where nothing is, nobody is asked.
-    async fn approve(&self, plan: &Plan, stop: &Interrupt) -> Result<(), CommandError> {
-        let session = &self.session;
-        let deletes = plan.changes.iter().any(|change| change.action == Action::Delete);
-        let asks = deletes && !self.args.yes;
-        if asks || !self.keep.is_empty() || session.ui.is_verbose() {
-            show_plan(session.ui, plan, false)?;
-        } else {
-            say_summary(session.ui, plan)?;
-        }
-        let question = format!("Delete all of `{}` for good?", session.target.id);
-        let does = format!("deletes all of `{}` for good", session.target.id);
-        let approved = !asks || session.ui.confirm(stop, &question, &does).await?;
-        if approved { Ok(()) } else { Err(not_approved()) }
-    }
-
-    /// Says what a destroy would do. Nothing is changed: neither in the account, nor in the folder, nor
-    /// in what is recorded.
-    async fn tell_plan(
-        &self,
-        engine: &Engine<'_, '_>,
-        loaded: Loaded,
-        observation: &Observation,
-        tells_edge: bool,
-    ) -> Result<ExitCode, CommandError> {
-        let session = &self.session;
-        let mut refusals = Refusals::default();
-        let request = self.request(observation);
-        let drafted = engine.draft(&loaded, &request, &mut refusals).await?;
-        let Drafted { plan, is_whole } = drafted;
-        let unproven = engine.unproven(&loaded, &request, &plan);
-        let is_over = refusals.is_empty() && plan.steps.is_empty() && loaded.state.is_none();
-        if is_over && !unproven.is_empty() {
-            refusals.add(self.nothing_proves(engine, &unproven, 0));
-        } else if is_over && !self.left_something() {
-            return self.nothing_there(engine, &observation.unlisted);
-        }
-        self.tell_unlisted(&observation.unlisted);
-        let plan = if refusals.is_empty() { checked(plan)?.plan().clone() } else { plan };
-        show_drafted(session.ui, &plan, is_whole && refusals.is_empty())?;
-        refusals.tell(session.ui, "destroy");
-        if !is_over && !unproven.is_empty() {
-            session.ui.warn(&format!(
-                "nothing proves that these are this environment's, so they will stay, and the destroy \
-                 will fail: {}",
-                rounds::names_of(&unproven)
-            ));
-        }
-        let mut remove = Vec::new();
-        for (key, record) in self.own_files() {
-            let path = out_dir::shown(session, &key);
-            match out_dir::would_remove_recorded(session, &key, &record) {
-                Removal::Removed => remove.push(path),
-                Removal::Absent => {}
-                Removal::Kept => session.ui.warn(&format!("{path} was edited, so it will stay")),
-            }
-        }
-        if !remove.is_empty() {
-            session.ui.event(&Event::Files { write: &[], remove: &remove });
-            session.ui.result(&format!("Files to remove: {}", remove.join(", ")));
-        }
-        if tells_edge {
-            let kept = if self.keep.is_empty() { "it is gone" } else { "what is kept of it" };
-            session.ui.result(&format!("The edge Worker's registry will be told: {kept}."));
-        }
-        if engine.holds_claim() {
-            self.tell_claim();
-        }
-        Ok(ExitCode::Done)
-    }
-
-    /// The account has nothing of the environment; others may.
-    fn nothing_there(
-        &self,
-        engine: &Engine<'_, '_>,
-        unlisted: &BTreeSet<KindId>,
-    ) -> Result<ExitCode, CommandError> {
-        let session = &self.session;
-        self.tell_unlisted(unlisted);
-        let id = &session.target.id;
-        let why = match (engine.left_alone(), unlisted.is_empty()) {
-            (0, true) => format!("the account has nothing of `{id}`"),
-            (0, false) => format!("what was listed has nothing of `{id}`"),
-            _ => format!("what is named as `{id}` is another repository's"),
-        };
-        let others = self.elsewhere();
-        let others = others.iter().map(|there| still_there(session, there));
-        unknown(session.ui, self.args, &why, &others.collect::<Vec<_>>())
     }
 
     /// Where else it was applied to, and may still be.

@@ -82,7 +82,7 @@ pub(super) struct NothingMade {
 
 /// Looks for what is recorded where this folder has no environment of the type that is meant.
 ///
-/// Invariant: that nothing was ever made is said only where nothing is recorded, on no cloud.
+/// Invariant: that the folder has none is said only where nothing is recorded, on no cloud.
 pub(super) fn nothing_made(
     app: &App,
     target: &TargetArgs,
@@ -107,7 +107,7 @@ pub(super) fn nothing_made(
         tell(&id, &env_type, &there);
     }
     let why = if others.is_empty() {
-        "no environment was ever made from this folder".to_owned()
+        "this folder has no environment (none was made from it, or all were destroyed)".to_owned()
     } else {
         format!("no environment of type `{env_type}` was made from this folder")
     };

@@ -1,8 +1,8 @@
 //! Plans that cannot be made and reads that failed, for people.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use envc_core::{Address, Desired, KindId};
+use envc_core::{Address, KindId};
 use envc_exec::{CallClass, CallError, help_for_call};
 use envc_plan::{Goal, Refusal};
 
@@ -64,19 +64,12 @@ pub(super) fn refused(
 }
 
 /// A read that failed, for people.
-pub(super) fn call_failed(
-    error: &CallError,
-    desired: &BTreeMap<Address, Desired>,
-    besides: &[KindId],
-) -> CommandError {
+pub(super) fn call_failed(error: &CallError, kinds: impl Iterator<Item = KindId>) -> CommandError {
     if error.class == CallClass::Interrupted {
         return interrupted();
     }
     // Which permission is missing can be told from what was asked for.
-    let permissions: BTreeSet<&str> = desired
-        .keys()
-        .map(Address::kind)
-        .chain(besides.iter().copied())
+    let permissions: BTreeSet<&str> = kinds
         .map(envc_kinds::kind)
         .filter(|kind| asks_for(*kind, &error.call))
         .map(<dyn envc_kinds::Kind>::permission)
@@ -88,10 +81,15 @@ pub(super) fn call_failed(
         .code(code_of(error))
 }
 
+/// True for the call by which a kind is listed, or one of it is read: the same but for the identifiers.
 fn asks_for(kind: &dyn envc_kinds::Kind, call: &str) -> bool {
-    let place = envc_kinds::Place { account: "A".into(), zone: "Z".into() };
-    let Some(listing) = kind.listing(&place) else { return false };
-    // The same path but for the identifiers.
-    let tail = listing.call.path.split('/').skip(3).collect::<Vec<_>>().join("/");
-    call.ends_with(&format!("/{tail}"))
+    let place = envc_kinds::Place { account: "?".into(), zone: "?".into() };
+    let calls = [kind.listing(&place).map(|list| list.call), kind.read(&place, "?")];
+    let id = envc_kinds::url_segment("?").to_string();
+    calls.into_iter().flatten().any(|known| {
+        let known = format!("{} {}", known.method, known.path);
+        let mut pairs = known.split('/').zip(call.split('/'));
+        known.split('/').count() == call.split('/').count()
+            && pairs.all(|(known, asked)| known == id || known == asked)
+    })
 }

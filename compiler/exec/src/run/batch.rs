@@ -1,6 +1,8 @@
 //! Changes of several resources in one request.
 
-use envc_kinds::{BatchItem, Kind, Meaning, Observed, Wanted, kind, same, same_name};
+use std::collections::BTreeSet;
+
+use envc_kinds::{Answer, BatchItem, Kind, Meaning, Observed, Wanted, kind, same, same_name};
 use envc_plan::BatchWork;
 
 use super::{
@@ -96,6 +98,7 @@ impl Context<'_> {
     ) -> Result<Vec<(bool, Option<Observed>)>, StepError> {
         let Some(listing) = kind.listing(&self.place(zone)) else { return Ok(Vec::new()) };
         let items = self.client().list(&listing, kind).await.map_err(StepError::open)?;
+        let gone = self.gone(kind, zone, sent, &items).await?;
         let matches = |wanted: &Wanted, seen: &Observed| {
             wanted.fields.iter().all(|(field, value)| {
                 let told = seen.fields.get(field);
@@ -117,9 +120,43 @@ impl Context<'_> {
                     let seen = items.iter().find(|seen| seen.id == *id && matches(wanted, seen));
                     (seen.is_some(), seen.cloned())
                 }
-                BatchItem::Delete { id } => (!items.iter().any(|seen| seen.id == *id), None),
+                BatchItem::Delete { id } => (gone.contains(id), None),
             })
             .collect())
+    }
+
+    /// What of these deletes is done. Invariant: a list that lags proves nothing gone, so what it does
+    /// not show is asked for by its identifier.
+    async fn gone(
+        &self,
+        kind: &dyn Kind,
+        zone: Option<&str>,
+        sent: &[BatchItem],
+        listed: &[Observed],
+    ) -> Result<BTreeSet<String>, StepError> {
+        let place = self.place(zone);
+        let mut gone = BTreeSet::new();
+        for item in sent {
+            let BatchItem::Delete { id } = item else { continue };
+            if listed.iter().any(|seen| seen.id == *id) {
+                continue;
+            }
+            let call = kind.read(&place, id).filter(|_| !id.is_empty());
+            let read = match &call {
+                Some(call) => self.client().call(call, Some(kind)).await,
+                None => Ok(Answer::default()),
+            };
+            match read {
+                Ok(answer) if call.is_some() && !kind.is_deleted(&answer.result) => {}
+                Err(error) if !error.means(Meaning::NotFound) => {
+                    return Err(StepError::open(error));
+                }
+                _ => {
+                    gone.insert(id.clone());
+                }
+            }
+        }
+        Ok(gone)
     }
 
     fn batch_outcomes(

@@ -177,14 +177,21 @@ impl Context<'_> {
         let standing = self.run.plan.plan().migrations.get(on.address);
         let missing = standing.map(|it| it.missing.as_slice()).unwrap_or_default();
         let help = if found.is_subset(known) {
-            let exists = error.message.contains("already exists");
-            exists.then(|| missing.join(", ")).filter(|names| !names.is_empty()).map(|names| {
-                format!(
-                    "applied, and without a file: {names}. If {} is one of them under another \
-                     name, give the file that name again",
+            match error.message.contains("already exists") {
+                true if !missing.is_empty() => Some(format!(
+                    "applied, and without a file: {}. If {} is one of them under another name, give \
+                     the file that name again",
+                    missing.join(", "),
                     file.name
-                )
-            })
+                )),
+                true if found.is_empty() && self.can_be_reset(on.address) => Some(format!(
+                    "the ledger in the database has no file, and what {} makes is there: where the \
+                     ledger was lost, empty the database and migrate it anew, which deletes its \
+                     data: envc migrate reset {}",
+                    file.name, on.address
+                )),
+                _ => None,
+            }
         } else {
             Some(
                 "another run is applying migrations to this database: when it is done, run the \
@@ -193,6 +200,13 @@ impl Context<'_> {
             )
         };
         Err(explain(error, on, file, help))
+    }
+
+    /// True for a database of the environment's own that is not protected.
+    fn can_be_reset(&self, address: &Address) -> bool {
+        let plan = self.run.plan.plan();
+        let mut changes = plan.changes.iter().filter(|it| it.address == *address);
+        !plan.basis.protected && changes.all(|it| !it.existing && !it.protect)
     }
 }
 

@@ -1,8 +1,10 @@
 //! Creates, updates and deletes of one resource, made safe: ensure instead of create, look before
 //! trying again.
 
+use std::collections::BTreeSet;
+
 use envc_kinds::{Call, Kind, Meaning, Observed, Wanted, kind, same, same_name};
-use envc_plan::{DeleteTarget, Target};
+use envc_plan::{Action, DeleteTarget, Target};
 
 use super::{
     context::{Context, STEP_ATTEMPTS_MAX, key_of},
@@ -16,6 +18,16 @@ use crate::{
 
 /// Pages of contents that are removed before a container counts as filled faster than emptied.
 const EMPTYING_ROUNDS_MAX: usize = 100_000;
+
+/// Who refers to something that cannot be deleted for that.
+enum Users {
+    /// Nobody is known to, or what this run takes away: the next try may succeed.
+    Open,
+    /// Those alone that go with it and cannot go before it: the call removes it all the same.
+    Circle(Call),
+    /// What this run leaves as it is, for people.
+    Stay(String),
+}
 
 /// What came of a step that does all or nothing.
 pub(super) type Outcomes = Result<Vec<Outcome>, StepError>;
@@ -133,14 +145,20 @@ impl Context<'_> {
         loop {
             let mut answer = self.client().call_repeatable(&call, Some(kind)).await;
             let in_use = answer.as_ref().is_err_and(|error| error.means(Meaning::InUse));
-            if in_use && let Some(forced) = self.forced(kind, target).await? {
-                answer = self.client().call_repeatable(&forced, Some(kind)).await;
+            let users = if in_use { self.users(kind, target).await? } else { Users::Open };
+            if let Users::Circle(forced) = &users {
+                answer = self.client().call_repeatable(forced, Some(kind)).await;
             }
             let error = match answer {
                 Ok(_) => return Ok(gone()),
                 Err(error) if error.means(Meaning::NotFound) => return Ok(gone()),
                 Err(error) => error,
             };
+            if let Users::Stay(names) = users {
+                // However often it is tried: nobody takes these away meanwhile.
+                let message = format!("{}; it is referred to by {names}", error.message);
+                return Err(CallError { message, ..error }.into());
+            }
             let again = error.means(Meaning::NotEmpty) || error.means(Meaning::InUse);
             if !again || attempt >= STEP_ATTEMPTS_MAX || self.client().stopped() {
                 return Err(error.into());
@@ -156,25 +174,35 @@ impl Context<'_> {
         }
     }
 
-    /// The call that removes it though others refer to it, where all of them go with it and cannot go
-    /// before it. Invariant: nothing is removed from under anybody else.
-    async fn forced(
-        &self,
-        kind: &dyn Kind,
-        target: &DeleteTarget,
-    ) -> Result<Option<Call>, StepError> {
-        let Some(circle) = kind.facts().circle.filter(|_| !target.circle.is_empty()) else {
-            return Ok(None);
-        };
+    /// Who refers to what cannot be deleted for that. Invariant: nothing is removed from under anybody
+    /// else.
+    async fn users(&self, kind: &dyn Kind, target: &DeleteTarget) -> Result<Users, StepError> {
+        let Some(circle) = kind.facts().circle else { return Ok(Users::Open) };
         let place = self.place(target.zone.as_deref());
         let call = (circle.users)(&place, &target.id);
         let users = match self.client().call(&call, Some(kind)).await {
             Ok(answer) => (circle.read)(&answer.result),
-            Err(error) if error.means(Meaning::NotFound) => return Ok(None),
+            Err(error) if error.means(Meaning::NotFound) => return Ok(Users::Open),
             Err(error) => return Err(error.into()),
         };
-        let goes = |user: &String| *user == target.id || target.circle.contains(user);
-        Ok(users.iter().all(goes).then(|| (circle.delete)(&place, &target.id)))
+        let goes = |user: &&String| **user == target.id || target.circle.contains(*user);
+        if !target.circle.is_empty() && users.iter().all(|user| goes(&user)) {
+            return Ok(Users::Circle((circle.delete)(&place, &target.id)));
+        }
+        // What this run deletes or changes may let go of it in a moment.
+        let alike = self.run.plan.plan().changes.iter();
+        let alike = alike.filter(|it| it.address.kind() == target.address.kind());
+        let touched: BTreeSet<&str> = alike
+            .filter(|it| !matches!(it.action, Action::Keep | Action::Forget))
+            .filter_map(|it| it.id.as_deref())
+            .collect();
+        let stay = users.iter().filter(|user| !goes(user) && !touched.contains(user.as_str()));
+        let names: BTreeSet<String> = stay.map(|user| format!("`{user}`")).collect();
+        if names.is_empty() {
+            return Ok(Users::Open);
+        }
+        let names: Vec<String> = names.into_iter().collect();
+        Ok(Users::Stay(format!("{} {}", kind.noun(), names.join(", "))))
     }
 
     async fn empty(&self, kind: &dyn Kind, target: &DeleteTarget) -> Result<(), StepError> {

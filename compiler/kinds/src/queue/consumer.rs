@@ -112,6 +112,16 @@ impl Kind for QueueConsumer {
         Some(Call::delete(&consumers(&place.account, queue_id, &[id])))
     }
 
+    /// It is told with its queue.
+    fn read(&self, place: &Place, id: &str) -> Option<Call> {
+        let (queue_id, _) = id.split_once('/').unwrap_or((id, ""));
+        Some(Call::get(&["accounts", &place.account, "queues", queue_id]))
+    }
+
+    fn is_deleted(&self, queue: &Json) -> bool {
+        queue.get("consumers").and_then(Json::as_array).is_some_and(Vec::is_empty)
+    }
+
     fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
         // Of another status these codes say something else.
         let meaning = FACTS.errors.meaning(failure);

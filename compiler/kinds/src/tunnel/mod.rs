@@ -115,7 +115,7 @@ impl Kind for Tunnel {
     }
 
     fn observe(&self, item: &Json) -> Option<Observed> {
-        if item.get("deleted_at").is_some_and(|at| !at.is_null()) {
+        if self.is_deleted(item) {
             return None;
         }
         Some(Observed {
@@ -139,6 +139,10 @@ impl Kind for Tunnel {
 
     fn delete(&self, place: &Place, id: &str) -> Option<Call> {
         Some(Call::delete(&["accounts", &place.account, "cfd_tunnel", id]))
+    }
+
+    fn is_deleted(&self, tunnel: &Json) -> bool {
+        tunnel.get("deleted_at").is_some_and(|at| !at.is_null())
     }
 }
 

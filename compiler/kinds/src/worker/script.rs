@@ -2,7 +2,8 @@
 //!
 //! Endpoints: `GET /accounts/{a}/workers/scripts` (one page), `PUT …/{name}` (multipart: metadata
 //! and one part for each module; an upsert that replaces everything but cron triggers, routes,
-//! domains and consumers), `DELETE …/{name}`. The name is the identifier. Secrets that an upload
+//! domains and consumers), `DELETE …/{name}`; `GET /accounts/{a}/workers/services/{name}` tells one as
+//! the list does. The name is the identifier. Secrets that an upload
 //! does not carry are lost, so it carries all of them.
 //!
 //! No code is ever read back: the upload puts two tags on the script, its marker and the digest of
@@ -109,6 +110,7 @@ static FACTS: Facts = Facts {
     changes_from: &[objects::TAG],
     runs_code: true,
     made_by_others: true,
+    name_is_id: true,
     needs_code: true, // the class of another script's Durable Objects
     marker: Some(MarkerOf::Call {
         hint: marker_hint,
@@ -196,6 +198,15 @@ impl Kind for WorkerScript {
 
     fn delete(&self, place: &Place, id: &str) -> Option<Call> {
         Some(Call::delete(&scripts(&place.account, &[id])))
+    }
+
+    /// At its own address a script is told as its code; as a service it is told as in a list.
+    fn read(&self, place: &Place, id: &str) -> Option<Call> {
+        Some(Call::get(&["accounts", &place.account, "workers", "services", id]))
+    }
+
+    fn observe_read(&self, service: &Json) -> Option<Observed> {
+        self.observe(service.get("default_environment")?.get("script")?)
     }
 
     fn meaning(&self, call: &Call, failure: &ApiFailure) -> Option<Meaning> {

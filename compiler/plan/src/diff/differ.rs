@@ -34,6 +34,8 @@ pub(super) struct Differ<'a> {
     pub(super) replace: &'a BTreeSet<Address>,
     pub(super) unprotect: &'a BTreeSet<Address>,
     pub(super) index: Index<'a>,
+    /// What the API does not have by its identifier.
+    gone: &'a BTreeSet<(KindId, String)>,
     pub(super) another_products: &'a [(KindId, Held)],
     pub(super) ownership: &'a Ownership,
     /// Identifiers known before apply, by address.
@@ -108,6 +110,7 @@ impl<'a> Differ<'a> {
             replace: inputs.replace,
             unprotect: inputs.unprotect,
             index: Index::new(inputs.observation),
+            gone: &inputs.observation.gone,
             another_products: &inputs.observation.held,
             ownership: inputs.ownership,
             ids: BTreeMap::new(),
@@ -169,6 +172,13 @@ impl<'a> Differ<'a> {
             recorded.map(|(address, it)| (address.kind(), it.id.as_str())).collect()
         });
         ids.contains(&(kind, seen.observed.id.as_str()))
+    }
+
+    /// True for what the API said is gone. What lives with something else is read there: it is gone
+    /// where that one is.
+    pub(super) fn is_gone(&self, address: &Address, recorded: &Recorded) -> bool {
+        kind(address.kind()).lives_with().is_some()
+            || self.gone.contains(&(address.kind(), recorded.id.clone()))
     }
 
     pub(super) fn recorded(&self, address: &Address) -> Option<&'a Recorded> {

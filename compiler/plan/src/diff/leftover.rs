@@ -14,6 +14,9 @@ use crate::{
     state::{Intent, IntentAction, Recorded},
 };
 
+/// Why something is deleted that nobody has seen.
+const UNLISTED: &str = "no list shows it, so it is deleted by its identifier";
+
 impl<'a> Differ<'a> {
     /// Recorded resources that the spec dropped.
     pub(super) fn dropped(&mut self, desired: &BTreeMap<Address, Desired>, why: &'static str) {
@@ -50,7 +53,11 @@ impl<'a> Differ<'a> {
                     (Action::Forget, self.why_taken(recorded, address).into())
                 }
                 _ if kept => (Action::Forget, self.why_kept(address).into()),
-                (None, _) => (Action::Forget, "gone already: it was deleted outside envc".into()),
+                _ if seen.is_none() && self.is_gone(address, recorded) => {
+                    (Action::Forget, "gone already: it was deleted outside envc".into())
+                }
+                // Invariant: a list that lags proves nothing gone.
+                (None, _) => (Action::Delete, UNLISTED.into()),
                 (Some(_), _) => (Action::Delete, why.into()),
             };
             let mut change = removed(address, recorded, action, &reason);

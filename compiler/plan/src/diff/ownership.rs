@@ -221,13 +221,17 @@ pub(super) fn not_ours(wanted: &Desired, seen: &Seen, is: &str, ours: &Ownership
     }
 }
 
-/// What another repository's marker says, and what to do about it.
+/// What a marker says that is not this environment's, and what to do about it.
 pub(super) fn anothers_marker(found: FoundMarker<'_>, ours: &Ownership) -> (String, String) {
+    let (whose, text) = (ours.whose(found), found.text);
+    if ours.is_ours(found.repository) {
+        return (
+            format!("it bears {whose}, `{text}`"),
+            "destroy that environment first, or choose another name".to_owned(),
+        );
+    }
     (
-        format!(
-            "it bears another repository's marker, `{}`, where this one's ends with `@{}`",
-            found.text, ours.repository
-        ),
+        format!("it bears {whose}, `{text}`, where this one's ends with `@{}`", ours.repository),
         "if the two repositories are one, renamed or moved, say in `project` what it was, as in \
          id=\"github.com/acme/shop\"; if they are two, give this project another name"
             .to_owned(),

@@ -1,4 +1,4 @@
-//! Recorded resources that another repository took over since.
+//! Recorded resources that another repository, or another environment, took over since.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl Ownership {
-    /// Another repository's marker on a resource, which makes it theirs even if it is recorded here.
+    /// Another's marker on a resource, which makes it theirs even if it is recorded here.
     /// A marker that the record has, too, is no other one's: we wrote it, under a former name of
     /// our repository.
     pub(crate) fn taken<'o>(
@@ -109,9 +109,9 @@ impl Differ<'_> {
         let seen = self.index.by_id(address.kind(), &recorded.id);
         match seen.and_then(|seen| self.taken(address.kind(), seen)) {
             Some(found) => {
-                format!("taken over: it bears another repository's marker, `{}`", found.text)
+                format!("taken over: it bears {}, `{}`", self.ownership.whose(found), found.text)
             }
-            None => "stays with what another repository took over".to_owned(),
+            None => "stays with what was taken over".to_owned(),
         }
     }
 }

@@ -6,7 +6,8 @@ use envc_core::{Address, Desired, KindId, Output, Part};
 use envc_kinds::{Held, Mutability, Observed, Place, kind};
 use envc_plan::{
     Action, AppliedMigration, BatchWork, DeleteTarget, Grant, IntentAction, LeaseSeen, Observation,
-    Plan, Record, Recorded, RecordedLease, State, StateKey, Target, Work, parents_to_read,
+    Plan, Reach, Record, Recorded, RecordedLease, State, StateKey, Target, Work, parents_to_read,
+    unlisted,
 };
 use envc_spec::Lease;
 use serde_json::Value as Json;
@@ -35,6 +36,8 @@ pub(crate) struct Account {
     pub(crate) state: Option<State>,
     /// The preview ID that the environment holds of each pool.
     pub(crate) pools: BTreeMap<String, String>,
+    /// What no list shows yet.
+    pub(crate) lagging: BTreeSet<(KindId, String)>,
     made: u32,
 }
 
@@ -54,9 +57,23 @@ impl Account {
     pub(crate) fn observe(&self, desired: &BTreeMap<Address, Desired>) -> Observation {
         let mut observation = Observation::default();
         let listed = |id: KindId| kind(id).listing(&Place::default()).is_some();
-        for ((id, api_id), object) in self.objects.iter().filter(|((id, _), _)| listed(*id)) {
-            let name = self.name_of(*id, object);
-            observation.add(*id, zone_of(*id), vec![seen(*id, api_id, object, name)]);
+        let show = |observation: &mut Observation, id: KindId, api_id: &str, object: &Object| {
+            let name = self.name_of(id, object);
+            observation.add(id, zone_of(id), vec![seen(id, api_id, object, name)]);
+        };
+        let shown = self.objects.iter().filter(|(key, _)| !self.lagging.contains(*key));
+        for ((id, api_id), object) in shown.filter(|((id, _), _)| listed(*id)) {
+            show(&mut observation, *id, api_id, object);
+        }
+        let lists = KindId::ALL.into_iter().filter(|id| listed(*id));
+        observation.listed = lists.map(|id| (id, zone_of(id).map(str::to_owned))).collect();
+        // What no list shows is asked for by its identifier.
+        for one in unlisted(desired, self.state.as_ref(), &observation, Reach::Named) {
+            let key = (one.kind, one.id);
+            match self.objects.get(&key) {
+                Some(object) => show(&mut observation, key.0, &key.1, object),
+                None => drop(observation.gone.insert(key)),
+            }
         }
         let databases = self.objects.iter().filter(|((id, _), _)| *id == KindId::D1);
         observation.ledgers = databases

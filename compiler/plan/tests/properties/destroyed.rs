@@ -47,10 +47,12 @@ fn every_namesake_of_a_named_kind_is_taken_with_a_proof_or_told() {
     let fixed = Ownership { claimed: true, per_pr: false, ..ownership() };
     for ours in [asked, claimed, registered, fixed, ownership()] {
         for kind in registry().iter().filter(|kind| kind.is_named()) {
-            for anothers in [false, true] {
+            // Another repository's, and another environment's of this one: no name says more.
+            for marker in [None, Some(of(OTHER, "envc:p/e/a")), Some(own("envc:p/e2/a"))] {
+                let anothers = marker.is_some();
                 let mut world = nothing(ours.clone());
                 let seen = names.iter().map(|(name, _)| {
-                    let comment = anothers.then(|| of(OTHER, "envc:p/e/a"));
+                    let comment = marker.clone();
                     Observed { comment, ..observed(&format!("id-{name}"), name) }
                 });
                 world.observation.add(kind.id(), None, seen.collect());

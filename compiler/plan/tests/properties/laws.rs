@@ -566,6 +566,19 @@ proptest! {
         prop_assert_eq!(deletes, 0, "{:#?}", again);
     }
 
+    /// Invariant: lists that do not show yet what is recorded make no other plan, neither for an apply
+    /// nor for a destroy: it is asked for by its identifier.
+    #[test]
+    fn lists_that_lag_make_no_other_plan(history in history()) {
+        let mut world = history.play();
+        let plans = |world: &World| (world.plan_apply(), world.plan_destroy(&NONE));
+        let shown = plans(&world);
+        let recorded = world.account.state.iter().flat_map(|state| &state.resources);
+        let recorded = recorded.map(|(address, it)| (address.kind(), it.id.clone()));
+        world.account.lagging = recorded.collect();
+        prop_assert_eq!(plans(&world), shown);
+    }
+
     /// Invariant: in whatever order the graph lets steps be done, nothing is refused by what else
     /// is there, and no live Worker misses what it is bound to or its tables.
     #[test]

@@ -206,10 +206,8 @@ fn another_repositorys_marker_takes_every_proof_away_but_the_users_word() {
         assert!(refused[0].help.contains("id=") && refused[0].help.contains("another name"));
         assert_eq!(world.with(plan_destroy).unwrap().changes, []);
         let told = world.with(|inputs| lookalikes(inputs, Goal::Destroy));
-        assert_eq!(
-            told.iter().map(|it| it.anothers.as_deref()).collect::<Vec<_>>(),
-            [Some(&*theirs)]
-        );
+        let marker = format!("another repository's marker, `{theirs}`");
+        assert_eq!(told.iter().filter_map(|it| it.anothers.clone()).collect::<Vec<_>>(), [marker]);
     }
     // Nor is it left over, where the spec does not have it any more.
     world.desired.clear();
@@ -218,6 +216,31 @@ fn another_repositorys_marker_takes_every_proof_away_but_the_users_word() {
     world.desired.insert(script().address, script());
     world.ownership.adopt.insert(script().address);
     assert_eq!(comes_to(&world), ADOPT);
+}
+
+/// Invariant: no name says more than a marker: what bears that of another environment of this repository
+/// is that one's, recorded or not, until the user says otherwise.
+#[test]
+fn another_environments_marker_takes_every_proof_away_but_the_users_word() {
+    for theirs in [own("envc:p/e2/web"), own("envc:p/e2/web--e"), own("envc:q/e/web")] {
+        let mut world = World::of(script(), script_seen(&theirs), every());
+        for state in [None, Some(recorded(&script().address, "s--web--e"))] {
+            let is_recorded = state.is_some();
+            world.state = state;
+            let refused = world.apply().unwrap_err();
+            assert_eq!(refused.iter().map(|it| it.code).collect::<Vec<_>>(), [NOT_OURS]);
+            assert!(refused[0].message.contains(&theirs), "{}", refused[0].message);
+            let let_go = is_recorded.then(|| (Action::Forget, "worker.web".to_owned()));
+            assert_eq!(goes(&world), Vec::from_iter(let_go));
+            let told = world.with(|inputs| lookalikes(inputs, Goal::Destroy));
+            let marker = format!("another environment's marker, `{theirs}`");
+            let told: Vec<String> = told.iter().filter_map(|it| it.anothers.clone()).collect();
+            assert_eq!(told, [marker]);
+        }
+        world.state = None;
+        world.ownership.adopt.insert(script().address);
+        assert_eq!(comes_to(&world), ADOPT);
+    }
 }
 
 #[test]
@@ -235,7 +258,8 @@ fn what_is_recorded_and_was_taken_over_is_neither_changed_nor_deleted() {
     assert!(refused[0].help.contains("id="), "{}", refused[0].help);
     assert_eq!(goes(&world), [(Action::Forget, "worker.web".to_owned())]);
     let told = world.with(|inputs| lookalikes(inputs, Goal::Destroy));
-    assert_eq!(told.iter().map(|it| it.anothers.as_deref()).collect::<Vec<_>>(), [Some(&*theirs)]);
+    let marker = format!("another repository's marker, `{theirs}`");
+    assert_eq!(told.iter().filter_map(|it| it.anothers.clone()).collect::<Vec<_>>(), [marker]);
     // Neither another address nor a replace that was cut off makes it ours.
     let mut moved = script();
     moved.address = Address::new(KindId::Worker, "new");

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, KindId, Vault, counted};
-use envc_kinds::kind;
+use envc_exec::Look;
 use envc_plan::{
     Action, CheckedPlan, Goal, Lookalike, MigrationFile, Observation, Reach, Recorded, State,
 };
@@ -151,10 +151,10 @@ impl Destroy<'_> {
         reach: Reach,
     ) -> Result<Observation, CommandError> {
         let state = loaded.state.as_ref();
-        match state.filter(|state| is_whole(state) && reach != Reach::All) {
-            Some(state) => engine.recorded_unless_taken(state).await,
-            None => engine.look_with_leases(state, state, reach).await,
+        if let Some(state) = state.filter(|state| is_whole(state) && reach != Reach::All) {
+            return engine.recorded_unless_taken(state).await;
         }
+        engine.look_with_leases(state, state, Look { reach, ..Look::default() }).await
     }
 
     /// Lists everything again. What is still listed is recorded again, so that the next round
@@ -167,7 +167,9 @@ impl Destroy<'_> {
     ) -> Result<Round, CommandError> {
         let mut loaded = engine.load().await?;
         let state = loaded.state.as_ref();
-        let mut observation = engine.look_with_leases(witness.or(state), state, reach).await?;
+        // The API has answered for each delete.
+        let look = Look { reach, lists_alone: true, ..Look::default() };
+        let mut observation = engine.look_with_leases(witness.or(state), state, look).await?;
         if let Some(witness) = witness {
             let mut left = loaded.state.take().unwrap_or_else(|| witness.without_resources());
             let theirs = engine.taken_over(witness, &observation);
@@ -213,62 +215,6 @@ impl Destroy<'_> {
             seeds: &NO_SEEDS,
         }
     }
-
-    /// What was not looked at is not called gone.
-    pub(super) fn tell_unlisted(&self, unlisted: &BTreeSet<KindId>) {
-        if unlisted.is_empty() {
-            return;
-        }
-        let nouns: Vec<&str> = unlisted.iter().map(|id| kind(*id).noun()).collect();
-        self.session.ui.warn(&format!(
-            "not looked for, since the token may not list them or their zone is not known: {}",
-            nouns.join(", ")
-        ));
-    }
-
-    /// The error of a destroy that leaves what has its names, for want of a proof: that nothing is left
-    /// would not be true.
-    pub(super) fn nothing_proves(
-        &self,
-        engine: &Engine<'_, '_>,
-        unproven: &[Lookalike],
-        deleted: usize,
-    ) -> CommandError {
-        let session = &self.session;
-        let addresses: BTreeSet<&Address> = unproven.iter().map(|one| &one.address).collect();
-        let done = match deleted {
-            0 => "nothing was deleted".to_owned(),
-            some => format!("{} of it deleted", counted(some, "resource")),
-        };
-        let mut error = CommandError::failed(format!(
-            "nothing proves that what is named as `{}` is this environment's; {done}",
-            session.target.id
-        ))
-        .because_text(names_of(unproven))
-        .code("envc::cli::unproven");
-        if session.needs_claim() && !engine.holds_claim() {
-            error = error.hint(format!(
-                "if it is, and the project `{}` is of this repository alone, claim it: envc state \
-                 claim; then destroy again",
-                session.workspace.project.name
-            ));
-        } else {
-            error = error.hint("run the command on the machine that made it");
-        }
-        error
-            .hint(format!(
-                "or say that it is: {}",
-                session.command_with("destroy", "adopt", addresses)
-            ))
-            .hint("if it is not, `--keep ADDRESS` leaves it there")
-    }
-}
-
-/// Each with its address and its name.
-pub(super) fn names_of(unproven: &[Lookalike]) -> String {
-    let names: Vec<String> =
-        unproven.iter().map(|one| format!("{} `{}`", one.address, one.name)).collect();
-    names.join(", ")
 }
 
 /// What the user was shown, or what is recorded: by kind and identifier.

@@ -36,7 +36,7 @@ impl Engine<'_, '_> {
             }
             let session = self.session;
             let but = match &one.anothers {
-                Some(marker) => format!("it bears another repository's marker, `{marker}`"),
+                Some(marker) => format!("it bears {marker}"),
                 None => "nothing proves it".to_owned(),
             };
             session.ui.warn(&format!(
@@ -53,7 +53,7 @@ impl Engine<'_, '_> {
     }
 
     /// What a destroy leaves though it has a name of the environment, since nothing proves it ours.
-    /// What another repository's marker proves theirs is told, and not among these.
+    /// What another's marker proves theirs is told, and not among these.
     pub(crate) fn unproven(
         &self,
         loaded: &Loaded,
@@ -83,12 +83,12 @@ impl Engine<'_, '_> {
     }
 
     /// Looks for all that the spec, the record, or others who work with what envc wrote, may have made.
-    pub(crate) async fn look(
+    async fn look(
         &self,
         state: Option<&State>,
-        reach: Reach,
+        look: Look<'_>,
     ) -> Result<Observation, CommandError> {
-        let mut seen = self.observe_of(self.everything(), state, reach).await?;
+        let mut seen = self.observe_of(self.everything(), state, look).await?;
         self.leave_out_zone(&mut seen);
         Ok(seen)
     }
@@ -98,10 +98,10 @@ impl Engine<'_, '_> {
         &self,
         there: Option<&State>,
         state: Option<&State>,
-        reach: Reach,
+        look: Look<'_>,
     ) -> Result<Observation, CommandError> {
         let leases = self.ask_leases(state, LeaseQuestion::Search);
-        let (observation, leases) = futures::join!(self.look(there, reach), leases);
+        let (observation, leases) = futures::join!(self.look(there, look), leases);
         let mut observation = observation?;
         observation.leases = leases?.seen;
         Ok(observation)
@@ -162,19 +162,19 @@ impl Engine<'_, '_> {
     /// Observes what the environment and the state name.
     pub(crate) async fn observe(&self, state: Option<&State>) -> Result<Observation, CommandError> {
         let desired = &self.session.environment.resources;
-        self.observe_of(desired, state, Reach::Named).await
+        self.observe_of(desired, state, Look::default()).await
     }
 
     async fn observe_of(
         &self,
         desired: &BTreeMap<Address, Desired>,
         state: Option<&State>,
-        reach: Reach,
+        look: Look<'_>,
     ) -> Result<Observation, CommandError> {
         // Claims are namespaces: where the spec has some, they come with their list.
         let besides: &[KindId] = if self.session.needs_claim() { &[KindId::Kv] } else { &[] };
         let sent_before = self.client.budget().sent;
-        let look = Look { besides, reach };
+        let look = Look { besides, ..look };
         match observe(&self.client, &self.scope, desired, state, look, &self.ownership).await {
             Ok(observation) => {
                 // Where nothing was asked, nothing was answered.
@@ -185,7 +185,9 @@ impl Engine<'_, '_> {
                 Ok(observation)
             }
             Err(error) => {
-                let failed = call_failed(&error, desired, besides);
+                let recorded = state.into_iter().flat_map(|state| state.resources.keys());
+                let kinds = desired.keys().chain(recorded).map(Address::kind);
+                let failed = call_failed(&error, kinds.chain(besides.iter().copied()));
                 Err(self.site.connection.forget_if_stale(failed, &error.message, &self.scope))
             }
         }
@@ -202,7 +204,8 @@ impl Engine<'_, '_> {
         let mut bearers = state.clone();
         bearers.resources.retain(|address, _| envc_kinds::kind(address.kind()).bears_marker());
         let by_others = &self.session.environment.by_others;
-        let mut now = self.observe_of(by_others, Some(&bearers), Reach::Unrecorded).await?;
+        let look = Look { reach: Reach::Unrecorded, ..Look::default() };
+        let mut now = self.observe_of(by_others, Some(&bearers), look).await?;
         self.leave_out_zone(&mut now);
         let resources = state.resources.iter();
         let recorded: BTreeSet<(KindId, &str)> =
@@ -218,6 +221,10 @@ impl Engine<'_, '_> {
                 }
             }
         }
+        for (id, api_id) in &now.gone {
+            observation.hide(*id, api_id);
+        }
+        observation.gone = now.gone;
         observation.unlisted = now.unlisted;
         Ok(observation)
     }
@@ -267,6 +274,27 @@ impl Engine<'_, '_> {
     /// The resources that names in the account read back into.
     pub(crate) fn named(&self, observation: &Observation) -> BTreeSet<Address> {
         named(observation, &self.ownership)
+    }
+
+    /// Those of these addresses that the account has something of, by a name of theirs.
+    pub(crate) fn found<'k>(
+        &self,
+        observation: &Observation,
+        addresses: &'k BTreeSet<Address>,
+    ) -> Vec<&'k Address> {
+        let named = self.named(observation);
+        let is_there = |address: &Address| {
+            let Some(wanted) = self.everything().get(address) else { return false };
+            let mut seen = observation.found.get(&address.kind()).into_iter().flatten();
+            let of_kind = envc_kinds::kind(address.kind());
+            seen.any(|seen| envc_kinds::same_name(of_kind, &seen.observed.name, &wanted.name))
+        };
+        addresses.iter().filter(|it| named.contains(*it) || is_there(it)).collect()
+    }
+
+    /// True where the environment's ID was drawn for this user, and is nobody else's.
+    pub(crate) fn is_registered(&self) -> bool {
+        self.ownership.registered
     }
 
     /// What is recorded and another repository took over.

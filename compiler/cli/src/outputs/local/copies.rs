@@ -21,6 +21,17 @@ use crate::{
 /// The configuration that wrangler reads.
 const CONFIG: &str = "wrangler.jsonc";
 
+/// What stands where a copy belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum There {
+    /// Nothing: wrangler makes it.
+    Nothing,
+    /// A part that a run which was cut off left: it goes first.
+    Part,
+    /// A copy, from which wrangler goes on.
+    Whole,
+}
+
 /// A copy that needs something.
 #[derive(Clone, Debug)]
 pub(super) struct Copy {
@@ -46,6 +57,8 @@ pub(super) struct Copy {
     pub(super) seed: Option<MigrationFile>,
     /// Nothing is recorded of it in this folder.
     pub(super) is_new: bool,
+    /// What stands where it belongs.
+    pub(super) there: There,
     /// Somebody else made it, so that it gets no seed.
     pub(super) was_there: bool,
 }
@@ -123,10 +136,15 @@ fn look_at(
     let file = (database.local.file)(&entry.local_id);
     let ending = database.local.endings.first().copied().unwrap_or_default();
     let file = state.path.join(database.local.folder).join(format!("{file}{ending}"));
-    let is_there = fsio::is_there(&file);
     let record = session.workspace.record();
     let known = record.local.databases.get(id);
     let recorded = known.filter(|it| it.folder == state.relative);
+    let there = match (fsio::is_there(&file), recorded.is_some_and(|it| it.begun)) {
+        (false, _) => There::Nothing,
+        (true, true) => There::Part,
+        (true, false) => There::Whole,
+    };
+    let is_there = there == There::Whole;
     let migrated = recorded.filter(|_| is_there).and_then(|it| it.migrated.clone());
     let has_seed = session.environment.seeds.contains_key(address);
     // What somebody else made is not seeded; what is gone is made anew.
@@ -155,6 +173,7 @@ fn look_at(
         migrated,
         seed: seed.transpose().map_err(|error| error.message)?,
         is_new: recorded.is_none(),
+        there,
         was_there: recorded.is_none() && is_there && has_seed,
     }))
 }

@@ -15,13 +15,13 @@ mod wrangler;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use envc_core::Address;
 
 use self::{
-    copies::{Copies, Copy},
+    copies::{Copies, Copy, There},
     state::LocalState,
     wrangler::{Failed, Wrangler},
 };
@@ -155,13 +155,25 @@ async fn bring_up(
         Err(failed) => return Ok(Err(failed)),
     };
     fsio::create_dirs(&state.path)?;
-    note(session, state, copy, copy.migrated.clone())?;
+    if copy.there == There::Part {
+        let address = &copy.address;
+        remove_copy(session.workspace.root(), &state.relative, address, &copy.id)?;
+        session.ui.say(&format!(
+            "wrangler's local copy of {address} was left half made by a run that was cut off: it is \
+             made anew"
+        ));
+    }
+    note(session, state, copy, copy.migrated.clone(), copy.there != There::Whole)?;
     session.ui.say(&format!("migrating wrangler's local copy of {} …", copy.address));
     if copy.migrated.as_ref() != Some(&copy.digest) {
         if let Err(failed) = wrangler.run(copy, state, copy.local.migrate, None, stop).await {
+            // What wrangler left by itself it goes on from.
+            if !matches!(failed, Failed::Interrupted | Failed::TookTooLong(_)) {
+                note(session, state, copy, copy.migrated.clone(), false)?;
+            }
             return Ok(Err(failed));
         }
-        note(session, state, copy, Some(copy.digest.clone()))?;
+        note(session, state, copy, Some(copy.digest.clone()), false)?;
     }
     let mut seeded = false;
     if let Some(seed) = &copy.seed {
@@ -181,7 +193,7 @@ async fn bring_up(
             Ok(()) => seeded = true,
         }
     }
-    note(session, state, &copy.without_seed(), Some(copy.digest.clone()))?;
+    note(session, state, &copy.without_seed(), Some(copy.digest.clone()), false)?;
     let address = copy.address.to_string();
     session.ui.event(&Event::LocalMigrated { address, folder: &state.relative, seeded });
     let and = if seeded { " and seeded" } else { "" };
@@ -196,7 +208,7 @@ async fn bring_up(
 }
 
 /// Where a seed is put while it runs. What a kill leaves there is written over by the next try.
-fn seed_file(session: &Session<'_>, id: &str) -> Result<std::path::PathBuf, CommandError> {
+fn seed_file(session: &Session<'_>, id: &str) -> Result<PathBuf, CommandError> {
     let root = session.workspace.root();
     let file = fsio::inside_without_links(root, &format!("{SEED_FOLDER}/seed-{id}.sql"))?;
     if let Some(folder) = file.parent() {
@@ -205,12 +217,13 @@ fn seed_file(session: &Session<'_>, id: &str) -> Result<std::path::PathBuf, Comm
     Ok(file)
 }
 
-/// Records a copy.
+/// Records a copy; `begun` while wrangler makes it.
 fn note(
     session: &Session<'_>,
     state: &LocalState,
     copy: &Copy,
     migrated: Option<envc_core::Digest>,
+    begun: bool,
 ) -> Result<(), CommandError> {
     let known = session.workspace.record().local.databases.get(&copy.id).cloned();
     let mut formerly = known.as_ref().map(|it| it.formerly.clone()).unwrap_or_default();
@@ -223,6 +236,7 @@ fn note(
         folder: state.relative.clone(),
         formerly,
         migrated,
+        begun,
         seed_due: copy.seed.is_some(),
     };
     if known.as_ref() == Some(&new) {
@@ -264,10 +278,8 @@ fn warn_of_git(session: &Session<'_>, state: &LocalState) -> Result<(), CommandE
 pub(crate) fn forget(session: &Session<'_>, keep: &BTreeSet<Address>) -> Result<(), CommandError> {
     let local = session.workspace.record().local.clone();
     let root = session.workspace.root();
-    let here = session.here().map(AppliedTo::key);
-    let (own, others): (Vec<_>, Vec<_>) = local.databases.iter().partition(|(_, database)| {
-        database.env == session.target.id && (database.of.is_none() || database.of == here)
-    });
+    let (own, others): (Vec<_>, Vec<_>) =
+        local.databases.iter().partition(|(_, database)| is_own(session, database));
     let mut gone = BTreeSet::new();
     for (id, database) in own {
         let Ok(address) = database.address.parse::<Address>() else { continue };
@@ -300,6 +312,33 @@ pub(crate) fn forget(session: &Session<'_>, keep: &BTreeSet<Address>) -> Result<
     Ok(())
 }
 
+/// The files that [`forget`] would remove, by database.
+pub(crate) fn would_forget(
+    session: &Session<'_>,
+    keep: &BTreeSet<Address>,
+) -> BTreeMap<Address, Vec<String>> {
+    let mut all: BTreeMap<Address, Vec<String>> = BTreeMap::new();
+    for (id, database) in &session.workspace.record().local.databases {
+        let Ok(address) = database.address.parse::<Address>() else { continue };
+        if !is_own(session, database) || keep.contains(&address) {
+            continue;
+        }
+        for folder in database.formerly.iter().chain([&database.folder]) {
+            let there = files_of_copy(session.workspace.root(), folder, &address, id).into_iter();
+            let there = there.filter(|(_, file)| fsio::is_there(file)).map(|(path, _)| path);
+            all.entry(address.clone()).or_default().extend(there);
+        }
+    }
+    all.retain(|_, files| !files.is_empty());
+    all
+}
+
+/// True for a copy of this environment's database in this account.
+fn is_own(session: &Session<'_>, database: &LocalDatabase) -> bool {
+    let here = session.here().map(AppliedTo::key);
+    database.env == session.target.id && (database.of.is_none() || database.of == here)
+}
+
 /// Removes the local copy of a database that was emptied: the next apply makes it anew, with its seed.
 pub(crate) fn reset(session: &Session<'_>, address: &Address) -> Result<(), CommandError> {
     let databases = session.workspace.record().local.databases.clone();
@@ -320,15 +359,22 @@ fn remove_copy(
     address: &Address,
     id: &str,
 ) -> Result<bool, CommandError> {
-    let Some(database) = envc_kinds::kind(address.kind()).database() else { return Ok(false) };
+    let mut removed = false;
+    for (_, file) in files_of_copy(root, folder, address, id) {
+        removed |= fsio::remove(&file)?;
+    }
+    Ok(removed)
+}
+
+/// The files that wrangler calls after a database, in a folder of local copies: each below the spec's
+/// folder, and whole.
+fn files_of_copy(root: &Path, folder: &str, address: &Address, id: &str) -> Vec<(String, PathBuf)> {
+    let Some(database) = envc_kinds::kind(address.kind()).database() else { return Vec::new() };
     let local = database.local;
     // Where a link stands on the way by now, it is not known whose the files are.
     let below = format!("{folder}/{}", local.folder);
-    let Ok(folder) = fsio::inside_without_links(root, &below) else { return Ok(false) };
+    let Ok(within) = fsio::inside_without_links(root, &below) else { return Vec::new() };
     let name = (local.file)(id);
-    let mut removed = false;
-    for ending in local.endings {
-        removed |= fsio::remove(&folder.join(format!("{name}{ending}")))?;
-    }
-    Ok(removed)
+    let file = |ending: &&str| format!("{name}{ending}");
+    local.endings.iter().map(file).map(|it| (format!("{below}/{it}"), within.join(it))).collect()
 }

@@ -112,6 +112,9 @@ pub(crate) struct LocalDatabase {
     /// Digest of the migrations that it has; none until they ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) migrated: Option<Digest>,
+    /// wrangler was about to make it: what a run that was cut off left of it is made anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) begun: bool,
     /// Its seed is still to run: nobody had made the copy before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) seed_due: bool,
