@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use envc_tests::{Listing, Ran, TestEnv};
 
-use crate::common::{FIXED, ONE_KV, edit, says};
+use crate::common::{FIXED, ONE_KV, edit, files_below, in_folder, says};
 
 /// A type for pull requests, whose names prove whose they are.
 const PER_PR: &str = "project \"shop\" id=\"github.com/acme/shop\"\n\
@@ -156,4 +156,55 @@ fn a_destroy_asks_on_the_local_cloud_too_and_of_nothing_it_does_not() {
     assert_eq!(world(&env).1, before.1);
     // Nothing is deleted where all is kept, so nobody is asked.
     env.envc(&["destroy", "--keep", "kv.cache"]).exits(0);
+}
+
+/// Every file below the checkout, git's own included.
+fn checkout(env: &TestEnv) -> BTreeMap<String, Vec<u8>> {
+    let all = files_below(&env.root()).into_iter();
+    all.map(|path| (path.display().to_string(), content(&path))).collect()
+}
+
+/// Invariant: a command that only looks leaves no byte in the folder, also as the first one there.
+#[test]
+fn a_first_look_leaves_the_folder_as_it_is() {
+    let looks: &[&[&str]] = &[
+        &["destroy", "--plan"],
+        &["destroy", "--plan", "--if-exists"],
+        &["show"],
+        &["show", "--resolved"],
+        &["output"],
+        &["migrate", "status"],
+        &["check"],
+        &["plan"],
+        &["plan", "--rebind"],
+        // The plan drew an ID.
+        &["show"],
+        &["destroy", "--plan"],
+        &["migrate", "check"],
+    ];
+    for with_git in [true, false] {
+        let env = TestEnv::new("quickstart");
+        if !with_git {
+            fs::remove_dir_all(env.root().join(".git")).unwrap();
+        }
+        let before = checkout(&env);
+        for look in looks {
+            let ran = env.envc(look);
+            assert_eq!(checkout(&env), before, "{ran}");
+        }
+        // What the plan showed is what the apply makes.
+        let id = |ran: &Ran| ran.stderr.split('`').nth(1).map(str::to_owned);
+        let (planned, applied) = (env.envc(&["plan"]).exits(0), env.envc(&["apply"]).exits(0));
+        assert!(id(&planned).is_some() && id(&planned) == id(&applied), "{planned} {applied}");
+        // A moved folder is known again, and left as it is by a look.
+        let moved = env.path().join("moved");
+        fs::rename(env.root(), &moved).unwrap();
+        let files = |folder: &Path| {
+            let all = files_below(folder).into_iter();
+            all.map(|path| (path.clone(), content(&path))).collect::<Vec<_>>()
+        };
+        let before = files(&moved);
+        says(&in_folder(&env, &moved, &["plan"]).exits(0), &["No changes"]);
+        assert_eq!(files(&moved), before);
+    }
 }
