@@ -58,7 +58,9 @@ pub use observe::{
 pub use outside::{Unusable, needed_inputs, settle};
 pub use ownership::Ownership;
 pub use planner::{Asked, PlanInputs, Refused, plan_apply, plan_destroy};
-pub use render::{Palette, RenderOptions, plan_json, render_draft, render_plan, render_summary};
+pub use render::{
+    Palette, RenderOptions, plan_json, render_draft, render_plan, render_refused, render_summary,
+};
 pub use state::{
     AppliedMigration, Grant, Intent, IntentAction, Ledger, Recorded, RecordedLease, STATE_SCHEMA,
     Seed, State, StateError, StateKey,

@@ -79,6 +79,18 @@ pub fn render_plan(plan: &Plan, palette: &Palette, options: RenderOptions) -> St
     text
 }
 
+/// A whole plan that will not be run, since something besides it is refused; ends in a line break.
+pub fn render_refused(plan: &Plan, palette: &Palette, options: RenderOptions) -> String {
+    if !plan.is_empty() || !plan.unknown().is_empty() {
+        return render_plan(plan, palette, options);
+    }
+    let mut text = render_changes(plan, palette, options);
+    let Palette { bold, reset, .. } = *palette;
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{bold}No changes can be made.{reset}");
+    text
+}
+
 /// A plan that is refused, as far as it can be told; ends in a line break.
 pub fn render_draft(plan: &Plan, palette: &Palette, options: RenderOptions) -> String {
     let Palette { bold, reset, .. } = *palette;

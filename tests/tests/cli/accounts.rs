@@ -267,3 +267,103 @@ fn what_nothing_knows_is_shown_as_unknown() {
     }
     says(&env.envc(&["show", "--id", "nope-1"]).exits(3), &["nothing is recorded of `nope-1`"]);
 }
+
+/// Invariant: what a folder made is named also where its spec does not lead to it any more.
+#[test]
+fn what_the_spec_does_not_lead_to_any_more_is_named_with_the_way_to_it() {
+    let spec = "project \"shop\"\n\
+        environment \"local\" default { identity branch max-length=20 unique }\n\
+        environment \"production\" { identity \"production\" }\n\
+        environment \"demo\" { identity \"demo\" }\n\
+        kv \"cache\"\nallow \"unused_resource\" \"unprotected_production\"\n";
+    let env = with_origin(TestEnv::of_text(spec), A);
+    env.envc(&["apply"]).exits(0);
+    let id = id(&env);
+    env.envc(&["apply", "production", "--yes"]).exits(0);
+
+    // Another project: the folder's record is the old one's.
+    env.write("environment.kdl", &spec.replace("\"shop\"", "\"store\""));
+    let way =
+        format!("project \"shop\" in environment.kdl: envc destroy local --id {id} --cloud local");
+    for args in [&["destroy"][..], &["show"], &["destroy", "--if-exists"]] {
+        let ran = env.envc(args);
+        says(&ran, &[&way, "envc destroy production --id production --cloud local"]);
+        assert!(!format!("{ran}").contains("ever made"), "{ran}");
+    }
+    says(&env.envc(&["destroy", "production"]).exits(3), &[&way]);
+    for args in [&["plan"][..], &["apply"]] {
+        let ran = env.envc(args).exits(0);
+        assert_eq!(ran.stderr.matches(&way).count(), 1, "{ran}");
+    }
+    env.envc(&["destroy", "--yes"]).exits(0);
+
+    // Another identity: the ID leads to it.
+    let moved = spec.replace("identity \"production\"", "identity \"prod\"");
+    env.write("environment.kdl", &moved);
+    let way = "envc destroy production --id production --cloud local";
+    says(
+        &env.envc(&["destroy", "production"]).exits(3),
+        &["the account has nothing of `prod`", way],
+    );
+    says(&env.envc(&["plan", "production"]).exits(0), &[way, "before its identity was changed"]);
+    let own = env.envc(&["plan"]).exits(0);
+    assert_eq!(own.stderr.matches("before its identity").count(), 1, "{own}");
+    says(
+        &env.envc(&["show", "production", "--id", "production"]).exits(0),
+        &["shop--cache--production"],
+    );
+    // Only what was made as the type.
+    env.envc(&["show", "production", "--id", "other"]).exits(64);
+    env.envc(&["show", "production", "--id", "demo"]).exits(64);
+    let gone = "destroy production --id production --cloud local --yes";
+    says(&env.envc(&gone.split(' ').collect::<Vec<_>>()).exits(0), &["none left"]);
+    let after = env.envc(&["plan"]).exits(0);
+    assert!(!after.stderr.contains("was made from this folder"), "{after}");
+    // A type that is gone.
+    env.envc(&["apply", "demo", "--yes"]).exits(0);
+    env.write("environment.kdl", &spec.replace("environment \"demo\" { identity \"demo\" }\n", ""));
+    says(&env.envc(&["plan"]).exits(0), &["`demo` (type demo)", "envc destroy demo --id demo"]);
+    env.write("environment.kdl", spec);
+    let quiet = env.envc(&["plan"]).exits(0);
+    assert!(!quiet.stderr.contains("was made from this folder"), "{quiet}");
+}
+
+/// An account that is closed: nobody can destroy what is recorded there, and it is forgotten on demand.
+#[test]
+fn an_account_that_is_gone_is_forgotten_when_it_is_asked_for() {
+    let mut env = TestEnv::of_text(WITH_FILE);
+    let b = ServedCloud::start_as(&mut env, "b", "", &[]);
+    let a = ServedCloud::start_as(&mut env, "a", "", &[]);
+    env.envc(&["apply"]).exits(0);
+    let (id, closed) = (id(&env), a.account().to_owned());
+    let made = kv(&a);
+    b.use_in(&mut env);
+    let forget = format!("envc state forget {closed} local");
+    says(&env.envc(&["apply"]).exits(1), &[&format!("if that account is gone: {forget}")]);
+    says(&env.envc(&["apply", "--rebind"]).exits(0), &[&forget]);
+    let calls = b.requests().len() + a.requests().len();
+    // Nobody is here to be asked.
+    let asked = env.envc(&["state", "forget", &closed]).exits(1);
+    says(&asked, &["not approved", "shop--cache--", "what stays in the account"]);
+    says(
+        &env.envc(&["state", "forget", "0123"]).exits(3),
+        &["not recorded in the account 0123", &forget],
+    );
+    let file = env.read(".env");
+    let gone = env.envc(&["state", "forget", &closed, "--yes"]).exits(0);
+    says(&gone, &[&format!("Forgot `{id}` in the account {closed}"), "1 resource", "kv.cache"]);
+    assert_eq!(b.requests().len() + a.requests().len(), calls, "no call is made");
+    assert_eq!((kv(&a), env.read(".env")), (made, file), "{gone}");
+    // The other account is worked on as before, and nothing speaks of the first one.
+    says(&env.envc(&["apply"]).exits(0), &["Nothing to do"]);
+    let destroyed = env.envc(&["destroy", "--yes"]).exits(0);
+    assert!(!destroyed.stderr.contains(&closed), "{destroyed}");
+    says(&env.envc(&["destroy", "--if-exists"]).exits(0), &["no environment was ever made"]);
+
+    // The only account that it is in: nothing of it is left on this machine.
+    env.envc(&["apply"]).exits(0);
+    let only = env.envc(&["state", "forget", b.account(), "--yes"]).exits(0);
+    says(&only, &["removed .env"]);
+    assert!(env.read(".env").is_none() && env.states().is_empty(), "{only}");
+    says(&env.envc(&["state", "forget", b.account(), "--yes"]).exits(3), &["ever made"]);
+}

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use envc_tests::{Listing, Ran, TestEnv};
 
-use crate::common::{FIXED, ONE_KV, edit, says};
+use crate::common::{FIXED, ONE_KV, edit, files_below, in_folder, says};
 
 /// A type for pull requests, whose names prove whose they are.
 const PER_PR: &str = "project \"shop\" id=\"github.com/acme/shop\"\n\
@@ -210,4 +210,55 @@ fn after_a_destroy_nobody_is_told_that_nothing_was_ever_made() {
         &env.envc(&["destroy", "--yes"]).exits(3),
         &["none was made from it, or all were destroyed"],
     );
+}
+
+/// Every file below the checkout, git's own included.
+fn checkout(env: &TestEnv) -> BTreeMap<String, Vec<u8>> {
+    let all = files_below(&env.root()).into_iter();
+    all.map(|path| (path.display().to_string(), content(&path))).collect()
+}
+
+/// Invariant: a command that only looks leaves no byte in the folder, also as the first one there.
+#[test]
+fn a_first_look_leaves_the_folder_as_it_is() {
+    let looks: &[&[&str]] = &[
+        &["destroy", "--plan"],
+        &["destroy", "--plan", "--if-exists"],
+        &["show"],
+        &["show", "--resolved"],
+        &["output"],
+        &["migrate", "status"],
+        &["check"],
+        &["plan"],
+        &["plan", "--rebind"],
+        // The plan drew an ID.
+        &["show"],
+        &["destroy", "--plan"],
+        &["migrate", "check"],
+    ];
+    for with_git in [true, false] {
+        let env = TestEnv::new("quickstart");
+        if !with_git {
+            fs::remove_dir_all(env.root().join(".git")).unwrap();
+        }
+        let before = checkout(&env);
+        for look in looks {
+            let ran = env.envc(look);
+            assert_eq!(checkout(&env), before, "{ran}");
+        }
+        // What the plan showed is what the apply makes.
+        let id = |ran: &Ran| ran.stderr.split('`').nth(1).map(str::to_owned);
+        let (planned, applied) = (env.envc(&["plan"]).exits(0), env.envc(&["apply"]).exits(0));
+        assert!(id(&planned).is_some() && id(&planned) == id(&applied), "{planned} {applied}");
+        // A moved folder is known again, and left as it is by a look.
+        let moved = env.path().join("moved");
+        fs::rename(env.root(), &moved).unwrap();
+        let files = |folder: &Path| {
+            let all = files_below(folder).into_iter();
+            all.map(|path| (path.clone(), content(&path))).collect::<Vec<_>>()
+        };
+        let before = files(&moved);
+        says(&in_folder(&env, &moved, &["plan"]).exits(0), &["No changes"]);
+        assert_eq!(files(&moved), before);
+    }
 }

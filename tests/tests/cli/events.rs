@@ -122,6 +122,9 @@ fn show_a_claim(shown: &mut Shown) {
     shown.run(&env, &["state", "claim", "--yes"], 0);
     shown.run(&env, &["state", "claim", "--release", "--yes"], 0);
     shown.run(&env, &["state", "claim", "--release", "--yes"], 0);
+    shown.run(&env, &["apply", "--pr", "1", "--yes"], 0);
+    let account = owner.var("CLOUDFLARE_ACCOUNT_ID");
+    shown.run(&env, &["state", "forget", &account, "--pr", "1", "--yes"], 0);
 }
 
 /// A pool with one preview ID for two.

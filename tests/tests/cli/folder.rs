@@ -142,3 +142,40 @@ fn what_exists_alone_makes_a_named_type_production_and_no_developers_own() {
     assert!(env.read(".env").is_none());
     says(&env.envc(&["apply", "--yes"]).exits(0), &["wrote .env"]);
 }
+
+/// `plan --rebind` plans what `apply --rebind` does, and binds nothing.
+#[test]
+fn a_plan_can_be_made_as_if_the_folder_were_bound_anew() {
+    let env = start();
+    env.envc(&["apply"]).exits(0);
+    let own = env.read(".env");
+    let left = env.envc(&["plan", "production"]).exits(0);
+    let commands = ["envc apply production --rebind", "envc apply production --out-dir DIR"];
+    says(&left, &["apply writes no files", commands[0], commands[1]]);
+    assert!(!left.stdout.contains("Files to write"), "{left}");
+    says(
+        &env.envc(&["plan", "--pr", "7"]).exits(0),
+        &["will refuse", "envc apply pr --pr 7 --rebind"],
+    );
+    let planned = env.envc(&["plan", "--pr", "7", "--rebind", "--out", "../p.json"]).exits(0);
+    says(&planned, &["Files to write: .env, .env.more", "envc apply --rebind --plan"]);
+    assert!(!planned.stderr.contains("will refuse"), "{planned}");
+    says(&env.envc(&["show"]).exits(0), &["(type local)"]);
+    assert_eq!(env.read(".env"), own);
+    env.envc(&["apply", "--rebind", "--plan", "../p.json"]).exits(0);
+    names(&env, "pr-7");
+}
+
+#[test]
+fn a_plan_can_be_made_as_if_the_environment_moved_to_another_account() {
+    let mut env = start();
+    let b = ServedCloud::start_as(&mut env, "b", "", &[]);
+    let _a = ServedCloud::start_as(&mut env, "a", "", &[]);
+    env.envc(&["apply"]).exits(0);
+    let own = env.read(".env");
+    b.use_in(&mut env);
+    says(&env.envc(&["plan"]).exits(1), &["is recorded in another account", "--rebind"]);
+    says(&env.envc(&["plan", "--rebind"]).exits(0), &["1 to create", "Files to write: .env"]);
+    assert_eq!(env.read(".env"), own);
+    says(&env.envc(&["apply"]).exits(1), &["is recorded in another account"]);
+}

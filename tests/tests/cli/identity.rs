@@ -325,3 +325,31 @@ fn another_branch_is_another_environment_and_leaves_the_files() {
     assert_eq!(env.read(".env"), of_feature);
     assert_eq!(env.cloud_listing().names("kv"), ["shop--cache--feature"]);
 }
+
+/// Invariant: a heading's ID is the environment's. Of several first applies at once, those that another
+/// one was quicker than draw another ID.
+#[test]
+fn the_heading_of_first_applies_at_once_has_the_id_that_is_used() {
+    let spec = "project \"shop\"\n\
+        environment \"local\" default { identity branch max-length=20 unique }\n\
+        kv \"cache\"\nport \"web\" \"3000-3999\"\n\
+        dotenv \".env\" { CACHE \"{kv.cache.id}\" ; WEB \"{port.web}\" }\n\
+        kv \"idle\"\n";
+    let env = TestEnv::of_text(spec);
+    let folders: Vec<_> = (0..6).map(|number| env.worktree(&format!("fix-{number}"))).collect();
+    // Two of them for one folder each: the second one works on what the first one made.
+    let start = |folder: &std::path::PathBuf| {
+        [0, 1].map(|_| Running::start(env.command_in(folder, &["apply"])))
+    };
+    let running: Vec<_> = folders.iter().map(start).collect();
+    for (folder, running) in folders.iter().zip(running) {
+        for ran in running.map(Running::end) {
+            let ran = ran.exits(0);
+            let id = id_in(&env, folder);
+            let lines = ran.stderr.lines();
+            let told: Vec<&str> = lines.filter(|line| line.contains("(type local)")).collect();
+            assert!(matches!(told.as_slice(), [one] if one.contains(&format!("`{id}`"))), "{ran}");
+            assert_eq!(ran.stderr.matches("kv.idle` (unused").count(), 1, "{ran}");
+        }
+    }
+}

@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    common::{A, B, FIXED, edit, files_below, runner, says},
+    common::{A, B, FIXED, edit, files_below, runner, says, with_origin},
     repositories::{PR, served},
 };
 
@@ -248,7 +248,7 @@ fn told(ran: &Ran, event: &str, before: &str) -> Vec<(Json, String, Json)> {
         .collect()
 }
 
-/// Everything that a plan must leave alone: the checkout, but for the cache that names its ID.
+/// Everything that a plan must leave alone: the checkout, but for what a refused apply left.
 fn checkout(env: &TestEnv) -> BTreeMap<String, Vec<u8>> {
     let files = files_below(&env.root()).into_iter();
     files
@@ -307,4 +307,25 @@ fn a_plan_that_is_not_refused_can_be_saved_and_done() {
     let plan = env.envc(&["plan", "--out", "p.json"]).exits(0);
     assert!(!plan.stderr.contains("will refuse"), "{plan}");
     env.envc(&["apply", "--plan", "p.json"]).exits(0);
+}
+
+/// A plan that is refused neither says that nothing would change nor that the project will be claimed.
+#[test]
+fn what_is_refused_is_not_said_to_be_as_it_should_be() {
+    let env = edited();
+    let plan = env.envc(&["plan"]).exits(0);
+    says(&plan, &["No changes can be made.", "apply will refuse: .env"]);
+    assert!(!plan.stdout.contains("No changes.\n"), "{plan}");
+    for Refused { what, env, args, _cloud, .. } in [of_another_repository(), unclaimed()] {
+        let plan = env.envc(&[&["plan"], args].concat()).exits(0);
+        says(&plan, &["apply will refuse: "]);
+        assert!(!plan.stdout.contains("Apply will claim"), "{what}: {plan}");
+        let json = env.envc(&[&["plan", "--json"], args].concat()).exits(0);
+        assert!(json.event("claim_missing").is_none(), "{what}: {json}");
+    }
+    // A value that is not known here is no reason: where apply has it, it claims.
+    let spec = format!("{PR}secrets {{ env }}\ndotenv \".env\" {{ KEY (secret)\"KEY\" }}\n");
+    let env = with_origin(TestEnv::of_text(&spec), A);
+    let plan = env.envc(&["plan", "--pr", "1"]).exits(0);
+    says(&plan, &["apply will refuse: the secret KEY", "Apply will claim the project"]);
 }

@@ -83,3 +83,30 @@ fn a_file_that_another_run_applied_meanwhile_is_no_failure() {
         says(&running.end().exits(code), &[said]);
     }
 }
+
+/// What README says of fresh runners: without a record an apply knows of nothing that a push dropped,
+/// the destroy of the pull request finds it by its name, and where the record is kept the apply deletes
+/// it.
+#[test]
+fn what_a_push_drops_goes_with_the_record_or_with_the_destroy() {
+    let after = "project \"shop\"\n\
+        environment \"pr\" default { when pr ; identity \"pr-{env.pr}\" ; ttl \"7d\" }\n\
+        kv \"cache\"\nallow \"unused_resource\"\n";
+    let before = format!("{after}kv \"dropped\"\n");
+    let mut host = TestEnv::of_text(&before);
+    let cloud = ServedCloud::start(&mut host, "", &[]);
+    let dropped = || cloud.view().listing().names("kv").contains(&"shop--dropped--pr-42");
+    let apply = ["apply", "--pr", "42", "--yes"];
+    runner(&before, A, &host).envc(&apply).exits(0);
+    runner(after, A, &host).envc(&apply).exits(0);
+    assert!(dropped(), "a fresh runner knows of it by no record");
+    runner(after, A, &host).envc(&["destroy", "--pr", "42", "--yes"]).exits(0);
+    assert!(!dropped());
+
+    // With the record it goes with the apply.
+    let kept = runner(&before, A, &host);
+    kept.envc(&apply).exits(0);
+    kept.write("environment.kdl", after);
+    says(&kept.envc(&apply).exits(0), &["deleted kv.dropped"]);
+    assert!(!dropped());
+}

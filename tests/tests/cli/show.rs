@@ -1,8 +1,8 @@
 //! `envc show --resolved`: a type as plain KDL, from the spec alone.
 
-use envc_tests::TestEnv;
+use envc_tests::{ServedCloud, TestEnv};
 
-use crate::common::says;
+use crate::common::{A, edit, in_folder, says, with_origin};
 
 const SPEC: &str = "project \"shop\"
 environment \"local\" default { identity branch max-length=20 unique }
@@ -101,4 +101,142 @@ fn a_type_of_files_alone_has_outputs() {
     let _applied = env.envc(&["apply"]).exits(0);
     says(&env.envc(&["output"]).exits(0), &["port.web="]);
     assert!(!env.envc(&["show"]).exits(0).stdout.contains("not applied"));
+}
+
+/// Two types with a port each, one of them for pull requests.
+const PORTS: &str = "project \"shop\" id=\"github.com/acme/shop\" { zone \"shop.example\" }\n\
+    environment \"local\" default { identity branch max-length=20 unique }\n\
+    environment \"pr\" { when pr ; identity \"pr-{env.pr}\" ; ttl \"7d\" }\n\
+    kv \"cache\"\nport \"web\" \"3000-3999\"\n\
+    tunnel \"dev\" { ingress \"web\" host=\"{env}\" service=\"http://localhost:{port.web}\" ; \
+    ingress \"fixed\" host=\"fixed--{env}\" service=\"http://localhost:4000\" }\n\
+    dotenv \".env\" { CACHE \"{kv.cache.id}\" ; WEB \"{port.web}\" }\n";
+
+/// Invariant: no port is told that no apply chose.
+#[test]
+fn of_another_folders_environment_its_own_ports_are_told_and_of_nobodys_none() {
+    let env = TestEnv::of_text(PORTS);
+    let other = env.worktree("other");
+    env.envc(&["apply"]).exits(0);
+    in_folder(&env, &other, &["apply", "--pr", "42", "--yes"]).exits(0);
+    let own = in_folder(&env, &other, &["output", "--only", "port.web"]).exits(0).stdout;
+    let told = env.envc(&["output", "--id", "pr-42"]).exits(0);
+    says(&told, &[&format!("port.web={own}"), &format!("url.web=http://localhost:{own}")]);
+    let shown = env.envc(&["show", "--id", "pr-42"]).exits(0);
+    says(&shown, &[&format!("  web                      {own}")]);
+
+    // Its folder is gone, and its ports with it.
+    std::fs::remove_dir_all(&other).unwrap();
+    for args in [&["output", "--id", "pr-42"][..], &["show", "--id", "pr-42"]] {
+        let ran = env.envc(args).exits(0);
+        says(&ran, &["not recorded on this machine, an apply chooses: web", "localhost:4000"]);
+        assert!(!ran.stdout.contains("port.web") && !ran.stdout.contains("localhost:3"), "{ran}");
+        assert!(!ran.stdout.contains("localhost:0"), "{ran}");
+    }
+    let json = env.envc(&["show", "--id", "pr-42", "--json"]).exits(0);
+    assert_eq!(json.event("environment").unwrap()["ports"], serde_json::json!({}), "{json}");
+    let only = env.envc(&["output", "--id", "pr-42", "--only", "port.web"]).exits(64);
+    says(&only, &["no output `port.web`", "an apply chooses: web"]);
+    // A port that the spec has since is nobody's either.
+    edit(&env, "port \"web\"", "port \"admin\" \"5000-5999\"\nport \"web\"");
+    let told = env.envc(&["output"]).exits(0);
+    assert!(!told.stdout.contains("port.admin") && told.stdout.contains("port.web="), "{told}");
+}
+
+#[test]
+fn what_an_apply_found_of_existing_resources_is_told() {
+    let mut env = TestEnv::of_text(
+        "project \"shop\"\n\
+         environment \"local\" default { identity branch max-length=20 unique\n\
+         existing { kv \"flags\" name=\"shop-flags\" ; d1 \"orders\" name=\"shop-orders\" } }\n\
+         kv \"flags\"\nd1 \"orders\"\nallow \"unused_resource\"\n",
+    );
+    let make = |path: &str, body: serde_json::Value| {
+        env.cloud().of_account(&http::Method::POST, path, Some(&body))
+    };
+    make("/storage/kv/namespaces", serde_json::json!({"title": "shop-flags"}));
+    make("/storage/kv/namespaces", serde_json::json!({"title": "shop-others"}));
+    make("/d1/database", serde_json::json!({"name": "shop-orders"}));
+    let listing = env.cloud_listing();
+    let id = |kind: &str, name: &str| listing.id(kind, name).unwrap().to_owned();
+    let (flags, orders) = (id("kv", "shop-flags"), id("d1", "shop-orders"));
+    env.envc(&["plan"]).exits(0);
+    let before = env.envc(&["output"]).exits(0);
+    assert!(!before.stdout.contains("kv.flags.id"), "{before}");
+    env.envc(&["apply"]).exits(0);
+    let told = env.envc(&["output"]).exits(0);
+    says(&told, &[&format!("kv.flags.id={flags}"), &format!("d1.orders.id={orders}")]);
+    says(&env.envc(&["show"]).exits(0), &[&flags, "shop-orders (existing)"]);
+    // The spec's own words count, and what was found for others says nothing.
+    edit(&env, "name=\"shop-flags\"", "name=\"shop-others\"");
+    let told = env.envc(&["output"]).exits(0);
+    assert!(!told.stdout.contains("kv.flags.id"), "{told}");
+    says(&told, &["kv.flags.name=shop-others", &orders]);
+    // By its identifier, the name is what the account told.
+    edit(&env, "name=\"shop-others\"", &format!("id=\"{flags}\""));
+    env.envc(&["apply"]).exits(0);
+    says(&env.envc(&["output", "--only", "kv.flags.name"]).exits(0), &["shop-flags\n"]);
+    // Another account has others.
+    let cloud = ServedCloud::start(&mut env, "", &[]);
+    let told = env.envc(&["output", "--cloud", "cloudflare"]).exits(0);
+    assert!(!told.stdout.contains("d1.orders.id"), "{told}");
+    drop(cloud);
+}
+
+#[test]
+fn the_binding_of_a_pull_request_is_enough_and_in_ci_for_looks_alone() {
+    let mut env = with_origin(TestEnv::of_text(PORTS), A);
+    env.envc(&["apply", "--pr", "42", "--yes"]).exits(0);
+    for (ci, looks) in [(false, false), (true, true)] {
+        if ci {
+            env.set("CI", "true");
+        }
+        says(&env.envc(&["show"]).exits(0), &["`pr-42` (type pr)"]);
+        says(&env.envc(&["show", "pr"]).exits(0), &["`pr-42` (type pr)"]);
+        says(&env.envc(&["output", "--only", "env"]).exits(0), &["pr-42\n"]);
+        for changing in [&["apply", "--yes"][..], &["plan"], &["destroy", "--plan"]] {
+            let ran = env.envc(changing).exits(if looks { 64 } else { 0 });
+            says(&ran, &[if looks { "--pr 42" } else { "`pr-42`" }]);
+        }
+    }
+    env.unset("CI");
+    // Where it is bound to another type, the number is asked for.
+    env.envc(&["apply", "local", "--rebind"]).exits(0);
+    says(&env.envc(&["show", "pr"]).exits(64), &["needs the number"]);
+}
+
+/// Invariant: what is shown is of one account.
+#[test]
+fn with_the_variables_of_another_account_one_account_is_shown() {
+    let spec = "project \"shop\"\n\
+        environment \"local\" default { identity branch max-length=20 unique }\n\
+        kv \"cache\"\ndotenv \".env\" { CACHE \"{kv.cache.id}\" }\n";
+    let mut env = TestEnv::of_text(spec);
+    let b = ServedCloud::start_as(&mut env, "b", "", &[]);
+    let a = ServedCloud::start_as(&mut env, "a", "", &[]);
+    env.envc(&["apply"]).exits(0);
+    let in_a = env.envc(&["output", "--only", "kv.cache.id"]).exits(0).stdout;
+    b.use_in(&mut env);
+    env.envc(&["apply", "--rebind"]).exits(0);
+    let in_b = env.envc(&["output", "--only", "kv.cache.id"]).exits(0).stdout;
+    let host_of_b = env.var("CLOUDFLARE_API_BASE_URL");
+    let host_of_b = host_of_b.trim_start_matches("http://").trim_end_matches("/client/v4");
+    says(&env.envc(&["show"]).exits(0), &[b.account(), in_b.trim(), host_of_b, ".env"]);
+    // The first one is named: all is of that one, and where the folder works is told.
+    a.use_in(&mut env);
+    let shown = env.envc(&["show"]).exits(0);
+    says(
+        &shown,
+        &[a.account(), in_a.trim(), "this folder works on it in the account", b.account()],
+    );
+    assert!(!shown.stdout.contains(in_b.trim()) && !shown.stdout.contains("files:"), "{shown}");
+    // Its token alone names none: what the folder is bound to is shown, with the host of that.
+    env.unset("CLOUDFLARE_ACCOUNT_ID");
+    env.set("CLOUDFLARE_API_BASE_URL", "https://api.invalid/client/v4");
+    let shown = env.envc(&["show"]).exits(0);
+    says(&shown, &[b.account(), in_b.trim(), host_of_b, ".env"]);
+    assert!(
+        !shown.stdout.contains("api.invalid") && !shown.stdout.contains(a.account()),
+        "{shown}"
+    );
 }

@@ -1,5 +1,6 @@
 //! `envc apply`: make the environment what the spec says.
 
+mod record;
 mod saved;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,9 +14,8 @@ use envc_spec::StateStoreKind;
 use super::{
     ready::{self, Asked, Draft, Outside},
     shared::{
-        names_of, not_approved, opened_anew, refuse_needless, refuse_unknown_approval, say_heading,
-        say_pending, say_warnings, selection_of, show_plan, show_summary,
-        tell_deployed_by_wrangler, warn_notes,
+        Opening, names_of, not_approved, opened_anew, refuse_needless, refuse_unknown_approval,
+        say_pending, selection_of, show_plan, show_summary, tell_deployed_by_wrangler, warn_notes,
     },
 };
 use crate::{
@@ -26,7 +26,6 @@ use crate::{
     },
     operate::{
         Refusals,
-        account::still_there,
         engine::{Engine, Loaded, Running, checked},
         site::{Edge, Needs, Site},
         unfollowed,
@@ -49,7 +48,6 @@ use crate::{
         folder::Folder,
         migrations::Migrations,
         project::SpecFile,
-        registry::AppliedTo,
         session::Session,
         tools::Runs,
         trust,
@@ -58,7 +56,7 @@ use crate::{
 
 pub(super) fn run(app: &App, args: &ApplyArgs) -> Result<ExitCode, CommandError> {
     let saved = args.plan.as_deref().map(|path| saved::read(&app.cwd.join(path))).transpose()?;
-    let mut selection = selection_of(&args.target);
+    let mut selection = selection_of(&args.change.target);
     selection.adopt = args.adopt.iter().cloned().collect();
     if args.rebind {
         selection.moves = Moves::Anywhere;
@@ -69,6 +67,7 @@ pub(super) fn run(app: &App, args: &ApplyArgs) -> Result<ExitCode, CommandError>
         selection.cloud = Some(plan.basis.key.cloud.clone());
         selection.by_plan = true;
     }
+    let mut opening = Opening::default();
     opened_anew(|| {
         let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
         let session = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Mint)?;
@@ -78,8 +77,7 @@ pub(super) fn run(app: &App, args: &ApplyArgs) -> Result<ExitCode, CommandError>
         if let Some(plan) = &saved {
             saved::refuse_others(&session, plan)?;
         }
-        say_heading(&session);
-        say_warnings(&session);
+        opening.say_if_settled(&session)?;
         let out_dir = match &args.out_dir {
             Some(dir) => OutDir::named(&session, &app.cwd.join(dir))?,
             None => None,
@@ -92,7 +90,8 @@ pub(super) fn run(app: &App, args: &ApplyArgs) -> Result<ExitCode, CommandError>
                 writing.replaces = Some(other.id.clone());
             }
         }
-        block_on(Apply { session, args, writing, folder, saved: saved.as_ref() }.run())?
+        let apply = Apply { session, args, writing, folder, saved: saved.as_ref() };
+        block_on(apply.run(&mut opening))?
     })
 }
 
@@ -106,12 +105,15 @@ struct Apply<'a> {
 
 impl Apply<'_> {
     /// `None`: the session has to be opened anew.
-    async fn run(mut self) -> Result<Option<ExitCode>, CommandError> {
+    async fn run(mut self, opening: &mut Opening) -> Result<Option<ExitCode>, CommandError> {
         let started_ms = self.session.workspace.clock.monotonic_ms();
         let ui = self.session.ui;
         let mut refusals = Refusals::default();
         let out_dir = self.writing.out_dir.as_ref();
         let outside = Outside::look(&mut self.session, out_dir, &mut refusals).await?;
+        if !refusals.is_empty() {
+            opening.say(&self.session)?;
+        }
         refusals.stop(ui)?;
         let session = &self.session;
         let needs = Needs { edge: Edge::Registry, wait: self.args.wait };
@@ -119,18 +121,20 @@ impl Apply<'_> {
         if !self.args.new
             && let Some(refusal) = unfollowed::look(&site).await?
         {
+            opening.say(session)?;
             return Err(refusal);
         }
         // All is refused that can be before: from here on there is an environment.
         if !session.record_environment()? {
             return Ok(None);
         }
+        opening.say(session)?;
         // Before any call: without its token nothing is applied.
         site.demand_registry()?;
         if !self.skips_files() && !session.local_databases().is_empty() {
             trust::settle(session, trust::Need::Runs, &site.stop).await?;
         }
-        let hold = Hold::Lock { purpose: "envc apply", wait: !self.args.no_wait };
+        let hold = Hold::Lock { purpose: "envc apply", wait: !self.args.change.no_wait };
         let (mut engine, loaded) = Engine::open(&site, hold).await?;
         self.say_where_state_stays(&loaded);
         if !session.is_known() {
@@ -280,6 +284,7 @@ impl Apply<'_> {
             Some(self.write(engine, sources, &mut resources).await?)
         };
         self.bind()?;
+        self.note_existing(plan.plan())?;
         Ok((report, written))
     }
 
@@ -335,7 +340,7 @@ impl Apply<'_> {
             .into_iter()
             .filter(|change| !self.args.allow.contains(&change.address))
             .collect();
-        if open.is_empty() || self.args.yes || self.saved.is_some() {
+        if open.is_empty() || self.args.change.yes || self.saved.is_some() {
             if plan.is_empty() {
                 warn_notes(ui, plan);
             } else {
@@ -374,50 +379,6 @@ impl Apply<'_> {
         sources.fetch_tokens(&engine.client, &engine.scope, resources).await?;
         let files = sources.render(&self.session, resources)?;
         generated::write(&self.session, &files, &fingerprints, &self.writing)
-    }
-
-    /// Records the account before anything is made in it: an apply that is killed goes on there, and
-    /// so does every later command that names no cloud. Not with files elsewhere: the folder stays
-    /// what it is. Gives all that was recorded before.
-    fn record_account(&self) -> Result<Vec<AppliedTo>, CommandError> {
-        let session = &self.session;
-        let all = session.applied();
-        let Some(here) = session.here() else { return Ok(all) };
-        let binds = self.writing.out_dir.is_none();
-        let is_recorded = |it: &AppliedTo| it == here;
-        if all.last().is_some_and(is_recorded) || (!binds && all.iter().any(is_recorded)) {
-            return Ok(all);
-        }
-        let of = (session.target.head.name.as_str(), session.target.id.as_str());
-        let now_s = session.workspace.clock.unix_s();
-        session.workspace.change_record(|copy| copy.record_applied(of, here, binds, now_s))?;
-        Ok(all)
-    }
-
-    /// Says where else the environment is, when it came here.
-    fn tell_others(&self, before: &[AppliedTo]) {
-        let session = &self.session;
-        let Some(here) = session.here() else { return };
-        if before.last().is_none_or(|last| last.is(here)) {
-            return;
-        }
-        for there in before.iter().filter(|it| !it.is(here)) {
-            session.ui.say(&still_there(session, there));
-        }
-    }
-
-    /// Binds the folder where its files are in it.
-    fn bind(&self) -> Result<(), CommandError> {
-        let session = &self.session;
-        let (env_type, id) = (&session.target.head.name, &session.target.id);
-        let bound = session.workspace.record().bound.clone();
-        let is_bound = bound.is_some_and(|bound| bound.id == *id && bound.env_type == *env_type);
-        if self.skips_files() || self.writing.out_dir.is_some() || is_bound {
-            return Ok(());
-        }
-        session
-            .workspace
-            .change_record(|copy| copy.bind(env_type, id, session.workspace.clock.unix_s()))
     }
 
     /// Says what became of files, before anything takes its time.

@@ -17,9 +17,10 @@ use crate::{
     operate::{
         account::still_there,
         engine::{Engine, Loaded},
+        left_behind::beside,
         site::{Edge, Needs, Site},
     },
-    outputs::{files::Removal, local, out_dir},
+    outputs::{files::Removal, local, out_dir, own},
     remote::{edge::EdgeConnection, registry_report},
     shell::{
         app::{App, block_on},
@@ -30,7 +31,7 @@ use crate::{
     workspace::{
         choice::{CloudName, Moves, OnNewId, Selection},
         project::SpecFile,
-        registry::{AppliedTo, FileRecord},
+        registry::FileRecord,
         session::Session,
     },
 };
@@ -40,7 +41,7 @@ pub(super) fn run(app: &App, args: &DestroyArgs) -> Result<ExitCode, CommandErro
     let selection = Selection {
         moves: Moves::ToRecorded,
         adopt: args.adopt.iter().cloned().collect(),
-        ..selection_of(&args.target)
+        ..selection_of(&args.change.target)
     };
     let session = match Session::open(&app.ui, &app.env, file.clone(), &selection, OnNewId::Absent)
     {
@@ -69,7 +70,7 @@ pub(super) fn run(app: &App, args: &DestroyArgs) -> Result<ExitCode, CommandErro
 
 /// The spec's environment was never made from this folder.
 fn nothing_here(app: &App, args: &DestroyArgs) -> Result<ExitCode, CommandError> {
-    let NothingMade { why, others, .. } = nothing_made(app, &args.target, "destroy")?;
+    let NothingMade { why, others, .. } = nothing_made(app, &args.change.target, "destroy")?;
     unknown(&app.ui, args, &why, &others)
 }
 
@@ -111,7 +112,7 @@ impl Destroy<'_> {
         let hold = if self.args.plan {
             Hold::Read
         } else {
-            Hold::Lock { purpose: "envc destroy", wait: !self.args.no_wait }
+            Hold::Lock { purpose: "envc destroy", wait: !self.args.change.no_wait }
         };
         let (mut engine, loaded) = Engine::open(&site, hold).await?;
         let edge = site.registry();
@@ -157,7 +158,7 @@ impl Destroy<'_> {
         let requests = engine.requests();
         let claim = engine.holds_claim();
         let left_alone = engine.left_alone();
-        let elsewhere = self.elsewhere();
+        let elsewhere = self.elsewhere()?;
         self.clean_up()?;
         engine.release()?;
         if let Some(edge) = edge {
@@ -170,7 +171,7 @@ impl Destroy<'_> {
             self.tell_claim();
         }
         for there in &elsewhere {
-            session.ui.say(&still_there(session, there));
+            session.ui.say(there);
         }
         Ok(ExitCode::Done)
     }
@@ -204,11 +205,14 @@ impl Destroy<'_> {
         registry_report::tell(&self.session, edge, stop, Outcome::Applied, kept).await;
     }
 
-    /// Where else it was applied to, and may still be.
-    fn elsewhere(&self) -> Vec<AppliedTo> {
-        let mut all = self.session.applied();
-        all.retain(|there| self.session.here().is_some_and(|here| !there.is(here)));
-        all
+    /// Where else it was applied to, and may still be, and what else was made from this folder that the
+    /// spec does not lead to: each in a sentence.
+    fn elsewhere(&self) -> Result<Vec<String>, CommandError> {
+        let session = &self.session;
+        let mut all = session.applied();
+        all.retain(|there| session.here().is_some_and(|here| !there.is(here)));
+        let told = all.iter().map(|there| still_there(session, there));
+        Ok(told.chain(beside(session)?).collect())
     }
 
     /// True when this folder still knows that the environment was applied to this account.
@@ -219,19 +223,9 @@ impl Destroy<'_> {
             || !self.own_files().is_empty()
     }
 
-    /// The files that envc wrote from this folder for the environment in this account. Those of which
-    /// that is not recorded are of the account that the folder works on.
+    /// The files that envc wrote from this folder for the environment in this account.
     fn own_files(&self) -> Vec<(String, FileRecord)> {
-        let session = &self.session;
-        let Some(here) = session.here() else { return Vec::new() };
-        let all = session.applied();
-        let works_here = all.last().is_none_or(|last| last.is(here));
-        let key = here.key();
-        let record = session.workspace.record();
-        let own = record.files.iter().filter(|(_, file)| {
-            file.is_for(&session.target.id, Some(&key)) && (file.of.is_some() || works_here)
-        });
-        own.map(|(key, file)| (key.clone(), file.clone())).collect()
+        self.session.here().map(|here| own::files_of(&self.session, here)).unwrap_or_default()
     }
 
     /// Takes away the files that envc wrote for it, its ports, its ID.
@@ -239,17 +233,8 @@ impl Destroy<'_> {
         let session = &self.session;
         // An apply of another environment in this folder may have taken the files over meanwhile.
         session.workspace.catch_up()?;
-        let own = self.own_files();
-        let keys: BTreeSet<String> = own.iter().map(|(key, _)| key.clone()).collect();
-        for (key, record) in own {
-            let path = out_dir::shown(session, &key);
-            match out_dir::remove_recorded(session, &key, &record)? {
-                Removal::Removed => session.ui.say(&format!("removed {path}")),
-                Removal::Absent => {}
-                Removal::Kept => session.ui.warn(&format!("{path} was edited, so it stays")),
-            }
-        }
         let Some(here) = session.here() else { return Ok(()) };
+        let keys = own::take_away(session, here)?;
         local::forget(session, &self.keep)?;
         session.workspace.change_record(|copy| {
             let (id, now_s) = (&session.target.id, session.workspace.clock.unix_s());

@@ -38,30 +38,35 @@ type Standings = BTreeMap<Address, Standing>;
 pub(super) fn run(app: &App, verb: &MigrateVerb) -> Result<ExitCode, CommandError> {
     match verb {
         MigrateVerb::Status(args) => {
-            let session = open(app, &args.target, "migrate status")?;
+            let session = open(app, &args.target, "migrate status", true)?;
             let found = block_on(standings(&session))??;
             tell(&session, &found);
             Ok(ExitCode::Done)
         }
         MigrateVerb::Check(args) => {
-            let session = open(app, &args.target, "migrate check")?;
+            let session = open(app, &args.target, "migrate check", true)?;
             let found = block_on(standings(&session))??;
             tell(&session, &found);
             Ok(check(&session, &found))
         }
         MigrateVerb::Apply(args) => {
-            let session = open(app, &args.target, "migrate apply")?;
+            let session = open(app, &args.change.target, "migrate apply", false)?;
             block_on(apply(&session, args))?
         }
         MigrateVerb::Reset(args) => {
-            let session = open(app, &args.target, "migrate reset")?;
+            let session = open(app, &args.change.target, "migrate reset", false)?;
             block_on(reset::run(&session, args))?
         }
     }
 }
 
-fn open<'a>(app: &'a App, target: &TargetArgs, verb: &str) -> Result<Session<'a>, CommandError> {
-    let mut session = known(app, target, verb)?;
+fn open<'a>(
+    app: &'a App,
+    target: &TargetArgs,
+    verb: &str,
+    looks: bool,
+) -> Result<Session<'a>, CommandError> {
+    let mut session = known(app, target, verb, looks)?;
     outside::leave_open(&mut session);
     say_heading(&session);
     Ok(session)
@@ -184,7 +189,7 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
     let files = migrations::read(root, &session.environment, Databases::All)?;
     let seeds = migrations::read_seeds(root, &session.environment)?;
     let site = Site::open(session, Needs::STATE).await?;
-    let hold = Hold::Lock { purpose: "envc migrate apply", wait: !args.no_wait };
+    let hold = Hold::Lock { purpose: "envc migrate apply", wait: !args.change.no_wait };
     let (mut engine, loaded) = Engine::open(&site, hold).await?;
     engine.migrates_all();
     let whole = plan(&engine, &loaded, &files, &seeds).await?;
@@ -200,7 +205,7 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
     let asks = session.environment.protect || session.environment.migrate == MigrateMode::Manual;
     let question = format!("Run these migrations on `{}`?", session.target.id);
     let does = format!("runs migrations on `{}`", session.target.id);
-    if asks && !args.yes && !session.ui.confirm(&site.stop, &question, &does).await? {
+    if asks && !args.change.yes && !session.ui.confirm(&site.stop, &question, &does).await? {
         return Err(not_approved());
     }
     let report = run_plan(&engine, &plan, loaded, (&files, &seeds)).await?;

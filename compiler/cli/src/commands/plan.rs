@@ -9,8 +9,8 @@ use envc_plan::Plan;
 use super::{
     ready::{self, Asked, Draft, Outside},
     shared::{
-        opened_anew, refuse_needless, say_heading, say_pending, say_warnings, selection_of,
-        show_drafted, tell_deployed_by_wrangler,
+        Opening, Told, opened_anew, refuse_needless, say_pending, selection_of, show_drafted,
+        tell_deployed_by_wrangler,
     },
 };
 use crate::{
@@ -29,23 +29,31 @@ use crate::{
     },
     state::Hold,
     workspace::{
-        choice::OnNewId, folder::Folder, project::SpecFile, session::Session, tools::Runs,
+        choice::{Moves, OnNewId},
+        folder::Folder,
+        project::SpecFile,
+        session::Session,
+        tools::Runs,
     },
 };
 
 pub(super) fn run(app: &App, args: &PlanArgs) -> Result<ExitCode, CommandError> {
     let mut selection = selection_of(&args.target);
     selection.adopt = args.adopt.iter().cloned().collect();
+    if args.rebind {
+        selection.moves = Moves::Anywhere;
+    }
+    let mut opening = Opening::default();
     opened_anew(|| {
         let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
         let session = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Mint)?;
         let Some(mut session) = session else {
             return Err(CommandError::failed("BUG: no ID was minted"));
         };
-        say_heading(&session);
-        say_warnings(&session);
+        opening.say_if_settled(&session)?;
         let mut refusals = Refusals::default();
-        let planned = block_on(plan(app, &mut session, args, &mut refusals))?;
+        let telling = (&mut opening, &mut refusals);
+        let planned = block_on(plan(app, &mut session, args, telling))?;
         // Also where the plan came to an end on the way: an apply would have got no further.
         refusals.tell(session.ui, "apply");
         planned
@@ -56,13 +64,14 @@ async fn plan(
     app: &App,
     session: &mut Session<'_>,
     args: &PlanArgs,
-    refusals: &mut Refusals,
+    (opening, refusals): (&mut Opening, &mut Refusals),
 ) -> Result<Option<ExitCode>, CommandError> {
     let outside = Outside::look(session, None, refusals).await?;
     let session = &*session;
     // What an apply needs: that it is not there is told. Nobody waits, and nothing is reported.
     let site = Site::open(session, Needs { edge: Edge::Registry, wait: false }).await?;
     if let Some(refusal) = unfollowed::look(&site).await? {
+        opening.say(session)?;
         refusals.add(refusal);
         let says = args.detailed_exitcode;
         return Ok(Some(if says { ExitCode::Changes } else { ExitCode::Done }));
@@ -70,9 +79,10 @@ async fn plan(
     if !session.record_environment()? {
         return Ok(None);
     }
+    opening.say(session)?;
     let (mut engine, loaded) = Engine::open(&site, Hold::Read).await?;
     engine.only_looks();
-    let writing = writing(session, refusals)?;
+    let writing = writing(session, args.rebind, refusals)?;
     let asked = Asked {
         adopt: &args.adopt,
         replace: &args.replace.iter().cloned().collect(),
@@ -87,9 +97,16 @@ async fn plan(
     refuse_needless(session, &args.unprotect, &plan)?;
     // Nothing that is refused is checked: it cannot be run.
     let plan = if refusals.is_empty() { checked(plan)?.plan().clone() } else { plan };
-    show_drafted(session.ui, &plan, is_whole)?;
+    let told = match (is_whole, refusals.is_empty()) {
+        (false, _) => Told::Draft,
+        (true, false) => Told::Refused,
+        (true, true) => Told::Whole,
+    };
+    show_drafted(session.ui, &plan, told)?;
     say_pending(session, &plan);
-    let claims = says_claim(&engine, session);
+    // That a value is not known here is told, and is no change.
+    let refused = refusals.count() > usize::from(!outside.missing.is_empty());
+    let claims = !refused && says_claim(&engine, session);
     let files = files.zip(writing.as_ref());
     let files = files.map(|(files, writing)| generated::outlook(session, &files, writing));
     let files = files.unwrap_or_default();
@@ -102,10 +119,8 @@ async fn plan(
     if let Some(path) = &args.out {
         refuse_unknown(&plan, &outside.missing)?;
         refuse_to_save(refusals)?;
-        save(session, &plan, &app.cwd.join(path))?;
+        save(session, &plan, (&app.cwd.join(path), args.rebind))?;
     }
-    // That a value is not known here is told, and is no change.
-    let refused = refusals.count() > usize::from(!outside.missing.is_empty());
     let changes = !plan.is_empty() || !files.is_empty() || claims || refused;
     let says = changes && args.detailed_exitcode;
     Ok(Some(if says { ExitCode::Changes } else { ExitCode::Done }))
@@ -122,15 +137,19 @@ fn tell_budget(session: &Session<'_>, engine: &Engine<'_, '_>) {
     }
 }
 
-fn save(session: &Session<'_>, plan: &Plan, path: &Path) -> Result<(), CommandError> {
+fn save(
+    session: &Session<'_>,
+    plan: &Plan,
+    (path, rebind): (&Path, bool),
+) -> Result<(), CommandError> {
     let bytes = plan
         .to_bytes()
         .map_err(|error| CommandError::failed("the plan cannot be written").because_text(error))?;
     fsio::write_atomic(path, &bytes, fsio::PRIVATE)?;
     session.ui.say(&format!(
-        "wrote {}; do exactly this with: envc apply --plan {}",
-        path.display(),
-        path.display()
+        "wrote {path}; do exactly this with: envc apply{} --plan {path}",
+        if rebind { " --rebind" } else { "" },
+        path = path.display()
     ));
     Ok(())
 }
@@ -180,9 +199,10 @@ fn refuse_unknown(plan: &Plan, missing: &BTreeSet<String>) -> Result<(), Command
 /// Where an apply would write files; none where it writes none, which is told, or refuses to.
 fn writing(
     session: &Session<'_>,
+    rebind: bool,
     refusals: &mut Refusals,
 ) -> Result<Option<Writing>, CommandError> {
-    let folder = session.folder(false);
+    let folder = session.folder(rebind);
     refusals.note(folder.admit(session))?;
     Ok(match folder {
         Folder::Bound { replaces } => {

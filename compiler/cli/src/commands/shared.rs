@@ -8,7 +8,7 @@ use std::{
 use envc_core::{Address, Diagnostics, Severity, counted};
 use envc_plan::{
     Action, LeaseWork, Palette, Plan, RenderOptions, Work, needs_approval, render_draft,
-    render_plan, render_summary,
+    render_plan, render_refused, render_summary,
 };
 
 use envc_kinds::Deploy;
@@ -22,7 +22,10 @@ use envc_spec::lint::Day;
 
 use crate::{
     host::{clock::SystemClock, env::ProcessEnv, error::CommandError, exit_code::ExitCode},
-    operate::account,
+    operate::{
+        account,
+        left_behind::{left_behind, tell_left_behind},
+    },
     outputs::sources::{Resources, Sources},
     remote::{connection::known_account, pools::LeaseFacts},
     shell::{
@@ -52,14 +55,15 @@ pub(super) fn today(env: &ProcessEnv) -> Option<Day> {
 }
 
 /// Opens a session on the environment that the command line names, or that this folder made. One
-/// that was never made is an error.
+/// that was never made is an error. `looks`: nothing will be changed.
 pub(super) fn known<'a>(
     app: &'a App,
     target: &TargetArgs,
     verb: &str,
+    looks: bool,
 ) -> Result<Session<'a>, CommandError> {
     let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
-    let selection = selection_of(target);
+    let selection = Selection { looks, ..selection_of(target) };
     if let Some(session) = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Absent)? {
         return Ok(session);
     }
@@ -82,7 +86,8 @@ pub(super) struct NothingMade {
 
 /// Looks for what is recorded where this folder has no environment of the type that is meant.
 ///
-/// Invariant: that the folder has none is said only where nothing is recorded, on no cloud.
+/// Invariant: that the folder has none is said only where nothing is recorded, on no cloud, and for no
+/// project.
 pub(super) fn nothing_made(
     app: &App,
     target: &TargetArgs,
@@ -100,12 +105,18 @@ pub(super) fn nothing_made(
             there.cloud
         ));
     };
+    // What the spec does not lead to is told with the way to it.
+    let left = left_behind(&workspace)?;
     for (id, record) in &workspace.record().environments {
+        if left.iter().any(|it| it.id.as_ref() == Some(id)) {
+            continue;
+        }
         record.all_applied().iter().for_each(|there| tell(id, &record.env_type, there));
     }
     for (id, env_type, there) in block_on(account::states_without_folder(&workspace))?? {
         tell(&id, &env_type, &there);
     }
+    others.extend(left.into_iter().map(|it| it.told));
     let why = if others.is_empty() {
         "this folder has no environment (none was made from it, or all were destroyed)".to_owned()
     } else {
@@ -120,6 +131,32 @@ pub(super) fn say_heading(session: &Session<'_>) {
     let account = known_account(&session.workspace);
     if account.is_some() || session.target.cloud.value == CloudName::Local {
         session.say_heading(account.as_deref());
+    }
+}
+
+/// What an apply and its plan say first: the heading, what else was made from the folder, the spec's
+/// warnings.
+///
+/// Invariant: once in a run, and with no ID that is then given up: one that was drawn is said when it is
+/// recorded.
+#[derive(Debug, Default)]
+pub(super) struct Opening(bool);
+
+impl Opening {
+    /// Says it where the ID is settled.
+    pub(super) fn say_if_settled(&mut self, session: &Session<'_>) -> Result<(), CommandError> {
+        if session.is_settled() { self.say(session) } else { Ok(()) }
+    }
+
+    /// Says it where that was not done yet: the environment is recorded, or the command ends before it
+    /// is and the heading has no ID.
+    pub(super) fn say(&mut self, session: &Session<'_>) -> Result<(), CommandError> {
+        if !std::mem::replace(&mut self.0, true) {
+            say_heading(session);
+            tell_left_behind(session)?;
+            say_warnings(session);
+        }
+        Ok(())
     }
 }
 
@@ -159,7 +196,7 @@ pub(super) fn busy() -> CommandError {
 
 /// Says the spec's warnings, each in a line and once for all types; `envc check` shows them whole.
 /// What is wrong with the files of other types is no business of this one's.
-pub(super) fn say_warnings(session: &Session<'_>) {
+fn say_warnings(session: &Session<'_>) {
     let Some(spec) = &session.workspace.spec else { return };
     let Looked { found, samples: _ } = look(&session.workspace.file, spec, today(session.env));
     let mut warnings = Diagnostics::new();
@@ -200,9 +237,25 @@ pub(super) fn show_plan(ui: &Ui, plan: &Plan, as_result: bool) -> Result<(), Com
     show(ui, plan, as_result, render_plan)
 }
 
-/// Shows a plan that will not be run, as a result: whole, or as far as it can be told.
-pub(super) fn show_drafted(ui: &Ui, plan: &Plan, is_whole: bool) -> Result<(), CommandError> {
-    show(ui, plan, true, if is_whole { render_plan } else { render_draft })
+/// What a plan that will not be run by this command can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// All of it.
+    Whole,
+    /// All of it, and it cannot be run: something besides it is refused.
+    Refused,
+    /// The beginning: it cannot be made.
+    Draft,
+}
+
+/// Shows a plan that will not be run, as a result.
+pub(super) fn show_drafted(ui: &Ui, plan: &Plan, told: Told) -> Result<(), CommandError> {
+    let render = match told {
+        Told::Whole => render_plan,
+        Told::Refused => render_refused,
+        Told::Draft => render_draft,
+    };
+    show(ui, plan, true, render)
 }
 
 fn show(

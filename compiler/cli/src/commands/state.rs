@@ -1,4 +1,6 @@
-//! `envc state`: what is kept of a project and its environments. So far the claim.
+//! `envc state`: what is kept of a project and its environments: the claim, and accounts that are gone.
+
+mod forget;
 
 use std::{collections::BTreeSet, rc::Rc};
 
@@ -29,7 +31,13 @@ use crate::{
 };
 
 pub(super) fn run(app: &App, verb: &StateVerb) -> Result<ExitCode, CommandError> {
-    let StateVerb::Claim(args) = verb;
+    match verb {
+        StateVerb::Claim(args) => run_claim(app, args),
+        StateVerb::Forget(args) => forget::run(app, args),
+    }
+}
+
+fn run_claim(app: &App, args: &StateClaimArgs) -> Result<ExitCode, CommandError> {
     let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
     let spec = Rc::new(file.load(&app.ui)?);
     let workspace = Workspace::open(&app.ui, &app.env, file, spec)?;

@@ -127,7 +127,18 @@ fn refused(session: &Session<'_>, here: &AppliedTo, there: &AppliedTo) -> Comman
          `{}` with a token of it",
         session.command("destroy")
     ))
+    .hint_opt(
+        there
+            .account
+            .as_ref()
+            .map(|it| format!("if that account is gone: {}", forget(session, it))),
+    )
     .code("envc::cli::other_account")
+}
+
+/// The command that forgets an account.
+fn forget(session: &Session<'_>, account: &str) -> String {
+    session.command_of_cloud(&format!("state forget {account}"))
 }
 
 /// Says that an environment is in another account, too, and how to take it away there.
@@ -146,7 +157,9 @@ fn destroy_there(session: &Session<'_>, there: &AppliedTo) -> String {
     if there.cloud == CloudName::Local.as_str() || session.target.cloud.value == CloudName::Local {
         return command;
     }
-    format!("{command}, with a token of that account")
+    let gone = there.account.as_ref().map(|account| forget(session, account));
+    let gone = gone.map_or_else(String::new, |gone| format!("; if that one is gone: {gone}"));
+    format!("{command}, with a token of that account{gone}")
 }
 
 /// Where something is that was applied there.

@@ -5,6 +5,7 @@ pub(crate) mod account;
 pub(crate) mod admit;
 pub(crate) mod claim;
 pub(crate) mod engine;
+pub(crate) mod left_behind;
 mod outcome;
 mod refusal;
 mod refusals;

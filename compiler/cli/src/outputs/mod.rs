@@ -7,4 +7,5 @@ pub(crate) mod generated;
 pub(crate) mod local;
 pub(crate) mod out_dir;
 pub(crate) mod outside;
+pub(crate) mod own;
 pub(crate) mod sources;

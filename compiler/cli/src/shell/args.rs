@@ -18,7 +18,7 @@ pub(crate) use migrate::{MigrateApplyArgs, MigrateResetArgs, MigrateVerb};
 pub(crate) use pool::{
     PoolClaimArgs, PoolLsArgs, PoolMembersArgs, PoolReleaseArgs, PoolTargetArgs, PoolVerb,
 };
-pub(crate) use state::{StateClaimArgs, StateVerb};
+pub(crate) use state::{StateClaimArgs, StateForgetArgs, StateVerb};
 pub(crate) use trust::{TrustArgs, TrustVerb};
 
 /// Requests in flight that anybody may ask for.
@@ -169,7 +169,7 @@ pub(crate) enum Verb {
     /// Preview IDs: who holds which, and holding one by hand.
     #[command(subcommand)]
     Pool(PoolVerb),
-    /// Whose the project is in the account.
+    /// Whose the project is in the account; accounts that are gone.
     #[command(subcommand)]
     State(StateVerb),
     /// Approve what a checkout asks for: hosts that get credentials, programs that run.
@@ -206,6 +206,20 @@ pub(crate) struct TargetArgs {
     pub(crate) cloud: Option<String>,
 }
 
+/// What commands that change an environment have alike.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ChangeArgs {
+    /// Approve without being asked.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Exit with 75 at once, instead of waiting, while another command works on the environment.
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// Which environment.
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+}
+
 /// How calls are made.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct CallArgs {
@@ -218,14 +232,10 @@ pub(crate) struct CallArgs {
 /// `envc apply`
 #[derive(Clone, Debug, Args)]
 #[command(after_help = APPLY_EXAMPLES)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct ApplyArgs {
     /// How calls are made.
     #[command(flatten)]
     pub(crate) calls: CallArgs,
-    /// Approve without being asked.
-    #[arg(short, long)]
-    pub(crate) yes: bool,
     /// Approve the delete or replace of this one resource, such as d1.webapp; may be repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) allow: Vec<Address>,
@@ -260,12 +270,9 @@ pub(crate) struct ApplyArgs {
     /// While every preview ID of a pool is taken, wait in its queue instead of exiting with 75.
     #[arg(long)]
     pub(crate) wait: bool,
-    /// Exit with 75 at once, instead of waiting, while another command works on the environment.
-    #[arg(long)]
-    pub(crate) no_wait: bool,
-    /// Which environment.
+    /// What commands that change an environment have alike.
     #[command(flatten)]
-    pub(crate) target: TargetArgs,
+    pub(crate) change: ChangeArgs,
 }
 
 /// `envc plan`
@@ -286,6 +293,9 @@ pub(crate) struct PlanArgs {
     /// repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) unprotect: Vec<Address>,
+    /// Plan as `envc apply --rebind` applies: this folder becomes this environment's, in this account.
+    #[arg(long)]
+    pub(crate) rebind: bool,
     /// Plan to take over what has the name of this resource, such as d1.webapp; may be repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) adopt: Vec<Address>,
@@ -301,14 +311,10 @@ pub(crate) struct PlanArgs {
 /// `envc destroy`
 #[derive(Clone, Debug, Args)]
 #[command(after_help = DESTROY_EXAMPLES)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct DestroyArgs {
     /// How calls are made.
     #[command(flatten)]
     pub(crate) calls: CallArgs,
-    /// Approve without being asked.
-    #[arg(short, long)]
-    pub(crate) yes: bool,
     /// Say what would be deleted, kept and removed, and change nothing.
     #[arg(long, conflicts_with_all = ["yes", "no_wait"])]
     pub(crate) plan: bool,
@@ -322,12 +328,9 @@ pub(crate) struct DestroyArgs {
     /// An environment that nothing knows is no failure.
     #[arg(long)]
     pub(crate) if_exists: bool,
-    /// Exit with 75 at once, instead of waiting, while another command works on the environment.
-    #[arg(long)]
-    pub(crate) no_wait: bool,
-    /// Which environment.
+    /// What commands that change an environment have alike.
     #[command(flatten)]
-    pub(crate) target: TargetArgs,
+    pub(crate) change: ChangeArgs,
 }
 
 /// `envc check`
@@ -500,6 +503,8 @@ mod tests {
             "envc trust ls --json",
             "envc trust revoke",
             "envc trust revoke /src/shop/.git",
+            "envc state forget 0123 production --cloud local --yes",
+            "envc plan --rebind",
             "envc schema",
             "envc completions fish",
         ] {
@@ -522,6 +527,7 @@ mod tests {
             "envc plan --parallelism 0",
             "envc state",
             "envc state claim x",
+            "envc state forget",
             "envc destroy --keep webapp",
             "envc migrate reset",
             "envc apply --plan p.json --replace d1.x",

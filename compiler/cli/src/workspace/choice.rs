@@ -72,6 +72,8 @@ pub(crate) struct Selection {
     pub(crate) adopt: BTreeSet<Address>,
     /// `--rebind`, or a destroy.
     pub(crate) moves: Moves,
+    /// Nothing is changed: what the folder is bound to is meant in CI, too.
+    pub(crate) looks: bool,
 }
 
 /// Which accounts a command takes besides the one that its environment is worked on in.

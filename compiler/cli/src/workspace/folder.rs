@@ -118,8 +118,9 @@ impl Folder {
             ),
         };
         Some(format!(
-            "{why}; --rebind binds it to `{}`, --out-dir DIR writes them elsewhere",
-            session.target.id
+            "{why}; to bind it to `{}`: {apply} --rebind; to write them elsewhere: {apply} --out-dir DIR",
+            session.target.id,
+            apply = session.command("apply")
         ))
     }
 }

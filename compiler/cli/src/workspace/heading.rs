@@ -12,8 +12,8 @@ const ACCOUNT_CHARS: usize = 8;
 pub(crate) struct Heading<'a> {
     /// The project.
     pub(crate) project: &'a str,
-    /// The environment's ID: it is never cut.
-    pub(crate) id: &'a str,
+    /// The environment's ID: it is never cut. None: there is none yet.
+    pub(crate) id: Option<&'a str>,
     /// Its type.
     pub(crate) env_type: &'a str,
     /// The cloud.
@@ -43,10 +43,10 @@ impl Heading<'_> {
                 "" => String::new(),
                 account => format!(", account {}", without_end(account, account_chars)),
             };
+            let id = self.id.map_or_else(|| "(new)".to_owned(), |id| format!("`{id}`"));
             format!(
-                "{} `{}` (type {}) {place}{account}",
+                "{} {id} (type {}) {place}{account}",
                 without_end(self.project, project),
-                self.id,
                 without_end(self.env_type, env_type)
             )
         };
@@ -92,7 +92,7 @@ mod tests {
     fn heading<'a>(project: &'a str, id: &'a str, env_type: &'a str) -> Heading<'a> {
         Heading {
             project,
-            id,
+            id: Some(id),
             env_type,
             cloud: CloudName::Cloudflare,
             account: Some(ACCOUNT),
@@ -111,9 +111,11 @@ mod tests {
         );
         let it = Heading { account: None, api: None, ..it };
         assert_eq!(it.line(), "shop `pr-42` (type pr) on Cloudflare");
+        let it = Heading { id: None, ..it };
+        assert_eq!(it.line(), "shop (new) (type pr) on Cloudflare");
         // What is set for Cloudflare says nothing of the local cloud.
         let it = Heading { cloud: CloudName::Local, account: Some("x"), api: Some("y"), ..it };
-        assert_eq!(it.line(), "shop `pr-42` (type pr) on the local cloud");
+        assert_eq!(it.line(), "shop (new) (type pr) on the local cloud");
     }
 
     #[test]

@@ -50,15 +50,23 @@ pub(crate) fn known(
         let recorded = copy.record().minted_id(&head.name);
         return Ok(recorded.map(|id| Id { id: id.to_owned(), minted: true }));
     }
-    match head.identity.fixed(selection.pr) {
-        Some(id) => Ok(Some(Id { id, minted: false })),
-        None => Err(CommandError::usage(format!(
-            "an environment of type `{}` needs the number of its pull request",
-            head.name
-        ))
-        .hint("add it: --pr 42")
-        .code("envc::cli::no_pr")),
+    if let Some(id) = head.identity.fixed(selection.pr) {
+        return Ok(Some(Id { id, minted: false }));
     }
+    // In CI a job that forgot the number would change what an earlier job left the folder bound to.
+    let bound = copy.record().bound.as_ref().filter(|bound| {
+        let is_its = bound.env_type == head.name && pr_of(head, &bound.id).is_some();
+        is_its && (selection.looks || !source.env.ci)
+    });
+    if let Some(bound) = bound {
+        return Ok(Some(Id { id: bound.id.clone(), minted: false }));
+    }
+    Err(CommandError::usage(format!(
+        "an environment of type `{}` needs the number of its pull request",
+        head.name
+    ))
+    .hint("add it: --pr 42")
+    .code("envc::cli::no_pr"))
 }
 
 /// Refuses an ID and a number of two pull requests: `{env.pr}` would be the one's in what is the
@@ -95,8 +103,10 @@ pub(crate) fn refuse_other_type(
     if let Some(other) = spec.could_be_fixed(id, &head.name) {
         return refused(format!("it is the ID of type `{}`", other.name), name_it(&other.name));
     }
+    // What was made as this type before its identity was another one is of this type still.
     if let Identity::Text { pattern, .. } = &head.identity
         && spec.could_be_fixed(id, "").is_none()
+        && recorded != Some(head.name.as_str())
     {
         return refused(
             format!("those have the ID `{pattern}`"),

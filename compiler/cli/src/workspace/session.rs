@@ -73,13 +73,30 @@ impl<'a> Session<'a> {
             branch: git::branch(&workspace.git, env),
             pr: selection.pr.or_else(|| identity::pr_of(head, id)),
             sha: repository.and_then(|repository| repository.sha.clone()),
-            ports: workspace.copy().choose_ports(id, &head.ports)?,
+            ports: match on_new {
+                OnNewId::Mint => workspace.copy().choose_ports(id, &head.ports)?,
+                OnNewId::Absent => recorded_ports(&workspace, head, id)?,
+            },
             local_cloud: cloud.value == CloudName::Local,
             repository: RepositoryDigest::of(&workspace.project.repository),
         };
-        let environment = spec
-            .environment(&head.name, &instance)
-            .map_err(|found| workspace.file.refuse(ui, found))?;
+        let resolved = |instance: &Instance| {
+            let made = spec.environment(&head.name, instance);
+            made.map_err(|found| workspace.file.refuse(ui, found))
+        };
+        let mut environment = resolved(&instance)?;
+        let missing = unknown_ports(head, &instance);
+        if !missing.is_empty() {
+            // What is another one with other ports cannot be told.
+            let other = |owner: &String| {
+                let first = head.ports.get(owner).map_or(0, |range| range.first);
+                if first == u16::MAX { u16::MAX - 1 } else { u16::MAX }
+            };
+            let others = missing.into_iter().map(|owner| (owner.clone(), other(&owner)));
+            let ports = instance.ports.clone().into_iter().chain(others).collect();
+            let other = resolved(&Instance { ports, ..instance })?;
+            environment.endpoints.retain(|it| other.endpoints.contains(it));
+        }
         Ok(Some(Self::of(workspace, target, environment, selection)))
     }
 
@@ -144,6 +161,24 @@ impl<'a> Session<'a> {
         let target = Target { head, type_why, id, minted: false, cloud };
         let selection = Selection { adopt: BTreeSet::new(), ..selection.clone() };
         Ok(Some(Self::of(workspace, target, environment, &selection)))
+    }
+
+    /// The type's ports of which none is recorded: a command that only looks chooses none.
+    pub(crate) fn unknown_ports(&self) -> BTreeSet<String> {
+        unknown_ports(&self.target.head, &self.environment.instance)
+    }
+
+    /// True once nobody can be quicker: the ID is not drawn anew, or it is recorded.
+    pub(crate) fn is_settled(&self) -> bool {
+        let record = self.workspace.record();
+        let is_drawn = self.target.minted
+            && matches!(self.target.head.identity, Identity::Branch { unique: true, .. });
+        !is_drawn || record.environments.contains_key(&self.target.id)
+    }
+
+    /// What this machine recorded of the environment: this folder, else another one.
+    pub(crate) fn record(&self) -> Result<EnvironmentRecord, CommandError> {
+        Ok(recorded(&self.workspace, &self.target.id)?.unwrap_or_default())
     }
 
     /// True where the state is kept by the edge Worker. The local cloud's never leaves the machine.
@@ -367,22 +402,24 @@ impl<'a> Session<'a> {
         format!("envc {verb} {}{id}", self.target.head.name)
     }
 
-    /// The line that says what is worked on, in an account that is known or not.
-    pub(crate) fn heading(&self, account: Option<&str>) -> String {
+    /// The line that says what is worked on, in an account that is known or not, at an API that is
+    /// Cloudflare's own or not.
+    pub(crate) fn heading(&self, account: Option<&str>, api: Option<&str>) -> String {
         let heading = Heading {
             project: &self.workspace.project.name,
-            id: &self.target.id,
+            id: self.is_settled().then_some(self.target.id.as_str()),
             env_type: &self.target.head.name,
             cloud: self.target.cloud.value,
             account,
-            api: self.workspace.other_api(),
+            api,
         };
         heading.line()
     }
 
     /// Says what is worked on, once in a run, and to those who ask for it why.
     pub(crate) fn say_heading(&self, account: Option<&str>) {
-        match self.ui.say_heading(&self.target.id, &self.heading(account)) {
+        let heading = self.heading(account, self.workspace.other_api());
+        match self.ui.say_heading(&self.target.id, &heading) {
             ui::Heading::New => {}
             ui::Heading::Known => return,
             // The remembered account did not hold.
@@ -398,4 +435,31 @@ impl<'a> Session<'a> {
             self.ui.detail(&format!("the account is {account}"));
         }
     }
+}
+
+/// What this machine recorded of an environment: this folder, else another one of the repository.
+fn recorded(
+    workspace: &Workspace<'_>,
+    id: &str,
+) -> Result<Option<EnvironmentRecord>, CommandError> {
+    if let Some(own) = workspace.record().environments.get(id) {
+        return Ok(Some(own.clone()));
+    }
+    let document = workspace.registry_document()?;
+    Ok(document.record_of(&workspace.whose(), id).cloned())
+}
+
+/// The ports that an environment has on this machine, of those that its type asks for.
+fn recorded_ports(
+    workspace: &Workspace<'_>,
+    head: &TypeHead,
+    id: &str,
+) -> Result<BTreeMap<String, u16>, CommandError> {
+    let mut ports = recorded(workspace, id)?.unwrap_or_default().ports;
+    ports.retain(|owner, _| head.ports.contains_key(owner));
+    Ok(ports)
+}
+
+fn unknown_ports(head: &TypeHead, instance: &Instance) -> BTreeSet<String> {
+    head.ports.keys().filter(|owner| !instance.ports.contains_key(*owner)).cloned().collect()
 }

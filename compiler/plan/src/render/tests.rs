@@ -153,6 +153,13 @@ Plan: 1 to create, 1 to adopt, 2 to update, 1 to replace, 1 to delete, 1 to forg
 }
 
 #[test]
+fn an_empty_plan_that_is_refused_does_not_say_that_all_is_well() {
+    let empty = plan(Vec::new(), Vec::new());
+    let text = render_refused(&empty, &Palette::plain(), RenderOptions { verbose: false });
+    assert_eq!(text, "No changes can be made.\n");
+}
+
+#[test]
 fn an_empty_plan_says_so() {
     let mut keep = change("d1.web", Action::Keep, "");
     keep.existing = true;

@@ -9,7 +9,7 @@ use envc_spec::Identity;
 
 use super::{Destroy, rounds::Round, unknown};
 use crate::{
-    commands::shared::{not_approved, say_summary, show_drafted, show_plan},
+    commands::shared::{Told, not_approved, say_summary, show_drafted, show_plan},
     host::{error::CommandError, exit_code::ExitCode, interrupt::Interrupt},
     operate::{
         Refusals,
@@ -32,7 +32,7 @@ impl Destroy<'_> {
         let session = &self.session;
         let plan = first.plan.plan();
         let deletes = plan.changes.iter().any(|change| change.action == Action::Delete);
-        let asks = deletes && !self.args.yes;
+        let asks = deletes && !self.args.change.yes;
         if asks || !self.keep.is_empty() || session.ui.is_verbose() {
             show_plan(session.ui, plan, false)?;
         } else {
@@ -70,7 +70,8 @@ impl Destroy<'_> {
             refusals.note(self.refuse_protected())?;
         }
         let plan = if refusals.is_empty() { checked(plan)?.plan().clone() } else { plan };
-        show_drafted(session.ui, &plan, is_whole && refusals.is_empty())?;
+        let is_whole = is_whole && refusals.is_empty();
+        show_drafted(session.ui, &plan, if is_whole { Told::Whole } else { Told::Draft })?;
         refusals.tell(session.ui, "destroy");
         let stays = if is_over { &[][..] } else { &unproven };
         self.tell_what_stays(engine, stays, &observation.unlisted);
@@ -239,9 +240,7 @@ impl Destroy<'_> {
             }
             _ => format!("what is named as `{id}` is another's"),
         };
-        let others = self.elsewhere();
-        let others = others.iter().map(|there| still_there(session, there));
-        unknown(session.ui, self.args, &why, &others.collect::<Vec<_>>())
+        unknown(session.ui, self.args, &why, &self.elsewhere()?)
     }
 
     /// The last line.

@@ -36,7 +36,7 @@ pub(super) async fn run(
     let mut seeds = migrations::read_seeds(session.workspace.root(), &session.environment)?;
     seeds.retain(|of, _| of == address);
     let site = Site::open(session, Needs::STATE).await?;
-    let hold = Hold::Lock { purpose: "envc migrate reset", wait: !args.no_wait };
+    let hold = Hold::Lock { purpose: "envc migrate reset", wait: !args.change.no_wait };
     let (mut engine, loaded) = Engine::open(&site, hold).await?;
     refuse(session, &engine, address)?;
     engine.migrates_all();
@@ -51,7 +51,7 @@ pub(super) async fn run(
     show_plan(session.ui, plan.plan(), false)?;
     let question = format!("Delete all data of {address} of `{id}`?");
     let does = format!("deletes all data of {address}");
-    if !args.yes && !session.ui.confirm(&site.stop, &question, &does).await? {
+    if !args.change.yes && !session.ui.confirm(&site.stop, &question, &does).await? {
         return Err(not_approved());
     }
     let _report = run_plan(&engine, &plan, loaded, (&files, &seeds)).await?;

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use envc_core::Address;
 
-use super::TargetArgs;
+use super::{ChangeArgs, TargetArgs};
 
 const MIGRATE_CHECK: &str = "\
 What is applied is what the ledger in the database says. Of an edit only the record tells, where envc
@@ -45,15 +45,9 @@ pub(crate) struct MigrateArgs {
 /// `envc migrate apply`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct MigrateApplyArgs {
-    /// Approve without being asked.
-    #[arg(short, long)]
-    pub(crate) yes: bool,
-    /// Exit with 75 at once, instead of waiting, while another command works on the environment.
-    #[arg(long)]
-    pub(crate) no_wait: bool,
-    /// Which environment.
+    /// What commands that change an environment have alike.
     #[command(flatten)]
-    pub(crate) target: TargetArgs,
+    pub(crate) change: ChangeArgs,
 }
 
 /// `envc migrate reset`
@@ -61,13 +55,7 @@ pub(crate) struct MigrateApplyArgs {
 pub(crate) struct MigrateResetArgs {
     /// The database, such as d1.webapp.
     pub(crate) address: Address,
-    /// Approve without being asked.
-    #[arg(short, long)]
-    pub(crate) yes: bool,
-    /// Exit with 75 at once, instead of waiting, while another command works on the environment.
-    #[arg(long)]
-    pub(crate) no_wait: bool,
-    /// Which environment.
+    /// What commands that change an environment have alike.
     #[command(flatten)]
-    pub(crate) target: TargetArgs,
+    pub(crate) change: ChangeArgs,
 }

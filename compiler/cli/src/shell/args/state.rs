@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 
+use super::TargetArgs;
+
 const CLAIM_EXAMPLES: &str = "\
 Examples:
   envc state claim                                      who claims the project; claims it if nobody does
@@ -26,12 +28,24 @@ A repository that was renamed or moved:
   machine. Or, in the folder that things were made from, run `envc state claim`: it takes along what
   is recorded of the folder, and the claim of what the repository was.";
 
+const FORGET_EXAMPLES: &str = "\
+Examples:
+  envc state forget 0123456789abcdef0123456789abcdef             this folder's environment, there
+  envc state forget 0123456789abcdef0123456789abcdef production
+
+It asks nobody but you, makes no call and deletes nothing in the account: what stays there is listed
+first. The files that were written for it are taken away. Where there is a token of the account,
+`envc destroy` with it is the way.";
+
 /// `envc state`
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum StateVerb {
     /// Show who claims the project in the account, claim it, or release a claim.
     #[command(after_help = CLAIM_EXAMPLES)]
     Claim(StateClaimArgs),
+    /// Forget that the environment is in an account that is gone, or that nobody has a token of.
+    #[command(after_help = FORGET_EXAMPLES)]
+    Forget(StateForgetArgs),
 }
 
 /// `envc state claim`
@@ -48,4 +62,17 @@ pub(crate) struct StateClaimArgs {
     /// `CLOUDFLARE_API_TOKEN` is set, else the local cloud.
     #[arg(long, value_name = "CLOUD", value_parser = ["cloudflare", "local"])]
     pub(crate) cloud: Option<String>,
+}
+
+/// `envc state forget`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StateForgetArgs {
+    /// The account's ID, as `envc show` and refusals tell it.
+    pub(crate) account: String,
+    /// Approve without being asked.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Which environment.
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
 }

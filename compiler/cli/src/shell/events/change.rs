@@ -66,6 +66,19 @@ pub(crate) struct DestroyRun<'a> {
     pub(crate) requests: u64,
 }
 
+/// An account in which an environment is recorded no longer.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Forgotten<'a> {
+    /// The environment's ID.
+    pub(crate) env: &'a str,
+    /// Where the account is.
+    #[cfg_attr(test, schemars(extend("enum" = ["cloudflare", "local"])))]
+    pub(crate) cloud: &'a str,
+    /// The account's ID.
+    pub(crate) account: &'a str,
+}
+
 /// What is recorded of an environment.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -87,7 +100,7 @@ pub(crate) struct Environment<'a> {
     pub(crate) resources: BTreeMap<String, Recorded<'a>>,
     /// The resources that the spec uses and does not make, by address.
     pub(crate) existing: BTreeMap<String, Existing<'a>>,
-    /// The ports on this machine, by what they are for.
+    /// The ports on this machine, by what they are for, as far as they are recorded.
     pub(crate) ports: &'a BTreeMap<String, u16>,
     /// Paths of the files that were written for it, as in `file_written`.
     pub(crate) files: Vec<String>,
@@ -103,12 +116,13 @@ pub(crate) struct Recorded<'a> {
     pub(crate) id: &'a str,
 }
 
-/// A resource that the spec says exists: it names the one or the other.
+/// A resource that the spec says exists: it names the one or the other, and the last apply from here
+/// found the other one.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Existing<'a> {
-    /// Its name in the account; `null` where the spec gives the identifier.
+    /// Its name in the account; `null` where the spec gives the identifier and no apply is recorded.
     pub(crate) name: Option<&'a str>,
-    /// The API's identifier; `null` where the spec gives the name.
+    /// The API's identifier; `null` where the spec gives the name and no apply is recorded.
     pub(crate) id: Option<&'a str>,
 }

@@ -22,7 +22,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 pub(crate) use self::{
-    change::{Applied, DestroyRun, Destroyed, Environment, Existing, Recorded, Url},
+    change::{Applied, DestroyRun, Destroyed, Environment, Existing, Forgotten, Recorded, Url},
     diagnostic::{Code, Diagnostic, Error, Warning},
     lease::{Claimed, Member, PoolCounts, Released},
     plan::PlanDocument,
@@ -283,6 +283,8 @@ pub(crate) enum Event<'a> {
     /// `destroy`: done. Where nothing was known and `--if-exists` is given, all but `deleted` is
     /// absent.
     Destroyed(Destroyed<'a>),
+    /// `state forget`: an account is recorded no longer.
+    Forgotten(Forgotten<'a>),
     /// `migrate apply`: done.
     MigratedAll {
         /// How many databases were migrated.

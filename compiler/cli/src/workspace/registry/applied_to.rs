@@ -104,6 +104,7 @@ impl EnvironmentRecord {
     pub(super) fn leave_applied(&mut self, there: &AppliedTo) -> bool {
         let mut all = self.all_applied();
         all.retain(|it| !it.is(there));
+        self.existing.remove(&there.key());
         let none_left = all.is_empty();
         self.set_applied(all);
         none_left

@@ -121,6 +121,11 @@ fn file_name(place: &Location) -> String {
 }
 
 impl Found {
+    /// True where none lies there.
+    pub(super) fn is_none(&self) -> bool {
+        self.ours.is_none() && self.foreign.is_none()
+    }
+
     /// The folder that it says it was written in, whoever wrote it.
     pub(super) fn root(&self) -> Option<&Path> {
         self.ours.as_ref().or(self.foreign.as_ref()).map(|cache| cache.root.as_path())

@@ -157,6 +157,19 @@ pub(crate) struct EnvironmentRecord {
     pub(crate) applied_to: Vec<AppliedTo>,
     /// Its ports, by owner.
     pub(crate) ports: BTreeMap<String, u16>,
+    /// What the last apply found of what is `existing`: by the key of the account, and by address.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) existing: BTreeMap<String, BTreeMap<String, Seen>>,
+}
+
+/// A resource that an apply found and does not make.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Seen {
+    /// Its name in the account.
+    pub(crate) name: String,
+    /// The API's identifier.
+    pub(crate) id: String,
 }
 
 /// A file that envc wrote.
@@ -375,6 +388,23 @@ impl Document {
         self.namesakes(project).any(|(_, copy)| copy.environments.contains_key(id))
     }
 
+    /// What another working copy of this machine recorded of an environment; of several, one that
+    /// applied it.
+    pub(crate) fn record_of(&self, whose: &Whose<'_>, id: &str) -> Option<&EnvironmentRecord> {
+        let all = || self.hints_of(whose).filter_map(|copy| copy.environments.get(id));
+        all().find(|record| record.cloud.is_some()).or_else(|| all().next())
+    }
+
+    /// What was recorded of a folder for other projects: its spec had another name for it.
+    pub(super) fn of_other_projects(
+        &self,
+        key: &str,
+        project: &str,
+    ) -> impl Iterator<Item = (&str, &CopyRecord)> {
+        let all = self.places.get(key).into_iter().flat_map(|place| &place.projects);
+        all.map(|(name, copy)| (name.as_str(), copy)).filter(move |(name, _)| *name != project)
+    }
+
     /// The type that an environment was worked on as, from any working copy.
     pub(crate) fn type_of(&self, whose: &Whose<'_>, id: &str) -> Option<&str> {
         self.hints_of(whose).find_map(|copy| Some(copy.environments.get(id)?.env_type.as_str()))
@@ -500,6 +530,14 @@ fn drawn_s(id: &str) -> Option<u64> {
 }
 
 impl CopyRecord {
+    /// True where nothing was recorded but whose it is.
+    pub(super) fn is_blank(&self) -> bool {
+        self.bound.is_none()
+            && self.environments.is_empty()
+            && self.files.is_empty()
+            && self.local.is_empty()
+    }
+
     /// True when an ID was minted here, or an environment was applied from here: what is in an
     /// account may depend on the record.
     pub(crate) fn made_something(&self) -> bool {
@@ -532,6 +570,7 @@ mod tests {
             cloud: Some("local".into()),
             applied_to: Vec::new(),
             ports: BTreeMap::from([("web".to_owned(), port)]),
+            existing: BTreeMap::new(),
             protect: false,
         }
     }

@@ -5,6 +5,7 @@
 //! authoritative; `.envc/` in a working copy is a cache that can bring an entry back.
 //! - `document`: what is recorded.
 //! - `applied_to`: the accounts that an environment was applied to.
+//! - `belongs`: the repository that a folder is of.
 //! - `file_key`: under what a generated file is recorded.
 //! - `place`: where a folder lies.
 //! - `mark`: what tells a working copy from another one at its path.
@@ -13,6 +14,7 @@
 //! - `working_copy`: what commands use.
 
 mod applied_to;
+mod belongs;
 mod cache;
 mod document;
 mod file_key;
@@ -24,15 +26,16 @@ mod working_copy;
 use std::path::PathBuf;
 
 pub(crate) use applied_to::{AppliedTo, host_of};
+pub(crate) use belongs::Belongs;
 pub(crate) use document::{
     Applied, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, LocalDatabase,
-    LocalRecord, Whose,
+    LocalRecord, Seen, Whose,
 };
 pub(crate) use file_key::{file_key, folder_of_key};
 pub(crate) use location::Location;
 #[cfg(test)]
 pub(crate) use settle::Settled;
-pub(crate) use working_copy::{Belongs, Drawn, Mint, Opening, WorkingCopy};
+pub(crate) use working_copy::{Drawn, Mint, Opening, WorkingCopy};
 
 use crate::{
     host::{

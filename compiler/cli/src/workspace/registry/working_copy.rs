@@ -12,13 +12,10 @@ use envc_spec::PortRange;
 #[cfg(test)]
 use super::Settled;
 use super::{
-    Applied, AppliedTo, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, LocalRecord,
-    Location, Registry, cache::Cache, file_key, mark,
+    Applied, AppliedTo, Belongs, Bound, CopyRecord, EnvironmentRecord, FileRecord, LocalRecord,
+    Location, Registry, Seen, cache::Cache, file_key, mark,
 };
-use crate::{
-    host::{error::CommandError, ports},
-    workspace::repository,
-};
+use crate::host::{error::CommandError, ports};
 
 /// Random tries until an ID is found that nothing else has; the second one is never needed.
 const MINT_TRIES: usize = 16;
@@ -69,23 +66,6 @@ pub(crate) struct Mint<'a> {
     pub(crate) forbidden: &'a dyn Fn(&str) -> bool,
 }
 
-/// Which repository a working copy was found to be of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Belongs {
-    /// As it was.
-    Same,
-    /// It had none of its own, and has one by now. What was recorded of it goes along.
-    Gained {
-        /// The identity that it had.
-        was: String,
-    },
-    /// What was made from it was made for another one, and nobody said that it goes along.
-    Moved {
-        /// The one that it was.
-        was: String,
-    },
-}
-
 /// What is asked for when a working copy is opened.
 #[derive(Clone, Copy)]
 pub(crate) struct Opening<'a> {
@@ -102,7 +82,8 @@ pub(crate) struct Opening<'a> {
 }
 
 impl WorkingCopy {
-    /// Finds or makes the record of a working copy, and frees the ports of those that are gone.
+    /// Finds or makes the record of a working copy, and frees the ports of those that are gone. The
+    /// folder is left as it is: see [`Self::leave_traces`].
     pub(crate) fn open(
         registry: &Registry,
         place: Location,
@@ -244,7 +225,7 @@ impl WorkingCopy {
 
     /// Records what an environment was opened with. False: another process was quicker, and has
     /// minted another ID here or taken one of the ports. Two commands at once in a new folder are
-    /// for one environment.
+    /// for one environment. The folder is left as it is: a plan records an ID, too.
     pub(crate) fn record_environment(
         &mut self,
         drawn: &Drawn<'_>,
@@ -303,6 +284,33 @@ impl WorkingCopy {
         now_s: u64,
     ) -> Result<(), CommandError> {
         self.change(now_s, |copy| environment(copy, env_type, id).note_applied(there, binds))
+    }
+
+    /// Records what an apply found of what is `existing`, in the account with this key.
+    pub(crate) fn note_existing(
+        &mut self,
+        id: &str,
+        key: &str,
+        found: BTreeMap<String, Seen>,
+        now_s: u64,
+    ) -> Result<(), CommandError> {
+        self.change(now_s, |copy| {
+            let Some(record) = copy.environments.get_mut(id) else { return };
+            if found.is_empty() {
+                record.existing.remove(key);
+            } else {
+                record.existing.insert(key.to_owned(), found);
+            }
+        })
+    }
+
+    /// What was recorded of this folder for other projects, by name.
+    pub(crate) fn of_other_projects(
+        &self,
+    ) -> Result<BTreeMap<String, BTreeMap<String, EnvironmentRecord>>, CommandError> {
+        let document = self.registry.read()?;
+        let all = document.of_other_projects(&self.key, &self.project);
+        Ok(all.map(|(name, copy)| (name.to_owned(), copy.environments.clone())).collect())
     }
 
     /// Records files that were written (`Some`) or removed (`None`).
@@ -379,16 +387,21 @@ impl WorkingCopy {
         change: impl FnOnce(&mut CopyRecord),
     ) -> Result<(), CommandError> {
         let (key, project) = (self.key.clone(), self.project.clone());
+        let (place, fresh) = (self.place.clone(), self.fresh.clone());
         self.registry.update(now_s, |document| {
-            if let Some(copy) = document.copy_mut(&key, &project) {
-                change(copy);
-                document.mark(&self.place, &key, &self.fresh);
+            let Some(copy) = document.copy_mut(&key, &project) else { return Ok(()) };
+            change(copy);
+            if !copy.environments.is_empty() {
+                document.mark(&place, &key, &fresh);
             }
             Ok(())
         })?;
         self.refresh()?;
-        if Cache::read(&self.place, &self.user).ours.as_ref() != Some(&self.cache()) {
-            self.write_cache();
+        let cached = Cache::read(&self.place, &self.user);
+        let is_new = cached.is_none() && self.record.is_blank();
+        if !is_new && cached.ours.as_ref() != Some(&self.cache()) {
+            // One that cannot be written (a read-only checkout) is no failure: the registry has it.
+            let _written = self.cache().write(&self.place);
         }
         Ok(())
     }
@@ -402,47 +415,6 @@ impl WorkingCopy {
 
     fn cache(&self) -> Cache {
         Cache::new(&self.project, &self.key, &self.place, self.record.clone(), &self.user)
-    }
-
-    /// A cache that cannot be written (a read-only checkout) is no failure: the registry has it.
-    fn write_cache(&self) {
-        let _written = self.cache().write(&self.place);
-    }
-}
-
-impl Document {
-    /// Records which repository a working copy is of. What was made for another one is not taken
-    /// along in silence.
-    fn belong(&mut self, place: &Location, key: &str, opening: &Opening<'_>) -> Belongs {
-        let of_clone = self.identity_of_clone(place, key);
-        let Some(copy) = self.copy_mut(key, opening.project) else { return Belongs::Same };
-        let was = copy.repository.clone();
-        // Without an origin it stays what it was, so that taking one away changes nothing.
-        let now = opening
-            .repository
-            .map(str::to_owned)
-            .or_else(|| was.clone())
-            .or(of_clone)
-            .unwrap_or_else(|| repository::of_working_copy(&opening.entropy.hex(8)));
-        match was {
-            Some(was) if was != now => {
-                let gained = repository::is_working_copy(&was);
-                if !gained && copy.made_something() {
-                    return Belongs::Moved { was };
-                }
-                let tells = copy.made_something();
-                if gained {
-                    copy.become_of(&now);
-                } else {
-                    copy.repository = Some(now);
-                }
-                if tells { Belongs::Gained { was } } else { Belongs::Same }
-            }
-            _ => {
-                copy.repository = Some(now);
-                Belongs::Same
-            }
-        }
     }
 }
 
@@ -467,16 +439,6 @@ impl CopyRecord {
             .into_iter()
             .filter_map(|(key, file)| Some((file_key::rewritten(place, &key)?, file)));
         self.files = old.chain(new).collect();
-    }
-
-    /// From now on it is of this repository, and what it was is its own, too.
-    fn become_of(&mut self, repository: &str) {
-        if let Some(was) = self.repository.replace(repository.to_owned())
-            && was != repository
-        {
-            self.formerly.insert(was);
-        }
-        self.formerly.remove(repository);
     }
 }
 

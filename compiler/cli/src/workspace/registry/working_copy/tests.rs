@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use super::*;
 use crate::{
     host::{clock::SystemEntropy, env::ProcessEnv},
-    workspace::{dirs::StateDir, registry::Whose},
+    workspace::{dirs::StateDir, registry::Whose, repository},
 };
 
 struct Machine {
