@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     host::{env, error::CommandError, fsio, http::HttpTransport, interrupt::interrupted},
-    remote::local_cloud::LocalCloud,
+    remote::local_cloud::{LocalCloud, LocalCloudSetup},
     workspace::{
         CLOUDFLARE_API, Workspace,
         choice::{Choice, CloudName},
@@ -69,7 +69,8 @@ impl Connection {
         };
         let faults = workspace.env.cloud_faults.as_deref().unwrap_or_default();
         let zones = workspace.project.zone.iter().cloned().collect();
-        let cloud = LocalCloud::open(workspace.state_dir.cloud(), zones, faults)
+        let dir = workspace.state_dir.cloud();
+        let cloud = LocalCloud::open(LocalCloudSetup { dir, zones, faults, ..Default::default() })
             .map_err(|error| error.into_command_error(unreadable, failed))?;
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
             .await
