@@ -174,7 +174,9 @@ impl Context<'_> {
             Err(error) => return Err(error.into()),
         };
         let goes = |user: &String| *user == target.id || target.circle.contains(user);
-        Ok(users.iter().all(goes).then(|| (circle.delete)(&place, &target.id)))
+        // The API has just said that somebody refers to it: an answer that names nobody is no proof.
+        Ok((!users.is_empty() && users.iter().all(goes))
+            .then(|| (circle.delete)(&place, &target.id)))
     }
 
     async fn empty(&self, kind: &dyn Kind, target: &DeleteTarget) -> Result<(), StepError> {

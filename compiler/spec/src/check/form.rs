@@ -1,6 +1,6 @@
 //! Texts that must have a form: what is wrong with one, and what was probably meant.
 
-use envc_core::{limits, parse_duration_s};
+use envc_core::{ServerUrl, ServerUrlError, limits, parse_duration_s};
 use envc_syntax::rule::Type;
 
 use crate::{PortRange, names::host_problem};
@@ -126,8 +126,12 @@ fn reason(text: &str, ty: Type) -> String {
         Type::Ports => "ports are whole numbers from 1 to 65535".into(),
         Type::Date if date_parts(text).is_some() => "there is no such day".into(),
         Type::Duration if parse_duration_s(text).is_ok() => "no time at all".into(),
-        Type::Url if text.starts_with("http://") => "not encrypted".into(),
         Type::Url if !text.contains("://") => "has no scheme".into(),
+        Type::Url => match ServerUrl::parse(text) {
+            Err(ServerUrlError::NotEncrypted) => "not encrypted".into(),
+            Err(why) => why.to_string(),
+            Ok(_) => "not of the form that is wanted".into(),
+        },
         _ => "not of the form that is wanted".into(),
     }
 }
@@ -266,23 +270,10 @@ fn is_date(text: &str) -> bool {
     text.len() == 10 && (1..=days).contains(&day)
 }
 
-/// `https://HOST[:PORT][/PATH]`; `http` only to this machine, where nobody listens on the way.
+/// An address of a server, whose host, but for this machine, is one that a spec may name.
 fn is_url(text: &str) -> bool {
-    let (rest, here_only) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
-        (Some(rest), _) => (rest, false),
-        (None, Some(rest)) => (rest, true),
-        (None, None) => return false,
-    };
-    let authority = rest.split('/').next().unwrap_or_default();
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, Some(port)),
-        _ => (authority, None),
-    };
-    let here = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
-    let known = here || host_problem(host).is_none();
-    let port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
-    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '{' | '}' | '"');
-    known && port && (here || !here_only) && text.chars().all(plain)
+    let Ok(server) = ServerUrl::parse(text) else { return false };
+    (server.is_here || host_problem(server.host).is_none()) && !text.contains(['{', '}', '"'])
 }
 
 fn near_url(text: &str) -> Option<String> {
