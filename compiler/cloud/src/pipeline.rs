@@ -52,7 +52,7 @@ async fn respond(State(cloud): State<Cloud>, request: Request<Body>) -> Response
         None => {
             let response = match read {
                 Ok(req) => handle(Arc::clone(&inner), req).await,
-                Err(refused) => refused,
+                Err(refused) => *refused,
             };
             (!inner.injector.loses_answer(call)).then_some(response)
         }
@@ -67,18 +67,23 @@ async fn respond(State(cloud): State<Cloud>, request: Request<Body>) -> Response
 }
 
 /// Reads a request whose sender is let in; nothing is kept of anybody else's.
-async fn read(cloud: &Inner, request: Request<Body>, is_edge: bool) -> Result<Req, Response<Body>> {
+async fn read(
+    cloud: &Inner,
+    request: Request<Body>,
+    is_edge: bool,
+) -> Result<Req, Box<Response<Body>>> {
+    let refused = |problem: Problem| Box::new(problem.into_response());
     let (head, body) = request.into_parts();
-    let mut req = Req::of_head(head).map_err(Problem::into_response)?;
+    let mut req = Req::of_head(head).map_err(refused)?;
     let bytes_max = if is_edge {
         pools::admit(cloud, &req)?
     } else {
-        products::admit(cloud, &req).map_err(Problem::into_response)?
+        products::admit(cloud, &req).map_err(refused)?
     };
     match req.read_body(body, bytes_max).await {
         Ok(()) => Ok(req),
-        Err(_) if is_edge => Err(pools::too_large(bytes_max)),
-        Err(problem) => Err(problem.into_response()),
+        Err(_) if is_edge => Err(Box::new(pools::too_large(bytes_max))),
+        Err(problem) => Err(refused(problem)),
     }
 }
 

@@ -60,9 +60,9 @@ pub(crate) fn go_ahead(cloud: &Inner, ms: u64) -> rusqlite::Result<()> {
 }
 
 /// Lets a request in, or not, by its head alone; gives how many bytes its body may have.
-pub(crate) fn admit(cloud: &Inner, req: &Req) -> Result<usize, http::Response<Body>> {
+pub(crate) fn admit(cloud: &Inner, req: &Req) -> Result<usize, Box<http::Response<Body>>> {
     let method = Method::from_name(req.method.as_str());
-    let refused = |response| respond(response, req.method == http::Method::HEAD);
+    let refused = |response| Box::new(respond(response, req.method == http::Method::HEAD));
     let route = route(&Request { method, path: &req.path }).map_err(refused)?;
     let token = req.header("authorization").and_then(bearer);
     if !token.is_some_and(|token| auth::is_own(cloud, token)) {

@@ -67,11 +67,10 @@ pub(super) const PRODUCT: Product = Product {
     ],
     body_bytes_max: |_, rest| match rest {
         // Code, and the manifest of a session.
-        ["scripts", _]
-        | ["scripts", _, "content" | "versions" | "assets-upload-session"]
-        | ["services", ..]
-        | ["workers", ..]
-        | ["assets", "upload", ..] => UPLOAD_BYTES_MAX,
+        ["scripts", _] | ["services" | "workers", ..] | ["assets", "upload", ..] => {
+            UPLOAD_BYTES_MAX
+        }
+        ["scripts", _, "content" | "versions" | "assets-upload-session"] => UPLOAD_BYTES_MAX,
         _ => BODY_BYTES_MAX,
     },
     ..Product::of("workers", &["workers"], Handle::Account(handle))

@@ -152,7 +152,7 @@ fn a_folder_of_another_owner_is_refused() {
     let opened = Cloud::open(config(&dir));
     match opened {
         Err(refused) => {
-            assert!(given && matches!(refused, CloudError::Foreign { .. }), "{refused}")
+            assert!(given && matches!(refused, CloudError::Foreign { .. }), "{refused}");
         }
         Ok(_) => assert!(!given),
     }

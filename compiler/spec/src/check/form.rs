@@ -362,4 +362,32 @@ mod tests {
         assert!(is_url("http://localhost:8787") && is_url("https://a.example:8443/x"));
         assert!(is_version(">=22") && is_version(">=1.2, <2") && is_version("^3.1"));
     }
+    #[test]
+    fn an_edge_is_named_so_that_no_reader_takes_it_for_another_server() {
+        for good in
+            ["http://127.0.0.1:8787", "http://127.9.9.9", "http://[::1]:1/x", "HTTPS://a.example"]
+        {
+            assert!(is_url(good), "{good}");
+        }
+        for bad in [
+            "http://edge.shop.example",
+            "http://0.0.0.0:8787",
+            "http://[::ffff:127.0.0.1]",
+            "http://2130706433",
+            "http://localhost.evil.example",
+            "http://localhost.",
+            "http://127.0.0.1@evil.example",
+            "http://127.0.0.1:80\\@evil.example",
+            "https://user:pw@edge.shop.example",
+            "https://edge.shop.example?to=x",
+            "https://edge.shop.example#x",
+            "https://edge.shop.example:+443",
+            "https://{env}.shop.example",
+        ] {
+            assert!(!is_url(bad), "{bad}");
+        }
+        let at = |text| misform(text, Type::Url).unwrap().at;
+        assert_eq!(at("HTTP://edge.shop.example"), "not encrypted");
+        assert!(at("https://me:pw@edge.shop.example").contains("a password stands in it"));
+    }
 }
