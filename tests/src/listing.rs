@@ -47,7 +47,8 @@ impl fmt::Debug for CloudView {
 impl CloudView {
     /// Opens a cloud's folder. Processes may work on it at the same time.
     pub fn open(dir: &Path) -> Self {
-        let config = CloudConfig { dir: dir.to_owned(), ..CloudConfig::default() };
+        let config =
+            CloudConfig { dir: dir.to_owned(), test_hooks: true, ..CloudConfig::default() };
         let cloud = Cloud::open(config).expect("the local cloud opens");
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -30,8 +30,9 @@ impl ServedCloud {
         let dir = env.path().join(name);
         let faults = Faults::parse(faults).expect("the test's faults can be read");
         let zones = zones.iter().map(|zone| (*zone).to_owned()).collect();
-        let cloud = Cloud::open(CloudConfig { dir: dir.clone(), zones, faults })
-            .expect("the served cloud opens");
+        let cloud =
+            Cloud::open(CloudConfig { dir: dir.clone(), zones, faults, ..CloudConfig::default() })
+                .expect("the served cloud opens");
         let listener =
             std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port of this machine is free");
         listener.set_nonblocking(true).expect("a socket can be made not to block");

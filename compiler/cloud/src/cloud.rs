@@ -25,6 +25,10 @@ pub struct CloudConfig {
     pub zones: Vec<String>,
     /// What goes wrong, for rehearsals and tests.
     pub faults: Faults,
+    /// The hooks below `/__local/` exist.
+    pub test_hooks: bool,
+    /// Names, with a port or for any, by which it may be called beside the address that it listens on.
+    pub names: Vec<String>,
 }
 
 /// One API request that this process received.
@@ -58,6 +62,8 @@ pub(crate) struct Inner {
     pub(crate) account_id: String,
     pub(crate) token_id: String,
     pub(crate) token: String,
+    pub(crate) test_hooks: bool,
+    pub(crate) names: Vec<String>,
     calls: AtomicU64,
     log: Mutex<Vec<RequestLog>>,
 }
@@ -65,7 +71,7 @@ pub(crate) struct Inner {
 impl Cloud {
     /// Opens the data folder, making what is missing.
     pub fn open(config: CloudConfig) -> Result<Self, CloudError> {
-        let CloudConfig { dir, zones, faults } = config;
+        let CloudConfig { dir, zones, faults, test_hooks, names } = config;
         let store = Store::open(&dir)?;
         let (account_id, token_id, token) = match store.read(settled)? {
             Some(constants) => constants,
@@ -77,6 +83,8 @@ impl Cloud {
             account_id,
             token_id,
             token,
+            test_hooks,
+            names,
             calls: AtomicU64::new(0),
             log: Mutex::new(Vec::new()),
         }));

@@ -9,14 +9,18 @@
 //!   name that both sides get wrong would otherwise agree with itself.
 //! - Everything lives in the data folder; nothing is cached in memory. Several processes may open
 //!   one folder at once, and a process may be killed at any instant.
+//! - A request that is for another server, or from another server's page, is refused before anything
+//!   else is looked at (`guard.rs`).
+//! - Nothing of a body is read before its sender is let in, and no more of it than its call may have.
+//! - What was deleted is overwritten in the files (`store.rs`).
 //! - Faults ([`Faults`]) are injected at the edge of the server, never inside a product.
 //!
 //! Beside `/client/v4` there are the pools of an edge Worker, `/v1/pools/…`: the same paths, answers
 //! and decisions, because they come from the Worker's own pure core. The token is the cloud's own,
 //! and may do everything. Their requests are counted and hit by faults like all others.
 //!
-//! Besides there are hooks for tests and rehearsals that Cloudflare has no call for;
-//! they are neither counted nor hit by faults, and need no token:
+//! Besides there are hooks for tests that Cloudflare has no call for. They exist where
+//! [`CloudConfig::test_hooks`] says so, take the token, and are neither counted nor hit by faults:
 //!
 //! | call | does |
 //! |---|---|
@@ -53,6 +57,8 @@ mod envelope;
 mod error;
 mod faults;
 mod faults_text;
+mod folder;
+mod guard;
 mod paging;
 mod pipeline;
 mod pools;

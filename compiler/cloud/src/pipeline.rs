@@ -1,17 +1,17 @@
 //! What happens to a request between the socket and its product.
 //!
-//! Order: count, wait, read the body, faults before the effect, products, faults after the
-//! effect, headers, log. Products run on blocking threads: SQLite blocks.
+//! Order: count, wait, let in by the head, read the body, faults before the effect, products, faults
+//! after the effect, headers, log. Products run on blocking threads: SQLite blocks.
 //!
 //! Paths below `/v1` are the edge's pools. All other ones outside of `/client/v4` are the hooks
-//! listed at the crate's root.
+//! listed at the crate's root; their bodies are not read.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 
 use crate::cloud::{Cloud, Inner, RequestLog};
 use crate::envelope::Problem;
@@ -45,14 +45,14 @@ async fn respond(State(cloud): State<Cloud>, request: Request<Body>) -> Response
     if latency_ms > 0 {
         tokio::time::sleep(Duration::from_millis(latency_ms)).await;
     }
-    let read = Req::read(request).await;
+    let read = read(&inner, request, is_edge).await;
     let response = match inner.injector.before(call, &method, &path, budget) {
         Some(Early::HangUp) => None,
         Some(Early::Answer(response)) => Some(*response),
         None => {
             let response = match read {
                 Ok(req) => handle(Arc::clone(&inner), req).await,
-                Err(problem) => problem.into_response(),
+                Err(refused) => *refused,
             };
             (!inner.injector.loses_answer(call)).then_some(response)
         }
@@ -66,21 +66,47 @@ async fn respond(State(cloud): State<Cloud>, request: Request<Body>) -> Response
     }
 }
 
+/// Reads a request whose sender is let in; nothing is kept of anybody else's.
+async fn read(
+    cloud: &Inner,
+    request: Request<Body>,
+    is_edge: bool,
+) -> Result<Req, Box<Response<Body>>> {
+    let refused = |problem: Problem| Box::new(problem.into_response());
+    let (head, body) = request.into_parts();
+    let mut req = Req::of_head(head).map_err(refused)?;
+    let bytes_max = if is_edge {
+        pools::admit(cloud, &req)?
+    } else {
+        products::admit(cloud, &req).map_err(refused)?
+    };
+    match req.read_body(body, bytes_max).await {
+        Ok(()) => Ok(req),
+        Err(_) if is_edge => Err(Box::new(pools::too_large(bytes_max))),
+        Err(problem) => Err(refused(problem)),
+    }
+}
+
 /// Runs the product on a blocking thread, which learns from `gone` that nobody waits for it: a
 /// thread cannot be stopped from outside, and would hold its locks to its end.
 async fn handle(cloud: Arc<Inner>, req: Req) -> Response<Body> {
     let _waiting = req.gone.when_dropped();
     let work = move || {
-        if pools::is_edge(&req.path) {
-            return pools::answer(&cloud, &req);
-        }
-        match products::handle(&cloud, &req) {
-            Ok(answer) => answer.into_response(),
-            Err(problem) => {
-                report(&problem, &req);
-                problem.into_response()
+        let response = if pools::is_edge(&req.path) {
+            pools::answer(&cloud, &req)
+        } else {
+            match products::handle(&cloud, &req) {
+                Ok(answer) => answer.into_response(),
+                Err(problem) => {
+                    report(&problem, &req);
+                    problem.into_response()
+                }
             }
+        };
+        if may_delete(&req) {
+            cloud.store.forget_deleted();
         }
+        response
     };
     match tokio::task::spawn_blocking(work).await {
         Ok(response) => response,
@@ -88,10 +114,22 @@ async fn handle(cloud: Arc<Inner>, req: Req) -> Response<Body> {
     }
 }
 
+/// True for calls by which something may go, or take the place of what was there.
+fn may_delete(req: &Req) -> bool {
+    let last = req.path.rsplit('/').next().unwrap_or_default();
+    match req.method {
+        Method::DELETE | Method::PUT | Method::PATCH => true,
+        _ => req.method == Method::POST && matches!(last, "ack" | "delete" | "purge"),
+    }
+}
+
 /// Paths that are not Cloudflare's.
 async fn outside(cloud: Arc<Inner>, request: Request<Body>) -> Response<Body> {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let work = move || match products::local_hook(&cloud, &method, &path) {
+    let req = match Req::of_head(request.into_parts().0) {
+        Ok(req) => req,
+        Err(problem) => return problem.into_response(),
+    };
+    let work = move || match products::local_hook(&cloud, &req) {
         Ok(answer) => answer.into_response(),
         Err(problem) => problem.into_response(),
     };

@@ -40,7 +40,7 @@ pub(crate) fn is_edge(path: &str) -> bool {
     path.starts_with("/v1/")
 }
 
-/// Answers one request.
+/// Answers one request, which was let in.
 pub(crate) fn answer(cloud: &Inner, req: &Req) -> http::Response<Body> {
     let response = handle(cloud, req).unwrap_or_else(|response| response);
     respond(response, req.method == http::Method::HEAD)
@@ -59,22 +59,32 @@ pub(crate) fn go_ahead(cloud: &Inner, ms: u64) -> rusqlite::Result<()> {
     })
 }
 
+/// Lets a request in, or not, by its head alone; gives how many bytes its body may have.
+pub(crate) fn admit(cloud: &Inner, req: &Req) -> Result<usize, Box<http::Response<Body>>> {
+    let method = Method::from_name(req.method.as_str());
+    let refused = |response| Box::new(respond(response, req.method == http::Method::HEAD));
+    let route = route(&Request { method, path: &req.path }).map_err(refused)?;
+    let token = req.header("authorization").and_then(bearer);
+    if !token.is_some_and(|token| auth::is_own(cloud, token)) {
+        return Err(refused(Response::unauthenticated()));
+    }
+    Ok(route.body_bytes_max)
+}
+
+/// The refusal of a body that has more bytes than it may.
+pub(crate) fn too_large(bytes_max: usize) -> http::Response<Body> {
+    respond(Response::body_too_large(bytes_max), false)
+}
+
 fn handle(cloud: &Inner, req: &Req) -> Result<Response, Response> {
     let method = Method::from_name(req.method.as_str());
     let route = route(&Request { method, path: &req.path })?;
-    let token = req.header("authorization").and_then(bearer);
-    if !token.is_some_and(|token| auth::is_own(cloud, token)) {
-        return Err(Response::unauthenticated());
-    }
     let Resource::Pool(pool, resource) = &route.resource else {
         return Err(Response::problem(&Problem::new(
             ProblemType::NotFound,
             "the local cloud has an edge's pools, and nothing else of it",
         )));
     };
-    if req.body.len() > route.body_bytes_max {
-        return Err(Response::body_too_large(route.body_bytes_max));
-    }
     let subject = Name::parse(SUBJECT).map_err(|error| internal(&error))?;
     let alive =
         route.needs_alive.then(|| Alive { subjects: vec![subject.clone()], gone: Vec::new() });

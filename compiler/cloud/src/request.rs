@@ -9,15 +9,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart};
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, Method, Request, header};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use crate::envelope::Problem;
 
-/// A request body may have this many bytes: the largest object that wrangler uploads over REST
-/// is 300 MiB.
-pub(crate) const BODY_BYTES_MAX: usize = 320 * 1024 * 1024;
+/// Bytes that the body of a call may have, where its product says nothing else
+/// (`products/product.rs`): a hundred records of a zone, a thousand names of objects.
+pub(crate) const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// The query string, decoded, in order.
 #[derive(Debug, Clone, Default)]
@@ -62,7 +63,7 @@ pub(crate) struct Part {
     pub(crate) bytes: Bytes,
 }
 
-/// A request, read whole.
+/// A request.
 #[derive(Debug)]
 pub(crate) struct Req {
     pub(crate) method: Method,
@@ -107,21 +108,38 @@ impl Drop for Waiting {
 }
 
 impl Req {
-    /// Reads the body and decodes the rest.
-    pub(crate) async fn read(request: Request<Body>) -> Result<Self, Problem> {
-        let (head, body) = request.into_parts();
+    /// Decodes the head. Nothing of the body is read: see [`Self::read_body`].
+    pub(crate) fn of_head(head: Parts) -> Result<Self, Problem> {
         let path = head.uri.path().to_owned();
         let segments = segments(&path)?;
         let query = Query::parse(head.uri.query().unwrap_or(""));
-        let body = axum::body::to_bytes(body, BODY_BYTES_MAX)
-            .await
-            .map_err(|_| Problem::new(413, 6007, "Request body is too large or incomplete"))?;
-        let is_form = header_str(&head.headers, header::CONTENT_TYPE.as_str())
+        let (method, headers, body) = (head.method, head.headers, Bytes::new());
+        let gone = Gone::default();
+        Ok(Self { method, path, segments, query, headers, body, parts: None, gone })
+    }
+
+    /// Reads the body. One that is said to have more than this many bytes is not read at all, and one
+    /// that has them no further.
+    pub(crate) async fn read_body(&mut self, body: Body, bytes_max: usize) -> Result<(), Problem> {
+        let too_large = || Problem::new(413, 6007, "Request body is too large or incomplete");
+        let said = self.header(header::CONTENT_LENGTH.as_str());
+        let fits = |said: &str| said.parse::<usize>().is_ok_and(|said| said <= bytes_max);
+        if !said.is_none_or(fits) {
+            return Err(too_large());
+        }
+        self.body = axum::body::to_bytes(body, bytes_max).await.map_err(|_| too_large())?;
+        let is_form = self
+            .header(header::CONTENT_TYPE.as_str())
             .is_some_and(|kind| kind.starts_with("multipart/form-data"));
-        let parts =
-            if is_form { Some(read_parts(&head.headers, body.clone()).await?) } else { None };
-        let (method, headers) = (head.method, head.headers);
-        Ok(Self { method, path, segments, query, headers, body, parts, gone: Gone::default() })
+        if is_form {
+            self.parts = Some(read_parts(&self.headers, self.body.clone()).await?);
+        }
+        Ok(())
+    }
+
+    /// The decoded segments after `/client/v4/`.
+    pub(crate) fn segments(&self) -> Vec<&str> {
+        self.segments.iter().flatten().map(String::as_str).collect()
     }
 
     /// A header as text.

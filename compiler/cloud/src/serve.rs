@@ -1,9 +1,11 @@
 //! Serving on a bound port.
 //!
 //! The connection loop is hyper's own, not axum's: a lost answer must be a connection that closes
-//! without a byte, and only a service that fails can do that.
+//! without a byte, and only a service that fails can do that. Here, where the address is known, a request
+//! that is for another server is refused (`guard.rs`).
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -16,7 +18,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 
-use crate::Cloud;
+use crate::{Cloud, guard};
 
 /// After a shutdown is asked for, calls in flight may take this long.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
@@ -32,7 +34,7 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let router = cloud.router();
+    let (router, inner) = (cloud.router(), Arc::clone(&cloud.0));
     let graceful = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -47,10 +49,14 @@ pub async fn serve(
         };
         // Small answers must not wait for a full packet; a socket that refuses still works.
         let _set: io::Result<()> = stream.set_nodelay(true);
-        let router = router.clone();
+        let Ok(local) = stream.local_addr() else { continue };
+        let (router, inner) = (router.clone(), Arc::clone(&inner));
         let service = service_fn(move |request: Request<Incoming>| {
-            let router = router.clone();
+            let (router, inner) = (router.clone(), Arc::clone(&inner));
             async move {
+                if let Err(refused) = guard::check(&request, local, &inner.names) {
+                    return Ok(refused.into_response());
+                }
                 let response = match router.oneshot(request.map(Body::new)).await {
                     Ok(response) => response,
                     Err(never) => match never {},

@@ -4,13 +4,14 @@
 //! - Nothing is remembered between two calls but open connections: another process may have
 //!   changed the folder meanwhile.
 //! - A write is one `BEGIN IMMEDIATE` transaction, so that it never fails half way for a lock.
-//! - The folder is private to its owner: it holds the token and whatever users store.
+//! - The folder is its owner's: it holds the token and whatever users store (`folder.rs`).
+//! - What was deleted is neither in the files nor in their logs.
 //!
 //! A killed process loses nothing that was answered. After a power loss the last transactions may
 //! be missing, which `synchronous=NORMAL` trades for speed; the files stay intact.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,10 +20,21 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::envelope::Problem;
 use crate::error::CloudError;
+use crate::folder;
 use crate::schema::STEPS;
 
 /// A lock is waited for this long.
 pub(crate) const BUSY_MS: u64 = 20_000;
+/// Readers are waited for this long before what was deleted is taken out of the log.
+const FORGET_MS: u64 = 50;
+/// The file of the control plane.
+const CONTROL_PLANE: &str = "cloud.sqlite";
+/// What ends the names of the files that SQLite keeps beside one.
+const BESIDE: [&str; 2] = ["-wal", "-shm"];
+/// How a file is opened: it is there, and no link.
+const OPEN: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE
+    .union(OpenFlags::SQLITE_OPEN_NO_MUTEX)
+    .union(OpenFlags::SQLITE_OPEN_NOFOLLOW);
 /// Idle connections kept to the control plane.
 const IDLE_MAX: usize = 8;
 /// Idle connections kept to D1 files, one a file.
@@ -39,18 +51,17 @@ pub(crate) struct Store {
 impl Store {
     /// Opens the folder, making and upgrading what is missing.
     pub(crate) fn open(dir: &Path) -> Result<Self, CloudError> {
-        let io = |source| CloudError::Folder { path: dir.to_owned(), source };
-        fs::create_dir_all(dir.join("d1")).map_err(io)?;
-        private_folder(dir).map_err(io)?;
+        let dir = folder::own(dir)?;
+        let _d1 = folder::own_below(&dir, "d1")?;
         // Two processes that open a new folder at once would both create its tables.
-        let lock = private_file(&dir.join("open.lock")).map_err(io)?;
-        lock.lock().map_err(io)?;
-        drop(private_file(&dir.join("cloud.sqlite")).map_err(io)?);
-        let store = Self {
-            dir: dir.to_owned(),
-            idle: Mutex::new(Vec::new()),
-            idle_d1: Mutex::new(BTreeMap::new()),
-        };
+        let lock = folder::private_file(&dir.join("open.lock"))?;
+        lock.lock().map_err(|source| CloudError::Folder { path: dir.clone(), source })?;
+        drop(folder::private_file(&dir.join(CONTROL_PLANE))?);
+        for suffix in BESIDE {
+            folder::refuse_link(&dir.join(format!("{CONTROL_PLANE}{suffix}")))?;
+        }
+        let store =
+            Self { dir, idle: Mutex::new(Vec::new()), idle_d1: Mutex::new(BTreeMap::new()) };
         let mut conn = store.connect()?;
         upgrade(&mut conn)?;
         store.give_back(conn);
@@ -96,9 +107,21 @@ impl Store {
     }
 
     fn connect(&self) -> rusqlite::Result<Connection> {
-        let conn = Connection::open(self.dir.join("cloud.sqlite"))?;
+        let conn = Connection::open_with_flags(self.dir.join(CONTROL_PLANE), OPEN)?;
         configure(&conn)?;
         Ok(conn)
+    }
+
+    /// Takes what was deleted out of the log of writes, too, where its former pages stand until they are
+    /// written over. Whoever reads at this moment needs them: then the next call that deletes does it.
+    pub(crate) fn forget_deleted(&self) {
+        let idle = guard(&self.idle).pop();
+        let Some(conn) = idle.or_else(|| self.connect().ok()) else { return };
+        let _waits = conn.busy_timeout(Duration::from_millis(FORGET_MS));
+        let _busy = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if conn.busy_timeout(Duration::from_millis(BUSY_MS)).is_ok() {
+            self.give_back(conn);
+        }
     }
 
     fn give_back(&self, conn: Connection) {
@@ -111,8 +134,8 @@ impl Store {
     /// Creates the file of a new D1 database.
     pub(crate) fn create_d1(&self, uuid: &str) -> Result<(), Problem> {
         let path = self.d1_path(uuid);
-        drop(private_file(&path).map_err(Problem::internal)?);
-        let conn = Connection::open(&path)?;
+        drop(folder::private_file(&path).map_err(Problem::internal)?);
+        let conn = Connection::open_with_flags(&path, OPEN)?;
         // Nobody knows the file yet: it need not reach the disk at once, but only with its first
         // statement.
         conn.pragma_update(None, "synchronous", "OFF")?;
@@ -157,10 +180,7 @@ impl Store {
     }
 
     fn connect_d1(&self, uuid: &str) -> Result<Connection, Problem> {
-        let conn = Connection::open_with_flags(
-            self.d1_path(uuid),
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )?;
+        let conn = Connection::open_with_flags(self.d1_path(uuid), OPEN)?;
         configure(&conn)?;
         Ok(conn)
     }
@@ -169,7 +189,7 @@ impl Store {
     pub(crate) fn remove_d1(&self, uuid: &str) {
         drop(guard(&self.idle_d1).remove(uuid));
         let path = self.d1_path(uuid);
-        for suffix in ["", "-wal", "-shm"] {
+        for suffix in [""].iter().chain(&BESIDE) {
             let mut name = path.clone().into_os_string();
             name.push(suffix);
             // The record is gone, so that a file that stays is only litter.
@@ -190,6 +210,8 @@ fn configure(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(Duration::from_millis(BUSY_MS))?;
     conn.pragma_update(None, "journal_mode", "WAL")?;
     conn.pragma_update(None, "synchronous", "NORMAL")?;
+    // What is deleted is overwritten with zeros, and not only let go.
+    conn.pragma_update(None, "secure_delete", true)?;
     conn.pragma_update(None, "foreign_keys", true)
 }
 
@@ -214,26 +236,4 @@ fn upgrade(conn: &mut Connection) -> Result<(), CloudError> {
 
 fn version(conn: &Connection) -> rusqlite::Result<u32> {
     conn.query_row("PRAGMA user_version", [], |row| row.get(0))
-}
-
-fn private_file(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options.open(path)
-}
-
-fn private_folder(path: &Path) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
-    }
-    #[cfg(not(unix))]
-    let _unused = path;
-    Ok(())
 }

@@ -43,6 +43,10 @@ pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Pages of one list: twice those of an account with a million buckets, the most that there can be
 /// of anything. A server that ignores which page it is asked for would go on for ever.
 pub const LIST_PAGES_MAX: u64 = 2_000;
+/// Items of one list: those of an account with a million buckets.
+pub const LIST_ITEMS_MAX: usize = 1_000_000;
+/// Bytes of all answers of one list: a million buckets take half of it.
+pub const LIST_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Bytes of a template, of a file that is made from it, and of what stands in the file's place:
 /// what is written can be read again.
 pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -4,7 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use envc_kinds::{Meaning, Place, account as api};
 
-use crate::client::{CallClass, CallError, Client};
+use crate::{
+    client::{CallClass, CallError, Client},
+    list::items_of,
+};
+
+/// Accounts that an error names.
+const ACCOUNTS_SHOWN: usize = 50;
 
 /// The account and the zones that calls go to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,7 +31,7 @@ pub enum AccountError {
     #[error("the API token sees no account")]
     NoAccount,
     /// The token sees several accounts.
-    #[error("the API token sees {} accounts: {}", accounts.len(), accounts.join(", "))]
+    #[error("the API token sees {} accounts: {}", accounts.len(), some_of(accounts))]
     ManyAccounts {
         /// `ID (name)` of each.
         accounts: Vec<String>,
@@ -40,6 +46,13 @@ pub enum AccountError {
     },
 }
 
+/// As many as anybody reads.
+fn some_of(accounts: &[String]) -> String {
+    let shown: Vec<&str> = accounts.iter().take(ACCOUNTS_SHOWN).map(String::as_str).collect();
+    let more = if accounts.len() > ACCOUNTS_SHOWN { ", …" } else { "" };
+    format!("{}{more}", shown.join(", "))
+}
+
 impl Account {
     /// Where calls for something in this zone (or in none) go.
     pub fn place(&self, zone: Option<&str>) -> Place {
@@ -52,9 +65,10 @@ impl Account {
 
 /// Finds the one account that the token sees.
 pub async fn find_account(client: &Client<'_>) -> Result<String, AccountError> {
-    let answer = client.call(&api::accounts(), None).await?;
-    let found: Vec<(String, String)> =
-        answer.result.as_array().into_iter().flatten().filter_map(api::read_account).collect();
+    let call = api::accounts();
+    let answer = client.call(&call, None).await?;
+    let items = items_of(&call, answer.result, answer.page.total_count)?;
+    let found: Vec<(String, String)> = items.iter().filter_map(api::read_account).collect();
     match found.as_slice() {
         [] => Err(AccountError::NoAccount),
         [(id, _)] => Ok(id.clone()),
@@ -91,12 +105,14 @@ async fn find_zone(
     name: &str,
     spelling: &str,
 ) -> Result<Option<String>, CallError> {
-    let answer = match client.call(&api::zones(account, spelling), None).await {
+    let call = api::zones(account, spelling);
+    let answer = match client.call(&call, None).await {
         Ok(answer) => answer,
         Err(error) if error.class == CallClass::Api(Meaning::NotFound) => return Ok(None),
         Err(error) => return Err(error),
     };
-    let zones = answer.result.as_array().into_iter().flatten().filter_map(api::read_zone);
+    let items = items_of(&call, answer.result, answer.page.total_count)?;
+    let zones = items.iter().filter_map(api::read_zone);
     let mut zones = zones.filter(|(_, found, _)| api::same_zone(found, name));
     Ok(zones.next().map(|(id, _, _)| id))
 }

@@ -10,13 +10,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use envc_core::{Secret, limits};
-use envc_kinds::{
-    Answer, ApiFailure, Call, Kind, Listing, Meaning, Observed, Paging, classify, general,
-    read_answer,
-};
-use futures::future::join_all;
-use serde_json::Value as Json;
+use envc_core::{Secret, host_of, limits};
+use envc_kinds::{Answer, ApiFailure, Call, Kind, Meaning, classify, general, read_answer};
 
 use crate::{
     ports::{Clock, Entropy, Transport, World},
@@ -73,7 +68,7 @@ pub enum CallClass {
     Unreachable,
     /// Stopped by the user before it was sent.
     Interrupted,
-    /// The API repeats a page of a list, or gives more pages than `LIST_PAGES_MAX`.
+    /// The API repeats a page of a list, or gives more of it than the limits allow.
     Endless,
 }
 
@@ -186,6 +181,13 @@ impl<'a> Client<'a> {
     }
 
     async fn attempt(&self, call: &Call, kind: Option<&dyn Kind>) -> Result<Answer, Failed> {
+        if let Some(why) = call.unsendable {
+            return Err(Failed {
+                class: CallClass::Api(Meaning::Refused),
+                message: format!("it was not sent: {why}"),
+                retry_after_ms: None,
+            });
+        }
         let request = self.request(call).map_err(|message| Failed {
             class: CallClass::Api(Meaning::Refused),
             message,
@@ -241,9 +243,8 @@ impl<'a> Client<'a> {
         // The error of a bad token must not print it, so it is not passed on.
         builder.body(body).map_err(|_| {
             format!(
-                "the request cannot be built: is the base URL `{}` a URL, and the API token \
-                     free of spaces and line ends?",
-                self.endpoint.base_url
+                "the request to {} cannot be built: is the API token free of spaces and line ends?",
+                host_of(&self.endpoint.base_url)
             )
         })
     }
@@ -262,147 +263,6 @@ impl<'a> Client<'a> {
     /// The wait after this many tries: doubles, and half of it is random.
     pub fn backoff_ms(&self, attempt: u32) -> u64 {
         retry::backoff_ms(self.entropy, attempt)
-    }
-
-    /// All items of a list. Pages after the first are fetched at once where their number is known.
-    pub async fn list(
-        &self,
-        listing: &Listing,
-        kind: &dyn Kind,
-    ) -> Result<Vec<Observed>, CallError> {
-        let items = self.items(listing, kind).await?;
-        Ok(items.iter().filter_map(|item| kind.observe(item)).collect())
-    }
-
-    /// The same, as the API gives them.
-    pub async fn items(&self, listing: &Listing, kind: &dyn Kind) -> Result<Vec<Json>, CallError> {
-        match listing.paging {
-            Paging::Numbered { per_page } => self.numbered(listing, per_page, kind).await,
-            Paging::Cursor { per_page, field } => {
-                self.by_cursor(listing, per_page, field, kind).await
-            }
-            Paging::Whole => {
-                let answer = self.call(&listing.call, Some(kind)).await?;
-                items_of(&listing.call, answer.result, answer.page.total_count)
-            }
-        }
-    }
-
-    /// Both stop rules: an empty page, or the total is reached. A page past the end is empty.
-    async fn numbered(
-        &self,
-        listing: &Listing,
-        per_page: u64,
-        kind: &dyn Kind,
-    ) -> Result<Vec<Json>, CallError> {
-        let page = |number: u64| {
-            listing
-                .call
-                .clone()
-                .query("page", number.to_string())
-                .query("per_page", per_page.to_string())
-        };
-        let first = self.call(&page(1), Some(kind)).await?;
-        let total = first.page.total_count;
-        // The API may give less per page than was asked for.
-        let size = first.page.per_page.unwrap_or(per_page).max(1);
-        let mut items = items_of(&page(1), first.result, total)?;
-        if let Some(total) = total {
-            if total.div_ceil(size) > limits::LIST_PAGES_MAX {
-                return Err(endless(&listing.call));
-            }
-            let calls: Vec<Call> = (2..=total.div_ceil(size)).map(page).collect();
-            for chunk in calls.chunks(limits::PARALLELISM) {
-                let answers = join_all(chunk.iter().map(|call| self.call(call, Some(kind)))).await;
-                for (call, answer) in chunk.iter().zip(answers) {
-                    // A page past the end is empty: something was deleted meanwhile.
-                    let more = items_of(call, answer?.result, Some(0))?;
-                    if is_again(&items, &more) {
-                        return Err(endless(&listing.call));
-                    }
-                    items.extend(more);
-                }
-            }
-        } else {
-            let mut number = 2;
-            let mut last = items.len();
-            while last as u64 >= size {
-                let call = page(number);
-                let more = items_of(&call, self.call(&call, Some(kind)).await?.result, Some(0))?;
-                if number > limits::LIST_PAGES_MAX || is_again(&items, &more) {
-                    return Err(endless(&listing.call));
-                }
-                last = more.len();
-                items.extend(more);
-                number += 1;
-            }
-        }
-        Ok(items)
-    }
-
-    async fn by_cursor(
-        &self,
-        listing: &Listing,
-        per_page: u64,
-        field: &str,
-        kind: &dyn Kind,
-    ) -> Result<Vec<Json>, CallError> {
-        let mut items = Vec::new();
-        let mut cursor: Option<String> = None;
-        for _ in 0..limits::LIST_PAGES_MAX {
-            let mut call = listing.call.clone().query("per_page", per_page.to_string());
-            if let Some(cursor) = &cursor {
-                call = call.query("cursor", cursor);
-            }
-            let answer = self.call(&call, Some(kind)).await?;
-            let page = answer.result.get(field).cloned().unwrap_or(Json::Null);
-            let more = items_of(&call, page, None)?;
-            if is_again(&items, &more) {
-                break;
-            }
-            items.extend(more);
-            match answer.page.cursor {
-                Some(next) if Some(&next) != cursor.as_ref() => cursor = Some(next),
-                _ => return Ok(items),
-            }
-        }
-        Err(endless(&listing.call))
-    }
-}
-
-/// The items of a page; `total` is the length of the whole list, as far as the answer tells it.
-///
-/// Invariant: nonsense never looks like an empty account. `null` is an empty page only where `total`
-/// is 0. An empty array is an empty page whatever `total` is: for some lists it is not documented
-/// whether the total counts items that the filter leaves out.
-fn items_of(call: &Call, result: Json, total: Option<u64>) -> Result<Vec<Json>, CallError> {
-    match result {
-        Json::Array(items) => Ok(items),
-        Json::Null if total == Some(0) => Ok(Vec::new()),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_) => {
-            Err(CallError {
-                call: name_of(call),
-                class: CallClass::Api(Meaning::Refused),
-                message: "the API's answer is not a list".into(),
-            })
-        }
-    }
-}
-
-/// True when a page is the one before once more: no two items of a list are the same.
-fn is_again(items: &[Json], page: &[Json]) -> bool {
-    !page.is_empty() && items.ends_with(page)
-}
-
-/// The server ignores which page it is asked for, or makes cursors without end.
-fn endless(call: &Call) -> CallError {
-    CallError {
-        call: name_of(call),
-        class: CallClass::Endless,
-        message: format!(
-            "the API gives the same page of this list again and again, or more than {} pages",
-            limits::LIST_PAGES_MAX
-        ),
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Invariants kept here: intents are durable before the first mutating call (`run/journal`); no create
 //! happens twice (`run/operation`); the lock is looked at before anything is begun (`run/runner`);
-//! nonsense from the API never looks like an empty account (`client`).
+//! nonsense from the API never looks like an empty account (`list`).
 
 #![forbid(unsafe_code)]
 
@@ -11,6 +11,7 @@ mod account;
 mod client;
 pub mod edge;
 mod leases;
+mod list;
 mod observe;
 pub mod ports;
 mod progress;

@@ -9,9 +9,15 @@ pub fn accounts() -> Call {
     Call::get(&["accounts"]).query("per_page", "50")
 }
 
-/// Reads an account: (ID, name).
+/// True for what has the form of an account's ID: 32 hexadecimal digits.
+pub fn is_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Reads an account: (ID, name). What has no account's ID is none.
 pub fn read_account(item: &Json) -> Option<(String, String)> {
-    Some((api::text(item, "id")?, api::text(item, "name").unwrap_or_default()))
+    let id = api::text(item, "id").filter(|id| is_id(id))?;
+    Some((id, api::text(item, "name").unwrap_or_default()))
 }
 
 /// The zone of a name in an account.

@@ -22,6 +22,17 @@ pub fn url_segment(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, SEGMENT)
 }
 
+/// Why a text cannot be a segment of a path. An empty one would make another path: `DELETE /zones/Z/`
+/// of `DELETE /zones/Z/ID`. So would `.` and `..`, encoded or not: readers of URLs take `%2E%2E` for `..`
+/// (WHATWG URL, "double-dot URL path segment"). Neither is an identifier of anything.
+pub fn unsafe_segment(text: &str) -> Option<&'static str> {
+    match text {
+        "" => Some("an identifier in its path is empty"),
+        "." | ".." => Some("an identifier in its path is `.` or `..`"),
+        _ => None,
+    }
+}
+
 /// One request, relative to the base URL (`…/client/v4`).
 #[derive(Clone, PartialEq)]
 pub struct Call {
@@ -41,6 +52,8 @@ pub struct Call {
     pub skips: Option<&'static str>,
     /// Texts of the body that no message may repeat, whatever the API answers.
     pub secrets: Vec<Secret>,
+    /// Why it is never sent: its path would be another one than it says.
+    pub unsendable: Option<&'static str>,
 }
 
 /// Fewest characters of a secret that is looked for in messages: shorter ones stand in any word.
@@ -60,15 +73,12 @@ impl fmt::Debug for Call {
 }
 
 impl Call {
-    /// A call without query and body. Segments are percent-encoded; an empty one would change the
-    /// meaning of the path, so it is replaced by `-`, which no identifier of the API is.
+    /// A call without query and body. Segments are percent-encoded. One that no encoding keeps makes a
+    /// call that is never sent: see [`unsafe_segment`].
     pub fn new(method: http::Method, segments: &[&str]) -> Self {
         let mut path = String::new();
         for segment in segments {
             path.push('/');
-            if segment.is_empty() {
-                path.push('-');
-            }
             path.extend(url_segment(segment));
         }
         Self {
@@ -80,6 +90,7 @@ impl Call {
             form: Vec::new(),
             secrets: Vec::new(),
             skips: None,
+            unsendable: segments.iter().find_map(|segment| unsafe_segment(segment)),
         }
     }
 
@@ -180,6 +191,8 @@ pub struct Answer {
     pub result: Json,
     /// `result_info`
     pub page: PageInfo,
+    /// Bytes of the body.
+    pub bytes: usize,
 }
 
 /// Where in a list an answer stands.
@@ -281,6 +294,7 @@ pub fn read_answer(
     match json.get("success").and_then(Json::as_bool) {
         Some(true) if ok => Ok(Answer {
             page: page_info(json.get("result_info")),
+            bytes: body.len(),
             result: json.get_mut("result").map(Json::take).unwrap_or_default(),
         }),
         Some(_) => {
@@ -396,8 +410,27 @@ mod tests {
     }
 
     #[test]
-    fn paths_and_queries_are_encoded_and_never_lose_a_segment() {
-        let call = Call::get(&["accounts", "", "a/b", "x y"]).query("name.exact", "a&b=c");
-        assert_eq!(call.target(), "/accounts/-/a%2Fb/x%20y?name.exact=a%26b%3Dc");
+    fn paths_and_queries_are_encoded_whole() {
+        let call = Call::get(&["accounts", "a/b", "x y", "50%", "?#", "..."]);
+        let call = call.query("name.exact", "a&b=c");
+        assert_eq!(call.target(), "/accounts/a%2Fb/x%20y/50%25/%3F%23/...?name.exact=a%26b%3Dc");
+        assert_eq!(call.unsendable, None);
+        let odd = Call::get(&["%2e%2e", "\\..\\", "..;", "é\n"]);
+        assert_eq!(odd.target(), "/%252e%252e/%5C..%5C/..%3B/%C3%A9%0A");
+        assert_eq!(odd.unsendable, None);
+    }
+
+    #[test]
+    fn what_would_make_another_path_is_never_sent() {
+        for id in ["", ".", ".."] {
+            for call in [
+                Call::delete(&["zones", "z", "dns_records", id]),
+                Call::get(&["accounts", id, "d1", "database"]),
+                Call::put(&[id, "x"], Json::Null),
+                Call::patch(&["x", id], Json::Null).query("a", "b"),
+            ] {
+                assert!(call.unsendable.is_some(), "{id:?}");
+            }
+        }
     }
 }

@@ -32,7 +32,9 @@ mod tunnel;
 mod vectorize;
 mod worker;
 
-pub use api::{Answer, ApiFailure, ApiMessage, Call, PageInfo, read_answer, url_segment};
+pub use api::{
+    Answer, ApiFailure, ApiMessage, Call, PageInfo, read_answer, unsafe_segment, url_segment,
+};
 pub use attr::{Attr, Mutability};
 pub use bindable::{Bindable, Entry, bindables, to_resource};
 pub use database::{Database, LocalCopy, SeedMark, SqlMistake};

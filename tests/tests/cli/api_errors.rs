@@ -3,6 +3,10 @@
 use std::{
     io::{Read as _, Write as _},
     net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -138,8 +142,107 @@ fn an_api_that_is_not_there_is_named() {
     says(&ran, &["the API cannot be reached", &format!("no connection to {free}"), "refused"]);
     says(&ran, &["CLOUDFLARE_API_BASE_URL", "trying again"]);
     nothing_is_recorded(&env);
-    env.set("CLOUDFLARE_API_BASE_URL", "nonsense");
-    says(&env.envc(&["apply"]).exits(1), &["is the base URL `nonsense` a URL"]);
+}
+
+/// A server that counts who connects, on an address of this machine.
+fn listener() -> (std::net::SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let (address, seen) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&seen);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            counted.fetch_add(1, Ordering::SeqCst);
+            drop(stream);
+        }
+    });
+    (address, seen)
+}
+
+#[test]
+fn no_token_goes_where_it_can_be_read_on_the_way_and_no_password_is_told() {
+    let (address, seen) = listener();
+    let port = address.port();
+    let mut env = TestEnv::of_text(ONE_KV);
+    env.unset("ENVC_CLOUD").set("CLOUDFLARE_API_TOKEN", WRONG_TOKEN);
+    for (url, said) in [
+        (format!("http://0.0.0.0:{port}/client/v4"), "not encrypted"),
+        (format!("HTTP://0.0.0.0:{port}/client/v4"), "not encrypted"),
+        (format!("http://[::ffff:127.0.0.1]:{port}/client/v4"), "not encrypted"),
+        (format!("http://2130706433:{port}/client/v4"), "host"),
+        (format!("http://127.1:{port}/client/v4"), "host"),
+        (format!("http://localhost.:{port}/client/v4"), "not encrypted"),
+        ("http://localhost.evil.example/client/v4".to_owned(), "not encrypted"),
+        (format!("http://user:passw0rd@127.0.0.1:{port}/client/v4"), "a user or a password"),
+        (format!("http://127.0.0.1@passw0rd.example:{port}/x"), "a user or a password"),
+        (format!("http://127.0.0.1:{port}/client/v4?token=passw0rd"), "a query"),
+        (format!("http://127.0.0.1:{port}/client/v4#passw0rd"), "a fragment"),
+        ("passw0rd".to_owned(), "does not begin with https://"),
+        ("ftp://127.0.0.1/passw0rd".to_owned(), "does not begin with https://"),
+    ] {
+        env.set("CLOUDFLARE_API_BASE_URL", &url);
+        for args in [&["plan"][..], &["apply", "--json"], &["destroy", "--yes", "-v"]] {
+            let ran = env.envc(args).exits(64);
+            says(&ran, &["no API token is sent", "CLOUDFLARE_API_BASE_URL", said]);
+            assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("passw0rd:"), "{ran}");
+            let told = format!("{}{}", ran.stdout, ran.stderr);
+            assert!(!told.contains("user:"), "{ran}");
+            assert!(!told.contains("token=") && !told.contains("#passw0rd"), "{ran}");
+        }
+    }
+    assert_eq!(seen.load(Ordering::SeqCst), 0);
+    nothing_is_recorded(&env);
+}
+
+#[test]
+fn what_is_no_accounts_id_is_refused_before_anything_is_sent() {
+    let (address, seen) = listener();
+    let mut env = TestEnv::of_text(ONE_KV);
+    env.unset("ENVC_CLOUD").set("CLOUDFLARE_API_TOKEN", WRONG_TOKEN);
+    env.set("CLOUDFLARE_API_BASE_URL", &format!("http://127.0.0.1:{}/client/v4", address.port()));
+    for id in ["..", ".", "a/b", "%2e%2e", "../../user", "0123", "0123456789abcdef0123456789abcdeg"]
+    {
+        env.set("CLOUDFLARE_ACCOUNT_ID", id);
+        for args in [&["plan"][..], &["apply"], &["destroy", "--yes"]] {
+            says(&env.envc(args).exits(64), &["CLOUDFLARE_ACCOUNT_ID", "32 hexadecimal digits"]);
+        }
+    }
+    assert_eq!(seen.load(Ordering::SeqCst), 0);
+    nothing_is_recorded(&env);
+}
+
+#[test]
+fn an_account_of_odd_identifiers_is_no_way_to_another_path() {
+    for id in ["..", ".", "a/../b", ""] {
+        let body = format!(
+            "{{\"success\":true,\"result\":[{{\"id\":\"{id}\",\"name\":\"n\",\"title\":\"t\"}}]}}"
+        );
+        let mut env = TestEnv::of_text(ONE_KV);
+        answers(&mut env, "200 OK", "application/json", body.leak());
+        env.unset("CLOUDFLARE_ACCOUNT_ID");
+        says(&env.envc(&["apply"]).exits(1), &["the API token sees no account"]);
+        nothing_is_recorded(&env);
+    }
+}
+
+#[test]
+fn totals_that_no_list_has_are_neither_believed_nor_counted_with() {
+    let totals = [
+        "\"total_count\":18446744073709551615,\"per_page\":1",
+        "\"total_count\":18446744073709551615,\"per_page\":0",
+        "\"total_count\":1e300,\"per_page\":-1,\"total_pages\":18446744073709551615",
+    ];
+    run_all(totals.len(), &totals, |info| {
+        let body = format!(
+            "{{\"success\":true,\"errors\":[],\"messages\":[],\"result\":[\
+             {{\"id\":\"a\",\"title\":\"t\"}}],\"result_info\":{{{info}}}}}"
+        );
+        let mut env = TestEnv::of_text(ONE_KV);
+        answers(&mut env, "200 OK", "application/json", body.leak());
+        env.set("CLOUDFLARE_ACCOUNT_ID", &"0".repeat(32));
+        let ran = env.envc(&["plan"]);
+        assert!(!ran.stderr.contains("panicked") && !ran.stderr.contains("overflow"), "{ran}");
+        assert!(matches!(ran.code, Some(0 | 1)), "{ran}");
+    });
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn a_mistyped_account_is_named_and_not_remembered() {
     let account = cloud.view().account().to_owned();
     for (wrong, said) in [
         ("0123456789abcdef0123456789abcdef", "HTTP 403"),
-        ("mistyped", "perhaps your object identifier is invalid"),
+        ("0123456789ABCDEF0123456789ABCDEF", "perhaps your object identifier is invalid"),
     ] {
         env.set("CLOUDFLARE_ACCOUNT_ID", wrong);
         for args in [&["plan"][..], &["apply"]] {
@@ -85,7 +85,7 @@ fn a_remembered_account_that_is_wrong_is_looked_up_once_more() {
     let account = cloud.view().account().to_owned();
     env.unset("CLOUDFLARE_ACCOUNT_ID");
     let _applied = env.envc(&["apply"]).exits(0);
-    for wrong in ["0123456789abcdef0123456789abcdef", "nonsense"] {
+    for wrong in ["0123456789abcdef0123456789abcdef", "0123456789ABCDEF0123456789ABCDEF"] {
         let (file, _) = only_remembered(&env);
         let text = fs::read_to_string(&file).unwrap();
         fs::write(&file, text.replace(&account, wrong)).unwrap();
@@ -95,7 +95,8 @@ fn a_remembered_account_that_is_wrong_is_looked_up_once_more() {
         assert_eq!(only_remembered(&env).1["account"], account.as_str());
     }
     // A version that this build does not know, and damage, are as good as nothing.
-    for text in ["{\"account\":\"nonsense\",\"zones\":{}}", "{\"schema\":99}", "{"] {
+    let odd = "{\"schema\":1,\"account\":\"..\",\"zones\":{}}";
+    for text in [odd, "{\"account\":\"nonsense\",\"zones\":{}}", "{\"schema\":99}", "{"] {
         fs::write(only_remembered(&env).0, text).unwrap();
         let planned = env.envc(&["plan"]).exits(0);
         assert!(!planned.stderr.contains(AGAIN), "{planned}");

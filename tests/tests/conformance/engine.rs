@@ -60,6 +60,7 @@ impl Engine {
             dir: folder.path().to_owned(),
             zones: vec![zone.to_owned()],
             faults: Faults::parse(faults).unwrap(),
+            ..CloudConfig::default()
         };
         Self {
             cloud: Cloud::open(config).unwrap(),

@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     host::{error::CommandError, exit_code::ExitCode, interrupt::Interrupt},
-    remote::local_cloud::LocalCloud,
+    remote::local_cloud::{LocalCloud, LocalCloudSetup},
     shell::{
         app::{self, App},
         args::ServeArgs,
@@ -41,7 +41,8 @@ fn open(app: &App, args: &ServeArgs) -> Result<LocalCloud, CommandError> {
     };
     let unusable =
         || CommandError::failed(format!("the local cloud in {} cannot be opened", dir.display()));
-    LocalCloud::open(dir.clone(), zones, faults)
+    let (test_hooks, names) = (args.test_hooks, args.allow_host.clone());
+    LocalCloud::open(LocalCloudSetup { dir: dir.clone(), zones, faults, test_hooks, names })
         .map_err(|error| error.into_command_error(unreadable, unusable))
 }
 

@@ -3,7 +3,7 @@
 use std::{error::Error, sync::OnceLock, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use envc_core::limits::ANSWER_BYTES_MAX;
+use envc_core::{host_of, is_this_machine, limits::ANSWER_BYTES_MAX};
 use envc_exec::ports::{Transport, TransportError};
 use futures::future::BoxFuture;
 
@@ -45,11 +45,18 @@ impl HttpTransport {
     }
 
     fn client(&self, uri: &http::Uri) -> Result<&reqwest::Client, TransportError> {
-        let loopback = is_loopback(uri.host().unwrap_or_default());
+        let here = is_this_machine(uri.host().unwrap_or_default());
         let way = match uri.scheme_str() {
-            _ if !loopback => Way::Outside,
-            Some("http") => Way::Plain,
-            _ => Way::Loopback,
+            Some("https") if here => Way::Loopback,
+            Some("https") => Way::Outside,
+            _ if here => Way::Plain,
+            // Who names a server is told so before; whatever comes here has a credential with it.
+            _ => {
+                return Err(TransportError {
+                    never_sent: true,
+                    message: "without encryption nothing is sent to another machine".into(),
+                });
+            }
         };
         let slot = match way {
             Way::Outside => &self.outside,
@@ -68,7 +75,7 @@ impl HttpTransport {
         request: http::Request<Bytes>,
     ) -> Result<http::Response<Bytes>, TransportError> {
         let client = self.client(request.uri())?;
-        let server = request.uri().authority().map(ToString::to_string).unwrap_or_default();
+        let server = host_of(&request.uri().to_string()).to_owned();
         let request = request.map(reqwest::Body::from);
         let request =
             reqwest::Request::try_from(request).map_err(|error| failure(error, true, &server))?;
@@ -130,14 +137,6 @@ fn build(way: Way, answer_timeout: Duration) -> Result<reqwest::Client, String> 
         Way::Plain => builder.no_proxy().tls_certs_only([]),
     };
     builder.build().map_err(|error| chain(&error))
-}
-
-/// True for this machine under any of its names.
-pub(crate) fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// The URL is left out but for the server: the caller knows it, and a query may hold what nobody
@@ -255,13 +254,23 @@ mod tests {
         assert_eq!(error.message, "the answer has more than 4 bytes");
     }
 
-    #[test]
-    fn this_machine_has_many_names() {
-        for host in ["localhost", "api.localhost", "127.0.0.1", "127.9.9.9", "[::1]"] {
-            assert!(is_loopback(host), "{host}");
+    /// Whatever was judged before: this is where everything goes through.
+    #[tokio::test]
+    async fn without_encryption_nothing_is_sent_to_another_machine() {
+        for url in ["http://0.0.0.0:9/", "http://192.0.2.1/", "HTTP://a.localhost/", "http://[::]/"]
+        {
+            let error = HttpTransport::new().send(post(url)).await.unwrap_err();
+            assert!(error.never_sent && error.message.contains("without encryption"), "{error:?}");
         }
-        for host in ["api.cloudflare.com", "10.0.0.1", "localhost.example.com"] {
-            assert!(!is_loopback(host), "{host}");
-        }
+    }
+
+    #[tokio::test]
+    async fn a_message_names_the_server_and_not_who_logs_in_there() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        drop(listener);
+        let url = format!("http://me:passw0rd@{at}/x?secret=1");
+        let error = HttpTransport::new().send(post(&url)).await.unwrap_err();
+        assert!(error.message.starts_with(&format!("no connection to {at}: ")), "{error:?}");
     }
 }

@@ -4,6 +4,7 @@
 //! Invariant: what was applied to one account is neither made a second time in another one nor
 //! forgotten by a command there, unless the user says that it moves.
 
+use envc_core::host_of;
 use envc_exec::ports::StateStore as _;
 use envc_plan::{State, StateKey};
 
@@ -14,7 +15,7 @@ use crate::{
     workspace::{
         CLOUDFLARE_API, Workspace,
         choice::{AccountInputs, CloudName, other_account},
-        registry::{AppliedTo, host_of},
+        registry::AppliedTo,
         session::Session,
     },
 };
@@ -112,7 +113,10 @@ fn refused(session: &Session<'_>, here: &AppliedTo, there: &AppliedTo) -> Comman
     .because_text(format!("it was applied to {was}, and this is {now}"))
     .hint(match &there.api {
         Some(api) if is_other_api => {
-            format!("to go on there, use a token of it, with CLOUDFLARE_API_BASE_URL={api}")
+            format!(
+                "to go on there, use a token of it, with CLOUDFLARE_API_BASE_URL at {}",
+                host_of(api)
+            )
         }
         None if is_other_api => {
             "to go on there, use a token of it, without CLOUDFLARE_API_BASE_URL".to_owned()

@@ -7,17 +7,20 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use envc_core::{Digest, Secret};
+use envc_core::{Digest, Secret, host_of};
 use envc_exec::{
     Account, AccountError, CallClass, CallError, Client, Endpoint, Progress, World,
     edge::EdgeEndpoint, find_account, find_zones, help_for_call,
 };
-use envc_kinds::Meaning;
+use envc_kinds::{Meaning, account};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     host::{env, error::CommandError, fsio, http::HttpTransport, interrupt::interrupted},
-    remote::local_cloud::LocalCloud,
+    remote::{
+        api_variables,
+        local_cloud::{LocalCloud, LocalCloudSetup},
+    },
     workspace::{
         CLOUDFLARE_API, Workspace,
         choice::{Choice, CloudName},
@@ -69,7 +72,8 @@ impl Connection {
         };
         let faults = workspace.env.cloud_faults.as_deref().unwrap_or_default();
         let zones = workspace.project.zone.iter().cloned().collect();
-        let cloud = LocalCloud::open(workspace.state_dir.cloud(), zones, faults)
+        let dir = workspace.state_dir.cloud();
+        let cloud = LocalCloud::open(LocalCloudSetup { dir, zones, faults, ..Default::default() })
             .map_err(|error| error.into_command_error(unreadable, failed))?;
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
             .await
@@ -103,6 +107,7 @@ impl Connection {
                 .hint("or work without an account: --cloud local")
                 .code("envc::cli::no_token"));
         };
+        api_variables::judge(workspace.env)?;
         let base_url = workspace.other_api().unwrap_or(CLOUDFLARE_API).to_owned();
         Ok(Self {
             cache: ScopeCache::of_token(workspace, &token),
@@ -292,8 +297,9 @@ impl Connection {
             .code(code_of(call));
         if let Some(base_url) = self.other_api().filter(|_| !call.means(Meaning::Auth)) {
             failed = failed.hint(format!(
-                "the API is asked at {base_url}, as CLOUDFLARE_API_BASE_URL says: its whole base, \
-                 with /client/v4, belongs there"
+                "the API is asked at {}, as CLOUDFLARE_API_BASE_URL says: its whole base, with \
+                 /client/v4, belongs there",
+                host_of(base_url)
             ));
         }
         failed
@@ -358,8 +364,8 @@ impl ScopeCache {
         Self::read(workspace, key.as_str())
     }
 
-    /// A cache that is not there, not readable or of another version is an empty one: all it saves
-    /// is requests.
+    /// A cache that is not there, not readable or of another version is an empty one, and so is one
+    /// whose account has no account's ID: all it saves is requests.
     fn read(workspace: &Workspace<'_>, key: &str) -> Self {
         let name = Digest::of(key).as_str().get(..32).unwrap_or_default().to_owned();
         let path = workspace.state_dir.path().join("scopes").join(format!("{name}.json"));
@@ -367,7 +373,10 @@ impl ScopeCache {
             .ok()
             .flatten()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        match cache.filter(|cache| cache.schema == CACHE_SCHEMA) {
+        let is_good = |cache: &Self| {
+            cache.schema == CACHE_SCHEMA && cache.account.as_deref().is_none_or(account::is_id)
+        };
+        match cache.filter(is_good) {
             Some(cache) => Self { path, ..cache },
             None => Self { path, schema: CACHE_SCHEMA, account: None, zones: BTreeMap::new() },
         }

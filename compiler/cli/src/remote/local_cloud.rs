@@ -16,8 +16,8 @@ use crate::host::error::CommandError;
 pub(crate) enum OpenError {
     /// The text of the faults cannot be read, because of this.
     Faults(String),
-    /// Its folder cannot be used.
-    Folder(Box<dyn std::error::Error>),
+    /// Its folder cannot be used, and what can be done about that, where it is known.
+    Folder(Box<dyn std::error::Error>, Option<String>),
     /// This envc was built without it.
     Absent,
 }
@@ -31,7 +31,7 @@ impl OpenError {
     ) -> CommandError {
         match self {
             Self::Faults(error) => faults().because_text(error),
-            Self::Folder(error) => folder().because(error.as_ref()),
+            Self::Folder(error, hint) => folder().because(error.as_ref()).hint_opt(hint),
             Self::Absent => CommandError::failed("this envc has no local cloud")
                 .because_text("it was built without the feature `cloud`")
                 .hint("build one with it: cargo build -p envc --features cloud")
@@ -43,6 +43,21 @@ impl OpenError {
     }
 }
 
+/// How it is opened.
+#[derive(Debug, Default)]
+pub(crate) struct LocalCloudSetup<'a> {
+    /// Its folder.
+    pub(crate) dir: PathBuf,
+    /// The zones that exist.
+    pub(crate) zones: Vec<String>,
+    /// What goes wrong, such as `latency=50`.
+    pub(crate) faults: &'a str,
+    /// The hooks that tests call exist.
+    pub(crate) test_hooks: bool,
+    /// Names by which it may be called beside the address that it listens on.
+    pub(crate) names: Vec<String>,
+}
+
 /// An open local cloud.
 #[cfg(feature = "cloud")]
 #[derive(Debug)]
@@ -50,12 +65,15 @@ pub(crate) struct LocalCloud(envc_cloud::Cloud);
 
 #[cfg(feature = "cloud")]
 impl LocalCloud {
-    /// Opens it on a folder, with these zones and faults, such as `latency=50`.
-    pub(crate) fn open(dir: PathBuf, zones: Vec<String>, faults: &str) -> Result<Self, OpenError> {
+    /// Opens it.
+    pub(crate) fn open(setup: LocalCloudSetup<'_>) -> Result<Self, OpenError> {
+        let LocalCloudSetup { dir, zones, faults, test_hooks, names } = setup;
         let faults = envc_cloud::Faults::parse(faults).map_err(OpenError::Faults)?;
-        envc_cloud::Cloud::open(envc_cloud::CloudConfig { dir, zones, faults })
-            .map(Self)
-            .map_err(|error| OpenError::Folder(Box::new(error)))
+        let config = envc_cloud::CloudConfig { dir, zones, faults, test_hooks, names };
+        envc_cloud::Cloud::open(config).map(Self).map_err(|error| {
+            let hint = error.hint();
+            OpenError::Folder(Box::new(error), hint)
+        })
     }
 
     /// The ID of its one account.
@@ -86,7 +104,7 @@ pub(crate) enum LocalCloud {}
 #[cfg(not(feature = "cloud"))]
 impl LocalCloud {
     /// There is nothing to open.
-    pub(crate) fn open(_: PathBuf, _: Vec<String>, _: &str) -> Result<Self, OpenError> {
+    pub(crate) fn open(_: LocalCloudSetup<'_>) -> Result<Self, OpenError> {
         Err(OpenError::Absent)
     }
 

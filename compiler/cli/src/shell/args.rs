@@ -434,6 +434,15 @@ pub(crate) struct ServeArgs {
     /// Listen on an address that other machines can reach. Whoever has the token can do anything.
     #[arg(long)]
     pub(crate) allow_remote: bool,
+    /// A name by which it may be called beside the address it listens on, with a port or for any; may
+    /// be repeated. What comes by another name is refused: a page in a browser can have any name
+    /// resolved to this machine.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allow_host: Vec<String>,
+    /// Answer the calls by which tests set clocks ahead and connect tunnels. Whoever has the token can
+    /// end every lease with them, for ever.
+    #[arg(long, hide = true)]
+    pub(crate) test_hooks: bool,
 }
 
 /// `envc completions`

@@ -1,6 +1,8 @@
 //! The one line that says what a command works on: project, ID, type, cloud and account. Pure.
 
-use super::{choice::CloudName, registry::host_of};
+use envc_core::host_of;
+
+use super::choice::CloudName;
 
 /// Characters of the line, whatever the names are.
 const CHARS_MAX: usize = 100;

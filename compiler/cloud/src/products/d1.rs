@@ -12,6 +12,7 @@
 
 mod limits;
 mod query;
+mod rows;
 mod run;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -21,8 +22,10 @@ use super::{Ctx, Handle, Listed, Product, is_duplicate};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
 use crate::paging::{Bounds, Page};
-use crate::request::{Req, text};
+use crate::request::{BODY_BYTES_MAX, Req, text};
 
+/// Bytes of a request with statements: a migration of the largest size that envc takes, escaped as JSON.
+const SQL_BYTES_MAX: usize = 100 * 1024 * 1024;
 const BOUNDS: Bounds = Bounds { default: 1000, min: 10, max: 10_000, code: 7400 };
 const LOCATIONS: [&str; 6] = ["wnam", "enam", "weur", "eeur", "apac", "oc"];
 const JURISDICTIONS: [&str; 3] = ["eu", "fedramp", "us"];
@@ -87,6 +90,10 @@ fn measure(db: &Connection) -> rusqlite::Result<(i64, i64)> {
 /// Its row.
 pub(super) const PRODUCT: Product = Product {
     listed: &[Listed { kind: "d1", path: "", name: "name", id: "uuid" }],
+    body_bytes_max: |_, rest| match rest {
+        [_, "query" | "raw"] => SQL_BYTES_MAX,
+        _ => BODY_BYTES_MAX,
+    },
     ..Product::of("d1", &["d1", "database"], Handle::Account(handle))
 };
 
@@ -98,8 +105,8 @@ pub(super) fn handle(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, 
         ("GET", [id]) => get(ctx, req, id),
         ("PUT" | "PATCH", [id]) => update(ctx, req, id),
         ("DELETE", [id]) => delete(ctx, id),
-        ("POST", [id, "query"]) => query::answer(ctx, req, &find(ctx, id)?.uuid, run::Shape::Rows),
-        ("POST", [id, "raw"]) => query::answer(ctx, req, &find(ctx, id)?.uuid, run::Shape::Raw),
+        ("POST", [id, "query"]) => query::answer(ctx, req, &find(ctx, id)?.uuid, rows::Shape::Rows),
+        ("POST", [id, "raw"]) => query::answer(ctx, req, &find(ctx, id)?.uuid, rows::Shape::Raw),
         ("GET", [id, "time_travel", "bookmark"]) => bookmark(ctx, req, id),
         (_, [] | [_] | [_, "query" | "raw"] | [_, "time_travel", "bookmark"]) => {
             Err(req.bad_method())

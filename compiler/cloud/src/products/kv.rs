@@ -20,8 +20,10 @@ use super::{Bound, Ctx, Handle, Listed, Product, is_duplicate};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
 use crate::paging::{Bounds, Page};
-use crate::request::{Req, text};
+use crate::request::{BODY_BYTES_MAX, Req, text};
 
+/// Bytes of a request with values: those of a bulk write, 100 MB, and some for its form.
+const VALUES_BYTES_MAX: usize = 110 * 1024 * 1024;
 const BOUNDS: Bounds = Bounds { default: 20, min: 5, max: 1000, code: 10012 };
 const TITLE_CHARS_MAX: usize = 512;
 
@@ -35,6 +37,10 @@ pub(super) const PRODUCT: Product = Product {
         missing: |key| format!("KV namespace '{key}' not found."),
     }),
     listed: &[Listed { kind: "kv", path: "", name: "title", id: "id" }],
+    body_bytes_max: |_, rest| match rest {
+        [_, "values" | "bulk", ..] => VALUES_BYTES_MAX,
+        _ => BODY_BYTES_MAX,
+    },
     ..Product::of("kv", &["storage", "kv", "namespaces"], Handle::Account(handle))
 };
 

@@ -17,14 +17,13 @@ mod vectorize;
 mod workers;
 mod zones;
 
-use http::Method;
 use rusqlite::Connection;
 
 use crate::auth::{self, Realm};
 use crate::clock;
 use crate::cloud::Inner;
 use crate::envelope::{Answer, Problem};
-use crate::request::Req;
+use crate::request::{BODY_BYTES_MAX, Req};
 
 pub use product::Listed;
 use product::{Bound, Handle, Product, Table};
@@ -113,21 +112,37 @@ impl Ctx<'_> {
     }
 }
 
-/// Answers one API call.
-pub(crate) fn handle(cloud: &Inner, req: &Req) -> Result<Answer, Problem> {
-    let ctx = Ctx { cloud, now_us: clock::now_us() };
-    let segments = req.segments.as_deref().unwrap_or_default();
-    let path: Vec<&str> = segments.iter().map(String::as_str).collect();
+/// Lets a call in, or not, by its head alone; gives how many bytes its body may have.
+pub(crate) fn admit(cloud: &Inner, req: &Req) -> Result<usize, Problem> {
+    let path = req.segments();
     match path.as_slice() {
         ["user", "tokens", "verify"] | ["accounts", _, "tokens", "verify"] => {
             auth::check(cloud, req, Realm::Verify)?;
+        }
+        // Uploads of assets carry a token of their own.
+        ["accounts", _, "workers", "assets", "upload", ..] => {
+            workers::check_session(cloud, req, clock::now_us())?;
+        }
+        ["zones", ..] => auth::check(cloud, req, Realm::Zone)?,
+        _ => auth::check(cloud, req, Realm::Account)?,
+    }
+    let found = match path.as_slice() {
+        ["accounts", _, rest @ ..] => product(rest, false),
+        ["zones", _, rest @ ..] => product(rest, true),
+        _ => None,
+    };
+    Ok(found.map_or(BODY_BYTES_MAX, |(product, rest)| (product.body_bytes_max)(&req.method, rest)))
+}
+
+/// Answers one API call, which was let in.
+pub(crate) fn handle(cloud: &Inner, req: &Req) -> Result<Answer, Problem> {
+    let ctx = Ctx { cloud, now_us: clock::now_us() };
+    let path = req.segments();
+    match path.as_slice() {
+        ["user", "tokens", "verify"] | ["accounts", _, "tokens", "verify"] => {
             accounts::verify(&ctx, req)
         }
         ["accounts", account, rest @ ..] => {
-            // Uploads of assets carry a token of their own, which the product checks.
-            if !rest.starts_with(&["workers", "assets", "upload"]) {
-                auth::check(cloud, req, Realm::Account)?;
-            }
             if !clock::is_hex_id(account) {
                 return Err(req.no_route());
             }
@@ -136,14 +151,8 @@ pub(crate) fn handle(cloud: &Inner, req: &Req) -> Result<Answer, Problem> {
             }
             account_product(&ctx, req, rest)
         }
-        ["zones", rest @ ..] => {
-            auth::check(cloud, req, Realm::Zone)?;
-            zone_product(&ctx, req, rest)
-        }
-        other => {
-            auth::check(cloud, req, Realm::Account)?;
-            accounts::handle(&ctx, req, other)
-        }
+        ["zones", rest @ ..] => zone_product(&ctx, req, rest),
+        other => accounts::handle(&ctx, req, other),
     }
 }
 
@@ -193,18 +202,21 @@ fn zone_product(ctx: &Ctx<'_>, req: &Req, path: &[&str]) -> Result<Answer, Probl
 }
 
 /// Answers a hook of the local cloud itself; see the table at the crate's root.
-pub(crate) fn local_hook(cloud: &Inner, method: &Method, path: &str) -> Result<Answer, Problem> {
+pub(crate) fn local_hook(cloud: &Inner, req: &Req) -> Result<Answer, Problem> {
+    if !cloud.test_hooks {
+        return Err(req.no_route());
+    }
+    auth::check(cloud, req, Realm::Account)?;
     let ctx = Ctx { cloud, now_us: clock::now_us() };
-    let parts: Vec<&str> = path.split('/').skip(1).collect();
-    match (method.as_str(), parts.as_slice()) {
+    let parts: Vec<&str> = req.path.split('/').skip(1).collect();
+    match (req.method.as_str(), parts.as_slice()) {
         ("POST", ["__local", "tunnels", id, "connect"]) => tunnels::connect(&ctx, id),
         ("POST", ["__local", "tunnels", id, "disconnect"]) => tunnels::disconnect(&ctx, id),
         ("POST", ["__local", "pools", "ahead", ms]) => {
-            let ms = ms.parse().map_err(|_| Problem::no_route(path))?;
-            crate::pools::go_ahead(cloud, ms)?;
+            crate::pools::go_ahead(cloud, ms.parse().map_err(|_| req.no_route())?)?;
             Ok(Answer::null())
         }
-        _ => Err(Problem::no_route(path)),
+        _ => Err(req.no_route()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Ctx, zones::Zone};
 use crate::envelope::{Answer, Problem};
-use crate::request::Req;
+use crate::request::{BODY_BYTES_MAX, Req};
 
 /// A product: one row of the list.
 pub(in crate::products) struct Product {
@@ -17,6 +17,9 @@ pub(in crate::products) struct Product {
     pub(crate) tables: &'static [Table],
     /// How a Worker is bound to it, where nothing but its key has to be there.
     pub(crate) bound: Option<Bound>,
+    /// Bytes that a body of a call may have, by its verb and the path that is left behind the product's
+    /// own.
+    pub(crate) body_bytes_max: fn(&http::Method, &[&str]) -> usize,
     /// Its lists.
     pub(crate) listed: &'static [Listed],
 }
@@ -71,6 +74,7 @@ impl Product {
         path: &'static [&'static str],
         handle: Handle,
     ) -> Self {
-        Self { word, path, handle, tables: &[], bound: None, listed: &[] }
+        let body_bytes_max: fn(&http::Method, &[&str]) -> usize = |_, _| BODY_BYTES_MAX;
+        Self { word, path, handle, tables: &[], bound: None, body_bytes_max, listed: &[] }
     }
 }

@@ -25,8 +25,10 @@ use super::{Ctx, Handle, Product, is_duplicate};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
 use crate::paging;
-use crate::request::{Req, text};
+use crate::request::{BODY_BYTES_MAX, Req, text};
 
+/// Bytes of an object: the largest that wrangler uploads over REST has 300 MiB.
+const OBJECT_BYTES_MAX: usize = 300 * 1024 * 1024;
 const LOCATIONS: [&str; 6] = ["apac", "eeur", "enam", "weur", "wnam", "oc"];
 const CLASSES: [&str; 2] = ["Standard", "InfrequentAccess"];
 const JURISDICTIONS: [&str; 5] = ["default", "eu", "us", "fedramp", "fedramp-high"];
@@ -66,7 +68,13 @@ impl Bucket {
 }
 
 /// Its row.
-pub(super) const PRODUCT: Product = Product::of("r2", &["r2", "buckets"], Handle::Account(handle));
+pub(super) const PRODUCT: Product = Product {
+    body_bytes_max: |method, rest| match rest {
+        [_, "objects", _, ..] if *method == http::Method::PUT => OBJECT_BYTES_MAX,
+        _ => BODY_BYTES_MAX,
+    },
+    ..Product::of("r2", &["r2", "buckets"], Handle::Account(handle))
+};
 
 /// Answers a call below `r2/buckets`.
 pub(super) fn handle(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, Problem> {

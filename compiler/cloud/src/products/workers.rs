@@ -46,12 +46,16 @@ mod versions;
 use self::scripts::Named;
 use super::{Ctx, Handle, Listed, Product};
 use crate::auth::{self, Realm};
+use crate::cloud::Inner;
 use crate::envelope::{Answer, Problem};
-use crate::request::Req;
+use crate::request::{BODY_BYTES_MAX, Req};
 
 pub(super) use self::rows::{handles_queues, no_queue_handler, queue_producers, script_exists};
 
 /// What a script has below it, where only some verbs are known.
+/// Bytes of an upload: 64 MiB of modules, or of assets in base64, and some for the form.
+const UPLOAD_BYTES_MAX: usize = 96 * 1024 * 1024;
+
 const LEAVES: [&str; 7] =
     ["content", "references", "settings", "script-settings", "secrets-bulk", "schedules", "routes"];
 
@@ -61,6 +65,14 @@ pub(super) const PRODUCT: Product = Product {
         Listed { kind: "worker", path: "/scripts", name: "id", id: "id" },
         Listed { kind: "worker-domain", path: "/domains", name: "hostname", id: "id" },
     ],
+    body_bytes_max: |_, rest| match rest {
+        // Code, and the manifest of a session.
+        ["scripts", _] | ["services" | "workers", ..] | ["assets", "upload", ..] => {
+            UPLOAD_BYTES_MAX
+        }
+        ["scripts", _, "content" | "versions" | "assets-upload-session"] => UPLOAD_BYTES_MAX,
+        _ => BODY_BYTES_MAX,
+    },
     ..Product::of("workers", &["workers"], Handle::Account(handle))
 };
 
@@ -69,6 +81,11 @@ pub(super) const ROUTES: Product = Product {
     listed: &[Listed { kind: "worker-route", path: "", name: "pattern", id: "id" }],
     ..Product::of("routes", &["workers", "routes"], Handle::Zone(routes::handle))
 };
+
+/// Lets an upload of assets in, whose token is its session's.
+pub(super) fn check_session(cloud: &Inner, req: &Req, now_us: i64) -> Result<(), Problem> {
+    assets::session_of(cloud, req, now_us).map(drop)
+}
 
 /// Answers a call below `workers`.
 pub(super) fn handle(ctx: &Ctx<'_>, req: &Req, rest: &[&str]) -> Result<Answer, Problem> {

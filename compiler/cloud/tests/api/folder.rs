@@ -89,6 +89,108 @@ fn the_folder_is_private() {
     drop(cloud);
 }
 
+#[cfg(unix)]
+fn set_mode(path: &std::path::Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_was_there_stays_as_it_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = TempDir::new().unwrap();
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o7777;
+    let parent = dir.path().join("parent");
+    std::fs::create_dir(&parent).unwrap();
+    for bits in [0o755, 0o700, 0o711, 0o1755, 0o2750] {
+        let there = parent.join(format!("{bits:o}"));
+        std::fs::create_dir(&there).unwrap();
+        set_mode(&there, bits);
+        set_mode(&parent, bits);
+        for dir in [there.clone(), parent.join(format!("new-{bits:o}/below"))] {
+            drop(Cloud::open(CloudConfig { dir, ..CloudConfig::default() }).unwrap());
+        }
+        assert_eq!((mode(&there), mode(&parent)), (bits, bits), "{bits:o}");
+        assert_eq!(mode(&there.join("d1")) & 0o777, 0o700);
+        for new in ["", "/below", "/below/d1"] {
+            let new = parent.join(format!("new-{bits:o}{new}"));
+            assert_eq!(mode(&new) & 0o777, 0o700, "{}", new.display());
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_others_may_write_to_is_refused_with_the_way_out() {
+    for (bits, below) in
+        [(0o777, false), (0o775, false), (0o1777, false), (0o702, false), (0o777, true)]
+    {
+        let dir = TempDir::new().unwrap();
+        let there = dir.path().join("cloud");
+        let shared = if below { there.join("d1") } else { there.clone() };
+        std::fs::create_dir_all(&shared).unwrap();
+        set_mode(&there, 0o700);
+        set_mode(&shared, bits);
+        let refused = Cloud::open(config(&dir)).unwrap_err();
+        assert!(matches!(refused, CloudError::Shared { .. }), "{bits:o}: {refused}");
+        assert!(refused.hint().unwrap().contains("chmod go-w"));
+        assert!(!there.join("cloud.sqlite").exists());
+        set_mode(&shared, bits & 0o755);
+        drop(Cloud::open(config(&dir)).unwrap());
+    }
+}
+
+/// Only root can give a folder away.
+#[cfg(unix)]
+#[test]
+fn a_folder_of_another_owner_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let there = dir.path().join("cloud");
+    std::fs::create_dir(&there).unwrap();
+    let given = std::os::unix::fs::chown(&there, Some(65_534), None).is_ok();
+    let opened = Cloud::open(config(&dir));
+    match opened {
+        Err(refused) => {
+            assert!(given && matches!(refused, CloudError::Foreign { .. }), "{refused}");
+        }
+        Ok(_) => assert!(!given),
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn no_link_in_the_folder_is_followed() {
+    use std::os::unix::fs::symlink;
+    for name in ["cloud.sqlite", "cloud.sqlite-wal", "cloud.sqlite-shm", "open.lock", "d1"] {
+        for there in [true, false] {
+            let dir = TempDir::new().unwrap();
+            let (cloud, victim) = (dir.path().join("cloud"), dir.path().join("victim"));
+            std::fs::create_dir(&cloud).unwrap();
+            set_mode(&cloud, 0o700);
+            match (there, name) {
+                (false, _) => {}
+                (true, "d1") => std::fs::create_dir(&victim).unwrap(),
+                (true, _) => std::fs::write(&victim, "").unwrap(),
+            }
+            symlink(&victim, cloud.join(name)).unwrap();
+            let refused = Cloud::open(config(&dir)).unwrap_err();
+            assert!(matches!(refused, CloudError::Link { .. }), "{name}: {refused}");
+            assert!(refused.hint().unwrap().contains(name));
+            assert_eq!(victim.exists(), there, "{name}");
+            if victim.is_file() {
+                assert_eq!(std::fs::read(&victim).unwrap(), b"", "{name}");
+            }
+        }
+    }
+    // The folder itself may be one: whoever names it means where it leads.
+    let dir = TempDir::new().unwrap();
+    std::fs::create_dir(dir.path().join("real")).unwrap();
+    set_mode(&dir.path().join("real"), 0o700);
+    symlink(dir.path().join("real"), dir.path().join("cloud")).unwrap();
+    drop(Cloud::open(config(&dir)).unwrap());
+}
+
 #[test]
 fn a_newer_folder_is_refused() {
     let dir = TempDir::new().unwrap();

@@ -8,6 +8,8 @@ mod d1;
 #[cfg(test)]
 mod dns;
 #[cfg(test)]
+mod door;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod folder;

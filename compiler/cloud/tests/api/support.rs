@@ -73,7 +73,14 @@ impl Served {
         // Whoever else builds the HTTP client may have asked it for TLS.
         let _installed = rustls::crypto::ring::default_provider().install_default();
         let zones = vec![ZONE.to_owned()];
-        let cloud = Cloud::open(CloudConfig { dir: dir.to_owned(), zones, faults }).unwrap();
+        let config = CloudConfig {
+            dir: dir.to_owned(),
+            zones,
+            faults,
+            test_hooks: true,
+            ..CloudConfig::default()
+        };
+        let cloud = Cloud::open(config).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
@@ -144,7 +151,8 @@ impl Served {
 
     /// A hook of the local cloud itself.
     pub(crate) async fn hook(&self, path: &str) -> Reply {
-        reply(self.http.post(format!("{}/__local/{path}", self.base))).await
+        let request = self.http.post(format!("{}/__local/{path}", self.base));
+        reply(request.bearer_auth(self.cloud.token())).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! A request to the edge Worker, and its answer.
 
 use bytes::Bytes;
-use envc_kinds::url_segment;
+use envc_kinds::{unsafe_segment, url_segment};
 use http::Method;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -15,7 +15,7 @@ pub struct EdgeCall {
     pub(super) path: String,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Option<Bytes>,
-    /// Why the body could not be written: nothing is sent then.
+    /// Why it cannot be written as it says: nothing is sent then.
     pub(super) unwritable: Option<String>,
     /// It may be sent again whatever its outcome was.
     pub(super) repeatable: bool,
@@ -45,7 +45,8 @@ impl EdgeCall {
     fn new(method: Method, segments: &[&str], repeatable: bool) -> Self {
         let path = segments.iter().flat_map(|part| std::iter::once("/").chain(url_segment(part)));
         let path = path.collect();
-        Self { method, path, headers: Vec::new(), body: None, unwritable: None, repeatable }
+        let unwritable = segments.iter().find_map(|part| unsafe_segment(part)).map(str::to_owned);
+        Self { method, path, headers: Vec::new(), body: None, unwritable, repeatable }
     }
 
     /// A POST that is safe to repeat: the Worker recognises it by its body.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use envc_core::{Secret, limits};
+use envc_core::{Secret, host_of, limits};
 use envc_edge_api::{Problem, ProblemType};
 use futures::future::{Either, select};
 use serde_json::Value as Json;
@@ -215,9 +215,8 @@ impl<'a> EdgeClient<'a> {
         // The error of a bad token must not print it, so it is not passed on.
         builder.body(call.body.clone().unwrap_or_default()).map_err(|_| {
             format!(
-                "the request cannot be built: is `{}` a URL, and the token free of spaces and \
-                 line ends?",
-                self.endpoint.base_url
+                "the request to {} cannot be built: is the token free of spaces and line ends?",
+                host_of(&self.endpoint.base_url)
             )
         })
     }
@@ -270,7 +269,7 @@ fn read(call: &EdgeCall, response: &http::Response<Bytes>) -> Result<EdgeAnswer,
     }
     // The body is not shown: the other server may send the request back, with the token.
     let what = match (header("location"), content_type) {
-        (Some(to), _) => format!("status {status}, which leads to {}", before_query(to)),
+        (Some(to), _) => format!("status {status}, which leads to {}", server_of(to)),
         (None, "") => format!("status {status} without a content type"),
         (None, kind) => format!("status {status} with {}", before_parameters(kind)),
     };
@@ -285,6 +284,12 @@ fn before_parameters(content_type: &str) -> &str {
     content_type.split(';').next().unwrap_or_default().trim()
 }
 
-fn before_query(url: &str) -> &str {
-    url.split(['?', '#']).next().unwrap_or_default()
+/// The server that a `Location` leads to; the rest of it may repeat what was sent.
+fn server_of(location: &str) -> &str {
+    let head = location.split(['/', '?', '#']).next().unwrap_or_default();
+    match location.strip_prefix("//") {
+        Some(rest) => host_of(rest),
+        None if head.ends_with(':') => host_of(location),
+        None => "another page of the same server",
+    }
 }

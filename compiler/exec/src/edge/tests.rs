@@ -246,12 +246,16 @@ fn once_means_one_try() {
 #[test]
 fn who_is_not_the_edge_worker_is_told_apart() {
     let page = "<html>envc_s3cret</html>".to_owned();
-    let login = Some(("location", "https://login.example.com/x?token=envc_s3cret"));
+    let login = Some(("location", "https://me:s3cret@login.example.com/s3cret?token=envc_s3cret"));
+    let scheme = Some(("location", "//me:s3cret@login.example.com:8443/s3cret"));
+    let path = Some(("location", "/s3cret?to=https://login.example.com"));
     for (reply, says) in [
         (Reply::Answer(200, "text/html", None, page.clone()), "status 200 with text/html"),
         (Reply::Answer(404, "text/html", None, page.clone()), "status 404 with text/html"),
         (Reply::Answer(404, "application/json", None, "{}".into()), "with application/json"),
-        (Reply::Answer(302, "", login, String::new()), "leads to https://login.example.com/x"),
+        (Reply::Answer(302, "", login, String::new()), "leads to login.example.com"),
+        (Reply::Answer(302, "", scheme, String::new()), "leads to login.example.com:8443"),
+        (Reply::Answer(302, "", path, String::new()), "leads to another page of the same server"),
     ] {
         let world = Server::new([reply]);
         let error = world.call(&EdgeCall::get(LEASES)).unwrap_err();

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     account::Account,
     client::{CallError, Client},
+    list::odd,
     progress::Event,
 };
 
@@ -104,8 +105,9 @@ impl Context<'_> {
     async fn ledger(&self, on: &On<'_>) -> Result<BTreeSet<String>, StepError> {
         let sql = format!("{}\n{}", on.database.ledger, on.database.read);
         let kind = kind(on.address.kind());
-        let answer = self.client().call_repeatable(&(on.query)(&sql), Some(kind)).await?;
-        Ok(names_in(&answer.result).collect())
+        let call = (on.query)(&sql);
+        let answer = self.client().call_repeatable(&call, Some(kind)).await?;
+        Ok(names_in(&call, &answer.result)?.collect())
     }
 
     /// Takes everything out of a database. Repeated until it is certain.
@@ -220,22 +222,25 @@ pub async fn read_ledger(
     let Some(database) = database(address) else { return Ok(Vec::new()) };
     let call = (database.query)(&account.place(None), id, database.read);
     match client.call_repeatable(&call, Some(kind(address.kind()))).await {
-        Ok(answer) => Ok(names_in(&answer.result).collect()),
+        Ok(answer) => Ok(names_in(&call, &answer.result)?.collect()),
         Err(error) if error.message.contains("no such table") => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }
 
-/// The `name` column of the last statement's rows.
-fn names_in(result: &Json) -> impl Iterator<Item = String> {
+/// The `name` column of the last statement's rows. An answer without rows tells nothing of the ledger: it
+/// would look empty, and every file pending.
+fn names_in<'a>(
+    call: &Call,
+    result: &'a Json,
+) -> Result<impl Iterator<Item = String> + use<'a>, CallError> {
     let rows = result
         .as_array()
         .and_then(|results| results.last())
         .and_then(|last| last.get("results"))
-        .and_then(Json::as_array);
-    rows.into_iter()
-        .flatten()
-        .filter_map(|row| row.get("name").and_then(Json::as_str).map(str::to_owned))
+        .and_then(Json::as_array)
+        .ok_or_else(|| odd(call, "the API's answer does not tell the rows of the ledger"))?;
+    Ok(rows.iter().filter_map(|row| row.get("name").and_then(Json::as_str).map(str::to_owned)))
 }
 
 /// Names the file and, where the API's words or the text tell, the line.

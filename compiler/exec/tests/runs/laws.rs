@@ -1,7 +1,10 @@
 //! What holds of every run.
 
-use envc_core::{KindId, limits};
-use envc_exec::{CallClass, CallError, Look, RunError, observe};
+use envc_core::{Address, KindId, limits};
+use envc_exec::{
+    Account, AccountError, CallClass, CallError, Look, RunError, find_account, find_zones, observe,
+    read_ledger,
+};
 use envc_kinds::{Call, Listing, Paging, kind};
 use envc_plan::Ownership;
 use futures::executor::block_on;
@@ -258,11 +261,133 @@ fn a_list_without_an_end_is_an_error_and_not_a_full_memory() {
         assert_eq!(listed.unwrap_err().class, CallClass::Endless, "{body}");
         assert!(fake.sends("GET").len() <= 9, "{body}: {:?}", fake.log());
     }
-    // A total that no account has asks for nothing more.
-    let total = r#"{"success":true,"result":[{"id":"a"}],"result_info":{"per_page":1,"total_count":1000000000000}}"#;
-    let (listed, fake) = list(&[("GET", 1, Reply::Body(200, total))], numbered);
-    assert_eq!(listed.unwrap_err().class, CallClass::Endless);
-    assert_eq!(fake.sends("GET").len(), 1);
+}
+
+fn body(text: String) -> Reply {
+    Reply::Body(200, text.leak())
+}
+
+/// A page of this many items that no other page has, and what the answer tells besides.
+fn page_of(first: usize, count: usize, info: &str) -> Reply {
+    let items: Vec<_> = (first..first + count).map(|n| format!("{{\"id\":\"{n}\"}}")).collect();
+    body(format!(
+        "{{\"success\":true,\"result\":[{}],\"result_info\":{{{info}}}}}",
+        items.join(",")
+    ))
+}
+
+/// Invariant: what the API tells of a list's length decides nothing, and no sum of it overflows: what is
+/// on the pages counts.
+#[test]
+fn what_an_answer_tells_of_a_list_is_a_hint() {
+    for info in [
+        r#""total_count":18446744073709551615,"per_page":1"#,
+        r#""total_count":18446744073709551615,"per_page":0,"total_pages":18446744073709551615"#,
+        r#""total_count":18446744073709551615,"per_page":18446744073709551615,"page":-1"#,
+        r#""total_count":0,"per_page":1,"count":0"#,
+        r#""total_count":1,"total_pages":1"#,
+        r#""total_count":-5,"per_page":-5"#,
+        r#""total_count":1e300,"per_page":0.5"#,
+        r#""total_count":"9","per_page":"x","cursor":7"#,
+        r#""total_count":[1],"per_page":{}"#,
+        "",
+    ] {
+        let script = [
+            ("GET", 1, page_of(0, 2, info)),
+            ("GET", 2, page_of(2, 2, info)),
+            ("GET", 3, page_of(4, 1, info)),
+        ];
+        let (listed, fake) = list(&script, Paging::Numbered { per_page: 2 });
+        assert_eq!(listed, Ok(5), "{info}");
+        assert!(fake.sends("GET").len() <= 2 * limits::PARALLELISM, "{info}: {:?}", fake.log());
+    }
+    // Of what is no object nothing is read.
+    for info in ["null", "[]", "7", "\"x\"", "true"] {
+        let one =
+            format!("{{\"success\":true,\"result\":[{{\"id\":\"a\"}}],\"result_info\":{info}}}");
+        assert_eq!(list(&[("GET", 1, body(one))], Paging::Numbered { per_page: 2 }).0, Ok(1));
+    }
+}
+
+/// Invariant: cursors end with their pages: one that is repeated, an empty page, and a circle.
+#[test]
+fn a_page_without_anything_new_ends_a_list_by_cursor() {
+    let page = |items: &str, cursor: &str| {
+        body(format!(
+            "{{\"success\":true,\"result\":{{\"items\":[{items}]}},\"result_info\":{{\"cursor\":{cursor}}}}}"
+        ))
+    };
+    let (a, b) = (r#"{"id":"a"}"#, r#"{"id":"b"}"#);
+    let by_cursor = |replies: &[Reply]| {
+        let mut script: Vec<_> = (1..).zip(replies).map(|(n, it)| ("GET", n, it.clone())).collect();
+        let last = replies.last().cloned().unwrap();
+        script.extend((script.len() as u64 + 1..5_000).map(|n| ("GET", n, last.clone())));
+        let (listed, fake) = list(&script, Paging::Cursor { per_page: 1, field: "items" });
+        (listed.map_err(|error| error.class), fake.sends("GET").len())
+    };
+    assert_eq!(by_cursor(&[page(a, "\"1\""), page(b, "\"1\"")]), (Ok(2), 2));
+    assert_eq!(by_cursor(&[page(a, "\"1\""), page(b, "\"\"")]), (Ok(2), 2));
+    assert_eq!(by_cursor(&[page(a, "\"1\""), page(b, "7")]), (Ok(2), 2));
+    assert_eq!(by_cursor(&[page(a, "\"1\""), page("", "\"2\"")]), (Ok(1), 2));
+    let circle = [page(a, "\"1\""), page(b, "\"2\""), page(a, "\"3\"")];
+    assert_eq!(by_cursor(&circle), (Err(CallClass::Endless), 3));
+    // Always the same items, whatever the cursor is.
+    let same: Vec<_> = (0..9).map(|n| page(a, &format!("\"{n}\""))).collect();
+    assert_eq!(by_cursor(&same), (Err(CallClass::Endless), 2));
+    let both = [page(&format!("{a},{b}"), "\"1\""), page(&format!("{b},{a}"), "\"2\"")];
+    assert_eq!(by_cursor(&both), (Err(CallClass::Endless), 2));
+}
+
+/// Invariant: of an answer of another form than was asked for nothing is believed, and the error names
+/// the call.
+#[test]
+fn an_odd_answer_names_its_call() {
+    let odd = ["null", "7", "\"x\"", "true", "{}", "{\"id\":\"a\"}"];
+    for result in odd {
+        let text = format!("{{\"success\":true,\"result\":{result}}}");
+        let all: Vec<_> = (1..9).map(|n| ("GET", n, body(text.clone()))).collect();
+        let accounts = block_on(find_account(&scripted(&all).client())).unwrap_err().to_string();
+        assert!(accounts.contains("GET /accounts: the API's answer is not a list"), "{accounts}");
+        let mut account = Fake::account();
+        let names = ["shop.example".to_owned()].into();
+        let fake = scripted(&all);
+        let zones = block_on(find_zones(&fake.client(), &mut account, &names)).unwrap_err();
+        assert!(
+            zones.to_string().contains("GET /zones: the API's answer is not a list"),
+            "{zones}"
+        );
+        let posts: Vec<_> = (1..9).map(|n| ("POST", n, body(text.clone()))).collect();
+        let (fake, d1) = (scripted(&posts), Address::new(KindId::D1, "x"));
+        let ledger = block_on(read_ledger(&fake.client(), &account, &d1, "id")).unwrap_err();
+        assert!(ledger.to_string().contains("POST /accounts/a/d1/database/id/query: "), "{ledger}");
+        for paging in [Paging::Whole, Paging::Cursor { per_page: 1, field: "items" }] {
+            let error = list(&all, paging).0.unwrap_err().to_string();
+            assert!(error.contains("GET /things: the API's answer is not a list"), "{error}");
+        }
+    }
+    // What names an account that none can be is no account.
+    for id in ["\"..\"", "\"\"", "\"a/b\"", "7", "null", "\"0123\""] {
+        let text = format!("{{\"success\":true,\"result\":[{{\"id\":{id},\"name\":\"n\"}}]}}");
+        let fake = scripted(&[("GET", 1, body(text))]);
+        let found = block_on(find_account(&fake.client()));
+        assert_eq!(found, Err(AccountError::NoAccount), "{id}");
+    }
+}
+
+/// Invariant: a call whose identifier would make another path of it is not sent.
+#[test]
+fn no_identifier_leads_to_another_path() {
+    for id in ["", ".", ".."] {
+        let fake = Fake::default();
+        let call = Call::delete(&["zones", "z", "dns_records", id]);
+        let error = block_on(fake.client().call_repeatable(&call, None)).unwrap_err();
+        assert!(error.message.contains("not sent"), "{error}");
+        assert_eq!(fake.log(), Vec::<String>::new(), "{id:?}");
+        let account = Account { id: id.to_owned(), ..Account::default() };
+        let d1 = Address::new(KindId::D1, "x");
+        block_on(read_ledger(&fake.client(), &account, &d1, "id")).unwrap_err();
+        assert_eq!(fake.log(), Vec::<String>::new(), "{id:?}");
+    }
 }
 
 /// Pages that differ are one list, however small the server makes them.

@@ -1,6 +1,6 @@
 //! Texts that must have a form: what is wrong with one, and what was probably meant.
 
-use envc_core::{limits, parse_duration_s, steers_a_terminal};
+use envc_core::{ServerUrl, ServerUrlError, limits, parse_duration_s, steers_a_terminal};
 use envc_syntax::rule::Type;
 
 use crate::{PortRange, names::host_problem};
@@ -126,8 +126,12 @@ fn reason(text: &str, ty: Type) -> String {
         Type::Ports => "ports are whole numbers from 1 to 65535".into(),
         Type::Date if date_parts(text).is_some() => "there is no such day".into(),
         Type::Duration if parse_duration_s(text).is_ok() => "no time at all".into(),
-        Type::Url if text.starts_with("http://") => "not encrypted".into(),
         Type::Url if !text.contains("://") => "has no scheme".into(),
+        Type::Url => match ServerUrl::parse(text) {
+            Err(ServerUrlError::NotEncrypted) => "not encrypted".into(),
+            Err(why) => why.to_string(),
+            Ok(_) => "not of the form that is wanted".into(),
+        },
         _ => "not of the form that is wanted".into(),
     }
 }
@@ -267,23 +271,10 @@ fn is_date(text: &str) -> bool {
     text.len() == 10 && (1..=days).contains(&day)
 }
 
-/// `https://HOST[:PORT][/PATH]`; `http` only to this machine, where nobody listens on the way.
+/// An address of a server, whose host, but for this machine, is one that a spec may name.
 fn is_url(text: &str) -> bool {
-    let (rest, here_only) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
-        (Some(rest), _) => (rest, false),
-        (None, Some(rest)) => (rest, true),
-        (None, None) => return false,
-    };
-    let authority = rest.split('/').next().unwrap_or_default();
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, Some(port)),
-        _ => (authority, None),
-    };
-    let here = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
-    let known = here || host_problem(host).is_none();
-    let port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
-    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '{' | '}' | '"');
-    known && port && (here || !here_only) && text.chars().all(plain)
+    let Ok(server) = ServerUrl::parse(text) else { return false };
+    (server.is_here || host_problem(server.host).is_none()) && !text.contains(['{', '}', '"'])
 }
 
 fn near_url(text: &str) -> Option<String> {
@@ -371,5 +362,33 @@ mod tests {
         check("newest", Type::Version, None);
         assert!(is_url("http://localhost:8787") && is_url("https://a.example:8443/x"));
         assert!(is_version(">=22") && is_version(">=1.2, <2") && is_version("^3.1"));
+    }
+    #[test]
+    fn an_edge_is_named_so_that_no_reader_takes_it_for_another_server() {
+        for good in
+            ["http://127.0.0.1:8787", "http://127.9.9.9", "http://[::1]:1/x", "HTTPS://a.example"]
+        {
+            assert!(is_url(good), "{good}");
+        }
+        for bad in [
+            "http://edge.shop.example",
+            "http://0.0.0.0:8787",
+            "http://[::ffff:127.0.0.1]",
+            "http://2130706433",
+            "http://localhost.evil.example",
+            "http://localhost.",
+            "http://127.0.0.1@evil.example",
+            "http://127.0.0.1:80\\@evil.example",
+            "https://user:pw@edge.shop.example",
+            "https://edge.shop.example?to=x",
+            "https://edge.shop.example#x",
+            "https://edge.shop.example:+443",
+            "https://{env}.shop.example",
+        ] {
+            assert!(!is_url(bad), "{bad}");
+        }
+        let at = |text| misform(text, Type::Url).unwrap().at;
+        assert_eq!(at("HTTP://edge.shop.example"), "not encrypted");
+        assert!(at("https://me:pw@edge.shop.example").contains("a password stands in it"));
     }
 }

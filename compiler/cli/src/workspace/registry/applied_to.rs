@@ -3,6 +3,7 @@
 //! Invariant: an account stays recorded until a destroy has proved that nothing is left in it, and no
 //! command on another one takes it away.
 
+use envc_core::{host_of, is_this_machine, split_port};
 use serde::{Deserialize, Serialize};
 
 use super::EnvironmentRecord;
@@ -46,21 +47,9 @@ impl AppliedTo {
 
 /// A cloud that this machine serves has another port each time; its account tells which it is.
 fn is_same_api(one: Option<&str>, other: Option<&str>) -> bool {
-    let is_here = |api: Option<&str>| {
-        api.map(host_of).is_some_and(|host| {
-            let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-            ["127.0.0.1", "localhost", "[::1]"].contains(&name)
-        })
-    };
+    let is_here =
+        |api: Option<&str>| api.is_some_and(|api| is_this_machine(split_port(host_of(api)).0));
     one == other || (is_here(one) && is_here(other))
-}
-
-/// The host of a base URL, with its port.
-pub(crate) fn host_of(api: &str) -> &str {
-    let rest = api.split_once("://").map_or(api, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-    // Whoever writes a password into it does not want to read it.
-    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }
 
 impl EnvironmentRecord {
@@ -164,7 +153,5 @@ mod tests {
         assert!(!here.is(&with("https://api.example/client/v4")));
         assert!(!here.is(&at("cloudflare", "a")));
         assert!(!with("https://a.example:1/x").is(&with("https://a.example:2/x")));
-        assert_eq!(host_of("https://me:secret@api.example:8443/client/v4"), "api.example:8443");
-        assert_eq!(host_of("api.example"), "api.example");
     }
 }

@@ -25,7 +25,7 @@ mod working_copy;
 
 use std::path::PathBuf;
 
-pub(crate) use applied_to::{AppliedTo, host_of};
+pub(crate) use applied_to::AppliedTo;
 pub(crate) use belongs::Belongs;
 pub(crate) use document::{
     Applied, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, LocalDatabase,

@@ -12,7 +12,8 @@
 use serde_json::Value;
 
 use super::malformed;
-use super::run::{self, Shape, Sql};
+use super::rows::Shape;
+use super::run::{self, Sql};
 use crate::envelope::{Answer, Problem};
 use crate::products::Ctx;
 use crate::request::{Req, text};

@@ -1,39 +1,30 @@
 //! Running statements on a database file, in one transaction.
 //!
 //! SQLite itself splits a text into statements: each is prepared where the one before ended, when
-//! that one has run, so that a statement sees what earlier ones created. Values become JSON as in
-//! JavaScript: integers beyond 2^53 lose precision, whole floats have no point, blobs are arrays
-//! of bytes. `rows_read` and `rows_written` are estimates from SQLite's own counters.
+//! that one has run, so that a statement sees what earlier ones created. `rows_read` and
+//! `rows_written` are estimates from SQLite's own counters.
 //!
 //! Invariants:
 //! - A text of twice as many statements takes twice as long.
+//! - An answer is bounded while its rows are read (`rows.rs`).
 //! - A client that gave up gets nothing done: its text stops, and is rolled back.
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use rusqlite::fallible_iterator::FallibleIterator as _;
 use rusqlite::types::{ToSqlOutput, Value as Cell, ValueRef};
 use rusqlite::{Batch, Connection, ErrorCode, Statement, StatementStatus};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::limits::{self, Watch};
+use super::rows::{self, Budget, Exceeded, OUT_OF_MEMORY, Shape, Unread};
 use crate::envelope::Problem;
 use crate::request::Gone;
 use crate::store::BUSY_MS;
-
-/// The shape of a statement's rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
-    /// Objects, as `/query` answers.
-    Rows,
-    /// Columns and arrays, as `/raw` answers.
-    Raw,
-}
 
 /// One text of SQL with its parameters.
 #[derive(Debug)]
@@ -54,10 +45,6 @@ impl Sql {
     }
 }
 
-/// The largest integer that a JavaScript number holds exactly.
-const EXACT_MAX: i64 = 1 << 53;
-/// The same as a float.
-const EXACT_MAX_F64: f64 = 9_007_199_254_740_992.0;
 /// While the file is locked, the client is looked at this often.
 const LOCK_LOOK: Duration = Duration::from_millis(100);
 /// D1's words for a call that was stopped.
@@ -148,6 +135,21 @@ enum Failed {
     Text(String),
 }
 
+impl From<Exceeded> for Failed {
+    fn from(_: Exceeded) -> Self {
+        Self::Text(OUT_OF_MEMORY.to_owned())
+    }
+}
+
+impl From<Unread> for Failed {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Sqlite(error) => Self::Sqlite(error),
+            Unread::Exceeded => Exceeded.into(),
+        }
+    }
+}
+
 impl From<rusqlite::Error> for Failed {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
@@ -197,6 +199,7 @@ impl Element {
 
 fn statements(db: &Connection, batch: &[Sql], shape: Shape, watch: &Watch) -> Result<Ran, Failed> {
     let mut ran = Ran::default();
+    let mut budget = Budget::of_call();
     for sql in batch {
         let before = ran.elements.len();
         let mut params = sql.params.iter();
@@ -208,7 +211,7 @@ fn statements(db: &Connection, batch: &[Sql], shape: Shape, watch: &Watch) -> Re
             }
             bind(&mut statement, &mut params)?;
             ran.changed |= !statement.readonly();
-            ran.elements.push(element(db, &mut statement, shape)?);
+            ran.elements.push(element(db, &mut statement, shape, &mut budget)?);
         }
         if ran.elements.len() == before {
             return Err(Failed::Text("SQL code did not contain a statement.".to_owned()));
@@ -270,35 +273,19 @@ fn element(
     db: &Connection,
     statement: &mut Statement<'_>,
     shape: Shape,
+    budget: &mut Budget,
 ) -> Result<Element, Failed> {
     let started = Instant::now();
-    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let changes_before = db.total_changes();
-    let mut rows = Vec::new();
-    let mut cursor = statement.raw_query();
-    while let Some(row) = cursor.next()? {
-        let cells = (0..columns.len())
-            .map(|i| row.get_ref(i).map(json_value))
-            .collect::<rusqlite::Result<Vec<_>>>()?;
-        rows.push(match shape {
-            Shape::Rows => object(&columns, &cells),
-            Shape::Raw => Value::Array(cells).to_string(),
-        });
-    }
-    drop(cursor);
-    let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    budget.take(ELEMENT_BYTES)?;
+    let (results, count) = rows::read(statement, shape, budget)?;
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
     let scanned = i64::from(statement.get_status(StatementStatus::FullscanStep));
     // What triggers changed counts as written, but not as changed.
     let written = db.total_changes().saturating_sub(changes_before);
     let changes = if written == 0 { 0 } else { db.changes() };
     let wrote = !statement.readonly();
     let took = started.elapsed();
-    let results = match shape {
-        Shape::Rows => format!("[{}]", rows.join(",")),
-        Shape::Raw => {
-            format!("{{\"columns\":{},\"rows\":[{}]}}", json!(columns), rows.join(","))
-        }
-    };
     Ok(Element {
         results,
         took,
@@ -308,46 +295,6 @@ fn element(
         rows_read: count.max(scanned),
         rows_written: if wrote { written.max(1) } else { 0 },
     })
-}
-
-/// An object with the columns in order; of two with one name the last wins, as in JavaScript.
-fn object(columns: &[String], cells: &[Value]) -> String {
-    let mut seen = BTreeSet::new();
-    let mut pairs = Vec::with_capacity(columns.len());
-    for (index, column) in columns.iter().enumerate() {
-        if !seen.insert(column) {
-            continue;
-        }
-        let last = columns.iter().rposition(|other| other == column).unwrap_or(index);
-        let value = cells.get(last).unwrap_or(&Value::Null);
-        pairs.push(format!("{}:{value}", json!(column)));
-    }
-    format!("{{{}}}", pairs.join(","))
-}
-
-fn json_value(value: ValueRef<'_>) -> Value {
-    match value {
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(whole) => integer(whole),
-        ValueRef::Real(real) => float(real),
-        ValueRef::Text(text) => Value::String(String::from_utf8_lossy(text).into_owned()),
-        ValueRef::Blob(bytes) => json!(bytes),
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "D1 hands integers through JavaScript numbers")]
-fn integer(whole: i64) -> Value {
-    if (-EXACT_MAX..=EXACT_MAX).contains(&whole) { json!(whole) } else { json!(whole as f64) }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53 by the guard")]
-fn float(real: f64) -> Value {
-    if real.fract() == 0.0 && real.abs() < EXACT_MAX_F64 {
-        json!(real as i64)
-    } else {
-        // JSON has no infinity: null, as in JavaScript.
-        json!(real)
-    }
 }
 
 /// An error as D1 words it: `near "x": syntax error at offset 0: SQLITE_ERROR`.

@@ -105,10 +105,15 @@ fn session(db: &Connection, id: &str) -> Result<(String, Sizes), Problem> {
     Ok((script, serde_json::from_str(&manifest).unwrap_or_default()))
 }
 
+/// Checks the token of a session, which allows uploads of assets in the place of the API's own.
+pub(super) fn session_of(cloud: &Inner, req: &Req, now_us: i64) -> Result<Token, Problem> {
+    let bearer = req.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    Token::read(bearer.unwrap_or_default(), cloud, now_us)
+}
+
 /// `POST assets/upload` and `POST assets/upload/{hash}`, which the session's token allows.
 pub(super) fn upload(ctx: &Ctx<'_>, req: &Req, hash: Option<&str>) -> Result<Answer, Problem> {
-    let bearer = req.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
-    let token = Token::read(bearer.unwrap_or_default(), ctx.cloud, ctx.now_us)?;
+    let token = session_of(ctx.cloud, req, ctx.now_us)?;
     let mut files = Vec::new();
     match (hash, &req.parts) {
         (Some(hash), _) => files.push((hash.to_owned(), req.body.len())),
