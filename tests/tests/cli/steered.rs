@@ -68,7 +68,7 @@ fn a_spec_with_control_characters_steers_nothing() {
 
 /// As escapes of a quoted text.
 fn escaped(text: &str) -> String {
-    text.chars().map(|char| format!("\\u{{{:x}}}", u32::from(char))).collect()
+    text.chars().flat_map(char::escape_unicode).collect()
 }
 
 #[test]

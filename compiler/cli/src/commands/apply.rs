@@ -129,11 +129,7 @@ impl Apply<'_> {
             return Ok(None);
         }
         opening.say(session)?;
-        // Before any call: without its token nothing is applied.
-        site.demand_registry()?;
-        if !self.skips_files() && !session.local_databases().is_empty() {
-            trust::settle(session, trust::Need::Runs, &site.stop).await?;
-        }
+        self.settle(&site).await?;
         let hold = Hold::Lock { purpose: "envc apply", wait: !self.args.change.no_wait };
         let (mut engine, loaded) = Engine::open(&site, hold).await?;
         self.say_where_state_stays(&loaded);
@@ -157,8 +153,6 @@ impl Apply<'_> {
             parallelism: usize::from(self.args.calls.parallelism),
             held: &leases.renewed,
         };
-        let now_s = session.workspace.clock.unix_s();
-        session.workspace.change_record(|copy| copy.leave_traces(now_s))?;
         let before = self.record_account()?;
         let mut counts = registry_report::counts(loaded.state.as_ref());
         let ran = engine.run(&plan, loaded, running).await;
@@ -178,6 +172,16 @@ impl Apply<'_> {
         let code = self.end(&site.stop, migrations, ended?, counted).await?;
         self.tell_others(&before);
         Ok(Some(code))
+    }
+
+    /// What is settled before any call: without the token of the registry nothing is applied, and whoever
+    /// can be asked says what may run.
+    async fn settle(&self, site: &Site<'_, '_>) -> Result<(), CommandError> {
+        site.demand_registry()?;
+        if !self.skips_files() && !self.session.local_databases().is_empty() {
+            trust::settle(&self.session, trust::Need::Runs, &site.stop).await?;
+        }
+        Ok(())
     }
 
     /// What follows once the environment is applied: wrangler's local copies, and the last lines.

@@ -232,6 +232,7 @@ pub(crate) struct CallArgs {
 /// `envc apply`
 #[derive(Clone, Debug, Args)]
 #[command(after_help = APPLY_EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct ApplyArgs {
     /// How calls are made.
     #[command(flatten)]

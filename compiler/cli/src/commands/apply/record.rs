@@ -17,6 +17,8 @@ impl Apply<'_> {
     /// what it is. Gives all that was recorded before.
     pub(super) fn record_account(&self) -> Result<Vec<AppliedTo>, CommandError> {
         let session = &self.session;
+        let now_s = session.workspace.clock.unix_s();
+        session.workspace.change_record(|copy| copy.leave_traces(now_s))?;
         let all = session.applied();
         let Some(here) = session.here() else { return Ok(all) };
         let binds = self.writing.out_dir.is_none();
@@ -25,7 +27,6 @@ impl Apply<'_> {
             return Ok(all);
         }
         let of = (session.target.head.name.as_str(), session.target.id.as_str());
-        let now_s = session.workspace.clock.unix_s();
         session.workspace.change_record(|copy| copy.record_applied(of, here, binds, now_s))?;
         Ok(all)
     }

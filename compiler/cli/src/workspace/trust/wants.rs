@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use envc_core::{Digest, Input, Part};
+use envc_core::{Digest, Input, Part, host_of};
 use serde::{Deserialize, Serialize};
 
 use crate::workspace::session::Session;
@@ -66,11 +66,6 @@ impl Item {
             Self::Run { name, command } => format!("run {command} (run:{name})"),
         }
     }
-}
-
-/// Host and port of an origin.
-fn host_of(origin: &str) -> &str {
-    origin.split_once("://").map_or(origin, |(_, host)| host)
 }
 
 /// All that a spec asks for, for one environment, whichever cloud it is in: one question lists it all.
