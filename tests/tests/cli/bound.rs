@@ -327,7 +327,8 @@ fn protection_is_taken_from_what_waits_as_from_what_goes() {
     env.write("environment.kdl", &of(&spec("", "")));
     says(&env.envc(&APPLY).exits(1), &["kv.old would be deleted", "--unprotect kv.old"]);
     let apply = ["apply", "--yes", "--unprotect", "kv.old"];
-    says(&env.envc(&apply).exits(0), &["kv.old waits for worker.api"]);
+    let again = "then `envc apply local --unprotect kv.old` deletes it";
+    says(&env.envc(&apply).exits(0), &["kv.old waits for worker.api", again]);
     deploy(&env);
     says(&env.envc(&apply).exits(0), &["deleted kv.old"]);
     settled(&env);

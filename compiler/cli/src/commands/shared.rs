@@ -8,7 +8,7 @@ use std::{
 
 use envc_core::{Address, Diagnostics, Severity, counted};
 use envc_plan::{
-    Action, LeaseWork, Palette, Plan, RenderOptions, Work, needs_approval, render_draft,
+    Action, Change, LeaseWork, Palette, Plan, RenderOptions, Work, needs_approval, render_draft,
     render_plan, render_refused, render_summary, wrangler_path,
 };
 
@@ -463,12 +463,16 @@ pub(super) fn tell_deployed_by_wrangler(session: &Session<'_>) {
 /// Says what is to be deleted and waits for a deployment, with the commands: a line for all that waits
 /// for the same Workers. `folder` is where the files are, where that is not the spec's own.
 pub(super) fn tell_waiting(session: &Session<'_>, plan: &Plan, folder: Option<&Path>) {
-    let mut all: BTreeMap<&[Address], Vec<String>> = BTreeMap::new();
+    let mut all: BTreeMap<&[Address], Vec<&Change>> = BTreeMap::new();
     for change in plan.waiting() {
-        let old = if change.deposed { "the old " } else { "" };
-        all.entry(&change.waits_for).or_default().push(format!("{old}{}", change.address));
+        all.entry(&change.waits_for).or_default().push(change);
     }
     for (workers, waiting) in all {
+        let protected = waiting.iter().filter(|_| plan.basis.protected);
+        let apply = session.apply_command_with("unprotect", protected.map(|it| &it.address));
+        let name =
+            |it: &&Change| format!("{}{}", if it.deposed { "the old " } else { "" }, it.address);
+        let waiting: Vec<String> = waiting.iter().map(name).collect();
         let (waits, them) = if waiting.len() == 1 { ("waits", "it") } else { ("wait", "them") };
         let is_one = |worker: &&Worker| workers.contains(&worker.address());
         let deploys = session.environment.workers.iter().filter(is_one).map(|worker| {
@@ -480,11 +484,10 @@ pub(super) fn tell_waiting(session: &Session<'_>, plan: &Plan, folder: Option<&P
         let are = if workers.len() == 1 { "is" } else { "are" };
         let workers: Vec<String> = workers.iter().map(ToString::to_string).collect();
         session.ui.say(&format!(
-            "{} {waits} for {}, which {are} live and bound to {them}: {}, then `{}` deletes {them}",
+            "{} {waits} for {}, which {are} live and bound to {them}: {}, then `{apply}` deletes {them}",
             waiting.join(", "),
             workers.join(" and "),
             deploys.join(" and "),
-            session.command("apply"),
         ));
     }
 }
