@@ -225,7 +225,7 @@ fn who_uses_a_worker_that_left_the_spec_is_told_and_files_are_written() {
     env.cloud().deploy(&json!({ "name": "theirs" }), &[service]);
     env.write("environment.kdl", &spec("", "var \"A\" \"a\""));
     let ran = env.envc(&APPLY).exits(1);
-    says(&ran, &["10142", "It is used by `theirs`", "wrote api/wrangler.jsonc"]);
+    says(&ran, &["10142", "referred to by Worker `theirs`", "wrote api/wrangler.jsonc"]);
     env.cloud().of_account(&Method::DELETE, "/workers/scripts/theirs", None);
     says(&env.envc(&APPLY).exits(0), &["deleted worker.web"]);
     settled(&env);

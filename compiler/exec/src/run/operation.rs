@@ -161,7 +161,7 @@ impl Context<'_> {
             }
             let again = error.means(Meaning::NotEmpty) || error.means(Meaning::InUse);
             if !again || attempt >= STEP_ATTEMPTS_MAX || self.client().stopped() {
-                return Err(self.naming_users(kind, target, error).await.into());
+                return Err(error.into());
             }
             if error.means(Meaning::NotEmpty) {
                 self.empty(kind, target).await?;
@@ -204,28 +204,6 @@ impl Context<'_> {
         }
         let names: Vec<String> = names.into_iter().collect();
         Ok(Users::Stay(format!("{} {}", kind.noun(), names.join(", "))))
-    }
-
-    /// The refusal of what is in use, with who uses it where another call tells that.
-    async fn naming_users(
-        &self,
-        kind: &dyn Kind,
-        target: &DeleteTarget,
-        error: CallError,
-    ) -> CallError {
-        let circle = kind.facts().circle.filter(|_| error.means(Meaning::InUse));
-        let Some(circle) = circle else { return error };
-        let call = (circle.users)(&self.place(target.zone.as_deref()), &target.id);
-        let users = match self.client().call(&call, Some(kind)).await {
-            Ok(answer) => (circle.read)(&answer.result),
-            // The refusal is what counts.
-            Err(_) => Vec::new(),
-        };
-        if users.is_empty() {
-            return error;
-        }
-        let message = format!("{} It is used by `{}`.", error.message, users.join("`, `"));
-        CallError { message, ..error }
     }
 
     async fn empty(&self, kind: &dyn Kind, target: &DeleteTarget) -> Result<(), StepError> {
