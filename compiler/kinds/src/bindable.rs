@@ -5,9 +5,12 @@
 //! that it is bound to. Source: Cloudflare's OpenAPI document and wrangler's configuration
 //! reference, checked November 2026.
 
-use envc_core::{Address, Output, Text, Value};
+use std::iter;
 
-use crate::{Declared, declared, registry};
+use envc_core::{Address, KindId, Output, Text, Value};
+use serde_json::Value as Json;
+
+use crate::{Declared, api, declared, registry};
 
 /// How a Worker is bound to a kind. The word of `bind`'s property is the kind's own.
 #[derive(Debug)]
@@ -57,4 +60,16 @@ pub fn to_resource(name: &str, target: &Address) -> Option<Value> {
     let row = declared(target.kind())?.node().bindable?;
     let value = Value::Text(Text::output(target.clone(), row.output));
     Some(binding(name, row.api_type, &[(row.api_field, value)]))
+}
+
+/// The resource that a binding in a script's settings names: its kind, and its identifier or its name,
+/// whichever the binding has.
+pub(crate) fn resource_of(binding: &Json) -> Option<(KindId, String)> {
+    let api_type = api::text(binding, "type")?;
+    let (kind, row) = bindables().find(|(_, row)| row.api_type == api_type)?;
+    let named = if row.output == Output::Id { Entry::Id } else { Entry::Name };
+    // An answer may have the field that wrangler's configuration has.
+    let others = row.entry.iter().filter(|(_, entry)| *entry == named).map(|(field, _)| *field);
+    let text = iter::once(row.api_field).chain(others).find_map(|it| api::text(binding, it))?;
+    Some((kind.facts().id, text))
 }

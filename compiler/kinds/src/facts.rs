@@ -161,8 +161,8 @@ pub enum MarkerOf {
         call: fn(&Place, &str) -> Call,
         /// Finds it in the answer.
         read: fn(&Json) -> Option<String>,
-        /// Finds in the same answer what else the resource holds on to, by kind and name: its delete
-        /// comes before theirs.
+        /// Finds in the same answer what else the resource holds on to, by kind, and by name or
+        /// identifier: its delete comes before theirs.
         holds: fn(&Json) -> Vec<(KindId, String)>,
     },
 }

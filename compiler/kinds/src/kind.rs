@@ -137,6 +137,12 @@ impl dyn Kind + '_ {
         self.facts().attrs
     }
 
+    /// True where code can be bound to it: by a row of `bind`, or as code that refers to code.
+    pub fn can_be_bound(&self) -> bool {
+        let bindable = self.declared().and_then(|declared| declared.node().bindable);
+        bindable.is_some() || self.facts().circle.is_some()
+    }
+
     /// The attribute of a field.
     pub fn attr(&self, field: &str) -> Option<&'static Attr> {
         self.attrs().iter().find(|attr| attr.name == field)

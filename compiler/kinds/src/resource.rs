@@ -49,7 +49,8 @@ pub struct Observed {
     pub fields: BTreeMap<String, Json>,
     /// The text that may hold an ownership marker.
     pub comment: Option<String>,
-    /// Other resources that it holds on to, by kind and name, where what tells its marker tells them.
+    /// Other resources that it holds on to, by kind, and by name or identifier, where what tells its
+    /// marker tells them.
     pub holds: Vec<(KindId, String)>,
     /// A secret that only a create returns.
     pub token: Option<Secret>,

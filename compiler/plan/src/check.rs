@@ -102,7 +102,7 @@ impl<'a> Checker<'a> {
                     &[("", Verb::Create), (id, Verb::Delete)]
                 }
                 Action::Delete => &[(id, Verb::Delete)],
-                Action::Forget | Action::Keep => &[],
+                Action::Forget | Action::Wait | Action::Keep => &[],
             };
             for (id, verb) in operations {
                 *wanted.entry((&change.address, id, *verb)).or_default() += 1;
@@ -229,7 +229,10 @@ impl<'a> Checker<'a> {
             .iter()
             .filter(|change| {
                 change.existing
-                    || matches!(change.action, Action::Keep | Action::Update | Action::Adopt)
+                    || matches!(
+                        change.action,
+                        Action::Keep | Action::Update | Action::Adopt | Action::Wait
+                    )
             })
             .filter_map(|change| Some((change.address.kind(), change.id.as_deref()?)))
             .collect();
@@ -239,7 +242,7 @@ impl<'a> Checker<'a> {
             }
         }
         for change in &self.plan.changes {
-            let destroys = change.action.loses_resource();
+            let destroys = change.needs_leave();
             let is_protected = change.protect || self.plan.basis.protected;
             let unprotected = self.plan.basis.unprotected.contains(&change.address);
             if destroys && is_protected && !unprotected {
@@ -257,7 +260,7 @@ impl<'a> Checker<'a> {
         // A leave that nothing needs could be used by what comes to be planned later.
         for address in &self.plan.basis.unprotected {
             let mut changes = self.plan.changes.iter();
-            let is_lost = changes.any(|it| it.address == *address && it.action.loses_resource());
+            let is_lost = changes.any(|it| it.address == *address && it.needs_leave());
             if !is_lost || !self.plan.basis.protected {
                 findings.push(format!("{address} is not protected here, and is not lost"));
             }
@@ -352,7 +355,7 @@ pub fn needs_approval(plan: &Plan) -> Vec<&Change> {
                     holds_data || loses || plan.basis.protected
                 }
                 Action::Create | Action::Adopt | Action::Update => loses || plan.basis.protected,
-                Action::Forget | Action::Keep => false,
+                Action::Forget | Action::Wait | Action::Keep => false,
             }
         })
         .collect()

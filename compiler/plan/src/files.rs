@@ -447,7 +447,7 @@ fn marked(path: &str, config: &Config<'_>, json: &Json) -> Result<(), FileError>
 }
 
 /// Where the configuration of a Worker goes.
-pub(crate) fn wrangler_path(worker: &Worker) -> String {
+pub fn wrangler_path(worker: &Worker) -> String {
     join(&worker.path, "wrangler.jsonc")
 }
 

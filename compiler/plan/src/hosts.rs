@@ -10,7 +10,7 @@ pub(crate) fn is_new_name(change: &Change) -> bool {
     match change.action {
         Action::Create | Action::ReplaceCreateFirst | Action::ReplaceDeleteFirst => true,
         Action::Update | Action::Adopt => change.fields.iter().any(|it| it.field == "name"),
-        Action::Delete | Action::Forget | Action::Keep => false,
+        Action::Delete | Action::Forget | Action::Wait | Action::Keep => false,
     }
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn frees(change: &Change) -> Option<String> {
         Action::Update | Action::Adopt => {
             renamed_from(change).filter(|_| kind.holds_host(&change.name).is_some())?
         }
-        Action::Create | Action::Forget | Action::Keep => return None,
+        Action::Create | Action::Forget | Action::Wait | Action::Keep => return None,
     };
     kind.holds_host(was)
 }

@@ -44,7 +44,7 @@ pub use diff::{Refusal, taken_over};
 pub use dotenv::{Unquotable, dotenv_text};
 pub use files::{
     FileError, FileInputs, GeneratedFile, TemplatePlace, WRITTEN_BY, needed_parts, render_files,
-    template_paths,
+    template_paths, wrangler_path,
 };
 pub use inspect::{Template, inspect};
 pub use keep::keep_with_needs;
@@ -53,7 +53,7 @@ pub use lookalikes::{Lookalike, lookalikes, named};
 pub use migrations::{Migrate, MigrationFile, Standing, is_migration, sort_migrations};
 pub use model::{Action, Basis, Change, Counts, FieldChange, Goal, PLAN_FORMAT, Plan, Record};
 pub use observe::{
-    LeaseSeen, Observation, Questions, Reach, Seen, markers_to_read, parents_to_read,
+    LeaseSeen, Live, Observation, Questions, Reach, Seen, markers_to_read, parents_to_read,
 };
 pub use outside::{Unusable, needed_inputs, settle};
 pub use ownership::Ownership;

@@ -6,7 +6,12 @@ use envc_core::{Address, Digest, of_newer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::{migrations::Standing, state::StateKey, verb::Verb, work::Step};
+use crate::{
+    migrations::Standing,
+    state::{Intent, IntentAction, StateKey},
+    verb::Verb,
+    work::Step,
+};
 
 /// The format version of a plan document.
 ///
@@ -115,12 +120,34 @@ pub struct Change {
     /// they refer to each other: it goes though they still refer to it, but nobody else.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub circle: Vec<String>,
+    /// The code that has to be deployed anew before it goes, for `wait`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits_for: Vec<Address>,
     /// What to record at once, before any call: `adopt` and `keep`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<Record>,
 }
 
 impl Change {
+    /// True where a protected resource goes, now or once nothing waits any more.
+    pub fn needs_leave(&self) -> bool {
+        self.action.loses_resource() || (self.action == Action::Wait && !self.deposed)
+    }
+
+    /// What stays on record of a leftover that waits, which nothing else records: its delete.
+    pub fn intent(&self) -> Option<Intent> {
+        let waits = self.deposed && self.action == Action::Wait;
+        let record = self.record.as_ref().filter(|_| waits)?;
+        Some(Intent {
+            address: self.address.clone(),
+            name: record.name.clone(),
+            action: IntentAction::Delete,
+            id: self.id.clone(),
+            zone: record.zone.clone(),
+            needs: record.needs.clone(),
+        })
+    }
+
     /// The API's identifier of what is there now and stays there; none of what is made, replaced,
     /// deleted, or left over from a replace.
     pub fn staying_id(&self) -> Option<&str> {
@@ -148,16 +175,20 @@ pub enum Action {
     Delete,
     /// No longer recorded; it stays in the account, or is gone already.
     Forget,
+    /// Nothing yet: it is to be removed, and live code is still bound to it.
+    Wait,
     /// Nothing.
     Keep,
 }
 
 impl Action {
-    /// True where the resource that is there goes.
+    /// True where the resource that is there goes in this run.
     pub fn loses_resource(self) -> bool {
         match self {
             Self::Delete | Self::ReplaceCreateFirst | Self::ReplaceDeleteFirst => true,
-            Self::Create | Self::Adopt | Self::Update | Self::Forget | Self::Keep => false,
+            Self::Create | Self::Adopt | Self::Update | Self::Forget | Self::Wait | Self::Keep => {
+                false
+            }
         }
     }
 }
@@ -215,6 +246,8 @@ pub struct Counts {
     pub delete: usize,
     /// No longer recorded.
     pub forget: usize,
+    /// To be removed once code is deployed anew.
+    pub wait: usize,
     /// Left alone.
     pub keep: usize,
     /// Migration files to run.
@@ -232,7 +265,13 @@ pub struct Counts {
 impl Plan {
     /// True when apply would find nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty() && self.changes.iter().all(|change| change.action == Action::Keep)
+        let is_nothing = |change: &Change| matches!(change.action, Action::Keep | Action::Wait);
+        self.steps.is_empty() && self.changes.iter().all(is_nothing)
+    }
+
+    /// What is to be removed and waits for code to be deployed anew.
+    pub fn waiting(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(|change| change.action == Action::Wait)
     }
 
     /// The files that a database lacks and that this plan does not run, by database.
@@ -258,6 +297,7 @@ impl Plan {
                 Action::ReplaceCreateFirst | Action::ReplaceDeleteFirst => &mut counts.replace,
                 Action::Delete => &mut counts.delete,
                 Action::Forget => &mut counts.forget,
+                Action::Wait => &mut counts.wait,
                 Action::Keep => &mut counts.keep,
             };
             *count += 1;

@@ -6,8 +6,8 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use envc_core::{Address, Desired, FoundMarker, KindId};
-use envc_kinds::{Held, MarkerOf, Mutability, Observed, kind, same_name};
+use envc_core::{Address, Desired, FoundMarker, KindId, Value};
+use envc_kinds::{Fields, Held, MarkerOf, Mutability, Observed, kind, same_name};
 
 use crate::{
     ownership::Ownership,
@@ -62,6 +62,9 @@ pub struct Observation {
     /// The ledger of each database that was asked, by the API's identifier. None: the token may not
     /// read it, which only a look at the plan takes.
     pub ledgers: BTreeMap<(KindId, String), Option<Vec<String>>>,
+    /// Code that is live and that somebody else deployed from what envc wrote, by address. Asked where
+    /// an apply takes something away that it may be bound to.
+    pub live: BTreeMap<Address, Live>,
     /// What was listed, with the zone of what lives in one.
     pub listed: BTreeSet<(KindId, Option<String>)>,
     /// What the API does not have by its identifier. What a list alone does not show is not among
@@ -69,6 +72,17 @@ pub struct Observation {
     pub gone: BTreeSet<(KindId, String)>,
     /// Kinds that could not be listed where a look reached for them: nothing is known of these.
     pub unlisted: BTreeSet<KindId>,
+}
+
+/// Code that somebody else deployed, as it is live now, beside what the spec wants of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Live {
+    /// The API's identifier.
+    pub id: String,
+    /// What it is bound to, by kind, and by name or identifier.
+    pub holds: Vec<(KindId, String)>,
+    /// What the next deployment will refer to.
+    pub wanted: Fields<Value>,
 }
 
 /// What a pool says of the environment.
@@ -140,6 +154,21 @@ impl Questions {
         for id in KindId::ALL.into_iter().filter(|id| reach != Reach::Named && serves(id)) {
             questions.glance(id, zones);
         }
+        questions
+    }
+
+    /// The lists of what serves code and may hold on to something of these kinds, that nobody has asked
+    /// for yet.
+    pub fn holding(going: &BTreeSet<KindId>, seen: &Observation) -> Self {
+        let mut questions = Self::default();
+        let holds = |id: &KindId| {
+            let by_name = kind(*id).holds_by_name().iter().map(|(_, held)| held);
+            let owner = kind(*id).named_by().map(|(_, owner)| owner);
+            let serves_code = kind(*id).serves().is_some_and(|(_, it)| kind(it).runs_code());
+            serves_code && by_name.chain(&owner).any(|held| going.contains(held))
+        };
+        let all = KindId::ALL.into_iter().filter(holds).map(|id| (id, None));
+        questions.lists.extend(all.filter(|asker| !seen.listed.contains(asker)));
         questions
     }
 

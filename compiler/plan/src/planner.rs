@@ -146,7 +146,7 @@ impl Refused {
 
 fn basis(inputs: &PlanInputs<'_>, goal: Goal, changes: &[Change]) -> Basis {
     // What is not lost needs no leave: a plan says of each address that it was given one it needed.
-    let lost = changes.iter().filter(|change| inputs.protect && change.action.loses_resource());
+    let lost = changes.iter().filter(|change| inputs.protect && change.needs_leave());
     let unprotected =
         lost.map(|change| &change.address).filter(|it| inputs.asked.unprotect.contains(*it));
     Basis {

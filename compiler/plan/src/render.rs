@@ -59,7 +59,7 @@ impl Palette {
             Action::Create => self.create,
             Action::Adopt | Action::Update => self.update,
             Action::ReplaceCreateFirst | Action::ReplaceDeleteFirst | Action::Delete => self.delete,
-            Action::Forget | Action::Keep => self.dim,
+            Action::Forget | Action::Wait | Action::Keep => self.dim,
         }
     }
 }
@@ -405,6 +405,7 @@ fn sign(action: Action) -> (&'static str, &'static str) {
         Action::ReplaceDeleteFirst => ("±", "replace (the old one goes first)"),
         Action::Delete => ("-", "delete"),
         Action::Forget => ("<", "forget"),
+        Action::Wait => ("…", "wait"),
         Action::Keep => ("=", "keep"),
     }
 }
@@ -418,6 +419,7 @@ fn is_new(action: Action) -> bool {
         | Action::ReplaceDeleteFirst
         | Action::Delete
         | Action::Forget
+        | Action::Wait
         | Action::Keep => false,
     }
 }
@@ -428,7 +430,7 @@ fn pending_of(count: usize) -> String {
 
 /// "9 to create, 1 to update"
 fn changes_in_words(counts: &Counts) -> String {
-    let Counts { create, adopt, update, replace, delete, forget, keep, .. } = *counts;
+    let Counts { create, adopt, update, replace, delete, forget, wait, keep, .. } = *counts;
     let kinds_of = [
         (create, "to create"),
         (adopt, "to adopt"),
@@ -436,6 +438,7 @@ fn changes_in_words(counts: &Counts) -> String {
         (replace, "to replace"),
         (delete, "to delete"),
         (forget, "to forget"),
+        (wait, "waiting to be deleted"),
         (keep, "unchanged"),
     ];
     let some = kinds_of.iter().filter(|(count, _)| *count > 0);
@@ -453,8 +456,14 @@ fn summary(plan: &Plan) -> String {
         let names: Vec<&str> = unknown.into_iter().collect();
         return format!("No changes that can be told: {} {is} not known here.", names.join(", "));
     }
-    if plan.is_empty() && pending > 0 {
-        return format!("No changes, and {} that apply does not run.", pending_of(pending));
+    if plan.is_empty() && (pending > 0 || counts.wait > 0) {
+        let left =
+            (pending > 0).then(|| format!("{} that apply does not run", pending_of(pending)));
+        let waits = if counts.wait == 1 { "waits" } else { "wait" };
+        let waiting = counted(counts.wait, "resource");
+        let waiting = (counts.wait > 0).then(|| format!("{waiting} that {waits} to be deleted"));
+        let beside: Vec<String> = left.into_iter().chain(waiting).collect();
+        return format!("No changes, and {}.", beside.join(", and "));
     }
     if plan.is_empty() {
         return match plan.basis.goal {

@@ -55,6 +55,14 @@ impl Verb {
             Self::Release => "released",
         }
     }
+
+    /// True for what only takes away: all that is wanted is there without it.
+    pub const fn takes_away(self) -> bool {
+        match self {
+            Self::Clear | Self::Delete | Self::Release => true,
+            Self::Create | Self::Update | Self::Change | Self::Migrate | Self::Lease => false,
+        }
+    }
 }
 
 impl fmt::Display for Verb {

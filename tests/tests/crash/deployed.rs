@@ -90,3 +90,61 @@ fn a_destroy_of_what_wrangler_deployed_killed_at_any_request_is_completed() {
         env.envc(&destroy).exits(3);
     });
 }
+
+const BEFORE: &str = "kv \"old\"\nqueue \"jobs\"\nr2 \"files\" name=\"one-{env}\"\n\
+    worker \"api\" path=\"api\" main=\"a.js\" compatibility-date=\"2026-09-01\" {\n\
+        bind \"KV\" kv=\"old\" ; bind \"R2\" r2=\"files\" ; bind \"JOBS\" queue=\"jobs\" ; consume \"jobs\"\n\
+    }\n";
+const AFTER: &str = "r2 \"files\" name=\"two-{env}\"\n\
+    worker \"api\" path=\"api\" main=\"a.js\" compatibility-date=\"2026-09-01\" { bind \"R2\" r2=\"files\"; }\n";
+
+fn of_branch(rest: &str) -> String {
+    format!("project \"shop\"\nenvironment \"local\" default {{ identity branch unique }}\n{rest}")
+}
+
+/// What a live Worker is bound to left the spec, and was replaced.
+fn outlived() -> TestEnv {
+    let env = TestEnv::of_text(&of_branch(BEFORE));
+    env.envc(&["apply"]).exits(0);
+    env.deploy("api", &env.cloud(), &[]);
+    env.write("environment.kdl", &of_branch(AFTER));
+    env
+}
+
+/// Invariant: killed at any request of an apply that lets things wait, or of the one that deletes them,
+/// the next one carries on: nothing goes under the live Worker, and nothing is left after its deployment.
+#[test]
+fn an_apply_beside_a_live_worker_killed_at_any_request_is_completed() {
+    let apply = ["apply", "--yes"];
+    let mut all = Vec::new();
+    let env = outlived();
+    for is_deployed in [false, true] {
+        if is_deployed {
+            env.deploy("api", &env.cloud(), &[]);
+        }
+        let whole = env.envc(&["apply", "--yes", "--json"]).exits(0);
+        for request in 1..=requests(&whole, "applied") {
+            all.extend(["before", "after"].map(|when| (is_deployed, request, when)));
+        }
+    }
+    run_all(THREADS, &some_of(all), |(is_deployed, request, when)| {
+        let env = outlived();
+        let faults = format!("crash-on={request}:{when}");
+        let killed = |kill: bool| {
+            let faults = if kill { faults.as_str() } else { "" };
+            let ran = env.envc_with_faults(faults, &apply);
+            assert!(ran.code.is_none_or(|code| code == 0), "{ran}");
+            env.envc(&apply).exits(0)
+        };
+        let ran = killed(!is_deployed);
+        let there = env.cloud_listing();
+        let count = |kind: &str| there.names(kind).len();
+        let counts = ["kv", "queue", "queue-consumer", "r2", "worker"].map(count);
+        assert_eq!(counts, [1, 1, 1, 2, 1], "{there}\n{ran}");
+        env.deploy("api", &env.cloud(), &[]);
+        let ran = killed(*is_deployed);
+        let left = env.cloud_listing();
+        assert_eq!(left.objects.len(), 2, "{left}\n{ran}");
+        env.envc(&["plan", "--detailed-exitcode"]).exits(0);
+    });
+}

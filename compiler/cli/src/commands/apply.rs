@@ -8,14 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Address, Digest, counted};
 use envc_edge_api::Outcome;
 use envc_exec::{LeaseAnswers, LeaseQuestion, Report, ports::Clock as _};
-use envc_plan::{CheckedPlan, LeaseWork, Plan, State, Work, needs_approval};
+use envc_plan::{CheckedPlan, Counts, LeaseWork, Plan, State, Work, needs_approval};
 use envc_spec::StateStoreKind;
 
 use super::{
     ready::{self, Asked, Draft, Outside},
     shared::{
         Opening, names_of, not_approved, opened_anew, refuse_needless, refuse_unknown_approval,
-        say_pending, selection_of, show_plan, show_summary, tell_deployed_by_wrangler, warn_notes,
+        say_pending, selection_of, show_plan, show_summary, tell_deployed_by_wrangler,
+        tell_waiting, warn_notes,
     },
 };
 use crate::{
@@ -40,7 +41,7 @@ use crate::{
     shell::{
         app::{App, block_on},
         args::ApplyArgs,
-        events::{Applied, Event, Url},
+        events::{Applied, Event, Url, Waiting},
     },
     state::Hold,
     workspace::{
@@ -150,6 +151,7 @@ impl Apply<'_> {
             seeds,
             vault,
             uploads,
+            part: false,
             parallelism: usize::from(self.args.calls.parallelism),
             held: &leases.renewed,
         };
@@ -159,7 +161,7 @@ impl Apply<'_> {
         if let Ok(report) = &ran {
             counts = registry_report::counts(Some(&report.state));
         }
-        let ended = match ran.and_then(|report| engine.finished(report)) {
+        let ended = match ran {
             Ok(report) => self.finish(&engine, &plan, sources, report).await,
             Err(error) => Err(error),
         };
@@ -167,9 +169,8 @@ impl Apply<'_> {
             let outcome = if ended.is_ok() { Outcome::Applied } else { Outcome::ApplyFailed };
             registry_report::tell(session, edge, &site.stop, outcome, counts).await;
         }
-        let pending = plan.plan().counts().pending;
-        let counted = (pending, started_ms, engine.requests());
-        let code = self.end(&site.stop, migrations, ended?, counted).await?;
+        let counted = (started_ms, engine.requests());
+        let code = self.end(&site.stop, (plan.plan(), migrations), ended?, counted).await?;
         self.tell_others(&before);
         Ok(Some(code))
     }
@@ -188,9 +189,9 @@ impl Apply<'_> {
     async fn end(
         &self,
         stop: &Interrupt,
-        migrations: &Migrations,
+        (plan, migrations): (&Plan, &Migrations),
         (report, written): (Report, Option<Written>),
-        (pending, started_ms, requests): (usize, u64, u64),
+        (started_ms, requests): (u64, u64),
     ) -> Result<ExitCode, CommandError> {
         self.tell_files(written.as_ref());
         let local = if written.is_some() && self.writing.out_dir.is_none() {
@@ -199,7 +200,9 @@ impl Apply<'_> {
             local::Told::default()
         };
         let ms = self.session.workspace.clock.monotonic_ms().saturating_sub(started_ms);
-        self.tell(&report, written.as_ref(), (&local, pending), (ms, requests));
+        self.tell(&report, written.as_ref(), (&local, plan), (ms, requests));
+        let folder = self.writing.out_dir.as_ref().map(OutDir::path);
+        tell_waiting(&self.session, plan, folder);
         local.tell(&self.session);
         if local.interrupted { Err(interrupted()) } else { Ok(ExitCode::Done) }
     }
@@ -267,7 +270,9 @@ impl Apply<'_> {
         }
     }
 
-    /// What follows the last change in the account: files, and whose folder it is.
+    /// What follows the last change in the account. Invariant: files need what was made, so that nothing
+    /// which could not be taken away keeps them from being written: the Worker that still uses it can be
+    /// deployed without it then.
     async fn finish(
         &self,
         engine: &Engine<'_, '_>,
@@ -275,13 +280,37 @@ impl Apply<'_> {
         sources: &Sources,
         report: Report,
     ) -> Result<(Report, Option<Written>), CommandError> {
+        if !report.is_made {
+            return Ok((engine.finished(report)?, None));
+        }
+        let written = self.put_files(engine, plan, sources, &report).await;
+        match engine.finished(report) {
+            Ok(report) => Ok((report, written?)),
+            Err(error) => {
+                match written {
+                    Ok(written) => self.tell_files(written.as_ref()),
+                    Err(unwritten) => self.session.ui.caution(&unwritten),
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes the files, and says whose folder it is.
+    async fn put_files(
+        &self,
+        engine: &Engine<'_, '_>,
+        plan: &CheckedPlan,
+        sources: &Sources,
+        report: &Report,
+    ) -> Result<Option<Written>, CommandError> {
         let mut resources = Resources {
             ids: report.ids.clone(),
             names: names_of(plan.plan()),
             tokens: report.tokens.clone(),
             leases: pools::facts(&self.session, &report.leases, None),
         };
-        self.tell_changed_leases(plan.plan(), &report);
+        self.tell_changed_leases(plan.plan(), report);
         let written = if self.skips_files() {
             None
         } else {
@@ -289,7 +318,7 @@ impl Apply<'_> {
         };
         self.bind()?;
         self.note_existing(plan.plan())?;
-        Ok((report, written))
+        Ok(written)
     }
 
     /// Says which preview IDs were lost, and why.
@@ -406,7 +435,7 @@ impl Apply<'_> {
         &self,
         report: &Report,
         written: Option<&Written>,
-        (local, pending): (&local::Told, usize),
+        (local, plan): (&local::Told, &Plan),
         (ms, requests): (u64, u64),
     ) {
         let session = &self.session;
@@ -425,7 +454,9 @@ impl Apply<'_> {
             files_removed: &written.removed,
             urls: endpoints.map(|end| Url { name: &end.name, url: &end.url }).collect(),
             leases: leases.map(|(pool, leased)| (pool.as_str(), leased.id.as_str())).collect(),
+            waiting: plan.waiting().map(Waiting::of).collect(),
         }));
+        let Counts { pending, wait, .. } = plan.counts();
         let nothing = report.done == 0
             && written.made.is_empty()
             && written.removed.is_empty()
@@ -436,13 +467,17 @@ impl Apply<'_> {
         }
         lines.push(if nothing {
             format!(
-                "Nothing to do: `{}` is as the spec says ({}, {}{}).",
+                "Nothing to do: `{}` is as the spec says ({}, {}{}{}).",
                 session.target.id,
                 counted(report.state.resources.len(), "resource"),
                 counted(written.unchanged.len(), "file"),
                 match pending {
                     0 => String::new(),
                     some => format!(", {}", counted(some, "pending migration")),
+                },
+                match wait {
+                    0 => String::new(),
+                    some => format!(", {some} waiting to be deleted"),
                 },
             )
         } else {

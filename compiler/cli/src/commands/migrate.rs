@@ -230,6 +230,7 @@ async fn run_plan(
         seeds,
         vault: &Vault::default(),
         uploads: &BTreeMap::new(),
+        part: true,
         parallelism: envc_core::limits::PARALLELISM,
         held: &BTreeMap::new(),
     };

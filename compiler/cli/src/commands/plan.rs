@@ -10,7 +10,7 @@ use super::{
     ready::{self, Asked, Draft, Outside},
     shared::{
         Opening, Told, opened_anew, refuse_needless, say_pending, selection_of, show_drafted,
-        tell_deployed_by_wrangler,
+        tell_deployed_by_wrangler, tell_waiting,
     },
 };
 use crate::{
@@ -104,6 +104,7 @@ async fn plan(
     };
     show_drafted(session.ui, &plan, told)?;
     say_pending(session, &plan);
+    tell_waiting(session, &plan, None);
     // That a value is not known here is told, and is no change.
     let refused = refusals.count() > usize::from(!outside.missing.is_empty());
     let claims = !refused && says_claim(&engine, session);

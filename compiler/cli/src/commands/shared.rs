@@ -2,16 +2,17 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
     rc::Rc,
 };
 
 use envc_core::{Address, Diagnostics, Severity, counted};
 use envc_plan::{
-    Action, LeaseWork, Palette, Plan, RenderOptions, Work, needs_approval, render_draft,
-    render_plan, render_refused, render_summary,
+    Action, Change, LeaseWork, Palette, Plan, RenderOptions, Work, needs_approval, render_draft,
+    render_plan, render_refused, render_summary, wrangler_path,
 };
 
-use envc_kinds::Deploy;
+use envc_kinds::{Deploy, Worker};
 
 use envc_report::{
     look::{Looked, look},
@@ -298,7 +299,8 @@ pub(super) fn show_summary(ui: &Ui, plan: &Plan) -> Result<(), CommandError> {
             | Action::ReplaceCreateFirst
             | Action::ReplaceDeleteFirst
             | Action::Delete
-            | Action::Forget => false,
+            | Action::Forget
+            | Action::Wait => false,
         });
     if !is_short || ui.is_verbose() {
         return show_plan(ui, plan, false);
@@ -406,7 +408,7 @@ pub(super) fn refuse_needless(
     };
     let id = &session.target.id;
     let error = if plan.basis.protected {
-        let lost = plan.changes.iter().filter(|change| change.action.loses_resource());
+        let lost = plan.changes.iter().filter(|change| change.needs_leave());
         let lost: BTreeSet<String> = lost.map(|change| change.address.to_string()).collect();
         CommandError::usage(format!(
             "{needless} of `{id}` would be neither deleted nor replaced, so `--unprotect` has nothing \
@@ -455,6 +457,38 @@ pub(super) fn tell_deployed_by_wrangler(session: &Session<'_>) {
         external.map(|worker| format!("{} in {}", worker.address(), worker.path)).collect();
     if session.target.cloud.value == CloudName::Cloudflare && !all.is_empty() {
         session.ui.say(&format!("deployed by `wrangler deploy`, not by envc: {}", all.join(", ")));
+    }
+}
+
+/// Says what is to be deleted and waits for a deployment, with the commands: a line for all that waits
+/// for the same Workers. `folder` is where the files are, where that is not the spec's own.
+pub(super) fn tell_waiting(session: &Session<'_>, plan: &Plan, folder: Option<&Path>) {
+    let mut all: BTreeMap<&[Address], Vec<&Change>> = BTreeMap::new();
+    for change in plan.waiting() {
+        all.entry(&change.waits_for).or_default().push(change);
+    }
+    for (workers, waiting) in all {
+        let protected = waiting.iter().filter(|_| plan.basis.protected);
+        let apply = session.apply_command_with("unprotect", protected.map(|it| &it.address));
+        let name =
+            |it: &&Change| format!("{}{}", if it.deposed { "the old " } else { "" }, it.address);
+        let waiting: Vec<String> = waiting.iter().map(name).collect();
+        let (waits, them) = if waiting.len() == 1 { ("waits", "it") } else { ("wait", "them") };
+        let is_one = |worker: &&Worker| workers.contains(&worker.address());
+        let deploys = session.environment.workers.iter().filter(is_one).map(|worker| {
+            let path = wrangler_path(worker);
+            let path = folder.map_or_else(|| PathBuf::from(&path), |folder| folder.join(&path));
+            format!("`wrangler deploy --config {}`", path.display())
+        });
+        let deploys: Vec<String> = deploys.collect();
+        let are = if workers.len() == 1 { "is" } else { "are" };
+        let workers: Vec<String> = workers.iter().map(ToString::to_string).collect();
+        session.ui.say(&format!(
+            "{} {waits} for {}, which {are} live and bound to {them}: {}, then `{apply}` deletes {them}",
+            waiting.join(", "),
+            workers.join(" and "),
+            deploys.join(" and "),
+        ));
     }
 }
 

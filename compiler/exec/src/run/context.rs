@@ -48,6 +48,8 @@ pub struct Run<'a> {
     /// The state in memory differs from the stored one: it is saved even when there is nothing to
     /// do.
     pub dirty: bool,
+    /// The plan is a part of what is to be done: what else was begun stays open.
+    pub part: bool,
     /// What proves a namesake ours.
     pub ownership: &'a Ownership,
     /// The pools that the plan's leases come from.

@@ -93,8 +93,9 @@ impl<'a> Journal<'a> {
     }
 
     /// Records what needs no call (adopt, keep, forget) and everything that is about to be done.
-    /// Durable when it returns: no mutating call comes before it.
-    pub(super) async fn begin(&mut self, plan: &CheckedPlan) -> Result<(), StoreError> {
+    /// Durable when it returns: no mutating call comes before it. Of a `part` of what is to be done,
+    /// what else was begun stays open.
+    pub(super) async fn begin(&mut self, plan: &CheckedPlan, part: bool) -> Result<(), StoreError> {
         let before = self.state.clone();
         let plan = plan.plan();
         self.state.env_type.clone_from(&plan.basis.env_type);
@@ -127,7 +128,15 @@ impl<'a> Journal<'a> {
                 self.state.leases.insert(work.pool.clone(), asked);
             }
         }
-        self.state.intents = plan.steps.iter().flat_map(|step| step.work.intents()).collect();
+        let open = std::mem::take(&mut self.state.intents);
+        let intents = plan.steps.iter().flat_map(|step| step.work.intents());
+        self.state.intents =
+            intents.chain(plan.changes.iter().filter_map(Change::intent)).collect();
+        if part {
+            let others: Vec<_> =
+                open.into_iter().filter(|it| !self.state.intents.contains(it)).collect();
+            self.state.intents.extend(others);
+        }
         if self.state == before && !self.dirty {
             return Ok(());
         }

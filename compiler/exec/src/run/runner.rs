@@ -43,6 +43,9 @@ pub struct Report {
     pub failures: Vec<Failure>,
     /// Steps that were not begun because of a failure or an interrupt.
     pub skipped: usize,
+    /// All that is wanted is there: what failed, and what was not begun, would have taken something
+    /// away.
+    pub is_made: bool,
     /// True when the user stopped the run.
     pub interrupted: bool,
 }
@@ -80,7 +83,7 @@ pub async fn run(
     let context = Context::new(run, &state);
     let dirty = lease::keep(run, &mut state) || run.dirty;
     let mut journal = Journal::new(run.store, state, version, dirty);
-    journal.begin(run.plan).await.map_err(RunError::NotBegun)?;
+    journal.begin(run.plan, run.part).await.map_err(RunError::NotBegun)?;
     let mut runner = Runner {
         run,
         context: &context,
@@ -104,6 +107,8 @@ pub async fn run(
     if lock_lost {
         return Err(RunError::LockLost);
     }
+    let left = skipped.iter().chain(failures.keys()).filter_map(|at| plan.steps.get(*at));
+    let is_made = left.map(|step| step.work.verb()).all(Verb::takes_away) && !interrupted;
     let ids = lock(&context.ids).clone();
     let tokens = lock(&context.tokens).clone();
     let leases = lock(&context.leases).clone();
@@ -115,6 +120,7 @@ pub async fn run(
         done,
         failures: failures.into_values().collect(),
         skipped: skipped.len(),
+        is_made,
         interrupted,
     })
 }

@@ -339,6 +339,7 @@ impl Fake {
             uploads: &BTreeMap::new(),
             parallelism: 1,
             dirty: false,
+            part: false,
             ownership: &Ownership::default(),
             leasing: Leasing {
                 pools: None,

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use crate::{
     leases::LeaseValues,
     model::Change,
-    observe::{Index, Observation, Seen},
+    observe::{Index, Live, Observation, Seen},
     ownership::Ownership,
     state::{IntentAction, Recorded, State},
 };
@@ -37,6 +37,8 @@ pub(super) struct Differ<'a> {
     /// What the API does not have by its identifier.
     gone: &'a BTreeSet<(KindId, String)>,
     pub(super) another_products: &'a [(KindId, Held)],
+    /// Code that others deployed and that is live.
+    pub(super) live: &'a BTreeMap<Address, Live>,
     pub(super) ownership: &'a Ownership,
     /// Identifiers known before apply, by address.
     pub(super) ids: BTreeMap<&'a Address, &'a str>,
@@ -112,6 +114,7 @@ impl<'a> Differ<'a> {
             index: Index::new(inputs.observation),
             gone: &inputs.observation.gone,
             another_products: &inputs.observation.held,
+            live: &inputs.observation.live,
             ownership: inputs.ownership,
             ids: BTreeMap::new(),
             names: BTreeMap::new(),

@@ -125,9 +125,10 @@ impl Differ<'_> {
     fn shown(&self, holders: &Holders<'_>, seen: &Seen) -> Vec<Address> {
         let held = seen.observed.holds.iter();
         let mut found: Vec<Address> = held
-            .filter_map(|(kind_id, name)| {
-                let id = self.index.by_name(*kind_id, name)?.observed.id.clone();
-                holders.now.get(&(*kind_id, id)).cloned()
+            .filter_map(|(kind_id, text)| {
+                let at = |id: String| holders.now.get(&(*kind_id, id)).cloned();
+                let named = || Some(self.index.by_name(*kind_id, text)?.observed.id.clone());
+                at(text.clone()).or_else(|| at(named()?))
             })
             .collect();
         for text in seen.observed.fields.values().filter_map(|it| it.as_str()) {
@@ -148,7 +149,7 @@ fn lets_go(change: &Change) -> bool {
         | Action::ReplaceDeleteFirst
         | Action::Delete => true,
         Action::Adopt => !change.fields.is_empty(),
-        Action::Create | Action::Forget | Action::Keep => false,
+        Action::Create | Action::Forget | Action::Wait | Action::Keep => false,
     }
 }
 

@@ -95,8 +95,12 @@ impl<'a> Differ<'a> {
             // With another repository's marker it is not what this run began, or not ours any more.
             let is_ours = |seen: &&Seen| self.taken(intent.address.kind(), seen).is_none();
             if let Some(seen) = seen.filter(is_ours) {
-                let reason = "left over from an interrupted run";
-                self.leftover(&intent.address, seen, intent.needs.clone(), reason);
+                let recorded = self.recorded(&intent.address);
+                let replaced = intent.action == IntentAction::Delete
+                    && recorded.is_some_and(|it| it.id != seen.observed.id);
+                let from = if replaced { "a replace" } else { "an interrupted run" };
+                let reason = format!("left over from {from}");
+                self.leftover(&intent.address, seen, intent.needs.clone(), &reason);
             }
         }
     }
@@ -233,7 +237,7 @@ impl<'a> Differ<'a> {
 }
 
 /// The normal form of a natural key, by which a resource without an address is known.
-fn key(id: KindId, name: &str) -> String {
+pub(super) fn key(id: KindId, name: &str) -> String {
     kind(id).key(name).into_owned()
 }
 
@@ -254,6 +258,7 @@ fn removed(address: &Address, recorded: &Recorded, action: Action, reason: &str)
         loses: Vec::new(),
         holds: Vec::new(),
         circle: Vec::new(),
+        waits_for: Vec::new(),
         record: Some(Record {
             name: recorded.name.clone(),
             id: recorded.id.clone(),

@@ -7,6 +7,7 @@
 //! - `fields`: the comparison of fields, and what is recorded.
 //! - `leftover`: resources of ours that the spec does not want.
 //! - `taken`: recorded resources that another repository took over.
+//! - `waits`: what an apply does not delete yet, since live code is bound to it.
 //! - `held`: the references that the changes let go of.
 //! - `circles`: deletes that each would have to wait for the next.
 
@@ -17,6 +18,7 @@ mod held;
 mod leftover;
 mod ownership;
 mod taken;
+mod waits;
 
 use std::collections::BTreeMap;
 
@@ -49,6 +51,7 @@ pub(crate) fn diff(inputs: &DiffInputs<'_>) -> Diff {
     differ.dropped(inputs.desired, "the spec does not have it any more");
     differ.interrupted();
     differ.marked(Goal::Apply);
+    differ.wait_for_deployments();
     differ.finish()
 }
 
@@ -81,7 +84,10 @@ impl<'a> Differ<'a> {
         self.tell_what_is_held();
         circles::cut(&mut self.out.changes);
         if self.protect {
-            let deletes = self.out.changes.iter().filter(|change| change.action == Action::Delete);
+            let leaves = |it: &&Change| {
+                it.action == Action::Delete || (it.action == Action::Wait && it.needs_leave())
+            };
+            let deletes = self.out.changes.iter().filter(leaves);
             let refusals: Vec<Refusal> = deletes
                 .filter(|change| !self.unprotect.contains(&change.address))
                 .map(|change| protected(&change.address, "deleted", &change.reason))
@@ -438,6 +444,7 @@ fn change(wanted: &Desired, action: Action, reason: &str) -> Change {
         loses: Vec::new(),
         holds: Vec::new(),
         circle: Vec::new(),
+        waits_for: Vec::new(),
         record: None,
     }
 }

@@ -72,9 +72,12 @@ impl Differ<'_> {
             .iter()
             .filter(|change| match change.action {
                 Action::Delete | Action::ReplaceCreateFirst | Action::ReplaceDeleteFirst => true,
-                Action::Create | Action::Update | Action::Adopt | Action::Forget | Action::Keep => {
-                    false
-                }
+                Action::Create
+                | Action::Update
+                | Action::Adopt
+                | Action::Forget
+                | Action::Wait
+                | Action::Keep => false,
             })
             .filter(|change| kind(change.address.kind()).batch_items_max() > 1)
             .filter_map(|change| Some((change.address.kind(), change.id.as_deref()?)))

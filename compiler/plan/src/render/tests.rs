@@ -26,6 +26,7 @@ fn change(address: &str, action: Action, reason: &str) -> Change {
         loses: Vec::new(),
         holds: Vec::new(),
         circle: Vec::new(),
+        waits_for: Vec::new(),
         record: None,
     }
 }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Address, Desired, KindId, Output, Part};
 use envc_kinds::{Held, Mutability, Observed, Place, kind};
 use envc_plan::{
-    Action, AppliedMigration, BatchWork, DeleteTarget, Grant, IntentAction, LeaseSeen, Observation,
-    Plan, Reach, Record, Recorded, RecordedLease, State, StateKey, Target, Work, parents_to_read,
-    unlisted,
+    Action, AppliedMigration, BatchWork, Change, DeleteTarget, Grant, IntentAction, LeaseSeen,
+    Observation, Plan, Reach, Record, Recorded, RecordedLease, State, StateKey, Target, Work,
+    parents_to_read, unlisted,
 };
 use envc_spec::Lease;
 use serde_json::Value as Json;
@@ -280,7 +280,8 @@ impl<'a> Run<'a> {
                 state.leases.insert(work.pool.clone(), asked);
             }
         }
-        state.intents = plan.steps.iter().flat_map(|step| step.work.intents()).collect();
+        let intents = plan.steps.iter().flat_map(|step| step.work.intents());
+        state.intents = intents.chain(plan.changes.iter().filter_map(Change::intent)).collect();
         // As in exec: what is `existing` may have another name than the spec could know.
         let names = plan.changes.iter().filter(|change| !change.deposed);
         let names = names.map(|change| (change.address.clone(), change.name.clone())).collect();

@@ -21,3 +21,5 @@ mod refusals;
 mod sequence;
 #[cfg(test)]
 mod specs;
+#[cfg(test)]
+mod waits;

@@ -94,7 +94,7 @@ pub(super) const PROTECT: NodeRule = NodeRule {
     notes: &[
         "Not inherited by `extends=`: a type that extends production is not production.",
         "Where the spec has other types, an apply from a developer's folder writes no files there and does not bind the folder, unless it says so: `--out-dir DIR` writes them elsewhere, `--rebind` binds. In CI it writes and binds.",
-        "`--unprotect ADDRESS` of `plan` and `apply` lets exactly this resource be deleted or replaced, in that one run; it is asked for all the same. `destroy` takes all, and is refused while `protect` stands here.",
+        "`--unprotect ADDRESS` of `plan` and `apply` lets exactly this resource be deleted or replaced, in that one run; it is asked for all the same. What waits for a live Worker is named in each run until it is gone. `destroy` takes all, and is refused while `protect` stands here.",
     ],
     absent: "Only what loses data is asked for.",
     example: "protect",

@@ -49,7 +49,10 @@ pub(super) fn read(path: &Path) -> Result<Plan, CommandError> {
 fn seen(plan: &Plan) -> Vec<impl PartialEq + '_> {
     plan.changes
         .iter()
-        .map(|it| (&it.address, it.deposed, &it.id, &it.drift, it.action == Action::Forget))
+        .map(|it| {
+            let forgotten = it.action == Action::Forget;
+            (&it.address, it.deposed, &it.id, &it.drift, &it.waits_for, forgotten)
+        })
         .collect()
 }
 

@@ -114,6 +114,7 @@ impl Destroy<'_> {
                 seeds: &no_seeds,
                 vault: &Vault::default(),
                 uploads: &BTreeMap::new(),
+                part: false,
                 parallelism,
                 held: &held,
             };

@@ -2,6 +2,7 @@
 
 mod asked;
 mod ledgers;
+mod live;
 mod observe;
 
 pub(crate) use observe::is_whole;
@@ -82,6 +83,8 @@ pub(crate) struct Running<'r> {
     pub(crate) vault: &'r Vault,
     /// What is uploaded besides what stands in the plan.
     pub(crate) uploads: &'r Uploads,
+    /// The plan is a part of what is to be done: what else was begun stays open.
+    pub(crate) part: bool,
     /// Steps at once.
     pub(crate) parallelism: usize,
     /// The leases that stay, by pool.
@@ -255,8 +258,14 @@ impl<'a, 'u> Engine<'a, 'u> {
             let all = lookalikes(&self.inputs(loaded, request, &ownership), request.goal);
             self.tell_lookalikes(&all, request.goal);
         }
-        let (plan, refused) = self.plan_from(loaded, request);
-        refusals.note(self.refuse_to_cover(&plan, request).await)?;
+        let (mut plan, mut refused) = self.plan_from(loaded, request);
+        let live = self.live(&plan, request.observation).await?;
+        let request =
+            PlanRequest { observation: live.as_ref().unwrap_or(request.observation), ..*request };
+        if live.is_some() {
+            (plan, refused) = self.plan_from(loaded, &request);
+        }
+        refusals.note(self.refuse_to_cover(&plan, &request).await)?;
         if let Some(refused) = refused {
             refusals.add(refused);
             return Ok(Drafted { plan, is_whole: false });
@@ -267,7 +276,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         }
         let mut observation = request.observation.clone();
         observation.ledgers.extend(found);
-        let request = PlanRequest { observation: &observation, ..*request };
+        let request = PlanRequest { observation: &observation, ..request };
         let (plan, refused) = self.plan_from(loaded, &request);
         let is_whole = refused.is_none();
         refusals.extend(refused);
@@ -427,6 +436,7 @@ impl<'a, 'u> Engine<'a, 'u> {
                 uploads: running.uploads,
                 parallelism: running.parallelism,
                 dirty: loaded.dirty,
+                part: running.part,
                 ownership: &ownership,
                 leasing: Leasing {
                     pools: Some(&self.pools),

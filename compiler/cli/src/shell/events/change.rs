@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use envc_plan::Change;
 use serde::Serialize;
 
 /// An apply that is done.
@@ -31,6 +32,32 @@ pub(crate) struct Applied<'a> {
     pub(crate) urls: Vec<Url<'a>>,
     /// The preview IDs that the environment holds, by pool.
     pub(crate) leases: BTreeMap<&'a str, &'a str>,
+    /// What left the spec and stays until the code that is bound to it was deployed anew: the next
+    /// apply after that deletes it.
+    pub(crate) waiting: Vec<Waiting>,
+}
+
+/// A resource that is to be deleted once code is deployed anew.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Waiting {
+    /// Its address, such as `kv.sessions`.
+    pub(crate) address: String,
+    /// Its name in the account.
+    pub(crate) name: String,
+    /// The Workers that are bound to it, by address.
+    pub(crate) waits_for: Vec<String>,
+}
+
+impl Waiting {
+    /// What a change says of it.
+    pub(crate) fn of(change: &Change) -> Self {
+        Self {
+            address: change.address.to_string(),
+            name: change.name.clone(),
+            waits_for: change.waits_for.iter().map(ToString::to_string).collect(),
+        }
+    }
 }
 
 /// An endpoint of an environment.

@@ -22,7 +22,9 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 pub(crate) use self::{
-    change::{Applied, DestroyRun, Destroyed, Environment, Existing, Forgotten, Recorded, Url},
+    change::{
+        Applied, DestroyRun, Destroyed, Environment, Existing, Forgotten, Recorded, Url, Waiting,
+    },
     diagnostic::{Code, Diagnostic, Error, Warning},
     lease::{Claimed, Member, PoolCounts, Released},
     plan::PlanDocument,

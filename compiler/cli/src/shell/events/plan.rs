@@ -188,6 +188,10 @@ mod shape {
         /// to it, because they refer to each other. Absent when empty.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         circle: Vec<String>,
+        /// The addresses of the code that has to be deployed anew before the resource is deleted, for
+        /// `wait`. Absent when empty.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        waits_for: Vec<String>,
         /// What is recorded at once, before any call, for `adopt` and `keep`. Absent otherwise.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schemars(with = "Record")]
@@ -211,6 +215,8 @@ mod shape {
         Delete,
         /// It is not recorded any more; it stays in the account, or is gone already.
         Forget,
+        /// It stays for now, and is recorded: it left the spec, and live code is bound to it.
+        Wait,
         /// It stays as it is.
         Keep,
     }
@@ -300,6 +306,8 @@ mod shape {
         delete: usize,
         /// Resources that are not recorded any more.
         forget: usize,
+        /// Resources that are deleted once code is deployed anew.
+        wait: usize,
         /// Resources that stay as they are.
         keep: usize,
         /// Migration files to run.
