@@ -177,6 +177,7 @@ impl Engine {
                 uploads,
                 vault: &vault(),
                 parallelism: 4,
+                part: false,
                 dirty: false,
                 ownership: &ownership(wanted),
                 leasing: Leasing {

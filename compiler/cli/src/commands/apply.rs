@@ -80,19 +80,20 @@ pub(super) fn run(app: &App, args: &ApplyArgs) -> Result<ExitCode, CommandError>
         }
         opening.say_if_settled(&session)?;
         let out_dir = match &args.out_dir {
-            Some(dir) => OutDir::named(&session, &app.cwd.join(dir))?,
+            Some(dir) => opening.before(&session, OutDir::named(&session, &app.cwd.join(dir)))?,
             None => None,
         };
         let folder = session.folder(args.rebind);
         let mut writing = Writing { out_dir, force: args.force, replaces: None };
         if writing.out_dir.is_none() {
-            folder.admit(&session)?;
+            opening.before(&session, folder.admit(&session))?;
             if let Folder::Bound { replaces: Some(other) } = &folder {
                 writing.replaces = Some(other.id.clone());
             }
         }
-        let apply = Apply { session, args, writing, folder, saved: saved.as_ref() };
-        block_on(apply.run(&mut opening))?
+        let mut apply = Apply { session, args, writing, folder, saved: saved.as_ref() };
+        let ran = block_on(apply.run(&mut opening))?;
+        opening.before(&apply.session, ran)
     })
 }
 
@@ -106,7 +107,7 @@ struct Apply<'a> {
 
 impl Apply<'_> {
     /// `None`: the session has to be opened anew.
-    async fn run(mut self, opening: &mut Opening) -> Result<Option<ExitCode>, CommandError> {
+    async fn run(&mut self, opening: &mut Opening) -> Result<Option<ExitCode>, CommandError> {
         let started_ms = self.session.workspace.clock.monotonic_ms();
         let ui = self.session.ui;
         let mut refusals = Refusals::default();

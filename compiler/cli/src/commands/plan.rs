@@ -54,6 +54,7 @@ pub(super) fn run(app: &App, args: &PlanArgs) -> Result<ExitCode, CommandError> 
         let mut refusals = Refusals::default();
         let telling = (&mut opening, &mut refusals);
         let planned = block_on(plan(app, &mut session, args, telling))?;
+        let planned = opening.before(&session, planned);
         // Also where the plan came to an end on the way: an apply would have got no further.
         refusals.tell(session.ui, "apply");
         planned

@@ -159,6 +159,18 @@ impl Opening {
         }
         Ok(())
     }
+
+    /// Says it before an error that ends the command.
+    pub(super) fn before<T>(
+        &mut self,
+        session: &Session<'_>,
+        ended: Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        if ended.is_err() {
+            self.say(session)?;
+        }
+        ended
+    }
 }
 
 /// The selection of the command line.
