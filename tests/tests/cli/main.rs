@@ -10,6 +10,7 @@
 mod accounts;
 mod api_errors;
 mod bad_input;
+mod checkout;
 mod ci;
 mod claims;
 mod cloud_choice;

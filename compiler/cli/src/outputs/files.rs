@@ -4,7 +4,7 @@
 //! is written outside of the project, and nothing that only one environment may see ends up in git.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
@@ -295,7 +295,8 @@ pub(crate) fn edited(
         .code("envc::cli::file_edited")
 }
 
-/// Which of the files that hold something of one environment git has or would take in. Where a
+/// Which of the files that hold something of one environment git has or would take in, each asked of
+/// the repository that it lies in: one in a submodule is not its parent's to tell of. Where a
 /// repository is there and git does not tell of it, none of them may be written.
 pub(crate) fn git_conflicts(
     root: &Path,
@@ -303,27 +304,50 @@ pub(crate) fn git_conflicts(
     env: &ProcessEnv,
     files: &[RenderedFile],
 ) -> Result<Vec<GitConflict>, CommandError> {
-    let specific = files.iter().filter(|file| file.specific || file.private);
-    let paths: Vec<&str> = specific.map(|file| file.path.as_str()).collect();
-    if paths.is_empty() {
-        return Ok(Vec::new());
+    let mut by_top: BTreeMap<PathBuf, Vec<&str>> = BTreeMap::new();
+    for file in files.iter().filter(|file| file.specific || file.private) {
+        let path = root.join(&file.path);
+        let there = path.ancestors().skip(1).find(|folder| fsio::is_folder(folder));
+        let top = there.and_then(git::top).unwrap_or(root);
+        by_top.entry(top.to_owned()).or_default().push(&file.path);
     }
-    match (&git.repository, &git.warning) {
-        (Some(_), _) => {}
-        (None, None) => return Ok(Vec::new()),
-        (None, Some(warning)) => return Err(no_answer(root, warning, &paths)),
+    let mut conflicts = Vec::new();
+    for (top, paths) in by_top {
+        let is_known = Some(top.as_path()) == git::top(root).or(Some(root));
+        let view = if is_known { git.clone() } else { git::look(&top, env) };
+        match (&view.repository, &view.warning) {
+            (Some(_), _) => conflicts.extend(conflicts_in(root, &top, env, &paths)?),
+            (None, None) => {}
+            (None, Some(warning)) => return Err(no_answer(&top, warning, &paths)),
+        }
     }
-    let clean = |path: &str| path.trim_start_matches("./").to_owned();
-    let ignored: BTreeSet<String> =
-        git::ignored(root, env, &paths)?.iter().map(|path| clean(path)).collect();
-    let rest: Vec<&str> =
-        paths.into_iter().filter(|path| !ignored.contains(&clean(path))).collect();
-    let tracked = git::tracked(root, env, &rest)?;
-    let conflict = |path: &str| {
-        if tracked.contains(&clean(path)) {
-            GitConflict::Tracked(path.to_owned())
+    Ok(conflicts)
+}
+
+/// As [`git_conflicts`], of paths below `root` that lie in the repository of this top.
+fn conflicts_in(
+    root: &Path,
+    top: &Path,
+    env: &ProcessEnv,
+    paths: &[&str],
+) -> Result<Vec<GitConflict>, CommandError> {
+    let from_top = |path: &str| {
+        let whole = root.join(git::plain(path));
+        let below = whole.strip_prefix(top).unwrap_or(Path::new(path));
+        below.to_string_lossy().replace('\\', "/")
+    };
+    let asked: Vec<(&str, String)> = paths.iter().map(|path| (*path, from_top(path))).collect();
+    let names: Vec<&str> = asked.iter().map(|(_, name)| name.as_str()).collect();
+    let ignored = git::ignored(top, env, &names)?;
+    let rest: Vec<&(&str, String)> =
+        asked.iter().filter(|(_, name)| !ignored.contains(name)).collect();
+    let names: Vec<&str> = rest.iter().map(|(_, name)| name.as_str()).collect();
+    let tracked = git::tracked(top, env, &names)?;
+    let conflict = |(path, name): &(&str, String)| {
+        if tracked.contains(name) {
+            GitConflict::Tracked((*path).to_owned())
         } else {
-            GitConflict::NotIgnored(path.to_owned())
+            GitConflict::NotIgnored((*path).to_owned())
         }
     };
     Ok(rest.into_iter().map(conflict).collect())
@@ -331,8 +355,7 @@ pub(crate) fn git_conflicts(
 
 /// The error for files of which git does not say whether it would take them in.
 fn no_answer(root: &Path, warning: &str, paths: &[&str]) -> CommandError {
-    let is_top = |folder: &&Path| folder.join(".git").symlink_metadata().is_ok();
-    let top = root.ancestors().find(is_top).unwrap_or(root);
+    let top = git::top(root).unwrap_or(root);
     CommandError::failed(format!(
         "git does not say whether it would take in what is generated: {}",
         paths.join(", ")
@@ -341,7 +364,7 @@ fn no_answer(root: &Path, warning: &str, paths: &[&str]) -> CommandError {
     .hint(format!(
         "if git refuses because the folder is another user's: git config --global --add \
          safe.directory {}",
-        top.display()
+        fsio::for_shell(top)
     ))
     .hint("if git is missing, install it; nothing was changed")
     .code("envc::cli::git_unknown")
@@ -383,7 +406,7 @@ fn diff(path: &str, there: &[u8], wanted: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{collections::BTreeSet, fs};
 
     use super::*;
 

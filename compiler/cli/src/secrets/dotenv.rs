@@ -135,7 +135,12 @@ impl DotenvProvider<'_> {
 
     fn is_tracked(&self, place: &Place) -> Result<bool, CommandError> {
         let Some((folder, path)) = &place.checkout else { return Ok(false) };
-        Ok(!git::tracked(folder, self.env, &[path])?.is_empty())
+        // Asked where it lies, which may be a submodule.
+        let file = folder.join(path);
+        let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
+            return Ok(false);
+        };
+        Ok(!git::tracked(folder, self.env, &[&name.to_string_lossy()])?.is_empty())
     }
 }
 

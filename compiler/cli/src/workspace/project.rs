@@ -18,6 +18,7 @@ use crate::{
         error::CommandError,
         exit_code::ExitCode,
         fsio::{self, FsError},
+        git,
     },
     shell::{events::Event, ui::Ui},
 };
@@ -64,8 +65,7 @@ impl SpecFile {
     /// Its path from the top of the checkout, as a forge names files; without git as `name`.
     pub(crate) fn name_in_checkout(&self) -> String {
         let top = |path: &PathBuf| {
-            let is_top = |folder: &&Path| folder.join(".git").symlink_metadata().is_ok();
-            let inside = path.strip_prefix(path.ancestors().skip(1).find(is_top)?).ok()?;
+            let inside = path.strip_prefix(git::top(path.parent()?)?).ok()?;
             Some(inside.to_string_lossy().replace('\\', "/"))
         };
         self.path.as_ref().and_then(top).unwrap_or_else(|| self.name.clone())
@@ -124,8 +124,7 @@ impl SpecFile {
         let link = root.join(named);
         if file != link {
             // Without a repository the folder is all there is.
-            let is_top = |folder: &&Path| folder.join(".git").symlink_metadata().is_ok();
-            let top = root.ancestors().find(is_top).unwrap_or(&root);
+            let top = git::top(&root).unwrap_or(&root);
             if !file.starts_with(top) {
                 return Err(leads_outside(&relative(&link, cwd), &file));
             }
