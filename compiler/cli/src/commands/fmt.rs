@@ -27,10 +27,10 @@ pub(super) fn run(app: &App, args: &FmtArgs) -> Result<ExitCode, CommandError> {
     }
     let chdir = app.common.chdir.as_deref();
     let specs: Vec<_> = if files.is_empty() {
-        vec![SpecFile::find(&app.cwd, chdir)]
+        vec![SpecFile::find(&app.cwd, chdir, &app.env)]
     } else {
         let folder = chdir.map_or_else(|| app.cwd.clone(), |chdir| app.cwd.join(chdir));
-        files.iter().map(|path| open(path, &folder, &app.cwd)).collect()
+        files.iter().map(|path| open(path, &folder, app)).collect()
     };
     let mut exits = Vec::new();
     let mut changed = Vec::new();
@@ -56,11 +56,11 @@ pub(super) fn run(app: &App, args: &FmtArgs) -> Result<ExitCode, CommandError> {
     Ok(exits.into_iter().max_by_key(|exit| exit.number()).unwrap_or(ExitCode::Done))
 }
 
-fn open(path: &Path, folder: &Path, cwd: &Path) -> Result<SpecFile, CommandError> {
+fn open(path: &Path, folder: &Path, app: &App) -> Result<SpecFile, CommandError> {
     if path == Path::new(STDIN) {
-        return SpecFile::from_input(cwd);
+        return SpecFile::from_input(&app.cwd);
     }
-    SpecFile::named(&folder.join(path), cwd)
+    SpecFile::named(&folder.join(path), &app.cwd, &app.env)
 }
 
 /// Formats one; true when its layout was another.

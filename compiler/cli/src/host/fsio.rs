@@ -7,7 +7,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use crate::host::error::CommandError;
+use crate::host::{error::CommandError, owner};
 
 /// Begins the name of a temporary file. What a killed process left is never looked for by this: a
 /// person may have a file of such a name.
@@ -477,17 +477,10 @@ pub(crate) fn plain_file(
             Err(_) => return Err("cannot be looked at"),
         }
     }
-    if owner(&path) == owner(like) { Ok(Some(path)) } else { Err("belongs to another user") }
-}
-
-/// Whose a file is; nobody's where the system has no such thing.
-fn owner(path: &Path) -> Option<u32> {
-    #[cfg(unix)]
-    return fs::metadata(path).ok().map(|there| std::os::unix::fs::MetadataExt::uid(&there));
-    #[cfg(not(unix))]
-    {
-        let _ = path;
-        None
+    if owner::of(&path) == owner::of(like) {
+        Ok(Some(path))
+    } else {
+        Err("belongs to another user")
     }
 }
 

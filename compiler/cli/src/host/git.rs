@@ -254,6 +254,41 @@ pub(crate) fn user(folder: &Path, env: &ProcessEnv) -> Option<String> {
     (output.status.success() && !name.is_empty()).then_some(name)
 }
 
+/// The folders that the user takes although they are another's: `safe.directory`, as far as it stands in
+/// the user's own configuration and the system's. What a repository says of itself does not count.
+pub(crate) fn safe_folders(folder: &Path, env: &ProcessEnv) -> SafeFolders {
+    let arguments = ["config", "-z", "--show-scope", "--type=path", "--get-all", "safe.directory"];
+    let Ok(output) = run(folder, env, &arguments, &[]) else { return SafeFolders::default() };
+    let mut folders = Vec::new();
+    let mut fields = output.stdout.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+    while let (Some(scope), Some(value)) = (fields.next(), fields.next()) {
+        match (scope.as_ref(), value.as_ref()) {
+            ("system" | "global" | "command", "") => folders.clear(),
+            ("system" | "global" | "command", folder) => folders.push(folder.to_owned()),
+            _ => {}
+        }
+    }
+    SafeFolders(folders)
+}
+
+/// What [`safe_folders`] gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SafeFolders(Vec<String>);
+
+impl SafeFolders {
+    /// True for a folder that is listed: by its path, by `*`, or below one that ends in `/*`.
+    pub(crate) fn list(&self, folder: &Path) -> bool {
+        let real = |path: &str| Path::new(path).canonicalize().ok();
+        self.0.iter().any(|listed| match listed.strip_suffix('*') {
+            Some("") => true,
+            Some(above) if above.ends_with('/') => {
+                real(above).is_some_and(|above| folder != above && folder.starts_with(above))
+            }
+            _ => Path::new(listed).is_absolute() && real(listed).as_deref() == Some(folder),
+        })
+    }
+}
+
 fn cannot(what: &str) -> CommandError {
     CommandError::failed(format!("cannot {what}"))
 }

@@ -14,5 +14,6 @@ pub(crate) mod fsio;
 pub(crate) mod git;
 pub(crate) mod http;
 pub(crate) mod interrupt;
+pub(crate) mod owner;
 pub(crate) mod ports;
 pub(crate) mod terminal;

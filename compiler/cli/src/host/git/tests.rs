@@ -303,3 +303,23 @@ fn a_path_is_never_read_as_a_pattern() {
     let found = ignored(&folder.path, &folder.env, &all).unwrap();
     assert_eq!(found.into_iter().collect::<Vec<_>>(), ["kept"]);
 }
+
+#[test]
+fn only_the_users_own_configuration_says_which_folders_are_safe() {
+    let folder = Folder::new();
+    folder.git(&["init", "-q"]);
+    let below = folder.path.join("a/b");
+    std::fs::create_dir_all(&below).unwrap();
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    // A repository that calls itself safe.
+    folder.git(&["config", "safe.directory", "*"]);
+    let own = SafeFolders(vec![text(&folder.path)]);
+    let listed = safe_folders(&folder.path, &folder.env);
+    assert_eq!(listed, safe_folders(Path::new("/"), &folder.env));
+    assert!(own.list(&folder.path) && !own.list(&below));
+    let prefix = SafeFolders(vec![format!("{}/*", folder.path.display())]);
+    assert!(prefix.list(&below) && !prefix.list(&folder.path));
+    assert!(SafeFolders(vec!["*".to_owned()]).list(&below));
+    assert!(!SafeFolders(vec![".".to_owned(), "a".to_owned()]).list(&below));
+    assert!(!SafeFolders::default().list(&below));
+}
