@@ -46,6 +46,7 @@ mod secrets;
 mod show;
 mod spellings;
 mod stale_ids;
+mod state_dir;
 #[cfg(target_os = "linux")]
 mod steered;
 #[cfg(target_os = "linux")]

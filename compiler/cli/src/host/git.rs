@@ -174,6 +174,22 @@ pub(crate) fn top(folder: &Path) -> Option<&Path> {
     folder.ancestors().find(|it| it.join(".git").symlink_metadata().is_ok())
 }
 
+/// The git directory that a path lies in: a repository's own, whatever it is called, that which
+/// worktrees share, a submodule's, a bare one. Told by what is in it, as git tells one.
+pub(crate) fn git_directory_around(path: &Path) -> Option<&Path> {
+    for folder in path.ancestors() {
+        let has = |name: &str| folder.join(name);
+        let is_head = has("HEAD").symlink_metadata().is_ok();
+        if is_head && has("objects").is_dir() && has("refs").is_dir() {
+            return Some(folder);
+        }
+        if has(".git").symlink_metadata().is_ok() {
+            return None;
+        }
+    }
+    None
+}
+
 /// The branch that is worked on: the one that is checked out, else the one that the forge names,
 /// whose jobs check out a commit. Nothing where git does not tell of a repository.
 pub(crate) fn branch(git: &GitView, env: &ProcessEnv) -> Option<String> {
@@ -355,7 +371,7 @@ fn is_for_git(name: &str) -> bool {
     let same = |known: &&str| {
         if cfg!(windows) { known.eq_ignore_ascii_case(name) } else { *known == name }
     };
-    name.starts_with(CONFIGURATION) || VARIABLES.iter().any(|known| same(&known))
+    name.starts_with(CONFIGURATION) || VARIABLES.iter().any(same)
 }
 
 /// Where programs are looked for, without what would be read from the folder that git runs in.

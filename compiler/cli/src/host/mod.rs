@@ -16,4 +16,5 @@ pub(crate) mod http;
 pub(crate) mod interrupt;
 pub(crate) mod owner;
 pub(crate) mod ports;
+pub(crate) mod spot;
 pub(crate) mod terminal;

@@ -22,11 +22,7 @@ pub(crate) struct User {
 impl User {
     /// The user of this process.
     pub(crate) fn of_process(env: &ProcessEnv) -> Self {
-        #[cfg(unix)]
-        let id = Some(rustix::process::geteuid().as_raw());
-        #[cfg(not(unix))]
-        let id = None;
-        Self { id, sudo: env.var(names::SUDO_UID).and_then(|text| text.parse().ok()) }
+        Self { id: me(), sudo: env.var(names::SUDO_UID).and_then(|text| text.parse().ok()) }
     }
 
     /// True for what is this user's own: a link is whose the link is.
@@ -40,8 +36,8 @@ impl User {
         owner == Some(ROOT) || self.is(owner)
     }
 
-    /// True for what exactly this process's user owns, whoever called `sudo`.
-    pub(crate) fn is_alone(self, owner: Option<u32>) -> bool {
+    /// True for what this process's user owns, whoever called `sudo`.
+    fn is_alone(self, owner: Option<u32>) -> bool {
         self.id.is_none() || owner == self.id
     }
 
@@ -49,6 +45,20 @@ impl User {
         let by_sudo = self.id == Some(ROOT) && owner.is_some() && owner == self.sudo;
         self.is_alone(owner) || by_sudo
     }
+}
+
+/// Whose rights this process has; none where the system knows no such thing.
+#[cfg_attr(unix, expect(clippy::unnecessary_wraps, reason = "not every system has owners"))]
+fn me() -> Option<u32> {
+    #[cfg(unix)]
+    return Some(rustix::process::geteuid().as_raw());
+    #[cfg(not(unix))]
+    None
+}
+
+/// True for what is this process's user's own, whoever called `sudo`: what it makes is whose that is.
+pub(crate) fn is_mine(there: &std::fs::Metadata) -> bool {
+    of_metadata(there) == me()
 }
 
 /// Whose a file is that a link leads to; nobody's where the system has no such thing.
@@ -62,7 +72,8 @@ fn of_itself(path: &Path) -> Option<u32> {
 }
 
 /// Whose what is open is.
-pub(crate) fn of_metadata(there: &std::fs::Metadata) -> Option<u32> {
+#[cfg_attr(unix, expect(clippy::unnecessary_wraps, reason = "not every system has owners"))]
+fn of_metadata(there: &std::fs::Metadata) -> Option<u32> {
     #[cfg(unix)]
     return Some(std::os::unix::fs::MetadataExt::uid(there));
     #[cfg(not(unix))]

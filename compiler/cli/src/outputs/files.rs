@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use envc_core::{Digest, KeyedDigest, limits::FILE_BYTES_MAX};
+use envc_core::{Digest, KeyedDigest, kept_by, limits::FILE_BYTES_MAX};
 use envc_plan::WRITTEN_BY;
 use similar::TextDiff;
 
@@ -16,8 +16,9 @@ use crate::{
     host::{
         env::ProcessEnv,
         error::CommandError,
-        fsio,
+        fsio::{self, FsError},
         git::{self, GitView},
+        spot::Spot,
     },
     workspace::registry::FileRecord,
 };
@@ -93,6 +94,8 @@ pub(crate) enum Removal {
     Absent,
     /// A person edited it, so it stays.
     Kept,
+    /// A link leads to it by now: nobody knows what it is.
+    Unreached,
 }
 
 /// Why git and a generated file do not go together.
@@ -136,14 +139,15 @@ impl Files<'_> {
         file: &RenderedFile,
         record: Option<&FileRecord>,
     ) -> Result<Decision, CommandError> {
-        let path = self.path(&file.path)?;
+        let spot = self.spot(&file.path)?;
         if file.bytes.len() > FILE_BYTES_MAX {
             return Err(too_large(file));
         }
-        let Some(there) = fsio::read(&path, FILE_BYTES_MAX)? else { return Ok(Decision::Create) };
+        let Some(spot) = spot else { return Ok(Decision::Create) };
+        let Some(there) = spot.read(FILE_BYTES_MAX)? else { return Ok(Decision::Create) };
         if there == file.bytes {
             // Wrong permission bits are put right without asking: nothing is lost by it.
-            let as_wanted = is_mode(fsio::mode(&path), file.mode());
+            let as_wanted = is_mode(spot.mode(), file.mode());
             return Ok(if as_wanted { Decision::Unchanged } else { Decision::Update });
         }
         if record.is_some_and(|record| record.is_of(&self.digest.of(&there))) {
@@ -161,13 +165,11 @@ impl Files<'_> {
 
     /// Writes a file, whatever stands there, and gives what is to be recorded of it.
     pub(crate) fn write(&self, file: &RenderedFile, env: &str) -> Result<FileRecord, CommandError> {
-        let path = self.path(&file.path)?;
-        if let Some(folder) = path.parent() {
-            fsio::create_dirs(folder)?;
-        }
+        self.refuse_kept(&file.path)?;
+        let spot = Spot::make(self.root, &file.path).map_err(refused)?;
         let record = self.record(file, env);
         let temporary = self.temporary(&file.path, env, &record.digest);
-        fsio::write_atomic_by(&temporary, &path, &file.bytes, file.mode())?;
+        spot.write(&temporary, &file.bytes, file.mode(), true)?;
         Ok(record)
     }
 
@@ -210,41 +212,82 @@ impl Files<'_> {
 
     /// Removes what a killed run left half written of a file that is recorded.
     pub(crate) fn sweep(&self, path: &str, record: &FileRecord) -> Result<(), CommandError> {
-        let target = self.path(path)?;
+        let Ok(Some(spot)) = self.spot(path) else { return Ok(()) };
         for content in std::iter::once(&record.digest).chain(&record.pending) {
             let name = self.temporary(path, &record.env, content);
-            fsio::remove_temporary(&target.with_file_name(name))?;
+            spot.remove_beside(&name)?;
         }
         Ok(())
     }
 
     /// Removes a file that envc wrote, unless a person edited it since.
     pub(crate) fn remove(&self, path: &str, record: &FileRecord) -> Result<Removal, CommandError> {
-        let path = self.path(path)?;
-        let Some(there) = fsio::read(&path, FILE_BYTES_MAX)? else { return Ok(Removal::Absent) };
+        let spot = match Spot::find(self.root, path) {
+            Ok(Some(spot)) => spot,
+            Ok(None) => return Ok(Removal::Absent),
+            Err(error) if Spot::is_behind_link(&error) => return Ok(Removal::Unreached),
+            Err(error) => return Err(refused(error)),
+        };
+        let Some(there) = spot.read(FILE_BYTES_MAX)? else { return Ok(Removal::Absent) };
         if !record.is_of(&self.digest.of(&there)) {
             return Ok(Removal::Kept);
         }
-        Ok(if fsio::remove(&path)? { Removal::Removed } else { Removal::Absent })
+        Ok(if spot.remove()? { Removal::Removed } else { Removal::Absent })
     }
 
     /// What [`Files::remove`] would do. What cannot be read stays.
     pub(crate) fn would_remove(&self, path: &str, record: &FileRecord) -> Removal {
-        let read = self.path(path).map(|path| fsio::read(&path, FILE_BYTES_MAX));
+        let found = Spot::find(self.root, path);
+        let read = found.and_then(|spot| spot.map_or(Ok(None), |spot| spot.read(FILE_BYTES_MAX)));
         match read {
-            Ok(Ok(Some(there))) if record.is_of(&self.digest.of(&there)) => Removal::Removed,
-            Ok(Ok(None)) => Removal::Absent,
-            Ok(Ok(Some(_)) | Err(_)) | Err(_) => Removal::Kept,
+            Ok(Some(there)) if record.is_of(&self.digest.of(&there)) => Removal::Removed,
+            Ok(None) => Removal::Absent,
+            Err(error) if Spot::is_behind_link(&error) => Removal::Unreached,
+            Ok(Some(_)) | Err(_) => Removal::Kept,
         }
     }
 
-    fn path(&self, relative: &str) -> Result<PathBuf, CommandError> {
-        fsio::inside(self.root, relative).map_err(|error| {
-            CommandError::from(error)
-                .hint("generated files stay inside the folder of environment.kdl")
-                .code("envc::cli::path_outside")
-        })
+    /// Where a file lies, to which no link leads; `None` where a folder on the way is not there.
+    pub(crate) fn spot(&self, relative: &str) -> Result<Option<Spot>, CommandError> {
+        self.refuse_kept(relative)?;
+        Spot::find(self.root, relative).map_err(refused)
     }
+
+    /// What git and envc keep for themselves is nobody else's to write.
+    fn refuse_kept(&self, relative: &str) -> Result<(), CommandError> {
+        let path = self.root.join(relative);
+        let by_name = relative.split('/').find_map(kept_by);
+        let keeps = by_name.or_else(|| git::git_directory_around(&path).map(|_| "git"));
+        let Some(owner) = keeps else { return Ok(()) };
+        Err(CommandError::failed(format!(
+            "{relative} lies in a folder that {owner} keeps for itself"
+        ))
+        .hint("give the file another path")
+        .code("envc::cli::path_kept"))
+    }
+}
+
+impl Removal {
+    /// Why a file stays, as a clause.
+    pub(crate) fn why_it_stays(self) -> Option<&'static str> {
+        match self {
+            Self::Removed | Self::Absent => None,
+            Self::Kept => Some("was edited"),
+            Self::Unreached => Some("is reached through a link"),
+        }
+    }
+}
+
+/// The error of a path that leads elsewhere than it says.
+fn refused(error: FsError) -> CommandError {
+    if Spot::is_behind_link(&error) {
+        return CommandError::from(error)
+            .hint("generated files are written where their path says: give the real path")
+            .code("envc::cli::path_link");
+    }
+    CommandError::from(error)
+        .hint("generated files stay inside the folder of environment.kdl")
+        .code("envc::cli::path_outside")
 }
 
 /// False for permission bits that are not the wanted ones; not every system has them.

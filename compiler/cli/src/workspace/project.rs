@@ -1,9 +1,12 @@
 //! Finds and reads `environment.kdl`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use envc_core::{
-    Diagnostics, Severity,
+    Diagnostics, Severity, kept_by,
     limits::{FILE_BYTES_MAX, MISTAKES_MAX, SPEC_BYTES_MAX},
 };
 use envc_report::{
@@ -23,6 +26,7 @@ use crate::{
         owner::User,
     },
     shell::{events::Event, ui::Ui},
+    workspace::reading::Reading,
 };
 
 /// The name that is looked for.
@@ -48,16 +52,14 @@ pub(crate) struct SpecFile {
 }
 
 impl Project for SpecFile {
-    fn text(&self, path: &str) -> Result<Option<String>, String> {
-        fsio::inside(&self.root, path)
-            .and_then(|place| fsio::read_text(&place, FILE_BYTES_MAX))
-            .map_err(|error| error.source.to_string())
+    fn text(&self, path: &str, secret: &BTreeSet<String>) -> Result<Option<String>, String> {
+        let mut reading = Reading::of(&self.root, &self.top);
+        reading.keep_secret(secret.iter().map(|path| (self.root.join(path), path.clone())));
+        reading.text(path, FILE_BYTES_MAX).map_err(|error| error.source.to_string())
     }
 
     fn names(&self, path: &str) -> Result<Option<Vec<String>>, String> {
-        fsio::inside(&self.root, path)
-            .and_then(|place| fsio::names_if_there(&place))
-            .map_err(|error| error.source.to_string())
+        Reading::of(&self.root, &self.top).names(path).map_err(|error| error.source.to_string())
     }
 }
 
@@ -138,7 +140,13 @@ impl SpecFile {
         let link = root.join(named);
         // Without a repository the folder is all there is.
         let top = git::top(&root).unwrap_or(&root).to_owned();
-        if file != link && !file.starts_with(&top) {
+        let of_git = || {
+            let below = file.strip_prefix(&top).unwrap_or(&file);
+            let mut parts = below.components();
+            parts.any(|part| kept_by(&part.as_os_str().to_string_lossy()).is_some())
+                || git::git_directory_around(&file).is_some()
+        };
+        if file != link && (!file.starts_with(&top) || of_git()) {
             return Err(leads_outside(&relative(&link, cwd), &file));
         }
         let user = User::of_process(env);
@@ -247,7 +255,7 @@ fn another_users(name: &str, path: &Path, top: &Path) -> CommandError {
     .code("envc::cli::spec_of_another_user")
 }
 
-/// The error of a spec that is a link out of its repository. What it leads to is not shown.
+/// The error of a spec that is a link out of its working tree. What it leads to is not shown.
 fn leads_outside(name: &str, file: &Path) -> CommandError {
     CommandError::new(ExitCode::Spec, format!("{name} is a link that leads out of the repository"))
         .because_text(format!("it leads to {}", file.display()))

@@ -323,3 +323,23 @@ fn only_the_users_own_configuration_says_which_folders_are_safe() {
     assert!(!SafeFolders(vec![".".to_owned(), "a".to_owned()]).list(&below));
     assert!(!SafeFolders::default().list(&below));
 }
+
+#[test]
+fn a_git_directory_is_known_by_what_is_in_it() {
+    let folder = Folder::new();
+    folder.git(&["init", "-q", "--bare", "shop.git"]);
+    folder.git(&["init", "-q", "--separate-git-dir", "store", "apart"]);
+    let around = |path: &str| {
+        let path = folder.path.join(path);
+        git_directory_around(&path).map(|it| it.strip_prefix(&folder.path).unwrap().to_owned())
+    };
+    assert_eq!(around("shop.git/hooks/x").as_deref(), Some(Path::new("shop.git")));
+    assert_eq!(around("store/hooks/deep/x").as_deref(), Some(Path::new("store")));
+    assert_eq!((around("apart/x"), around("x")), (None, None));
+    // A worktree may lie within the git directory that it shares.
+    let worktree = folder.path.join("shop.git/main");
+    std::fs::create_dir(&worktree).unwrap();
+    std::fs::write(worktree.join(".git"), "gitdir: ../worktrees/main\n").unwrap();
+    assert_eq!(around("shop.git/main/out/x"), None);
+    assert!(around("shop.git/worktrees/main/x").is_some());
+}
