@@ -570,3 +570,50 @@ fn a_bundle_whose_links_lead_round_ends_with_an_error() {
         assert!(told.contains("are one folder") || told.contains("leads to itself"), "{told}");
     }
 }
+/// All that is in a folder: each path with its content, or where it leads.
+fn whole(folder: &Path) -> std::collections::BTreeMap<std::path::PathBuf, Vec<u8>> {
+    let mut found = std::collections::BTreeMap::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_symlink() {
+                let target = fs::read_link(&path).unwrap();
+                found.insert(path, target.into_os_string().into_encoded_bytes());
+            } else if path.is_dir() {
+                found.insert(path.clone(), Vec::new());
+                open.push(path);
+            } else {
+                let bytes = fs::read(&path).unwrap();
+                found.insert(path, bytes);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn commands_that_read_write_nothing_into_the_checkout() {
+    let pure: &[&[&str]] = &[&["check"], &["fmt", "--check"], &["schema"]];
+    let reads: &[&[&str]] = &[
+        &["plan"],
+        &["show", "--json"],
+        &["output"],
+        &["migrate", "status"],
+        &["destroy", "--plan"],
+    ];
+    let env = TestEnv::new("quickstart");
+    let worktree = env.worktree("fix");
+    let check = |all: &[&[&str]]| {
+        for args in all {
+            let before = (whole(&env.root()), whole(&worktree));
+            let ran = run_in(&env, &worktree, args);
+            assert!(before == (whole(&env.root()), whole(&worktree)), "{ran}");
+        }
+    };
+    check(pure);
+    // What is known of a folder is noted in it once; from then on looking at it changes nothing.
+    let _applied = run_in(&env, &worktree, &["apply"]).exits(0);
+    check(pure);
+    check(reads);
+}
