@@ -20,7 +20,7 @@ use crate::{
         left_behind::beside,
         site::{Edge, Needs, Site},
     },
-    outputs::{files::Removal, local, out_dir, own},
+    outputs::{local, own},
     remote::{edge::EdgeConnection, registry_report},
     shell::{
         app::{App, block_on},

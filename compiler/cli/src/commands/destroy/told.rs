@@ -13,7 +13,6 @@ use crate::{
     host::{error::CommandError, exit_code::ExitCode, interrupt::Interrupt},
     operate::{
         Refusals,
-        account::still_there,
         engine::{Drafted, Engine, Loaded, checked},
     },
     outputs::{files::Removal, local, out_dir},
