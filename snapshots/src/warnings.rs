@@ -21,7 +21,7 @@ const PLAIN: Style = Style { terminal: false, color: false };
 struct Files<'a>(&'a Path);
 
 impl Project for Files<'_> {
-    fn text(&self, path: &str) -> Result<Option<String>, String> {
+    fn text(&self, path: &str, _secret: &BTreeSet<String>) -> Result<Option<String>, String> {
         match fs::read_to_string(self.0.join(path)) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             text => text.map(Some).map_err(|error| error.to_string()),

@@ -19,6 +19,28 @@ pub fn relative_path(folder: &str, path: &str) -> String {
     if way.is_empty() { ".".to_owned() } else { way.join("/") }
 }
 
+/// Whose a part of a path is that nobody else may write: git's or envc's own folder, in each spelling
+/// that a file system may take for it. As git refuses `.git`: in any case, with what HFS+ leaves out,
+/// with what NTFS leaves out at the end, and by the short name that NTFS gives it.
+pub fn kept_by(part: &str) -> Option<&'static str> {
+    part.split('\\').find_map(|part| {
+        let shown = part.chars().filter(|c| !IGNORED.contains(c)).collect::<String>();
+        let name = shown.split(':').next().unwrap_or_default();
+        let name = name.trim_end_matches([' ', '.']).to_ascii_lowercase();
+        match name.as_str() {
+            ".git" | "git~1" => Some("git"),
+            ".envc" | "envc~1" => Some("envc"),
+            _ => None,
+        }
+    })
+}
+
+/// Characters that HFS+ leaves out of names.
+const IGNORED: [char; 16] = [
+    '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}',
+    '\u{202e}', '\u{206a}', '\u{206b}', '\u{206c}', '\u{206d}', '\u{206e}', '\u{206f}', '\u{feff}',
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,6 +58,29 @@ mod tests {
             ("apps/web", "apps/web", "."),
         ] {
             assert_eq!(relative_path(folder, path), expect);
+        }
+    }
+
+    #[test]
+    fn gits_and_envcs_own_folders_are_known_in_each_spelling() {
+        for name in [
+            ".git",
+            ".GIT",
+            ".Git ",
+            ".git. .",
+            ".git::$INDEX_ALLOCATION",
+            ".g\u{200c}it",
+            "git~1",
+            "GIT~1",
+            "x\\.git\\hooks",
+        ] {
+            assert_eq!(kept_by(name), Some("git"), "{name}");
+        }
+        for name in [".envc", ".ENVC", ".envc.", "ENVC~1"] {
+            assert_eq!(kept_by(name), Some("envc"), "{name}");
+        }
+        for name in ["git", ".gitignore", ".github", "envc", ".envcx", ".env", "git~2", "", "..."] {
+            assert_eq!(kept_by(name), None, "{name}");
         }
     }
 }

@@ -13,8 +13,9 @@ use envc_spec::{
 /// The files of the project that holds a spec. Paths are relative to the spec's folder, as the spec
 /// writes them; nothing outside of the project may be read.
 pub trait Project {
-    /// The text of a file; `None` where there is none. The error says why it cannot be read.
-    fn text(&self, path: &str) -> Result<Option<String>, String>;
+    /// The text of a file; `None` where there is none. The error says why it cannot be read. `secret`
+    /// are the files of secrets, none of which it may be.
+    fn text(&self, path: &str, secret: &BTreeSet<String>) -> Result<Option<String>, String>;
 
     /// The names in a folder; `None` where there is none. The error says why it cannot be listed.
     fn names(&self, path: &str) -> Result<Option<Vec<String>>, String>;
@@ -72,8 +73,9 @@ fn sample(head: &TypeHead, local_cloud: bool) -> Instance {
 /// The templates that are there, each with its text or with why it cannot be read.
 fn templates(project: &dyn Project, environments: &[&Environment]) -> BTreeMap<String, Template> {
     let paths: BTreeSet<String> = environments.iter().flat_map(|one| template_paths(one)).collect();
+    let secret = environments.iter().flat_map(|one| one.secret_files()).collect();
     let read = |path: String| {
-        let text = project.text(&path).transpose()?;
+        let text = project.text(&path, &secret).transpose()?;
         Some((path, text))
     };
     paths.into_iter().filter_map(read).collect()

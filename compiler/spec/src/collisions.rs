@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Desired, Diagnostic, Diagnostics, Span, join_path};
+use envc_core::{Address, Desired, Diagnostic, Diagnostics, Span, join_path, kept_by};
 use envc_kinds::{Worker, kind};
 
 use crate::{Environment, LOCAL_STATE_DEFAULT, SecretProvider, codes, resolver::Resolver};
@@ -107,11 +107,7 @@ impl Resolver<'_> {
 
     /// What git and envc keep for themselves is nobody else's to write.
     fn check_private_folder(&mut self, path: &str, span: Span) {
-        let owner = match path.split('/').next() {
-            _ if path.split('/').any(|part| part.eq_ignore_ascii_case(".git")) => "git",
-            Some(".envc") => "envc",
-            _ => return,
-        };
+        let Some(owner) = path.split('/').find_map(kept_by) else { return };
         self.error(
             Diagnostic::error(
                 codes::FILE_COLLISION,
@@ -143,7 +139,14 @@ impl Resolver<'_> {
             read.push((join_path("", &seed.path), "a seed is read from here", seed.span));
         }
         for (path, why, place) in read {
-            if let Some(span) = written.get(&path) {
+            // A file that is written into a folder of migrations is read as one.
+            let inside = format!("{path}/");
+            let below = written.iter().find(|(name, _)| {
+                name.strip_prefix(&inside)
+                    .is_some_and(|name| name.to_ascii_lowercase().ends_with(".sql"))
+            });
+            let at = written.get_key_value(&path).or(below);
+            if let Some((path, span)) = at {
                 let message = format!(
                     "the generated file `{path}` would be written over what it is read from"
                 );

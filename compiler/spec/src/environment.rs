@@ -242,6 +242,21 @@ impl Environment {
         paths
     }
 
+    /// The files that secrets come from or go to, seen from the spec's folder.
+    pub fn secret_files(&self) -> Vec<String> {
+        let mut paths = Vec::new();
+        for provider in &self.secrets {
+            if let SecretProvider::Dotenv { path, .. } = provider {
+                paths.push(path.clone());
+            }
+        }
+        for worker in &self.workers {
+            paths.extend([".dev.vars", ".env.local"].map(|name| format!("{}/{name}", worker.path)));
+        }
+        paths.extend(self.dotenvs.iter().map(|file| file.path.clone()));
+        paths
+    }
+
     /// True when a Worker is bound to something that `wrangler dev` has another connection to.
     pub fn has_local_connection(&self, worker: &Worker) -> bool {
         worker.bindings.iter().any(|bind| self.local_connections.contains_key(&bind.target))

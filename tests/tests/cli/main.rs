@@ -11,6 +11,7 @@ mod accounts;
 mod api_errors;
 mod bad_input;
 mod bound;
+mod checkout;
 mod ci;
 mod claims;
 mod cloud_choice;
@@ -46,6 +47,7 @@ mod secrets;
 mod show;
 mod spellings;
 mod stale_ids;
+mod state_dir;
 #[cfg(target_os = "linux")]
 mod steered;
 #[cfg(target_os = "linux")]

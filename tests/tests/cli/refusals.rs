@@ -196,7 +196,7 @@ fn files() -> Vec<Refused> {
         ),
         refused("a file that was edited", &["envc::cli::file_edited"], edited()),
         refused("a git that does not answer", &["envc::cli::git_unknown"], untold),
-        refused("a file behind a link that leads away", &["envc::cli::path_outside"], linked),
+        refused("a file behind a link", &["envc::cli::path_link"], linked),
         refused("a template with a mistake", &["envc::files::template"], broken),
     ]
 }

@@ -70,7 +70,7 @@ pub(super) fn run(app: &App, args: &ApplyArgs) -> Result<ExitCode, CommandError>
     }
     let mut opening = Opening::default();
     opened_anew(|| {
-        let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
+        let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref(), &app.env)?;
         let session = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Mint)?;
         let Some(session) = session else {
             return Err(CommandError::failed("BUG: no ID was minted"));

@@ -40,7 +40,7 @@ pub(super) fn run(app: &App, args: &CheckArgs) -> Result<ExitCode, CommandError>
 }
 
 fn check(ui: &Ui, app: &App, args: &CheckArgs) -> Result<ExitCode, CommandError> {
-    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
+    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref(), &app.env)?;
     let (spec, mut found) = envc_spec::load(&file.text);
     let looked = spec.as_ref().map(|spec| look(&file, spec, today(&app.env)));
     let Looked { samples, found: more } = looked.unwrap_or_default();

@@ -49,7 +49,7 @@ fn open(app: &App, args: &ServeArgs) -> Result<LocalCloud, CommandError> {
 /// The zone of the spec that the user stands in. Without a spec, or with a wrong one, the cloud is
 /// served all the same.
 fn zone_of_spec(app: &App) -> Option<String> {
-    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref()).ok()?;
+    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref(), &app.env).ok()?;
     let (spec, _) = envc_spec::load(&file.text);
     spec?.zone().map(str::to_owned)
 }

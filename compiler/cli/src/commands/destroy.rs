@@ -37,7 +37,7 @@ use crate::{
 };
 
 pub(super) fn run(app: &App, args: &DestroyArgs) -> Result<ExitCode, CommandError> {
-    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
+    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref(), &app.env)?;
     let selection = Selection {
         moves: Moves::ToRecorded,
         adopt: args.adopt.iter().cloned().collect(),

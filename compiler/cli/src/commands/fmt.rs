@@ -9,7 +9,7 @@ use similar::TextDiff;
 use envc_report::render::Style;
 
 use crate::{
-    host::{error::CommandError, exit_code::ExitCode, fsio},
+    host::{error::CommandError, exit_code::ExitCode, fsio, spot::Spot},
     shell::{app::App, args::FmtArgs, events::Event, ui::Ui},
     workspace::project::SpecFile,
 };
@@ -27,10 +27,10 @@ pub(super) fn run(app: &App, args: &FmtArgs) -> Result<ExitCode, CommandError> {
     }
     let chdir = app.common.chdir.as_deref();
     let specs: Vec<_> = if files.is_empty() {
-        vec![SpecFile::find(&app.cwd, chdir)]
+        vec![SpecFile::find(&app.cwd, chdir, &app.env)]
     } else {
         let folder = chdir.map_or_else(|| app.cwd.clone(), |chdir| app.cwd.join(chdir));
-        files.iter().map(|path| open(path, &folder, &app.cwd)).collect()
+        files.iter().map(|path| open(path, &folder, app)).collect()
     };
     let mut exits = Vec::new();
     let mut changed = Vec::new();
@@ -56,11 +56,11 @@ pub(super) fn run(app: &App, args: &FmtArgs) -> Result<ExitCode, CommandError> {
     Ok(exits.into_iter().max_by_key(|exit| exit.number()).unwrap_or(ExitCode::Done))
 }
 
-fn open(path: &Path, folder: &Path, cwd: &Path) -> Result<SpecFile, CommandError> {
+fn open(path: &Path, folder: &Path, app: &App) -> Result<SpecFile, CommandError> {
     if path == Path::new(STDIN) {
-        return SpecFile::from_input(cwd);
+        return SpecFile::from_input(&app.cwd);
     }
-    SpecFile::named(&folder.join(path), cwd)
+    SpecFile::named(&folder.join(path), &app.cwd, &app.env)
 }
 
 /// Formats one; true when its layout was another.
@@ -84,8 +84,7 @@ fn one(ui: &Ui, file: &SpecFile, check: bool) -> Result<bool, CommandError> {
             text = Some(formatted.as_str());
         }
         Some(path) if changed => {
-            let mode = fsio::mode(path).unwrap_or(fsio::PUBLIC);
-            fsio::write_atomic(path, formatted.as_bytes(), mode)?;
+            write(file, path, &formatted)?;
             ui.say(&format!("formatted {}", file.name));
             written = true;
         }
@@ -94,6 +93,14 @@ fn one(ui: &Ui, file: &SpecFile, check: bool) -> Result<bool, CommandError> {
     let (file, diff) = (file.name.as_str(), diff.as_deref());
     ui.event(&Event::Formatted { file, changed, written, diff, text });
     Ok(changed)
+}
+
+/// Writes a spec in its place: where it was read from, and not where a link leads that came since.
+fn write(file: &SpecFile, path: &Path, text: &str) -> Result<(), CommandError> {
+    let below = path.strip_prefix(&file.top).unwrap_or(path);
+    let spot = Spot::make(&file.top, &below.to_string_lossy())?;
+    let mode = spot.mode().unwrap_or(fsio::PUBLIC);
+    Ok(spot.write(&fsio::temporary_name(), text.as_bytes(), mode, true)?)
 }
 
 fn difference(file: &SpecFile, formatted: &str) -> String {

@@ -73,7 +73,7 @@ fn open<'a>(
 }
 
 async fn standings(session: &Session<'_>) -> Result<Standings, CommandError> {
-    let files = migrations::read(session.workspace.root(), &session.environment, Databases::All)?;
+    let files = migrations::read(&session.reading(), &session.environment, Databases::All)?;
     let site = Site::open(session, Needs::STATE).await?;
     let (mut engine, loaded) = Engine::open(&site, Hold::Read).await?;
     engine.migrates_all();
@@ -185,9 +185,9 @@ async fn plan(
 }
 
 async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCode, CommandError> {
-    let root = session.workspace.root();
-    let files = migrations::read(root, &session.environment, Databases::All)?;
-    let seeds = migrations::read_seeds(root, &session.environment)?;
+    let reading = session.reading();
+    let files = migrations::read(&reading, &session.environment, Databases::All)?;
+    let seeds = migrations::read_seeds(&reading, &session.environment)?;
     let site = Site::open(session, Needs::STATE).await?;
     let hold = Hold::Lock { purpose: "envc migrate apply", wait: !args.change.no_wait };
     let (mut engine, loaded) = Engine::open(&site, hold).await?;

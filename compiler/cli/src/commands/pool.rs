@@ -66,7 +66,7 @@ pub(super) fn run(app: &App, verb: &PoolVerb) -> Result<ExitCode, CommandError> 
 
 fn open<'a>(app: &'a App, target: &PoolTargetArgs) -> Result<Session<'a>, CommandError> {
     let PoolTargetArgs { env_type, pr, id, cloud } = target.clone();
-    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
+    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref(), &app.env)?;
     let selection = Selection { env_type, pr, id, cloud, ..Selection::default() };
     for _ in 0..OPENINGS_MAX {
         let file = file.clone();

@@ -68,9 +68,9 @@ impl Outside {
             refusals.note(Sources::read(session, inputs, !missing.is_empty(), out_dir))?;
         let (uploads, refused) = bundle::read(session);
         refusals.extend(refused);
-        let root = session.workspace.root();
-        let migrations = migrations::read(root, &session.environment, Databases::Managed);
-        let seeds = migrations::read_seeds(root, &session.environment);
+        let reading = session.reading();
+        let migrations = migrations::read(&reading, &session.environment, Databases::Managed);
+        let seeds = migrations::read_seeds(&reading, &session.environment);
         Ok(Self {
             vault,
             sources,

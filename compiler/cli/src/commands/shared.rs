@@ -63,7 +63,7 @@ pub(super) fn known<'a>(
     verb: &str,
     looks: bool,
 ) -> Result<Session<'a>, CommandError> {
-    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
+    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref(), &app.env)?;
     let selection = Selection { looks, ..selection_of(target) };
     if let Some(session) = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Absent)? {
         return Ok(session);
@@ -94,7 +94,7 @@ pub(super) fn nothing_made(
     target: &TargetArgs,
     verb: &str,
 ) -> Result<NothingMade, CommandError> {
-    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
+    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref(), &app.env)?;
     let spec = Rc::new(file.load(&app.ui)?);
     let workspace = Workspace::open(&app.ui, &app.env, file, Rc::clone(&spec))?;
     let env_type = choose_head(&workspace, &spec, &selection_of(target))?.value.name.clone();

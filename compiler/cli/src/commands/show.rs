@@ -341,7 +341,7 @@ fn on_this_machine(
 
 /// `envc show --resolved`: from the spec alone.
 fn resolved(app: &App, target: &TargetArgs) -> Result<ExitCode, CommandError> {
-    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
+    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref(), &app.env)?;
     let spec = Rc::new(file.load(&app.ui)?);
     let workspace = Workspace::open(&app.ui, &app.env, file, Rc::clone(&spec))?;
     let Choice { value: head, why } = choose_head(&workspace, &spec, &selection_of(target))?;

@@ -38,7 +38,7 @@ pub(super) fn run(app: &App, verb: &StateVerb) -> Result<ExitCode, CommandError>
 }
 
 fn run_claim(app: &App, args: &StateClaimArgs) -> Result<ExitCode, CommandError> {
-    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
+    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref(), &app.env)?;
     let spec = Rc::new(file.load(&app.ui)?);
     let workspace = Workspace::open(&app.ui, &app.env, file, spec)?;
     let cloud = cloud_of_project(&workspace, args.cloud.as_deref())?;

@@ -31,7 +31,7 @@ pub(super) fn run(app: &App, args: &TrustArgs) -> Result<ExitCode, CommandError>
 
 /// Shows what the spec asks for, and asks whether it is approved.
 fn of_spec(app: &App, target: &TargetArgs, print: bool) -> Result<ExitCode, CommandError> {
-    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
+    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref(), &app.env)?;
     let selection = selection_of(target);
     let session = Session::open(&app.ui, &app.env, file, &selection, OnNewId::Mint)?
         .ok_or_else(|| CommandError::failed("BUG: no ID was minted"))?;
@@ -95,7 +95,7 @@ fn revoke(app: &App, clone: Option<&Path>) -> Result<ExitCode, CommandError> {
         // As `ls` shows it, also when it is gone; else a folder of it.
         Some(clone) if record.all()?.contains_key(clone) => clone.to_owned(),
         Some(clone) => clone_of(app, &app.cwd.join(clone)),
-        None => match SpecFile::find(&app.cwd, app.common.chdir.as_deref()) {
+        None => match SpecFile::find(&app.cwd, app.common.chdir.as_deref(), &app.env) {
             Ok(file) => clone_of(app, &file.root),
             Err(_) => clone_of(app, &app.cwd),
         },

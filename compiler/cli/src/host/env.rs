@@ -56,6 +56,8 @@ pub(crate) mod names {
     pub(crate) const HOME: &str = "HOME";
     /// The user's name, on Unix.
     pub(crate) const USER: &str = "USER";
+    /// Who became root by `sudo`.
+    pub(crate) const SUDO_UID: &str = "SUDO_UID";
     /// The user's name, on Windows.
     pub(crate) const USERNAME: &str = "USERNAME";
     /// The machine's name, where it is exported.

@@ -85,6 +85,9 @@ impl Lock {
             if !fsio::is_same_file(&file, path) {
                 continue;
             }
+            if fsio::has_other_names(&file) {
+                return Err(another_file(path));
+            }
             write_holder(&mut file, holder).map_err(|source| FsError {
                 action: "write",
                 path: path.to_owned(),
@@ -152,6 +155,17 @@ impl Lock {
         fsio::remove(&self.path)?;
         Ok(())
     }
+}
+
+/// The error of a lock that is some other file, too: what it says of its holder would be written into
+/// that.
+fn another_file(path: &Path) -> CommandError {
+    CommandError::failed(format!(
+        "{} has a second name, so it is no lock of envc's",
+        path.display()
+    ))
+    .hint(format!("take it away: rm {}", fsio::for_shell(path)))
+    .code("envc::cli::lock_link")
 }
 
 fn busy(holder: &Holder) -> CommandError {

@@ -7,7 +7,10 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use crate::host::error::CommandError;
+use crate::host::{
+    error::CommandError,
+    owner::{self, User},
+};
 
 /// Begins the name of a temporary file. What a killed process left is never looked for by this: a
 /// person may have a file of such a name.
@@ -33,7 +36,7 @@ pub(crate) struct FsError {
 }
 
 impl FsError {
-    fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
+    pub(crate) fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self { action, path: path.to_owned(), source }
     }
 
@@ -105,7 +108,7 @@ pub(crate) fn read_named_text(path: &Path, bytes_max: usize) -> Result<Option<St
     as_text(bytes).map(Some).map_err(|source| FsError::new("read", path, source))
 }
 
-fn refuse_no_file(there: &fs::Metadata) -> io::Result<()> {
+pub(super) fn refuse_no_file(there: &fs::Metadata) -> io::Result<()> {
     if there.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
@@ -128,7 +131,7 @@ pub(crate) fn read_input(bytes_max: usize) -> Result<String, FsError> {
     read.map_err(|source| FsError::new("read", Path::new("standard input"), source))
 }
 
-fn read_at_most(input: impl io::Read, bytes_max: usize) -> io::Result<Vec<u8>> {
+pub(super) fn read_at_most(input: impl io::Read, bytes_max: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let cap = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
     input.take(cap).read_to_end(&mut bytes)?;
@@ -154,31 +157,6 @@ pub(crate) fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), F
     let wrong = |source| FsError::new("write", path, source);
     let folder = folder_of(path);
     let temporary = fill_temporary(folder, bytes, mode).map_err(wrong)?;
-    temporary.as_file().sync_all().map_err(wrong)?;
-    temporary.persist(path).map_err(|error| wrong(error.error))?;
-    sync_folder(folder).map_err(wrong)
-}
-
-/// As [`write_atomic`], with a name for the new file that whoever knows it can take away with
-/// [`remove_temporary`], should this process be killed before it is in its place.
-pub(crate) fn write_atomic_by(
-    temporary: &str,
-    path: &Path,
-    bytes: &[u8],
-    mode: u32,
-) -> Result<(), FsError> {
-    let wrong = |source| FsError::new("write", path, source);
-    let folder = folder_of(path);
-    let fill =
-        || fill(tempfile::Builder::new().prefix(temporary).rand_bytes(0), folder, bytes, mode);
-    let temporary = match fill() {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            remove_temporary(&folder.join(temporary))?;
-            fill()
-        }
-        filled => filled,
-    };
-    let temporary = temporary.map_err(wrong)?;
     temporary.as_file().sync_all().map_err(wrong)?;
     temporary.persist(path).map_err(|error| wrong(error.error))?;
     sync_folder(folder).map_err(wrong)
@@ -235,12 +213,13 @@ pub(crate) fn remove(path: &Path) -> Result<bool, FsError> {
     }
 }
 
-/// Removes what a killed [`write_atomic_by`] left; a link or a folder of that name is none of it.
-pub(crate) fn remove_temporary(path: &Path) -> Result<bool, FsError> {
-    match path.symlink_metadata() {
-        Ok(there) if there.is_file() => remove(path),
-        _ => Ok(false),
-    }
+/// A name for a temporary file that nobody can guess.
+pub(crate) fn temporary_name() -> String {
+    let mut chance = [0; TEMPORARY_CHANCE / 2];
+    // Without chance it is a name all the same, which another process may have, too.
+    let _filled = getrandom::fill(&mut chance);
+    let digits: Vec<String> = chance.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{TEMPORARY}{}", digits.concat())
 }
 
 /// Makes a folder and its parents.
@@ -258,12 +237,86 @@ pub(crate) fn create_private_dirs(path: &Path) -> Result<(), FsError> {
 }
 
 /// Opens a lock file, made private when it is not there, without changing its content.
+///
+/// Who holds it writes into it. So it is a file of this user's with no other name: a link, or a second
+/// name of some other file, is not opened.
 pub(crate) fn open_lock(path: &Path) -> Result<File, FsError> {
     let mut options = fs::OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, PRIVATE);
-    options.open(path).map_err(|error| FsError::new("open", path, error))
+    open_own(path, &mut options)
+}
+
+/// As [`read`], for what envc keeps in the user's state directory: no link is followed.
+pub(crate) fn read_own(path: &Path, bytes_max: usize) -> Result<Option<Vec<u8>>, FsError> {
+    match open_own(path, fs::OpenOptions::new().read(true)) {
+        Ok(file) => read_at_most(file, bytes_max)
+            .map(Some)
+            .map_err(|error| FsError::new("read", path, error)),
+        Err(error) if error.source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens a file of this user's that no link leads to.
+fn open_own(path: &Path, options: &mut fs::OpenOptions) -> Result<File, FsError> {
+    let is_link = || path.symlink_metadata().is_ok_and(|there| there.is_symlink());
+    let refuse = |why: &str| {
+        let why = format!("{why}; to take it away: rm {}", for_shell(path));
+        Err(FsError::refused("open", path, why))
+    };
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        // Not blocking: a pipe would wait for its other end before it could be refused.
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags);
+    }
+    let file = match options.open(path) {
+        Err(_) if is_link() => return refuse("it is a link, and envc's own files are none"),
+        opened => opened.map_err(|error| FsError::new("open", path, error))?,
+    };
+    let there = file.metadata().map_err(|error| FsError::new("open", path, error))?;
+    refuse_no_file(&there).map_err(|error| FsError::new("open", path, error))?;
+    if !owner::is_mine(&there) {
+        return refuse("it belongs to another user");
+    }
+    Ok(file)
+}
+
+/// True for a file that has another name besides the one that it was opened by.
+pub(crate) fn has_other_names(file: &File) -> bool {
+    #[cfg(unix)]
+    return file.metadata().is_ok_and(|there| std::os::unix::fs::MetadataExt::nlink(&there) > 1);
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        false
+    }
+}
+
+/// How a folder of this user's is not safe from others; `None` where it is.
+pub(crate) fn unsafe_because(folder: &Path) -> Result<Option<Unsafe>, FsError> {
+    let there = fs::metadata(folder).map_err(|error| FsError::new("use", folder, error))?;
+    if !owner::is_mine(&there) {
+        return Ok(Some(Unsafe::Anothers));
+    }
+    #[cfg(unix)]
+    if std::os::unix::fs::MetadataExt::mode(&there) & 0o022 != 0 {
+        return Ok(Some(Unsafe::Writable));
+    }
+    Ok(None)
+}
+
+/// Why others may change what is in a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unsafe {
+    /// It belongs to one of them.
+    Anothers,
+    /// They may write into it.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there are no such rights"))]
+    Writable,
 }
 
 /// True when `path` still names the file that is open: nobody removed or replaced it.
@@ -271,7 +324,7 @@ pub(crate) fn is_same_file(file: &File, path: &Path) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
-        match (file.metadata(), fs::metadata(path)) {
+        match (file.metadata(), fs::symlink_metadata(path)) {
             (Ok(open), Ok(named)) => open.dev() == named.dev() && open.ino() == named.ino(),
             _ => false,
         }
@@ -280,6 +333,36 @@ pub(crate) fn is_same_file(file: &File, path: &Path) -> bool {
     {
         file.metadata().is_ok() && path.exists()
     }
+}
+
+/// Which file it is, under whichever name: two names of one file have one ID.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FileId {
+    #[cfg(unix)]
+    number: (i128, i128),
+    #[cfg(not(unix))]
+    path: PathBuf,
+}
+
+impl FileId {
+    #[cfg(unix)]
+    pub(super) fn of_stat(there: &rustix::fs::Stat) -> Self {
+        // The types differ from system to system.
+        let number = (i128::from(there.st_dev), i128::from(there.st_ino));
+        Self { number }
+    }
+}
+
+/// Which file it is that this path leads to, links followed; `None` where there is none.
+pub(crate) fn id(path: &Path) -> Option<FileId> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let there = fs::metadata(path).ok()?;
+        Some(FileId { number: (there.dev().into(), there.ino().into()) })
+    }
+    #[cfg(not(unix))]
+    fs::canonicalize(path).ok().map(|path| FileId { path })
 }
 
 /// The folder's or file's real path, all links followed.
@@ -365,6 +448,54 @@ pub(crate) fn inside(root: &Path, relative: &str) -> Result<PathBuf, FsError> {
         }
     }
     Ok(path)
+}
+
+/// How many links may be on the way to a file.
+const LINKS_MAX: usize = 40;
+
+/// Where `relative` below `root` really lies, for reading: links are followed as far as they stay in
+/// `top`, which is `root` or above it. Both are real paths. What is not there lies where it would be.
+pub(crate) fn resolve_within(root: &Path, top: &Path, relative: &str) -> Result<PathBuf, FsError> {
+    let refuse = |reason: &str| Err(FsError::refused("read", Path::new(relative), reason));
+    let is_plain = |part: &Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+    if !Path::new(relative).components().all(|part| is_plain(&part)) {
+        return refuse("the path must be relative and may not hold `..`");
+    }
+    let parts = |path: &Path| -> Vec<PathBuf> {
+        path.components().rev().map(|part| PathBuf::from(part.as_os_str())).collect()
+    };
+    let (mut path, mut left, mut links) = (root.to_owned(), parts(Path::new(relative)), 0);
+    while let Some(part) = left.pop() {
+        match part.components().next() {
+            Some(Component::ParentDir) => {
+                path.pop();
+                continue;
+            }
+            Some(Component::CurDir) | None => continue,
+            // A root or a drive takes the place of all before it.
+            Some(_) => path.push(&part),
+        }
+        if !path.symlink_metadata().is_ok_and(|there| there.is_symlink()) {
+            continue;
+        }
+        // One outside decides nothing, unless it is on the way to the repository itself.
+        let leads_here = || fs::canonicalize(&path).is_ok_and(|real| top.starts_with(real));
+        if !path.starts_with(top) && !leads_here() {
+            return refuse("a link on the way leads out of the repository");
+        }
+        links += 1;
+        let target =
+            fs::read_link(&path).map_err(|error| FsError::new("follow the link", &path, error))?;
+        if links > LINKS_MAX {
+            return refuse("it is a link that leads to itself");
+        }
+        path.pop();
+        left.extend(parts(&target));
+    }
+    if path.starts_with(top) {
+        return Ok(path);
+    }
+    refuse("a link on the way leads out of the repository")
 }
 
 /// As [`inside`], where no link may stand on the way, wherever it leads: what is written there is
@@ -454,12 +585,13 @@ pub(crate) fn resolve_folder(path: &Path) -> Result<PathBuf, FsError> {
     }
 }
 
-/// A file below a folder that is reached without a link and belongs to whom `like` does; else why it
-/// is not taken, as a clause after its name. `None`: it is not there.
+/// A file below a folder that is reached without a link and belongs to whom `like` does, or to this
+/// user; else why it is not taken, as a clause after its name. `None`: it is not there.
 pub(crate) fn plain_file(
     root: &Path,
     relative: &Path,
     like: &Path,
+    user: User,
 ) -> Result<Option<PathBuf>, &'static str> {
     let mut path = root.to_owned();
     for component in relative.components() {
@@ -477,18 +609,8 @@ pub(crate) fn plain_file(
             Err(_) => return Err("cannot be looked at"),
         }
     }
-    if owner(&path) == owner(like) { Ok(Some(path)) } else { Err("belongs to another user") }
-}
-
-/// Whose a file is; nobody's where the system has no such thing.
-fn owner(path: &Path) -> Option<u32> {
-    #[cfg(unix)]
-    return fs::metadata(path).ok().map(|there| std::os::unix::fs::MetadataExt::uid(&there));
-    #[cfg(not(unix))]
-    {
-        let _ = path;
-        None
-    }
+    let is_known = owner::of(&path) == owner::of(like) || user.takes(&path);
+    if is_known { Ok(Some(path)) } else { Err("belongs to another user") }
 }
 
 /// The way from one folder to another, both as they really are, with slashes: `../..`. Where no way
@@ -571,33 +693,6 @@ mod tests {
         ] {
             assert_eq!(way(Path::new(from), Path::new(to)), expect, "{from} {to}");
         }
-    }
-
-    #[test]
-    fn what_a_kill_left_is_taken_away_by_its_name_alone() {
-        let folder = folder();
-        let path = folder.path().join(".env");
-        let left = folder.path().join(".envc-tmp-1");
-        for name in [".envc-config", ".envc-tmp-2", ".envc-aB3xYz"] {
-            fs::write(folder.path().join(name), "mine").unwrap();
-        }
-        fs::write(&left, "half").unwrap();
-        assert!(remove_temporary(&left).unwrap());
-        assert!(!remove_temporary(&left).unwrap());
-        // Left in the way of the same content, it is taken away as well.
-        fs::write(&left, "half").unwrap();
-        write_atomic_by(".envc-tmp-1", &path, b"whole", PRIVATE).unwrap();
-        assert_eq!(
-            (read(&path, 5).unwrap().as_deref(), mode(&path)),
-            (Some(&b"whole"[..]), Some(0o600))
-        );
-        let names = names_in(folder.path()).unwrap();
-        assert_eq!(names, [".env", ".envc-aB3xYz", ".envc-config", ".envc-tmp-2"]);
-        // What is none of it stays, and the write says so.
-        fs::create_dir(&left).unwrap();
-        assert!(!remove_temporary(&left).unwrap());
-        assert!(write_atomic_by(".envc-tmp-1", &path, b"again", PRIVATE).is_err());
-        assert!(left.is_dir());
     }
 
     #[test]

@@ -2,10 +2,14 @@
 //! and reftables mean what they mean to git.
 //!
 //! No git, no repository, a branch without commits and a detached head are all answers, not errors.
+//!
+//! Invariant: what a checkout brings is read by git and never run by it, and git gets no credential.
+//! Every call goes through [`run`].
 
 use std::{
     collections::BTreeSet,
-    ffi::OsStr,
+    env::{join_paths, split_paths},
+    ffi::{OsStr, OsString},
     io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -15,6 +19,71 @@ use crate::host::{
     env::{ProcessEnv, names},
     error::CommandError,
 };
+
+/// What a repository's own configuration may not switch on: commands and other programs. What comes
+/// first on the command line is stronger than any file.
+const WITHOUT_PROGRAMS: [&str; 11] = [
+    "--no-pager",
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "core.hooksPath=/dev/null",
+    // One that is nobody's `.git` is a folder that a clone brought.
+    "-c",
+    "safe.bareRepository=explicit",
+    "-c",
+    "core.sshCommand=false",
+    "-c",
+    "credential.helper=",
+];
+/// The same, and that git changes and asks nothing, for variables: what is missing of a partial clone
+/// is fetched by no command, not even by one that only asks.
+const BY_VARIABLE: [(&str, &str); 5] = [
+    ("LC_ALL", "C"),
+    ("GIT_OPTIONAL_LOCKS", "0"),
+    ("GIT_NO_LAZY_FETCH", "1"),
+    ("GIT_ALLOW_PROTOCOL", "none"),
+    ("GIT_TERMINAL_PROMPT", "0"),
+];
+/// The variables that git gets: where programs and the user's own configuration are. Not among them
+/// are credentials, secrets, and what a hook's environment says of another repository.
+const VARIABLES: [&str; 32] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    // By which root knows whose checkouts are its own.
+    "SUDO_UID",
+    "TMPDIR",
+    "XDG_CONFIG_HOME",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "DYLD_FALLBACK_LIBRARY_PATH",
+    "DEVELOPER_DIR",
+    "SDKROOT",
+    "GIT_EXEC_PATH",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+    "ALLUSERSPROFILE",
+    "APPDATA",
+    "COMSPEC",
+    "HOMEDRIVE",
+    "HOMEPATH",
+    "LOCALAPPDATA",
+    "PATHEXT",
+    "PROGRAMDATA",
+    "PROGRAMFILES",
+    "SYSTEMDRIVE",
+    "SYSTEMROOT",
+    "TEMP",
+    "TMP",
+    "USERNAME",
+    "USERPROFILE",
+    "WINDIR",
+    "MSYSTEM",
+];
+/// Begins the variables of the user's own configuration.
+const CONFIGURATION: &str = "GIT_CONFIG_";
 
 /// A working copy that git knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,12 +138,21 @@ pub(crate) fn look(folder: &Path, env: &ProcessEnv) -> GitView {
         return unanswered(folder, || stderr(&output));
     };
     let canonical = |path: &str| folder.join(path).canonicalize().ok();
+    let of_git = lines.join(", ");
     let (Some(toplevel), Some(git_dir), Some(common_dir)) =
         (canonical(toplevel), canonical(git_dir), canonical(common_dir))
     else {
-        let warning = format!("git names folders that are not there: {}", lines.join(", "));
-        return unanswered(folder, || warning);
+        return unanswered(folder, || format!("git names folders that are not there: {of_git}"));
     };
+    // A broken repository within another one, a bare one that a clone brought, a `core.worktree` that
+    // leads elsewhere: what git tells then is not of this folder.
+    let nearest = folder.canonicalize().ok().and_then(|it| top(&it).map(Path::to_owned));
+    if nearest.as_ref() != Some(&toplevel) {
+        let toplevel = toplevel.display();
+        return unanswered(folder, || {
+            format!("it takes {toplevel} for the top, which is not the nearest folder with a .git")
+        });
+    }
     let (sha, branch) = match head {
         [sha, branch] if output.status.success() => (Some((*sha).to_owned()), branch_name(branch)),
         // A branch without commits: the name is asked for alone.
@@ -87,8 +165,29 @@ pub(crate) fn look(folder: &Path, env: &ProcessEnv) -> GitView {
 /// No answer where a `.git` is, in the folder or above it: git is not there, or refuses, or what
 /// lies there is broken. Where there is none, nothing was to be said.
 fn unanswered(folder: &Path, why: impl FnOnce() -> String) -> GitView {
-    let is_there = folder.ancestors().any(|it| it.join(".git").symlink_metadata().is_ok());
-    GitView { repository: None, warning: is_there.then(why) }
+    GitView { repository: None, warning: top(folder).is_some().then(why) }
+}
+
+/// The top of the repository, worktree or submodule that a folder lies in, whether or not git tells of
+/// it: the nearest folder, this one or above it, with a `.git`.
+pub(crate) fn top(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|it| it.join(".git").symlink_metadata().is_ok())
+}
+
+/// The git directory that a path lies in: a repository's own, whatever it is called, that which
+/// worktrees share, a submodule's, a bare one. Told by what is in it, as git tells one.
+pub(crate) fn git_directory_around(path: &Path) -> Option<&Path> {
+    for folder in path.ancestors() {
+        let has = |name: &str| folder.join(name);
+        let is_head = has("HEAD").symlink_metadata().is_ok();
+        if is_head && has("objects").is_dir() && has("refs").is_dir() {
+            return Some(folder);
+        }
+        if has(".git").symlink_metadata().is_ok() {
+            return None;
+        }
+    }
+    None
 }
 
 /// The branch that is worked on: the one that is checked out, else the one that the forge names,
@@ -133,13 +232,13 @@ pub(crate) fn ignored(
     if paths.is_empty() {
         return Ok(BTreeSet::new());
     }
-    let mut input = paths.join("\0").into_bytes();
-    input.push(0);
+    // With a dot before it a path is just that path, and no pattern that begins with a colon.
+    let input: Vec<u8> = paths.iter().flat_map(|path| format!("./{path}\0").into_bytes()).collect();
     let output = run(folder, env, &["check-ignore", "--stdin", "-z"], &input)
         .map_err(|error| cannot("ask git what it ignores").because(&error))?;
     // 0: some are, 1: none is.
     match output.status.code() {
-        Some(0 | 1) => Ok(split(&output.stdout)),
+        Some(0 | 1) => Ok(split(&output.stdout).iter().map(|path| plain(path)).collect()),
         _ => Err(cannot("ask git what it ignores").because_text(stderr(&output))),
     }
 }
@@ -171,6 +270,41 @@ pub(crate) fn user(folder: &Path, env: &ProcessEnv) -> Option<String> {
     (output.status.success() && !name.is_empty()).then_some(name)
 }
 
+/// The folders that the user takes although they are another's: `safe.directory`, as far as it stands in
+/// the user's own configuration and the system's. What a repository says of itself does not count.
+pub(crate) fn safe_folders(folder: &Path, env: &ProcessEnv) -> SafeFolders {
+    let arguments = ["config", "-z", "--show-scope", "--type=path", "--get-all", "safe.directory"];
+    let Ok(output) = run(folder, env, &arguments, &[]) else { return SafeFolders::default() };
+    let mut folders = Vec::new();
+    let mut fields = output.stdout.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+    while let (Some(scope), Some(value)) = (fields.next(), fields.next()) {
+        match (scope.as_ref(), value.as_ref()) {
+            ("system" | "global" | "command", "") => folders.clear(),
+            ("system" | "global" | "command", folder) => folders.push(folder.to_owned()),
+            _ => {}
+        }
+    }
+    SafeFolders(folders)
+}
+
+/// What [`safe_folders`] gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SafeFolders(Vec<String>);
+
+impl SafeFolders {
+    /// True for a folder that is listed: by its path, by `*`, or below one that ends in `/*`.
+    pub(crate) fn list(&self, folder: &Path) -> bool {
+        let real = |path: &str| Path::new(path).canonicalize().ok();
+        self.0.iter().any(|listed| match listed.strip_suffix('*') {
+            Some("") => true,
+            Some(above) if above.ends_with('/') => {
+                real(above).is_some_and(|above| folder != above && folder.starts_with(above))
+            }
+            _ => Path::new(listed).is_absolute() && real(listed).as_deref() == Some(folder),
+        })
+    }
+}
+
 fn cannot(what: &str) -> CommandError {
     CommandError::failed(format!("cannot {what}"))
 }
@@ -190,13 +324,21 @@ fn stderr(output: &Output) -> String {
     text.trim_end().trim_start_matches("fatal: ").to_owned()
 }
 
+/// A path as [`ignored`] and [`tracked`] give it.
+pub(crate) fn plain(path: &str) -> String {
+    let mut path = path;
+    while let Some(rest) = path.strip_prefix("./") {
+        path = rest;
+    }
+    path.to_owned()
+}
+
 fn split(bytes: &[u8]) -> BTreeSet<String> {
     let paths = bytes.split(|byte| *byte == 0).filter(|path| !path.is_empty());
     paths.map(|path| String::from_utf8_lossy(path).into_owned()).collect()
 }
 
-/// Runs git on a folder. What a hook's environment says of another repository is taken away, so
-/// that the folder alone decides; messages come in English.
+/// Runs git on a folder, which alone decides what is asked; messages come in English.
 fn run<A: AsRef<OsStr>>(
     folder: &Path,
     env: &ProcessEnv,
@@ -204,11 +346,12 @@ fn run<A: AsRef<OsStr>>(
     input: &[u8],
 ) -> std::io::Result<Output> {
     let mut command = Command::new("git");
-    command.current_dir(folder).args(arguments).env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0");
-    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"] {
+    command.current_dir(folder).args(WITHOUT_PROGRAMS).args(arguments);
+    for name in env.named("").iter().filter(|name| !is_for_git(name)) {
         command.env_remove(name);
     }
-    if let Some(path) = env.path() {
+    command.envs(BY_VARIABLE);
+    if let Some(path) = env.path().map(absolute) {
         command.env("PATH", path);
     }
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -223,165 +366,18 @@ fn run<A: AsRef<OsStr>>(
     child.wait_with_output()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Folder {
-        _keep: tempfile::TempDir,
-        path: PathBuf,
-        env: ProcessEnv,
-    }
-
-    impl Folder {
-        fn new() -> Self {
-            let keep = tempfile::tempdir().unwrap();
-            let path = keep.path().canonicalize().unwrap();
-            Self { _keep: keep, path, env: ProcessEnv::capture() }
-        }
-
-        fn git(&self, arguments: &[&str]) {
-            let mut all = vec!["-c", "user.name=a", "-c", "user.email=a@example.com"];
-            all.extend(arguments);
-            let output = run(&self.path, &self.env, &all, &[]).unwrap();
-            assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
-        }
-
-        fn repository(&self) -> Repository {
-            look(&self.path, &self.env).repository.unwrap()
-        }
-    }
-
-    #[test]
-    fn the_forge_names_a_branch_and_no_tag() {
-        for (pairs, expect) in [
-            (&[("GITHUB_HEAD_REF", "fix"), ("GITHUB_REF_NAME", "42/merge")][..], Some("fix")),
-            (&[("GITHUB_HEAD_REF", ""), ("GITHUB_REF_NAME", "main")], Some("main")),
-            (&[("GITHUB_REF_NAME", "42/merge")], None),
-            (&[("GITHUB_REF_NAME", "42/merge"), ("GITHUB_REF_TYPE", "branch")], None),
-            (&[("GITHUB_REF_NAME", "a/merge"), ("GITHUB_REF_TYPE", "branch")], Some("a/merge")),
-            (&[("GITHUB_REF_NAME", "7/a/merge")], Some("7/a/merge")),
-            (&[("GITHUB_REF_NAME", "/merge")], Some("/merge")),
-            (&[("GITHUB_REF_NAME", "v1"), ("GITHUB_REF_TYPE", "tag")], None),
-            (&[("GITHUB_REF_NAME", "main"), ("GITHUB_REF_TYPE", "branch")], Some("main")),
-            (&[("CI_COMMIT_REF_NAME", "fix")], Some("fix")),
-            (&[("CI_COMMIT_REF_NAME", "v1"), ("CI_COMMIT_TAG", "v1")], None),
-            (&[], None),
-        ] {
-            let env = ProcessEnv::from_pairs(pairs.iter().copied());
-            assert_eq!(forge_branch(&env).as_deref(), expect, "{pairs:?}");
-        }
-    }
-
-    #[test]
-    fn no_repository_and_no_git_are_answers() {
-        let folder = Folder::new();
-        assert_eq!(look(&folder.path, &folder.env), GitView::default());
-        let without = ProcessEnv::from_pairs([("PATH", "/nonexistent")]);
-        assert_eq!(look(&folder.path, &without), GitView::default());
-    }
-
-    #[test]
-    fn no_answer_where_a_repository_is_there_is_no_answer_that_there_is_none() {
-        let folder = Folder::new();
-        folder.git(&["init", "-q"]);
-        let below = folder.path.join("a/b");
-        std::fs::create_dir_all(&below).unwrap();
-        let without = ProcessEnv::from_pairs([("PATH", "/nonexistent")]);
-        for path in [&folder.path, &below] {
-            let seen = look(path, &without);
-            assert!(seen.repository.is_none() && seen.warning.is_some(), "{seen:?}");
-        }
-        // A worktree whose repository is gone.
-        std::fs::remove_dir_all(folder.path.join(".git")).unwrap();
-        std::fs::write(folder.path.join(".git"), "gitdir: /nonexistent\n").unwrap();
-        let seen = look(&below, &folder.env);
-        assert!(seen.repository.is_none() && seen.warning.is_some(), "{seen:?}");
-    }
-
-    #[test]
-    fn the_forge_names_the_branch_where_a_commit_is_checked_out() {
-        let at = |branch: Option<&str>| {
-            let repository = Repository {
-                toplevel: "/r".into(),
-                git_dir: "/r/.git".into(),
-                common_dir: "/r/.git".into(),
-                branch: branch.map(str::to_owned),
-                sha: None,
-            };
-            GitView { repository: Some(repository), warning: None }
-        };
-        let check = |pairs: &[(&str, &str)], expect: Option<&str>| {
-            let env = ProcessEnv::from_pairs(pairs.iter().copied());
-            assert_eq!(branch(&at(None), &env).as_deref(), expect, "{pairs:?}");
-            assert_eq!(branch(&at(Some("main")), &env).as_deref(), Some("main"));
-            assert_eq!(branch(&GitView::default(), &env), None);
-        };
-        check(&[], None);
-        check(&[("GITHUB_HEAD_REF", "fix"), ("GITHUB_REF_NAME", "7/merge")], Some("fix"));
-        check(&[("GITHUB_HEAD_REF", ""), ("GITHUB_REF_NAME", "a/b")], Some("a/b"));
-        check(&[("GITHUB_REF_NAME", "v1"), ("GITHUB_REF_TYPE", "tag")], None);
-        check(&[("CI_COMMIT_REF_NAME", "topic")], Some("topic"));
-        check(&[("CI_COMMIT_REF_NAME", "v1"), ("CI_COMMIT_TAG", "v1")], None);
-    }
-
-    #[test]
-    fn the_origin_is_what_git_makes_of_it() {
-        let folder = Folder::new();
-        assert_eq!(origin(&folder.path, &folder.env), None);
-        folder.git(&["init", "-q"]);
-        assert_eq!(origin(&folder.path, &folder.env), None);
-        folder.git(&["remote", "add", "upstream", "https://git.example/other/shop"]);
-        assert_eq!(origin(&folder.path, &folder.env), None);
-        folder.git(&["remote", "add", "origin", "work:shop.git"]);
-        folder.git(&["config", "url.https://git.example/acme/.insteadOf", "work:"]);
-        let address = origin(&folder.path, &folder.env);
-        assert_eq!(address.as_deref(), Some("https://git.example/acme/shop.git"));
-    }
-
-    #[test]
-    fn an_unborn_branch_a_branch_and_a_detached_head() {
-        let folder = Folder::new();
-        folder.git(&["init", "-q", "-b", "feature/Ünicode"]);
-        let unborn = folder.repository();
-        assert_eq!((unborn.branch.as_deref(), &unborn.sha), (Some("feature/Ünicode"), &None));
-        assert_eq!(unborn.git_dir, folder.path.join(".git"));
-        assert!(!unborn.is_linked_worktree());
-        folder.git(&["commit", "-q", "--allow-empty", "-m", "x"]);
-        let born = folder.repository();
-        assert_eq!(born.branch.as_deref(), Some("feature/Ünicode"));
-        assert_eq!(born.sha.as_ref().map(String::len), Some(40));
-        folder.git(&["checkout", "-q", "--detach"]);
-        let detached = folder.repository();
-        assert_eq!((detached.branch, detached.sha), (None, born.sha));
-    }
-
-    #[test]
-    fn a_linked_worktree_has_its_own_git_directory() {
-        let folder = Folder::new();
-        folder.git(&["init", "-q", "-b", "main"]);
-        folder.git(&["commit", "-q", "--allow-empty", "-m", "x"]);
-        folder.git(&["worktree", "add", "-q", "linked"]);
-        let linked = look(&folder.path.join("linked"), &folder.env).repository.unwrap();
-        assert!(linked.is_linked_worktree());
-        assert_eq!(linked.toplevel, folder.path.join("linked"));
-        assert_eq!(linked.git_dir, folder.path.join(".git/worktrees/linked"));
-        assert_eq!(linked.common_dir, folder.path.join(".git"));
-        assert_eq!(linked.branch.as_deref(), Some("linked"));
-    }
-
-    #[test]
-    fn ignored_and_tracked_paths_are_told_apart() {
-        let folder = Folder::new();
-        folder.git(&["init", "-q"]);
-        std::fs::write(folder.path.join(".gitignore"), ".env\nout/\n").unwrap();
-        std::fs::write(folder.path.join("a b*.txt"), "").unwrap();
-        folder.git(&["add", "a b*.txt"]);
-        let paths = [".env", "out/x", "a b*.txt", "ä.txt"];
-        let expect = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        assert_eq!(ignored(&folder.path, &folder.env, &paths), Ok(expect(&[".env", "out/x"])));
-        assert_eq!(tracked(&folder.path, &folder.env, &paths), Ok(expect(&["a b*.txt"])));
-        assert_eq!(ignored(&folder.path, &folder.env, &["ä.txt"]), Ok(expect(&[])));
-        assert_eq!(ignored(&folder.path, &folder.env, &[]), Ok(expect(&[])));
-    }
+/// True for a variable that git gets.
+fn is_for_git(name: &str) -> bool {
+    let same = |known: &&str| {
+        if cfg!(windows) { known.eq_ignore_ascii_case(name) } else { *known == name }
+    };
+    name.starts_with(CONFIGURATION) || VARIABLES.iter().any(same)
 }
+
+/// Where programs are looked for, without what would be read from the folder that git runs in.
+fn absolute(path: &OsString) -> OsString {
+    join_paths(split_paths(path).filter(|folder| folder.is_absolute())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

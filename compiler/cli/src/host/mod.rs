@@ -14,5 +14,7 @@ pub(crate) mod fsio;
 pub(crate) mod git;
 pub(crate) mod http;
 pub(crate) mod interrupt;
+pub(crate) mod owner;
 pub(crate) mod ports;
+pub(crate) mod spot;
 pub(crate) mod terminal;

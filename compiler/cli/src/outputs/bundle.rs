@@ -10,7 +10,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::Write as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -22,9 +22,12 @@ use envc_kinds::{
 use flate2::{Compression, write::GzEncoder};
 
 use crate::{
-    host::{error::CommandError, fsio},
+    host::{
+        error::CommandError,
+        fsio::{self, FileId},
+    },
     outputs::out_dir,
-    workspace::session::Session,
+    workspace::{reading::Reading, session::Session},
 };
 
 /// What is uploaded, by the address of its script.
@@ -40,10 +43,11 @@ pub(crate) fn read(session: &mut Session<'_>) -> (Uploads, Vec<CommandError>) {
         .map(|(at, worker)| (at, worker.clone()))
         .collect();
     let own = own_files(session);
+    let reading = session.reading();
     for (at, worker) in bundled {
         let Deploy::Bundle(folder) = &worker.deploy else { continue };
         let folder = join_path(&worker.path, folder);
-        let (upload, main) = match of_worker(session.workspace.root(), &worker, &folder, &own) {
+        let (upload, main) = match of_worker(&reading, &worker, &folder, &own) {
             Ok(read) => read,
             Err(refusal) => {
                 refusals.push(refusal);
@@ -63,12 +67,12 @@ pub(crate) fn read(session: &mut Session<'_>) -> (Uploads, Vec<CommandError>) {
 
 /// The bundle of one worker, and its main module.
 fn of_worker(
-    root: &Path,
+    reading: &Reading,
     worker: &Worker,
     folder: &str,
     own: &BTreeSet<PathBuf>,
 ) -> Result<(Upload, String), CommandError> {
-    let upload = Upload { modules: modules(root, &worker.name, folder, own)? };
+    let upload = Upload { modules: modules(reading, &worker.name, folder, own)? };
     refuse_too_large(&worker.name, &upload)?;
     let main = main_module(worker, folder, &upload)?;
     Ok((upload, main))
@@ -95,24 +99,31 @@ fn own_files(session: &Session<'_>) -> BTreeSet<PathBuf> {
 }
 
 fn modules(
-    root: &Path,
+    reading: &Reading,
     worker: &str,
     folder: &str,
     own: &BTreeSet<PathBuf>,
 ) -> Result<Vec<Module>, CommandError> {
-    let top = fsio::inside(root, folder)?;
     let mut found: Vec<(String, PathBuf)> = Vec::new();
-    let mut open = vec![(String::new(), top)];
+    let mut open = vec![(String::new(), reading.resolve(folder)?)];
+    // A folder that a link leads to a second time would be read again, and one that leads to itself
+    // without end.
+    let mut seen: BTreeMap<FileId, String> = BTreeMap::new();
     let mut there = false;
     while let Some((prefix, path)) = open.pop() {
         let Some(names) = fsio::names_if_there(&path)? else { continue };
         there = true;
+        if let Some(first) = fsio::id(&path).and_then(|id| seen.insert(id, prefix.clone())) {
+            return Err(read_twice(worker, folder, [&first, &prefix]));
+        }
         for name in names.into_iter().filter(|name| !name.starts_with('.')) {
             let module = format!("{prefix}{name}");
-            let file = fsio::inside(root, &format!("{folder}/{module}"))?;
+            let relative = format!("{folder}/{module}");
+            let file = reading.resolve(&relative)?;
             if fsio::is_folder(&file) {
                 open.push((format!("{module}/"), file));
             } else if !own.contains(&file) {
+                reading.refuse_secret(&relative, &file)?;
                 found.push((module, file));
             }
         }
@@ -136,6 +147,16 @@ fn modules(
         Ok(Module { name, bytes })
     };
     found.into_iter().map(read).collect()
+}
+
+/// The error of a folder that is in a bundle under two names.
+fn read_twice(worker: &str, folder: &str, prefixes: [&str; 2]) -> CommandError {
+    let [one, other] = prefixes.map(|prefix| format!("{folder}/{prefix}"));
+    let (one, other) = (one.trim_end_matches('/'), other.trim_end_matches('/'));
+    CommandError::failed(format!("worker \"{worker}\": {one} and {other} are one folder"))
+        .because_text("a link leads to it, and each module would be uploaded twice or without end")
+        .hint("let the build copy what is there, or take the link away")
+        .code("envc::cli::bundle_link")
 }
 
 /// Refuses what Cloudflare would refuse, before any call.

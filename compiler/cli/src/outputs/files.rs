@@ -4,11 +4,11 @@
 //! is written outside of the project, and nothing that only one environment may see ends up in git.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
-use envc_core::{Digest, KeyedDigest, limits::FILE_BYTES_MAX};
+use envc_core::{Digest, KeyedDigest, kept_by, limits::FILE_BYTES_MAX};
 use envc_plan::WRITTEN_BY;
 use similar::TextDiff;
 
@@ -16,8 +16,9 @@ use crate::{
     host::{
         env::ProcessEnv,
         error::CommandError,
-        fsio,
+        fsio::{self, FsError},
         git::{self, GitView},
+        spot::Spot,
     },
     workspace::registry::FileRecord,
 };
@@ -93,6 +94,8 @@ pub(crate) enum Removal {
     Absent,
     /// A person edited it, so it stays.
     Kept,
+    /// A link leads to it by now: nobody knows what it is.
+    Unreached,
 }
 
 /// Why git and a generated file do not go together.
@@ -136,14 +139,15 @@ impl Files<'_> {
         file: &RenderedFile,
         record: Option<&FileRecord>,
     ) -> Result<Decision, CommandError> {
-        let path = self.path(&file.path)?;
+        let spot = self.spot(&file.path)?;
         if file.bytes.len() > FILE_BYTES_MAX {
             return Err(too_large(file));
         }
-        let Some(there) = fsio::read(&path, FILE_BYTES_MAX)? else { return Ok(Decision::Create) };
+        let Some(spot) = spot else { return Ok(Decision::Create) };
+        let Some(there) = spot.read(FILE_BYTES_MAX)? else { return Ok(Decision::Create) };
         if there == file.bytes {
             // Wrong permission bits are put right without asking: nothing is lost by it.
-            let as_wanted = is_mode(fsio::mode(&path), file.mode());
+            let as_wanted = is_mode(spot.mode(), file.mode());
             return Ok(if as_wanted { Decision::Unchanged } else { Decision::Update });
         }
         if record.is_some_and(|record| record.is_of(&self.digest.of(&there))) {
@@ -161,13 +165,11 @@ impl Files<'_> {
 
     /// Writes a file, whatever stands there, and gives what is to be recorded of it.
     pub(crate) fn write(&self, file: &RenderedFile, env: &str) -> Result<FileRecord, CommandError> {
-        let path = self.path(&file.path)?;
-        if let Some(folder) = path.parent() {
-            fsio::create_dirs(folder)?;
-        }
+        self.refuse_kept(&file.path)?;
+        let spot = Spot::make(self.root, &file.path).map_err(refused)?;
         let record = self.record(file, env);
         let temporary = self.temporary(&file.path, env, &record.digest);
-        fsio::write_atomic_by(&temporary, &path, &file.bytes, file.mode())?;
+        spot.write(&temporary, &file.bytes, file.mode(), true)?;
         Ok(record)
     }
 
@@ -210,41 +212,82 @@ impl Files<'_> {
 
     /// Removes what a killed run left half written of a file that is recorded.
     pub(crate) fn sweep(&self, path: &str, record: &FileRecord) -> Result<(), CommandError> {
-        let target = self.path(path)?;
+        let Ok(Some(spot)) = self.spot(path) else { return Ok(()) };
         for content in std::iter::once(&record.digest).chain(&record.pending) {
             let name = self.temporary(path, &record.env, content);
-            fsio::remove_temporary(&target.with_file_name(name))?;
+            spot.remove_beside(&name)?;
         }
         Ok(())
     }
 
     /// Removes a file that envc wrote, unless a person edited it since.
     pub(crate) fn remove(&self, path: &str, record: &FileRecord) -> Result<Removal, CommandError> {
-        let path = self.path(path)?;
-        let Some(there) = fsio::read(&path, FILE_BYTES_MAX)? else { return Ok(Removal::Absent) };
+        let spot = match Spot::find(self.root, path) {
+            Ok(Some(spot)) => spot,
+            Ok(None) => return Ok(Removal::Absent),
+            Err(error) if Spot::is_behind_link(&error) => return Ok(Removal::Unreached),
+            Err(error) => return Err(refused(error)),
+        };
+        let Some(there) = spot.read(FILE_BYTES_MAX)? else { return Ok(Removal::Absent) };
         if !record.is_of(&self.digest.of(&there)) {
             return Ok(Removal::Kept);
         }
-        Ok(if fsio::remove(&path)? { Removal::Removed } else { Removal::Absent })
+        Ok(if spot.remove()? { Removal::Removed } else { Removal::Absent })
     }
 
     /// What [`Files::remove`] would do. What cannot be read stays.
     pub(crate) fn would_remove(&self, path: &str, record: &FileRecord) -> Removal {
-        let read = self.path(path).map(|path| fsio::read(&path, FILE_BYTES_MAX));
+        let found = Spot::find(self.root, path);
+        let read = found.and_then(|spot| spot.map_or(Ok(None), |spot| spot.read(FILE_BYTES_MAX)));
         match read {
-            Ok(Ok(Some(there))) if record.is_of(&self.digest.of(&there)) => Removal::Removed,
-            Ok(Ok(None)) => Removal::Absent,
-            Ok(Ok(Some(_)) | Err(_)) | Err(_) => Removal::Kept,
+            Ok(Some(there)) if record.is_of(&self.digest.of(&there)) => Removal::Removed,
+            Ok(None) => Removal::Absent,
+            Err(error) if Spot::is_behind_link(&error) => Removal::Unreached,
+            Ok(Some(_)) | Err(_) => Removal::Kept,
         }
     }
 
-    fn path(&self, relative: &str) -> Result<PathBuf, CommandError> {
-        fsio::inside(self.root, relative).map_err(|error| {
-            CommandError::from(error)
-                .hint("generated files stay inside the folder of environment.kdl")
-                .code("envc::cli::path_outside")
-        })
+    /// Where a file lies, to which no link leads; `None` where a folder on the way is not there.
+    pub(crate) fn spot(&self, relative: &str) -> Result<Option<Spot>, CommandError> {
+        self.refuse_kept(relative)?;
+        Spot::find(self.root, relative).map_err(refused)
     }
+
+    /// What git and envc keep for themselves is nobody else's to write.
+    fn refuse_kept(&self, relative: &str) -> Result<(), CommandError> {
+        let path = self.root.join(relative);
+        let by_name = relative.split('/').find_map(kept_by);
+        let keeps = by_name.or_else(|| git::git_directory_around(&path).map(|_| "git"));
+        let Some(owner) = keeps else { return Ok(()) };
+        Err(CommandError::failed(format!(
+            "{relative} lies in a folder that {owner} keeps for itself"
+        ))
+        .hint("give the file another path")
+        .code("envc::cli::path_kept"))
+    }
+}
+
+impl Removal {
+    /// Why a file stays, as a clause.
+    pub(crate) fn why_it_stays(self) -> Option<&'static str> {
+        match self {
+            Self::Removed | Self::Absent => None,
+            Self::Kept => Some("was edited"),
+            Self::Unreached => Some("is reached through a link"),
+        }
+    }
+}
+
+/// The error of a path that leads elsewhere than it says.
+fn refused(error: FsError) -> CommandError {
+    if Spot::is_behind_link(&error) {
+        return CommandError::from(error)
+            .hint("generated files are written where their path says: give the real path")
+            .code("envc::cli::path_link");
+    }
+    CommandError::from(error)
+        .hint("generated files stay inside the folder of environment.kdl")
+        .code("envc::cli::path_outside")
 }
 
 /// False for permission bits that are not the wanted ones; not every system has them.
@@ -295,7 +338,8 @@ pub(crate) fn edited(
         .code("envc::cli::file_edited")
 }
 
-/// Which of the files that hold something of one environment git has or would take in. Where a
+/// Which of the files that hold something of one environment git has or would take in, each asked of
+/// the repository that it lies in: one in a submodule is not its parent's to tell of. Where a
 /// repository is there and git does not tell of it, none of them may be written.
 pub(crate) fn git_conflicts(
     root: &Path,
@@ -303,27 +347,50 @@ pub(crate) fn git_conflicts(
     env: &ProcessEnv,
     files: &[RenderedFile],
 ) -> Result<Vec<GitConflict>, CommandError> {
-    let specific = files.iter().filter(|file| file.specific || file.private);
-    let paths: Vec<&str> = specific.map(|file| file.path.as_str()).collect();
-    if paths.is_empty() {
-        return Ok(Vec::new());
+    let mut by_top: BTreeMap<PathBuf, Vec<&str>> = BTreeMap::new();
+    for file in files.iter().filter(|file| file.specific || file.private) {
+        let path = root.join(&file.path);
+        let there = path.ancestors().skip(1).find(|folder| fsio::is_folder(folder));
+        let top = there.and_then(git::top).unwrap_or(root);
+        by_top.entry(top.to_owned()).or_default().push(&file.path);
     }
-    match (&git.repository, &git.warning) {
-        (Some(_), _) => {}
-        (None, None) => return Ok(Vec::new()),
-        (None, Some(warning)) => return Err(no_answer(root, warning, &paths)),
+    let mut conflicts = Vec::new();
+    for (top, paths) in by_top {
+        let is_known = Some(top.as_path()) == git::top(root).or(Some(root));
+        let view = if is_known { git.clone() } else { git::look(&top, env) };
+        match (&view.repository, &view.warning) {
+            (Some(_), _) => conflicts.extend(conflicts_in(root, &top, env, &paths)?),
+            (None, None) => {}
+            (None, Some(warning)) => return Err(no_answer(&top, warning, &paths)),
+        }
     }
-    let clean = |path: &str| path.trim_start_matches("./").to_owned();
-    let ignored: BTreeSet<String> =
-        git::ignored(root, env, &paths)?.iter().map(|path| clean(path)).collect();
-    let rest: Vec<&str> =
-        paths.into_iter().filter(|path| !ignored.contains(&clean(path))).collect();
-    let tracked = git::tracked(root, env, &rest)?;
-    let conflict = |path: &str| {
-        if tracked.contains(&clean(path)) {
-            GitConflict::Tracked(path.to_owned())
+    Ok(conflicts)
+}
+
+/// As [`git_conflicts`], of paths below `root` that lie in the repository of this top.
+fn conflicts_in(
+    root: &Path,
+    top: &Path,
+    env: &ProcessEnv,
+    paths: &[&str],
+) -> Result<Vec<GitConflict>, CommandError> {
+    let from_top = |path: &str| {
+        let whole = root.join(git::plain(path));
+        let below = whole.strip_prefix(top).unwrap_or(Path::new(path));
+        below.to_string_lossy().replace('\\', "/")
+    };
+    let asked: Vec<(&str, String)> = paths.iter().map(|path| (*path, from_top(path))).collect();
+    let names: Vec<&str> = asked.iter().map(|(_, name)| name.as_str()).collect();
+    let ignored = git::ignored(top, env, &names)?;
+    let rest: Vec<&(&str, String)> =
+        asked.iter().filter(|(_, name)| !ignored.contains(name)).collect();
+    let names: Vec<&str> = rest.iter().map(|(_, name)| name.as_str()).collect();
+    let tracked = git::tracked(top, env, &names)?;
+    let conflict = |(path, name): &(&str, String)| {
+        if tracked.contains(name) {
+            GitConflict::Tracked((*path).to_owned())
         } else {
-            GitConflict::NotIgnored(path.to_owned())
+            GitConflict::NotIgnored((*path).to_owned())
         }
     };
     Ok(rest.into_iter().map(conflict).collect())
@@ -331,8 +398,7 @@ pub(crate) fn git_conflicts(
 
 /// The error for files of which git does not say whether it would take them in.
 fn no_answer(root: &Path, warning: &str, paths: &[&str]) -> CommandError {
-    let is_top = |folder: &&Path| folder.join(".git").symlink_metadata().is_ok();
-    let top = root.ancestors().find(is_top).unwrap_or(root);
+    let top = git::top(root).unwrap_or(root);
     CommandError::failed(format!(
         "git does not say whether it would take in what is generated: {}",
         paths.join(", ")
@@ -341,7 +407,7 @@ fn no_answer(root: &Path, warning: &str, paths: &[&str]) -> CommandError {
     .hint(format!(
         "if git refuses because the folder is another user's: git config --global --add \
          safe.directory {}",
-        top.display()
+        fsio::for_shell(top)
     ))
     .hint("if git is missing, install it; nothing was changed")
     .code("envc::cli::git_unknown")
@@ -383,7 +449,7 @@ fn diff(path: &str, there: &[u8], wanted: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{collections::BTreeSet, fs};
 
     use super::*;
 

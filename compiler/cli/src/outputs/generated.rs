@@ -9,9 +9,10 @@ use std::{
 use envc_core::{Digest, limits::FILE_BYTES_MAX};
 
 use crate::{
-    host::{error::CommandError, fsio},
+    host::{error::CommandError, fsio, spot::Spot},
     outputs::{
         files::{self, Decision, Files, Removal, RenderedFile},
+        origins::Origins,
         out_dir::{self, OutDir},
     },
     shell::events::Event,
@@ -95,13 +96,37 @@ pub(crate) fn precheck(
     final_content: bool,
     writing: &Writing,
 ) -> Vec<CommandError> {
-    let mut refusals: Vec<CommandError> =
-        not_for_git(session, files, writing).err().into_iter().collect();
+    let mut refusals = Vec::new();
+    // Of what lies behind a link nothing else can be told.
+    let mut placed = Vec::new();
+    let origins = Origins::of(session);
+    for file in files {
+        match refuse_misplaced(session, file, writing, &origins) {
+            Ok(()) => placed.push(file.clone()),
+            Err(refusal) => refusals.push(refusal),
+        }
+    }
+    let files = placed.as_slice();
+    refusals.extend(not_for_git(session, files, writing).err());
     if !writing.force {
         refusals.extend(not_another_environments(session, files, writing).err());
         refusals.extend(not_edited(session, files, final_content, writing).err());
     }
     refusals
+}
+
+/// Refuses what does not lie where its path says, or where nothing may be written, and what is read by
+/// the spec.
+fn refuse_misplaced(
+    session: &Session<'_>,
+    file: &RenderedFile,
+    writing: &Writing,
+    origins: &Origins,
+) -> Result<(), CommandError> {
+    let handler = Files { root: writing.root(session), digest: &session.workspace.digest };
+    let spot = handler.spot(&file.path)?;
+    let is_envcs = session.workspace.record().files.contains_key(&writing.key(&file.path));
+    origins.refuse(&writing.shown(&file.path), spot.as_ref(), is_envcs)
 }
 
 /// Git must not get what only one environment may see.
@@ -180,9 +205,8 @@ fn up_to_date(session: &Session<'_>, stand_ins: &[RenderedFile], writing: &Writi
     let of = session.here().map(AppliedTo::key);
     stand_ins.iter().all(|file| {
         let Some(record) = records.get(&writing.key(&file.path)) else { return false };
-        let on_disk = fsio::inside(root, &file.path)
-            .ok()
-            .and_then(|path| fsio::read(&path, FILE_BYTES_MAX).ok().flatten());
+        let spot = Spot::find(root, &file.path).ok().flatten();
+        let on_disk = spot.and_then(|spot| spot.read(FILE_BYTES_MAX).ok().flatten());
         let same = on_disk.is_some_and(|bytes| session.workspace.digest.of(bytes) == record.digest);
         let is_of_it = record.is_for(&session.target.id, of.as_deref());
         same && is_of_it && record.fingerprint == file.fingerprint
@@ -283,6 +307,9 @@ pub(crate) fn write(
     let root = writing.root(session);
     fsio::create_dirs(root)?;
     let handler = Files { root, digest: &session.workspace.digest };
+    // Looked at again: between the check and the writing resources were made.
+    let origins = Origins::of(session);
+    files.iter().try_for_each(|file| refuse_misplaced(session, file, writing, &origins))?;
     let known = session.workspace.record().files.clone();
     let mut decided = Vec::new();
     for file in files {
@@ -344,9 +371,12 @@ fn remove_unwanted(
         handler.sweep(path, record)?;
         let shown = writing.shown(path);
         match handler.remove(path, record)? {
-            Removal::Kept => session
-                .ui
-                .warn(&format!("{shown} is not generated any more; it was edited, so it stays")),
+            stays @ (Removal::Kept | Removal::Unreached) => {
+                let why = stays.why_it_stays().unwrap_or_default();
+                session
+                    .ui
+                    .warn(&format!("{shown} is not generated any more; it {why}, so it stays"));
+            }
             Removal::Removed => {
                 session.ui.event(&Event::FileRemoved { path: &shown });
                 removed.push(shown);

@@ -5,6 +5,7 @@ pub(crate) mod bundle;
 pub(crate) mod files;
 pub(crate) mod generated;
 pub(crate) mod local;
+pub(crate) mod origins;
 pub(crate) mod out_dir;
 pub(crate) mod outside;
 pub(crate) mod own;

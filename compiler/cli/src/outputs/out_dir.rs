@@ -5,7 +5,9 @@
 //! below the spec's or the working copy's top is recorded by its path below it, and moves with it. Git's rule holds
 //! there as well, whichever repository the folder lies in.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
+
+use envc_core::kept_by;
 
 use crate::{
     host::{env::ProcessEnv, error::CommandError, fsio, git},
@@ -41,10 +43,11 @@ impl OutDir {
         if real.to_str().is_none() {
             return Err(refused("its path is not text"));
         }
-        for (name, whose) in [(".git", "it is git's own"), (".envc", "it is envc's own")] {
-            if real.components().any(|it| it == Component::Normal(name.as_ref())) {
-                return Err(refused(whose));
-            }
+        let by_name = real.components().find_map(|it| kept_by(&it.as_os_str().to_string_lossy()));
+        match by_name.or_else(|| git::git_directory_around(&real).map(|_| "git")) {
+            Some("envc") => return Err(refused("it is envc's own")),
+            Some(_) => return Err(refused("it is git's own")),
+            None => {}
         }
         Ok(Some(Self { folder: real, of: session.workspace.place() }))
     }

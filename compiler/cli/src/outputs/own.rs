@@ -36,7 +36,10 @@ pub(crate) fn take_away(
         match out_dir::remove_recorded(session, &key, &record)? {
             Removal::Removed => session.ui.say(&format!("removed {path}")),
             Removal::Absent => {}
-            Removal::Kept => session.ui.warn(&format!("{path} was edited, so it stays")),
+            stays @ (Removal::Kept | Removal::Unreached) => {
+                let why = stays.why_it_stays().unwrap_or_default();
+                session.ui.warn(&format!("{path} {why}, so it stays"));
+            }
         }
         keys.insert(key);
     }

@@ -56,10 +56,9 @@ impl Sources {
     ) -> Result<Self, CommandError> {
         let environment = &session.environment;
         let mut templates = BTreeMap::new();
+        let reading = session.reading();
         for path in template_paths(environment) {
-            // Templates cannot read outside of the project: `inside` refuses.
-            let file = fsio::inside(session.workspace.root(), &path)?;
-            if let Some(text) = fsio::read_text(&file, FILE_BYTES_MAX)? {
+            if let Some(text) = reading.text(&path, FILE_BYTES_MAX)? {
                 templates.insert(path, text);
             }
         }

@@ -369,7 +369,7 @@ impl ScopeCache {
     fn read(workspace: &Workspace<'_>, key: &str) -> Self {
         let name = Digest::of(key).as_str().get(..32).unwrap_or_default().to_owned();
         let path = workspace.state_dir.path().join("scopes").join(format!("{name}.json"));
-        let cache: Option<Self> = fsio::read(&path, CACHE_BYTES_MAX)
+        let cache: Option<Self> = fsio::read_own(&path, CACHE_BYTES_MAX)
             .ok()
             .flatten()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok());

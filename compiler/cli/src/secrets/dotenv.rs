@@ -19,6 +19,7 @@ use crate::host::{
     error::CommandError,
     fsio,
     git::{self, GitView},
+    owner::User,
 };
 
 /// Bytes of a dotenv file.
@@ -65,18 +66,22 @@ impl DotenvProvider<'_> {
         let checkout = |folder: &Path, path: &str| {
             self.git.repository.as_ref().map(|_| (folder.to_owned(), path.to_owned()))
         };
+        let user = User::of_process(self.env);
+        let plain = |folder: &Path, path: &Path| {
+            let file = fsio::plain_file(folder, path, self.root, user);
+            file.map(|file| file.unwrap_or_else(|| folder.join(path)))
+        };
         let mut places = vec![Place {
             shown: self.path.to_owned(),
-            file: Ok(self.root.join(self.path)),
+            file: plain(self.root, Path::new(self.path)),
             checkout: checkout(self.root, self.path),
         }];
         if let Some((top, below)) = &self.others.main {
             let relative = below.join(self.path);
             let whole = top.join(&relative);
-            let file = fsio::plain_file(top, &relative, self.root);
             places.push(Place {
                 shown: whole.display().to_string(),
-                file: file.map(|file| file.unwrap_or(whole)),
+                file: plain(top, &relative),
                 checkout: checkout(top, &relative.to_string_lossy()),
             });
         }
@@ -135,7 +140,12 @@ impl DotenvProvider<'_> {
 
     fn is_tracked(&self, place: &Place) -> Result<bool, CommandError> {
         let Some((folder, path)) = &place.checkout else { return Ok(false) };
-        Ok(!git::tracked(folder, self.env, &[path])?.is_empty())
+        // Asked where it lies, which may be a submodule.
+        let file = folder.join(path);
+        let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
+            return Ok(false);
+        };
+        Ok(!git::tracked(folder, self.env, &[&name.to_string_lossy()])?.is_empty())
     }
 }
 

@@ -117,7 +117,7 @@ impl StateFiles {
     }
 
     fn read(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        fsio::read(&self.file, STATE_BYTES_MAX).map_err(|error| self.io("read", &error))
+        fsio::read_own(&self.file, STATE_BYTES_MAX).map_err(|error| self.io("read", &error))
     }
 
     /// The content, if its version is still the expected one.

@@ -10,13 +10,16 @@ use envc_core::{KeyedDigest, counted};
 use crate::host::{
     env::{ProcessEnv, users_home},
     error::CommandError,
-    fsio,
+    fsio::{self, Unsafe},
 };
 
 /// Bytes of the key.
 const KEY_BYTES: usize = 32;
 
-/// The user's state directory: it exists, and only its owner may enter.
+/// The user's state directory: it exists, it is the user's own, and nobody else writes into it.
+///
+/// What lies in it is believed: whose an environment is, what it holds, under which key files are
+/// signed.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct StateDir {
     path: PathBuf,
@@ -28,7 +31,11 @@ impl StateDir {
     pub(crate) fn open(env: &ProcessEnv, cwd: &Path) -> Result<Self, CommandError> {
         let path = locate(env, cwd)?;
         fsio::create_private_dirs(&path)?;
-        Ok(Self { path: fsio::canonical(&path)? })
+        let path = fsio::canonical(&path)?;
+        match fsio::unsafe_because(&path)? {
+            Some(why) => Err(refused(&path, why)),
+            None => Ok(Self { path }),
+        }
     }
 
     /// The directory itself.
@@ -50,7 +57,7 @@ impl StateDir {
     /// them, readable by their owner alone.
     pub(crate) fn keyed_digest(&self) -> Result<KeyedDigest, CommandError> {
         let path = self.path.join("key");
-        if let Some(key) = fsio::read(&path, KEY_BYTES)? {
+        if let Some(key) = fsio::read_own(&path, KEY_BYTES)? {
             return check_key(&path, key);
         }
         let mut key = [0; KEY_BYTES];
@@ -61,7 +68,7 @@ impl StateDir {
             return Ok(KeyedDigest::new(key));
         }
         // Another process was quicker: its key is the one.
-        let key = fsio::read(&path, KEY_BYTES)?.unwrap_or_default();
+        let key = fsio::read_own(&path, KEY_BYTES)?.unwrap_or_default();
         check_key(&path, key)
     }
 }
@@ -76,6 +83,23 @@ fn check_key(path: &Path, key: Vec<u8>) -> Result<KeyedDigest, CommandError> {
             )));
     }
     Ok(KeyedDigest::new(key))
+}
+
+/// The error of a directory that others may change.
+fn refused(path: &Path, why: Unsafe) -> CommandError {
+    let (is, way) = match why {
+        Unsafe::Anothers => {
+            ("belongs to another user", "name one of your own: ENVC_STATE_DIR=…".to_owned())
+        }
+        Unsafe::Writable => (
+            "can be written by others",
+            format!("take that right away: chmod go-w {}", fsio::for_shell(path)),
+        ),
+    };
+    CommandError::failed(format!("the state directory {} {is}", path.display()))
+        .because_text("what lies in it decides what is yours to change and to delete")
+        .hint(way)
+        .code("envc::cli::state_dir")
 }
 
 fn locate(env: &ProcessEnv, cwd: &Path) -> Result<PathBuf, CommandError> {

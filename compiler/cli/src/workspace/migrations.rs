@@ -1,12 +1,12 @@
 //! The migrations of an environment's databases, read from the folders that the spec names.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use envc_core::{Address, Desired};
 use envc_plan::{MigrationFile, is_migration, sort_migrations};
 use envc_spec::{Environment, MigrateMode, MigrationDir};
 
-use crate::host::{error::CommandError, fsio};
+use crate::{host::error::CommandError, workspace::reading::Reading};
 
 /// The migrations of databases, in the order in which they run.
 pub(crate) type Migrations = BTreeMap<Address, Vec<MigrationFile>>;
@@ -29,24 +29,23 @@ pub(crate) enum Databases {
 /// Reads the rows that each database begins with, of those that this environment has made. A database
 /// of somebody else's gets none, whoever asks.
 pub(crate) fn read_seeds(
-    root: &Path,
+    reading: &Reading,
     environment: &Environment,
 ) -> Result<BTreeMap<Address, MigrationFile>, CommandError> {
     let managed =
         |address: &&Address| environment.resources.get(address).is_some_and(Desired::is_managed);
     let seeds = environment.seeds.keys().filter(managed);
-    seeds.map(|address| Ok((address.clone(), read_seed(root, environment, address)?))).collect()
+    seeds.map(|address| Ok((address.clone(), read_seed(reading, environment, address)?))).collect()
 }
 
 /// Reads the seed of a database that has one.
 pub(crate) fn read_seed(
-    root: &Path,
+    reading: &Reading,
     environment: &Environment,
     address: &Address,
 ) -> Result<MigrationFile, CommandError> {
     let path = environment.seeds.get(address).map(|seed| seed.path.clone()).unwrap_or_default();
-    let file = fsio::inside(root, &path)?;
-    let text = fsio::read_text(&file, MIGRATION_BYTES_MAX)?.ok_or_else(|| {
+    let text = reading.text(&path, MIGRATION_BYTES_MAX)?.ok_or_else(|| {
         CommandError::failed(format!("the seed of {address} is not there: {path}"))
             .hint("write it, or correct `seed` in environment.kdl, or remove it")
             .code("envc::cli::no_seed")
@@ -69,7 +68,7 @@ pub(crate) fn none_in(address: &Address, dir: &MigrationDir) -> CommandError {
 
 /// Reads the migrations of each database that has a folder of them, in wrangler's order.
 pub(crate) fn read(
-    root: &Path,
+    reading: &Reading,
     environment: &Environment,
     which: Databases,
 ) -> Result<BTreeMap<Address, Vec<MigrationFile>>, CommandError> {
@@ -77,14 +76,13 @@ pub(crate) fn read(
     for (address, dir) in &environment.migrations {
         let managed = environment.resources.get(address).is_some_and(Desired::is_managed);
         let runs = which == Databases::All || (managed && environment.migrate == MigrateMode::Auto);
-        let folder = fsio::inside(root, &dir.path)?;
         let mut files = Vec::new();
-        for name in fsio::names_in(&folder)? {
+        for name in reading.names(&dir.path)?.unwrap_or_default() {
             if !is_migration(&name) {
                 continue;
             }
             let path = format!("{}/{name}", dir.path);
-            let text = fsio::read_text(&folder.join(&name), MIGRATION_BYTES_MAX)?;
+            let text = reading.text(&path, MIGRATION_BYTES_MAX)?;
             let text = text.ok_or_else(|| {
                 CommandError::failed(format!("the migration {path} of {address} cannot be read"))
                     .because_text("it is a link that leads to nothing")

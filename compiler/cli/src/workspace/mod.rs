@@ -12,6 +12,7 @@ pub(crate) mod heading;
 pub(crate) mod identity;
 pub(crate) mod migrations;
 pub(crate) mod project;
+pub(crate) mod reading;
 pub(crate) mod registry;
 pub(crate) mod repository;
 pub(crate) mod session;

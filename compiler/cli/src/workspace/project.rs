@@ -1,9 +1,12 @@
 //! Finds and reads `environment.kdl`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use envc_core::{
-    Diagnostics, Severity,
+    Diagnostics, Severity, kept_by,
     limits::{FILE_BYTES_MAX, MISTAKES_MAX, SPEC_BYTES_MAX},
 };
 use envc_report::{
@@ -15,11 +18,15 @@ use envc_spec::Spec;
 
 use crate::{
     host::{
+        env::ProcessEnv,
         error::CommandError,
         exit_code::ExitCode,
         fsio::{self, FsError},
+        git,
+        owner::User,
     },
     shell::{events::Event, ui::Ui},
+    workspace::reading::Reading,
 };
 
 /// The name that is looked for.
@@ -31,6 +38,9 @@ pub(crate) struct SpecFile {
     /// The project's root: the folder that the spec was named in, canonical. A spec that is a link
     /// lies where the link does.
     pub(crate) root: PathBuf,
+    /// The top of the repository, worktree or submodule around it: the root itself without one. What
+    /// is read lies in it.
+    pub(crate) top: PathBuf,
     /// The file, canonical; none for a text from standard input.
     pub(crate) path: Option<PathBuf>,
     /// Its name in the folder, where it is not the usual one.
@@ -42,16 +52,14 @@ pub(crate) struct SpecFile {
 }
 
 impl Project for SpecFile {
-    fn text(&self, path: &str) -> Result<Option<String>, String> {
-        fsio::inside(&self.root, path)
-            .and_then(|place| fsio::read_text(&place, FILE_BYTES_MAX))
-            .map_err(|error| error.source.to_string())
+    fn text(&self, path: &str, secret: &BTreeSet<String>) -> Result<Option<String>, String> {
+        let mut reading = Reading::of(&self.root, &self.top);
+        reading.keep_secret(secret.iter().map(|path| (self.root.join(path), path.clone())));
+        reading.text(path, FILE_BYTES_MAX).map_err(|error| error.source.to_string())
     }
 
     fn names(&self, path: &str) -> Result<Option<Vec<String>>, String> {
-        fsio::inside(&self.root, path)
-            .and_then(|place| fsio::names_if_there(&place))
-            .map_err(|error| error.source.to_string())
+        Reading::of(&self.root, &self.top).names(path).map_err(|error| error.source.to_string())
     }
 }
 
@@ -64,8 +72,7 @@ impl SpecFile {
     /// Its path from the top of the checkout, as a forge names files; without git as `name`.
     pub(crate) fn name_in_checkout(&self) -> String {
         let top = |path: &PathBuf| {
-            let is_top = |folder: &&Path| folder.join(".git").symlink_metadata().is_ok();
-            let inside = path.strip_prefix(path.ancestors().skip(1).find(is_top)?).ok()?;
+            let inside = path.strip_prefix(git::top(path.parent()?)?).ok()?;
             Some(inside.to_string_lossy().replace('\\', "/"))
         };
         self.path.as_ref().and_then(top).unwrap_or_else(|| self.name.clone())
@@ -73,68 +80,89 @@ impl SpecFile {
 
     /// Looks for the spec from the current folder upwards. `chdir` is another folder to start from,
     /// or the spec itself.
-    pub(crate) fn find(cwd: &Path, chdir: Option<&Path>) -> Result<Self, CommandError> {
+    ///
+    /// The last folder that is looked into is the top of the repository; without one it is the last of
+    /// the user's own. A spec beyond it is somebody else's, or of another project.
+    pub(crate) fn find(
+        cwd: &Path,
+        chdir: Option<&Path>,
+        env: &ProcessEnv,
+    ) -> Result<Self, CommandError> {
         let start = chdir.map_or_else(|| cwd.to_owned(), |chdir| cwd.join(chdir));
         if start.is_file() {
-            return Self::read(&start, cwd);
+            return Self::read(&start, cwd, env);
         }
         if !start.is_dir() {
             return Err(CommandError::usage(format!("there is no folder {}", start.display()))
                 .hint("--chdir takes a folder, or a spec's file"));
         }
         let start = fsio::canonical(&start)?;
-        let found = start
-            .ancestors()
+        let bound = Bound::around(&start, User::of_process(env));
+        let found = bound
+            .folders(&start)
             .map(|folder| folder.join(SPEC_FILE))
-            .find(|path| path.symlink_metadata().is_ok());
+            .find(|it| fsio::is_there(it));
         match found {
-            Some(path) => Self::read(&path, cwd),
-            None => Err(CommandError::new(
-                ExitCode::Spec,
-                format!("there is no {SPEC_FILE} in {} or above it", start.display()),
-            )
-            .hint("go to the project's folder, or name it: envc -C path/to/project …")
-            .hint(format!("or write one, such as: project \"shop\" in {SPEC_FILE}"))
-            .code("envc::cli::no_spec")),
+            Some(path) => Self::read(&path, cwd, env),
+            None => Err(not_there(&start, &bound)),
         }
     }
 
     /// A file that the user named, from the folder that they stand in.
-    pub(crate) fn named(path: &Path, cwd: &Path) -> Result<Self, CommandError> {
+    pub(crate) fn named(path: &Path, cwd: &Path, env: &ProcessEnv) -> Result<Self, CommandError> {
         let path = cwd.join(path);
         if path.symlink_metadata().is_err() {
             return Err(CommandError::usage(format!("there is no file {}", path.display())));
         }
-        Self::read(&path, cwd)
+        Self::read(&path, cwd, env)
     }
 
     /// A text from standard input.
     pub(crate) fn from_input(cwd: &Path) -> Result<Self, CommandError> {
         let text = fsio::read_input(SPEC_BYTES_MAX).map_err(unreadable)?;
         let name = "<stdin>".to_owned();
-        Ok(Self { root: cwd.to_owned(), path: None, unusual: None, name, text })
+        Ok(Self {
+            root: cwd.to_owned(),
+            top: cwd.to_owned(),
+            path: None,
+            unusual: None,
+            name,
+            text,
+        })
     }
 
-    /// Invariant: what is read lies in the repository, also where the spec is a link; what is
-    /// written lies where the spec was named.
-    fn read(path: &Path, cwd: &Path) -> Result<Self, CommandError> {
+    /// Invariant: what is read lies in the repository, also where the spec is a link, and is of nobody
+    /// whose repository git would not take; what is written lies where the spec was named.
+    fn read(path: &Path, cwd: &Path, env: &ProcessEnv) -> Result<Self, CommandError> {
         let file = fsio::canonical(path)?;
         let root = fsio::canonical(path.parent().unwrap_or(path))?;
         let named = path.file_name().unwrap_or_default();
         let link = root.join(named);
-        if file != link {
-            // Without a repository the folder is all there is.
-            let is_top = |folder: &&Path| folder.join(".git").symlink_metadata().is_ok();
-            let top = root.ancestors().find(is_top).unwrap_or(&root);
-            if !file.starts_with(top) {
-                return Err(leads_outside(&relative(&link, cwd), &file));
-            }
+        // Without a repository the folder is all there is.
+        let top = git::top(&root).unwrap_or(&root).to_owned();
+        let of_git = || {
+            let below = file.strip_prefix(&top).unwrap_or(&file);
+            let mut parts = below.components();
+            parts.any(|part| kept_by(&part.as_os_str().to_string_lossy()).is_some())
+                || git::git_directory_around(&file).is_some()
+        };
+        if file != link && (!file.starts_with(&top) || of_git()) {
+            return Err(leads_outside(&relative(&link, cwd), &file));
+        }
+        let user = User::of_process(env);
+        let is_anothers = |path: &&&Path| !user.takes(path);
+        let of_another = [root.as_path(), &link, &file];
+        if let Some(path) = of_another.iter().find(is_anothers)
+            && !git::safe_folders(&root, env).list(&top)
+        {
+            return Err(another_users(&relative(&link, cwd), path, &top));
         }
         let text = fsio::read_text(&file, SPEC_BYTES_MAX).map_err(unreadable)?;
         let unusual = Some(named.to_string_lossy()).filter(|name| *name != SPEC_FILE);
         Ok(Self {
             unusual: unusual.map(std::borrow::Cow::into_owned),
             root,
+            top,
             path: Some(file),
             name: relative(&link, cwd),
             text: text.unwrap_or_default(),
@@ -169,7 +197,65 @@ impl SpecFile {
     }
 }
 
-/// The error of a spec that is a link out of its repository. What it leads to is not shown.
+/// How far up a spec is looked for.
+struct Bound {
+    /// The last folder that is looked into.
+    last: PathBuf,
+    /// Why no further, as a clause.
+    why: &'static str,
+}
+
+impl Bound {
+    fn around(start: &Path, user: User) -> Self {
+        if let Some(top) = git::top(start) {
+            return Self { last: top.to_owned(), why: "it is the top of the repository" };
+        }
+        let own = start.ancestors().take_while(|folder| user.owns(folder));
+        let last = own.last().unwrap_or(start).to_owned();
+        Self { last, why: "what is above it is not this user's" }
+    }
+
+    fn folders<'p>(&'p self, start: &'p Path) -> impl Iterator<Item = &'p Path> {
+        start.ancestors().take_while(|folder| folder.starts_with(&self.last))
+    }
+}
+
+fn not_there(start: &Path, bound: &Bound) -> CommandError {
+    let last = &bound.last;
+    let place = start.display();
+    let message = if last == start {
+        format!("there is no {SPEC_FILE} in {place}")
+    } else {
+        format!("there is no {SPEC_FILE} in {place} or above it, up to {}", last.display())
+    };
+    let beyond = last.ancestors().skip(1).find(|folder| fsio::is_there(&folder.join(SPEC_FILE)));
+    let beyond = beyond.map(|folder| {
+        let (found, named) = (folder.join(SPEC_FILE), fsio::for_shell(folder));
+        let (found, last) = (found.display(), last.display());
+        format!("{found} is beyond {last}, and {}; to use it: envc -C {named} …", bound.why)
+    });
+    CommandError::new(ExitCode::Spec, message)
+        .hint_opt(beyond)
+        .hint("go to the project's folder, or name it: envc -C path/to/project …")
+        .hint(format!("or write one, such as: project \"shop\" in {SPEC_FILE}"))
+        .code("envc::cli::no_spec")
+}
+
+/// The error of a spec that git would not take either. Nothing of it was read.
+fn another_users(name: &str, path: &Path, top: &Path) -> CommandError {
+    CommandError::new(
+        ExitCode::Spec,
+        format!("{name} is another user's, and nothing of it was read"),
+    )
+    .because_text(format!("{} belongs neither to you nor to root", path.display()))
+    .hint(format!(
+        "if you trust it, say so to git and envc: git config --global --add safe.directory {}",
+        fsio::for_shell(top)
+    ))
+    .code("envc::cli::spec_of_another_user")
+}
+
+/// The error of a spec that is a link out of its working tree. What it leads to is not shown.
 fn leads_outside(name: &str, file: &Path) -> CommandError {
     CommandError::new(ExitCode::Spec, format!("{name} is a link that leads out of the repository"))
         .because_text(format!("it leads to {}", file.display()))
@@ -244,7 +330,7 @@ mod tests {
     fn the_spec_is_found_upwards_and_named_from_where_the_user_stands() {
         let (_keep, root) = project();
         let check = |cwd: &Path, chdir: Option<&str>, name: &str| {
-            let found = SpecFile::find(cwd, chdir.map(Path::new)).unwrap();
+            let found = SpecFile::find(cwd, chdir.map(Path::new), &ProcessEnv::capture()).unwrap();
             assert_eq!((found.root.as_path(), found.name.as_str()), (root.as_path(), name));
         };
         check(&root, None, "environment.kdl");
@@ -263,10 +349,10 @@ mod tests {
         fs::create_dir(&link).unwrap();
         symlink("../environment.kdl", link.join(SPEC_FILE)).unwrap();
         // Without a repository around both, the folder is the bound.
-        let error = SpecFile::find(&link, None).unwrap_err();
+        let error = SpecFile::find(&link, None, &ProcessEnv::capture()).unwrap_err();
         assert_eq!((error.exit, error.code), (ExitCode::Spec, Some("envc::cli::spec_outside")));
         fs::create_dir(root.join(".git")).unwrap();
-        let found = SpecFile::find(&link, None).unwrap();
+        let found = SpecFile::find(&link, None, &ProcessEnv::capture()).unwrap();
         assert_eq!((found.root.as_path(), found.name.as_str()), (link.as_path(), SPEC_FILE));
         assert_eq!(found.path, Some(root.join(SPEC_FILE)));
         assert_eq!(found.text, "project \"shop\"\n");
@@ -274,19 +360,22 @@ mod tests {
         fs::write(keep.path().join("secret"), "password").unwrap();
         fs::remove_file(link.join(SPEC_FILE)).unwrap();
         symlink(keep.path().join("secret"), link.join(SPEC_FILE)).unwrap();
-        let error = SpecFile::find(&link, None).unwrap_err().to_text();
+        let error = SpecFile::find(&link, None, &ProcessEnv::capture()).unwrap_err().to_text();
         assert!(error.contains("leads out") && !error.contains("password"), "{error}");
         // A folder that is a link is the folder that it leads to.
         symlink("apps", root.join("other")).unwrap();
         symlink("../environment.kdl", root.join("apps").join(SPEC_FILE)).unwrap();
-        assert_eq!(SpecFile::find(&root.join("other"), None).unwrap().root, root.join("apps"));
+        assert_eq!(
+            SpecFile::find(&root.join("other"), None, &ProcessEnv::capture()).unwrap().root,
+            root.join("apps")
+        );
     }
 
     #[test]
     fn what_cannot_be_used_is_said_with_the_right_exit() {
         let (keep, root) = project();
         let exit = |cwd: &Path, chdir: Option<&str>| {
-            SpecFile::find(cwd, chdir.map(Path::new)).unwrap_err().exit
+            SpecFile::find(cwd, chdir.map(Path::new), &ProcessEnv::capture()).unwrap_err().exit
         };
         assert_eq!(exit(keep.path(), None), ExitCode::Spec);
         assert_eq!(exit(&root, Some("nowhere")), ExitCode::Usage);
@@ -295,6 +384,6 @@ mod tests {
         fs::write(root.join(SPEC_FILE), vec![b' '; SPEC_BYTES_MAX + 1]).unwrap();
         assert_eq!(exit(&root, None), ExitCode::Spec);
         fs::write(root.join(SPEC_FILE), vec![b' '; SPEC_BYTES_MAX]).unwrap();
-        assert!(SpecFile::find(&root, None).is_ok());
+        assert!(SpecFile::find(&root, None, &ProcessEnv::capture()).is_ok());
     }
 }

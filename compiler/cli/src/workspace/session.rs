@@ -4,6 +4,7 @@
 use std::{
     cell::OnceCell,
     collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
     rc::Rc,
 };
 
@@ -15,7 +16,7 @@ use envc_spec::{Environment, Identity, Instance, StateStoreKind, TypeHead, When}
 
 use crate::{
     host::{env::ProcessEnv, error::CommandError, git},
-    secrets::{Means, Secrets},
+    secrets::{Means, OtherFolders, Secrets},
     shell::ui::{self, Ui},
     workspace::{
         Workspace,
@@ -23,7 +24,8 @@ use crate::{
         heading::Heading,
         identity,
         project::SpecFile,
-        registry::{Applied, AppliedTo, Drawn, EnvironmentRecord},
+        reading::Reading,
+        registry::{Applied, AppliedTo, Drawn, EnvironmentRecord, folder_of_key},
         target::{self, Target},
     },
 };
@@ -231,6 +233,29 @@ impl<'a> Session<'a> {
             clock: &workspace.clock,
         };
         Secrets::new(&environment.secrets, means)
+    }
+
+    /// What is read of the checkout: nothing that secrets come from, and nothing private that envc wrote
+    /// there for any environment.
+    pub(crate) fn reading(&self) -> Reading {
+        let (workspace, root) = (&self.workspace, self.workspace.root());
+        let mut reading = Reading::of(root, &workspace.file.top);
+        let OtherFolders { main, user } = &workspace.secrets_folders;
+        let main = main.as_ref().map(|(top, below)| top.join(below));
+        let folders: Vec<PathBuf> =
+            main.into_iter().chain(user.as_ref().map(|(folder, _)| folder.clone())).collect();
+        for path in self.environment.secret_files() {
+            let others = folders.iter().map(|folder| (folder.join(&path), path.clone()));
+            reading.keep_secret(others.chain([(root.join(&path), path.clone())]));
+        }
+        let place = workspace.place();
+        let record = workspace.record();
+        let private = record.files.iter().filter(|(_, file)| file.mode | 0o700 == 0o700);
+        reading.keep_secret(private.map(|(key, _)| match folder_of_key(&place, key) {
+            Some((folder, path)) => (folder.join(path), key.clone()),
+            None => (root.join(key), key.clone()),
+        }));
+        reading
     }
 
     /// Seals what is private in plans and in the state.

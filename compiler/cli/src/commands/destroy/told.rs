@@ -96,7 +96,10 @@ impl Destroy<'_> {
             match out_dir::would_remove_recorded(session, &key, &record) {
                 Removal::Removed => remove.push(path),
                 Removal::Absent => {}
-                Removal::Kept => session.ui.warn(&format!("{path} was edited, so it will stay")),
+                stays @ (Removal::Kept | Removal::Unreached) => {
+                    let why = stays.why_it_stays().unwrap_or_default();
+                    session.ui.warn(&format!("{path} {why}, so it will stay"));
+                }
             }
         }
         if !remove.is_empty() {

@@ -30,10 +30,10 @@ pub(super) async fn run(
 ) -> Result<ExitCode, CommandError> {
     let address = &args.address;
     let id = &session.target.id;
-    let mut files =
-        migrations::read(session.workspace.root(), &session.environment, Databases::All)?;
+    let reading = session.reading();
+    let mut files = migrations::read(&reading, &session.environment, Databases::All)?;
     files.retain(|of, _| of == address);
-    let mut seeds = migrations::read_seeds(session.workspace.root(), &session.environment)?;
+    let mut seeds = migrations::read_seeds(&reading, &session.environment)?;
     seeds.retain(|of, _| of == address);
     let site = Site::open(session, Needs::STATE).await?;
     let hold = Hold::Lock { purpose: "envc migrate reset", wait: !args.change.no_wait };

@@ -34,7 +34,7 @@ use crate::{
 };
 
 pub(super) fn run(app: &App, args: &StateForgetArgs) -> Result<ExitCode, CommandError> {
-    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref())?;
+    let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref(), &app.env)?;
     let cloud = args.target.cloud.clone();
     let cloud = cloud.or_else(|| Some(CloudName::Cloudflare.as_str().to_owned()));
     let selection = Selection { cloud, ..selection_of(&args.target) };

@@ -159,7 +159,8 @@ fn look_at(
         return Ok(None);
     }
     let root = session.workspace.root();
-    let seed = seed_due.then(|| migrations::read_seed(root, &session.environment, address));
+    let reading = session.reading();
+    let seed = seed_due.then(|| migrations::read_seed(&reading, &session.environment, address));
     let below = join_path("", &worker.path);
     Ok(Some(Copy {
         address: address.clone(),

@@ -9,7 +9,10 @@ use envc_core::{Digest, KeyedDigest};
 use serde::{Deserialize, Serialize};
 
 use super::{document::CopyRecord, location::Location};
-use crate::host::fsio::{self, FsError};
+use crate::host::{
+    fsio::{self, FsError},
+    spot::Spot,
+};
 
 /// The folder in the working copy.
 const FOLDER: &str = ".envc";
@@ -84,8 +87,8 @@ impl Cache {
     /// Reads it. A missing, damaged or newer one is as good as none: it is only a cache.
     pub(super) fn read(place: &Location, user: &KeyedDigest) -> Found {
         let read = || -> Option<Self> {
-            let path = place.root.join(FOLDER).join(file_name(place));
-            let bytes = fsio::read(&path, CACHE_BYTES_MAX).ok()??;
+            let spot = Spot::find(&place.root, &Self::path(place)).ok()??;
+            let bytes = spot.read(CACHE_BYTES_MAX).ok()??;
             serde_json::from_slice(&bytes).ok()
         };
         match read().filter(|cache| cache.schema <= CACHE_SCHEMA) {
@@ -98,18 +101,35 @@ impl Cache {
         }
     }
 
-    /// Writes it, with a `.gitignore` that keeps git out of the folder.
+    /// Writes it, with a `.gitignore` that keeps git out of the folder. No link is followed, and
+    /// nothing but a cache is replaced: whoever put something else there keeps it.
     pub(super) fn write(&self, place: &Location) -> Result<(), FsError> {
-        // A link in place of the folder may not lead the writing out of the project.
-        let file = fsio::inside(&place.root, &Self::path(place))?;
-        let folder = place.root.join(FOLDER);
+        let spot = Spot::make(&place.root, &Self::path(place))?;
+        if spot.read(CACHE_BYTES_MAX)?.is_some_and(|there| !is_replaced(&there)) {
+            return Err(FsError::refused("write", spot.path(), "what is there is no cache"));
+        }
         let mut bytes = serde_json::to_vec_pretty(self)
-            .map_err(|error| FsError::refused("write", &file, error.to_string()))?;
+            .map_err(|error| FsError::refused("write", spot.path(), error.to_string()))?;
         bytes.push(b'\n');
-        fsio::create_dirs(&folder)?;
-        fsio::create_new(&folder.join(".gitignore"), b"*\n", fsio::PUBLIC)?;
-        fsio::write_cache(&file, &bytes, fsio::PRIVATE)
+        let ignore = Spot::make(&place.root, &format!("{FOLDER}/.gitignore"))?;
+        let temporary = fsio::temporary_name();
+        if ignore.id().is_none() {
+            ignore.write(&temporary, b"*\n", fsio::PUBLIC, false)?;
+        }
+        spot.write(&temporary, &bytes, fsio::PRIVATE, false)
     }
+}
+
+/// True for a cache of any version, and for what a loss of power left of one.
+fn is_replaced(there: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct AnyVersion {
+        #[serde(rename = "schema")]
+        _schema: u32,
+        #[serde(rename = "project")]
+        _project: String,
+    }
+    there.is_empty() || serde_json::from_slice::<AnyVersion>(there).is_ok()
 }
 
 /// The file's name: each spec of a folder has its own.
@@ -161,12 +181,17 @@ mod tests {
         let cache = Cache::new("shop", "k", &place, CopyRecord::default(), &user);
         cache.write(&place).unwrap();
         cache.write(&place).unwrap();
-        assert_eq!(Cache::read(&place, &user).ours, Some(cache));
+        assert_eq!(Cache::read(&place, &user).ours, Some(cache.clone()));
         let other = Location { spec: Some("other.kdl".into()), ..place.clone() };
         assert_eq!(Cache::read(&other, &user), Found::default());
         assert_eq!(std::fs::read_to_string(root.join(".envc/.gitignore")).unwrap(), "*\n");
         std::fs::write(root.join(".envc/working-copy.json"), "{").unwrap();
         assert_eq!(Cache::read(&place, &user), Found::default());
+        // What is no cache stays, and what was cut short does not.
+        assert!(cache.write(&place).is_err());
+        std::fs::write(root.join(".envc/working-copy.json"), "").unwrap();
+        cache.write(&place).unwrap();
+        assert_eq!(Cache::read(&place, &user).ours, Some(cache));
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Registry {
 
     /// Reads it; an empty one when there is none.
     pub(crate) fn read(&self) -> Result<Document, CommandError> {
-        match fsio::read(&self.file, REGISTRY_BYTES_MAX)? {
+        match fsio::read_own(&self.file, REGISTRY_BYTES_MAX)? {
             Some(bytes) => Document::parse(&bytes).map_err(|error| {
                 let failed = CommandError::failed(format!("cannot read {}", self.file.display()))
                     .because_text(error);
