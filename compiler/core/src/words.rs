@@ -46,37 +46,47 @@ pub fn steers_a_terminal(char: char) -> bool {
 }
 
 /// The text with such characters spelled out, as `\u{1b}`: what came from a checkout, an API or another
-/// user is only read.
+/// user is only read. A carriage return before a line end is part of the end, and stays.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(steers_a_terminal) {
+    if !steering(text).any(|_| true) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
-    for char in text.chars() {
-        if steers_a_terminal(char) {
-            out.extend(char.escape_default());
-        } else {
-            out.push(char);
-        }
+    let mut rest = 0;
+    for (at, char) in steering(text) {
+        out.push_str(text.get(rest..at).unwrap_or_default());
+        out.extend(char.escape_default());
+        rest = at + char.len_utf8();
     }
+    out.push_str(text.get(rest..).unwrap_or_default());
     Cow::Owned(out)
+}
+
+/// Where a text holds such a character, and which.
+fn steering(text: &str) -> impl Iterator<Item = (usize, char)> + '_ {
+    let is_end = |at: usize| text.get(at..).is_some_and(|rest| rest.starts_with("\r\n"));
+    text.char_indices()
+        .filter(move |(at, char)| steers_a_terminal(*char) && !(*char == '\r' && is_end(*at)))
 }
 
 /// The same in as many bytes, for a text whose places are known by bytes: a mark in the place of each.
 pub fn printable_in_place(text: &str) -> Cow<'_, str> {
-    // A carriage return at a line's end is part of the end.
-    let is_end = |at: usize| text.get(at..).is_some_and(|rest| rest.starts_with("\r\n"));
-    let steers = |at: usize, char: char| steers_a_terminal(char) && !(char == '\r' && is_end(at));
-    if !text.char_indices().any(|(at, char)| steers(at, char)) {
+    if !steering(text).any(|_| true) {
         return Cow::Borrowed(text);
     }
-    let mark = |(at, char): (usize, char)| match char.len_utf8() {
-        _ if !steers(at, char) => char,
-        1 => '?',
-        2 => '\u{bf}',
-        _ => char::REPLACEMENT_CHARACTER,
-    };
-    Cow::Owned(text.char_indices().map(mark).collect())
+    let mut out = String::with_capacity(text.len());
+    let mut rest = 0;
+    for (at, char) in steering(text) {
+        out.push_str(text.get(rest..at).unwrap_or_default());
+        out.push(match char.len_utf8() {
+            1 => '?',
+            2 => '\u{bf}',
+            _ => char::REPLACEMENT_CHARACTER,
+        });
+        rest = at + char.len_utf8();
+    }
+    out.push_str(text.get(rest..).unwrap_or_default());
+    Cow::Owned(out)
 }
 
 #[cfg(test)]
@@ -91,7 +101,7 @@ mod tests {
         for char in '\0'..=char::MAX {
             let text = format!("a{char}b\r\n");
             let shown = printable(&text);
-            assert!(!shown.contains(steers_a_terminal), "{char:?}");
+            assert!(!shown.strip_suffix("\r\n").unwrap().contains(steers_a_terminal), "{char:?}");
             let in_place = printable_in_place(&text);
             assert_eq!(in_place.len(), text.len(), "{char:?}");
             let left = in_place.strip_suffix("\r\n").unwrap();

@@ -358,7 +358,7 @@ fn an_account_that_is_gone_is_forgotten_when_it_is_asked_for() {
     says(&env.envc(&["apply"]).exits(0), &["Nothing to do"]);
     let destroyed = env.envc(&["destroy", "--yes"]).exits(0);
     assert!(!destroyed.stderr.contains(&closed), "{destroyed}");
-    says(&env.envc(&["destroy", "--if-exists"]).exits(0), &["no environment was ever made"]);
+    says(&env.envc(&["destroy", "--if-exists"]).exits(0), &["this folder has no environment"]);
 
     // The only account that it is in: nothing of it is left on this machine.
     env.envc(&["apply"]).exits(0);

@@ -180,7 +180,8 @@ fn no_token_goes_where_it_can_be_read_on_the_way_and_no_password_is_told() {
         ("ftp://127.0.0.1/passw0rd".to_owned(), "does not begin with https://"),
     ] {
         env.set("CLOUDFLARE_API_BASE_URL", &url);
-        for args in [&["plan"][..], &["apply", "--json"], &["destroy", "--yes", "-v"]] {
+        let id = ["destroy", "--yes", "-v", "--id", "main-t1a2b3beef"];
+        for args in [&["plan"][..], &["apply", "--json"], &id] {
             let ran = env.envc(args).exits(64);
             says(&ran, &["no API token is sent", "CLOUDFLARE_API_BASE_URL", said]);
             assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("passw0rd:"), "{ran}");
@@ -202,7 +203,8 @@ fn what_is_no_accounts_id_is_refused_before_anything_is_sent() {
     for id in ["..", ".", "a/b", "%2e%2e", "../../user", "0123", "0123456789abcdef0123456789abcdeg"]
     {
         env.set("CLOUDFLARE_ACCOUNT_ID", id);
-        for args in [&["plan"][..], &["apply"], &["destroy", "--yes"]] {
+        let id = ["destroy", "--yes", "--id", "main-t1a2b3beef"];
+        for args in [&["plan"][..], &["apply"], &id] {
             says(&env.envc(args).exits(64), &["CLOUDFLARE_ACCOUNT_ID", "32 hexadecimal digits"]);
         }
     }

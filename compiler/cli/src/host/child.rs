@@ -211,7 +211,15 @@ mod tests {
         let ended = shell(&script, Duration::from_millis(500)).run(None).await;
         assert!(matches!(ended, Ended::TookTooLong), "{ended:?}");
         let pid = std::fs::read_to_string(&file).unwrap();
-        let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-        assert!(state.is_err() || state.is_ok_and(|it| it.contains(") Z ")), "{pid} is left");
+        // What was killed takes a moment until it is gone.
+        let begun = std::time::Instant::now();
+        let is_left = || {
+            let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+            state.is_ok_and(|it| !it.contains(") Z "))
+        };
+        while is_left() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{pid} is left");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 }

@@ -53,6 +53,13 @@ fn agrees(text: &str) -> bool {
 }
 
 #[test]
+fn an_open_annotation_before_a_name_has_a_place_within_the_text() {
+    for text in ["a q=\"v\"(*/\u{a0}=", "a (x=1", "a (x\u{a0}=\"b\"", "a (é=b-c"] {
+        assert!(!agrees(text), "{text}");
+    }
+}
+
+#[test]
 fn each_of_several_mistakes_is_told_once_and_in_order() {
     let text = "d1 = \"a\"\nlet a true\nlet b \"x\nqueue \"q\" retention=14d\nkv \"b\";;\n# c\nd1 'e' [1]\n}";
     let wanted = [

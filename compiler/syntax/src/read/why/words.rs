@@ -249,14 +249,16 @@ pub(in crate::read) fn annotation_is_no_text(text: &str, span: Span) -> Diagnost
 
 /// `(secret)name="X"`
 pub(in crate::read) fn annotated_name(text: &str, name: Span, value: Span) -> Diagnostic {
+    const MESSAGE: &str = "an annotation stands before the value, not before the name";
     let whole = at(text, name).trim_end();
-    let (tag, word) = whole.split_once(')').unwrap_or((whole, ""));
+    // One that is not closed ends where the name does.
+    let Some((tag, word)) = whole.split_once(')') else {
+        return Diagnostic::error(codes::ANNOTATION, name, MESSAGE)
+            .help("write `name=(secret)\"NAME\"`");
+    };
     let tag = format!("{tag})");
-    let mistake = Diagnostic::error(
-        codes::ANNOTATION,
-        Span::new(name.start, name.start + tag.len()),
-        "an annotation stands before the value, not before the name",
-    );
+    let span = Span::new(name.start, name.start + tag.len());
+    let mistake = Diagnostic::error(codes::ANNOTATION, span, MESSAGE);
     let written = at(text, value);
     if written.is_empty() {
         return mistake.help(format!("write `{}={tag}\"NAME\"`", shown(word)));
