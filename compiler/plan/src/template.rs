@@ -1,8 +1,10 @@
 //! Renders one MiniJinja template: what is not defined is an error with a near name, nothing is
 //! escaped, and what a template reads is watched, so that a secret is known to be in its text.
 //!
-//! There is no loader and no include: a template cannot read a file. It runs on fuel, so it ends.
-//! Pure. Way in: [`render`] with a tree of [`Group`]s.
+//! There is no loader and no include: a template cannot read a file. What it may be made of, and how long
+//! it may run, is in `bounds`. Pure. Way in: [`render`] with a tree of [`Group`]s.
+
+mod bounds;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,9 +20,6 @@ use minijinja::{
     value::{Enumerator, Object, Value, ValueKind},
 };
 use serde_json::Value as Json;
-
-/// Instructions that one template may take: some milliseconds, and far more than any file needs.
-const FUEL: u64 = 1_000_000;
 
 /// Most names that an error lists.
 const NAMES_SHOWN_MAX: usize = 24;
@@ -65,6 +64,8 @@ struct Log {
     secret: bool,
     reads: BTreeSet<String>,
     missed: Option<Miss>,
+    /// Bytes of the longest text that it could read.
+    longest: usize,
 }
 
 #[derive(Clone)]
@@ -116,12 +117,21 @@ impl Group {
 
     /// Puts a value.
     pub(crate) fn put(&mut self, name: &str, value: impl Into<Value>) {
-        self.entries.insert(name.to_owned(), Entry::Plain(value.into()));
+        let value = value.into();
+        self.note(&value);
+        self.entries.insert(name.to_owned(), Entry::Plain(value));
     }
 
     /// Puts a secret: who reads it makes a private file.
     pub(crate) fn put_secret(&mut self, name: &str, value: impl Into<Value>) {
-        self.entries.insert(name.to_owned(), Entry::Secret(value.into()));
+        let value = value.into();
+        self.note(&value);
+        self.entries.insert(name.to_owned(), Entry::Secret(value));
+    }
+
+    fn note(&self, value: &Value) {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.longest = log.longest.max(value.as_str().map_or(0, str::len));
     }
 
     /// Puts a name that may not be read, and says why: a clause after "`x` ".
@@ -152,7 +162,11 @@ impl Group {
             Json::Array(items) => {
                 items.iter().map(|item| self.json_value(name, item)).collect::<Vec<_>>().into()
             }
-            Json::String(text) => Value::from(text.as_str()),
+            Json::String(text) => {
+                let text = Value::from(text.as_str());
+                self.note(&text);
+                text
+            }
             Json::Bool(flag) => Value::from(*flag),
             // Whole numbers only: nothing in a configuration of ours is a fraction.
             Json::Number(number) => Value::from(number.as_i64()),
@@ -251,38 +265,72 @@ impl Object for Group {
 /// Renders a template with a context.
 pub(crate) fn render(source: &str, root: Group) -> Result<Rendered, TemplateError> {
     let log = Arc::clone(&root.log);
-    let rendered = engine()
-        .and_then(|engine| engine.template_from_str(source)?.render(Value::from_object(root)));
+    let longest = log.lock().unwrap_or_else(PoisonError::into_inner).longest;
+    let rendered = syntax().map_err(|error| explain(&error, source, None)).and_then(|syntax| {
+        let steps = bounds::look(source, &syntax, longest).map_err(|it| unfit(it, source))?;
+        Ok((steps, run(source, root, syntax, steps)))
+    });
+    let (steps, rendered) = rendered?;
     let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
     let reads = std::mem::take(&mut log.reads);
     match rendered {
         Ok(text) => Ok(Rendered { text, secret: log.secret, reads }),
+        Err(error) if error.kind() == ErrorKind::OutOfFuel => {
+            let wrong = explain(&error, source, None);
+            let message = format!("the template takes more than {steps} steps");
+            Err(TemplateError { message, help: "loop over fewer things".into(), ..wrong })
+        }
         Err(error) => Err(explain(&error, source, log.missed.as_ref())),
     }
 }
 
-fn engine() -> Result<Environment<'static>, Error> {
+fn run(source: &str, root: Group, syntax: SyntaxConfig, steps: u64) -> Result<String, Error> {
+    let engine = engine(syntax, steps);
+    let mut out = bounds::Bounded::default();
+    engine.template_from_str(source)?.render_captured_to(Value::from_object(root), &mut out)?;
+    Ok(out.into_text())
+}
+
+/// What is wrong with a template that is not run.
+fn unfit(unfit: bounds::Unfit, source: &str) -> TemplateError {
+    let bounds::Unfit { range, message, help } = unfit;
+    let before = source.get(..range.start).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    TemplateError { line, span: Span::new(range.start, range.end), message, secret: None, help }
+}
+
+fn syntax() -> Result<SyntaxConfig, Error> {
+    SyntaxConfig::builder()
+        .keep_trailing_newline(true)
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .build()
+}
+
+fn engine(syntax: SyntaxConfig, steps: u64) -> Environment<'static> {
     let mut engine = Environment::new();
     // Debug output shows values, and some are secrets.
     engine.set_debug(false);
     // Strict, but for `{% if tunnel.dev %}`: a type may drop what another one has.
     engine.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     engine.set_auto_escape_callback(|_| AutoEscape::None);
-    engine.set_fuel(Some(FUEL));
-    engine.set_syntax(
-        SyntaxConfig::builder()
-            .keep_trailing_newline(true)
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .build()?,
-    );
-    engine.set_formatter(write_value);
+    engine.set_fuel(Some(steps));
+    engine.set_syntax(syntax);
+    let written = bounds::Written::default();
+    engine.set_formatter(move |out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value| {
+        write_value(out, value, &written)
+    });
+    bounds::restrict(&mut engine);
     engine.add_filter("json", json);
-    Ok(engine)
+    engine
 }
 
 /// Writes a value; a group, a list or nothing has no text of its own, and would go unnoticed.
-fn write_value(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+fn write_value(
+    out: &mut Output<'_>,
+    value: &Value,
+    written: &bounds::Written,
+) -> Result<(), Error> {
     let wrong = |what: &str| {
         Err(Error::new(
             ErrorKind::InvalidOperation,
@@ -294,7 +342,11 @@ fn write_value(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Re
         ValueKind::None => wrong("nothing (none)"),
         ValueKind::Map => wrong("a group of values"),
         ValueKind::Seq | ValueKind::Iterable => wrong("a list"),
-        _ => write!(out, "{value}").map_err(Error::from),
+        _ => {
+            let text = value.to_string();
+            written.add(text.len())?;
+            out.write_str(&text).map_err(Error::from)
+        }
     }
 }
 
@@ -304,11 +356,18 @@ fn json(value: &Value, indent: Option<usize>) -> Result<String, Error> {
         return Err(Error::from(ErrorKind::UndefinedError));
     }
     let wrong = |error: serde_json::Error| {
+        if error.is_io() {
+            return Error::new(ErrorKind::InvalidOperation, bounds::too_many());
+        }
         Error::new(ErrorKind::BadSerialization, format!("it is no JSON: {error}"))
     };
-    let Some(indent) = indent else { return serde_json::to_string(value).map_err(wrong) };
-    let text = serde_json::to_string_pretty(value).map_err(wrong)?;
-    Ok(text.replace('\n', &format!("\n{:indent$}", "", indent = indent.min(80))))
+    let mut out = bounds::Bounded::default();
+    let Some(indent) = indent else {
+        serde_json::to_writer(&mut out, value).map_err(wrong)?;
+        return Ok(out.into_text());
+    };
+    serde_json::to_writer_pretty(&mut out, value).map_err(wrong)?;
+    Ok(out.into_text().replace('\n', &format!("\n{:indent$}", "", indent = indent.min(80))))
 }
 
 /// What went wrong, with its line; for what is not defined, the name and one like it.
@@ -336,9 +395,8 @@ fn explain(error: &Error, source: &str, missed: Option<&Miss>) -> TemplateError 
         let help = "set it before, or test it with {% if … %}";
         return wrong(format!("`{expression}` is not defined"), help.into(), None);
     }
-    if error.kind() == ErrorKind::OutOfFuel {
-        let message = format!("the template takes more than {FUEL} steps");
-        return wrong(message, "loop over fewer things".into(), None);
+    if error.kind() == ErrorKind::WriteFailure {
+        return wrong(bounds::too_many(), "loop over fewer things".into(), None);
     }
     let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
     let help = "the template language is MiniJinja's: {{ value }}, {% if %}, {% for %}";

@@ -142,6 +142,51 @@ fn workers() -> Vec<Case> {
     )]
 }
 
+/// What templates could do: the text, and what is said of it.
+fn templates() -> Vec<(&'static str, String, &'static str)> {
+    let doubled = "{% set ns = namespace(x=\"aaaaaaaa\") %}{% for i in range(40) %}\
+                   {% set ns.x = ns.x ~ ns.x %}{% endfor %}";
+    let loops: String =
+        (1..30).map(|at| format!("{{% for a{at} in [[a{0}, a{0}]] %}}", at - 1)).collect();
+    vec![
+        ("a wide number", "{{ \"%4000000000d\" | format(1) }}".to_owned(), "no filter `format`"),
+        ("a text that doubles", doubled.to_owned(), "`~` is not there"),
+        ("300,000 filters", format!("{{{{ 1{} }}}}", "|abs".repeat(300_000)), "may have 65536"),
+        ("15,000 filters", format!("{{{{ 1{} }}}}", "|abs".repeat(15_000)), "more than 200 words"),
+        ("6,000 blocks", "{% if 1 %}".repeat(6_000), "more than 32 blocks"),
+        ("a list of lists", format!("{{% for a0 in [[1, 1]] %}}{loops}"), "made of `a0`"),
+        (
+            "much raw text",
+            format!("{{% for i in range(100000) %}}{}{{% endfor %}}", "x".repeat(60_000)),
+            "the template",
+        ),
+        ("a wide margin", "{{ \"a\nb\" | indent(4000000000) }}".to_owned(), "bytes"),
+    ]
+}
+
+#[test]
+fn hostile_templates_end_within_bounds() {
+    let env = TestEnv::of_text(&format!("{HEAD}{TYPE}file \"x.txt\" template=\"t\"\n"));
+    for (name, template, says) in templates() {
+        env.write("t", &template);
+        let script = format!("ulimit -v {MEMORY_KIB}; ulimit -t {CPU_S}; exec \"$0\" check");
+        let ran = Command::new("sh")
+            .args(["-c", &script])
+            .arg(binary())
+            .current_dir(env.root())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&ran.stderr);
+        assert!(
+            ran.status.code() == Some(65) && text.contains(says),
+            "{name}: {} {text:.900}",
+            ran.status
+        );
+        assert!(text.len() < OUTPUT_MAX, "{name}: {}", text.len());
+    }
+}
+
 #[test]
 fn hostile_specs_end_within_bounds() {
     let env = TestEnv::of_text(HEAD);
