@@ -23,7 +23,7 @@ mod run;
 pub use account::{Account, AccountError, find_account, find_zones};
 pub use client::{CallClass, CallError, Client, Endpoint};
 pub use leases::{LeaseAnswers, LeaseQuestion, ask_leases, grant_of, lacking};
-pub use live::observe_live;
+pub use live::{ByOthers, observe_live};
 pub use observe::{Look, fetch_token, observe};
 pub use ports::World;
 pub use progress::{Event, Progress, Silent};

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Desired, KindId};
-use envc_kinds::{Listing, MarkerOf, Meaning, Observed, kind};
+use envc_core::{Address, Desired, KindId, Value};
+use envc_kinds::{Fields, Listing, MarkerOf, Meaning, Observed, kind};
 use envc_plan::{Live, Observation, Questions};
 use futures::future::{join, join_all};
 use serde_json::Value as Json;
@@ -13,17 +13,31 @@ use crate::{
     client::{CallError, Client},
 };
 
+/// What others may have deployed for an environment.
+#[derive(Clone, Copy)]
+#[expect(missing_debug_implementations, reason = "a question has no text")]
+pub struct ByOthers<'a> {
+    /// What the spec has, by address, with the names that envc gave it.
+    pub wanted: &'a BTreeMap<Address, Desired>,
+    /// True for a name that envc gave to what the spec has no more.
+    pub left: &'a dyn Fn(&str) -> bool,
+}
+
 /// Asks for each of these that others deploy what it is bound to, under the name that envc gave it: one
-/// call each, and one for each list of what serves them and may hold on to something of the kinds that
-/// are `going`. What is not there was not deployed, or is deleted by now.
+/// call each, one for the list of all scripts, and one for each list of what serves them and may hold on
+/// to something of the kinds that are `going`. What is not there was not deployed, or is deleted by now.
 pub async fn observe_live(
     client: &Client<'_>,
     account: &Account,
-    by_others: &BTreeMap<Address, Desired>,
+    by_others: ByOthers<'_>,
     going: &BTreeSet<KindId>,
     observation: &mut Observation,
 ) -> Result<(), CallError> {
-    let reads = join_all(by_others.values().map(|wanted| read(client, account, wanted)));
+    let left = left(client, account, by_others).await?;
+    let reads = by_others.wanted.values();
+    let reads = reads.map(|it| (it.address.clone(), &it.name, Some(&it.fields)));
+    let reads = reads.chain(left.iter().map(|(address, name)| (address.clone(), name, None)));
+    let reads = join_all(reads.map(|of| read(client, account, of)));
     let questions = Questions::holding(going, observation);
     let lists = questions
         .lists
@@ -48,19 +62,37 @@ pub async fn observe_live(
     Ok(())
 }
 
+/// The code that the spec has no more and that is there still: nobody deploys it anew, and what it is
+/// bound to may be going. Its name stands for it.
+async fn left(
+    client: &Client<'_>,
+    account: &Account,
+    by_others: ByOthers<'_>,
+) -> Result<Vec<(Address, String)>, CallError> {
+    let code = KindId::ALL.into_iter().filter(|id| kind(*id).runs_code());
+    let lists = code.filter_map(|id| Some((id, kind(id).listing(&account.place(None))?)));
+    let mut found = Vec::new();
+    for told in join_all(lists.map(|(id, listing)| list(client, id, listing))).await {
+        let (id, items) = told?;
+        let names = items.into_iter().map(|item| item.name).filter(|name| (by_others.left)(name));
+        found.extend(names.map(|name| (Address::new(id, name.clone()), name)));
+    }
+    Ok(found)
+}
+
 /// The name of what others deploy is its identifier.
 async fn read(
     client: &Client<'_>,
     account: &Account,
-    wanted: &Desired,
+    (address, name, wanted): (Address, &String, Option<&Fields<Value>>),
 ) -> Result<Option<(Address, Live)>, CallError> {
-    let kind = kind(wanted.address.kind());
+    let kind = kind(address.kind());
     let Some(MarkerOf::Call { call, holds, .. }) = kind.facts().marker else { return Ok(None) };
-    match client.call(&call(&account.place(None), &wanted.name), Some(kind)).await {
+    match client.call(&call(&account.place(None), name), Some(kind)).await {
         Ok(answer) => {
-            let (id, wanted_fields) = (wanted.name.clone(), wanted.fields.clone());
-            let live = Live { id, holds: holds(&answer.result), wanted: wanted_fields };
-            Ok(Some((wanted.address.clone(), live)))
+            let (id, holds, left) = (name.clone(), holds(&answer.result), wanted.is_none());
+            let wanted = wanted.cloned().unwrap_or_default();
+            Ok(Some((address, Live { id, holds, wanted, left })))
         }
         Err(error) if error.means(Meaning::NotFound) => Ok(None),
         Err(error) => Err(error),

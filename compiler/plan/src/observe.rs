@@ -83,6 +83,8 @@ pub struct Live {
     pub holds: Vec<(KindId, String)>,
     /// What the next deployment will refer to.
     pub wanted: Fields<Value>,
+    /// The spec has it no more: nobody deploys it anew, and somebody has to delete it.
+    pub left: bool,
 }
 
 /// What a pool says of the environment.

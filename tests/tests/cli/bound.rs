@@ -379,3 +379,35 @@ fn the_old_half_of_a_replace_waits_and_the_new_one_is_in_the_files() {
     env.envc(&["destroy", "--yes"]).exits(0);
     assert!(env.cloud_listing().is_empty(), "{}", env.cloud_listing());
 }
+
+/// Nobody deploys what the spec has no more: it waits until somebody deletes the script, and what would
+/// keep the script goes.
+#[test]
+fn what_the_script_of_a_worker_that_left_the_spec_uses_waits_until_it_is_deleted() {
+    let inside = format!("{BOUND} ; consume \"jobs\"");
+    let none = "project \"shop\"\n\
+        environment \"local\" default { identity branch max-length=20 unique }\n";
+    let renamed = spec("", "").replace("worker \"api\"", "worker \"backend\"");
+    for without in [none.to_owned(), renamed] {
+        let env = deployed(STORES, &inside);
+        let script = env.cloud_listing().names("worker")[0].to_owned();
+        env.write("environment.kdl", &without);
+        let plan = env.envc(&["plan"]).exits(0);
+        let waits = format!("waits for worker.{script}, which is bound to it");
+        says(&plan, &["wait kv.old", &waits, "Plan: 1 to delete"]);
+        let ran = env.envc(&APPLY).exits(0);
+        says(&ran, &["deleted queue-consumer.", &format!("`wrangler delete --name {script}`")]);
+        let left: Vec<usize> = names(&env).iter().map(Vec::len).collect();
+        assert_eq!(left, [1, 1, 1, 1], "{ran}");
+        let path = format!("/workers/scripts/{script}");
+        env.cloud().of_account(&Method::DELETE, &path, None);
+        says(&env.envc(&APPLY).exits(0), &["deleted kv.old", "deleted queue.jobs"]);
+        settled(&env);
+    }
+    // Destroy takes all of it, the script too.
+    let env = deployed(STORES, &inside);
+    env.write("environment.kdl", none);
+    env.envc(&APPLY).exits(0);
+    env.envc(&["destroy", "--yes"]).exits(0);
+    assert!(env.cloud_listing().is_empty(), "{}", env.cloud_listing());
+}

@@ -146,8 +146,7 @@ fn workers() -> Vec<Case> {
 fn templates() -> Vec<(&'static str, String, &'static str)> {
     let doubled = "{% set ns = namespace(x=\"aaaaaaaa\") %}{% for i in range(40) %}\
                    {% set ns.x = ns.x ~ ns.x %}{% endfor %}";
-    let loops: String =
-        (1..30).map(|at| format!("{{% for a{at} in [[a{0}, a{0}]] %}}", at - 1)).collect();
+    let loops = lines(29, |at| format!("{{% for a{} in [[a{at}, a{at}]] %}}", at + 1));
     vec![
         ("a wide number", "{{ \"%4000000000d\" | format(1) }}".to_owned(), "no filter `format`"),
         ("a text that doubles", doubled.to_owned(), "`~` is not there"),

@@ -492,7 +492,11 @@ pub(super) fn tell_waiting(session: &Session<'_>, plan: &Plan, folder: Option<&P
             let path = folder.map_or_else(|| PathBuf::from(&path), |folder| folder.join(&path));
             format!("`wrangler deploy --config {}`", path.display())
         });
-        let deploys: Vec<String> = deploys.collect();
+        let known: Vec<Address> = session.environment.workers.iter().map(Worker::address).collect();
+        // What left the spec goes by its script's name.
+        let left = workers.iter().filter(|worker| !known.contains(worker));
+        let deletes = left.map(|worker| format!("`wrangler delete --name {}`", worker.name()));
+        let deploys: Vec<String> = deploys.chain(deletes).collect();
         let are = if workers.len() == 1 { "is" } else { "are" };
         let workers: Vec<String> = workers.iter().map(ToString::to_string).collect();
         session.ui.say(&format!(

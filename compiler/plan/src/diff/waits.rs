@@ -6,6 +6,9 @@
 //! deployment deletes it. What envc uploads itself needs none of this: the upload comes before the
 //! delete (`held`).
 //!
+//! Code that left the spec is deployed by nobody any more: what it is bound to waits until somebody deletes
+//! it, and what serves it goes, since that would keep it.
+//!
 //! A deployment changes what reads a queue, and takes away nothing that left the spec: such a reader
 //! goes with its queue, or with what it holds on to.
 
@@ -31,6 +34,8 @@ struct Server<'a> {
     of: &'a Address,
     /// What the spec has of the code says that it stays.
     is_wanted: bool,
+    /// The code left the spec. It can be deleted only once nothing serves it.
+    left: bool,
 }
 
 impl<'a> Differ<'a> {
@@ -74,7 +79,7 @@ impl<'a> Differ<'a> {
         self.out.changes = changes;
         for Server { kind: id, seen, of, .. } in gone {
             let label = format!("{}.{}", of.name(), key(*id, &seen.observed.name));
-            let reason = "no deployment takes it away, and it is bound to what goes";
+            let reason = "no deployment takes it away";
             self.leftover(&Address::new(*id, label), seen, Vec::new(), reason);
         }
     }
@@ -98,7 +103,7 @@ impl<'a> Differ<'a> {
             let Some((of, live)) = of else { continue };
             if !self.is_recorded(id, seen) && !self.is_claimed(id, seen) {
                 let is_wanted = self.is_wanted(id, seen, live);
-                found.push(Server { kind: id, seen, of, is_wanted });
+                found.push(Server { kind: id, seen, of, is_wanted, left: live.left });
             }
         }
         found
@@ -144,6 +149,7 @@ impl Server<'_> {
     /// True where it stays in any case: its owner stays, or waits.
     fn stays(&self, changes: &[Change]) -> bool {
         match self.owner(changes).map(|owner| owner.action) {
+            _ if self.left => false,
             Some(Action::Delete) => false,
             Some(Action::Wait) => true,
             _ => self.is_wanted,
@@ -153,7 +159,8 @@ impl Server<'_> {
     fn goes(&self, changes: &[Change]) -> bool {
         let owner = self.owner(changes);
         !self.stays(changes)
-            && (owner.is_some_and(|it| it.action == Action::Delete)
+            && ((self.left && owner.is_some())
+                || owner.is_some_and(|it| it.action == Action::Delete)
                 || changes.iter().any(|change| self.names(change)))
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use envc_core::KindId;
-use envc_exec::{CallClass, CallError, help_for_call, observe_live};
+use envc_core::{KindId, PhysicalName};
+use envc_exec::{ByOthers, CallClass, CallError, help_for_call, observe_live};
 use envc_kinds::{Meaning, kind};
 use envc_plan::{Goal, Migrate, Observation, Plan};
 
@@ -24,26 +24,36 @@ impl Engine<'_, '_> {
         plan: &Plan,
         observation: &Observation,
     ) -> Result<Option<Observation>, CommandError> {
-        let by_others = &self.session.environment.by_others;
+        let wanted = &self.session.environment.by_others;
         let goes = plan.changes.iter().filter(|change| change.action.loses_resource());
         let going: BTreeSet<KindId> = goes.map(|change| change.address.kind()).collect();
         let is_bound = going.iter().any(|id| kind(*id).can_be_bound());
         let deletes = plan.basis.goal == Goal::Apply && self.asked.migrate != Migrate::All;
-        if !deletes || by_others.is_empty() || !is_bound {
+        if !deletes || !is_bound {
             return Ok(None);
         }
+        let left = |name: &str| self.has_left(name, plan);
+        let by_others = ByOthers { wanted, left: &left };
         let mut seen = observation.clone();
         match observe_live(&self.client, &self.scope, by_others, &going, &mut seen).await {
             Ok(()) => Ok(Some(seen)),
-            Err(error) if error.means(Meaning::Auth) && self.only_looks => {
-                self.session.ui.warn(&format!(
-                    "what live Workers are bound to is not known: the API token may not read that, \
-                     as apply needs it (`{PERMISSION}`)"
-                ));
-                Ok(None)
-            }
+            // Nobody ever gave this environment a Worker, as far as the spec tells.
+            Err(error) if error.means(Meaning::Auth) && wanted.is_empty() => Ok(None),
             Err(error) => Err(unreadable(&error)),
         }
+    }
+
+    /// True for a script with a name that envc gave to a Worker of this environment, and that the spec has
+    /// no more.
+    fn has_left(&self, name: &str, plan: &Plan) -> bool {
+        let environment = &self.session.environment;
+        let is_ours = PhysicalName::parse(name).is_some_and(|read| {
+            read.project == environment.prefix && read.env == self.session.target.id
+        });
+        let wanted = environment.by_others.values().chain(environment.resources.values());
+        let mut known =
+            wanted.map(|it| it.name.as_str()).chain(plan.changes.iter().map(|it| it.name.as_str()));
+        is_ours && !known.any(|known| known == name)
     }
 }
 

@@ -259,7 +259,7 @@ impl<'a, 'u> Engine<'a, 'u> {
             self.tell_lookalikes(&all, request.goal);
         }
         let (mut plan, mut refused) = self.plan_from(loaded, request);
-        let live = self.live(&plan, request.observation).await?;
+        let live = refusals.note(self.live(&plan, request.observation).await)?.flatten();
         let request =
             PlanRequest { observation: live.as_ref().unwrap_or(request.observation), ..*request };
         if live.is_some() {
