@@ -288,7 +288,7 @@ fn what_the_spec_does_not_lead_to_any_more_is_named_with_the_way_to_it() {
     for args in [&["destroy"][..], &["show"], &["destroy", "--if-exists"]] {
         let ran = env.envc(args);
         says(&ran, &[&way, "envc destroy production --id production --cloud local"]);
-        assert!(!format!("{ran}").contains("ever made"), "{ran}");
+        assert!(!format!("{ran}").contains("this folder has no environment"), "{ran}");
     }
     says(&env.envc(&["destroy", "production"]).exits(3), &[&way]);
     for args in [&["plan"][..], &["apply"]] {
@@ -365,5 +365,5 @@ fn an_account_that_is_gone_is_forgotten_when_it_is_asked_for() {
     let only = env.envc(&["state", "forget", b.account(), "--yes"]).exits(0);
     says(&only, &["removed .env"]);
     assert!(env.read(".env").is_none() && env.states().is_empty(), "{only}");
-    says(&env.envc(&["state", "forget", b.account(), "--yes"]).exits(3), &["ever made"]);
+    says(&env.envc(&["state", "forget", b.account(), "--yes"]).exits(3), &["this folder has no environment"]);
 }

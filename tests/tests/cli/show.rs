@@ -2,7 +2,7 @@
 
 use envc_tests::{ServedCloud, TestEnv};
 
-use crate::common::{A, edit, in_folder, says, with_origin};
+use crate::common::{A, ONE_KV, edit, in_folder, says, with_origin};
 
 const SPEC: &str = "project \"shop\"
 environment \"local\" default { identity branch max-length=20 unique }
@@ -239,4 +239,19 @@ fn with_the_variables_of_another_account_one_account_is_shown() {
         !shown.stdout.contains("api.invalid") && !shown.stdout.contains(a.account()),
         "{shown}"
     );
+}
+
+#[test]
+fn an_environment_whose_worktree_was_removed_is_found_with_the_command_that_destroys_it() {
+    let env = with_origin(TestEnv::of_text(ONE_KV), A);
+    let worktree = env.worktree("zed");
+    in_folder(&env, &worktree, &["apply"]).exits(0);
+    let id = env.some_states().keys().next().unwrap().trim_end_matches(".json").to_owned();
+    env.git(&["worktree", "remove", "--force", worktree.to_str().unwrap()]);
+    let hint = format!("--id {id} --cloud local");
+    says(&env.envc(&["show"]).exits(3), &[&format!("`{id}` (type local)"), &hint]);
+    let told = env.envc(&["destroy", "--yes"]).exits(3);
+    says(&told, &[&format!("envc destroy {hint}")]);
+    env.envc(&["destroy", "--yes", "--id", &id, "--cloud", "local"]).exits(0);
+    assert!(env.cloud_listing().is_empty());
 }

@@ -333,3 +333,60 @@ fn an_apply_asks_before_its_first_change_and_goes_on_without_what_was_declined()
     let (code, screen) = not_asked(&env, &env.root(), &["apply"]);
     assert_eq!(code, Some(0), "{screen}");
 }
+
+/// A folder that names an approved clone as its own: git believes it, and nobody approved it.
+#[test]
+fn a_folder_that_says_it_is_a_worktree_of_an_approved_clone_is_not_one() {
+    let mut env = two(TWO);
+    env.unset("ENVC_TRUST");
+    env.git(&["add", "--all"]);
+    env.git(&["commit", "--quiet", "--allow-empty", "--message", "all"]);
+    let worktree = env.worktree("side");
+    let (code, _) = asked(&env, &env.root(), &["trust"], "y\n");
+    assert_eq!(code, Some(0));
+    let says_approved = |folder: &Path| {
+        let ran = crate::common::in_folder(&env, folder, &["trust", "--print", "--json"]).exits(0);
+        let event = ran.event("trust").unwrap();
+        event["items"][0]["approved"].as_bool().unwrap()
+    };
+    assert!(says_approved(&env.root()) && says_approved(&worktree));
+    let unpacked = env.path().join("unpacked");
+    envc_tests::copy_folder(&env.root().join("migrations"), &unpacked.join("migrations"));
+    std::fs::copy(env.root().join("environment.kdl"), unpacked.join("environment.kdl")).unwrap();
+    // The file of a worktree, and a git directory that shares an approved one.
+    std::fs::copy(worktree.join(".git"), unpacked.join(".git")).unwrap();
+    assert!(!says_approved(&unpacked));
+    std::fs::remove_file(unpacked.join(".git")).unwrap();
+    let git_dir = unpacked.join(".git");
+    std::fs::create_dir(&git_dir).unwrap();
+    let common = env.root().join(".git").display().to_string();
+    for (file, text) in [
+        ("HEAD", "ref: refs/heads/main\n"),
+        ("commondir", common.as_str()),
+        ("gitdir", git_dir.to_str().unwrap()),
+    ] {
+        std::fs::write(git_dir.join(file), text).unwrap();
+    }
+    assert!(!says_approved(&unpacked));
+    std::fs::remove_dir_all(&git_dir).unwrap();
+    std::os::unix::fs::symlink(env.root().join(".git"), &git_dir).unwrap();
+    assert!(!says_approved(&unpacked));
+}
+
+#[test]
+fn a_required_tool_is_not_one_that_the_checkout_brings_by_a_relative_path() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut env = TestEnv::of_text(
+        "project \"shop\"\nrequire \"sometool\" version=\">=1\"\n\
+        environment \"local\" default { identity branch max-length=20 unique }\n",
+    );
+    env.write("sometool", "#!/bin/sh\ntouch ran\necho 1.0.0\n");
+    let tool = env.root().join("sometool");
+    std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = env.var("PATH");
+    for path in [format!(".:{path}"), format!(":{path}"), format!("{path}:./")] {
+        env.set("PATH", &path);
+        says(&env.envc(&["apply"]).exits(1), &["`sometool` is not on the PATH"]);
+        assert_eq!(env.read("ran"), None);
+    }
+}

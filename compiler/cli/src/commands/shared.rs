@@ -465,10 +465,18 @@ fn one_of(what: &str, all: &BTreeSet<String>, nothing: &str) -> String {
 /// configurations. On the local cloud nobody has to.
 pub(super) fn tell_deployed_by_wrangler(session: &Session<'_>) {
     let external = session.environment.workers.iter().filter(|it| it.deploy == Deploy::External);
+    let mut has_secrets = false;
+    let line = |worker: &Worker| format!("{} in {}", worker.address(), worker.path);
     let all: Vec<String> =
-        external.map(|worker| format!("{} in {}", worker.address(), worker.path)).collect();
+        external.inspect(|it| has_secrets |= !it.secrets.is_empty()).map(line).collect();
     if session.target.cloud.value == CloudName::Cloudflare && !all.is_empty() {
         session.ui.say(&format!("deployed by `wrangler deploy`, not by envc: {}", all.join(", ")));
+        if has_secrets {
+            session.ui.say(
+                "its secrets are in .dev.vars, which a deployment takes along only when it is told: \
+                 wrangler deploy --secrets-file .dev.vars",
+            );
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
         choice::OnNewId,
         dirs::StateDir,
         project::SpecFile,
+        registry::Location,
         session::Session,
         trust::{self, Item, Need, TrustRecord, Wants},
     },
@@ -114,5 +115,12 @@ fn revoke(app: &App, clone: Option<&Path>) -> Result<ExitCode, CommandError> {
 /// The path by which the clone of a folder is known.
 fn clone_of(app: &App, folder: &Path) -> PathBuf {
     let git = git::look(folder, &app.env);
-    trust::key_of(git.repository.as_ref().map(|it| it.common_dir.as_path()), folder)
+    let repository = git.repository.as_ref();
+    trust::key_of(&Location {
+        root: folder.to_owned(),
+        spec: None,
+        top: repository.map_or_else(|| folder.to_owned(), |it| it.toplevel.clone()),
+        git_dir: repository.map(|it| it.git_dir.clone()),
+        common_dir: repository.map(|it| it.common_dir.clone()),
+    })
 }

@@ -4,6 +4,8 @@
 //! Invariant: what was applied to one account is neither made a second time in another one nor
 //! forgotten by a command there, unless the user says that it moves.
 
+use std::path::Path;
+
 use envc_core::host_of;
 use envc_exec::ports::StateStore as _;
 use envc_plan::{State, StateKey};
@@ -66,15 +68,15 @@ async fn recorded_by_states(
     Ok(found)
 }
 
-/// The environments of this repository that have a state on this machine, and that no folder is
-/// recorded for: the registry was lost, or written anew.
+/// The environments of this repository that have a state on this machine, and that no folder which is there
+/// is recorded for: a worktree was removed, or the registry was lost, or written anew.
 pub(crate) async fn states_without_folder(
     workspace: &Workspace<'_>,
 ) -> Result<Vec<(String, String, AppliedTo)>, CommandError> {
     let document = workspace.registry_document()?;
     let mut found = Vec::new();
     for key in LocalStore::list(&workspace.state_dir, &workspace.project.name)? {
-        if document.has_folder(&workspace.project.name, &key.env) {
+        if document.has_folder(&workspace.project.name, &key.env, &Path::exists) {
             continue;
         }
         let there =

@@ -330,13 +330,15 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// The environments that a cache names which this user's envc did not write; none where git has that
+    /// The environments of this type that a cache names which this user's envc did not write; none where git has that
     /// cache: it is the clone's, and counts as absent.
     pub(crate) fn unfollowed(&self) -> BTreeSet<String> {
         if self.workspace.cache_is_tracked() {
             return BTreeSet::new();
         }
-        self.workspace.copy().unfollowed().iter().cloned().collect()
+        let copy = self.workspace.copy();
+        let of_type = copy.unfollowed().iter().filter(|(_, it)| **it == self.target.head.name);
+        of_type.map(|(id, _)| id.clone()).collect()
     }
 
     /// False once another process destroyed the environment: its ID is nobody's now, and nothing

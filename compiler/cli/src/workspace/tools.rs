@@ -94,7 +94,8 @@ async fn examine(requirement: &Requirement, runs: Runs, env: &ProcessEnv) -> Opt
     }
 }
 
-/// Looks a command up on the PATH.
+/// Looks a command up on the PATH. A relative folder on it is one of whatever checkout the user stands in,
+/// and is passed over.
 pub(crate) fn find(tool: &str, env: &ProcessEnv) -> Option<PathBuf> {
     // A name with a slash would be looked for in the current folder, which is nobody's PATH.
     if tool.is_empty() || tool.contains(['/', '\\']) {
@@ -102,6 +103,7 @@ pub(crate) fn find(tool: &str, env: &ProcessEnv) -> Option<PathBuf> {
     }
     let extensions: &[&str] = if cfg!(windows) { &["exe", "cmd", "bat"] } else { &[""] };
     std::env::split_paths(env.path()?)
+        .filter(|folder| folder.is_absolute())
         .flat_map(|folder| {
             extensions.iter().map(move |extension| folder.join(tool).with_added(extension))
         })

@@ -43,11 +43,11 @@ pub(crate) fn settle(
             "git tracks {path}, which another user's envc wrote: it counts as absent; take it out of \
              the repository with: git rm --cached {path}"
         ));
-    } else if let [first, ..] = copy.unfollowed() {
+    } else if let Some((first, _)) = copy.unfollowed().first_key_value() {
         ui.warn(&format!(
             "the cache in .envc was not written here by this user, so it is not followed; it \
              names {}, which --id reaches: --id {first}",
-            copy.unfollowed().join(", ")
+            copy.unfollowed().keys().cloned().collect::<Vec<_>>().join(", ")
         ));
     }
     let now = named.unwrap_or_default();

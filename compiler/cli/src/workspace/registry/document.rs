@@ -383,9 +383,16 @@ impl Document {
         self.hints_of(whose).find_map(|copy| copy.environments.get(id)?.cloud.as_deref())
     }
 
-    /// True where any working copy of a project of this name recorded the environment.
-    pub(crate) fn has_folder(&self, project: &str, id: &str) -> bool {
-        self.namesakes(project).any(|(_, copy)| copy.environments.contains_key(id))
+    /// True where a working copy of a project of this name, in a folder that is there, recorded the
+    /// environment.
+    pub(crate) fn has_folder(
+        &self,
+        project: &str,
+        id: &str,
+        exists: &dyn Fn(&Path) -> bool,
+    ) -> bool {
+        let mut all = self.namesakes(project);
+        all.any(|(folder, copy)| copy.environments.contains_key(id) && exists(folder))
     }
 
     /// What another working copy of this machine recorded of an environment; of several, one that

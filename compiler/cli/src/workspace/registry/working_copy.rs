@@ -34,7 +34,7 @@ pub(crate) struct WorkingCopy {
     #[cfg(test)]
     settled: Settled,
     belongs: Belongs,
-    unfollowed: Vec<String>,
+    unfollowed: BTreeMap<String, String>,
     /// The mark that it gets where it has none of its own.
     fresh: String,
 }
@@ -115,8 +115,9 @@ impl WorkingCopy {
         // has an environment of its own.
         let foreign = foreign.filter(|_| record.environments.is_empty());
         // Whoever wrote it: what is told and goes into hints has the form of an ID.
-        let unfollowed = foreign
-            .map(|cache| cache.record.environments.into_keys().filter(|id| is_id(id)).collect());
+        let named = foreign.map(|cache| cache.record.environments).unwrap_or_default();
+        let named = named.into_iter().filter(|(id, _)| is_id(id));
+        let unfollowed = named.map(|(id, record)| (id, record.env_type)).collect();
         Ok(Self {
             registry: registry.clone(),
             place,
@@ -128,7 +129,7 @@ impl WorkingCopy {
             #[cfg(test)]
             settled,
             belongs,
-            unfollowed: unfollowed.unwrap_or_default(),
+            unfollowed,
             fresh,
         })
     }
@@ -164,8 +165,8 @@ impl WorkingCopy {
         Cache::path(&self.place)
     }
 
-    /// The environments that a cache names which this user's envc did not write.
-    pub(crate) fn unfollowed(&self) -> &[String] {
+    /// The environments that a cache names which this user's envc did not write, with their types.
+    pub(crate) fn unfollowed(&self) -> &BTreeMap<String, String> {
         &self.unfollowed
     }
 

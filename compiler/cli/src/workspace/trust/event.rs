@@ -13,6 +13,7 @@ const EVENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Variables that are set for pull requests alone, to something else than `false`. Sources: the
 /// documentation of GitLab, `CircleCI`, Bitbucket, Buildkite, Travis, Drone, Azure and Jenkins, 2026-11.
 const PULL_REQUEST: &[&str] = &[
+    "GITHUB_HEAD_REF",
     "CI_MERGE_REQUEST_IID",
     "CI_EXTERNAL_PULL_REQUEST_IID",
     "CIRCLE_PULL_REQUEST",
@@ -102,6 +103,7 @@ mod tests {
             [("GITHUB_EVENT_NAME", "pull_request")],
             [("GITHUB_EVENT_NAME", "pull_request_target")],
             [("GITHUB_REF", "refs/pull/4/merge")],
+            [("GITHUB_HEAD_REF", "fix")],
             [("CI_MERGE_REQUEST_IID", "4")],
             [("BUILDKITE_PULL_REQUEST", "4")],
             [("TRAVIS_PULL_REQUEST", "4")],

@@ -50,7 +50,14 @@ pub(crate) async fn settle(
     stop: &Interrupt,
 ) -> Result<(), CommandError> {
     let wants = Wants::of(session);
-    let open = open(session, &wants)?;
+    let open = match open(session, &wants) {
+        // Without programs the environment is whole.
+        Err(error) if need == Need::Runs => {
+            session.ui.caution(&error);
+            return Ok(());
+        }
+        open => open?,
+    };
     let is_needed = |item: &&Item| match need {
         Need::Sends => item.is_send(),
         Need::Runs => item.is_run(),

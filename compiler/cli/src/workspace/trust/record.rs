@@ -24,6 +24,8 @@ use crate::{
 
 /// Bytes of the file.
 const TRUST_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of the file in which git keeps where a worktree is.
+const PATH_BYTES_MAX: usize = 16 * 1024;
 /// The schema version that this build reads and writes.
 const TRUST_SCHEMA: u32 = 1;
 
@@ -63,9 +65,24 @@ pub(crate) struct Approved {
 
 /// The path by which a clone is known, and that its worktrees share: of the git directory that they have
 /// in common, else of the folder.
-pub(crate) fn key_of(common_dir: Option<&Path>, folder: &Path) -> PathBuf {
-    let path = common_dir.unwrap_or(folder);
+pub(crate) fn key_of(place: &Location) -> PathBuf {
+    let path = common_dir(place).unwrap_or(&place.root);
     fsio::canonical(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The git directory of a clone, where it is this folder's own. Invariant: what a folder says of itself does
+/// not put it among the worktrees of a clone: its git directory lies in it, or among those that the clone
+/// has, and leads back to it. Git asks for less, so an unpacked folder may name a clone that is approved.
+fn common_dir(place: &Location) -> Option<&Path> {
+    let (git_dir, common) = (place.git_dir.as_deref()?, place.common_dir.as_deref()?);
+    let own = place.top.join(".git");
+    if fsio::is_one(git_dir, common) {
+        return (fsio::read_link(&own).is_none() && fsio::is_one(git_dir, &own)).then_some(common);
+    }
+    let is_among = git_dir.parent().is_some_and(|it| fsio::is_one(it, &common.join("worktrees")));
+    let back = fsio::read_text(&git_dir.join("gitdir"), PATH_BYTES_MAX).ok().flatten()?;
+    let leads_back = fsio::is_one(&git_dir.join(back.trim_end_matches(['\n', '\r'])), &own);
+    (is_among && leads_back).then_some(common)
 }
 
 impl TrustRecord {
@@ -77,7 +94,7 @@ impl TrustRecord {
 
     /// What is approved for a clone.
     pub(super) fn of(&self, place: &Location) -> Result<Approved, CommandError> {
-        let found = self.read()?.clones.remove(&key(place));
+        let found = self.read()?.clones.remove(&key_of(place));
         // Invariant: what was approved for a clone is not another one's that lies at its path now.
         let is_it = |it: &Approved| it.mark == mark_at(place);
         Ok(found.filter(is_it).unwrap_or_default())
@@ -91,13 +108,13 @@ impl TrustRecord {
         answer: bool,
     ) -> Result<(), CommandError> {
         let place = workspace.place();
-        if let Some(git_dir) = &place.common_dir
+        if let Some(git_dir) = common_dir(&place)
             && mark::read(git_dir).is_none()
         {
             // Where it cannot be written the path alone tells.
             let _written = mark::write(git_dir, &workspace.entropy.hex(mark::MARK_BYTES));
         }
-        let (key, mark) = (key(&place), mark_at(&place));
+        let (key, mark) = (key_of(&place), mark_at(&place));
         let now_s = workspace.clock.unix_s();
         self.update(now_s, |document| {
             let known = document.clones.entry(key).or_default();
@@ -167,10 +184,6 @@ impl TrustRecord {
     }
 }
 
-fn key(place: &Location) -> PathBuf {
-    key_of(place.common_dir.as_deref(), &place.root)
-}
-
 fn mark_at(place: &Location) -> Option<String> {
-    place.common_dir.as_deref().and_then(mark::read)
+    common_dir(place).and_then(mark::read)
 }
