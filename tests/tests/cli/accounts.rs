@@ -365,5 +365,8 @@ fn an_account_that_is_gone_is_forgotten_when_it_is_asked_for() {
     let only = env.envc(&["state", "forget", b.account(), "--yes"]).exits(0);
     says(&only, &["removed .env"]);
     assert!(env.read(".env").is_none() && env.states().is_empty(), "{only}");
-    says(&env.envc(&["state", "forget", b.account(), "--yes"]).exits(3), &["this folder has no environment"]);
+    says(
+        &env.envc(&["state", "forget", b.account(), "--yes"]).exits(3),
+        &["this folder has no environment"],
+    );
 }

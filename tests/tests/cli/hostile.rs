@@ -146,10 +146,14 @@ fn workers() -> Vec<Case> {
 fn templates() -> Vec<(&'static str, String, &'static str)> {
     let doubled = "{% set ns = namespace(x=\"aaaaaaaa\") %}{% for i in range(40) %}\
                    {% set ns.x = ns.x ~ ns.x %}{% endfor %}";
+    let straight = format!("{{% set a = \"aaaa\" %}}{}", "{% set a = a ~ a %}".repeat(40));
+    let long = "{% set a %}{% for i in range(400) %}{{ env.id }}{{ env.id }}{{ env.id }}{{ env.id }}{% endfor %}{% endset %}";
     let loops = lines(29, |at| format!("{{% for a{} in [[a{at}, a{at}]] %}}", at + 1));
     vec![
         ("a wide number", "{{ \"%4000000000d\" | format(1) }}".to_owned(), "no filter `format`"),
-        ("a text that doubles", doubled.to_owned(), "`~` is not there"),
+        ("a text that doubles", doubled.to_owned(), "`ns` was set here"),
+        ("one that does so without a loop", straight, "`a` was set here"),
+        ("a long text many times", format!("{long}{{{{ a{} }}}}", " ~ a".repeat(90)), "bytes"),
         ("300,000 filters", format!("{{{{ 1{} }}}}", "|abs".repeat(300_000)), "may have 65536"),
         ("15,000 filters", format!("{{{{ 1{} }}}}", "|abs".repeat(15_000)), "more than 200 words"),
         ("6,000 blocks", "{% if 1 %}".repeat(6_000), "more than 32 blocks"),

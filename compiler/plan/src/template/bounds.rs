@@ -7,7 +7,7 @@
 //!
 //! - a template has at most [`SOURCE_BYTES_MAX`], a tag [`TAG_TOKENS_MAX`], blocks stand at most
 //!   [`NESTING_MAX`] deep in each other;
-//! - `~`, `*` and `**` are not there: parts are written one after another, or joined;
+//! - `*` and `**` are not there: they make a long text of a short one;
 //! - what was set is not set again from itself, and a loop goes over what the spec gives: values have the
 //!   size of one expression;
 //! - filters that widen a text are our own, and bounded; all that is written is, too.
@@ -176,12 +176,12 @@ pub(super) fn look(source: &str, syntax: &SyntaxConfig, longest: usize) -> Resul
                 shape.block(block)?;
                 tag = None;
             }
-            (Token::Tilde | Token::Mul | Token::Pow, _) => {
-                let sign = source.get(range.clone()).unwrap_or("~").to_owned();
+            (Token::Mul | Token::Pow, _) => {
+                let sign = source.get(range.clone()).unwrap_or("*").to_owned();
                 return Err(Unfit::new(
                     range,
                     format!("`{sign}` is not there in templates"),
-                    "write the parts one after another: {{ a }}{{ b }}, or join them: [a, b] | join",
+                    "let the spec say the value, in a `let`",
                 ));
             }
             (token, Some(tag)) => {

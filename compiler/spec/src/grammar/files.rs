@@ -38,7 +38,7 @@ pub(super) const FILE: NodeRule = NodeRule {
     notes: &[
         "A secret may stand in it where its mode gives no permission to group and others, such as \"0600\".",
         "In a script `| sh` makes one word of the shell of whatever a value holds: `git checkout {{ env.branch | sh }}`.",
-        "A template has at most 64 KiB and writes at most 1 MiB. `~`, `*`, `with`, `recursive` and the filters that widen a text or a list are not there: parts are written one after another, or joined.",
+        "A template has at most 64 KiB and writes at most 1 MiB. `*`, `with`, `recursive` and the filters that widen a text or a list are not there, and nothing is set from what was set.",
     ],
     example: "file \"start-dev.sh\" template=\"templates/start-dev.sh\" mode=\"0755\"",
     args: &[ArgRule { name: "path", ty: Type::Path, required: true, doc: "The file." }],
