@@ -147,7 +147,7 @@ fn templates() -> Vec<(&'static str, String, &'static str)> {
     let doubled = "{% set ns = namespace(x=\"aaaaaaaa\") %}{% for i in range(40) %}\
                    {% set ns.x = ns.x ~ ns.x %}{% endfor %}";
     let straight = format!("{{% set a = \"aaaa\" %}}{}", "{% set a = a ~ a %}".repeat(40));
-    let long = "{% set a %}{% for i in range(400) %}{{ env.id }}{{ env.id }}{{ env.id }}{{ env.id }}{% endfor %}{% endset %}";
+    let long = "{% set a %}{% for i in range(300) %}{{ env.id }}{{ env.id }}{{ env.id }}{{ env.id }}{% endfor %}{% endset %}";
     let loops = lines(29, |at| format!("{{% for a{} in [[a{at}, a{at}]] %}}", at + 1));
     vec![
         ("a wide number", "{{ \"%4000000000d\" | format(1) }}".to_owned(), "no filter `format`"),
