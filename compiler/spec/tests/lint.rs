@@ -256,6 +256,30 @@ fn a_text_that_looks_like_a_secret_is_named_and_not_repeated() {
 }
 
 #[test]
+fn a_variable_that_says_that_it_holds_a_secret_is_told_where_others_can_read_it() {
+    for text in [
+        "worker \"w\" path=\".\" { var \"A\" (env)\"API_TOKEN\" }",
+        "worker \"w\" path=\".\" { var \"A\" (env)\"db_Password\" }",
+        "tunnel \"t\"\ndns \"a\" type=\"TXT\" name=\"a-{env}\" content=(env)\"AWS_SECRET_ACCESS_KEY\"",
+    ] {
+        let found = warnings_with(text, &facts());
+        let slugs: Vec<&str> = found.iter().map(|one| slug(one.code)).collect();
+        assert!(slugs.contains(&"secret_in_variable"), "{text}: {slugs:?}");
+    }
+    for text in [
+        "worker \"w\" path=\".\" { var \"A\" (env)\"STRIPE_PUBLISHABLE_KEY\" }",
+        "worker \"w\" path=\".\" { var \"A\" (env)\"KEYBOARD\" }",
+        "worker \"w\" path=\".\" { secret \"API_TOKEN\" }",
+        "dotenv \".env\" { A (env)\"API_TOKEN\" }",
+        "worker \"w\" path=\".\" { var \"A\" (env)\"API_TOKEN\" ; allow \"secret_in_variable\" }",
+    ] {
+        let found = warnings_with(text, &facts());
+        let slugs: Vec<&str> = found.iter().map(|one| slug(one.code)).collect();
+        assert!(!slugs.contains(&"secret_in_variable"), "{text}: {slugs:?}");
+    }
+}
+
+#[test]
 fn a_record_that_leads_to_a_tunnel_past_the_proxy() {
     let record = "tunnel \"t\"\ndns \"a\" type=\"CNAME\" name=\"{env}\" content=\"{tunnel.t.id}.cfargotunnel.com\"";
     check(record, &["unproxied_tunnel_dns"]);

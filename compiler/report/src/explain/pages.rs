@@ -80,6 +80,7 @@ pages! {
     "doubtful_reference"
     "pr_shared"
     "secret_in_text"
+    "secret_in_variable"
     "stray_brace"
     "text_too_long"
     "too_deep"

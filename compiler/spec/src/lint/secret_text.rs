@@ -1,4 +1,4 @@
-//! Texts that look like secrets.
+//! Texts that look like secrets, and variables that hold some by their names.
 //!
 //! Two signs, both meant to be rarely wrong: the form of a token that a known service gives out,
 //! and a long random text in a place whose name says key, token, secret or password. The secret
@@ -67,6 +67,40 @@ pub(super) fn found<'v>(view: &'v View<'_>) -> Found<'v> {
         }
     });
     Found::Of(out.into_iter().map(Warning::from).collect())
+}
+
+/// Variables that go to where others can see them, though their names say that they hold secrets.
+pub(super) fn variables<'v>(view: &'v View<'_>) -> Found<'v> {
+    let mut out = Vec::new();
+    view.walk(&mut |node, rule, _| {
+        let is_public = |ty: Type| matches!(ty, Type::Text | Type::NameText);
+        let args = words(node, rule).args.into_iter().enumerate();
+        let args = args.filter_map(|(at, arg)| {
+            // The last rule stands for all that follow.
+            let of = rule.args.get(at).or_else(|| rule.args.last())?;
+            is_public(of.ty).then_some(arg)
+        });
+        let props = node.props.iter().filter_map(|prop| {
+            let of = rule.props.iter().find(|it| it.name == prop.name.value)?;
+            is_public(of.ty).then_some(&prop.value)
+        });
+        let all = args.chain(props).filter(|it| it.tag() == Some("env"));
+        let named = all.filter_map(|it| Some((it.span, it.as_text()?)));
+        let named = named.filter(|(_, name)| says_secret(name));
+        out.extend(named.map(|(span, name)| variable(span, name, rule)));
+    });
+    Found::Of(out.into_iter().map(Warning::from).collect())
+}
+
+fn variable(span: Span, name: &str, rule: &NodeRule) -> Diagnostic {
+    let instead = match rule.name {
+        "var" => format!("write secret \"{name}\" instead of the var"),
+        _ => format!("leave it out here: a worker gets it by secret \"{name}\", a program by a `dotenv`"),
+    };
+    let message = format!("the variable {name} holds a secret, as its name says");
+    warning(codes::SECRET_IN_VARIABLE, span, message)
+        .at("here others can read it: in the account, in files, in plans and in the record")
+        .help(instead)
 }
 
 /// What a node calls an argument: a variable its own name, others the label before it.
