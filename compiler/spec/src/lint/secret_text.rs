@@ -95,7 +95,9 @@ pub(super) fn variables<'v>(view: &'v View<'_>) -> Found<'v> {
 fn variable(span: Span, name: &str, rule: &NodeRule) -> Diagnostic {
     let instead = match rule.name {
         "var" => format!("write secret \"{name}\" instead of the var"),
-        _ => format!("leave it out here: a worker gets it by secret \"{name}\", a program by a `dotenv`"),
+        _ => format!(
+            "leave it out here: a worker gets it by secret \"{name}\", a program by a `dotenv`"
+        ),
     };
     let message = format!("the variable {name} holds a secret, as its name says");
     warning(codes::SECRET_IN_VARIABLE, span, message)
