@@ -45,6 +45,7 @@ impl OpenError {
 
 /// How it is opened.
 #[derive(Debug, Default)]
+#[cfg_attr(not(feature = "cloud"), expect(dead_code, reason = "there is nothing to open with it"))]
 pub(crate) struct LocalCloudSetup<'a> {
     /// Its folder.
     pub(crate) dir: PathBuf,
