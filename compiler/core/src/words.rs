@@ -48,14 +48,31 @@ pub fn steers_a_terminal(char: char) -> bool {
 /// The text with such characters spelled out, as `\u{1b}`: what came from a checkout, an API or another
 /// user is only read. A carriage return before a line end is part of the end, and stays.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !steering(text).any(|_| true) {
+    without_steering(text, |char, out| out.extend(char.escape_default()))
+}
+
+/// The same in as many bytes, for a text whose places are known by bytes: a mark in the place of each.
+pub fn printable_in_place(text: &str) -> Cow<'_, str> {
+    without_steering(text, |char, out| {
+        out.push(match char.len_utf8() {
+            1 => '?',
+            2 => '\u{bf}',
+            _ => char::REPLACEMENT_CHARACTER,
+        });
+    })
+}
+
+/// The text with something else in the place of each such character.
+fn without_steering(text: &str, put: impl Fn(char, &mut String)) -> Cow<'_, str> {
+    let mut found = steering(text).peekable();
+    if found.peek().is_none() {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
     let mut rest = 0;
-    for (at, char) in steering(text) {
+    for (at, char) in found {
         out.push_str(text.get(rest..at).unwrap_or_default());
-        out.extend(char.escape_default());
+        put(char, &mut out);
         rest = at + char.len_utf8();
     }
     out.push_str(text.get(rest..).unwrap_or_default());
@@ -67,26 +84,6 @@ fn steering(text: &str) -> impl Iterator<Item = (usize, char)> + '_ {
     let is_end = |at: usize| text.get(at..).is_some_and(|rest| rest.starts_with("\r\n"));
     text.char_indices()
         .filter(move |(at, char)| steers_a_terminal(*char) && !(*char == '\r' && is_end(*at)))
-}
-
-/// The same in as many bytes, for a text whose places are known by bytes: a mark in the place of each.
-pub fn printable_in_place(text: &str) -> Cow<'_, str> {
-    if !steering(text).any(|_| true) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut rest = 0;
-    for (at, char) in steering(text) {
-        out.push_str(text.get(rest..at).unwrap_or_default());
-        out.push(match char.len_utf8() {
-            1 => '?',
-            2 => '\u{bf}',
-            _ => char::REPLACEMENT_CHARACTER,
-        });
-        rest = at + char.len_utf8();
-    }
-    out.push_str(text.get(rest..).unwrap_or_default());
-    Cow::Owned(out)
 }
 
 #[cfg(test)]
