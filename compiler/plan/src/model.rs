@@ -61,6 +61,9 @@ pub struct Basis {
     /// The resources that the user asked to have made anew.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub replace: BTreeSet<Address>,
+    /// What the user said to be this environment's (`--adopt`).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub adopted: BTreeSet<Address>,
     /// What may be deleted or replaced all the same, because the user said so of exactly this plan.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unprotected: BTreeSet<Address>,

@@ -30,6 +30,10 @@ pub struct Ownership {
     pub deployed_by_others: BTreeSet<Address>,
     /// `--adopt`: the user named them.
     pub adopt: BTreeSet<Address>,
+    /// The record lies where others may write it: it is believed where the account says the same.
+    pub shared: bool,
+    /// What the user named so before, by kind and the API's identifier.
+    pub adopted: BTreeSet<(KindId, String)>,
 }
 
 impl Ownership {

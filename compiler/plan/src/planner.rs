@@ -159,6 +159,7 @@ fn basis(inputs: &PlanInputs<'_>, goal: Goal, changes: &[Change]) -> Basis {
         spec: inputs.spec.clone(),
         protected: inputs.protect,
         replace: inputs.asked.replace.clone(),
+        adopted: inputs.ownership.adopt.clone(),
         unprotected: unprotected.cloned().collect(),
     }
 }

@@ -316,6 +316,27 @@ impl State {
         Ok(())
     }
 
+    /// True for an address that something is recorded of, or was begun.
+    pub fn names(&self, address: &Address) -> bool {
+        self.resources.contains_key(address) || self.intents.iter().any(|it| it.address == *address)
+    }
+
+    /// Takes an address out of the record, with what lives with it. Gives what was recorded of these.
+    pub fn release(&mut self, address: &Address) -> BTreeMap<Address, Option<Recorded>> {
+        let lives_with = |it: &Recorded| it.parent.as_ref() == Some(address);
+        let goes = self.resources.iter().filter(|(of, it)| *of == address || lives_with(it));
+        let mut gone: BTreeMap<Address, Option<Recorded>> =
+            goes.map(|(of, it)| (of.clone(), Some(it.clone()))).collect();
+        let begun = self.intents.iter().map(|it| &it.address).filter(|of| *of == address);
+        for of in begun {
+            gone.entry(of.clone()).or_default();
+        }
+        self.resources.retain(|of, _| !gone.contains_key(of));
+        self.intents.retain(|it| !gone.contains_key(&it.address));
+        self.ledgers.remove(address);
+        gone
+    }
+
     /// The same environment's state with nothing in it.
     #[must_use]
     pub fn without_resources(&self) -> Self {

@@ -5,6 +5,8 @@
 //! `cargo xtask test`.
 
 #[cfg(test)]
+mod believed;
+#[cfg(test)]
 mod bench;
 #[cfg(test)]
 mod browser;

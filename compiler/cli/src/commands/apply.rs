@@ -157,6 +157,7 @@ impl Apply<'_> {
             held: &leases.renewed,
         };
         let before = self.record_account()?;
+        self.note_adopted(plan.plan())?;
         let mut counts = registry_report::counts(loaded.state.as_ref());
         let ran = engine.run(&plan, loaded, running).await;
         if let Ok(report) = &ran {
@@ -235,7 +236,7 @@ impl Apply<'_> {
     ) -> Result<(CheckedPlan, LeaseAnswers), CommandError> {
         let session = &self.session;
         let asked = Asked {
-            adopt: &self.args.adopt,
+            adopt: &self.adopted(),
             replace: &self.replaced(),
             unprotect: &self.unprotected(),
             writing: (!self.skips_files()).then_some(&self.writing),
@@ -253,6 +254,14 @@ impl Apply<'_> {
             return Err(saved::stale(saved, &plan));
         }
         Ok((checked(plan)?, leases))
+    }
+
+    /// What is taken over, though nothing proves it: a saved plan says it of itself.
+    fn adopted(&self) -> Vec<Address> {
+        match self.saved {
+            Some(saved) => saved.basis.adopted.iter().cloned().collect(),
+            None => self.args.adopt.clone(),
+        }
     }
 
     /// What is made anew, whatever differs: a saved plan says it of itself.

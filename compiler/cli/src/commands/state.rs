@@ -1,6 +1,7 @@
 //! `envc state`: what is kept of a project and its environments: the claim, and accounts that are gone.
 
 mod forget;
+mod rm;
 
 use std::{collections::BTreeSet, rc::Rc};
 
@@ -34,6 +35,7 @@ pub(super) fn run(app: &App, verb: &StateVerb) -> Result<ExitCode, CommandError>
     match verb {
         StateVerb::Claim(args) => run_claim(app, args),
         StateVerb::Forget(args) => forget::run(app, args),
+        StateVerb::Rm(args) => rm::run(app, args),
     }
 }
 

@@ -54,6 +54,16 @@ pub(super) fn refused(
             ));
         }
     }
+    let unproven = of("envc::plan::unproven_record");
+    if !unproven.is_empty() {
+        let verb = if goal == Goal::Apply { "apply" } else { "destroy" };
+        let believe = session.command_with(verb, "adopt", unproven.iter().copied());
+        error = error.hint(format!("if it is this environment's, say so once: {believe}"));
+        for address in unproven {
+            let forget = session.command(&format!("state rm {address}"));
+            error = error.hint(format!("if it is not, take it out of the record: {forget}"));
+        }
+    }
     for hint in hints {
         error = error.hint(hint);
     }

@@ -18,7 +18,7 @@ pub(crate) use migrate::{MigrateApplyArgs, MigrateResetArgs, MigrateVerb};
 pub(crate) use pool::{
     PoolClaimArgs, PoolLsArgs, PoolMembersArgs, PoolReleaseArgs, PoolTargetArgs, PoolVerb,
 };
-pub(crate) use state::{StateClaimArgs, StateForgetArgs, StateVerb};
+pub(crate) use state::{StateClaimArgs, StateForgetArgs, StateRmArgs, StateVerb};
 pub(crate) use trust::{TrustArgs, TrustVerb};
 
 /// Requests in flight that anybody may ask for.
@@ -244,8 +244,8 @@ pub(crate) struct ApplyArgs {
     /// alone; it is asked for all the same. May be repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) unprotect: Vec<Address>,
-    /// Take over what has the name of this resource, such as d1.webapp, though nothing proves that
-    /// envc made it; may be repeated.
+    /// Take over what has the name of this resource, such as d1.webapp, or what shared state says it is,
+    /// though nothing proves that envc made it; may be repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) adopt: Vec<Address>,
     /// Make this resource anew though nothing of it differs, such as d1.webapp; its data is lost,
@@ -322,8 +322,8 @@ pub(crate) struct DestroyArgs {
     /// Keep this resource, such as d1.webapp, with what it refers to; may be repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) keep: Vec<Address>,
-    /// Take away what has the name of this resource, such as worker.api, though nothing proves that
-    /// it is this environment's; may be repeated.
+    /// Take away what has the name of this resource, such as worker.api, or what shared state says it is,
+    /// though nothing proves that it is this environment's; may be repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) adopt: Vec<Address>,
     /// An environment that nothing knows is no failure.
@@ -514,6 +514,7 @@ mod tests {
             "envc trust revoke",
             "envc trust revoke /src/shop/.git",
             "envc state forget 0123 production --cloud local --yes",
+            "envc state rm kv.old production --yes --no-wait",
             "envc plan --rebind",
             "envc schema",
             "envc completions fish",
@@ -538,6 +539,8 @@ mod tests {
             "envc state",
             "envc state claim x",
             "envc state forget",
+            "envc state rm",
+            "envc state rm old",
             "envc destroy --keep webapp",
             "envc migrate reset",
             "envc apply --plan p.json --replace d1.x",

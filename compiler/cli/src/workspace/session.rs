@@ -8,7 +8,7 @@ use std::{
     rc::Rc,
 };
 
-use envc_core::{Address, KeyedDigest, RepositoryDigest, Sealer};
+use envc_core::{Address, KeyedDigest, KindId, RepositoryDigest, Sealer};
 use envc_exec::ports::Transport;
 use envc_kinds::{Worker, kind};
 use envc_plan::{Ownership, StateKey};
@@ -327,7 +327,18 @@ impl<'a> Session<'a> {
             claimed: false,
             deployed_by_others: self.environment.by_others.keys().cloned().collect(),
             adopt: BTreeSet::new(),
+            shared: self.shares_state(),
+            adopted: self.adopted()?,
         })
+    }
+
+    /// What the user said to be the environment's in this account, though shared state alone says so.
+    fn adopted(&self) -> Result<BTreeSet<(KindId, String)>, CommandError> {
+        let Some(key) = self.here().map(AppliedTo::key) else { return Ok(BTreeSet::new()) };
+        let record = self.record()?;
+        let all = record.adopted.get(&key).into_iter().flatten();
+        let all = all.filter_map(|(address, ids)| Some((address.parse::<Address>().ok()?, ids)));
+        Ok(all.flat_map(|(it, ids)| ids.iter().map(move |id| (it.kind(), id.clone()))).collect())
     }
 
     /// The environments of this type that a cache names which this user's envc did not write; none where git has that

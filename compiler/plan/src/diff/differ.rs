@@ -45,6 +45,8 @@ pub(super) struct Differ<'a> {
     /// Names in the account that differ from the wanted one.
     pub(super) names: BTreeMap<&'a Address, &'a str>,
     pub(super) desired: &'a BTreeMap<Address, Desired>,
+    /// The same under the names that the spec gives today.
+    pub(super) named_today: &'a BTreeMap<Address, Desired>,
     pub(super) leases: &'a LeaseValues,
     pub(super) sealer: &'a Sealer,
     /// Identifiers that the state holds, under whatever address; made when one is asked for.
@@ -119,6 +121,7 @@ impl<'a> Differ<'a> {
             ids: BTreeMap::new(),
             names: BTreeMap::new(),
             desired: inputs.desired,
+            named_today: inputs.named_today,
             leases: inputs.leases,
             sealer: inputs.sealer,
             recorded_ids: OnceCell::new(),

@@ -10,7 +10,9 @@
 //! - `waits`: what an apply does not delete yet, since live code is bound to it.
 //! - `held`: the references that the changes let go of.
 //! - `circles`: deletes that each would have to wait for the next.
+//! - `believed`: what a record that others can write has to show.
 
+mod believed;
 mod circles;
 mod differ;
 mod fields;
@@ -78,6 +80,7 @@ pub(crate) fn diff_destroy(inputs: &DiffInputs<'_>) -> Diff {
 
 impl<'a> Differ<'a> {
     fn finish(mut self) -> Diff {
+        self.refuse_unproven_records();
         self.refuse_taken_names();
         self.refuse_held_names();
         self.refuse_held_hosts();

@@ -50,6 +50,7 @@ fn plan(changes: Vec<Change>, work: Vec<Work>) -> Plan {
             spec: Digest::of(""),
             protected: false,
             replace: BTreeSet::new(),
+            adopted: BTreeSet::new(),
             unprotected: BTreeSet::new(),
         },
         changes,

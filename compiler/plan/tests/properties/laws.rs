@@ -103,9 +103,8 @@ impl History {
             registered,
             per_pr,
             claimed: per_pr,
-            formerly: BTreeSet::new(),
-            deployed_by_others: BTreeSet::new(),
             adopt: all,
+            ..Ownership::default()
         };
         let mut world = World {
             account: Account::default(),

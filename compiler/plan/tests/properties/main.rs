@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod account;
 #[cfg(test)]
+mod believed;
+#[cfg(test)]
 mod destroyed;
 #[cfg(test)]
 mod laws;

@@ -1,7 +1,8 @@
 //! What an apply records of the folder besides its files: the account, the binding, what it found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use envc_core::Address;
 use envc_plan::Plan;
 
 use super::Apply;
@@ -59,6 +60,21 @@ impl Apply<'_> {
             return Ok(());
         }
         session.workspace.change_record(|copy| copy.note_existing(id, &key, found, now_s))
+    }
+
+    /// Records what the user said to be this environment's, where only shared state says so: the next
+    /// run asks for it no more.
+    pub(super) fn note_adopted(&self, plan: &Plan) -> Result<(), CommandError> {
+        let session = &self.session;
+        let Some(key) = session.here().map(AppliedTo::key) else { return Ok(()) };
+        let named = plan.changes.iter().filter(|it| plan.basis.adopted.contains(&it.address));
+        let named = named.filter_map(|it| Some((it.address.clone(), it.id.clone()?)));
+        let named: BTreeSet<(Address, String)> = named.collect();
+        if named.is_empty() || !session.shares_state() {
+            return Ok(());
+        }
+        let (id, now_s) = (&session.target.id, session.workspace.clock.unix_s());
+        session.workspace.change_record(|copy| copy.note_adopted((id, &key), &named, now_s))
     }
 
     /// Binds the folder where its files are in it.

@@ -142,9 +142,9 @@ impl Destroy<'_> {
             .code("envc::cli::left"))
     }
 
-    /// A whole record that is the only one tells what there is and saves the lists, but for those that
-    /// tell who claims the project, whose marker stands there, and what others made; anything else is
-    /// looked up.
+    /// A whole record that is the only one, and that nobody else can write, tells what there is and saves
+    /// the lists, but for those that tell who claims the project, whose marker stands there, and what
+    /// others made; anything else is looked up.
     pub(super) async fn look(
         &self,
         engine: &Engine<'_, '_>,
@@ -152,7 +152,9 @@ impl Destroy<'_> {
         reach: Reach,
     ) -> Result<Observation, CommandError> {
         let state = loaded.state.as_ref();
-        if let Some(state) = state.filter(|state| is_whole(state) && reach != Reach::All) {
+        let tells =
+            |state: &&State| is_whole(state) && reach != Reach::All && !self.session.shares_state();
+        if let Some(state) = state.filter(tells) {
             return engine.recorded_unless_taken(state).await;
         }
         engine.look_with_leases(state, state, Look { reach, ..Look::default() }).await

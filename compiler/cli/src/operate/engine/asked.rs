@@ -104,7 +104,12 @@ impl Engine<'_, '_> {
     ) -> Result<(), CommandError> {
         let wanted = &self.session.environment.resources;
         let managed = |address: &Address| wanted.get(address).is_some_and(Desired::is_managed);
-        if let Some(unknown) = addresses.iter().find(|address| !managed(address)) {
+        // What others wrote into a shared record has to be named as well, also where the spec has it no
+        // more.
+        let recorded = state.filter(|_| self.session.shares_state());
+        let is_recorded = |address: &Address| recorded.is_some_and(|it| it.names(address));
+        let known = |address: &Address| managed(address) || is_recorded(address);
+        if let Some(unknown) = addresses.iter().find(|address| !known(address)) {
             let all: Vec<String> = wanted
                 .values()
                 .filter(|it| it.is_managed() && it.parent.is_none())

@@ -202,6 +202,19 @@ impl<'a, 'u> Engine<'a, 'u> {
         self.client.budget().sent + self.pools.requests()
     }
 
+    /// Saves a state that was changed without a plan, or removes it where nothing is left in it.
+    pub(crate) async fn save(&self, loaded: Loaded) -> Result<(), CommandError> {
+        let Loaded { state: Some(mut state), version, .. } = loaded else { return Ok(()) };
+        let saved = match &version {
+            Some(version) if state.is_empty() => self.store.remove(version).await,
+            version => {
+                state.serial += 1;
+                self.store.save(&state, version.as_ref()).await.map(|_| ())
+            }
+        };
+        saved.map_err(|error| self.store.explain(&error))
+    }
+
     /// Loads the state again.
     pub(crate) async fn load(&self) -> Result<Loaded, CommandError> {
         load(self.session, &*self.store).await

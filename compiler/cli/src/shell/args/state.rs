@@ -1,8 +1,9 @@
 //! `envc state`
 
 use clap::{Args, Subcommand};
+use envc_core::Address;
 
-use super::TargetArgs;
+use super::{ChangeArgs, TargetArgs};
 
 const CLAIM_EXAMPLES: &str = "\
 Examples:
@@ -37,6 +38,18 @@ It asks nobody but you, makes no call and deletes nothing in the account: what s
 first. The files that were written for it are taken away. Where there is a token of the account,
 `envc destroy` with it is the way.";
 
+const RM_EXAMPLES: &str = "\
+Examples:
+  envc state rm kv.old                this folder's environment
+  envc state rm kv.old production
+
+It deletes nothing in the account. What the spec wants is looked for by its name again by the next
+apply, which takes it over where something proves it, and refuses where nothing does.
+
+What it is for:
+  State that machines share (`state \"edge\"`) is believed where the account says the same. Where it
+  does not, apply and destroy refuse, and this takes the record away.";
+
 /// `envc state`
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum StateVerb {
@@ -46,6 +59,9 @@ pub(crate) enum StateVerb {
     /// Forget that the environment is in an account that is gone, or that nobody has a token of.
     #[command(after_help = FORGET_EXAMPLES)]
     Forget(StateForgetArgs),
+    /// Take one resource out of the environment's record. It stays in the account.
+    #[command(after_help = RM_EXAMPLES)]
+    Rm(StateRmArgs),
 }
 
 /// `envc state claim`
@@ -75,4 +91,14 @@ pub(crate) struct StateForgetArgs {
     /// Which environment.
     #[command(flatten)]
     pub(crate) target: TargetArgs,
+}
+
+/// `envc state rm`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StateRmArgs {
+    /// The resource, such as kv.old.
+    pub(crate) address: Address,
+    /// What commands that change an environment have alike.
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
 }

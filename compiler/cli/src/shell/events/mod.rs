@@ -287,6 +287,13 @@ pub(crate) enum Event<'a> {
     Destroyed(Destroyed<'a>),
     /// `state forget`: an account is recorded no longer.
     Forgotten(Forgotten<'a>),
+    /// `state rm`: a resource is recorded no longer; it stays in the account.
+    Unrecorded {
+        /// The environment's ID.
+        env: &'a str,
+        /// The resource, such as `kv.old`.
+        address: String,
+    },
     /// `migrate apply`: done.
     MigratedAll {
         /// How many databases were migrated.

@@ -84,6 +84,9 @@ mod shape {
         /// Addresses that `--replace` names. Absent when empty.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         replace: Vec<String>,
+        /// Addresses that `--adopt` names. Absent when empty.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        adopted: Vec<String>,
         /// The addresses that the plan deletes or replaces all the same (`--unprotect`); absent where
         /// there are none.
         #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -160,6 +160,10 @@ pub(crate) struct EnvironmentRecord {
     /// What the last apply found of what is `existing`: by the key of the account, and by address.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) existing: BTreeMap<String, BTreeMap<String, Seen>>,
+    /// What shared state alone says to be ours, and the user said so, too (`--adopt`): by the key of the
+    /// account, and by address, the API's identifiers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) adopted: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
 }
 
 /// A resource that an apply found and does not make.

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use envc_core::{KeyedDigest, PartProblem, base36, limits::ID_CHARS_MAX};
+use envc_core::{Address, KeyedDigest, PartProblem, base36, limits::ID_CHARS_MAX};
 use envc_exec::ports::Entropy;
 use envc_spec::PortRange;
 
@@ -301,6 +301,22 @@ impl WorkingCopy {
                 record.existing.remove(key);
             } else {
                 record.existing.insert(key.to_owned(), found);
+            }
+        })
+    }
+
+    /// Records what the user said to be the environment's, though shared state alone says so.
+    pub(crate) fn note_adopted(
+        &mut self,
+        (id, key): (&str, &str),
+        adopted: &BTreeSet<(Address, String)>,
+        now_s: u64,
+    ) -> Result<(), CommandError> {
+        self.change(now_s, |copy| {
+            let Some(record) = copy.environments.get_mut(id) else { return };
+            let known = record.adopted.entry(key.to_owned()).or_default();
+            for (address, id) in adopted {
+                known.entry(address.to_string()).or_default().insert(id.clone());
             }
         })
     }
