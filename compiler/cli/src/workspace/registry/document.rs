@@ -582,6 +582,7 @@ mod tests {
             applied_to: Vec::new(),
             ports: BTreeMap::from([("web".to_owned(), port)]),
             existing: BTreeMap::new(),
+            adopted: BTreeMap::new(),
             protect: false,
         }
     }
