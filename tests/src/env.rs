@@ -46,7 +46,7 @@ impl TestEnv {
     pub fn new(spec: &str) -> Self {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../specs").join(spec);
         let this = Self::empty();
-        copy_folder(&source, &this.root());
+        copy_source(&source, &this.root());
         this.commit_all();
         this
     }
@@ -314,6 +314,24 @@ fn path_without_wrangler() -> String {
     joined.into_string().expect("test paths are text")
 }
 
+/// Copies a folder of the project as a clone has it: who tried an example there has files in it that git
+/// ignores, and they are no part of it. Without git, as in an archive of the sources, all of it.
+pub fn copy_source(from: &Path, to: &Path) {
+    let listed = Command::new("git")
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .current_dir(from)
+        .output();
+    let listed = listed.ok().filter(|it| it.status.success() && !it.stdout.is_empty());
+    let Some(listed) = listed else { return copy_folder(from, to) };
+    let names = String::from_utf8(listed.stdout).expect("the project's files have plain names");
+    for name in names.split_terminator('\0').filter(|name| from.join(name).exists()) {
+        let target = to.join(name);
+        fs::create_dir_all(target.parent().expect("a file is in a folder"))
+            .expect("a folder can be made");
+        fs::copy(from.join(name), target).expect("a file can be copied");
+    }
+}
+
 /// Copies a folder with all that is in it.
 pub fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder can be made");
@@ -324,6 +342,35 @@ pub fn copy_folder(from: &Path, to: &Path) {
             copy_folder(&entry.path(), &target);
         } else {
             fs::copy(entry.path(), target).expect("a file can be copied");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_tried_in_an_example_is_not_copied_with_it() {
+        let source = TestEnv::of_text("project \"x\"\n");
+        source.write("sub/kept.txt", "kept");
+        source.commit_all();
+        for tried in [".env", "wrangler.jsonc", ".envc/working-copy.json"] {
+            source.write(tried, "tried");
+        }
+        source.write("new.txt", "new");
+        let copy = TempDir::new().unwrap();
+        copy_source(&source.root(), copy.path());
+        for (name, is_there) in [
+            ("environment.kdl", true),
+            ("sub/kept.txt", true),
+            ("new.txt", true),
+            (".env", false),
+            ("wrangler.jsonc", false),
+            (".envc", false),
+            (".git", false),
+        ] {
+            assert_eq!(copy.path().join(name).exists(), is_there, "{name}");
         }
     }
 }

@@ -23,7 +23,7 @@ mod terminal;
 
 pub use cases::some_of;
 pub use cloud_server::CloudServer;
-pub use env::{Ran, TestEnv, copy_folder};
+pub use env::{Ran, TestEnv, copy_folder, copy_source};
 pub use listing::{CloudView, Listing, Object};
 pub use parallel::run_all;
 pub use process::{Running, binary};

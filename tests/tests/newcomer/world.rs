@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use envc_tests::{CloudServer, CloudView, Listing, Ran, Running, binary, copy_folder};
+use envc_tests::{CloudServer, CloudView, Listing, Ran, Running, binary, copy_source};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
@@ -85,7 +85,7 @@ impl World {
     pub(crate) fn copy(&self, machine: &Machine, source: &str, name: &str) -> PathBuf {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(source);
         let folder = self.path(name);
-        copy_folder(&from, &folder);
+        copy_source(&from, &folder);
         let line = "git init --quiet && git add --all && git commit --quiet --message start";
         machine.run(&folder, line).exits(0);
         folder
