@@ -13,7 +13,9 @@ const LAW: &[(&str, &[&str])] = &[
     ("envc-syntax", &["envc-core"]),
     ("envc-kinds", &["envc-core", "envc-syntax"]),
     ("envc-spec", &["envc-core", "envc-syntax", "envc-kinds"]),
-    ("envc-plan", &["envc-core", "envc-syntax", "envc-kinds", "envc-spec"]),
+    ("envc-plan", &["envc-core", "envc-syntax", "envc-kinds", "envc-spec", "envc-sql"]),
+    // It knows SQL alone.
+    ("envc-sql", &[]),
     (
         "envc-exec",
         // The pure types of the edge's API: exec is a client of it.
@@ -40,6 +42,7 @@ const EVERYTHING: &[&str] = &[
     "envc-syntax",
     "envc-kinds",
     "envc-spec",
+    "envc-sql",
     "envc-plan",
     "envc-exec",
     "envc-report",
@@ -51,13 +54,14 @@ const EVERYTHING: &[&str] = &[
 
 /// The golden tests: every stage of the compiler, and what people see of it.
 const COMPILER: &[&str] =
-    &["envc-core", "envc-syntax", "envc-kinds", "envc-spec", "envc-plan", "envc-report"];
+    &["envc-core", "envc-syntax", "envc-kinds", "envc-spec", "envc-sql", "envc-plan", "envc-report"];
 
 /// Foreign crates that only some of ours may name; any may in its tests.
 const NAMED_BY: &[(&str, &[&str])] = &[
     ("kdl", &["envc-syntax"]),
     ("libfuzzer-sys", &["envc-fuzz"]),
     ("minijinja", &["envc-plan"]),
+    ("sqlite3-parser", &["envc-sql"]),
     ("clap", &["envc", "xtask"]),
     ("miette", &["envc-report"]),
     ("reqwest", &["envc", "envc-tests"]),
@@ -72,6 +76,7 @@ pub(crate) const PURE: &[&str] = &[
     "envc-syntax",
     "envc-kinds",
     "envc-spec",
+    "envc-sql",
     "envc-plan",
     "envc-edge-api",
     "envc-edge-core",

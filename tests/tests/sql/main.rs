@@ -1,0 +1,4 @@
+//! What is told of migrations, beside what SQLite itself does with rows.
+
+#[cfg(test)]
+mod losses;
