@@ -33,6 +33,7 @@ mod leases;
 mod ledger;
 mod life;
 mod local;
+mod lossy;
 mod markers;
 mod migrations;
 mod order;
