@@ -20,6 +20,7 @@ mod process;
 mod served;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod turns;
 
 pub use cases::some_of;
 pub use cloud_server::CloudServer;
@@ -30,3 +31,4 @@ pub use process::{Running, binary};
 pub use served::ServedCloud;
 #[cfg(target_os = "linux")]
 pub use terminal::Terminal;
+pub use turns::Turns;

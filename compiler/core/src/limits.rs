@@ -52,5 +52,28 @@ pub const LIST_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Tries of one request, the first included.
 pub const ATTEMPTS_MAX: u32 = 6;
+/// Milliseconds of the window in which the API counts the calls of a token.
+pub const RATE_WINDOW_MS: u64 = 300_000;
+/// Calls that the API takes of a token in its window.
+pub const RATE_CALLS_MAX: u32 = 1_200;
+/// Calls that envc makes in a window, over all runs of this user on the machine: a fifth of what the
+/// token may make is left to the dashboard, to colleagues and to other tools.
+pub const RATE_OWN_CALLS_MAX: u32 = RATE_CALLS_MAX / 5 * 4;
+/// Milliseconds after which a call that is refused for the rate of calls is given up: a block lasts one
+/// window, and a bit more passes until its end is seen.
+pub const RATE_LIMITED_MS_MAX: u64 = RATE_WINDOW_MS + 60_000;
+/// Milliseconds that what a run made may take to be seen by the calls that refer to it. Tools that were
+/// tested against the API allow 20 to 30 seconds.
+pub const VISIBLE_MS_MAX: u64 = 30_000;
+/// Milliseconds that what a run took away may take to let go of what it held. The API's own text says
+/// that it may be minutes; what was seen is some ten seconds.
+pub const LET_GO_MS_MAX: u64 = 60_000;
+/// Milliseconds between two looks at something that is waited for, at the most.
+pub const POLL_MS_MAX: u64 = 5_000;
+/// Bytes of SQL that are sent as one query: above that a text is imported as a file. Texts of 41 KB were
+/// seen to be cut in wrong places.
+pub const SQL_QUERY_BYTES_MAX: usize = 16 * 1024;
+/// Milliseconds that an import of a file of SQL may take: half an hour, for the 5 GB that D1 takes.
+pub const IMPORT_MS_MAX: u64 = 1_800_000;
 /// Requests in flight by default.
 pub const PARALLELISM: usize = 16;

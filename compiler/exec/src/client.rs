@@ -1,8 +1,8 @@
 //! One client for every call: base URL, token, limiter, retries by error class.
 //!
 //! Reads are tried again whatever went wrong on the way. A mutating call is tried again only when
-//! it certainly had no effect (never sent, or refused by the rate limit); otherwise its outcome is
-//! unknown, and the caller looks before it tries again.
+//! it certainly had no effect (never sent, or refused); otherwise its outcome is unknown, and the caller
+//! looks before it tries again. Which refusals are tried again, and how long, is decided in `retry`.
 
 use std::{
     fmt,
@@ -10,14 +10,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use envc_core::{Secret, host_of, limits};
-use envc_kinds::{Answer, ApiFailure, Call, Kind, Meaning, classify, general, read_answer};
+use envc_core::{Secret, ServerUrl, host_of, limits};
+use envc_kinds::{
+    Answer, ApiFailure, Call, Kind, Meaning, classify, cure, general, is_no_path, may_pass,
+    read_answer,
+};
 
 use crate::{
-    ports::{Clock, Entropy, Transport, World},
+    ports::{Clock, Entropy, Tally, Transport, World},
     progress::{Event, Progress},
-    rate::Limiter,
-    retry::{self, BACKOFF_MS_MAX, RETRY_AFTER_MS_MAX, UNREACHABLE_ATTEMPTS_MAX},
+    rate::{Alone, Budget, Limiter},
+    retry::{self, Next, Reason, Tries},
 };
 
 /// Where and as whom calls are made.
@@ -38,6 +41,7 @@ pub struct Client<'a> {
     progress: &'a dyn Progress,
     stop: &'a AtomicBool,
     limiter: Limiter,
+    tally: Box<dyn Tally + 'a>,
 }
 
 impl fmt::Debug for Client<'_> {
@@ -55,6 +59,9 @@ pub struct CallError {
     pub class: CallClass,
     /// What happened.
     pub message: String,
+    /// What the API asks for, where it says more than its class: a clause that "then run the command
+    /// again" can follow.
+    pub cure: Option<String>,
 }
 
 /// What a failed call means.
@@ -81,6 +88,11 @@ impl fmt::Display for CallError {
 impl std::error::Error for CallError {}
 
 impl CallError {
+    /// An error that asks for nothing of its own.
+    pub(crate) fn new(call: &Call, class: CallClass, message: impl Into<String>) -> Self {
+        Self { call: name_of(call), class, message: message.into(), cure: None }
+    }
+
     /// True when the API's answer had this meaning.
     pub fn means(&self, meaning: Meaning) -> bool {
         self.class == CallClass::Api(meaning)
@@ -93,7 +105,7 @@ impl CallError {
 }
 
 impl<'a> Client<'a> {
-    /// A client for one endpoint.
+    /// A client for one endpoint, which counts its calls alone.
     pub fn new(endpoint: Endpoint, world: World<'a>) -> Self {
         Self {
             endpoint,
@@ -103,12 +115,20 @@ impl<'a> Client<'a> {
             progress: world.progress,
             stop: world.stop,
             limiter: Limiter::default(),
+            tally: Box::new(Alone::default()),
         }
     }
 
-    /// The requests that were sent, and those that are left.
-    pub fn budget(&self) -> crate::rate::Budget {
-        self.limiter.budget()
+    /// The same client, whose calls count together with those of others.
+    #[must_use]
+    pub fn counted_by(mut self, tally: Box<dyn Tally + 'a>) -> Self {
+        self.tally = tally;
+        self
+    }
+
+    /// The requests that were sent, and those that there is still room for.
+    pub fn budget(&self) -> Budget {
+        Budget { sent: self.limiter.sent(), left: self.tally.left(self.clock.unix_ms()) }
     }
 
     /// True once the user asked to stop.
@@ -119,6 +139,11 @@ impl<'a> Client<'a> {
     /// The clock, for ages and durations.
     pub fn clock(&self) -> &'a dyn Clock {
         self.clock
+    }
+
+    /// A word of chance, by which something is known again.
+    pub(crate) fn chance(&self) -> String {
+        self.entropy.hex(8)
     }
 
     /// Where events go.
@@ -147,56 +172,48 @@ impl<'a> Client<'a> {
         kind: Option<&dyn Kind>,
         once: bool,
     ) -> Result<Answer, CallError> {
-        let mut attempt = 1;
+        let mut tries = Tries::default();
         loop {
             self.wait_for_turn(call).await?;
-            let error = match self.attempt(call, kind).await {
+            let failed = match self.attempt(call, kind).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
-            let harmless =
-                matches!(error.class, CallClass::Unreachable) || error.means(Meaning::RateLimited);
-            let transient = error.is_unknown() || error.means(Meaning::Transient);
-            let again = harmless || (transient && !once);
-            let attempts_max = match error.class {
-                CallClass::Unreachable => UNREACHABLE_ATTEMPTS_MAX,
-                CallClass::Api(_)
-                | CallClass::Unknown
-                | CallClass::Interrupted
-                | CallClass::Endless => limits::ATTEMPTS_MAX,
+            let Some(reason) = failed.reason(call, once) else {
+                return Err(failed.into_error(call, once));
             };
-            if !again || attempt >= attempts_max {
-                return Err(error.into_error(call, once));
+            let now_ms = self.clock.monotonic_ms();
+            let next = tries.next(reason, failed.retry_after_ms, now_ms, self.entropy);
+            let (call_name, reason) = (&name_of(call), &failed.message);
+            match next {
+                Next::Believe => return Err(failed.into_error(call, once)),
+                Next::Again(wait_ms) => {
+                    let attempt = tries.count;
+                    let event = Event::Retry { call: call_name, reason, wait_ms, attempt };
+                    self.progress.event(event);
+                    self.pause(wait_ms).await;
+                }
+                Next::Look(wait_ms) => {
+                    if tries.is_first_look() {
+                        let wait_ms = limits::VISIBLE_MS_MAX;
+                        self.progress.event(Event::Unseen { call: call_name, reason, wait_ms });
+                    }
+                    self.pause(wait_ms).await;
+                }
             }
-            let wait_ms = error.retry_after_ms.unwrap_or_else(|| self.backoff_ms(attempt));
-            self.progress.event(Event::Retry {
-                call: &name_of(call),
-                reason: &error.message,
-                wait_ms,
-                attempt,
-            });
-            self.pause(wait_ms).await;
-            attempt += 1;
         }
     }
 
     async fn attempt(&self, call: &Call, kind: Option<&dyn Kind>) -> Result<Answer, Failed> {
+        let refused = |message| Failed::new(CallClass::Api(Meaning::Refused), message);
         if let Some(why) = call.unsendable {
-            return Err(Failed {
-                class: CallClass::Api(Meaning::Refused),
-                message: format!("it was not sent: {why}"),
-                retry_after_ms: None,
-            });
+            return Err(refused(format!("it was not sent: {why}")));
         }
-        let request = self.request(call).map_err(|message| Failed {
-            class: CallClass::Api(Meaning::Refused),
-            message,
-            retry_after_ms: None,
-        })?;
-        let response = self.transport.send(request).await.map_err(|error| Failed {
-            class: if error.never_sent { CallClass::Unreachable } else { CallClass::Unknown },
-            message: error.message,
-            retry_after_ms: None,
+        let request = self.request(call).map_err(refused)?;
+        let response = self.transport.send(request).await.map_err(|error| {
+            let reached =
+                if error.never_sent { CallClass::Unreachable } else { CallClass::Unknown };
+            Failed::new(reached, error.message)
         })?;
         let now_ms = self.clock.monotonic_ms();
         self.limiter.learn(now_ms, response.headers());
@@ -212,15 +229,97 @@ impl<'a> Client<'a> {
                 _ => Meaning::Refused,
             }),
         };
-        let retry_after_ms = retry_after_ms(&failure, meaning);
-        if let (Meaning::RateLimited, Some(ms)) = (meaning, retry_after_ms) {
-            self.limiter.close_for(now_ms, ms);
-        }
         let mut message = failure.summary();
         if let (Some(ray), true) = (&failure.ray, status >= 500) {
             message = format!("{message} (cf-ray {ray})");
         }
-        Err(Failed { class: CallClass::Api(meaning), message: call.hide(message), retry_after_ms })
+        Err(Failed {
+            class: CallClass::Api(meaning),
+            message: call.hide(message),
+            retry_after_ms: self.retry_after_ms(&failure, meaning, now_ms),
+            may_pass: may_pass(&failure),
+            may_appear: !is_no_path(&failure),
+            cure: cure(kind, &failure),
+        })
+    }
+
+    /// The wait that the API asks for. One for the rate of calls holds for all calls of the token.
+    fn retry_after_ms(&self, failure: &ApiFailure, meaning: Meaning, now_ms: u64) -> Option<u64> {
+        let unix_ms = self.clock.unix_ms();
+        let text = failure.retry_after.as_deref();
+        let asked =
+            text.and_then(|text| retry::retry_after_ms(text, failure.date.as_deref(), unix_ms));
+        match meaning {
+            Meaning::RateLimited => {
+                let wait_ms = retry::rate_limited_ms(asked, self.entropy);
+                self.limiter.close_for(now_ms, wait_ms);
+                self.tally.close_until(unix_ms, unix_ms.saturating_add(wait_ms));
+                Some(wait_ms)
+            }
+            Meaning::Transient => asked,
+            Meaning::NotFound
+            | Meaning::Exists
+            | Meaning::NotEmpty
+            | Meaning::InUse
+            | Meaning::NotYet
+            | Meaning::Moved
+            | Meaning::Auth
+            | Meaning::Refused => None,
+        }
+    }
+
+    /// Puts a file where an answer of `call` says. The address may lead anywhere: it is encrypted or this
+    /// machine's own, gets no token, and no message repeats it, since it is a key to what is there.
+    pub(crate) async fn put_file(
+        &self,
+        url: &str,
+        bytes: Bytes,
+        etag: &str,
+        call: &Call,
+    ) -> Result<(), CallError> {
+        // Nothing ran, whatever becomes of it.
+        let failed = |message: &str| CallError::new(call, CallClass::Unreachable, message);
+        let (address, rest) = url.split_at(url.find(['?', '#']).unwrap_or(url.len()));
+        let is_plain = rest.chars().all(|c| c.is_ascii_graphic());
+        if ServerUrl::parse(address).is_err() || !is_plain {
+            return Err(failed("the answer names no address to which a file could go encrypted"));
+        }
+        let mut tries = Tries::default();
+        loop {
+            if self.stopped() {
+                return Err(interrupted(call));
+            }
+            let request = http::Request::put(url).body(bytes.clone());
+            let request = request.map_err(|_| failed("the answer names no address"))?;
+            let (reason, message) = match self.transport.send(request).await {
+                Ok(answer) if answer.status() == 200 && has_etag(answer.headers(), etag) => {
+                    return Ok(());
+                }
+                Ok(answer) if answer.status() == 200 => {
+                    (Reason::Transient, "another file arrived than was sent".to_owned())
+                }
+                Ok(answer) => {
+                    let status = answer.status().as_u16();
+                    let message = format!("the file was refused with HTTP {status}");
+                    if status < 500 && status != 429 {
+                        return Err(failed(&message));
+                    }
+                    (Reason::Transient, message)
+                }
+                Err(error) if error.never_sent => (Reason::Unreachable, error.message),
+                Err(error) => (Reason::Transient, error.message),
+            };
+            let message = format!("{}: {message}", host_of(url));
+            match tries.next(reason, None, self.clock.monotonic_ms(), self.entropy) {
+                Next::Again(wait_ms) | Next::Look(wait_ms) => {
+                    let (call, reason) = (&name_of(call), &message);
+                    let attempt = tries.count;
+                    self.progress.event(Event::Retry { call, reason, wait_ms, attempt });
+                    self.pause(wait_ms).await;
+                }
+                Next::Believe => return Err(failed(&message)),
+            }
+        }
     }
 
     fn request(&self, call: &Call) -> Result<http::Request<Bytes>, String> {
@@ -250,8 +349,14 @@ impl<'a> Client<'a> {
     }
 
     async fn wait_for_turn(&self, call: &Call) -> Result<(), CallError> {
-        let is_ours =
-            retry::wait_for_turn(&self.limiter, self.clock, self.progress, self.stop).await;
+        let is_ours = retry::wait_for_turn(
+            &self.limiter,
+            Some(&*self.tally),
+            self.clock,
+            self.progress,
+            self.stop,
+        )
+        .await;
         if is_ours { Ok(()) } else { Err(interrupted(call)) }
     }
 
@@ -266,12 +371,14 @@ impl<'a> Client<'a> {
     }
 }
 
+/// True where the server says that it has what was sent.
+fn has_etag(headers: &http::HeaderMap, etag: &str) -> bool {
+    let told = headers.get("etag").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    told.trim_start_matches("W/").trim_matches('"').eq_ignore_ascii_case(etag)
+}
+
 fn interrupted(call: &Call) -> CallError {
-    CallError {
-        call: name_of(call),
-        class: CallClass::Interrupted,
-        message: "interrupted before it was sent".into(),
-    }
+    CallError::new(call, CallClass::Interrupted, "interrupted before it was sent")
 }
 
 /// One failed try.
@@ -279,15 +386,46 @@ struct Failed {
     class: CallClass,
     message: String,
     retry_after_ms: Option<u64>,
+    may_pass: bool,
+    may_appear: bool,
+    cure: Option<String>,
 }
 
 impl Failed {
-    fn means(&self, meaning: Meaning) -> bool {
-        self.class == CallClass::Api(meaning)
+    /// A try that the API said nothing of.
+    fn new(class: CallClass, message: String) -> Self {
+        Self {
+            class,
+            message,
+            retry_after_ms: None,
+            may_pass: false,
+            may_appear: false,
+            cure: None,
+        }
     }
 
-    fn is_unknown(&self) -> bool {
-        self.class == CallClass::Unknown
+    /// Why another try may be made; none where that would be wrong or useless. Refusals made nothing.
+    fn reason(&self, call: &Call, once: bool) -> Option<Reason> {
+        match self.class {
+            CallClass::Unreachable => Some(Reason::Unreachable),
+            CallClass::Unknown | CallClass::Api(Meaning::Transient) => {
+                (!once).then_some(Reason::Transient)
+            }
+            CallClass::Api(Meaning::RateLimited) => Some(Reason::RateLimited),
+            CallClass::Api(Meaning::Auth) => self.may_pass.then_some(Reason::Refused),
+            CallClass::Api(Meaning::NotYet | Meaning::NotFound) => {
+                (call.follows && self.may_appear).then_some(Reason::Unseen)
+            }
+            CallClass::Api(
+                Meaning::Exists
+                | Meaning::NotEmpty
+                | Meaning::InUse
+                | Meaning::Moved
+                | Meaning::Refused,
+            )
+            | CallClass::Interrupted
+            | CallClass::Endless => None,
+        }
     }
 
     /// A 5xx or nonsense in answer to a mutating call says nothing of its effect.
@@ -296,22 +434,7 @@ impl Failed {
             CallClass::Api(Meaning::Transient) if once => CallClass::Unknown,
             class => class,
         };
-        CallError { call: name_of(call), class, message: self.message }
-    }
-}
-
-fn retry_after_ms(failure: &ApiFailure, meaning: Meaning) -> Option<u64> {
-    let asked = failure.retry_after_s.map(|s| s.saturating_mul(1_000).min(RETRY_AFTER_MS_MAX));
-    match meaning {
-        Meaning::RateLimited => Some(asked.unwrap_or(BACKOFF_MS_MAX)),
-        Meaning::Transient => asked,
-        Meaning::NotFound
-        | Meaning::Exists
-        | Meaning::NotEmpty
-        | Meaning::InUse
-        | Meaning::Moved
-        | Meaning::Auth
-        | Meaning::Refused => None,
+        CallError { call: name_of(call), class, message: self.message, cure: self.cure }
     }
 }
 

@@ -27,5 +27,5 @@ pub use live::{ByOthers, observe_live};
 pub use observe::{Look, fetch_token, observe};
 pub use ports::World;
 pub use progress::{Event, Progress, Silent};
-pub use rate::Budget;
+pub use rate::{Alone, Budget, Counts, Unlimited};
 pub use run::{Failure, Leasing, Report, Run, RunError, help_for_call, read_ledger, run};

@@ -14,7 +14,7 @@ use envc_kinds::{Answer, Call, Kind, Listing, Meaning, Observed, Paging};
 use futures::future::join_all;
 use serde_json::Value as Json;
 
-use crate::client::{CallClass, CallError, Client, name_of};
+use crate::client::{CallClass, CallError, Client};
 
 impl Client<'_> {
     /// All items of a list. Pages after the first are fetched at once where their number is known.
@@ -174,7 +174,7 @@ impl<'a> Pages<'a> {
 
     /// It is not known what there is.
     fn endless(&self, message: String) -> CallError {
-        CallError { call: name_of(self.list), class: CallClass::Endless, message }
+        CallError::new(self.list, CallClass::Endless, message)
     }
 }
 
@@ -198,11 +198,7 @@ pub(crate) fn items_of(
 
 /// The error of an answer that does not tell what was asked for.
 pub(crate) fn odd(call: &Call, message: &str) -> CallError {
-    CallError {
-        call: name_of(call),
-        class: CallClass::Api(Meaning::Refused),
-        message: message.into(),
-    }
+    CallError::new(call, CallClass::Api(Meaning::Refused), message)
 }
 
 #[cfg(test)]

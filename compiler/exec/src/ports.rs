@@ -43,6 +43,17 @@ pub trait Clock: Send + Sync {
     fn sleep(&self, ms: u64) -> BoxFuture<'_, ()>;
 }
 
+/// The calls that count against the API's limit, of everybody whom it counts together.
+pub trait Tally: Send + Sync {
+    /// Counts a call, and gives 0; where there is no room for one, counts nothing and gives the
+    /// milliseconds until there may be. `now_ms` is what [`Clock::unix_ms`] tells.
+    fn book(&self, now_ms: u64) -> u64;
+    /// Nobody is to call before this instant: the API said so.
+    fn close_until(&self, now_ms: u64, until_ms: u64);
+    /// How many more calls there is room for now; none where nothing is counted.
+    fn left(&self, now_ms: u64) -> Option<u32>;
+}
+
 /// Randomness, for jitter and for names of lineages.
 pub trait Entropy: Send + Sync {
     /// A number from 0 (included) to 1 (excluded).

@@ -102,6 +102,15 @@ pub enum Event<'a> {
         /// Milliseconds.
         wait_ms: u64,
     },
+    /// The API does not see yet what this run did a moment ago; the call is repeated until it does.
+    Unseen {
+        /// Method and path.
+        call: &'a str,
+        /// What the API says.
+        reason: &'a str,
+        /// Milliseconds after which it is believed.
+        wait_ms: u64,
+    },
 }
 
 /// Drops every event.

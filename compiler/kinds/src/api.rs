@@ -54,6 +54,9 @@ pub struct Call {
     pub secrets: Vec<Secret>,
     /// Why it is never sent: its path would be another one than it says.
     pub unsendable: Option<&'static str>,
+    /// What it refers to was made, changed or removed earlier in the same run: the API may not see that
+    /// yet.
+    pub follows: bool,
 }
 
 /// Fewest characters of a secret that is looked for in messages: shorter ones stand in any word.
@@ -91,6 +94,7 @@ impl Call {
             secrets: Vec::new(),
             skips: None,
             unsendable: segments.iter().find_map(|segment| unsafe_segment(segment)),
+            follows: false,
         }
     }
 
@@ -152,6 +156,12 @@ impl Call {
     pub fn hiding<'s>(mut self, secrets: impl IntoIterator<Item = &'s Secret>) -> Self {
         self.secrets.extend(secrets.into_iter().cloned());
         self
+    }
+
+    /// The call of a step that follows another one of the same run, or does not.
+    #[must_use]
+    pub fn following(self, follows: bool) -> Self {
+        Self { follows, ..self }
     }
 
     /// A message about the call, without what is hidden.
@@ -225,8 +235,11 @@ pub struct ApiFailure {
     pub errors: Vec<ApiMessage>,
     /// The `cf-ray` header, for Cloudflare's support.
     pub ray: Option<String>,
-    /// Seconds to wait, from `Retry-After`.
-    pub retry_after_s: Option<u64>,
+    /// How long to wait, in the words of `Retry-After`: seconds, or a date. Else the seconds of the
+    /// body's `retry_after`.
+    pub retry_after: Option<String>,
+    /// What time it is for the server, in the words of `Date`.
+    pub date: Option<String>,
     /// The beginning of a body that is not an API answer.
     pub garbled: Option<String>,
 }
@@ -259,6 +272,11 @@ impl ApiFailure {
         self.errors.iter().any(|error| codes.contains(&error.code))
     }
 
+    /// True when no error has a code.
+    pub fn is_bare(&self) -> bool {
+        self.garbled.is_none() && self.errors.iter().all(|error| error.code == 0)
+    }
+
     /// True when any error's text holds this.
     pub fn says(&self, text: &str) -> bool {
         self.errors.iter().any(|error| error.message.contains(text))
@@ -279,7 +297,8 @@ pub fn read_answer(
     let mut failure = ApiFailure {
         status,
         ray: header("cf-ray").map(str::to_owned),
-        retry_after_s: header("retry-after").and_then(|text| text.trim().parse().ok()),
+        retry_after: header("retry-after").map(str::to_owned),
+        date: header("date").map(str::to_owned),
         ..ApiFailure::default()
     };
     if matches!(status, 204 | 205) && body.is_empty() {
@@ -291,6 +310,8 @@ pub fn read_answer(
     };
     let mut json = json.unwrap_or(Json::Null);
     let ok = (200..300).contains(&status);
+    let asked = json.get("retry_after").and_then(Json::as_u64);
+    failure.retry_after = failure.retry_after.or(asked.map(|seconds| seconds.to_string()));
     match json.get("success").and_then(Json::as_bool) {
         Some(true) if ok => Ok(Answer {
             page: page_info(json.get("result_info")),

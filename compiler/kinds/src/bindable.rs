@@ -29,6 +29,8 @@ pub struct Bindable {
     pub entry: &'static [(&'static str, Entry)],
     /// An entry may say `remote`: `wrangler dev` uses the resource itself then.
     pub remote: bool,
+    /// The code of an upload that is bound to one which is not there, or not seen yet.
+    pub missing: i64,
 }
 
 /// A field of an entry in `wrangler.jsonc`.

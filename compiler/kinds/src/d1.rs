@@ -1,12 +1,13 @@
 //! D1 databases.
 //!
-//! Endpoints: `GET|POST /accounts/{a}/d1/database`, `PUT|DELETE …/{uuid}`, `POST …/{uuid}/query`.
+//! Endpoints: `GET|POST /accounts/{a}/d1/database`, `PUT|DELETE …/{uuid}`, `POST …/{uuid}/query`,
+//! `POST …/{uuid}/import`.
 //! A database cannot be renamed or moved. Limits: 50,000 databases (paid), 10 (free); a statement
 //! 100 KB. Source: Cloudflare's OpenAPI document and D1 documentation, checked November 2026.
 
-use std::fmt::Write as _;
+mod database;
 
-use envc_core::{Desired, Diagnostic, KindId, Output, object_id};
+use envc_core::{Desired, Diagnostic, KindId, Output};
 use envc_syntax::{
     Node,
     rule::{ArgRule, EMPTY, LABEL, NodeRule, Repeat, Type, optional},
@@ -14,12 +15,10 @@ use envc_syntax::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    Attr, Bindable, Call, Codes, Database, Declared, Entry, Errors, Facts, Kind, Listing,
-    LocalCopy, Lower, Mutability, NameRule, NodeFacts, Normal, Observed, Paging, Place, SeedMark,
-    SqlMistake, Wanted, api,
+    ApiFailure, Attr, Bindable, Call, Codes, Declared, Entry, Errors, Facts, Kind, Listing, Lower,
+    Meaning, Mutability, NameRule, NodeFacts, Normal, Observed, Paging, Place, Wanted, api,
     normal::{any_case, told},
     parts::{self, ID_PROP, NAME_PROP, managed, set_text},
-    sql,
 };
 
 /// The kind.
@@ -140,12 +139,13 @@ static BINDABLE: Bindable = Bindable {
         ("migrations_dir", Entry::Migrations),
     ],
     remote: true,
+    missing: 10181,
 };
 
 static FACTS: Facts = Facts {
     holds_data: true,
     freely_deleted: "Cloudflare deletes a database with all that is in it",
-    database: Some(&DATABASE),
+    database: Some(&database::DATABASE),
     ..Facts::of(
         KindId::D1,
         "D1 database",
@@ -172,7 +172,7 @@ impl Kind for D1 {
     fn listing(&self, place: &Place) -> Option<Listing> {
         Some(Listing {
             call: Call::get(&["accounts", &place.account, "d1", "database"]),
-            paging: Paging::Numbered { per_page: 10_000 },
+            paging: Paging::Numbered { per_page: 1_000 },
         })
     }
 
@@ -217,6 +217,14 @@ impl Kind for D1 {
     fn delete(&self, place: &Place, id: &str) -> Option<Call> {
         Some(Call::delete(&["accounts", &place.account, "d1", "database", id]))
     }
+
+    /// Mistakes in SQL and troubles of the database have one code: the words tell them apart.
+    fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
+        if database::is_in_trouble(failure) {
+            return Some(Meaning::Transient);
+        }
+        FACTS.errors.meaning(failure)
+    }
 }
 
 impl Declared for D1 {
@@ -255,134 +263,5 @@ impl Declared for D1 {
             set_text(&mut desired, node, cx, name);
         }
         vec![desired]
-    }
-}
-
-/// What is on D1's side of a migration.
-static DATABASE: Database = Database {
-    query,
-    ledger: LEDGER,
-    read: READ_LEDGER,
-    row,
-    objects: OBJECTS,
-    wipe,
-    mistake,
-    seed: &SEED,
-    local: &LOCAL,
-};
-
-/// Source: miniflare of wrangler 4.164, its plugin for D1; `getDefaultPersistRoot` gives `v3`.
-static LOCAL: LocalCopy = LocalCopy {
-    folder: "v3/d1/miniflare-D1DatabaseObject",
-    file: |id| object_id("miniflare-D1DatabaseObject", id),
-    endings: &[".sqlite", ".sqlite-shm", ".sqlite-wal"],
-    migrate: &["d1", "migrations", "apply"],
-    execute: &["d1", "execute"],
-};
-
-static SEED: SeedMark = SeedMark {
-    table: "CREATE TABLE IF NOT EXISTS \"envc_seed\"(\n\
-        \tstate TEXT PRIMARY KEY,\n\
-        \tat TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL\n);",
-    due: "INSERT OR IGNORE INTO \"envc_seed\" (state) VALUES ('due');",
-    done: "INSERT INTO \"envc_seed\" (state) VALUES ('done');",
-    refusal: "envc_seed.state",
-    look: "SELECT (SELECT group_concat(state) FROM \"envc_seed\") AS marks, \
-           (SELECT count(*) FROM sqlite_master WHERE type = 'table' \
-           AND name NOT IN ('d1_migrations', 'envc_seed') \
-           AND name NOT GLOB '_cf_*' AND name NOT GLOB 'sqlite_*') AS tables;",
-};
-
-/// Source: wrangler's `d1 migrations apply`, version 4.
-const LEDGER: &str = "CREATE TABLE IF NOT EXISTS \"d1_migrations\"(\n\
-    \tid INTEGER PRIMARY KEY AUTOINCREMENT,\n\
-    \tname TEXT UNIQUE,\n\
-    \tapplied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL\n);";
-const READ_LEDGER: &str = "SELECT name FROM \"d1_migrations\" ORDER BY id;";
-/// SQLite's own tables and the platform's cannot be dropped; what they hold of a table goes with it.
-const OBJECTS: &str = "SELECT type, name, sql FROM sqlite_master \
-    WHERE type IN ('trigger', 'view', 'table') \
-    AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\' \
-    ORDER BY name;";
-/// Bytes of a statement. Source: D1's limits, checked November 2026.
-const STATEMENT_BYTES_MAX: usize = 100_000;
-
-fn query(place: &Place, database_id: &str, sql: &str) -> Call {
-    let path = ["accounts", &place.account, "d1", "database", database_id, "query"];
-    // Figures of each statement, which nobody reads.
-    Call { skips: Some("meta"), ..Call::post(&path, json!({ "sql": sql })) }
-}
-
-fn row(name: &str) -> String {
-    format!("INSERT INTO \"d1_migrations\" (name) VALUES ('{}');", name.replace('\'', "''"))
-}
-
-/// Triggers first, that none runs; then views, which may stand on anything; then virtual tables,
-/// which take their shadow tables with them. With deferred foreign keys the order of the others
-/// does not matter.
-fn wipe(objects: &Json) -> Option<(usize, String)> {
-    let rows = objects.as_array()?.last()?.get("results")?.as_array()?;
-    let mut drops: Vec<(usize, &str, &str)> = rows
-        .iter()
-        .filter_map(|row| {
-            let text = |column| row.get(column).and_then(Json::as_str);
-            let sql = text("sql").unwrap_or_default().to_ascii_uppercase();
-            let (rank, word) = match text("type")? {
-                "trigger" => (0, "TRIGGER"),
-                "view" => (1, "VIEW"),
-                _ if sql.starts_with("CREATE VIRTUAL") => (2, "TABLE"),
-                _ => (3, "TABLE"),
-            };
-            Some((rank, word, text("name")?))
-        })
-        .collect();
-    drops.sort_unstable();
-    let mut sql = String::from("PRAGMA defer_foreign_keys = on;");
-    for (_, word, name) in &drops {
-        // Writing to a String cannot fail.
-        let _ = write!(sql, "\nDROP {word} IF EXISTS \"{}\";", name.replace('"', "\"\""));
-    }
-    (!drops.is_empty()).then_some((drops.len(), sql))
-}
-
-/// D1 says that a statement is too long, and not which.
-fn mistake(text: &str, answer: &str) -> Option<SqlMistake> {
-    if !answer.contains("statement too long") {
-        return None;
-    }
-    let longest = sql::statements(text).into_iter().max_by_key(|statement| statement.bytes)?;
-    let sql::Statement { line, bytes } = longest;
-    (bytes > STATEMENT_BYTES_MAX).then(|| SqlMistake {
-        line,
-        what: format!(
-            "this statement has {bytes} bytes, and D1 takes {STATEMENT_BYTES_MAX}: split it, an \
-             INSERT of many rows into several"
-        ),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_local_file_is_the_one_that_wrangler_makes() {
-        // Seen with wrangler 4.164.
-        let id = "11111111-2222-4333-8444-555555555555";
-        let file = "b5eda56a38763a98a69bc728a6399e62c5e53ff443806d5b2a991719e628f0ba";
-        assert_eq!((LOCAL.file)(id), file);
-    }
-
-    #[test]
-    fn a_statement_that_is_too_long_is_told_by_its_line() {
-        let long = format!("INSERT INTO t VALUES ('{}');", "x;\n".repeat(40_000));
-        let text = format!("CREATE TABLE t (x);\n\n-- rows\n{long}\nSELECT 1;\n");
-        let found = mistake(&text, "HTTP 400: statement too long: SQLITE_TOOBIG (code 7500)");
-        let found = found.unwrap();
-        assert_eq!(found.line, 4);
-        assert!(found.what.contains("has 120026 bytes"), "{}", found.what);
-        assert_eq!(mistake(&text, "no such table: t: SQLITE_ERROR"), None);
-        // None of them is: what the API means is something else.
-        assert_eq!(mistake("SELECT 1;", "statement too long: SQLITE_TOOBIG"), None);
     }
 }

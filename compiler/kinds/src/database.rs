@@ -2,13 +2,15 @@
 
 use serde_json::Value as Json;
 
-use crate::{Call, Place};
+use crate::{ApiMessage, Call, Place};
 
 /// How SQL runs on a kind, and where its migrations are written down.
 #[derive(Debug)]
 pub struct Database {
     /// Runs a text on the one with this identifier: statements separated by `;`, all or nothing.
     pub query: fn(&Place, &str, &str) -> Call,
+    /// Runs a text as a file: what `query` may cut into statements in wrong places.
+    pub import: &'static Import,
     /// Makes the table of applied migrations where there is none.
     pub ledger: &'static str,
     /// Reads their names from it, in order.
@@ -27,6 +29,50 @@ pub struct Database {
     pub seed: &'static SeedMark,
     /// The copy that wrangler works on without an account.
     pub local: &'static LocalCopy,
+}
+
+/// How a text runs as a file: it is asked where to put it, put there, run, and asked how far that is.
+#[derive(Debug)]
+pub struct Import {
+    /// True for a text that a query may cut in wrong places.
+    pub is_needed: fn(&str) -> bool,
+    /// True for the refusal of a query that was cut in a wrong place, by its words.
+    pub is_cut: fn(&str) -> bool,
+    /// True for the refusal of a server that takes no files, by its words: one that stands in for the API.
+    pub is_absent: fn(&str) -> bool,
+    /// A comment with a word of chance: a file that was imported before is answered without running.
+    pub comment: fn(&str) -> String,
+    /// Asks where to put the file with this MD5 digest, as hex digits.
+    pub begin: fn(&Place, &str, &str) -> Call,
+    /// Runs the file with this digest that was put there under this name.
+    pub run: fn(&Place, &str, &str, &str) -> Call,
+    /// Asks how far it is, by the bookmark of the answer before.
+    pub poll: fn(&Place, &str, &str) -> Call,
+    /// Reads the answer of any of these.
+    pub read: fn(&Json) -> Imported,
+}
+
+/// How far an import is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Imported {
+    /// The file goes to this address, and is called by this name then.
+    Put {
+        /// Where.
+        url: String,
+        /// As what.
+        name: String,
+    },
+    /// It runs.
+    Running {
+        /// What the next look names.
+        bookmark: String,
+    },
+    /// It ran.
+    Done,
+    /// It was refused, and nothing of it is there.
+    Failed(ApiMessage),
+    /// The answer does not tell.
+    Untold,
 }
 
 /// The copy of a database that `wrangler dev` works on, on this machine.
@@ -64,8 +110,8 @@ pub struct SeedMark {
 /// A mistake in a text of SQL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqlMistake {
-    /// The line, from 1.
-    pub line: usize,
+    /// The line, from 1, where one can be told.
+    pub line: Option<usize>,
     /// What is wrong there, and what to write.
     pub what: String,
 }

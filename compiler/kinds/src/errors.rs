@@ -13,6 +13,9 @@ pub enum Meaning {
     NotEmpty,
     /// Something else still uses it; it may be let go of soon.
     InUse,
+    /// What the call refers to is not there, and so it made nothing. What was made a moment ago may
+    /// only not be seen yet.
+    NotYet,
     /// It is another than the one that the call was made for: look again.
     Moved,
     /// The token is wrong or lacks a permission.
@@ -53,6 +56,8 @@ pub struct Errors {
     pub missing: Codes,
     /// Something else still uses it.
     pub in_use: &'static [i64],
+    /// What it refers to is not there, or not seen yet.
+    pub not_yet: &'static [i64],
     /// The request itself is wrong, whatever the status says.
     pub refused: &'static [i64],
     /// Too many requests.
@@ -62,7 +67,7 @@ pub struct Errors {
 impl Errors {
     /// The two that every kind says; the others by `..Errors::of(…)`.
     pub const fn of(exists: Codes, missing: Codes) -> Self {
-        Self { exists, missing, in_use: &[], refused: &[], rate_limited: &[] }
+        Self { exists, missing, in_use: &[], not_yet: &[], refused: &[], rate_limited: &[] }
     }
 
     /// What the codes of a failure mean; none where they are not among these.
@@ -71,6 +76,8 @@ impl Errors {
             Some(Meaning::Exists)
         } else if failure.has(self.in_use) {
             Some(Meaning::InUse)
+        } else if failure.has(self.not_yet) {
+            Some(Meaning::NotYet)
         } else if failure.has(self.refused) {
             Some(Meaning::Refused)
         } else if failure.has(self.rate_limited) {
@@ -114,11 +121,39 @@ pub fn general(call: &Call, failure: &ApiFailure) -> Option<Meaning> {
     {
         return Some(Meaning::Transient);
     }
-    // 10064 says that something is still in use, of Workers with 403 as well.
-    let refused = matches!(failure.status, 401 | 403) && !failure.has(&[10064]);
+    // 10064 says that something is still in use, of Workers with 403 as well; 10042 that the account has
+    // no R2, and 10069 that a rule locks an object: no token has a permission for that.
+    let refused = matches!(failure.status, 401 | 403) && !failure.has(&[10064, 10042, 10069]);
     let auth = failure.has(&[6003, 9103, 9106]) || refused;
     if auth || (failure.has(&[10000]) && call.mutates() && failure.status == 400) {
         return Some(Meaning::Auth);
     }
     None
+}
+
+/// True for a refusal of the token that may be gone a second later: the API has been seen to refuse one of
+/// several calls with a token that is right. Codes of tokens that cannot be right are no such refusals,
+/// and neither is the lock-out, which each further try prolongs.
+///
+/// Source: cloudflare/workers-sdk#13854, #10364 and #13828, checked November 2026.
+pub fn may_pass(failure: &ApiFailure) -> bool {
+    matches!(failure.status, 401 | 403)
+        && !failure.has(&[1000, 6003, 9103, 9106])
+        && !failure.says("Max auth failures")
+}
+
+/// True for a path that the API does not have, or an identifier that none can be: it does not appear.
+pub fn is_no_path(failure: &ApiFailure) -> bool {
+    failure.has(&[7000, 7001, 7003])
+}
+
+/// What a refusal asks for, where its code says more than its meaning: a clause that "then run the
+/// command again" can follow.
+pub fn cure(kind: Option<&dyn Kind>, failure: &ApiFailure) -> Option<String> {
+    if failure.says("Max auth failures") {
+        return Some(
+            "wait some minutes: the API is closed to a token after too many wrong ones".into(),
+        );
+    }
+    kind?.cure(failure)
 }

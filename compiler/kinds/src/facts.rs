@@ -7,7 +7,9 @@
 use envc_core::{KindId, Secret, Value};
 use serde_json::Value as Json;
 
-use crate::{Answer, Attr, BatchItem, Call, Database, Errors, Fields, Held, Observed, Place};
+use crate::{
+    Answer, Attr, BatchItem, Call, Database, Errors, Fields, Held, Observed, Place, Wanted,
+};
 
 /// What is always true of a kind.
 #[derive(Debug)]
@@ -23,6 +25,9 @@ pub struct Facts {
     pub attrs: &'static [Attr],
     /// What its codes mean.
     pub errors: Errors,
+    /// What a refusal with one of these codes asks for, where that is more than its meaning: a clause
+    /// that "then run the command again" can follow.
+    pub cures: &'static [(i64, &'static str)],
 
     /// Deleting it loses data: deletes and replaces are approved.
     pub holds_data: bool,
@@ -92,6 +97,8 @@ pub struct Facts {
     pub before_delete: Option<fn(&Place, &str) -> Call>,
     /// Several of them may refer to each other in a circle, and none goes before the others.
     pub circle: Option<Circle>,
+    /// Each create and each update makes a version, which the API keeps.
+    pub versions: Option<Versions>,
 }
 
 impl Facts {
@@ -109,6 +116,7 @@ impl Facts {
             permission,
             attrs,
             errors,
+            cures: &[],
             holds_data: false,
             in_zone: false,
             renames: false,
@@ -135,6 +143,7 @@ impl Facts {
             token: None,
             before_delete: None,
             circle: None,
+            versions: None,
         }
     }
 }
@@ -185,6 +194,10 @@ pub struct Contents {
     pub list: fn(&Place, &str) -> Call,
     /// Removes what a page tells of; none when the page is empty.
     pub empty: fn(&Place, &str, &Answer) -> Option<Call>,
+    /// What is inside where the list is empty and the delete is refused all the same, and the way out.
+    pub unlisted: &'static str,
+    /// Why what the list tells of may stay though it was removed, and the way out.
+    pub kept: &'static str,
 }
 
 /// How a circle of resources that refer to each other is cut, when all of them go.
@@ -196,6 +209,15 @@ pub struct Circle {
     pub read: fn(&Json) -> Vec<String>,
     /// Removes it though others refer to it.
     pub delete: fn(&Place, &str) -> Call,
+}
+
+/// How the version of an upload is known again whose answer was lost.
+#[derive(Clone, Copy, Debug)]
+pub struct Versions {
+    /// Asks for the versions, the newest first.
+    pub list: fn(&Place, &Wanted) -> Call,
+    /// True where the answer has the version of exactly this call, by [`Wanted::chance`].
+    pub has: fn(&Wanted, &Json) -> bool,
 }
 
 /// A private text that is several fields, such as a connection string.

@@ -85,6 +85,12 @@ pub trait Kind: Sync + fmt::Debug {
     fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
         self.facts().errors.meaning(failure)
     }
+
+    /// What a refusal asks for, where its code says more than its meaning: see [`cure`](crate::cure).
+    fn cure(&self, failure: &ApiFailure) -> Option<String> {
+        let mut cures = self.facts().cures.iter();
+        cures.find(|(code, _)| failure.has(&[*code])).map(|(_, cure)| (*cure).to_owned())
+    }
 }
 
 /// A kind that a node of a spec declares.

@@ -51,6 +51,7 @@ static BINDABLE: Bindable = Bindable {
     section: &["kv_namespaces"],
     entry: &[("id", Entry::Id)],
     remote: true,
+    missing: 10041,
 };
 
 static FACTS: Facts = Facts {

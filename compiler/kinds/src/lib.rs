@@ -22,6 +22,7 @@ mod lower;
 mod node_facts;
 mod normal;
 mod parts;
+mod punycode;
 mod queue;
 mod r2;
 mod registry;
@@ -37,11 +38,11 @@ pub use api::{
 };
 pub use attr::{Attr, Mutability};
 pub use bindable::{Bindable, Entry, bindables, to_resource};
-pub use database::{Database, LocalCopy, SeedMark, SqlMistake};
+pub use database::{Database, Import, Imported, LocalCopy, SeedMark, SqlMistake};
 pub use dns::DNS_COMMENT_CHARS_MAX;
-pub use errors::{Codes, Errors, Meaning, classify, general};
+pub use errors::{Codes, Errors, Meaning, classify, cure, general, is_no_path, may_pass};
 pub use facts::{
-    Batch, Circle, Contents, Facts, Hosts, MarkerOf, Objection, OfParent, Review, Whole,
+    Batch, Circle, Contents, Facts, Hosts, MarkerOf, Objection, OfParent, Review, Versions, Whole,
 };
 pub use form::FormPart;
 pub use kind::{Declared, Kind};
@@ -50,6 +51,7 @@ pub use lower::Lower;
 pub use node_facts::NodeFacts;
 pub use normal::{Form, Normal, Spelling, Writer, form, same, same_name};
 pub use parts::{MARKER, NameProblem, NameRule, is_marked};
+pub use punycode::host_in_ascii;
 pub use registry::{declared, kind, registry};
 pub use resource::{BatchItem, Fields, Held, Listing, Observed, Paging, Place, Wanted};
 pub use worker::{

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use serde_json::{Value as Json, json};
 
-use crate::{Attr, Fields, Kind, Mutability};
+use crate::{Attr, Fields, Kind, Mutability, punycode};
 
 /// Gives the one way to write a value. The other fields of the resource may decide what it means.
 pub type Form = fn(&Json, &Fields<Json>) -> Json;
@@ -153,56 +153,12 @@ pub(crate) fn host(text: &str) -> String {
     }
     let labels: Vec<Cow<'_, str>> = bare
         .split('.')
-        .map(|label| match label.strip_prefix("xn--").and_then(unicode) {
+        .map(|label| match label.strip_prefix("xn--").and_then(punycode::decoded) {
             Some(label) => Cow::Owned(label.to_lowercase()),
             None => Cow::Borrowed(label),
         })
         .collect();
     labels.join(".")
-}
-
-/// A label in Punycode, without its `xn--`. Source: RFC 3492.
-fn unicode(label: &str) -> Option<String> {
-    const BASE: u32 = 36;
-    let (basic, coded) = label.rsplit_once('-').unwrap_or(("", label));
-    let mut out: Vec<char> = basic.chars().collect();
-    let (mut point, mut at, mut bias) = (128_u32, 0_u32, 72_u32);
-    let mut digits = coded.bytes().peekable();
-    while digits.peek().is_some() {
-        let (before, mut weight, mut threshold_at) = (at, 1_u32, BASE);
-        loop {
-            let digit = match digits.next()? {
-                letter @ b'a'..=b'z' => u32::from(letter - b'a'),
-                number @ b'0'..=b'9' => u32::from(number - b'0') + 26,
-                _ => return None,
-            };
-            at = at.checked_add(digit.checked_mul(weight)?)?;
-            let threshold = threshold_at.saturating_sub(bias).clamp(1, 26);
-            if digit < threshold {
-                break;
-            }
-            weight = weight.checked_mul(BASE - threshold)?;
-            threshold_at = threshold_at.checked_add(BASE)?;
-        }
-        let length = u32::try_from(out.len()).ok()?.checked_add(1)?;
-        bias = adapted(at - before, length, before == 0);
-        point = point.checked_add(at / length)?;
-        at %= length;
-        out.insert(usize::try_from(at).ok()?, char::from_u32(point)?);
-        at += 1;
-    }
-    Some(out.into_iter().collect())
-}
-
-fn adapted(delta: u32, length: u32, first: bool) -> u32 {
-    let mut delta = if first { delta / 700 } else { delta / 2 };
-    delta += delta / length;
-    let mut steps = 0;
-    while delta > 455 {
-        delta /= 35;
-        steps += 36;
-    }
-    steps + 36 * delta / (delta + 38)
 }
 
 /// The content of a DNS record of this type. Blanks around it are not of it: servers may cut them

@@ -86,12 +86,20 @@ static BINDABLE: Bindable = Bindable {
     section: &["r2_buckets"],
     entry: &[("bucket_name", Entry::Name)],
     remote: true,
+    missing: 10085,
 };
 
 static FACTS: Facts = Facts {
     holds_data: true,
     name_is_id: true,
-    contents: Some(Contents { list, empty }),
+    cures: &[
+        (
+            10042,
+            "enable R2 for this account in the dashboard, under R2: no permission of a token does that",
+        ),
+        (10069, KEPT),
+    ],
+    contents: Some(Contents { list, empty, unlisted: UNLISTED, kept: KEPT }),
     ..Facts::of(
         KindId::R2,
         "R2 bucket",
@@ -103,6 +111,14 @@ static FACTS: Facts = Facts {
         },
     )
 };
+
+/// The REST API has no call that lists or aborts them. Source: cloudflare/cloudflare-docs, R2 object
+/// lifecycles, checked November 2026: a new bucket has a rule that aborts them after seven days.
+const UNLISTED: &str = "uploads in parts were begun in the bucket and not ended, and no list of its objects \
+    shows them: abort them over S3 (`aws s3api list-multipart-uploads`, `abort-multipart-upload`), or \
+    wait for the bucket's lifecycle rule, which aborts them after 7 days unless it was changed";
+const KEPT: &str = "a lock rule of the bucket may keep its objects: take the rule away in the dashboard, \
+    under the bucket's settings";
 
 static NODE: NodeFacts = NodeFacts {
     aliases: &["bucket", "r2_bucket", "cloudflare_r2_bucket"],

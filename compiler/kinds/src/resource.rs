@@ -34,6 +34,8 @@ pub struct Wanted {
     /// The texts of sealed fields, by field; of a map's by `field.key`. They go into the call, and
     /// nowhere else.
     pub secrets: BTreeMap<String, Secret>,
+    /// A word of chance, by which what the call made is known again where its answer is lost.
+    pub chance: String,
     /// The code that goes with the call and stands in no plan.
     pub upload: Option<Arc<Upload>>,
 }

@@ -11,6 +11,8 @@ pub(crate) struct Statement {
     pub(crate) line: usize,
     /// Its bytes, from its first word to its `;`.
     pub(crate) bytes: usize,
+    /// It makes a trigger.
+    pub(crate) makes_trigger: bool,
 }
 
 /// The statements of a text, in order. One pass.
@@ -28,12 +30,15 @@ pub(crate) fn statements(text: &str) -> Vec<Statement> {
                 line += lines(bytes);
                 continue;
             }
-            (None, Token::Word | Token::Other) => (Statement { line, bytes: 0 }, Body::Begins),
+            (None, Token::Word | Token::Other) => {
+                (Statement { line, bytes: 0, makes_trigger: false }, Body::Begins)
+            }
             (Some(statement), _) => statement,
         };
         line += lines(bytes);
         statement.bytes += bytes.len();
         body = body.after(token, bytes);
+        statement.makes_trigger |= body == Body::Trigger;
         if token == Token::End && body != Body::TriggerStatement {
             found.push(statement);
         } else {
@@ -124,7 +129,7 @@ mod tests {
     use super::*;
 
     fn cut(text: &str) -> Vec<(usize, usize)> {
-        statements(text).into_iter().map(|Statement { line, bytes }| (line, bytes)).collect()
+        statements(text).into_iter().map(|it| (it.line, it.bytes)).collect()
     }
 
     #[test]
@@ -143,6 +148,20 @@ mod tests {
         // A column may have any of these names.
         assert_eq!(cut("CREATE TABLE trigger_end (\"end\");SELECT 1;").len(), 2);
         assert_eq!(cut("INSERT INTO t VALUES ('ä;');\nSELECT 1").len(), 2);
+    }
+
+    #[test]
+    fn a_trigger_is_known_by_its_first_words_alone() {
+        for (text, makes) in [
+            ("create trigger t after insert on a begin select 1; end;", true),
+            ("/* x */ Create Temporary\nTRIGGER t BEGIN SELECT 1; END", true),
+            ("CREATE TABLE \"trigger\" (x);", false),
+            ("CREATE TABLE a (x); -- CREATE TRIGGER", false),
+            ("DROP TRIGGER t;", false),
+            ("INSERT INTO a VALUES ('CREATE TRIGGER t');", false),
+        ] {
+            assert_eq!(statements(text).iter().any(|it| it.makes_trigger), makes, "{text}");
+        }
     }
 
     #[test]

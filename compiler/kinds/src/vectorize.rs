@@ -100,6 +100,7 @@ static BINDABLE: Bindable = Bindable {
     section: &["vectorize"],
     entry: &[("index_name", Entry::Name)],
     remote: true,
+    missing: 10159,
 };
 
 static FACTS: Facts = Facts {

@@ -68,7 +68,8 @@ const LAWS: [Law; 11] = [
 fn binding_is_whole(row: &Bindable) -> bool {
     let texts = [row.doc, row.api_type, row.api_field];
     let said = |texts: &[&str]| texts.iter().all(|text| !text.is_empty());
-    said(&texts) && said(row.section) && !row.section.is_empty() && !row.entry.is_empty()
+    let listed = !row.section.is_empty() && !row.entry.is_empty();
+    said(&texts) && said(row.section) && listed && row.missing > 0
 }
 
 fn is_silent(codes: Codes) -> bool {
@@ -133,6 +134,7 @@ static BINDABLE: Bindable = Bindable {
     section: &["things"],
     entry: &[("id", Entry::Id)],
     remote: false,
+    missing: 4,
 };
 
 static NODE: NodeFacts = NodeFacts { bindable: Some(&BINDABLE), ..NodeFacts::of("kv \"x\"") };
@@ -261,4 +263,5 @@ static NOWHERE: Bindable = Bindable {
     section: &[],
     entry: &[("id", Entry::Id)],
     remote: false,
+    missing: 4,
 };

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use envc_core::{Address, Desired, Diagnostic, KindId, Marker, PhysicalName, Span, Text};
-use envc_kinds::{Lower, NameProblem, Worker};
+use envc_kinds::{Lower, NameProblem, Worker, host_in_ascii};
 use envc_syntax::{Node, Scalar, ScalarValue};
 
 use crate::{
@@ -169,15 +169,12 @@ impl Resolver<'_> {
             self.no_zone(scalar.span);
             return None;
         };
-        let text = name.text.trim_end_matches('.');
-        let (host, pattern) = match text {
+        let (text, pattern) =
+            in_ascii(name.text.trim_end_matches('.'), name.pattern.trim_end_matches('.'));
+        let (host, pattern) = match &*text {
             "@" => (zone.to_owned(), zone.to_owned()),
-            _ if in_zone(text, zone) => {
-                (text.to_owned(), name.pattern.trim_end_matches('.').to_owned())
-            }
-            _ => {
-                (format!("{text}.{zone}"), format!("{}.{zone}", name.pattern.trim_end_matches('.')))
-            }
+            _ if in_zone(&text, zone) => (text, pattern),
+            _ => (format!("{text}.{zone}"), format!("{pattern}.{zone}")),
         };
         let good = self.check_host(&host, scalar.span)
             && self.must_hold_env(&pattern, scalar, "this host");
@@ -206,7 +203,11 @@ impl Resolver<'_> {
             self.no_zone(scalar.span);
             return None;
         };
-        let host = text.split('/').next().unwrap_or_default();
+        let (host, path) = text.split_at(text.find('/').unwrap_or(text.len()));
+        let (host_pattern, path_pattern) =
+            pattern.split_at(pattern.find('/').unwrap_or(pattern.len()));
+        let (host, host_pattern) = in_ascii(host, host_pattern);
+        let (text, pattern) = (format!("{host}{path}"), format!("{host_pattern}{path_pattern}"));
         if !in_zone(host.trim_start_matches('*'), zone) {
             let message = format!("`{host}` is not in the zone {zone}");
             self.error(
@@ -363,6 +364,24 @@ fn with_dashes(scalar: &Scalar) -> Option<String> {
         out.push_str(part);
     }
     Some(out)
+}
+
+/// A host and its pattern with labels beyond ASCII as DNS carries them. A label of which a part depends on
+/// the ID stays as it is: it would be another one altogether for each ID.
+fn in_ascii(host: &str, pattern: &str) -> (String, String) {
+    let (labels, patterns) = (host.split('.'), pattern.split('.'));
+    if labels.clone().count() != patterns.clone().count() {
+        return (host.to_owned(), pattern.to_owned());
+    }
+    let of_both = labels.zip(patterns).map(|(label, pattern)| {
+        if label == pattern {
+            (host_in_ascii(label), host_in_ascii(pattern))
+        } else {
+            (label.to_owned(), pattern.to_owned())
+        }
+    });
+    let (hosts, patterns): (Vec<String>, Vec<String>) = of_both.unzip();
+    (hosts.join("."), patterns.join("."))
 }
 
 fn in_zone(host: &str, zone: &str) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use envc_core::{Diagnostic, Diagnostics, KindId, limits};
+use envc_kinds::host_in_ascii;
 use envc_syntax::{Node, Prop, Scalar};
 
 use crate::{
@@ -130,7 +131,7 @@ pub(crate) fn check_project(project: &Node, found: &mut Diagnostics) {
     }
     if let Some(zone) = project.child("zone").and_then(|zone| zone.args.first()) {
         let text = zone.as_text().unwrap_or_default();
-        let problem = crate::names::host_problem(text)
+        let problem = crate::names::host_problem(&host_in_ascii(text))
             .or_else(|| (!text.contains('.')).then(|| "it has no dot".to_owned()));
         if let Some(problem) = problem {
             let message = format!("`{text}` is not a zone: {problem}");
@@ -331,7 +332,8 @@ fn near_zone(text: &str) -> Option<String> {
     let lower = text.trim().to_lowercase();
     let host = lower.split("://").last()?.split(['/', ':']).next()?;
     let near = host.trim_matches('.');
-    let good = crate::names::host_problem(near).is_none() && near.contains('.') && near != text;
+    let problem = crate::names::host_problem(&host_in_ascii(near));
+    let good = problem.is_none() && near.contains('.') && near != text;
     good.then(|| near.to_owned())
 }
 

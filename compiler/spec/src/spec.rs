@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use envc_core::{Diagnostic, Diagnostics, Label, RepositoryDigest, Span, limits};
+use envc_kinds::host_in_ascii;
 use envc_syntax::{Document, Node, Scalar};
 
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
 pub struct Spec {
     document: Document,
     grammar: Grammar,
+    zone: Option<String>,
     heads: Vec<TypeHead>,
     /// The byte behind the end of each line.
     lines: Vec<usize>,
@@ -61,7 +63,8 @@ pub fn load(text: &str) -> (Option<Spec>, Diagnostics) {
     }
     let heads = resolve_all(&document, &grammar, &mut found);
     let lines = text.match_indices('\n').map(|(at, _)| at + 1).collect();
-    let spec = (!found.has_errors()).then_some(Spec { document, grammar, heads, lines });
+    let zone = project_node(&document).and_then(zone_of);
+    let spec = (!found.has_errors()).then_some(Spec { document, grammar, zone, heads, lines });
     (spec, found)
 }
 
@@ -177,8 +180,9 @@ fn prefix_of(project: &Node) -> &str {
     short.or(project.label()).unwrap_or_default()
 }
 
-fn zone_of(project: &Node) -> Option<&str> {
-    project.child("zone").and_then(Node::label)
+/// As DNS carries it, whichever way it is written.
+fn zone_of(project: &Node) -> Option<String> {
+    project.child("zone").and_then(Node::label).map(host_in_ascii)
 }
 
 /// Resolves every type; an error that several types share is reported once.
@@ -187,6 +191,7 @@ fn resolve_all(document: &Document, grammar: &Grammar, found: &mut Diagnostics) 
     let name = project.label().unwrap_or_default();
     let prefix = prefix_of(project);
     let zone = zone_of(project);
+    let zone = zone.as_deref();
     let mut heads = Vec::new();
     let mut by_type: Vec<OfType> = Vec::new();
     let mut fixed = Fixed::default();
@@ -279,9 +284,9 @@ impl Spec {
         project_node(&self.document).map(prefix_of).unwrap_or_default()
     }
 
-    /// The project's zone.
+    /// The project's zone, in ASCII.
     pub fn zone(&self) -> Option<&str> {
-        project_node(&self.document).and_then(zone_of)
+        self.zone.as_deref()
     }
 
     /// The types, in the order declared.

@@ -17,8 +17,10 @@ use crate::{
 };
 
 /// Events that no command can be made to print within a test, each with why.
-const NOT_SHOWN: &[(&str, &str)] =
-    &[("waiting", "the rate limit of the local cloud holds calls back for minutes")];
+const NOT_SHOWN: &[(&str, &str)] = &[
+    ("waiting", "the rate limit of the local cloud holds calls back for minutes"),
+    ("unseen", "the local cloud sees at once what was made"),
+];
 
 const POOL: &str = "project \"shop\"\n\
     edge \"https://edge.example.com\" token=(secret)\"EDGE_TOKEN\" { pool \"previews\" }\n\

@@ -32,6 +32,8 @@ mod identity;
 mod leases;
 mod ledger;
 mod life;
+#[cfg(test)]
+mod limits;
 mod local;
 mod lossy;
 mod markers;

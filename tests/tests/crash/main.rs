@@ -12,4 +12,6 @@ mod kill;
 #[cfg(test)]
 mod lagging;
 #[cfg(test)]
+mod meanwhile;
+#[cfg(test)]
 mod together;

@@ -1,5 +1,6 @@
 //! `envc apply`: make the environment what the spec says.
 
+mod meanwhile;
 mod record;
 mod saved;
 
@@ -160,10 +161,15 @@ impl Apply<'_> {
         let before = self.record_account()?;
         self.note_adopted(plan.plan())?;
         let mut counts = registry_report::counts(loaded.state.as_ref());
+        let was_recorded = loaded.state.is_some();
         let ran = engine.run(&plan, loaded, running).await;
         if let Ok(report) = &ran {
             counts = registry_report::counts(Some(&report.state));
         }
+        let ran = match ran {
+            Ok(report) => self.refuse_if_taken(&engine, plan.plan(), was_recorded, report).await,
+            Err(error) => Err(error),
+        };
         let ended = match ran {
             Ok(report) => self.finish(&engine, &plan, sources, report).await,
             Err(error) => Err(error),

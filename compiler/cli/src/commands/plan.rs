@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use envc_core::counted;
+use envc_core::{counted, limits};
 use envc_exec::LeaseQuestion;
 use envc_plan::Plan;
 
@@ -134,12 +134,15 @@ async fn plan(
 fn tell_budget(session: &Session<'_>, engine: &Engine<'_, '_>) {
     let budget = engine.client.budget();
     session.ui.event(&Event::Budget { sent: budget.sent, left: budget.left });
-    if let Some(left) = budget.left {
-        session.ui.detail(&format!(
-            "this plan took {}; the rate limit has {left} left in its window",
-            counted(budget.sent, "request")
-        ));
-    }
+    let left = budget.left.map(|left| {
+        format!(
+            "; {left} are left of the {} that envc allows itself in {} minutes",
+            limits::RATE_OWN_CALLS_MAX,
+            limits::RATE_WINDOW_MS / 60_000
+        )
+    });
+    let sent = counted(budget.sent, "request");
+    session.ui.detail(&format!("this plan took {sent}{}", left.unwrap_or_default()));
 }
 
 fn save(

@@ -20,6 +20,8 @@ use crate::host::{
 
 /// Milliseconds between two tries of a process that waits.
 const POLL_MS: u64 = 100;
+/// Milliseconds that a change of a small file may take, of all who are before.
+const CHANGE_MS_MAX: u64 = 500;
 /// Bytes that are read of who holds a lock.
 const HOLDER_BYTES_MAX: u64 = 4096;
 
@@ -157,6 +159,40 @@ impl Lock {
     }
 }
 
+/// Changes a small file that is its own lock; of processes that change it at once one waits for the other.
+/// It is written in place, and fast rather than for ever: one who was killed meanwhile, or a power loss,
+/// leaves what `change` has to take for nothing. The file's folder must exist.
+pub(crate) fn change<T>(
+    path: &Path,
+    bytes_max: u64,
+    change: impl FnOnce(&[u8]) -> (Option<Vec<u8>>, T),
+) -> Result<T, FsError> {
+    let wrong = |source| FsError { action: "change", path: path.to_owned(), source };
+    let mut file = fsio::open_lock(path)?;
+    let mut waited_ms = 0;
+    while let Err(error) = file.try_lock() {
+        match error {
+            TryLockError::WouldBlock if waited_ms < CHANGE_MS_MAX => {
+                std::thread::sleep(Duration::from_millis(1));
+                waited_ms += 1;
+            }
+            TryLockError::WouldBlock => return Err(wrong(io::ErrorKind::WouldBlock.into())),
+            TryLockError::Error(source) => return Err(wrong(source)),
+        }
+    }
+    if fsio::has_other_names(&file) {
+        return Err(FsError::refused("change", path, "it has a second name"));
+    }
+    let mut bytes = Vec::new();
+    (&mut file).take(bytes_max).read_to_end(&mut bytes).map_err(wrong)?;
+    let (new, told) = change(&bytes);
+    if let Some(new) = new {
+        file.set_len(0).and_then(|()| file.rewind()).map_err(wrong)?;
+        file.write_all(&new).map_err(wrong)?;
+    }
+    Ok(told)
+}
+
 /// The error of a lock that is some other file, too: what it says of its holder would be written into
 /// that.
 fn another_file(path: &Path) -> CommandError {
@@ -221,6 +257,23 @@ mod tests {
         let Attempt::Held(second) = Lock::try_acquire(&path, &me).unwrap() else { panic!() };
         second.release_and_remove().unwrap();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn many_who_change_a_file_lose_no_change_of_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("count");
+        std::thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let more = |bytes: &[u8]| (Some([bytes, b"x"].concat()), ());
+                        change(&path, 1_000, more).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(change(&path, 1_000, |bytes| (None, bytes.len())).unwrap(), 300);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 
 use envc_core::{Digest, Secret, host_of};
 use envc_exec::{
-    Account, AccountError, CallClass, CallError, Client, Endpoint, Progress, World,
+    Account, AccountError, CallClass, CallError, Client, Endpoint, Progress, Unlimited, World,
     edge::EdgeEndpoint, find_account, find_zones, help_for_call,
 };
 use envc_kinds::{Meaning, account};
@@ -20,6 +20,7 @@ use crate::{
     remote::{
         api_variables,
         local_cloud::{LocalCloud, LocalCloudSetup},
+        tally::Shared,
     },
     workspace::{
         CLOUDFLARE_API, Workspace,
@@ -42,6 +43,8 @@ pub(crate) struct Connection {
     /// What the cloud says its account is; Cloudflare is asked.
     account: Option<String>,
     cache: ScopeCache,
+    /// Where calls are counted; those of the embedded cloud are not.
+    tally: Option<PathBuf>,
     /// Ends the embedded cloud with the connection.
     local: Option<tokio::sync::oneshot::Sender<()>>,
 }
@@ -95,6 +98,7 @@ impl Connection {
             account: Some(account),
             // Its port changes, its IDs do not: cached under its account.
             cache: ScopeCache::read(workspace, "local"),
+            tally: None,
             local: Some(stop),
         })
     }
@@ -111,6 +115,9 @@ impl Connection {
         let base_url = workspace.other_api().unwrap_or(CLOUDFLARE_API).to_owned();
         Ok(Self {
             cache: ScopeCache::of_token(workspace, &token),
+            tally: Some(
+                workspace.state_dir.limits().join(Shared::file_name(&token_key(workspace, &token))),
+            ),
             endpoint: Endpoint { base_url, token },
             transport: Arc::new(HttpTransport::new()),
             account: workspace.env.account_id.clone(),
@@ -139,7 +146,11 @@ impl Connection {
             progress,
             stop,
         };
-        Client::new(self.endpoint.clone(), world)
+        let client = Client::new(self.endpoint.clone(), world);
+        match &self.tally {
+            Some(path) => client.counted_by(Box::new(Shared::new(path.clone()))),
+            None => client.counted_by(Box::new(Unlimited::default())),
+        }
     }
 
     /// The way out: what calls other servers goes the same one.
@@ -311,6 +322,7 @@ pub(crate) fn what_failed(call: &CallError) -> &'static str {
     match call.class {
         CallClass::Api(Meaning::Auth) => "the API refused the token",
         CallClass::Unreachable | CallClass::Unknown => "the API cannot be reached",
+        CallClass::Api(Meaning::Refused) if call.cure.is_some() => "the API refused the call",
         CallClass::Api(_) | CallClass::Interrupted | CallClass::Endless => {
             "the API did not answer as it should"
         }
@@ -337,6 +349,12 @@ pub(crate) fn is_about_ids(message: &str) -> bool {
     !closed && SIGNS.iter().any(|sign| message.contains(sign))
 }
 
+/// What stands for a token on an API in names of files: a digest under the user's key.
+fn token_key(workspace: &Workspace<'_>, token: &Secret) -> Digest {
+    let base_url = workspace.other_api().unwrap_or(CLOUDFLARE_API);
+    workspace.digest.of(format!("{base_url} {}", token.expose()))
+}
+
 /// Account and zone IDs of one token. They hold until the API says otherwise: a zone that was
 /// removed and added again has another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -359,9 +377,7 @@ pub(crate) fn known_account(workspace: &Workspace<'_>) -> Option<String> {
 impl ScopeCache {
     /// The same token on the same API always sees the same account and zones.
     fn of_token(workspace: &Workspace<'_>, token: &Secret) -> Self {
-        let base_url = workspace.other_api().unwrap_or(CLOUDFLARE_API);
-        let key = workspace.digest.of(format!("{base_url} {}", token.expose()));
-        Self::read(workspace, key.as_str())
+        Self::read(workspace, token_key(workspace, token).as_str())
     }
 
     /// A cache that is not there, not readable or of another version is an empty one, and so is one

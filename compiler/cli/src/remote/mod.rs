@@ -7,3 +7,4 @@ pub(crate) mod edge;
 pub(crate) mod local_cloud;
 pub(crate) mod pools;
 pub(crate) mod registry_report;
+mod tally;

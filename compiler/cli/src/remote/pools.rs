@@ -114,7 +114,7 @@ impl<'a> SessionPools<'a> {
 
     /// The requests that were sent.
     pub(crate) fn requests(&self) -> u64 {
-        self.open.as_ref().map_or(0, |open| open.client().budget().sent)
+        self.open.as_ref().map_or(0, |open| open.client().sent())
     }
 
     /// True on the local cloud.

@@ -110,6 +110,10 @@ impl Reporter<'_> {
                 "the rate limit of the API holds calls back for {} s",
                 wait_ms.div_ceil(1_000)
             )),
+            RunEvent::Unseen { call, reason, wait_ms } => self.say(&format!(
+                "{call}: {reason}; what was just made may not be seen yet: waiting for up to {} s",
+                wait_ms.div_ceil(1_000)
+            )),
         }
     }
 }
@@ -143,6 +147,7 @@ fn wire<'a>(event: &RunEvent<'a>) -> Event<'a> {
             Event::Retry { call, reason, wait_ms, attempt }
         }
         RunEvent::Waiting { wait_ms } => Event::Waiting { wait_ms },
+        RunEvent::Unseen { call, reason, wait_ms } => Event::Unseen { call, reason, wait_ms },
     }
 }
 

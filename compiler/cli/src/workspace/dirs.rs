@@ -48,6 +48,11 @@ impl StateDir {
         self.path.join("state")
     }
 
+    /// Where the API's calls are counted.
+    pub(crate) fn limits(&self) -> PathBuf {
+        self.path.join("limits")
+    }
+
     /// Where the local cloud lies, unless another folder is named.
     pub(crate) fn cloud(&self) -> PathBuf {
         self.path.join("cloud")

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     ports::{Clock, Entropy, Transport, World},
     progress::{Event, Progress},
-    rate::{Budget, Limiter},
+    rate::Limiter,
     retry::{self, BACKOFF_MS_MAX, RETRY_AFTER_MS_MAX, UNREACHABLE_ATTEMPTS_MAX},
 };
 
@@ -95,9 +95,9 @@ impl<'a> EdgeClient<'a> {
         &self.endpoint.base_url
     }
 
-    /// The requests that were sent, and those that are left of the Worker's own budget.
-    pub fn budget(&self) -> Budget {
-        self.limiter.budget()
+    /// The requests that were sent.
+    pub fn sent(&self) -> u64 {
+        self.limiter.sent()
     }
 
     /// True once the user asked to stop.
@@ -129,7 +129,7 @@ impl<'a> EdgeClient<'a> {
         let mut attempt = 1;
         loop {
             let progress = self.progress;
-            if !retry::wait_for_turn(&self.limiter, self.clock, progress, self.stop).await {
+            if !retry::wait_for_turn(&self.limiter, None, self.clock, progress, self.stop).await {
                 let message = "interrupted before it was sent";
                 return Err(EdgeError::new(call.name(), EdgeClass::Interrupted, message));
             }

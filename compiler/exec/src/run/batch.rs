@@ -11,7 +11,7 @@ use super::{
     journal::Outcome,
     operation::Outcomes,
 };
-use crate::client::{CallClass, CallError, name_of};
+use crate::client::{CallClass, CallError};
 
 impl Context<'_> {
     /// All changes of one zone. The endpoint is atomic: after an unknown outcome a list tells
@@ -48,11 +48,8 @@ impl Context<'_> {
                     if let Some(outcomes) = self.batch_outcomes(items, &sent, &seen) {
                         return Ok(outcomes);
                     }
-                    CallError {
-                        call: name_of(&call),
-                        class: CallClass::Unknown,
-                        message: "the answer does not name every record".into(),
-                    }
+                    let message = "the answer does not name every record";
+                    CallError::new(&call, CallClass::Unknown, message)
                 }
                 Err(error) => error,
             };

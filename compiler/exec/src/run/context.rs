@@ -193,6 +193,7 @@ impl<'a> Context<'a> {
             parent_id,
             before: target.before.clone(),
             secrets,
+            chance: self.client().chance(),
             upload: self.run.uploads.get(&target.address).cloned(),
         })
     }

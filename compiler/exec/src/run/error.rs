@@ -177,6 +177,9 @@ impl StepError {
 
 /// What to do about a failed call.
 pub fn help_for_call(error: &CallError, permission: &str, open: bool) -> Option<String> {
+    if let Some(cure) = &error.cure {
+        return Some(format!("{cure}; then run the command again"));
+    }
     Some(match &error.class {
         CallClass::Api(Meaning::Auth) => format!(
             "check that the API token is right and has the permission `{permission}` for this \
@@ -197,6 +200,11 @@ pub fn help_for_call(error: &CallError, permission: &str, open: bool) -> Option<
              command again"
                 .to_owned()
         }
+        CallClass::Api(Meaning::NotYet | Meaning::NotFound) => {
+            "what it refers to is not there, or the API does not see it yet; run the command again: it \
+             carries on"
+                .to_owned()
+        }
         CallClass::Api(Meaning::Moved) => {
             "it was changed meanwhile, and this call had no effect; run the command again: it looks \
              at what is there first"
@@ -214,6 +222,6 @@ pub fn help_for_call(error: &CallError, permission: &str, open: bool) -> Option<
         CallClass::Endless => "check that CLOUDFLARE_API_BASE_URL, where it is set, names a server \
                                that pages its lists as Cloudflare does"
             .to_owned(),
-        CallClass::Api(Meaning::NotFound | Meaning::NotEmpty | Meaning::Refused) => return None,
+        CallClass::Api(Meaning::NotEmpty | Meaning::Refused) => return None,
     })
 }

@@ -1,19 +1,20 @@
 //! Migrations of one database, with wrangler's ledger and order.
 //!
-//! A file's statements and its row in the ledger go in one request, which the API runs as one
+//! A file's statements and its row in the ledger go in one text, which the API runs as one
 //! transaction: applied and recorded, or neither. After an unknown outcome the ledger is read, and
 //! after a refusal, too: another run may have been quicker, and then the file is applied.
 
+mod import;
 mod seed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::Address;
-use envc_kinds::{Call, Database, kind};
+use envc_kinds::{Call, Database, Place, kind};
 use envc_plan::{MigrationFile, MigrationRef};
 use serde_json::Value as Json;
 
-use self::seed::Seeding;
+use self::{import::Way, seed::Seeding};
 use super::{
     context::{Context, STEP_ATTEMPTS_MAX},
     error::{MigrationError, StepError},
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::{
     account::Account,
-    client::{CallError, Client},
+    client::{CallClass, CallError, Client},
     list::odd,
     progress::Event,
 };
@@ -46,6 +47,10 @@ struct On<'a> {
     address: &'a Address,
     database: &'static Database,
     query: &'a (dyn Fn(&str) -> Call + Sync),
+    place: &'a Place,
+    id: &'a str,
+    /// This run made it: the API may not see it yet.
+    fresh: bool,
 }
 
 impl Context<'_> {
@@ -61,7 +66,9 @@ impl Context<'_> {
         let id = self.id_of(address).ok_or_else(|| bug("it has no identifier"))?;
         let database = database(address).ok_or_else(|| bug("it runs no migrations"))?;
         let place = self.place(None);
-        let on = On { address, database, query: &|sql| (database.query)(&place, &id, sql) };
+        let fresh = work.fresh;
+        let query = |sql: &str| (database.query)(&place, &id, sql).following(fresh);
+        let on = On { address, database, query: &query, place: &place, id: &id, fresh };
         let texts = self.run.migrations.get(address).map(Vec::as_slice).unwrap_or_default();
         let texts: BTreeMap<&str, &MigrationFile> =
             texts.iter().map(|file| (file.name.as_str(), file)).collect();
@@ -131,20 +138,31 @@ impl Context<'_> {
         seeding: Seeding,
         ledger: &mut Option<BTreeSet<String>>,
     ) -> Result<bool, StepError> {
-        let kind = kind(on.address.kind());
         let create = if ledger.is_none() { on.database.ledger } else { "" };
         let row = format!("{}{}", (on.database.row)(&file.name), seeding.mark(on));
-        let call = (on.query)(&whole_text(create, &file.text, &row));
+        let text = whole_text(create, &file.text, &row);
+        let mut way = Way::of(on, &text);
         let mut attempt = 1;
         loop {
-            let Err(error) = self.client().call(&call, Some(kind)).await else {
-                ledger.get_or_insert_default().insert(file.name.clone());
-                return Ok(true);
+            let error = match self.run_text(on, &text, way).await {
+                Ok(()) if way == Way::Query => {
+                    ledger.get_or_insert_default().insert(file.name.clone());
+                    return Ok(true);
+                }
+                Ok(()) => None,
+                Err(error) if way == Way::Query && (on.database.import.is_cut)(&error.message) => {
+                    way = Way::Import;
+                    Some(error)
+                }
+                Err(error) if error.class == CallClass::Interrupted => return Err(error.into()),
+                Err(error) if !error.is_unknown() => {
+                    return self.refused(on, file, ledger, error).await;
+                }
+                Err(error) => Some(error),
             };
-            if !error.is_unknown() {
-                return self.refused(on, file, ledger, error).await;
+            if let Some(error) = &error {
+                self.wait_before_retry(error, attempt, self.client().backoff_ms(attempt)).await;
             }
-            self.wait_before_retry(&error, attempt, self.client().backoff_ms(attempt)).await;
             let found = self.ledger(on).await.map_err(StepError::opened)?;
             let done = found.contains(&file.name);
             *ledger = Some(found);
@@ -152,7 +170,7 @@ impl Context<'_> {
                 return Ok(true);
             }
             if attempt >= STEP_ATTEMPTS_MAX || self.client().stopped() {
-                return Err(StepError::open(error));
+                return Err(StepError::open(error.unwrap_or_else(|| self.not_run(on, &text))));
             }
             attempt += 1;
         }
@@ -246,7 +264,7 @@ fn names_in<'a>(
 /// Names the file and, where the API's words or the text tell, the line.
 fn explain(error: CallError, on: &On<'_>, file: &MigrationFile, help: Option<String>) -> StepError {
     let (line, explanation) = match (on.database.mistake)(&file.text, &error.message) {
-        Some(mistake) => (Some(mistake.line), Some(mistake.what)),
+        Some(mistake) => (mistake.line, Some(mistake.what)),
         None => (line_of(&file.text, &error.message), None),
     };
     let place = match line {

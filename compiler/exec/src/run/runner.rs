@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, Secret};
-use envc_plan::{Dag, Operation, State, Subject, Verb, Work};
+use envc_plan::{Dag, Operation, State, Step, Subject, Verb, Work};
 use futures::{
     StreamExt as _,
     future::{BoxFuture, Either, select},
@@ -130,15 +130,19 @@ impl Context<'_> {
     /// failed.
     async fn execute(
         &self,
-        work: &Work,
+        step: &Step,
         lease_id: Option<&str>,
         outcomes: &mut Vec<Outcome>,
     ) -> Result<(), StepError> {
-        let all = match work {
-            Work::Create(target) => self.create(target).await?,
-            Work::Update { target, id, changed } => self.update(target, id, changed).await?,
+        // What it refers to was made, changed or let go of a moment ago.
+        let follows = !step.needs.is_empty();
+        let all = match &step.work {
+            Work::Create(target) => self.create(target, follows).await?,
+            Work::Update { target, id, changed } => {
+                self.update(target, id, changed, follows).await?
+            }
             Work::Clear(target) => self.clear(target).await?,
-            Work::Delete(target) => self.delete(target).await?,
+            Work::Delete(target) => self.delete(target, follows).await?,
             Work::Batch { zone, items } => self.batch(zone.as_deref(), items).await?,
             Work::Migrate { address, files, fresh, reset, seed } => {
                 let (fresh, reset, seed) = (*fresh, *reset, seed.as_ref());
@@ -231,7 +235,8 @@ impl<'r, 'a> Runner<'r, 'a> {
 
     fn start(&self, index: usize) -> Option<BoxFuture<'r, StepResult>> {
         let context = self.context;
-        let work = &self.run.plan.plan().steps.get(index)?.work;
+        let step = self.run.plan.plan().steps.get(index)?;
+        let work = &step.work;
         let lease_id = work.pool().and_then(|pool| self.journal.lease_id(pool));
         Some(Box::pin(async move {
             let client = context.client();
@@ -240,7 +245,7 @@ impl<'r, 'a> Runner<'r, 'a> {
                 client.progress().event(Event::Begun { step: index, verb, address: subject, name });
             }
             let mut outcomes = Vec::new();
-            let result = context.execute(work, lease_id.as_deref(), &mut outcomes).await;
+            let result = context.execute(step, lease_id.as_deref(), &mut outcomes).await;
             let ms = client.clock().monotonic_ms().saturating_sub(begun_ms);
             StepResult { index, ms, outcomes, error: result.err() }
         }))

@@ -3,6 +3,12 @@
 
 // The attribute is always true here; it tells clippy that the helpers are test code, too.
 #[cfg(test)]
+mod going;
+#[cfg(test)]
+mod imports;
+#[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod moods;
 #[cfg(test)]
 mod world;

@@ -17,7 +17,8 @@ use envc_exec::{
     ports::{Clock, Entropy, StateStore, StoreError, Transport, TransportError, Version},
 };
 use envc_plan::{
-    CheckedPlan, Observation, Ownership, PlanInputs, State, StateKey, check, plan_apply,
+    CheckedPlan, MigrationFile, Observation, Ownership, Plan, PlanInputs, Refused, State, StateKey,
+    check, plan_apply, plan_destroy,
 };
 use futures::{executor::block_on, future::BoxFuture};
 use serde_json::json;
@@ -35,6 +36,8 @@ pub(crate) enum Reply {
     Throttled(u64),
     /// This status and body, without effect.
     Body(u16, &'static str),
+    /// The same with headers.
+    Told(u16, &'static [(&'static str, &'static str)], &'static str),
     /// A page with one item that no other page has, and a cursor that no other page has.
     AnotherPage,
 }
@@ -60,8 +63,11 @@ pub(crate) struct Fake {
     /// The random numbers that it gives, one after the other; always a half when there is nothing.
     pub(crate) chances: Vec<f64>,
     pub(crate) drawn: AtomicUsize,
+    pub(crate) words: AtomicUsize,
     /// Waits that were told, each with the time at which it was.
     pub(crate) waits: Mutex<Vec<(u64, u64)>>,
+    /// What was told to be not seen yet.
+    pub(crate) unseen: Mutex<Vec<String>>,
 }
 
 impl Fake {
@@ -121,6 +127,13 @@ impl Fake {
                 Ok(response)
             }
             Reply::Body(status, body) => Ok(response(status, body)),
+            Reply::Told(status, headers, body) => {
+                let mut response = response(status, body);
+                for (name, value) in headers {
+                    response.headers_mut().insert(*name, value.parse().unwrap());
+                }
+                Ok(response)
+            }
             Reply::AnotherPage => {
                 let items = json!([{"id": format!("id-{count}"), "title": format!("n-{count}")}]);
                 let cursor = format!("cursor-{count}");
@@ -157,7 +170,7 @@ impl Fake {
     }
 }
 
-fn response(status: u16, body: impl Into<String>) -> http::Response<Bytes> {
+pub(crate) fn response(status: u16, body: impl Into<String>) -> http::Response<Bytes> {
     let body = Bytes::from(body.into());
     http::Response::builder()
         .status(status)
@@ -210,14 +223,21 @@ impl Entropy for Fake {
     }
 
     fn hex(&self, bytes: usize) -> String {
-        "0".repeat(bytes * 2)
+        let n = self.words.fetch_add(1, Ordering::SeqCst);
+        format!("{n:0>width$x}", width = bytes * 2)
     }
 }
 
 impl Progress for Fake {
     fn event(&self, event: Event<'_>) {
-        if let Event::Retry { wait_ms, .. } = event {
-            self.waits.lock().unwrap().push((self.now_ms(), wait_ms));
+        match event {
+            Event::Retry { wait_ms, .. } => {
+                self.waits.lock().unwrap().push((self.now_ms(), wait_ms));
+            }
+            Event::Unseen { call, reason, .. } => {
+                self.unseen.lock().unwrap().push(format!("{call}: {reason}"));
+            }
+            _ => {}
         }
     }
 }
@@ -268,16 +288,22 @@ impl StateStore for Fake {
 }
 
 /// Whose project it is.
-const REPOSITORY: &str = "git.example/a/p";
+pub(crate) const REPOSITORY: &str = "git.example/a/p";
 
-fn key() -> StateKey {
+pub(crate) fn key() -> StateKey {
     StateKey { cloud: "local".into(), account: "a".into(), project: "p".into(), env: "e".into() }
 }
 
 /// Namespaces a, b, c.
 pub(crate) fn desired() -> BTreeMap<Address, Desired> {
-    let wanted = |name: &str| Desired {
-        address: Address::new(KindId::Kv, name),
+    ["a", "b", "c"].map(|name| wanted(KindId::Kv, name)).into()
+}
+
+/// A resource that the spec sets nothing of.
+pub(crate) fn wanted(id: KindId, name: &str) -> (Address, Desired) {
+    let address = Address::new(id, name);
+    let desired = Desired {
+        address: address.clone(),
         name: format!("p-{name}-e"),
         default_name: false,
         mode: Mode::Managed,
@@ -287,12 +313,34 @@ pub(crate) fn desired() -> BTreeMap<Address, Desired> {
         parent: None,
         span: Span::default(),
     };
-    ["a", "b", "c"].map(wanted).into_iter().map(|it| (it.address.clone(), it)).collect()
+    (address, desired)
 }
 
 /// The plan that makes three namespaces in an empty account.
 fn plan() -> CheckedPlan {
-    let plan = plan_apply(&PlanInputs {
+    plan_of(&desired(), &BTreeMap::new())
+}
+
+/// The plan that makes these in an empty account.
+pub(crate) fn plan_of(
+    desired: &BTreeMap<Address, Desired>,
+    migrations: &BTreeMap<Address, Vec<MigrationFile>>,
+) -> CheckedPlan {
+    with_inputs(desired, migrations, None, |inputs| plan_apply(inputs))
+}
+
+/// The plan that takes away what is recorded, and is there.
+pub(crate) fn plan_gone(desired: &BTreeMap<Address, Desired>, state: &State) -> CheckedPlan {
+    with_inputs(desired, &BTreeMap::new(), Some(state), |inputs| plan_destroy(inputs))
+}
+
+fn with_inputs(
+    desired: &BTreeMap<Address, Desired>,
+    migrations: &BTreeMap<Address, Vec<MigrationFile>>,
+    state: Option<&State>,
+    plan: fn(&PlanInputs<'_>) -> Result<Plan, Refused>,
+) -> CheckedPlan {
+    let plan = plan(&PlanInputs {
         key: key(),
         repository: REPOSITORY.into(),
         env_type: "local".into(),
@@ -300,12 +348,12 @@ fn plan() -> CheckedPlan {
         protect: false,
         leases: &BTreeMap::new(),
         sealer: &Sealer::new(KeyedDigest::new([0; 32]), "p", "e"),
-        desired: &desired(),
-        state: None,
-        observation: &Observation::default(),
+        desired,
+        state,
+        observation: &state.map(Observation::from_state).unwrap_or_default(),
         ownership: &Ownership::default(),
         keep: &BTreeSet::new(),
-        migrations: &BTreeMap::new(),
+        migrations,
         seeds: &BTreeMap::new(),
         asked: envc_plan::Asked::default(),
     });
@@ -314,10 +362,20 @@ fn plan() -> CheckedPlan {
 
 impl Fake {
     pub(crate) fn client(&self) -> Client<'_> {
+        self.client_of(self)
+    }
+
+    /// A client of this server.
+    pub(crate) fn client_of<'a>(&'a self, server: &'a dyn Transport) -> Client<'a> {
         let endpoint =
             Endpoint { base_url: "http://api/client/v4".into(), token: Secret::new("token") };
-        let world =
-            World { transport: self, clock: self, entropy: self, progress: self, stop: &self.stop };
+        let world = World {
+            transport: server,
+            clock: self,
+            entropy: self,
+            progress: self,
+            stop: &self.stop,
+        };
         Client::new(endpoint, world)
     }
 
@@ -327,13 +385,27 @@ impl Fake {
 
     /// Makes the three namespaces, one at a time.
     pub(crate) fn run(&self) -> Result<Report, RunError> {
-        let (client, account, plan) = (self.client(), Self::account(), plan());
+        self.run_of(self, &plan(), &BTreeMap::new())
+    }
+
+    /// Runs a plan against this server, one step at a time.
+    pub(crate) fn run_of(
+        &self,
+        server: &dyn Transport,
+        plan: &CheckedPlan,
+        migrations: &BTreeMap<Address, Vec<MigrationFile>>,
+    ) -> Result<Report, RunError> {
+        let state = self.stored.lock().unwrap().clone();
+        let version = state.as_ref().map(|(_, n)| Version(n.to_string()));
+        let state = state.map(|(state, _)| state);
+        let state = state.unwrap_or_else(|| State::new(key(), REPOSITORY, "local", "lineage"));
+        let (client, account) = (self.client_of(server), Self::account());
         let run = Run {
             client: &client,
             account: &account,
             store: self,
-            plan: &plan,
-            migrations: &BTreeMap::new(),
+            plan,
+            migrations,
             seeds: &BTreeMap::new(),
             vault: &Vault::default(),
             uploads: &BTreeMap::new(),
@@ -348,6 +420,6 @@ impl Fake {
                 digest: &KeyedDigest::new([0; 32]),
             },
         };
-        block_on(envc_exec::run(&run, State::new(key(), REPOSITORY, "local", "lineage"), None))
+        block_on(envc_exec::run(&run, state, version))
     }
 }

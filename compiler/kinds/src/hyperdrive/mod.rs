@@ -158,6 +158,7 @@ static BINDABLE: Bindable = Bindable {
     section: &["hyperdrive"],
     entry: &[("id", Entry::Id)],
     remote: true,
+    missing: 10157,
 };
 
 static FACTS: Facts = Facts {

@@ -72,7 +72,10 @@ static FACTS: Facts = Facts {
         "queue consumer",
         "Queues Write",
         ATTRS,
-        Errors::of(Codes::Any(&[11004]), Codes::Any(&[11000, 11006, 10105, 10013])),
+        Errors {
+            not_yet: &[11001],
+            ..Errors::of(Codes::Any(&[11004]), Codes::Any(&[11000, 11006, 10105, 10013]))
+        },
     )
 };
 
@@ -122,7 +125,11 @@ impl Kind for QueueConsumer {
         queue.get("consumers").and_then(Json::as_array).is_some_and(Vec::is_empty)
     }
 
-    fn meaning(&self, _call: &Call, failure: &ApiFailure) -> Option<Meaning> {
+    fn meaning(&self, call: &Call, failure: &ApiFailure) -> Option<Meaning> {
+        // While the upload that brings the handler is under way, it may come without its code.
+        if call.body.is_some() && failure.status == 400 && failure.is_bare() {
+            return Some(Meaning::NotYet);
+        }
         // Of another status these codes say something else.
         let meaning = FACTS.errors.meaning(failure);
         meaning.filter(|meaning| *meaning != Meaning::NotFound || failure.status == 404)

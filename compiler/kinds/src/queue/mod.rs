@@ -77,12 +77,17 @@ static BINDABLE: Bindable = Bindable {
     section: &["queues", "producers"],
     entry: &[("queue", Entry::Name)],
     remote: false,
+    missing: 11000,
 };
 
 static FACTS: Facts = Facts {
     holds_data: true,
     renames: true,
     never_replaced: "its name and all of its settings change in place",
+    cures: &[
+        (11017, "delete the event notification of the R2 bucket that sends to this queue"),
+        (100_128, "take back a setting that the account's plan does not have"),
+    ],
     ..Facts::of(
         KindId::Queue,
         "queue",

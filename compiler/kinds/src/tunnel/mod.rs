@@ -79,6 +79,13 @@ static EXISTING: NodeRule = NodeRule {
 
 static FACTS: Facts = Facts {
     renames: true,
+    cures: &[
+        (1022, "stop cloudflared wherever it runs for this tunnel"),
+        (
+            1023,
+            "delete the private network routes that lead to this tunnel, which envc did not make",
+        ),
+    ],
     never_replaced: "its name is all that can be set, and changes in place",
     before_delete: Some(connections),
     token: Some(token),

@@ -35,6 +35,10 @@ static ATTRS: &[Attr] = &[Attr {
 }];
 
 static FACTS: Facts = Facts {
+    cures: &[(
+        10063,
+        "open Workers in the dashboard once, which gives the account its workers.dev subdomain",
+    )],
     freely_deleted: "an empty list takes all triggers away",
     of_parent: Some(OfParent { kind: KindId::Worker, read }),
     ..Facts::of(

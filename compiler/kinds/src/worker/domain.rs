@@ -24,6 +24,14 @@ pub(crate) struct WorkerDomain;
 
 static FACTS: Facts = Facts {
     in_zone: true,
+    cures: &[
+        (100_116, "take the host from the Worker that has it, or give the domain another host"),
+        (
+            100_117,
+            "delete the DNS records of that host, which envc did not make, or give the domain another \
+             host",
+        ),
+    ],
     freely_deleted: "nothing holds on to a domain",
     serves: Some(("script", KindId::Worker)),
     shares_hosts_with: &[KindId::Dns], // 100117
@@ -35,6 +43,7 @@ static FACTS: Facts = Facts {
         SCRIPT_ALONE,
         Errors {
             refused: &[100_116, 100_117],
+            not_yet: &[10007, 10090, 10092],
             ..Errors::of(
                 Codes::Never("a PUT by its own Worker replaces what is there"),
                 Codes::Any(&[100_114]),

@@ -18,9 +18,11 @@ mod objects;
 mod paths;
 mod read;
 mod refers;
+mod refused;
 mod route;
 mod script;
 mod upload;
+mod versions;
 
 pub use bindings::{durable_object, plain_text};
 pub(crate) use crons::WorkerCrons;

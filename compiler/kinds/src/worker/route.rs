@@ -29,7 +29,7 @@ static FACTS: Facts = Facts {
         "Worker route",
         "Workers Routes Write",
         SCRIPT_ALONE,
-        Errors::of(Codes::Any(&[10020]), Codes::Any(&[10009])),
+        Errors { not_yet: &[10019], ..Errors::of(Codes::Any(&[10020]), Codes::Any(&[10009])) },
     )
 };
 

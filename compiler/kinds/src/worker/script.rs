@@ -21,7 +21,8 @@ use envc_syntax::{Node, rule::NodeRule};
 use serde_json::{Value as Json, json};
 
 use super::{
-    MARKER_VARIABLE, grammar::GRAMMAR, lower, objects, paths::scripts, read::NAME, refers,
+    MARKER_VARIABLE, grammar::GRAMMAR, lower, objects, paths::scripts, read::NAME, refers, refused,
+    versions,
 };
 use crate::{
     ApiFailure, Attr, Call, Codes, Declared, Errors, Facts, FormPart, Kind, Listing, Lower,
@@ -119,6 +120,7 @@ static FACTS: Facts = Facts {
         holds: refers::bound_to,
     }),
     circle: Some(refers::CIRCLE),
+    versions: Some(versions::VERSIONS),
     review: Some(Review { data_loss: objects::data_loss, objection: objects::objection }),
     ..Facts::of(
         KindId::Worker,
@@ -217,6 +219,9 @@ impl Kind for WorkerScript {
         if call.method != http::Method::PUT {
             return meaning;
         }
+        if refused::lacks_what_it_is_bound_to(failure) {
+            return Some(Meaning::NotYet);
+        }
         meaning.map(|meaning| match meaning {
             // A class with objects is not exported any more.
             Meaning::InUse => Meaning::Refused,
@@ -224,6 +229,10 @@ impl Kind for WorkerScript {
             Meaning::NotFound => Meaning::Transient,
             other => other,
         })
+    }
+
+    fn cure(&self, failure: &ApiFailure) -> Option<String> {
+        refused::cure(failure)
     }
 }
 
@@ -301,6 +310,9 @@ fn put(place: &Place, wanted: &Wanted, from: Option<&Json>) -> Call {
     let seen = || wanted.before.get("compatibility-date").filter(|date| !date.is_null());
     if let Some(date) = fields.get("compatibility-date").or_else(seen) {
         api::set(&mut metadata, "compatibility_date", date.clone());
+    }
+    if !wanted.chance.is_empty() {
+        api::set(&mut metadata, "annotations", versions::annotations(&wanted.chance));
     }
     for key in KEPT {
         if let Some(value) = wanted.before.get(key) {

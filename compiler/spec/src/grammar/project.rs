@@ -41,7 +41,7 @@ const ZONE: NodeRule = NodeRule {
         name: "zone",
         ty: Type::Plain,
         required: true,
-        doc: "The zone's domain name.",
+        doc: "The zone's domain name; with letters beyond ASCII in either spelling, `bücher.example` or `xn--bcher-kva.example`.",
     }],
     repeat: Repeat::Once,
     ..EMPTY

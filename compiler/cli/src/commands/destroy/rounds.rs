@@ -10,7 +10,7 @@ use envc_plan::{
 
 use super::Destroy;
 use crate::{
-    host::error::CommandError,
+    host::{error::CommandError, exit_code::ExitCode},
     operate::engine::{Engine, Loaded, PlanRequest, Running, is_whole},
     remote::registry_report::{self, Counts},
 };
@@ -244,7 +244,9 @@ fn refuse_unseen(round: &Round, known: &BTreeSet<(KindId, String)>) -> Result<()
     }
     let are = if unseen.len() == 1 { "is" } else { "are" };
     let count = counted(unseen.len(), "resource");
-    Err(CommandError::failed(format!("{count} {are} left that the plan did not show"))
+    let message =
+        format!("{count} {are} there that the plan did not show: they were made meanwhile");
+    Err(CommandError::new(ExitCode::TryAgain, message)
         .because_text(unseen.join(", "))
         .hint("run the command again: it shows them first")
         .code("envc::cli::left"))

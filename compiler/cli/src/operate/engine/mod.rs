@@ -301,13 +301,10 @@ impl<'a, 'u> Engine<'a, 'u> {
         let (session, observation) = (self.session, request.observation);
         if session.needs_claim() {
             let mut claims = Claims::of(&session.workspace, observation);
-            let makes = request.goal == Goal::Apply;
             // The lists are not of one instant: another run of this repository may have claimed
             // between them, and made what they show.
-            if makes
-                && !claims.are_ours()
-                && !Standing::among(&session.workspace, observation).is_empty()
-            {
+            let standing = || Standing::among(&session.workspace, observation);
+            if !claims.are_ours() && !standing().is_empty() {
                 claims = self.office().look().await?;
             }
             // Also a destroy of what is recorded: who claims may have taken it over by its name.

@@ -119,8 +119,9 @@ pub(crate) enum Event<'a> {
     Budget {
         /// Requests that this process sent.
         sent: u64,
-        /// Requests left in the rate limit's window; `null` where no answer told.
-        left: Option<u64>,
+        /// Requests that envc still allows itself now: of 960 in 5 minutes, over all runs of this user on
+        /// the machine. `null` on the local cloud, where none are counted.
+        left: Option<u32>,
     },
     /// `plan`: apply will claim the project in this account first.
     ClaimMissing {
@@ -214,6 +215,15 @@ pub(crate) enum Event<'a> {
     /// The API's rate limit holds calls back.
     Waiting {
         /// For how many milliseconds.
+        wait_ms: u64,
+    },
+    /// The API does not see yet what the run did a moment ago. The call is repeated until it does.
+    Unseen {
+        /// Method and path.
+        call: &'a str,
+        /// What the API says.
+        reason: &'a str,
+        /// Milliseconds after which it is believed.
         wait_ms: u64,
     },
     /// A file was written.

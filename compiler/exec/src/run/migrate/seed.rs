@@ -10,7 +10,7 @@ use envc_kinds::kind;
 use envc_plan::{MigrationRef, Seed};
 use serde_json::Value as Json;
 
-use super::{On, explain, whole_text};
+use super::{On, explain, import::Way, whole_text};
 use crate::{
     progress::Event,
     run::{
@@ -95,26 +95,35 @@ impl Context<'_> {
         let text = self.run.seeds.get(on.address);
         let text = text
             .ok_or_else(|| StepError::Bug(format!("{}: the seed's text is missing", on.address)))?;
-        let (kind, mark) = (kind(on.address.kind()), on.database.seed);
-        let call = (on.query)(&whole_text(mark.table, &text.text, mark.done));
+        let mark = on.database.seed;
+        let sql = whole_text(mark.table, &text.text, mark.done);
+        let mut way = Way::of(on, &sql);
         let mut attempt = 1;
         loop {
             if self.client().stopped() {
                 return Err(StepError::Interrupted);
             }
-            let Err(error) = self.client().call(&call, Some(kind)).await else { return Ok(()) };
-            if !error.is_unknown() {
+            let error = match self.run_text(on, &sql, way).await {
+                Ok(()) if way == Way::Query => return Ok(()),
+                Ok(()) => None,
                 // An earlier try, or another run, was there first.
-                let done = error.message.contains(mark.refusal);
-                return if done { Ok(()) } else { Err(explain(error, on, text, None)) };
+                Err(error) if error.message.contains(mark.refusal) => return Ok(()),
+                Err(error) if way == Way::Query && (on.database.import.is_cut)(&error.message) => {
+                    way = Way::Import;
+                    Some(error)
+                }
+                Err(error) if !error.is_unknown() => return Err(explain(error, on, text, None)),
+                Err(error) => Some(error),
+            };
+            if let Some(error) = &error {
+                self.wait_before_retry(error, attempt, self.client().backoff_ms(attempt)).await;
             }
-            self.wait_before_retry(&error, attempt, self.client().backoff_ms(attempt)).await;
             let (marks, _) = self.look_at_marks(on).await.map_err(StepError::opened)?;
             if marks.split(',').any(|it| it == "done") {
                 return Ok(());
             }
             if attempt >= STEP_ATTEMPTS_MAX {
-                return Err(StepError::open(error));
+                return Err(StepError::open(error.unwrap_or_else(|| self.not_run(on, &sql))));
             }
             attempt += 1;
         }
