@@ -82,7 +82,7 @@ impl Reader {
                 self.create(tbl_name, body, *temporary);
             }
             Stmt::CreateVirtualTable { tbl_name, .. } => {
-                self.add(tbl_name, None, Vec::new(), false)
+                self.add(tbl_name, None, Vec::new(), false);
             }
             Stmt::AlterTable(table, body) => self.alter(place, table, body),
             Stmt::Insert { or_conflict, tbl_name, columns: _, body, .. } => {
@@ -341,7 +341,7 @@ fn reference_of(constraint: &NamedTableConstraint<'_>) -> Option<Reference> {
 }
 
 fn reference(clause: &ForeignKeyClause<'_>) -> Reference {
-    let fates = clause.args.iter().filter_map(|arg| match arg {
+    let mut fates = clause.args.iter().filter_map(|arg| match arg {
         RefArg::OnDelete(act) => Some(match act {
             RefAct::Cascade => Some(Fate::Deleted),
             RefAct::SetNull => Some(Fate::Nulled),
@@ -351,7 +351,7 @@ fn reference(clause: &ForeignKeyClause<'_>) -> Reference {
         _ => None,
     });
     // Of several the last one counts.
-    Reference { parent: key(clause.tbl_name.0), fate: fates.last().flatten() }
+    Reference { parent: key(clause.tbl_name.0), fate: fates.next_back().flatten() }
 }
 
 /// True for a column that every row needs a value of, and that has none for those that are there.
@@ -388,12 +388,11 @@ fn source_of(select: &Select<'_>) -> Option<Source> {
     let mut of_it = Some(BTreeSet::new());
     for column in *columns {
         let name = match column {
-            ResultColumn::Star | ResultColumn::TableStar(_) => None,
             ResultColumn::Expr(Expr::Id(id), _) => Some(key(id.0)),
             ResultColumn::Expr(Expr::Name(name) | Expr::Qualified(_, name), _) => Some(key(name.0)),
             ResultColumn::Expr(Expr::Literal(_), _) => continue,
-            // Whatever it is made of may be in it.
-            ResultColumn::Expr(..) => None,
+            // All of them, or whatever it is made of.
+            ResultColumn::Star | ResultColumn::TableStar(_) | ResultColumn::Expr(..) => None,
         };
         match (name, &mut of_it) {
             (Some(name), Some(all)) => drop(all.insert(name)),
