@@ -9,12 +9,13 @@
 //!
 //! Variables are read in `host::env` alone, files are written through `host::fsio` alone, results go
 //! to standard output and talk to standard error through `shell::ui` alone. Nobody imports this crate
-//! but its own binary.
+//! but its own binary, and the fuzzer, which takes [`documents`] alone.
 
 #![forbid(unsafe_code)]
 
 mod command_line;
 mod commands;
+pub mod documents;
 mod host;
 mod operate;
 mod outputs;

@@ -26,6 +26,7 @@ pub enum Output {
 
 /// `{kind.name.output}`: a reference to another resource. The only thing that orders the graph.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ref {
     /// The resource referred to.
     pub address: Address,
@@ -35,7 +36,7 @@ pub struct Ref {
 
 /// A value that comes from outside the spec when envc runs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Input {
     /// `(secret)"NAME"`: looked up through the providers of `secrets`.
     Secret(String),
@@ -66,6 +67,7 @@ pub enum Part {
 
 /// Text with references: `{tunnel.dev.id}.cfargotunnel.com`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Text {
     /// The pieces, in order; adjacent literals are joined.
     pub parts: Vec<Part>,

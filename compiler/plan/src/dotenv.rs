@@ -1,8 +1,9 @@
-//! Text of a dotenv file that three readers agree on: the npm package `dotenv`, node's
-//! `--env-file`, and a POSIX shell's `. ./file`.
+//! Text of a dotenv file that four readers agree on: the npm package `dotenv`, node's
+//! `--env-file`, a POSIX shell's `. ./file`, and envc's own, for which it may be a file of secrets.
 //!
-//! They share no way to escape: `dotenv` and node know no `\"`, only a shell knows `\$`, and in
-//! double quotes only `dotenv` and node turn `\n` into a line break. So there are three forms, and
+//! They share no way to escape: `dotenv` and node know no `\"`, only a shell knows `\$`, in
+//! double quotes only `dotenv`, node and envc turn `\n` into a line break, and envc alone `\t` into a tab
+//! and `\'` into a quote. So there are three forms, and
 //! a value that none of them carries is an error instead of a file that is read in two ways:
 //!
 //! | value | form |
@@ -15,7 +16,7 @@
 //! `dotenv` takes `\'` for no end, looks for a later one, and must not find one that fits.
 //!
 //! Pure. Way in: [`dotenv_text`]. Tools that expand `$` on top (`dotenv-expand`, as Next.js does)
-//! are not among the three.
+//! are not among the four.
 
 use std::fmt::Write as _;
 
@@ -26,7 +27,7 @@ const HEADER: &str =
 /// Follows a value that ends in a backslash; see the top of this file.
 const GUARD: &str = "# ' ends the search of a reader that skips the quote before this line\n";
 
-/// A variable that the three readers would not read alike.
+/// A variable that the readers would not read alike.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{name}` cannot be written to a dotenv file: {reason}")]
 pub struct Unquotable {
@@ -67,7 +68,7 @@ fn is_name(name: &str) -> bool {
         && name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
 }
 
-/// The value in the first form that all three readers give back unchanged.
+/// The value in the first form that all readers give back unchanged.
 fn quoted(value: &str) -> Result<String, &'static str> {
     if value.contains('\0') {
         return Err("its value holds a NUL byte, which no environment can hold");
@@ -90,20 +91,21 @@ fn quoted(value: &str) -> Result<String, &'static str> {
     }
     if !backslashes_stay(value) {
         return Err(
-            "its value holds ' together with a \\ that dotenv, node or a shell would take for an \
-             escape",
+            "its value holds ' together with a \\ that dotenv, node, a shell or envc would take for \
+             an escape",
         );
     }
     Ok(format!("\"{value}\""))
 }
 
-/// True when every backslash means itself inside double quotes, for all three: `dotenv` and node
-/// take `\n`, `dotenv` takes `\r`, a shell takes `\\` and `\` before a line break, and before the
-/// closing quote it is read in two ways.
+/// True when every backslash means itself inside double quotes, for all four: `dotenv` and node
+/// take `\n`, `dotenv` takes `\r`, a shell takes `\\` and `\` before a line break, envc takes `\t` and
+/// `\'`, and before the closing quote it is read in two ways.
 fn backslashes_stay(value: &str) -> bool {
     let mut chars = value.chars().peekable();
     while let Some(char) = chars.next() {
-        if char == '\\' && matches!(chars.peek(), None | Some('n' | 'r' | '\\' | '\n')) {
+        if char == '\\' && matches!(chars.peek(), None | Some('n' | 'r' | 't' | '\'' | '\\' | '\n'))
+        {
             return false;
         }
     }
@@ -118,7 +120,7 @@ mod tests {
     /// npm dotenv 16.6.1 and 18.0.10, `node --env-file` (v20.20.2), dash and bash, and gave the
     /// same value in all of them.
     #[test]
-    fn values_take_the_form_that_all_three_readers_read_alike() {
+    fn values_take_the_form_that_all_readers_read_alike() {
         let table = [
             ("", "''"),
             ("3000", "3000"),
@@ -147,9 +149,10 @@ mod tests {
     /// to dotenv and node only; a carriage return is a line feed to dotenv and nothing to node.
     #[test]
     fn what_no_form_carries_is_refused() {
-        for value in
-            ["a'\"", "a'$b", "a'`", "a'\\", "a'\\n", "a'\\r", "a'\\\\", "a'\\\nb", "a\rb", "a\0b"]
-        {
+        for value in [
+            "a'\"", "a'$b", "a'`", "a'\\", "a'\\n", "a'\\r", "a'\\t", "a\\'b", "a'\\\\", "a'\\\nb",
+            "a\rb", "a\0b",
+        ] {
             assert!(quoted(value).is_err(), "{value:?}");
         }
         let vars = [("A-B".to_owned(), String::new()), ("X".to_owned(), "sec\rret".to_owned())];

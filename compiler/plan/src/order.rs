@@ -291,8 +291,15 @@ impl Builder {
                 let mut items = Vec::with_capacity(chunk.len());
                 for BatchEntry { work, needs, holds } in chunk {
                     self.uses.push(Use::new(index, id, needs, holds));
-                    if let BatchWork::Create(target) = &work {
-                        self.made_by.insert(target.address.clone(), index);
+                    match &work {
+                        BatchWork::Create(target) => {
+                            self.made_by.insert(target.address.clone(), index);
+                        }
+                        BatchWork::Delete(DeleteTarget { address, deposed, .. }) => {
+                            let (address, deposed) = (address.clone(), *deposed);
+                            self.removals.push(Removal { address, step: index, deposed });
+                        }
+                        BatchWork::Update { .. } => {}
                     }
                     items.push(work);
                 }

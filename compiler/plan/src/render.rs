@@ -1,11 +1,11 @@
 //! A plan as people read it, and as a program does. Pure.
 //!
-//! Every sign stands beside a word, so nothing is lost without colour. What comes from the
-//! account is shown with its control characters spelled out.
+//! Every sign stands beside a word, so nothing is lost without colour. Whatever is told by the account, by
+//! a state or by the file of a saved plan is shown with its control characters spelled out.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use envc_core::{Marker, RepositoryDigest, Sealed, counted, printable};
+use envc_core::{Address, Marker, RepositoryDigest, Sealed, counted, printable};
 use envc_kinds::Mutability;
 use serde_json::Value as Json;
 use similar::{ChangeTag, TextDiff};
@@ -170,8 +170,8 @@ impl Page<'_> {
         for (mark, set) in [(" (existing)", change.existing), (" (protected)", change.protect)] {
             marks.push_str(if set { mark } else { "" });
         }
-        let Change { address, name, reason, .. } = change;
-        let name = shown_text(name);
+        let Change { name, reason, .. } = change;
+        let (address, name) = (shown_address(&change.address), shown_text(name));
         let terse = is_new(change.action) && !self.verbose;
         let fields = if terse { self.terse_fields(change) } else { String::new() };
         self.line(0, format_args!("{colour}{sign} {word}{reset} {address}  {name}{marks}{fields}"));
@@ -186,7 +186,7 @@ impl Page<'_> {
         }
         for field in change.fields.iter().filter(|_| !terse) {
             if let Some(told) = sealed_change(change, field) {
-                self.line(6, format_args!("{}: {told}", field.field));
+                self.line(6, format_args!("{}: {told}", shown_text(&field.field)));
             } else {
                 self.field(field, is_new(change.action));
             }
@@ -200,7 +200,7 @@ impl Page<'_> {
         for step in &plan.steps {
             let Work::Lease(work) = &step.work else { continue };
             any = true;
-            let (names, pool) = (work.names.join(", "), &work.pool);
+            let (names, pool) = (shown_text(&work.names.join(", ")), shown_text(&work.pool));
             self.line(0, format_args!("{create}+ lease{reset} {names}  from pool {pool}"));
             if let Some(was) = &work.was {
                 self.line(6, format_args!("{dim}{} is not held any more{reset}", shown_text(was)));
@@ -216,10 +216,9 @@ impl Page<'_> {
         for step in &plan.steps {
             let Work::Release(work) = &step.work else { continue };
             any = true;
-            let id = work.id.as_deref().map(shown_text).unwrap_or_default();
-            let what: Vec<&str> = work.names.iter().map(String::as_str).chain([&*id]).collect();
-            let what = what.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
-            let (what, pool) = (what.join("  "), &work.pool);
+            let what = work.names.iter().chain(&work.id).filter(|text| !text.is_empty());
+            let what = what.map(|text| shown_text(text)).collect::<Vec<_>>();
+            let (what, pool) = (what.join("  "), shown_text(&work.pool));
             self.line(0, format_args!("{delete}- release{reset} {what}  to pool {pool}"));
         }
         any
@@ -240,7 +239,7 @@ impl Page<'_> {
             if let Some(sealed) = after.as_ref().and_then(Sealed::from_json) {
                 // Many parts of one text are said once.
                 let field = if sealed.part.is_empty() { field } else { "from" };
-                parts.insert(format!("  {field}={}", shown_text(&sealed.name)));
+                parts.insert(format!("  {}={}", shown_text(field), shown_text(&sealed.name)));
                 continue;
             }
             let digested = is_write_only(change, field);
@@ -256,13 +255,16 @@ impl Page<'_> {
                 Json::Object(items) => items.is_empty(),
                 Json::Null | Json::Bool(_) | Json::Number(_) => false,
             };
-            if digested && !said {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "  {field}={}", names_of(after).join(","));
-            } else if !said {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "  {field}={}", shown_json(after, false));
+            if said {
+                continue;
             }
+            let value = if digested {
+                shown_text(&names_of(after).join(","))
+            } else {
+                shown_json(after, false)
+            };
+            // Writing to a String cannot fail.
+            let _ = write!(text, "  {}={value}", shown_text(field));
         }
         text.extend(parts);
         text
@@ -270,6 +272,7 @@ impl Page<'_> {
 
     fn field(&mut self, change: &FieldChange, new: bool) {
         let FieldChange { field, before, after, forces_replace } = change;
+        let field = shown_text(field);
         let forces = if *forces_replace { "  # forces replace" } else { "" };
         let known_later = "(known after apply)".to_owned();
         let one = |value: &Json| shown_json(value, false);
@@ -324,11 +327,12 @@ impl Page<'_> {
         }
         self.heading("Changed outside envc since the last apply:");
         for change in drifted {
-            let name = shown_text(&change.name);
-            self.line(2, format_args!("{}  {name}", change.address));
+            let (address, name) = (shown_address(&change.address), shown_text(&change.name));
+            self.line(2, format_args!("{address}  {name}"));
             for field in &change.drift {
+                let name = shown_text(&field.field);
                 if let Some(told) = sealed_change(change, field) {
-                    self.line(6, format_args!("{}: {told}", field.field));
+                    self.line(6, format_args!("{name}: {told}"));
                     continue;
                 }
                 // Drift has no "after apply": a missing value was removed.
@@ -338,7 +342,7 @@ impl Page<'_> {
                         .map_or_else(|| "(nothing)".to_owned(), |it| shown_json(it, false))
                 };
                 let (before, after) = (one(&field.before), one(&field.after));
-                self.line(6, format_args!("{}: {before} → {after}", field.field));
+                self.line(6, format_args!("{name}: {before} → {after}"));
             }
         }
         self.text.push('\n');
@@ -356,7 +360,7 @@ impl Page<'_> {
                 0,
                 format_args!(
                     "whether {} changed cannot be told: {names} {is} not known here",
-                    change.address
+                    shown_address(&change.address)
                 ),
             );
         }
@@ -385,7 +389,7 @@ impl Page<'_> {
             }
             any = true;
             let first = if *reset { "  # all that it holds is deleted first" } else { "" };
-            self.line(2, format_args!("{address}{first}"));
+            self.line(2, format_args!("{}{first}", shown_address(address)));
             for file in files {
                 self.line(6, format_args!("{}", shown_text(&file.name)));
                 let risks = plan.migrations.get(address).into_iter().flat_map(|it| &it.risks);
@@ -468,7 +472,8 @@ fn summary(plan: &Plan) -> String {
     if plan.is_empty() && !unknown.is_empty() {
         let is = if unknown.len() == 1 { "is" } else { "are" };
         let names: Vec<&str> = unknown.into_iter().collect();
-        return format!("No changes that can be told: {} {is} not known here.", names.join(", "));
+        let names = shown_text(&names.join(", "));
+        return format!("No changes that can be told: {names} {is} not known here.");
     }
     if plan.is_empty() && (pending > 0 || counts.wait > 0) {
         let left =
@@ -572,6 +577,11 @@ fn shown_json(value: &Json, pretty: bool) -> String {
     // Values of JSON always print.
     let text = if pretty { format!("{value:#}") } else { value.to_string() };
     text.split('\n').map(shown_text).collect::<Vec<_>>().join("\n")
+}
+
+/// An address: that of a state or of a saved plan may hold anything behind its dot.
+fn shown_address(address: &Address) -> String {
+    shown_text(&address.to_string())
 }
 
 /// The text on one line, with its control characters spelled out: a name in the account must not move

@@ -17,6 +17,7 @@ pub const STATE_SCHEMA: u32 = 2;
 
 /// The key of a state: it is never compared with another cloud's.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StateKey {
     /// `cloudflare` or `local`.
     pub cloud: String,
@@ -444,7 +445,10 @@ mod tests {
     #[test]
     fn a_state_reads_back_and_refuses_what_is_not_its_own() {
         let mut state = State::new(key("main"), "host/a/b", "local", "abc");
-        state.resources.insert("d1.web".parse().unwrap(), recorded("u", None));
+        let mut web = recorded("u", None);
+        // Read by a quick rule, it would be its neighbour.
+        web.fields.insert("share".into(), serde_json::json!(31.245_270_191_439_438));
+        state.resources.insert("d1.web".parse().unwrap(), web);
         let bytes = state.to_bytes().unwrap();
         assert_eq!(State::parse(&bytes, &key("main")), Ok(state));
         assert!(matches!(State::parse(&bytes, &key("x")), Err(StateError::Foreign { .. })));

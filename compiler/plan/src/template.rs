@@ -367,7 +367,10 @@ fn json(value: &Value, indent: Option<usize>) -> Result<String, Error> {
         return Ok(out.into_text());
     };
     serde_json::to_writer_pretty(&mut out, value).map_err(wrong)?;
-    Ok(out.into_text().replace('\n', &format!("\n{:indent$}", "", indent = indent.min(80))))
+    let (text, indent) = (out.into_text(), indent.min(80));
+    let longer = text.matches('\n').count().saturating_mul(indent);
+    bounds::bounded(text.len().saturating_add(longer))?;
+    Ok(text.replace('\n', &format!("\n{:indent$}", "")))
 }
 
 /// What went wrong, with its line; for what is not defined, the name and one like it.

@@ -44,7 +44,7 @@ pub struct Step {
 
 /// What a step does: one request, but for migrations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Work {
     /// Makes a resource.
     Create(Target),
@@ -125,7 +125,7 @@ pub struct ReleaseWork {
 
 /// One entry of a batch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum BatchWork {
     /// Makes it.
     Create(Target),

@@ -2,9 +2,16 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its input has failed")]
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
+
+use envc_fuzz::{TARGETS, target};
+
+/// As long as the fuzzer waits; far more than any of them takes.
+const HANGS_AFTER: Duration = Duration::from_secs(10);
 
 fn files(folder: &Path, out: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -17,24 +24,60 @@ fn files(folder: &Path, out: &mut Vec<PathBuf>) {
     }
 }
 
-#[test]
-fn what_must_hold_of_every_text_holds_of_the_corpus() {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut all = Vec::new();
-    files(&here.join("corpus"), &mut all);
-    files(&here.join("../../specs"), &mut all);
-    all.retain(|path| path.extension().is_none_or(|ending| ending == "kdl"));
-    assert!(all.len() > 100, "the corpus is not there");
-    let (mut bytes, mut texts) = (0, 0);
+fn here() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Tries the corpus of a target, and these files besides.
+fn replay(name: &str, besides: Vec<PathBuf>) {
+    let target = target(name).unwrap();
+    let mut all = besides;
+    files(&here().join("corpus").join(name), &mut all);
+    assert!(all.len() >= 4, "the corpus of {name} is not there");
+    let mut bytes = 0;
     for path in all {
         let data = fs::read(&path).unwrap();
         bytes += data.len();
-        if let Ok(text) = std::str::from_utf8(&data) {
-            println!("{}", path.display()); // shown when it fails
-            envc_fuzz::check(text);
-            texts += 1;
-        }
+        println!("{}", path.display()); // shown when it fails
+        let start = Instant::now();
+        (target.check)(&data);
+        assert!(start.elapsed() < HANGS_AFTER, "it took {:?}", start.elapsed());
     }
-    assert!(texts > 100, "only {texts} files of the corpus are texts");
-    assert!(bytes < 1_500_000, "the corpus has {bytes} bytes: minimise it");
+    assert!(bytes < 1_500_000, "the corpus of {name} has {bytes} bytes: minimise it");
+}
+
+/// A test for each target, so that they run side by side.
+macro_rules! replay {
+    ($($name:ident)*) => {
+        $(
+            #[test]
+            fn $name() {
+                replay(stringify!($name), besides(stringify!($name)));
+            }
+        )*
+
+        #[test]
+        fn every_target_is_replayed_and_has_a_corpus() {
+            let replayed = BTreeSet::from([$(stringify!($name)),*].map(str::to_owned));
+            let targets: BTreeSet<String> = TARGETS.iter().map(|it| it.name.to_owned()).collect();
+            assert_eq!(replayed, targets);
+            let folders = fs::read_dir(here().join("corpus")).unwrap();
+            let folders: BTreeSet<String> =
+                folders.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+            assert_eq!(folders, targets);
+        }
+    };
+}
+
+replay! { api cache dotenv edge plan registry spec state template trust }
+
+/// All specs of the repository are texts of the language.
+fn besides(name: &str) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    if name == "spec" {
+        files(&here().join("../../specs"), &mut all);
+        all.retain(|path| path.extension().is_some_and(|ending| ending == "kdl"));
+        assert!(all.len() > 100, "the specs are not there");
+    }
+    all
 }

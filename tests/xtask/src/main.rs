@@ -48,8 +48,12 @@ TASK
             builds the edge Worker and measures its calls beside trivial ones, with a client
             that is not in release mode. `bench build` measures how long a build takes after a
             change of one line, beside its targets; the line is taken out again.
-    fuzz    Look for texts that break what must hold of every text, for 60 seconds or as many as
-            the argument says; `keep` takes what was found interesting into tests/fuzz/corpus.
+    fuzz    Look for texts that break what must hold of them: `fuzz [TARGET|all] [SECONDS]`. A
+            target is one sort of text that comes from elsewhere, such as `spec`, `state`, or
+            `api` for answers of Cloudflare's API; each has a folder in tests/fuzz/corpus, and
+            its file in tests/fuzz/src says what must hold. `all` (where no target is named)
+            shares the seconds (60 where nobody says) among all of them: `fuzz all 600` takes
+            ten minutes. `fuzz keep [TARGET|all]` takes what was found interesting into the corpus.
     ci      Run everything that continuous integration runs, in the same order.
 
 Plain `cargo test` works too, for everything but the Worker in its runtime and those clients.
@@ -72,12 +76,7 @@ fn main() -> ExitCode {
         (Some("nightly"), []) => nightly::nightly(),
         (Some("bench"), [what]) if what == "build" => bench_build::bench_build(),
         (Some("bench"), arguments) => tasks::bench(arguments),
-        (Some("fuzz"), []) => fuzz::fuzz(60),
-        (Some("fuzz"), [what]) if what == "keep" => fuzz::keep(),
-        (Some("fuzz"), [seconds]) => match seconds.parse() {
-            Ok(seconds) => fuzz::fuzz(seconds),
-            Err(_) => Err(run::Failure::usage(format!("`{seconds}` is no number of seconds"))),
-        },
+        (Some("fuzz"), words) => fuzz::fuzz(words),
         (Some("worker"), []) => tasks::worker(),
         (Some("api"), []) => edge::api(),
         (Some("browser"), []) => edge::browser(),

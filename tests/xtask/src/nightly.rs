@@ -8,9 +8,6 @@ use crate::{
     tasks,
 };
 
-/// Seconds for which the fuzzer looks.
-const FUZZ_SECONDS: u32 = 600;
-
 /// The share of the sweeps' cases that continuous integration tries.
 const SHARE_CI: &str = "1/8";
 
@@ -21,7 +18,7 @@ const STEPS: [Step; 7] = [
     ("the newcomer's day", tasks::newcomer),
     ("the status page in a browser", edge::browser),
     ("the API as schemathesis sees it", edge::api),
-    ("ten minutes of fuzzing", || fuzz::fuzz(FUZZ_SECONDS)),
+    ("ten minutes of fuzzing", || fuzz::fuzz(&["all".to_owned(), "600".to_owned()])),
     ("benchmarks", || tasks::bench(&[])),
     ("benchmarks of the edge Worker", || tasks::bench(&["edge".to_owned()])),
 ];

@@ -163,14 +163,18 @@ impl Place {
         let path = self.file.as_ref().map_err(|why| Unread::Refused(why))?;
         let wrong = |error: CommandError| Unread::Wrong(Box::new(error));
         let text = fsio::read_text(path, DOTENV_BYTES_MAX).map_err(|error| wrong(error.into()))?;
-        text.as_deref().map(parser::parse).transpose().map_err(|error| {
-            wrong(
-                CommandError::failed(format!("{} cannot be read", self.shown))
-                    .because(&error)
-                    .code("envc::cli::dotenv"),
-            )
-        })
+        let read = |text: &str| read(&self.shown, text);
+        text.as_deref().map(read).transpose().map_err(wrong)
     }
+}
+
+/// The values in the text of a file, by name.
+pub(crate) fn read(shown: &str, text: &str) -> Result<BTreeMap<String, Secret>, CommandError> {
+    parser::parse(text).map_err(|error| {
+        CommandError::failed(format!("{shown} cannot be read"))
+            .because(&error)
+            .code("envc::cli::dotenv")
+    })
 }
 
 impl Provider for DotenvProvider<'_> {

@@ -18,7 +18,10 @@ use envc_spec::SecretProvider;
 use futures::future::BoxFuture;
 
 use self::{dotenv::DotenvProvider, env::EnvProvider};
-pub(crate) use self::{dotenv::OtherFolders, env::way_out};
+pub(crate) use self::{
+    dotenv::{OtherFolders, read as read_dotenv},
+    env::way_out,
+};
 use crate::host::{env::ProcessEnv, error::CommandError, git::GitView};
 
 /// A place where secrets come from.

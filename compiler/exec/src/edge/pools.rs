@@ -89,6 +89,10 @@ impl<'a> EdgePools<'a> {
             if answer.status != 202 {
                 return Ok(leased(&answer)?);
             }
+            // A queue is for those who asked for one: nobody else would know what it waits for.
+            if !self.wait {
+                return Err(answer.unexpected("a place in a queue that nobody asked for").into());
+            }
             let ticket: Ticket = answer.read()?;
             if told != Some(ticket.position) {
                 told = Some(ticket.position);

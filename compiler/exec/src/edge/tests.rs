@@ -16,9 +16,11 @@ use futures::{
     future::{BoxFuture, pending, ready},
 };
 
-use super::{EdgeAnswer, EdgeCall, EdgeClass, EdgeClient, EdgeEndpoint, EdgeError, Patience};
+use super::{
+    EdgeAnswer, EdgeCall, EdgeClass, EdgeClient, EdgeEndpoint, EdgeError, EdgePools, Patience,
+};
 use crate::{
-    ports::{Clock, Entropy, Transport, TransportError, World},
+    ports::{Clock, Entropy, Pools as _, Transport, TransportError, World},
     progress::Silent,
 };
 
@@ -241,6 +243,22 @@ fn once_means_one_try() {
     let error = block_on(client.call(&EdgeCall::get(LEASES))).unwrap_err();
     assert_eq!((error.message.as_str(), world.sent()), ("no answer in time", 1));
     assert_eq!(world.monotonic_ms(), 5_000);
+}
+
+#[test]
+fn who_asked_for_no_queue_waits_in_none() {
+    let ticket = r#"{"ticket_id":"t","holder":"shop/main","position":0,"expires_at_ms":1,
+        "retry_after_seconds":1}"#;
+    let lease = r#"{"id":"a","lease_id":"l","holder":"shop/main","granted_at_ms":1,
+        "expires_at_ms":1,"draining":false,"attributes":{},"secrets":{}}"#;
+    let world = Server::new([json(202, ticket), json(201, lease)]);
+    let pools = EdgePools::new(world.client(), world.client(), &Silent);
+    let error = block_on(pools.lease("previews", "shop/main")).unwrap_err();
+    assert_eq!(error.call().unwrap().class, EdgeClass::UnexpectedResponder);
+    assert_eq!(world.sent(), 1);
+    let world = Server::new([json(202, ticket), json(201, lease)]);
+    let pools = EdgePools::new(world.client(), world.client(), &Silent).waiting(true);
+    assert_eq!(block_on(pools.lease("previews", "shop/main")).unwrap().id, "a");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use envc_core::{Address, Digest};
+use envc_core::Digest;
 use serde_json::json;
 
 use super::*;
@@ -253,4 +253,39 @@ fn secrets_are_told_by_name_and_losses_in_words() {
          \x20     secrets: GONE removed, KEY changed, NEW set\n\n\
          Plan: 1 to create, 1 to update; 1 request.\n",
     );
+}
+
+/// A saved plan is a file, and a state may be another machine's: no part of either is trusted.
+#[test]
+fn nothing_that_a_plan_names_steers_a_terminal() {
+    const ODD: &str = "\u{1b}[2Jx\n\u{202e}";
+    let odd = || ODD.to_owned();
+    let address = || Address::new(envc_core::KindId::Kv, ODD);
+    let one = |action| Change { address: address(), name: odd(), ..change("kv.x", action, ODD) };
+    let value = || Some(json!({ ODD: [ODD] }));
+    let all = || vec![field(ODD, None, Some(json!(ODD))), field(ODD, value(), value())];
+    let mut made = one(Action::Create);
+    made.fields = all();
+    let mut changed = one(Action::Update);
+    (changed.fields, changed.drift, changed.unknown) = (all(), all(), vec![odd()]);
+    let (pool, names, holder) = (odd(), vec![odd()], odd());
+    let lease = crate::work::LeaseWork {
+        pool: pool.clone(),
+        names: names.clone(),
+        holder: holder.clone(),
+        attributes: BTreeMap::new(),
+        was: Some(odd()),
+    };
+    let release = crate::work::ReleaseWork { pool, names, holder, id: Some(odd()) };
+    let files = vec![MigrationRef { name: odd(), digest: Digest::of("") }];
+    let migrate =
+        Work::Migrate { address: address(), files, fresh: false, reset: false, seed: None };
+    let plan = plan(vec![made, changed], vec![Work::Lease(lease), Work::Release(release), migrate]);
+    for verbose in [false, true] {
+        for render in [render_plan, render_draft, render_refused] {
+            let text = render(&plan, &Palette::plain(), RenderOptions { verbose });
+            assert!(!text.contains(envc_core::steers_a_terminal), "{text:?}");
+            assert!(text.contains("kv.\\u{1b}[2Jx\\n\\u{202e}"), "{text:?}");
+        }
+    }
 }

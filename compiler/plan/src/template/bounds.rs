@@ -378,7 +378,8 @@ impl Written {
     }
 }
 
-fn bounded(bytes: usize) -> Result<(), Error> {
+/// An error for more bytes than a template may make.
+pub(super) fn bounded(bytes: usize) -> Result<(), Error> {
     if bytes <= WRITTEN_BYTES_MAX {
         return Ok(());
     }

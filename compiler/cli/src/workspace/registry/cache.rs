@@ -26,7 +26,7 @@ const CACHE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What `.envc/` holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Cache {
+pub(crate) struct Cache {
     /// Its version.
     pub(super) schema: u32,
     /// The project.
@@ -44,11 +44,11 @@ pub(super) struct Cache {
 
 /// A cache that was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// What this user's envc wrote.
-    pub(super) ours: Option<Cache>,
+    pub(crate) ours: Option<Cache>,
     /// What somebody else wrote, or the first version: it proves nothing.
-    pub(super) foreign: Option<Cache>,
+    pub(crate) foreign: Option<Cache>,
 }
 
 impl Cache {
@@ -86,12 +86,17 @@ impl Cache {
 
     /// Reads it. A missing, damaged or newer one is as good as none: it is only a cache.
     pub(super) fn read(place: &Location, user: &KeyedDigest) -> Found {
-        let read = || -> Option<Self> {
+        let read = || -> Option<Vec<u8>> {
             let spot = Spot::find(&place.root, &Self::path(place)).ok()??;
-            let bytes = spot.read(CACHE_BYTES_MAX).ok()??;
-            serde_json::from_slice(&bytes).ok()
+            spot.read(CACHE_BYTES_MAX).ok()?
         };
-        match read().filter(|cache| cache.schema <= CACHE_SCHEMA) {
+        read().map(|bytes| Self::parse(&bytes, user)).unwrap_or_default()
+    }
+
+    /// The cache in these bytes of the file; none of what is damaged or newer.
+    pub(crate) fn parse(bytes: &[u8], user: &KeyedDigest) -> Found {
+        let found: Option<Self> = serde_json::from_slice(bytes).ok();
+        match found.filter(|cache| cache.schema <= CACHE_SCHEMA) {
             Some(cache)
                 if cache.signature.is_some() && cache.signature == cache.signed_by(user) =>
             {
@@ -101,6 +106,13 @@ impl Cache {
         }
     }
 
+    /// The bytes of the file; the error is that of a path which is no text.
+    pub(crate) fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
     /// Writes it, with a `.gitignore` that keeps git out of the folder. No link is followed, and
     /// nothing but a cache is replaced: whoever put something else there keeps it.
     pub(super) fn write(&self, place: &Location) -> Result<(), FsError> {
@@ -108,9 +120,9 @@ impl Cache {
         if spot.read(CACHE_BYTES_MAX)?.is_some_and(|there| !is_replaced(&there)) {
             return Err(FsError::refused("write", spot.path(), "what is there is no cache"));
         }
-        let mut bytes = serde_json::to_vec_pretty(self)
+        let bytes = self
+            .to_bytes()
             .map_err(|error| FsError::refused("write", spot.path(), error.to_string()))?;
-        bytes.push(b'\n');
         let ignore = Spot::make(&place.root, &format!("{FOLDER}/.gitignore"))?;
         let temporary = fsio::temporary_name();
         if ignore.id().is_none() {

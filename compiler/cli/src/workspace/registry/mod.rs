@@ -23,10 +23,11 @@ pub(crate) mod mark;
 mod settle;
 mod working_copy;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(crate) use applied_to::AppliedTo;
 pub(crate) use belongs::Belongs;
+pub(crate) use cache::Cache;
 pub(crate) use document::{
     Applied, Bound, CopyRecord, Document, EnvironmentRecord, FileRecord, LocalDatabase,
     LocalRecord, Seen, Whose,
@@ -66,20 +67,26 @@ impl Registry {
     /// Reads it; an empty one when there is none.
     pub(crate) fn read(&self) -> Result<Document, CommandError> {
         match fsio::read_own(&self.file, REGISTRY_BYTES_MAX)? {
-            Some(bytes) => Document::parse(&bytes).map_err(|error| {
-                let failed = CommandError::failed(format!("cannot read {}", self.file.display()))
-                    .because_text(error);
-                // What a newer envc wrote is whole, and without it nobody knows whose anything is.
-                if Document::is_newer(&bytes) {
-                    return failed.hint("update envc");
-                }
-                let file = fsio::for_shell(&self.file);
-                failed.hint(format!(
-                    "move it away: mv {file} {file}.damaged; working copies come back from their .envc folders"
-                ))
-            }),
+            Some(bytes) => Self::parse(&self.file, &bytes),
             None => Ok(Document::new()),
         }
+    }
+
+    /// The document in these bytes of the file.
+    pub(crate) fn parse(file: &Path, bytes: &[u8]) -> Result<Document, CommandError> {
+        Document::parse(bytes).map_err(|error| {
+            let failed = CommandError::failed(format!("cannot read {}", file.display()))
+                .because_text(error)
+                .code("envc::cli::registry_unreadable");
+            // What a newer envc wrote is whole, and without it nobody knows whose anything is.
+            if Document::is_newer(bytes) {
+                return failed.hint("update envc");
+            }
+            let file = fsio::for_shell(file);
+            failed.hint(format!(
+                "move it away: mv {file} {file}.damaged; working copies come back from their .envc folders"
+            ))
+        })
     }
 
     /// Changes it under the lock. Nothing is written when nothing changed or `change` fails.

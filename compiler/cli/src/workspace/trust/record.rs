@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use envc_core::of_newer;
 use envc_exec::ports::Entropy as _;
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +40,7 @@ pub(crate) struct TrustRecord {
 /// All that was approved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Document {
+pub(crate) struct Document {
     schema: u32,
     /// By the real path of the git directory that all worktrees share, or of the spec's folder where
     /// there is no git.
@@ -83,6 +84,35 @@ fn common_dir(place: &Location) -> Option<&Path> {
     let back = fsio::read_text(&git_dir.join("gitdir"), PATH_BYTES_MAX).ok().flatten()?;
     let leads_back = fsio::is_one(&git_dir.join(back.trim_end_matches(['\n', '\r'])), &own);
     (is_among && leads_back).then_some(common)
+}
+
+impl Document {
+    /// Reads it; the error says what is wrong. A newer one is told by its version before anything in it
+    /// is found wrong.
+    fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let json: serde_json::Value =
+            serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        match json.get("schema").and_then(serde_json::Value::as_u64) {
+            Some(schema) if schema == u64::from(TRUST_SCHEMA) => {}
+            Some(schema) => {
+                return Err(format!("it has schema {schema}, and this envc knows {TRUST_SCHEMA}"));
+            }
+            None => return Err("it has no schema version".to_owned()),
+        }
+        serde_json::from_value(json).map_err(|error| match of_newer(&error) {
+            Some(what) => format!("it has {what}, which this envc does not know"),
+            None => error.to_string(),
+        })
+    }
+
+    /// The bytes of the file. A path that is no text has none.
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, CommandError> {
+        let mut bytes = serde_json::to_vec_pretty(self).map_err(|error| {
+            CommandError::failed("what was approved cannot be recorded").because(&error)
+        })?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
 }
 
 impl TrustRecord {
@@ -145,25 +175,23 @@ impl TrustRecord {
     }
 
     fn read(&self) -> Result<Document, CommandError> {
-        let none = Document { schema: TRUST_SCHEMA, clones: BTreeMap::new() };
-        let Some(bytes) = fsio::read(&self.file, TRUST_BYTES_MAX)? else { return Ok(none) };
-        let file = fsio::for_shell(&self.file);
-        let failed = |why: String| {
-            CommandError::failed(format!("cannot read {}", self.file.display()))
-                .because_text(why)
-                .hint(format!(
-                    "move it away: mv {file} {file}.damaged; what was approved is then asked anew"
-                ))
-        };
-        let document: Document =
-            serde_json::from_slice(&bytes).map_err(|error| failed(error.to_string()))?;
-        if document.schema != TRUST_SCHEMA {
-            return Err(failed(format!(
-                "it has schema {}, and this envc knows {TRUST_SCHEMA}",
-                document.schema
-            )));
+        match fsio::read(&self.file, TRUST_BYTES_MAX)? {
+            Some(bytes) => Self::parse(&self.file, &bytes),
+            None => Ok(Document { schema: TRUST_SCHEMA, clones: BTreeMap::new() }),
         }
-        Ok(document)
+    }
+
+    /// The document in these bytes of the file.
+    pub(crate) fn parse(file: &Path, bytes: &[u8]) -> Result<Document, CommandError> {
+        Document::parse(bytes).map_err(|why| {
+            let shown = fsio::for_shell(file);
+            CommandError::failed(format!("cannot read {}", file.display()))
+                .because_text(why)
+                .code("envc::cli::trust_unreadable")
+                .hint(format!(
+                    "move it away: mv {shown} {shown}.damaged; what was approved is then asked anew"
+                ))
+        })
     }
 
     fn update(&self, now_s: u64, change: impl FnOnce(&mut Document)) -> Result<(), CommandError> {
@@ -173,11 +201,7 @@ impl TrustRecord {
         let mut document = before.clone();
         change(&mut document);
         if document != before {
-            let mut bytes = serde_json::to_vec_pretty(&document).map_err(|error| {
-                CommandError::failed("what was approved cannot be recorded").because(&error)
-            })?;
-            bytes.push(b'\n');
-            fsio::write_atomic(&self.file, &bytes, fsio::PRIVATE)?;
+            fsio::write_atomic(&self.file, &document.to_bytes()?, fsio::PRIVATE)?;
         }
         drop(lock);
         Ok(())
@@ -186,4 +210,24 @@ impl TrustRecord {
 
 fn mark_at(place: &Location) -> Option<String> {
     common_dir(place).and_then(mark::read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_newer_envc_wrote_is_told_by_its_version_or_by_what_is_not_known() {
+        let wrong = |text: &str| Document::parse(text.as_bytes()).unwrap_err();
+        assert_eq!(
+            wrong(r#"{"schema":2,"clones":{},"of_tomorrow":1}"#),
+            "it has schema 2, and this envc knows 1"
+        );
+        let field = "it has the field `of_tomorrow`, which this envc does not know";
+        assert_eq!(wrong(r#"{"schema":1,"clones":{},"of_tomorrow":1}"#), field);
+        assert_eq!(wrong("{}"), "it has no schema version");
+        let clone = r#"{"schema":1,"clones":{"/a":{"at_s":7,"items":[{"run":{"name":"n","command":"c"}}]}}}"#;
+        let document = Document::parse(clone.as_bytes()).unwrap();
+        assert_eq!(Document::parse(&document.to_bytes().unwrap()), Ok(document));
+    }
 }
