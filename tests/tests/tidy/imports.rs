@@ -53,8 +53,15 @@ const EVERYTHING: &[&str] = &[
 ];
 
 /// The golden tests: every stage of the compiler, and what people see of it.
-const COMPILER: &[&str] =
-    &["envc-core", "envc-syntax", "envc-kinds", "envc-spec", "envc-sql", "envc-plan", "envc-report"];
+const COMPILER: &[&str] = &[
+    "envc-core",
+    "envc-syntax",
+    "envc-kinds",
+    "envc-spec",
+    "envc-sql",
+    "envc-plan",
+    "envc-report",
+];
 
 /// Foreign crates that only some of ours may name; any may in its tests.
 const NAMED_BY: &[(&str, &[&str])] = &[
