@@ -246,9 +246,10 @@ impl<'a> Client<'a> {
     /// The wait that the API asks for. One for the rate of calls holds for all calls of the token.
     fn retry_after_ms(&self, failure: &ApiFailure, meaning: Meaning, now_ms: u64) -> Option<u64> {
         let unix_ms = self.clock.unix_ms();
-        let text = failure.retry_after.as_deref();
-        let asked =
-            text.and_then(|text| retry::retry_after_ms(text, failure.date.as_deref(), unix_ms));
+        let asked = failure
+            .retry_after
+            .as_deref()
+            .and_then(|asked| retry::retry_after_ms(&asked.text, asked.date.as_deref(), unix_ms));
         match meaning {
             Meaning::RateLimited => {
                 let wait_ms = retry::rate_limited_ms(asked, self.entropy);

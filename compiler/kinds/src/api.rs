@@ -225,6 +225,15 @@ pub struct ApiMessage {
     pub message: String,
 }
 
+/// How long the API asks to wait.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RetryAfter {
+    /// In the words of `Retry-After`: seconds, or a date. Else the seconds of the body's `retry_after`.
+    pub text: String,
+    /// What time it is for the server, in the words of `Date`.
+    pub date: Option<String>,
+}
+
 /// An answer that is not a success.
 #[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.summary())]
@@ -235,11 +244,8 @@ pub struct ApiFailure {
     pub errors: Vec<ApiMessage>,
     /// The `cf-ray` header, for Cloudflare's support.
     pub ray: Option<String>,
-    /// How long to wait, in the words of `Retry-After`: seconds, or a date. Else the seconds of the
-    /// body's `retry_after`.
-    pub retry_after: Option<String>,
-    /// What time it is for the server, in the words of `Date`.
-    pub date: Option<String>,
+    /// How long to wait, where the answer says so.
+    pub retry_after: Option<Box<RetryAfter>>,
     /// The beginning of a body that is not an API answer.
     pub garbled: Option<String>,
 }
@@ -294,13 +300,8 @@ pub fn read_answer(
     body: &[u8],
 ) -> Result<Answer, ApiFailure> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let mut failure = ApiFailure {
-        status,
-        ray: header("cf-ray").map(str::to_owned),
-        retry_after: header("retry-after").map(str::to_owned),
-        date: header("date").map(str::to_owned),
-        ..ApiFailure::default()
-    };
+    let mut failure =
+        ApiFailure { status, ray: header("cf-ray").map(str::to_owned), ..ApiFailure::default() };
     if matches!(status, 204 | 205) && body.is_empty() {
         return Ok(Answer::default());
     }
@@ -310,8 +311,11 @@ pub fn read_answer(
     };
     let mut json = json.unwrap_or(Json::Null);
     let ok = (200..300).contains(&status);
-    let asked = json.get("retry_after").and_then(Json::as_u64);
-    failure.retry_after = failure.retry_after.or(asked.map(|seconds| seconds.to_string()));
+    let told = || json.get("retry_after").and_then(Json::as_u64).map(|seconds| seconds.to_string());
+    failure.retry_after = header("retry-after").map(str::to_owned).or_else(told).map(|text| {
+        let date = header("date").map(str::to_owned);
+        Box::new(RetryAfter { text, date })
+    });
     match json.get("success").and_then(Json::as_bool) {
         Some(true) if ok => Ok(Answer {
             page: page_info(json.get("result_info")),

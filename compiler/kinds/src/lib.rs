@@ -34,7 +34,8 @@ mod vectorize;
 mod worker;
 
 pub use api::{
-    Answer, ApiFailure, ApiMessage, Call, PageInfo, read_answer, unsafe_segment, url_segment,
+    Answer, ApiFailure, ApiMessage, Call, PageInfo, RetryAfter, read_answer, unsafe_segment,
+    url_segment,
 };
 pub use attr::{Attr, Mutability};
 pub use bindable::{Bindable, Entry, bindables, to_resource};

@@ -48,6 +48,38 @@ fn variable(environment: &Environment, name: &str) -> String {
     text.resolve(|part| Some(format!("<{part:?}>"))).unwrap()
 }
 
+/// The API tells such a zone in Unicode, and DNS carries Punycode.
+#[test]
+fn a_zone_beyond_ascii_is_written_in_either_spelling() {
+    for (zone, ascii) in [
+        ("b\u{fc}cher.example", "xn--bcher-kva.example"),
+        ("shop.\u{4f8b}\u{3048}", "shop.xn--r8jz45g"),
+    ] {
+        for (zone, host) in [
+            (zone, "a"),
+            (ascii, "a"),
+            (zone, &*format!("a.{zone}")),
+            (ascii, &*format!("a.{zone}")),
+        ] {
+            let dns = format!("dns \"a\" type=\"A\" name=\"{host}\" content=\"192.0.2.1\"");
+            let text = format!(
+                "project \"shop\" {{ zone \"{zone}\" }}\n\
+                 environment \"live\" {{ identity \"live\" }}\n{dns}\n"
+            );
+            let (spec, found) = load(&text);
+            let Some(spec) = spec else { panic!("{found:#?}") };
+            assert_eq!(spec.zone(), Some(ascii));
+            let environment = spec.environment("live", &instance()).unwrap();
+            let address = Address::new(KindId::Dns, "a");
+            assert_eq!(environment.resources[&address].name, format!("A a.{ascii}"));
+        }
+    }
+    for zone in ["B\u{fc}cher.example", "bu\u{308}cher.example", "b\u{fc} cher.example"] {
+        let text = format!("project \"shop\" {{ zone \"{zone}\" }}\n{LOCAL}");
+        assert!(load(&text).1.iter().any(|one| one.code == codes::INVALID_HOST), "{zone}");
+    }
+}
+
 #[test]
 fn references_resolve_to_what_is_known() {
     let local = LOCAL.replace("{ identity", "{ when pr ; identity");

@@ -368,7 +368,7 @@ fn nothing_goes_that_the_approved_plan_did_not_show() {
     // A name of the first version, which `--adopt` would find once today's name is free.
     let others = json!({ "name": "shop-orders-pr-1" });
     cloud.view().of_account(&http::Method::POST, "/d1/database", Some(&others));
-    let ran = env.envc(&[&PR[..], &["--adopt", "d1.orders"]].concat()).exits(1);
+    let ran = env.envc(&[&PR[..], &["--adopt", "d1.orders"]].concat()).exits(75);
     says(&ran, &["1 resource is left that the plan did not show", "d1.orders `shop-orders-pr-1`"]);
     assert_eq!(cloud.view().listing().names("d1"), ["shop-orders-pr-1"]);
 }

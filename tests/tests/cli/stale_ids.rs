@@ -125,9 +125,10 @@ fn a_permission_that_is_missing_is_told_with_what_was_remembered() {
     env.write("environment.kdl", &format!("{ONE_KV}queue \"jobs\"\n"));
     let before = cloud.requests().len();
     let refused = env.envc(&["plan"]).exits(1);
-    // The API does not tell a wrong account from a missing permission: both are tried.
+    // The API does not tell a wrong account from a missing permission: both are tried. Nor does it tell a
+    // refusal that passes: each is tried once more.
     says(&refused, &[AGAIN, "`Queues Write`", "the API refused the token"]);
-    assert_eq!(cloud.requests().len() - before, 2 + 1 + 2);
+    assert_eq!(cloud.requests().len() - before, 3 + 1 + 3);
     assert!(remembered(&env).is_empty());
     let refused = env.envc(&["plan"]).exits(1);
     assert!(!refused.stderr.contains(AGAIN), "{refused}");

@@ -166,10 +166,7 @@ impl Apply<'_> {
         if let Ok(report) = &ran {
             counts = registry_report::counts(Some(&report.state));
         }
-        let ran = match ran {
-            Ok(report) => self.refuse_if_taken(&engine, plan.plan(), was_recorded, report).await,
-            Err(error) => Err(error),
-        };
+        let ran = self.refuse_if_taken(&engine, plan.plan(), was_recorded, ran).await;
         let ended = match ran {
             Ok(report) => self.finish(&engine, &plan, sources, report).await,
             Err(error) => Err(error),

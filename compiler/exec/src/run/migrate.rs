@@ -14,7 +14,10 @@ use envc_kinds::{Call, Database, Place, kind};
 use envc_plan::{MigrationFile, MigrationRef};
 use serde_json::Value as Json;
 
-use self::{import::Way, seed::Seeding};
+use self::{
+    import::{Way, not_run},
+    seed::Seeding,
+};
 use super::{
     context::{Context, STEP_ATTEMPTS_MAX},
     error::{MigrationError, StepError},
@@ -170,7 +173,7 @@ impl Context<'_> {
                 return Ok(true);
             }
             if attempt >= STEP_ATTEMPTS_MAX || self.client().stopped() {
-                return Err(StepError::open(error.unwrap_or_else(|| self.not_run(on, &text))));
+                return Err(StepError::open(error.unwrap_or_else(|| not_run(on, &text))));
             }
             attempt += 1;
         }

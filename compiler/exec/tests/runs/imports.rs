@@ -86,10 +86,8 @@ impl D1 {
         if sql.contains("SELECT 'open") {
             return Err("incomplete input: SQLITE_ERROR".into());
         }
-        let rows = sql.match_indices("(name) VALUES ('").map(|(at, lead)| {
-            let rest = &sql[at + lead.len()..];
-            rest[..rest.find('\'').unwrap()].to_owned()
-        });
+        let rows = sql.split("(name) VALUES ('").skip(1);
+        let rows = rows.map(|rest| rest.split('\'').next().unwrap().to_owned());
         let mut ledger = self.ledger.lock().unwrap();
         for name in rows {
             if ledger.contains(&name) {

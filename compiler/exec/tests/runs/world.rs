@@ -326,12 +326,12 @@ pub(crate) fn plan_of(
     desired: &BTreeMap<Address, Desired>,
     migrations: &BTreeMap<Address, Vec<MigrationFile>>,
 ) -> CheckedPlan {
-    with_inputs(desired, migrations, None, |inputs| plan_apply(inputs))
+    with_inputs(desired, migrations, None, plan_apply)
 }
 
 /// The plan that takes away what is recorded, and is there.
 pub(crate) fn plan_gone(desired: &BTreeMap<Address, Desired>, state: &State) -> CheckedPlan {
-    with_inputs(desired, &BTreeMap::new(), Some(state), |inputs| plan_destroy(inputs))
+    with_inputs(desired, &BTreeMap::new(), Some(state), plan_destroy)
 }
 
 fn with_inputs(

@@ -23,8 +23,9 @@ impl Apply<'_> {
         engine: &Engine<'_, '_>,
         plan: &Plan,
         was_recorded: bool,
-        report: Report,
+        ran: Result<Report, CommandError>,
     ) -> Result<Report, CommandError> {
+        let report = ran?;
         if report.interrupted || !self.may_meet_others(plan, was_recorded, &report) {
             return Ok(report);
         }

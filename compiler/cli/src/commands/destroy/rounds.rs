@@ -244,8 +244,7 @@ fn refuse_unseen(round: &Round, known: &BTreeSet<(KindId, String)>) -> Result<()
     }
     let are = if unseen.len() == 1 { "is" } else { "are" };
     let count = counted(unseen.len(), "resource");
-    let message =
-        format!("{count} {are} there that the plan did not show: they were made meanwhile");
+    let message = format!("{count} {are} left that the plan did not show");
     Err(CommandError::new(ExitCode::TryAgain, message)
         .because_text(unseen.join(", "))
         .hint("run the command again: it shows them first")

@@ -53,13 +53,6 @@ impl Context<'_> {
         self.client().call(&(on.query)(text), Some(kind)).await.map(|_| ())
     }
 
-    /// The error of a file of which the API says that it ran, and nothing of it is there.
-    pub(super) fn not_run(&self, on: &On<'_>, text: &str) -> CallError {
-        let call = (on.database.import.begin)(on.place, on.id, &digest_of(text));
-        let message = "the API says that the file ran, and nothing of it is in the database";
-        CallError::new(&call, CallClass::Unknown, message)
-    }
-
     async fn import(&self, on: &On<'_>, text: &str) -> Result<(), CallError> {
         let (import, kind, client) = (on.database.import, kind(on.address.kind()), self.client());
         let text = format!("{}\n{text}", (import.comment)(&client.chance()));
@@ -96,6 +89,13 @@ impl Context<'_> {
             state = (import.read)(&look.result);
         }
     }
+}
+
+/// The error of a file of which the API says that it ran, and nothing of it is there.
+pub(super) fn not_run(on: &On<'_>, text: &str) -> CallError {
+    let call = (on.database.import.begin)(on.place, on.id, &digest_of(text));
+    let message = "the API says that the file ran, and nothing of it is in the database";
+    CallError::new(&call, CallClass::Unknown, message)
 }
 
 /// The error of an import, whose words mean what they mean of a query.

@@ -10,7 +10,11 @@ use envc_kinds::kind;
 use envc_plan::{MigrationRef, Seed};
 use serde_json::Value as Json;
 
-use super::{On, explain, import::Way, whole_text};
+use super::{
+    On, explain,
+    import::{Way, not_run},
+    whole_text,
+};
 use crate::{
     progress::Event,
     run::{
@@ -123,7 +127,7 @@ impl Context<'_> {
                 return Ok(());
             }
             if attempt >= STEP_ATTEMPTS_MAX {
-                return Err(StepError::open(error.unwrap_or_else(|| self.not_run(on, &sql))));
+                return Err(StepError::open(error.unwrap_or_else(|| not_run(on, &sql))));
             }
             attempt += 1;
         }
