@@ -23,6 +23,7 @@
 #   WT_LOCK            the Cargo.lock that decides the versions of wasm-bindgen and
 #                      worker-build           (default: this repository's)
 #   WT_WRANGLER, WT_SDK, WT_NODE, WT_BINARYEN    versions of the npm packages
+#   WT_PYTHON_SDK      version of the official SDK for Python
 #   WT_JOBS            parallel compile jobs (default 2)
 #   WT_FORCE_DEBIAN=1  take the Debian road even where the target exists
 #   RUSTUP_AUTO_INSTALL=0  (rustup's own) rustup is not asked to download the target
@@ -32,6 +33,7 @@ WT_HOME=${WT_HOME:-${XDG_DATA_HOME:-$HOME/.local/share}/wasm-toolchain}
 WT_LOCK=${WT_LOCK:-$(dirname "${BASH_SOURCE[0]}")/../Cargo.lock}
 WT_WRANGLER=${WT_WRANGLER:-4.164.0}
 WT_SDK=${WT_SDK:-7.3.0}            # npm's `cloudflare`, the official SDK
+WT_PYTHON_SDK=${WT_PYTHON_SDK:-5.9.0}    # PyPI's `cloudflare`, the other official SDK
 WT_NODE=${WT_NODE:-24.21.0}
 WT_BINARYEN=${WT_BINARYEN:-132.0.0}
 WT_JOBS=${WT_JOBS:-2}
@@ -230,6 +232,17 @@ if ((want_rust)); then
   [[ -n $esb ]] && export_ ESBUILD_BIN "$esb"
 fi
 if ((want_node)); then
+  # The SDK for Python, in a folder of its own.
+  python=$WT_HOME/python-sdk-$WT_PYTHON_SDK
+  if [[ ! -e $python/.done ]]; then
+    python3 -m venv --help >/dev/null 2>&1 || apt_get python3 python3-venv
+    say "installing from PyPI: cloudflare $WT_PYTHON_SDK"
+    rm -rf "$python"
+    python3 -m venv "$python" >&2 9>&-
+    "$python/bin/pip" install -q --disable-pip-version-check "cloudflare==$WT_PYTHON_SDK" >&2 9>&-
+    : >"$python/.done"
+  fi
+  export_ SDK_PYTHON "$python/bin/python3"
   wd=$(compgen -G "$npm_dir/node_modules/@cloudflare/workerd-*/bin/workerd" | head -1 || true)
   [[ -n $wd ]] && export_ WORKERD_BIN "$wd"
   PATHS+=("$npm_dir/node_modules/.bin")

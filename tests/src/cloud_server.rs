@@ -31,6 +31,7 @@ impl CloudServer {
         let told = events::read(&line).remove(0);
         let vars = [
             ("CLOUDFLARE_API_BASE_URL", "base_url"),
+            ("CLOUDFLARE_BASE_URL", "base_url"),
             ("CLOUDFLARE_ACCOUNT_ID", "account_id"),
             ("CLOUDFLARE_API_TOKEN", "token"),
         ];

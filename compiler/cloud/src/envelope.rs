@@ -1,7 +1,8 @@
 //! Answers: the envelope of the v4 API, raw bodies, and failures.
 //!
-//! Every JSON answer has the four keys `success`, `errors`, `messages`, `result`, and
-//! `result_info` when it is a page. Failures carry codes that are scoped to their product.
+//! A JSON answer has the four keys `success`, `errors`, `messages`, `result`, and `result_info` when it
+//! is a page; some failures have the first two alone, and some lists null in the place of empty arrays.
+//! Failures carry codes that are scoped to their product.
 //!
 //! Source: the `api-response-common` schemas of Cloudflare's OpenAPI document.
 
@@ -25,7 +26,13 @@ pub(crate) struct Answer {
 pub(crate) enum AnswerBody {
     /// An envelope around a result. The result is JSON text already, since key order matters to
     /// the rows of a D1 query.
-    Envelope { result: String, result_info: Option<Value>, messages: Vec<Value> },
+    Envelope {
+        result: String,
+        result_info: Option<Value>,
+        messages: Vec<Value>,
+        /// `errors` and `messages` are null where they are empty.
+        null_arrays: bool,
+    },
     /// Bytes as they are: KV values, R2 objects.
     Raw(Vec<u8>),
 }
@@ -38,7 +45,8 @@ impl Answer {
 
     /// HTTP 200 with a result that is JSON text.
     pub(crate) fn json_text(result: String) -> Self {
-        let body = AnswerBody::Envelope { result, result_info: None, messages: Vec::new() };
+        let (result_info, messages) = (None, Vec::new());
+        let body = AnswerBody::Envelope { result, result_info, messages, null_arrays: false };
         Self { status: 200, headers: Vec::new(), body }
     }
 
@@ -53,6 +61,7 @@ impl Answer {
             result: result.to_string(),
             result_info: Some(info),
             messages: Vec::new(),
+            null_arrays: false,
         };
         Self { status: 200, headers: Vec::new(), body }
     }
@@ -70,6 +79,14 @@ impl Answer {
         self
     }
 
+    /// The same list with null in the place of empty arrays, as some products send it.
+    pub(crate) fn with_null_arrays(mut self) -> Self {
+        if let AnswerBody::Envelope { result, result_info, null_arrays, .. } = &mut self.body {
+            *null_arrays = result_info.is_some() || result.starts_with('[');
+        }
+        self
+    }
+
     /// The same answer with one more header.
     pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
@@ -80,12 +97,14 @@ impl Answer {
     pub(crate) fn into_response(self) -> Response<Body> {
         let (kind, body) = match self.body {
             AnswerBody::Raw(bytes) => ("application/octet-stream", Body::from(bytes)),
-            AnswerBody::Envelope { result, result_info, messages } => {
-                let messages = Value::Array(messages);
+            AnswerBody::Envelope { result, result_info, messages, null_arrays } => {
+                let errors = if null_arrays { "null" } else { "[]" };
+                let is_null = null_arrays && messages.is_empty();
+                let messages = if is_null { Value::Null } else { Value::Array(messages) };
                 let info =
                     result_info.map(|info| format!(",\"result_info\":{info}")).unwrap_or_default();
                 let text = format!(
-                    "{{\"result\":{result},\"success\":true,\"errors\":[],\"messages\":{messages}{info}}}"
+                    "{{\"result\":{result},\"success\":true,\"errors\":{errors},\"messages\":{messages}{info}}}"
                 );
                 ("application/json", Body::from(text))
             }
@@ -115,6 +134,8 @@ struct Fault {
 pub(crate) struct Problem {
     status: u16,
     faults: Vec<Fault>,
+    /// Neither `result` nor `messages` is sent.
+    bare: bool,
     /// What really happened, for the log of the server's owner; never sent.
     pub(crate) cause: Option<String>,
 }
@@ -123,7 +144,7 @@ impl Problem {
     /// A failure with one error.
     pub(crate) fn new(status: u16, code: i64, message: impl Into<String>) -> Self {
         let fault = Fault { code: Some(code), message: message.into(), chain: Vec::new() };
-        Self { status, faults: vec![fault], cause: None }
+        Self { status, faults: vec![fault], bare: false, cause: None }
     }
 
     /// The same failure with a detail in the chain of its last error.
@@ -148,10 +169,43 @@ impl Problem {
         self
     }
 
-    /// HTTP 404, 7003 and 7000: the path is unknown or an identifier in it has a wrong form.
+    /// What happened, for the server's owner.
+    pub(crate) fn why(&self) -> String {
+        self.cause.clone().unwrap_or_else(|| self.first_text())
+    }
+
+    /// The text of its first error.
+    pub(crate) fn first_text(&self) -> String {
+        self.faults.first().map(|fault| fault.message.clone()).unwrap_or_default()
+    }
+
+    /// The same failure in a body of `success` and `errors` alone, as some live answers have it.
+    pub(crate) fn bare(mut self) -> Self {
+        self.bare = true;
+        self
+    }
+
+    /// The same failure with the causes in the place of what they stand in a chain of.
+    pub(crate) fn without_wrapper(mut self) -> Self {
+        let causes = |fault: &Fault| match (fault.code, fault.chain.is_empty()) {
+            (Some(1004), false) => {
+                let cause = |(code, message): &(i64, String)| Fault {
+                    code: Some(*code),
+                    message: message.clone(),
+                    chain: Vec::new(),
+                };
+                fault.chain.iter().map(cause).collect()
+            }
+            _ => vec![fault.clone()],
+        };
+        self.faults = self.faults.iter().flat_map(causes).collect();
+        self
+    }
+
+    /// HTTP 400, 7003 and 7000: the path is unknown or an identifier in it has a wrong form.
     pub(crate) fn no_route(path: &str) -> Self {
         Self::new(
-            404,
+            400,
             7003,
             format!("Could not route to {path}, perhaps your object identifier is invalid?"),
         )
@@ -173,7 +227,11 @@ impl Problem {
     /// The HTTP response.
     pub(crate) fn into_response(self) -> Response<Body> {
         let errors: Vec<Value> = self.faults.iter().map(fault_json).collect();
-        let body = json!({"success": false, "errors": errors, "messages": [], "result": null});
+        let mut body = json!({"success": false, "errors": errors});
+        if let Some(map) = body.as_object_mut().filter(|_| !self.bare) {
+            map.insert("messages".to_owned(), json!([]));
+            map.insert("result".to_owned(), Value::Null);
+        }
         plain(self.status, "application/json", Body::from(body.to_string()))
     }
 }

@@ -46,6 +46,9 @@ pub enum CloudError {
     /// A zone's name is no domain name.
     #[error("add the zone {0:?}: it is not a domain name")]
     ZoneName(String),
+    /// Something that is said to exist cannot be stood in for.
+    #[error("make a stand-in: {0}")]
+    StandIn(String),
     /// The system gave no randomness.
     #[error("make a token: the system gave no randomness")]
     Randomness,
@@ -70,6 +73,7 @@ impl CloudError {
             | Self::Database(_)
             | Self::TooNew { .. }
             | Self::ZoneName(_)
+            | Self::StandIn(_)
             | Self::Randomness => None,
         }
     }

@@ -2,12 +2,14 @@
 //!
 //! Calls are counted per opened cloud, over all API requests (`/client/v4`, and `/v1/pools` of the
 //! edge), from 1. A fault that names a call hits that call alone. Faults answer or close at the edge of the server, so that a
-//! product never knows of them; `list_lag_ms`, `deny` and `bare_conflict` are read by the
-//! handlers.
+//! product never knows of them; `list_lag_ms`, `deny`, `open_uploads` and some of the flags are read by
+//! the handlers. What is normal on the real API, and no failure of its own, is a mood (`moods.rs`).
 //!
 //! Source of the shapes: Cloudflare's documentation of rate limits, and published reports of live
 //! answers (429 with a body of `null`, challenge pages with status 200).
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,11 +17,8 @@ use axum::body::Body;
 use http::{HeaderValue, Response};
 
 use crate::envelope::{Problem, html, plain};
-
-/// The account's limit, which the headers show.
-const RATE_LIMIT_DEFAULT: u32 = 1200;
-/// The window of the rate limit.
-const WINDOW: Duration = Duration::from_mins(5);
+use crate::memory::Memory;
+use crate::throttle::{Block, Budget, LimitHeaders, retry_after, throttled};
 
 /// When a crash comes, seen from the call's effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +27,76 @@ pub enum CrashWhen {
     Before,
     /// Everything has happened but the answer.
     After,
+}
+
+/// How certain calls fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The verb, in capitals.
+    pub method: String,
+    /// What the path holds somewhere.
+    pub part: String,
+    /// The status.
+    pub status: u16,
+    /// The code; 0 is none.
+    pub code: i64,
+    /// The text.
+    pub text: String,
+}
+
+impl Failure {
+    fn is_of(&self, method: &str, path: &str) -> bool {
+        self.method.eq_ignore_ascii_case(method) && path.contains(self.part.as_str())
+    }
+
+    fn problem(&self) -> Problem {
+        let problem = Problem::new(self.status, self.code, self.text.clone());
+        if self.code == 0 { problem.without_code() } else { problem }
+    }
+}
+
+/// For how long what was just made is not seen by another product: until both are over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lag {
+    /// Milliseconds since it was made.
+    pub ms: u64,
+    /// Calls that asked for it.
+    pub tries: u32,
+}
+
+/// What is on or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Flag {
+    /// R2's "not empty" comes with its code; the live answers that are published have none.
+    CodedConflict,
+    /// The databases of Hyperdrive configs cannot be reached.
+    UnreachableOrigin,
+    /// Names of zones and DNS records come in Unicode where they have letters beyond ASCII.
+    UnicodeZones,
+    /// `/query` of D1 cuts a text into statements as the real one does.
+    SplitSql,
+    /// Failures have `success` and `errors` alone.
+    BareFailures,
+    /// `errors` and `messages` of lists are null.
+    NullArrays,
+    /// The cause of a DNS validation stands outside, without 1004 around it.
+    BareValidation,
+    /// Objects survive a bulk deletion that says that they are gone.
+    KeptObjects,
+}
+
+impl Flag {
+    /// Each with its word.
+    pub(crate) const ALL: [(&'static str, Self); 8] = [
+        ("coded-conflict", Self::CodedConflict),
+        ("unreachable-origin", Self::UnreachableOrigin),
+        ("unicode-zones", Self::UnicodeZones),
+        ("split-sql", Self::SplitSql),
+        ("bare-failures", Self::BareFailures),
+        ("null-arrays", Self::NullArrays),
+        ("bare-validation", Self::BareValidation),
+        ("kept-objects", Self::KeptObjects),
+    ];
 }
 
 /// What goes wrong. The default is: nothing.
@@ -51,34 +120,66 @@ pub struct Faults {
     pub html_on: Vec<u64>,
     /// On this call the process aborts.
     pub crash_on: Option<(u64, CrashWhen)>,
-    /// Calls with this verb and this part of the path fail with this status, code and text.
-    pub fail_path: Option<(String, String, u16, i64, String)>,
+    /// Every such call fails so.
+    pub fail_path: Option<Failure>,
+    /// The first such call fails so.
+    pub fail_once: Vec<Failure>,
     /// Products for which the token lacks permission.
     pub deny: Vec<String>,
-    /// Calls allowed per 5 minutes; `None` shows 1200 in the headers and never refuses.
+    /// Calls allowed per window; `None` never refuses.
     pub rate_limit: Option<u32>,
-    /// Seed of `error_rate`.
+    /// The window in milliseconds, where it is not 5 minutes.
+    pub limit_window_ms: Option<u64>,
+    /// What the headers say of the limit.
+    pub limit_headers: LimitHeaders,
+    /// All calls are refused for a while.
+    pub block: Option<Block>,
+    /// Seed of whatever is drawn.
     pub seed: u64,
     /// Milliseconds until a new object appears in lists.
     pub list_lag_ms: u64,
-    /// R2's "not empty" comes without its code, as some live answers have it.
-    pub bare_conflict: bool,
-    /// The databases of Hyperdrive configs cannot be reached.
-    pub unreachable_origin: bool,
-    /// Names of zones and DNS records come in Unicode where they have letters beyond ASCII.
-    pub unicode_zones: bool,
+    /// What other products do not see yet, by the word of the pair.
+    pub lags: BTreeMap<&'static str, Lag>,
+    /// Lags last between a third of their time and all of it, drawn from `seed`.
+    pub lags_vary: bool,
+    /// Share of calls that are refused once with 401 or 403.
+    pub passing_auth: f64,
+    /// Share of D1's statements that are answered once with a text that asks to try again.
+    pub d1_again: f64,
+    /// The first so many uploads of each new script answer 404 without a code.
+    pub upload_404: u32,
+    /// Each new R2 bucket has so many open multipart uploads.
+    pub open_uploads: u32,
+    /// What is on.
+    pub flags: BTreeSet<Flag>,
 }
 
 impl Faults {
-    fn draws_error(&self, call: u64) -> bool {
-        if self.error_rate <= 0.0 {
-            return false;
-        }
+    /// Says whether a flag is set.
+    pub fn has(&self, flag: Flag) -> bool {
+        self.flags.contains(&flag)
+    }
+
+    /// Says whether the n-th of something is among this share of all, drawn from the seed.
+    pub(crate) fn draws(&self, share: f64, n: u64) -> bool {
+        share > 0.0 && self.drawn(n) < share
+    }
+
+    /// A number below 1 for the n-th of something, from the seed.
+    pub(crate) fn drawn(&self, n: u64) -> f64 {
         // The top 32 bits are exact in a float.
-        let drawn = u32::try_from(mix(self.seed, call) >> 32).unwrap_or(u32::MAX);
-        f64::from(drawn) / f64::from(u32::MAX) < self.error_rate
+        let drawn = u32::try_from(mix(self.seed, n) >> 32).unwrap_or(u32::MAX);
+        f64::from(drawn) / (f64::from(u32::MAX) + 1.0)
+    }
+
+    /// The window of the rate limit.
+    pub(crate) fn limit_window(&self) -> Duration {
+        self.limit_window_ms.map_or(WINDOW, Duration::from_millis)
     }
 }
+
+/// The window of the rate limit.
+const WINDOW: Duration = Duration::from_mins(5);
 
 /// One step of splitmix64 over both numbers.
 fn mix(seed: u64, call: u64) -> u64 {
@@ -101,7 +202,11 @@ pub(crate) enum Early {
 #[derive(Debug)]
 pub(crate) struct Injector {
     pub(crate) faults: Faults,
+    pub(crate) memory: Memory,
     window: Mutex<Window>,
+    blocked: Mutex<Option<Instant>>,
+    /// Which of `fail_once` have happened.
+    spent: Vec<AtomicBool>,
 }
 
 /// The current window of the rate limit.
@@ -112,40 +217,48 @@ struct Window {
     refused: bool,
 }
 
-/// What the rate limit says of one call.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Budget {
-    limit: u32,
-    left: u32,
-    reset_s: u64,
-    refused: bool,
-}
-
 impl Injector {
     /// Starts counting now.
     pub(crate) fn new(faults: Faults) -> Self {
         let window = Window { since: Instant::now(), used: 0, refused: false };
-        Self { faults, window: Mutex::new(window) }
+        let spent = faults.fail_once.iter().map(|_| AtomicBool::new(false)).collect();
+        let (memory, blocked) = (Memory::new(), Mutex::new(None));
+        Self { faults, memory, window: Mutex::new(window), blocked, spent }
     }
 
     /// Books one call.
-    pub(crate) fn book(&self) -> Budget {
-        let Some(limit) = self.faults.rate_limit else {
-            // Never enforced: a client that shapes itself to the headers must not slow down.
-            return Budget::full();
-        };
+    pub(crate) fn book(&self) -> Option<Budget> {
+        let (limit, whole) = (self.faults.rate_limit?, self.faults.limit_window());
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        if window.since.elapsed() >= WINDOW {
+        if window.since.elapsed() >= whole {
             *window = Window { since: Instant::now(), used: 0, refused: false };
         }
         if window.used >= limit && !window.refused {
-            // The breach starts five minutes of refusal.
+            // The breach starts a whole window of refusal.
             *window = Window { since: Instant::now(), used: limit, refused: true };
         }
         window.used = window.used.saturating_add(1);
-        let reset_s = WINDOW.saturating_sub(window.since.elapsed()).as_secs().max(1);
+        let reset_s = whole.saturating_sub(window.since.elapsed()).as_secs().max(1);
         let left = limit.saturating_sub(window.used);
-        Budget { limit, left, reset_s, refused: window.refused }
+        Some(Budget { limit, left, reset_s, window_s: whole.as_secs(), refused: window.refused })
+    }
+
+    /// The refusal of a call while all are refused.
+    fn blocked(&self, call: u64) -> Option<Response<Body>> {
+        let block = self.faults.block.as_ref().filter(|block| call >= block.from)?;
+        let mut since = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        let elapsed = since.get_or_insert_with(Instant::now).elapsed();
+        let left = Duration::from_millis(block.ms).checked_sub(elapsed)?;
+        Some(block.answer(left))
+    }
+
+    /// The failure that one call of its kind has, and no other.
+    fn once(&self, method: &str, path: &str) -> Option<&Failure> {
+        let mut all = self.faults.fail_once.iter().zip(&self.spent);
+        let (failure, _) = all.find(|(failure, spent)| {
+            failure.is_of(method, path) && !spent.swap(true, Ordering::SeqCst)
+        })?;
+        Some(failure)
     }
 
     /// The end of a call that a fault ends before its effect.
@@ -154,7 +267,7 @@ impl Injector {
         call: u64,
         method: &str,
         path: &str,
-        budget: Budget,
+        budget: Option<Budget>,
     ) -> Option<Early> {
         let faults = &self.faults;
         if faults.crash_on == Some((call, CrashWhen::Before)) {
@@ -163,22 +276,22 @@ impl Injector {
         if faults.drop_request_on.contains(&call) {
             return Some(Early::HangUp);
         }
-        let response = if budget.refused {
+        let refused = budget.filter(|budget| budget.refused);
+        let response = if let Some(budget) = refused {
             throttled(budget.reset_s)
+        } else if let Some(blocked) = self.blocked(call) {
+            blocked
         } else if faults.throttle_on.contains(&call) {
             throttled(1)
         } else if faults.null_body_on.contains(&call) {
-            retry_after(plain(429, "application/json", Body::from("null")), 1)
+            retry_after(plain(429, "application/json", Body::from("null")), HeaderValue::from(1))
         } else if faults.html_on.contains(&call) {
             challenge()
-        } else if faults.error_on.contains(&call) || faults.draws_error(call) {
+        } else if faults.error_on.contains(&call) || faults.draws(faults.error_rate, call) {
             html(500, "500 Internal Server Error")
         } else {
-            let (verb, part, status, code, text) = faults.fail_path.as_ref()?;
-            if !(verb.eq_ignore_ascii_case(method) && path.contains(part.as_str())) {
-                return None;
-            }
-            Problem::new(*status, *code, text.clone()).into_response()
+            let whole = || faults.fail_path.as_ref().filter(|it| it.is_of(method, path));
+            self.once(method, path).or_else(whole)?.problem().into_response()
         };
         Some(Early::Answer(Box::new(response)))
     }
@@ -197,33 +310,6 @@ impl Injector {
     }
 }
 
-impl Budget {
-    /// What there is before any call, and for calls that the limit does not count.
-    pub(crate) fn full() -> Self {
-        let limit = RATE_LIMIT_DEFAULT;
-        Self { limit, left: limit, reset_s: WINDOW.as_secs(), refused: false }
-    }
-
-    /// The two headers of every answer.
-    pub(crate) fn headers(self) -> [(&'static str, String); 2] {
-        let Self { limit, left, reset_s, refused: _ } = self;
-        [
-            ("ratelimit", format!("\"default\";r={left};t={reset_s}")),
-            ("ratelimit-policy", format!("\"default\";q={limit};w={}", WINDOW.as_secs())),
-        ]
-    }
-}
-
-fn throttled(seconds: u64) -> Response<Body> {
-    let text = "Please wait and consider throttling your request speed";
-    retry_after(Problem::new(429, 971, text).into_response(), seconds)
-}
-
-fn retry_after(mut response: Response<Body>, seconds: u64) -> Response<Body> {
-    response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from(seconds));
-    response
-}
-
 fn challenge() -> Response<Body> {
     let mut response = html(200, "Just a moment...");
     response.headers_mut().insert("cf-mitigated", HeaderValue::from_static("challenge"));
@@ -239,8 +325,8 @@ mod tests {
         let spec = "latency=100, error-rate=0.5,error-on=3,lose-response-on=5+9,drop-request-on=1,\
                     throttle-on=2,null-body-on=4,html-on=6,crash-on=7:after,\
                     fail=post:/d1/database:500:7500:internal error,deny=d1+dns,rate-limit=10,\
-                    seed=42,list-lag=250,bare-conflict=true,unreachable-origin=true,\
-                    unicode-zones=true";
+                    seed=42,list-lag=250,coded-conflict,unreachable-origin=true,\
+                    unicode-zones=true,split-sql=false";
         let expected = Faults {
             latency_ms: 100,
             error_rate: 0.5,
@@ -251,20 +337,19 @@ mod tests {
             null_body_on: vec![4],
             html_on: vec![6],
             crash_on: Some((7, CrashWhen::After)),
-            fail_path: Some((
-                "POST".into(),
-                "/d1/database".into(),
-                500,
-                7500,
-                "internal error".into(),
-            )),
+            fail_path: Some(Failure {
+                method: "POST".into(),
+                part: "/d1/database".into(),
+                status: 500,
+                code: 7500,
+                text: "internal error".into(),
+            }),
             deny: vec!["d1".into(), "dns".into()],
             rate_limit: Some(10),
             seed: 42,
             list_lag_ms: 250,
-            bare_conflict: true,
-            unreachable_origin: true,
-            unicode_zones: true,
+            flags: [Flag::CodedConflict, Flag::UnreachableOrigin, Flag::UnicodeZones].into(),
+            ..Faults::default()
         };
         assert_eq!(Faults::parse(spec), Ok(expected));
         assert_eq!(Faults::parse(" "), Ok(Faults::default()));
@@ -290,18 +375,18 @@ mod tests {
     #[test]
     fn the_error_rate_is_drawn_from_the_seed() {
         let faults = Faults { error_rate: 0.3, seed: 7, ..Faults::default() };
-        let hits = (1..=1000).filter(|n| faults.draws_error(*n)).count();
+        let hits = (1..=1000).filter(|n| faults.draws(faults.error_rate, *n)).count();
         assert!((200..400).contains(&hits), "{hits}");
-        let again = (1..=1000).filter(|n| faults.draws_error(*n)).count();
+        let again = (1..=1000).filter(|n| faults.draws(faults.error_rate, *n)).count();
         assert_eq!(hits, again);
     }
 
     #[test]
     fn the_rate_limit_refuses_after_its_last_call() {
         let injector = Injector::new(Faults { rate_limit: Some(2), ..Faults::default() });
-        assert!(!injector.book().refused);
-        assert!(!injector.book().refused);
-        assert!(injector.book().refused);
-        assert!(injector.book().refused);
+        assert!(!injector.book().unwrap().refused);
+        assert!(!injector.book().unwrap().refused);
+        assert!(injector.book().unwrap().refused);
+        assert!(injector.book().unwrap().refused);
     }
 }

@@ -13,7 +13,8 @@
 //!   else is looked at (`guard.rs`).
 //! - Nothing of a body is read before its sender is let in, and no more of it than its call may have.
 //! - What was deleted is overwritten in the files (`store.rs`).
-//! - Faults ([`Faults`]) are injected at the edge of the server, never inside a product.
+//! - Faults ([`Faults`]) are injected at the edge of the server, never inside a product. So are moods,
+//!   which are what is normal on the real API and not on an immediate server (`moods.rs`).
 //!
 //! Beside `/client/v4` there are the pools of an edge Worker, `/v1/pools/…`: the same paths, answers
 //! and decisions, because they come from the Worker's own pure core. The token is the cloud's own,
@@ -26,6 +27,7 @@
 //! |---|---|
 //! | `POST /__local/tunnels/{id}/connect` | a connector connects: the tunnel is `healthy` |
 //! | `POST /__local/tunnels/{id}/disconnect` | all its connections close: the tunnel is `down` |
+//! | `POST /__local/r2/{bucket}/uploads/{n}` | so many multipart uploads are open in the bucket; 0 ends all |
 //! | `POST /__local/pools/ahead/{ms}` | the clock of all pools goes so far ahead of what it is now |
 //!
 //! What is emulated; each file tells its facts, its limits, and what is invented for want of a
@@ -43,7 +45,7 @@
 //! | Workers: scripts, versions, secrets, triggers, assets | `products/workers.rs` |
 //!
 //! Absent: of Workers, running them, tails and builds (`products/workers.rs` lists what there is);
-//! the S3 API of R2; D1 export, import and restore; quotas of the account's plan.
+//! the S3 API of R2; quotas of the account's plan.
 //!
 //! Entry: [`Cloud::open`], then [`serve`] or [`Cloud::router`].
 //!
@@ -59,6 +61,8 @@ mod faults;
 mod faults_text;
 mod folder;
 mod guard;
+mod memory;
+mod moods;
 mod paging;
 mod pipeline;
 mod pools;
@@ -66,10 +70,13 @@ mod products;
 mod request;
 mod schema;
 mod serve;
+mod stand_in;
 mod store;
+mod throttle;
 
 pub use cloud::{Cloud, CloudConfig, RequestLog};
 pub use error::CloudError;
-pub use faults::{CrashWhen, Faults};
+pub use faults::{CrashWhen, Failure, Faults, Flag, Lag};
 pub use products::{Listed, listed};
 pub use serve::{ConnectionLost, serve};
+pub use throttle::{Block, LimitHeaders, RefusalBody, RetryAfter};

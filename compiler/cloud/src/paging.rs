@@ -58,6 +58,15 @@ impl Page {
         all.into_iter().skip(skip).take(take).collect()
     }
 
+    /// `result_info` of the page, of a product that does not tell how many pages there are.
+    pub(crate) fn brief(self, count: usize, total: i64) -> Value {
+        let mut info = self.info(count, total);
+        if let Some(map) = info.as_object_mut() {
+            map.remove("total_pages");
+        }
+        info
+    }
+
     /// `result_info` of the page.
     pub(crate) fn info(self, count: usize, total: i64) -> Value {
         let pages = total.div_euclid(self.limit()) + i64::from(total % self.limit() != 0);

@@ -1,10 +1,11 @@
 //! What happens to a request between the socket and its product.
 //!
-//! Order: count, wait, let in by the head, read the body, faults before the effect, products, faults
-//! after the effect, headers, log. Products run on blocking threads: SQLite blocks.
+//! Order: count, wait, let in by the head, read the body, faults before the effect, moods, products,
+//! faults after the effect, headers, log. Products run on blocking threads: SQLite blocks.
 //!
-//! Paths below `/v1` are the edge's pools. All other ones outside of `/client/v4` are the hooks
-//! listed at the crate's root; their bodies are not read.
+//! Paths below `/v1` are the edge's pools, those below `/transfers` the texts that D1 is sent and
+//! fetched from beside the API. All other ones outside of `/client/v4` are the hooks listed at the
+//! crate's root; their bodies are not read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +15,12 @@ use axum::extract::State;
 use http::{HeaderValue, Method, Request, Response};
 
 use crate::cloud::{Cloud, Inner, RequestLog};
-use crate::envelope::Problem;
-use crate::faults::{Budget, Early};
+use crate::envelope::{Answer, Problem};
+use crate::faults::Early;
 use crate::request::Req;
 use crate::serve::ConnectionLost;
-use crate::{clock, pools, products};
+use crate::throttle::Budget;
+use crate::{clock, moods, pools, products, throttle};
 
 impl Cloud {
     /// The routes, for serving in process; see [`crate::serve`] for a bound port.
@@ -39,7 +41,7 @@ async fn respond(State(cloud): State<Cloud>, request: Request<Body>) -> Response
     }
     let call = inner.next_call();
     // The account's limit is the API's alone.
-    let budget = if is_edge { Budget::full() } else { inner.injector.book() };
+    let budget = if is_edge { None } else { inner.injector.book() };
     let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
     let latency_ms = inner.injector.faults.latency_ms;
     if latency_ms > 0 {
@@ -58,12 +60,13 @@ async fn respond(State(cloud): State<Cloud>, request: Request<Body>) -> Response
         }
     };
     let status = response.as_ref().map_or(0, |response| response.status().as_u16());
-    inner.record(RequestLog { seq: call, method, path, status });
-    match response {
+    let response = match response {
         Some(response) if is_edge => response,
-        Some(response) => with_headers(response, budget),
+        Some(response) => with_headers(response, &inner, budget, (&method, &path)),
         None => lost(),
-    }
+    };
+    inner.record(RequestLog { seq: call, method, path, status });
+    response
 }
 
 /// Reads a request whose sender is let in; nothing is kept of anybody else's.
@@ -95,13 +98,7 @@ async fn handle(cloud: Arc<Inner>, req: Req) -> Response<Body> {
         let response = if pools::is_edge(&req.path) {
             pools::answer(&cloud, &req)
         } else {
-            match products::handle(&cloud, &req) {
-                Ok(answer) => answer.into_response(),
-                Err(problem) => {
-                    report(&problem, &req);
-                    problem.into_response()
-                }
-            }
+            moods::answer(&cloud, &req)
         };
         if may_delete(&req) {
             cloud.store.forget_deleted();
@@ -119,36 +116,66 @@ fn may_delete(req: &Req) -> bool {
     let last = req.path.rsplit('/').next().unwrap_or_default();
     match req.method {
         Method::DELETE | Method::PUT | Method::PATCH => true,
-        _ => req.method == Method::POST && matches!(last, "ack" | "delete" | "purge"),
+        _ => req.method == Method::POST && matches!(last, "ack" | "delete" | "purge" | "import"),
     }
 }
 
 /// Paths that are not Cloudflare's.
 async fn outside(cloud: Arc<Inner>, request: Request<Body>) -> Response<Body> {
+    if let Some(id) = request.uri().path().strip_prefix(products::TRANSFERS) {
+        let id = id.to_owned();
+        return transfer(cloud, id, request).await;
+    }
     let req = match Req::of_head(request.into_parts().0) {
         Ok(req) => req,
         Err(problem) => return problem.into_response(),
     };
-    let work = move || match products::local_hook(&cloud, &req) {
-        Ok(answer) => answer.into_response(),
-        Err(problem) => problem.into_response(),
+    blocking(move || products::local_hook(&cloud, &req)).await
+}
+
+/// A text that D1 is sent or fetched from by an address that it gave out: whoever has that is let in.
+async fn transfer(cloud: Arc<Inner>, id: String, request: Request<Body>) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let mut req = match Req::of_head(head) {
+        Ok(req) => req,
+        Err(problem) => return problem.into_response(),
     };
+    let (known, method) = (Arc::clone(&cloud), req.method.clone());
+    let (asked, admitted) = (
+        id.clone(),
+        tokio::task::spawn_blocking(move || products::admit_transfer(&known, &method, &id)),
+    );
+    let bytes_max = match admitted.await {
+        Ok(Ok(bytes_max)) => bytes_max,
+        Ok(Err(problem)) => return problem.into_response(),
+        Err(error) => return Problem::internal(error).into_response(),
+    };
+    if let Err(problem) = req.read_body(body, bytes_max).await {
+        return problem.into_response();
+    }
+    blocking(move || products::carry_transfer(&cloud, &req, &asked)).await
+}
+
+/// Answers on a blocking thread.
+async fn blocking(
+    work: impl FnOnce() -> Result<Answer, Problem> + Send + 'static,
+) -> Response<Body> {
     match tokio::task::spawn_blocking(work).await {
-        Ok(response) => response,
+        Ok(Ok(answer)) => answer.into_response(),
+        Ok(Err(problem)) => problem.into_response(),
         Err(error) => Problem::internal(error).into_response(),
     }
 }
 
-#[expect(clippy::print_stderr, reason = "a bug of the server itself must not pass unseen")]
-fn report(problem: &Problem, req: &Req) {
-    if let Some(cause) = &problem.cause {
-        eprintln!("local cloud: {} {}: {cause}", req.method, req.path);
-    }
-}
-
-fn with_headers(mut response: Response<Body>, budget: Budget) -> Response<Body> {
+fn with_headers(
+    mut response: Response<Body>,
+    cloud: &Inner,
+    budget: Option<Budget>,
+    (method, path): (&str, &str),
+) -> Response<Body> {
     let ray = clock::new_hex_id().chars().take(16).collect::<String>() + "-LOC";
-    for (name, value) in budget.headers().into_iter().chain([("cf-ray", ray)]) {
+    let limit = throttle::headers(cloud.injector.faults.limit_headers, budget, method, path);
+    for (name, value) in limit.into_iter().flatten().chain([("cf-ray", ray)]) {
         if let Ok(value) = HeaderValue::from_str(&value) {
             response.headers_mut().insert(name, value);
         }

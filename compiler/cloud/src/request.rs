@@ -193,6 +193,7 @@ fn segments(path: &str) -> Result<Option<Vec<String>>, Problem> {
 
 async fn read_parts(headers: &HeaderMap, body: Bytes) -> Result<Vec<Part>, Problem> {
     let bad = |error: &dyn std::fmt::Display| Problem::new(400, 6007, error.to_string());
+    let body = with_crlf(headers, &body).unwrap_or(body);
     let mut request = Request::new(Body::from(body));
     *request.headers_mut() = headers.clone();
     DefaultBodyLimit::disable().apply(&mut request);
@@ -206,6 +207,42 @@ async fn read_parts(headers: &HeaderMap, body: Bytes) -> Result<Vec<Part>, Probl
         parts.push(Part { name, filename, content_type, bytes });
     }
     Ok(parts)
+}
+
+/// A form whose own lines end in LF alone, with CRLF in their place; the contents stay as they are.
+fn with_crlf(headers: &HeaderMap, body: &[u8]) -> Option<Bytes> {
+    let kind = header_str(headers, header::CONTENT_TYPE.as_str())?;
+    let boundary = kind.split(';').find_map(|part| part.trim().strip_prefix("boundary="))?;
+    let first = format!("--{}\n", boundary.trim_matches('"'));
+    let delimiter = format!("\n--{}", boundary.trim_matches('"'));
+    if !body.starts_with(first.as_bytes()) {
+        return None;
+    }
+    let mut out = Vec::with_capacity(body.len() + 256);
+    // What stands before the first delimiter is nothing.
+    let mut rest = body.get(first.len() - 1..)?;
+    out.extend_from_slice(first.trim_end().as_bytes());
+    while let Some(part) = rest.strip_prefix(b"\n") {
+        let end = find(part, delimiter.as_bytes())?;
+        let (part, after) = part.split_at_checked(end)?;
+        let blank = find(part, b"\n\n")?;
+        let (head, content) = part.split_at_checked(blank)?;
+        for line in head.split(|byte| *byte == b'\n') {
+            out.extend_from_slice(b"\r\n");
+            out.extend_from_slice(line);
+        }
+        out.extend_from_slice(b"\r\n\r\n");
+        out.extend_from_slice(content.get(2..)?);
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(delimiter.trim_start().as_bytes());
+        rest = after.get(delimiter.len()..)?;
+    }
+    out.extend_from_slice(rest);
+    Some(out.into())
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    memchr::memmem::find(bytes, wanted)
 }
 
 /// A text field of a JSON object.

@@ -6,7 +6,7 @@
 //! own row (`products/product.rs`).
 
 /// Schema steps, oldest first.
-pub(crate) const STEPS: &[&str] = &[STEP_1, STEP_2, STEP_3, STEP_4, STEP_5];
+pub(crate) const STEPS: &[&str] = &[STEP_1, STEP_2, STEP_3, STEP_4, STEP_5, STEP_6];
 
 const STEP_1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -175,4 +175,23 @@ CREATE TABLE hyperdrive_configs (
     mtls TEXT NOT NULL, connection_limit INTEGER, created_us INTEGER NOT NULL,
     modified_us INTEGER NOT NULL, restarted_us INTEGER
 ) STRICT;
+";
+
+// What lists tell of a database, the texts that D1 is sent and fetched from beside the API, uploads over
+// S3, and what stands in for something of an account.
+const STEP_6: &str = r"
+ALTER TABLE d1_databases ADD COLUMN file_bytes INTEGER NOT NULL DEFAULT 8192;
+ALTER TABLE d1_databases ADD COLUMN tables INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE d1_transfers (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+    database TEXT NOT NULL REFERENCES d1_databases(uuid) ON DELETE CASCADE,
+    kind TEXT NOT NULL, filename TEXT NOT NULL, etag TEXT NOT NULL,
+    bookmark TEXT, outcome TEXT, body BLOB, created_us INTEGER NOT NULL
+) STRICT;
+CREATE TABLE r2_uploads (
+    seq INTEGER PRIMARY KEY, created_us INTEGER NOT NULL,
+    bucket INTEGER NOT NULL REFERENCES r2_buckets(seq) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX r2_uploads_by_bucket ON r2_uploads (bucket);
+CREATE TABLE stand_ins (kind TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (kind, key)) STRICT;
 ";

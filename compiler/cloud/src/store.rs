@@ -1,14 +1,17 @@
-//! The data folder: the control plane, and one SQLite file per D1 database.
+//! The data folder: the control plane, and one SQLite file per D1 database with its last versions.
 //!
 //! Invariants:
 //! - Nothing is remembered between two calls but open connections: another process may have
 //!   changed the folder meanwhile.
 //! - A write is one `BEGIN IMMEDIATE` transaction, so that it never fails half way for a lock.
 //! - The folder is its owner's: it holds the token and whatever users store (`folder.rs`).
-//! - What was deleted is neither in the files nor in their logs.
+//! - What was deleted is neither in the files nor in their logs, but for the versions of a D1 database
+//!   that is still there (`store/versions.rs`).
 //!
 //! A killed process loses nothing that was answered. After a power loss the last transactions may
 //! be missing, which `synchronous=NORMAL` trades for speed; the files stay intact.
+
+mod versions;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -35,6 +38,11 @@ const BESIDE: [&str; 2] = ["-wal", "-shm"];
 const OPEN: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE
     .union(OpenFlags::SQLITE_OPEN_NO_MUTEX)
     .union(OpenFlags::SQLITE_OPEN_NOFOLLOW);
+/// A new D1 database. Real ones carry this table too; the counter stands for the bookmark.
+const EMPTY_D1: &str = "BEGIN;
+     CREATE TABLE _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
+     INSERT INTO _cf_KV VALUES ('bookmark', 0);
+     COMMIT;";
 /// Idle connections kept to the control plane.
 const IDLE_MAX: usize = 8;
 /// Idle connections kept to D1 files, one a file.
@@ -140,13 +148,7 @@ impl Store {
         // statement.
         conn.pragma_update(None, "synchronous", "OFF")?;
         conn.pragma_update(None, "journal_mode", "WAL")?;
-        // Real databases carry this table too. The counter stands for the bookmark.
-        conn.execute_batch(
-            "BEGIN;
-             CREATE TABLE _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
-             INSERT INTO _cf_KV VALUES ('bookmark', 0);
-             COMMIT;",
-        )?;
+        conn.execute_batch(EMPTY_D1)?;
         configure(&conn)?;
         self.keep_d1(uuid, conn);
         Ok(())
@@ -188,6 +190,7 @@ impl Store {
     /// Removes the file of a deleted D1 database. A missing file is fine.
     pub(crate) fn remove_d1(&self, uuid: &str) {
         drop(guard(&self.idle_d1).remove(uuid));
+        self.remove_versions(uuid);
         let path = self.d1_path(uuid);
         for suffix in [""].iter().chain(&BESIDE) {
             let mut name = path.clone().into_os_string();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use envc_tests::{Ran, TestEnv};
+use envc_tests::{Ran, ServedCloud, TestEnv};
 use http::Method;
 use serde_json::{Value as Json, json};
 
@@ -110,7 +110,7 @@ fn what_the_spec_drops_is_deleted_after_approval() {
 
 #[test]
 fn what_exists_is_bound_to_and_never_touched() {
-    let env = TestEnv::of_text(ONE_KV);
+    let mut env = TestEnv::of_text(ONE_KV);
     let cloud = env.cloud();
     let made = cloud.of_account(
         &Method::POST,
@@ -135,9 +135,46 @@ fn what_exists_is_bound_to_and_never_touched() {
     let _gone = env.envc(&["destroy", "--yes"]).exits(0);
     assert_eq!(env.cloud_listing().names("kv"), ["theirs"]);
 
+    // On an account; on the local cloud it is stood in for.
     edit(&env, &theirs, "00000000000000000000000000000000");
-    let ran = env.envc(&APPLY);
+    let _cloud = ServedCloud::start(&mut env, "", &[]);
+    let mut apply = APPLY.to_vec();
+    apply.push("--rebind");
+    let ran = env.envc(&apply);
     check("existing_missing", &env, &ran);
+}
+
+#[test]
+fn what_exists_is_stood_in_for_where_there_is_no_account() {
+    let id = "77aa55c0-1b2c-4d3e-8f4a-5b6c7d8e9f01";
+    let env = TestEnv::of_text(&format!(
+        "project \"shop\"\n\
+         environment \"local\" default {{ identity branch max-length=20 unique }}\n\
+         environment \"production\" {{\n\
+         \x20   identity \"production\" ; protect\n\
+         \x20   existing {{ d1 \"orders\" id=\"{id}\" ; r2 \"images\" name=\"shop-images\" }}\n}}\n\
+         d1 \"orders\" {{ migrations \"m\" }}\nr2 \"images\"\nkv \"own\"\nallow \"unused_resource\"\n"
+    ));
+    env.write("m/0001.sql", "CREATE TABLE orders (x);\n");
+    let told = "stood in for: d1.orders, r2.images\n";
+    for args in [
+        &["plan", "production", "--cloud", "local"][..],
+        &["apply", "production", "--cloud", "local", "--yes"],
+    ] {
+        let ran = env.envc(args).exits(0);
+        assert_eq!(ran.stderr.matches(told).count(), 1, "{ran}");
+    }
+    let made = env.cloud_listing();
+    assert_eq!(made.id("d1", &format!("stand-in-{id}")), Some(id), "{made:?}");
+    let again = env.envc(&["apply", "production", "--cloud", "local", "--yes"]).exits(0);
+    says(&again, &["Nothing to do"]);
+    assert_eq!(env.cloud_listing(), made);
+    // It is there to be worked on, and not what envc takes away.
+    let migrated = ["migrate", "apply", "production", "--cloud", "local", "--yes"];
+    says(&env.envc(&migrated).exits(0), &["migrated d1.orders  0001.sql"]);
+    // Another type has its own, and nothing is stood in for.
+    let own = env.envc(&["apply"]).exits(0);
+    assert!(!own.stderr.contains("stood in"), "{own}");
 }
 
 #[test]

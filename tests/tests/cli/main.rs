@@ -38,6 +38,7 @@ mod local;
 mod lossy;
 mod markers;
 mod migrations;
+mod moods;
 mod order;
 mod out_dir;
 mod pool;

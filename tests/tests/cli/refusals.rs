@@ -21,11 +21,21 @@ struct Refused {
     /// What follows `apply` and `plan`.
     args: &'static [&'static str],
     /// Kept alive with it.
-    _cloud: Option<(TestEnv, ServedCloud)>,
+    _cloud: Option<(Option<TestEnv>, ServedCloud)>,
 }
 
 fn refused(what: &'static str, codes: &'static [&'static str], env: TestEnv) -> Refused {
     Refused { what, codes, env, args: &[], _cloud: None }
+}
+
+/// The same on an account: what the local cloud stands in for is missing there.
+fn refused_on_account(
+    what: &'static str,
+    codes: &'static [&'static str],
+    mut env: TestEnv,
+) -> Refused {
+    let cloud = ServedCloud::start(&mut env, "", &[]);
+    Refused { what, codes, env, args: &[], _cloud: Some((None, cloud)) }
 }
 
 /// A spec with these nodes besides a namespace that nothing uses.
@@ -109,7 +119,7 @@ fn of_another_repository() -> Refused {
         codes: &["envc::cli::another_repository"],
         env,
         args: &["--pr", "1"],
-        _cloud: Some((owner, cloud)),
+        _cloud: Some((Some(owner), cloud)),
     }
 }
 
@@ -124,7 +134,7 @@ fn unclaimed() -> Refused {
         codes: &["envc::cli::unclaimed", "envc::plan::not_ours"],
         env,
         args: &["--pr", "1"],
-        _cloud: Some((owner, cloud)),
+        _cloud: Some((Some(owner), cloud)),
     }
 }
 
@@ -142,7 +152,7 @@ fn without_edge_token(what: &'static str, nodes: &str) -> Refused {
         &owner,
     );
     let codes = &["envc::cli::no_edge_token"];
-    Refused { what, codes, env, args: &["local"], _cloud: Some((owner, cloud)) }
+    Refused { what, codes, env, args: &["local"], _cloud: Some((Some(owner), cloud)) }
 }
 
 /// Values from outside, and what is asked for.
@@ -210,7 +220,11 @@ fn account() -> Vec<Refused> {
     vec![
         refused("a tool that is missing", &["envc::cli::missing_tool"], no_tool),
         refused("a namesake", &["envc::plan::not_ours"], namesake()),
-        refused("what is not there and `existing`", &["envc::plan::existing_missing"], gone),
+        refused_on_account(
+            "what is not there and `existing`",
+            &["envc::plan::existing_missing"],
+            gone,
+        ),
         refused("what is protected", &["envc::plan::protected"], protected()),
         of_another_repository(),
         unclaimed(),
@@ -230,7 +244,7 @@ fn worlds() -> Vec<Refused> {
         "envc::cli::no_bundle",
         "envc::cli::no_migrations",
     ];
-    let all = vec![refused("all at once", first, all_at_once())];
+    let all = vec![refused_on_account("all at once", first, all_at_once())];
     values().into_iter().chain(files()).chain(account()).chain(all).collect()
 }
 
@@ -282,7 +296,8 @@ fn a_plan_tells_every_refusal_of_an_apply_in_its_words() {
 /// An apply stops before any call with what it finds there; a plan goes on, and tells the rest, too.
 #[test]
 fn a_plan_tells_what_an_apply_would_find_next() {
-    let env = all_at_once();
+    let mut env = all_at_once();
+    let cloud = ServedCloud::start(&mut env, "", &[]);
     let plan = env.envc(&["plan"]).exits(0);
     for refusal in [
         "this envc cannot do all that type `local` asks for",
@@ -297,7 +312,7 @@ fn a_plan_tells_what_an_apply_would_find_next() {
         says(&plan, &[&format!("apply will refuse: {refusal}")]);
     }
     says(&plan, &["As far as it can be told: 4 to create", "+ create kv.cache"]);
-    assert!(env.cloud_listing().is_empty(), "a plan makes nothing");
+    assert!(cloud.view().listing().is_empty(), "a plan makes nothing");
 }
 
 /// Where nothing is refused, nothing is said of it, and the plan can be saved and done.

@@ -86,8 +86,6 @@ fn what_exists_is_told_though_nothing_is_recorded_of_it() {
         &env.envc(&["output"]).exits(3),
         &["nothing is recorded of `", "on this machine", "envc plan"],
     );
-    let bucket = serde_json::json!({"name": "shop-images"});
-    let _made = env.cloud().of_account(&http::Method::POST, "/r2/buckets", Some(&bucket));
     let _applied = env.envc(&["apply", "--yes"]).exits(0);
     says(&env.envc(&["output"]).exits(0), &["kv.own.id=", "r2.images.name=shop-images"]);
 }

@@ -1,4 +1,4 @@
-//! The official SDK, product by product: `sdk.mjs` asserts, this starts it.
+//! The official SDKs, product by product: `sdk.mjs` and `sdk.py` assert, this starts them.
 
 use crate::served::Served;
 
@@ -6,6 +6,12 @@ use crate::served::Served;
 fn holds(product: &str, checks: u32) {
     let ran = Served::empty().node("sdk.mjs", &[product]).exits(0);
     assert_eq!(ran.stdout, format!("{checks} checks held\n"), "{ran}");
+}
+
+#[test]
+fn the_sdk_for_python_reads_the_same_variables() {
+    let ran = Served::empty().python("sdk.py").exits(0);
+    assert_eq!(ran.stdout, "12 checks held\n", "{ran}");
 }
 
 #[test]

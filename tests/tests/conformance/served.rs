@@ -60,6 +60,15 @@ impl Served {
         self.run("node", ".", &all)
     }
 
+    /// Runs a script of this folder that uses the SDK for Python.
+    pub(crate) fn python(&self, script: &str) -> Ran {
+        let python = env::var("SDK_PYTHON");
+        let python = python.expect("SDK_PYTHON is not set: run this test with `cargo xtask test`");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+        let script = folder.join(script);
+        self.run(&python, ".", &[script.to_str().expect("the repository's path is text")])
+    }
+
     /// Starts wrangler in the checkout.
     pub(crate) fn start_wrangler(&self, args: &[&str]) -> Running {
         self.begin("wrangler", ".", args)

@@ -37,6 +37,46 @@ fn whoami_and_d1() {
     says(&ran.stderr, &["Couldn't find a D1 DB with name or binding 'conf'"]);
 }
 
+/// Files go by import, and an export makes the same database again.
+#[test]
+fn d1_files_exports_and_time_travel() {
+    let served = Served::empty();
+    let d1 = |args: &[&str]| served.wrangler(&[&["d1"], args].concat());
+    d1(&["create", "conf"]).exits(0);
+    let trigger = "CREATE TABLE t (a INTEGER);\nCREATE TRIGGER tr AFTER INSERT ON t begin\n  \
+                   UPDATE t SET a = CASE WHEN a > 1 THEN 9 ELSE a END;\nend;\n\
+                   INSERT INTO t VALUES (1), (2);\n";
+    served.env.write("init.sql", trigger);
+    let file = ["execute", "conf", "--remote", "--yes", "--json", "--file"];
+    let ran = d1(&[&file[..], &["init.sql"]].concat()).exits(0);
+    // What it does meanwhile stands before it.
+    let told = ran.stdout.find('[').and_then(|at| ran.stdout.get(at..)).unwrap_or_default();
+    let done: Json = serde_json::from_str(told).expect("wrangler tells JSON");
+    assert_eq!(done.pointer("/0/results/0/Total queries executed"), Some(&json!(3)), "{ran}");
+    served.env.write("wrong.sql", "INSERT INTO t VALUES (3); INSERT INTO u VALUES (1);");
+    let ran = d1(&[&file[..], &["wrong.sql"]].concat()).exits(1);
+    says(&format!("{ran}"), &["no such table: u: SQLITE_ERROR"]);
+    let rows = |database: &str| {
+        let asked = ["d1", "execute", database, "--remote", "--yes", "--json", "--command"];
+        let told = served.wrangler_json(&[&asked[..], &["SELECT a FROM t"]].concat());
+        told.pointer("/0/results").cloned()
+    };
+    let before = Some(json!([{"a": 1}, {"a": 9}]));
+    assert_eq!(rows("conf"), before);
+
+    d1(&["export", "conf", "--remote", "--output", "dump.sql"]).exits(0);
+    d1(&["create", "copy"]).exits(0);
+    d1(&["execute", "copy", "--remote", "--yes", "--file", "dump.sql"]).exits(0);
+    assert_eq!(rows("copy"), before);
+
+    let told = served.wrangler_json(&["d1", "time-travel", "info", "conf", "--json"]);
+    let bookmark = text(&told, "/bookmark").to_owned();
+    d1(&["execute", "conf", "--remote", "--yes", "--command", "DELETE FROM t"]).exits(0);
+    assert_eq!(rows("conf"), Some(json!([])));
+    d1(&["time-travel", "restore", "conf", "--json", "--bookmark", &bookmark]).exits(0);
+    assert_eq!(rows("conf"), before);
+}
+
 #[test]
 fn kv() {
     let served = Served::empty();
@@ -91,7 +131,7 @@ fn r2() {
     object("put", &["--file", "o.txt", "--content-type", "text/plain"]).exits(0);
     assert_eq!(object("get", &["--pipe"]).exits(0).stdout, "hello");
     let ran = served.wrangler(&["r2", "bucket", "delete", "conf"]).exits(1);
-    says(&ran.stderr, &["is not empty", "[code: 10008]"]);
+    says(&ran.stderr, &["is not empty"]);
     object("delete", &[]).exits(0);
     let ran = object("get", &["--pipe"]).exits(1);
     says(&ran.stderr, &["The specified key does not exist."]);

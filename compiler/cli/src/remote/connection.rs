@@ -7,12 +7,13 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use envc_core::{Digest, Secret, host_of};
+use envc_core::{Address, Digest, Secret, host_of};
 use envc_exec::{
     Account, AccountError, CallClass, CallError, Client, Endpoint, Progress, Unlimited, World,
     edge::EdgeEndpoint, find_account, find_zones, help_for_call,
 };
 use envc_kinds::{Meaning, account};
+use envc_spec::Environment;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -45,8 +46,15 @@ pub(crate) struct Connection {
     cache: ScopeCache,
     /// Where calls are counted; those of the embedded cloud are not.
     tally: Option<PathBuf>,
-    /// Ends the embedded cloud with the connection.
-    local: Option<tokio::sync::oneshot::Sender<()>>,
+    /// The embedded cloud, which ends with the connection.
+    local: Option<Embedded>,
+}
+
+/// The embedded cloud.
+struct Embedded {
+    cloud: LocalCloud,
+    /// Dropped with the connection, which ends it.
+    _stop: tokio::sync::oneshot::Sender<()>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -88,7 +96,7 @@ impl Connection {
         };
         let account = cloud.account_id().to_owned();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        tokio::spawn(cloud.serve(listener, async move {
+        tokio::spawn(cloud.clone().serve(listener, async move {
             // Ends when the connection is dropped.
             let _ended = stopped.await;
         }));
@@ -99,7 +107,7 @@ impl Connection {
             // Its port changes, its IDs do not: cached under its account.
             cache: ScopeCache::read(workspace, "local"),
             tally: None,
-            local: Some(stop),
+            local: Some(Embedded { cloud, _stop: stop }),
         })
     }
 
@@ -163,6 +171,24 @@ impl Connection {
         self.local.as_ref()?;
         let base_url = self.endpoint.base_url.trim_end_matches("/client/v4").to_owned();
         Some(EdgeEndpoint { base_url, token: Some(self.endpoint.token.clone()) })
+    }
+
+    /// Makes what the spec says exists on the embedded cloud, which no account stands behind; gives what
+    /// is stood in for. On Cloudflare: nothing.
+    pub(crate) fn stand_in<'e>(
+        &self,
+        environment: &'e Environment,
+    ) -> Result<Vec<&'e Address>, CommandError> {
+        let Some(Embedded { cloud, .. }) = &self.local else { return Ok(Vec::new()) };
+        let failed = || CommandError::failed("what the spec says exists cannot be stood in for");
+        let mut stood_in = Vec::new();
+        for wanted in environment.resources.values() {
+            let stands = cloud.stand_in(wanted);
+            if stands.map_err(|error| error.into_command_error(failed, failed))? {
+                stood_in.push(&wanted.address);
+            }
+        }
+        Ok(stood_in)
     }
 
     /// The account, with the zones that are known already.

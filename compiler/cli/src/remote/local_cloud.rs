@@ -6,6 +6,9 @@
 
 use std::{io, path::PathBuf};
 
+use envc_core::Desired;
+#[cfg(feature = "cloud")]
+use envc_core::Mode;
 use tokio::net::TcpListener;
 
 use crate::host::error::CommandError;
@@ -59,9 +62,9 @@ pub(crate) struct LocalCloudSetup<'a> {
     pub(crate) names: Vec<String>,
 }
 
-/// An open local cloud.
+/// An open local cloud. Clones are the same one.
 #[cfg(feature = "cloud")]
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LocalCloud(envc_cloud::Cloud);
 
 #[cfg(feature = "cloud")]
@@ -87,6 +90,17 @@ impl LocalCloud {
         self.0.token()
     }
 
+    /// Makes what a spec says exists, where it does not. True: it stands in.
+    pub(crate) fn stand_in(&self, wanted: &Desired) -> Result<bool, OpenError> {
+        let kind = wanted.address.kind().as_str();
+        let (id, name) = match &wanted.mode {
+            Mode::Managed => return Ok(false),
+            Mode::ExistingId(id) => (Some(id.as_str()), format!("stand-in-{id}")),
+            Mode::ExistingName => (None, wanted.name.clone()),
+        };
+        self.0.stand_in(kind, id, &name).map_err(|error| OpenError::Folder(Box::new(error), None))
+    }
+
     /// Answers until `stop` ends.
     pub(crate) async fn serve(
         self,
@@ -99,7 +113,7 @@ impl LocalCloud {
 
 /// An open local cloud, of which there is none in this build.
 #[cfg(not(feature = "cloud"))]
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum LocalCloud {}
 
 #[cfg(not(feature = "cloud"))]
@@ -114,6 +128,10 @@ impl LocalCloud {
     }
 
     pub(crate) fn token(&self) -> &str {
+        match *self {}
+    }
+
+    pub(crate) fn stand_in(&self, _: &Desired) -> Result<bool, OpenError> {
         match *self {}
     }
 

@@ -85,13 +85,26 @@ Examples:
   envc cloud serve
   envc cloud serve --listen 127.0.0.1:0 --zone example.com --json
   envc cloud serve --faults latency=50,lose-response-on=3
+  envc cloud serve --faults reality=1/50,seed=7
 
-Faults, of the n-th call where they take n (3 or 3+5):
-  latency=MS  error-rate=0.1  seed=N  error-on=N  throttle-on=N  html-on=N  null-body-on=N
-  drop-request-on=N  lose-response-on=N  crash-on=N:before|after  rate-limit=CALLS  list-lag=MS
+What is normal on the real API, every duration times SCALE (1, 0.02, 1/50), drawn from the seed:
+  reality  reality=SCALE  seed=N         and each of it alone, or changed behind it:
+  lag=MS  lag=PAIR:MS+PAIR:MS            what was just made is not seen by another product yet
+  lag-tries=N  lag-tries=PAIR:N          nor by the first N calls that ask for it
+    pairs: kv r2 d1 queues hyperdrive vectorize services classes (an upload binds it)
+           upload routes consumers schedules domains subdomain secrets (they name a script)
+           script-delete (a consumer went)  script-get (it went)  tunnel-delete (it was connected)
+  upload-404=N  passing-auth=0.1  d1-again=0.1  list-lag=MS  split-sql  bare-validation
+  latency=MS  rate-limit=CALLS  unicode-zones
+
+What goes wrong, of the n-th call where it takes N (3 or 3+5):
+  error-rate=0.1  error-on=N  throttle-on=N  html-on=N  null-body-on=N
+  drop-request-on=N  lose-response-on=N  crash-on=N:before|after
+  block=N:MS:none|seconds|date:CODE|null|text|page    429 to all from call N on, for so long
+  limit-headers=recorded|counted|none  open-uploads=N  kept-objects  bare-failures  null-arrays
   deny=d1+kv+r2+queues+hyperdrive+vectorize+tunnel+dns+zones+workers+routes
-  bare-conflict=true  unreachable-origin=true  unicode-zones=true
-  fail=METHOD:PATH:STATUS:CODE:TEXT
+  coded-conflict  unreachable-origin
+  fail=METHOD:PATH:STATUS:CODE:TEXT      every such call; fail-once=… the first one
 
 It prints the variables that envc, wrangler and the official SDKs read; Ctrl-C stops it.";
 
@@ -437,7 +450,8 @@ pub(crate) struct ServeArgs {
     /// A zone that exists, next to the spec's own; may be repeated.
     #[arg(long, value_name = "ZONE")]
     pub(crate) zone: Vec<String>,
-    /// What goes wrong, as key=value with commas between: latency=50,error-on=3. Left out:
+    /// What is as on the real API and what goes wrong, as key=value with commas between:
+    /// reality=1/50,error-on=3. Left out:
     /// `ENVC_CLOUD_FAULTS`.
     #[arg(long, value_name = "FAULTS")]
     pub(crate) faults: Option<String>,

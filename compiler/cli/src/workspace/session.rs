@@ -454,6 +454,14 @@ impl<'a> Session<'a> {
         heading.line()
     }
 
+    /// Says which of what the spec says exists only stands in for it, since no account is worked on.
+    pub(crate) fn say_stand_ins(&self, stood_in: &[&Address]) {
+        if !stood_in.is_empty() {
+            let all: Vec<String> = stood_in.iter().map(ToString::to_string).collect();
+            self.ui.say(&format!("stood in for: {}", all.join(", ")));
+        }
+    }
+
     /// Says what is worked on, once in a run, and to those who ask for it why.
     pub(crate) fn say_heading(&self, account: Option<&str>) {
         let heading = self.heading(account, self.workspace.other_api());

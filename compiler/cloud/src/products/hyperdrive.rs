@@ -21,9 +21,10 @@ use std::net::IpAddr;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Map, Value, json};
 
-use super::{Bound, Ctx, Handle, Listed, Product, is_duplicate};
+use super::{Bound, Ctx, Handle, IdForm, Listed, Product, StandIn, is_duplicate};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
+use crate::faults::Flag;
 use crate::paging::{Bounds, Page};
 use crate::request::{Req, text};
 
@@ -132,6 +133,15 @@ pub(super) const PRODUCT: Product = Product {
         missing: |key| format!("Hyperdrive config '{key}' not found."),
     }),
     listed: &[Listed { kind: "hyperdrive", path: "", name: "name", id: "id" }],
+    stand_in: Some(StandIn {
+        kind: "hyperdrive",
+        id: IdForm::Hex,
+        exists: "SELECT 1 FROM hyperdrive_configs WHERE id = ?1 OR name = ?2",
+        insert: r#"INSERT INTO hyperdrive_configs
+            (id, name, origin, caching, mtls, created_us, modified_us) VALUES (?1, ?2,
+            '{"scheme": "postgres", "host": "stand-in.invalid", "port": 5432, "database": "x", "user": "x"}',
+            '{"disabled": false}', 'null', ?3, ?3)"#,
+    }),
     ..Product::of("hyperdrive", &["hyperdrive", "configs"], Handle::Account(handle))
 };
 
@@ -324,7 +334,7 @@ fn check_origin(ctx: &Ctx<'_>, origin: &Map<String, Value>) -> Result<(), Proble
         }
         _ => return Err(invalid("origin needs exactly one of host and service_id")),
     }
-    if ctx.cloud.injector.faults.unreachable_origin {
+    if ctx.cloud.injector.faults.has(Flag::UnreachableOrigin) {
         let text = "Failed to connect to the provided database: Host Unreachable";
         return Err(Problem::new(400, 2015, text));
     }

@@ -3,7 +3,7 @@
 //! Endpoints below `accounts/{a}/storage/kv/namespaces`: list, create, get, `PUT` (rename),
 //! delete; keys, values, metadata and bulk calls are in `kv/values.rs` and `kv/bulk.rs`.
 //!
-//! Limits: `per_page` 5–1000, default 20 (wrangler's list asks for 1000); titles up to 512 characters, unique per account. There
+//! Limits: `per_page` 1–1000, default 20 (wrangler's list asks for 1000); titles up to 512 characters, unique per account. There
 //! is no filter by name. Deleting a namespace that holds keys succeeds. Writes are visible at
 //! once, which the real product does not promise.
 //!
@@ -16,7 +16,7 @@ mod values;
 use rusqlite::{OptionalExtension as _, Row, params};
 use serde_json::{Value, json};
 
-use super::{Bound, Ctx, Handle, Listed, Product, is_duplicate};
+use super::{Bound, Ctx, Handle, IdForm, Listed, Product, StandIn, is_duplicate};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
 use crate::paging::{Bounds, Page};
@@ -24,7 +24,7 @@ use crate::request::{BODY_BYTES_MAX, Req, text};
 
 /// Bytes of a request with values: those of a bulk write, 100 MB, and some for its form.
 const VALUES_BYTES_MAX: usize = 110 * 1024 * 1024;
-const BOUNDS: Bounds = Bounds { default: 20, min: 5, max: 1000, code: 10012 };
+const BOUNDS: Bounds = Bounds { default: 20, min: 1, max: 1000, code: 10012 };
 const TITLE_CHARS_MAX: usize = 512;
 
 /// Its row.
@@ -41,6 +41,12 @@ pub(super) const PRODUCT: Product = Product {
         [_, "values" | "bulk", ..] => VALUES_BYTES_MAX,
         _ => BODY_BYTES_MAX,
     },
+    stand_in: Some(StandIn {
+        kind: "kv",
+        id: IdForm::Hex,
+        exists: "SELECT 1 FROM kv_namespaces WHERE id = ?1 OR title = ?2",
+        insert: "INSERT INTO kv_namespaces (id, title, created_us) VALUES (?1, ?2, ?3)",
+    }),
     ..Product::of("kv", &["storage", "kv", "namespaces"], Handle::Account(handle))
 };
 
@@ -121,7 +127,12 @@ fn find(ctx: &Ctx<'_>, req: &Req, id: &str) -> Result<String, Problem> {
             .query_row([id], |row| row.get(0))
             .optional()
     })?;
-    found.ok_or_else(gone)
+    found.ok_or_else(|| if req.method == http::Method::DELETE { deleted() } else { gone() })
+}
+
+/// The same in other words, where it is deleted.
+fn deleted() -> Problem {
+    Problem::new(404, 10013, "namespace not found")
 }
 
 fn gone() -> Problem {
@@ -144,7 +155,7 @@ fn title(req: &Req) -> Result<String, Problem> {
 
 fn duplicate(error: rusqlite::Error) -> Problem {
     if is_duplicate(&error) {
-        let text = "create namespace: 'a namespace with this account ID and title already exists'";
+        let text = "a namespace with this account ID and title already exists";
         return Problem::new(400, 10014, text);
     }
     error.into()
@@ -174,5 +185,5 @@ fn delete(ctx: &Ctx<'_>, id: &str) -> Result<Answer, Problem> {
     let changed = ctx.cloud.store.write(|db| -> rusqlite::Result<_> {
         db.execute("DELETE FROM kv_namespaces WHERE id = ?", [id])
     })?;
-    if changed == 0 { Err(gone()) } else { Ok(Answer::null()) }
+    if changed == 0 { Err(deleted()) } else { Ok(Answer::null()) }
 }

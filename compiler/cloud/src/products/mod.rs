@@ -1,7 +1,7 @@
 //! The products, and the way from a path to one of them. A new product is a module and a row.
 //!
 //! Each product matches the rest of its path itself. Identifiers are checked on the way: a
-//! malformed one is 404 with 7003 and 7000, an account that is not the token's is 403 with 10000,
+//! malformed one is 400 with 7003 and 7000, an account that is not the token's is 403 with 10000,
 //! an unknown zone is 403 with 9109.
 
 mod accounts;
@@ -23,10 +23,16 @@ use crate::auth::{self, Realm};
 use crate::clock;
 use crate::cloud::Inner;
 use crate::envelope::{Answer, Problem};
+use crate::faults::Flag;
 use crate::request::{BODY_BYTES_MAX, Req};
 
+pub(crate) use self::d1::{admit_transfer, carry_transfer};
+pub(crate) use self::workers::script_exists;
 pub use product::Listed;
-use product::{Bound, Handle, Product, Table};
+use product::{Bound, Handle, IdForm, Product, StandIn, Table};
+
+/// What the paths begin with at which texts are sent to D1 and fetched from it.
+pub(crate) const TRANSFERS: &str = "/transfers/";
 
 /// The one list of products: a row each.
 const PRODUCTS: &[&Product] = &[
@@ -87,6 +93,53 @@ pub fn listed() -> impl Iterator<Item = (bool, String, &'static Listed)> {
     })
 }
 
+/// What stands in for something of a kind: its identifier, and whether it is a database with a file.
+#[derive(Debug)]
+pub(crate) struct StoodIn {
+    pub(crate) id: String,
+    insert: &'static str,
+    pub(crate) is_database: bool,
+}
+
+impl StoodIn {
+    /// Makes the row.
+    pub(crate) fn insert(&self, db: &Connection, name: &str) -> rusqlite::Result<()> {
+        let now_us = clock::now_us();
+        db.execute(self.insert, rusqlite::params![self.id, name, now_us]).map(drop)
+    }
+}
+
+/// What would stand in for an object; none where one is there, or where its identifier is none.
+pub(crate) fn stand_in(
+    db: &Connection,
+    kind: &str,
+    id: Option<&str>,
+    name: &str,
+) -> rusqlite::Result<Option<StoodIn>> {
+    let is_of_kind = |row: &&StandIn| row.kind == kind;
+    let found = PRODUCTS
+        .iter()
+        .find_map(|product| Some((product, product.stand_in.as_ref().filter(is_of_kind)?)));
+    let Some((product, row)) = found else { return Ok(None) };
+    add_tables(db, product)?;
+    let is_form = |id: &str| match row.id {
+        IdForm::Hex => clock::is_hex_id(id),
+        IdForm::Uuid => clock::is_uuid(id),
+        IdForm::Name => true,
+    };
+    let id = match (id, row.id) {
+        (Some(id), _) if is_form(id) => id.to_owned(),
+        (Some(_), _) => return Ok(None),
+        (None, IdForm::Hex) => clock::new_hex_id(),
+        (None, IdForm::Uuid) => clock::new_uuid(),
+        (None, IdForm::Name) => name.to_owned(),
+    };
+    if db.prepare_cached(row.exists)?.exists([id.as_str(), name])? {
+        return Ok(None);
+    }
+    Ok(Some(StoodIn { id, insert: row.insert, is_database: kind == "d1" }))
+}
+
 /// What a handler works on.
 #[derive(Clone, Copy)]
 pub(crate) struct Ctx<'a> {
@@ -104,7 +157,7 @@ impl Ctx<'_> {
 
     /// A stored host as answers show it.
     pub(crate) fn shown_host(&self, host: &str) -> String {
-        if self.cloud.injector.faults.unicode_zones {
+        if self.cloud.injector.faults.has(Flag::UnicodeZones) {
             idna::domain_to_unicode(host).0
         } else {
             host.to_owned()
@@ -158,6 +211,11 @@ pub(crate) fn handle(cloud: &Inner, req: &Req) -> Result<Answer, Problem> {
 
 /// The product whose path this is, and the rest of it.
 fn product<'p>(path: &'p [&'p str], in_zone: bool) -> Option<(&'static Product, &'p [&'p str])> {
+    // The old address of queues, which older clients know alone.
+    let path = match path {
+        ["workers", queues @ ..] if !in_zone && queues.first() == Some(&"queues") => queues,
+        path => path,
+    };
     PRODUCTS
         .iter()
         .filter(|product| matches!(product.handle, Handle::Zone(_)) == in_zone)
@@ -212,6 +270,9 @@ pub(crate) fn local_hook(cloud: &Inner, req: &Req) -> Result<Answer, Problem> {
     match (req.method.as_str(), parts.as_slice()) {
         ("POST", ["__local", "tunnels", id, "connect"]) => tunnels::connect(&ctx, id),
         ("POST", ["__local", "tunnels", id, "disconnect"]) => tunnels::disconnect(&ctx, id),
+        ("POST", ["__local", "r2", bucket, "uploads", count]) => {
+            r2::open_uploads(&ctx, bucket, count.parse().map_err(|_| req.no_route())?)
+        }
         ("POST", ["__local", "pools", "ahead", ms]) => {
             crate::pools::go_ahead(cloud, ms.parse().map_err(|_| req.no_route())?)?;
             Ok(Answer::null())

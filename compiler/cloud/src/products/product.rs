@@ -17,6 +17,8 @@ pub(in crate::products) struct Product {
     pub(crate) tables: &'static [Table],
     /// How a Worker is bound to it, where nothing but its key has to be there.
     pub(crate) bound: Option<Bound>,
+    /// How it stands in for one of an account.
+    pub(crate) stand_in: Option<StandIn>,
     /// Bytes that a body of a call may have, by its verb and the path that is left behind the product's
     /// own.
     pub(crate) body_bytes_max: fn(&http::Method, &[&str]) -> usize,
@@ -54,6 +56,30 @@ pub(in crate::products) struct Bound {
     pub(crate) missing: fn(&str) -> String,
 }
 
+/// An object that is made without a call, where a spec says that it exists. Its identifier is ?1, its
+/// name ?2, the time ?3.
+pub(in crate::products) struct StandIn {
+    /// The kind's word, as in [`Listed`].
+    pub(crate) kind: &'static str,
+    /// The form of its identifier.
+    pub(crate) id: IdForm,
+    /// Finds a row that has the identifier or the name.
+    pub(crate) exists: &'static str,
+    /// Makes it.
+    pub(crate) insert: &'static str,
+}
+
+/// The form of an identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::products) enum IdForm {
+    /// 32 hexadecimal digits.
+    Hex,
+    /// A UUID with dashes.
+    Uuid,
+    /// The name.
+    Name,
+}
+
 /// A list of objects, for whoever wants to know what a cloud holds.
 #[derive(Clone, Copy, Debug)]
 pub struct Listed {
@@ -75,6 +101,15 @@ impl Product {
         handle: Handle,
     ) -> Self {
         let body_bytes_max: fn(&http::Method, &[&str]) -> usize = |_, _| BODY_BYTES_MAX;
-        Self { word, path, handle, tables: &[], bound: None, body_bytes_max, listed: &[] }
+        Self {
+            word,
+            path,
+            handle,
+            tables: &[],
+            bound: None,
+            stand_in: None,
+            body_bytes_max,
+            listed: &[],
+        }
     }
 }

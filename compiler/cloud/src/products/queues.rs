@@ -7,9 +7,11 @@
 //! Facts: names match `[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?` and are unique per account (409,
 //! 11009); `name` in the list is an exact filter and may be repeated; the list embeds consumers,
 //! on which wrangler relies. `delivery_delay` 0–86400 s, `message_retention_period`
-//! 60–1209600 s. A queue that is a dead letter queue of another's consumer, or that a Worker
+//! 60–1209600 s. Create, `PUT` and `PATCH` answer without producers, consumers and their numbers, and
+//! `delivery_paused` is told of a paused queue alone. Lists have null in the place of empty arrays. The old
+//! address `workers/queues` serves the same. A queue that is a dead letter queue of another's consumer, or that a Worker
 //! sends to, is not deleted (400, 11005); its own consumer goes with it, which is not documented. The bounds of `per_page` are
-//! not documented: 1–100, default 20 here.
+//! not documented: 1–100, default 100 here.
 //!
 //! Source: Cloudflare's OpenAPI document (queues), its documentation of limits, wrangler's
 //! source, published live error bodies.
@@ -20,13 +22,13 @@ mod messages;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Value, json};
 
-use super::{Bound, Ctx, Handle, Listed, Product, is_duplicate, workers};
+use super::{Bound, Ctx, Handle, IdForm, Listed, Product, StandIn, is_duplicate, workers};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
 use crate::paging::{Bounds, Page};
 use crate::request::{Req, text};
 
-const BOUNDS: Bounds = Bounds { default: 20, min: 1, max: 100, code: 10026 };
+const BOUNDS: Bounds = Bounds { default: 100, min: 1, max: 100, code: 10026 };
 const DELAY_S_MAX: i64 = 86_400;
 const RETENTION_S: std::ops::RangeInclusive<i64> = 60..=1_209_600;
 const RETENTION_S_DEFAULT: i64 = 345_600;
@@ -62,26 +64,37 @@ impl Queue {
         })
     }
 
+    /// What the answer to a change has.
+    fn brief(&self) -> Value {
+        let mut settings = json!({
+            "delivery_delay": self.delivery_delay, "message_retention_period": self.retention_s,
+        });
+        if let Some(map) = settings.as_object_mut().filter(|_| self.paused) {
+            map.insert("delivery_paused".to_owned(), json!(true));
+        }
+        json!({
+            "queue_id": self.id, "queue_name": self.name,
+            "created_on": clock::micros(self.created_us),
+            "modified_on": clock::micros(self.modified_us), "settings": settings,
+        })
+    }
+
     fn json(&self, db: &Connection) -> rusqlite::Result<Value> {
         let consumers = consumers::of_queue(db, self)?;
         let producers: Vec<Value> = workers::queue_producers(db, &self.name)?
             .iter()
             .map(|script| json!({"type": "worker", "script": script}))
             .collect();
-        let mut out = json!({
-            "queue_id": self.id, "queue_name": self.name,
-            "created_on": clock::micros(self.created_us),
-            "modified_on": clock::micros(self.modified_us),
-            "producers_total_count": producers.len(), "producers": producers,
-            "consumers_total_count": consumers.len(), "consumers": consumers,
-            "settings": {
-                "delivery_delay": self.delivery_delay, "delivery_paused": self.paused,
-                "message_retention_period": self.retention_s,
-            },
-        });
-        // Absent, not null, without one: wrangler shows a column for whatever is there.
-        if let (Some(jurisdiction), Some(map)) = (&self.jurisdiction, out.as_object_mut()) {
-            map.insert("jurisdiction".to_owned(), json!(jurisdiction));
+        let mut out = self.brief();
+        if let Some(map) = out.as_object_mut() {
+            map.insert("producers_total_count".to_owned(), json!(producers.len()));
+            map.insert("producers".to_owned(), json!(producers));
+            map.insert("consumers_total_count".to_owned(), json!(consumers.len()));
+            map.insert("consumers".to_owned(), json!(consumers));
+            // Absent, not null, without one: wrangler shows a column for whatever is there.
+            if let Some(jurisdiction) = &self.jurisdiction {
+                map.insert("jurisdiction".to_owned(), json!(jurisdiction));
+            }
         }
         Ok(out)
     }
@@ -124,6 +137,13 @@ pub(super) const PRODUCT: Product = Product {
         missing: |key| format!("Queue '{key}' does not exist."),
     }),
     listed: &[Listed { kind: "queue", path: "", name: "queue_name", id: "queue_id" }],
+    stand_in: Some(StandIn {
+        kind: "queue",
+        id: IdForm::Hex,
+        exists: "SELECT 1 FROM queues WHERE id = ?1 OR name = ?2",
+        insert: "INSERT INTO queues (id, name, delivery_delay, retention_s, paused, created_us, modified_us)
+                 VALUES (?1, ?2, 0, 345600, FALSE, ?3, ?3)",
+    }),
     ..Product::of("queues", &["queues"], Handle::Account(handle))
 };
 
@@ -167,7 +187,10 @@ fn find(db: &Connection, id: &str) -> Result<Queue, Problem> {
     db.prepare_cached(&format!("SELECT {COLUMNS} FROM queues WHERE id = ?"))?
         .query_row([id], Queue::from_row)
         .optional()?
-        .ok_or_else(|| Problem::new(404, 11000, "Queue does not exist."))
+        .ok_or_else(|| {
+            let text = format!("Queue '{id}' not found. Please check the queue and try again.");
+            Problem::new(404, 11000, text)
+        })
 }
 
 fn list(ctx: &Ctx<'_>, req: &Req) -> Result<Answer, Problem> {
@@ -189,14 +212,20 @@ fn list(ctx: &Ctx<'_>, req: &Req) -> Result<Answer, Problem> {
             queues.iter().map(|queue| queue.json(db)).collect::<rusqlite::Result<Vec<_>>>()?;
         Ok((rows, total))
     })?;
-    Ok(Answer::page(&json!(rows), page.info(rows.len(), total)))
+    Ok(Answer::page(&json!(rows), page.info(rows.len(), total)).with_null_arrays())
 }
 
 fn checked_name(body: &Value) -> Result<Option<&str>, Problem> {
     match text(body, "queue_name") {
         None => Ok(None),
         Some(name) if is_name(name) => Ok(Some(name)),
-        Some(name) => Err(Problem::new(400, 11003, format!("Invalid queue name '{name}'."))),
+        Some(name) => {
+            let text = format!(
+                "Queue name '{name}' is invalid: it must match \
+                 ^[a-z0-9]([a-z0-9-]{{0,61}}[a-z0-9])?$."
+            );
+            Err(Problem::new(400, 11003, text))
+        }
     }
 }
 
@@ -223,11 +252,8 @@ fn create(ctx: &Ctx<'_>, req: &Req) -> Result<Answer, Problem> {
         purged_us: None,
     };
     queue.set(&body)?;
-    let created = ctx.cloud.store.write(|db| -> Result<_, Problem> {
-        write(db, &queue)?;
-        Ok(queue.json(db)?)
-    })?;
-    Ok(Answer::ok(&created))
+    ctx.cloud.store.write(|db| write(db, &queue))?;
+    Ok(Answer::ok(&queue.brief()))
 }
 
 fn write(db: &Connection, queue: &Queue) -> Result<(), Problem> {
@@ -275,9 +301,9 @@ fn update(ctx: &Ctx<'_>, req: &Req, id: &str) -> Result<Answer, Problem> {
         }
         queue.modified_us = ctx.now_us;
         write(db, &queue)?;
-        Ok(queue.json(db)?)
+        Ok(queue)
     })?;
-    Ok(Answer::ok(&updated))
+    Ok(Answer::ok(&updated.brief()))
 }
 
 fn delete(ctx: &Ctx<'_>, id: &str) -> Result<Answer, Problem> {

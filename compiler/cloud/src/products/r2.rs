@@ -7,8 +7,10 @@
 //! Facts: buckets are keyed by the header `cf-r2-jurisdiction` (absent is `default`) and name.
 //! Names match `[a-z0-9][a-z0-9-]{1,61}[a-z0-9]`. Requests are in camel case, answers in snake case, the
 //! location comes back in upper case. The list shows less of a bucket than `GET` does. `per_page`
-//! 1–1000, default 20; pages follow a cursor. A bucket that holds objects is not deleted: 409,
-//! 10008, and in some live answers no code at all (the fault `bare-conflict`).
+//! 1–1000, default 20; pages follow a cursor, and the last one has no `result_info`. A bucket that holds
+//! objects is not deleted, nor one with open multipart uploads, which no list shows: 409 without a code,
+//! where the table of codes has 10008 (the fault `coded-conflict`). Uploads are opened over S3, which
+//! is absent: by a hook, or by the fault `open-uploads`.
 //!
 //! Source: Cloudflare's OpenAPI document (r2-bucket), its table of R2 error codes, published
 //! live error bodies (10004 for an existing bucket, where the table says 10073).
@@ -18,12 +20,13 @@ mod objects;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Value, json};
 
-use super::{Ctx, Handle, Product, is_duplicate};
+use super::{Ctx, Handle, IdForm, Product, StandIn, is_duplicate};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
+use crate::faults::Flag;
 use crate::paging;
 use crate::request::{BODY_BYTES_MAX, Req, text};
 
@@ -73,6 +76,13 @@ pub(super) const PRODUCT: Product = Product {
         [_, "objects", _, ..] if *method == http::Method::PUT => OBJECT_BYTES_MAX,
         _ => BODY_BYTES_MAX,
     },
+    stand_in: Some(StandIn {
+        kind: "r2",
+        id: IdForm::Name,
+        exists: "SELECT 1 FROM r2_buckets WHERE jurisdiction = 'default' AND name IN (?1, ?2)",
+        insert: "INSERT INTO r2_buckets (jurisdiction, name, location, storage_class, created_us)
+                 VALUES ('default', ?1, 'weur', 'Standard', ?3)",
+    }),
     ..Product::of("r2", &["r2", "buckets"], Handle::Account(handle))
 };
 
@@ -182,7 +192,8 @@ fn list(ctx: &Ctx<'_>, req: &Req, jurisdiction: &str) -> Result<Answer, Problem>
     }
     let item = |(name, created_us): &(String, i64)| json!({"name": name, "creation_date": clock::millis(*created_us)});
     let buckets: Vec<Value> = rows.iter().map(item).collect();
-    Ok(Answer::page(&json!({"buckets": buckets}), info))
+    let result = json!({"buckets": buckets});
+    Ok(if more { Answer::page(&result, info) } else { Answer::ok(&result) })
 }
 
 fn create(ctx: &Ctx<'_>, req: &Req, jurisdiction: &str) -> Result<Answer, Problem> {
@@ -221,13 +232,15 @@ fn create(ctx: &Ctx<'_>, req: &Req, jurisdiction: &str) -> Result<Answer, Proble
                 bucket.storage_class,
                 bucket.created_us
             ]);
-        inserted.map_err(|error| {
+        let seq = inserted.map_err(|error| {
             if is_duplicate(&error) {
                 let text = "The bucket you tried to create already exists, and you own it.";
                 return Problem::new(409, 10004, text);
             }
             error.into()
-        })
+        })?;
+        open(db, seq, ctx.cloud.injector.faults.open_uploads, ctx.now_us)?;
+        Ok::<_, Problem>(seq)
     })?;
     Ok(Answer::ok(&bucket.json()))
 }
@@ -244,10 +257,33 @@ fn set_class(ctx: &Ctx<'_>, req: &Req, bucket: Bucket) -> Result<Answer, Problem
     Ok(Answer::ok(&Bucket { storage_class: class, ..bucket }.json()))
 }
 
+/// Opens multipart uploads in a bucket.
+fn open(db: &Connection, bucket: i64, count: u32, now_us: i64) -> rusqlite::Result<()> {
+    let mut insert =
+        db.prepare_cached("INSERT INTO r2_uploads (bucket, created_us) VALUES (?, ?)")?;
+    for _ in 0..count {
+        insert.execute([bucket, now_us])?;
+    }
+    Ok(())
+}
+
+/// The hook by which so many multipart uploads are open in a bucket.
+pub(super) fn open_uploads(ctx: &Ctx<'_>, bucket: &str, count: u32) -> Result<Answer, Problem> {
+    let bucket = find(ctx, "default", bucket)?;
+    ctx.cloud.store.write(|db| -> Result<_, Problem> {
+        db.execute("DELETE FROM r2_uploads WHERE bucket = ?", [bucket.seq])?;
+        Ok(open(db, bucket.seq, count, ctx.now_us)?)
+    })?;
+    Ok(Answer::null())
+}
+
 fn delete(ctx: &Ctx<'_>, bucket: &Bucket) -> Result<Answer, Problem> {
     ctx.cloud.store.write(|db| {
         let full = db
-            .prepare_cached("SELECT 1 FROM r2_objects WHERE bucket = ? LIMIT 1")?
+            .prepare_cached(
+                "SELECT 1 FROM r2_objects WHERE bucket = ?1
+                 UNION ALL SELECT 1 FROM r2_uploads WHERE bucket = ?1 LIMIT 1",
+            )?
             .exists([bucket.seq])?;
         if full {
             let text = format!(
@@ -255,8 +291,8 @@ fn delete(ctx: &Ctx<'_>, bucket: &Bucket) -> Result<Answer, Problem> {
                 bucket.name, ctx.cloud.account_id
             );
             let problem = Problem::new(409, 10008, text);
-            let bare = ctx.cloud.injector.faults.bare_conflict;
-            return Err(if bare { problem.without_code() } else { problem });
+            let coded = ctx.cloud.injector.faults.has(Flag::CodedConflict);
+            return Err(if coded { problem } else { problem.without_code() });
         }
         match db.execute("DELETE FROM r2_buckets WHERE seq = ?", [bucket.seq])? {
             0 => Err(gone()),

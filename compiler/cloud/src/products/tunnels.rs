@@ -4,10 +4,11 @@
 //! `GET {id}/token`, `GET` and `DELETE {id}/connections`; configurations are in their own file.
 //! No connector ever connects by itself: `POST /__local/tunnels/{id}/connect` says that one did.
 //!
-//! Facts: deletion is soft: the list shows the deleted unless `is_deleted=false`, `GET {id}` still
-//! answers, the name is free again. Names are unique among the living (409, 1013). A tunnel with
-//! connections is not deleted (400, 1022) unless `cascade=true`. The secret is base64 of at least
-//! 32 bytes and shows only inside the token. `per_page` 1–1000, default 20.
+//! Facts: deletion is soft: the list shows the deleted with `is_deleted=true` alone, `GET {id}` still
+//! answers, without `config_src`, and the name is free again. Names are unique among the living (409, 1013).
+//! A tunnel with connections is not deleted (400, 1022) unless `cascade=true`; they are told by
+//! `connections` alone. The secret is documented to be base64 of at least 32 bytes, and one of 24 is taken; it
+//! shows only inside the token. `per_page` 1–1000, default 1000; no `total_pages`.
 //!
 //! Not published: the code of a bad name or secret (1001 here), what a second deletion answers
 //! (404 with 1002 here). Of the time filters only `existed_at` is honoured.
@@ -21,14 +22,16 @@ use base64::engine::general_purpose::STANDARD;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Value, json};
 
-use super::{Ctx, Handle, Listed, Product, is_duplicate};
+use super::{Ctx, Handle, IdForm, Listed, Product, StandIn, is_duplicate};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
 use crate::paging::{Bounds, Page};
 use crate::request::{Query, Req, text};
 
-const BOUNDS: Bounds = Bounds { default: 20, min: 1, max: 1000, code: 1001 };
-const SECRET_BYTES_MIN: usize = 32;
+const BOUNDS: Bounds = Bounds { default: 1000, min: 1, max: 1000, code: 1001 };
+const SECRET_BYTES_MIN: usize = 24;
+/// Bytes of a secret that is made here.
+const SECRET_BYTES: usize = 32;
 const SELECT: &str = "SELECT id, name, secret, config_src, created_us, deleted_us, active_us, \
      inactive_us, (SELECT count(*) FROM tunnel_connections WHERE tunnel_id = tunnels.id) \
      FROM tunnels";
@@ -72,15 +75,20 @@ impl Tunnel {
 
     fn json(&self, ctx: &Ctx<'_>) -> Value {
         let inactive_us = self.inactive_us.filter(|_| self.connections == 0);
-        json!({
+        let is_remote = self.config_src == "cloudflare" && self.deleted_us.is_none();
+        let mut out = json!({
             "id": self.id, "account_tag": ctx.cloud.account_id, "name": self.name,
             "created_at": clock::micros(self.created_us),
             "deleted_at": self.deleted_us.map(clock::micros),
-            "connections": [], "conns_active_at": self.active_us.map(clock::micros),
+            "conns_active_at": self.active_us.map(clock::micros),
             "conns_inactive_at": inactive_us.map(clock::micros),
             "tun_type": "cfd_tunnel", "metadata": {}, "status": self.status(),
-            "remote_config": self.config_src == "cloudflare", "config_src": self.config_src,
-        })
+            "remote_config": is_remote,
+        });
+        if let Some(map) = out.as_object_mut().filter(|_| self.deleted_us.is_none()) {
+            map.insert("config_src".to_owned(), json!(self.config_src));
+        }
+        out
     }
 
     fn token(&self, ctx: &Ctx<'_>) -> String {
@@ -91,7 +99,7 @@ impl Tunnel {
     fn matches(&self, query: &Query) -> bool {
         let has = |key: &str, test: &dyn Fn(&str) -> bool| query.get(key).is_none_or(test);
         has("name", &|name| self.name == name)
-            && has("is_deleted", &|flag| (flag == "true") == self.deleted_us.is_some())
+            && (query.get("is_deleted") == Some("true")) == self.deleted_us.is_some()
             && has("status", &|status| self.status() == status)
             && has("uuid", &|id| self.id == id)
             && has("include_prefix", &|prefix| self.name.starts_with(prefix))
@@ -108,6 +116,13 @@ impl Tunnel {
 /// Its row.
 pub(super) const PRODUCT: Product = Product {
     listed: &[Listed { kind: "tunnel", path: "?is_deleted=false", name: "name", id: "id" }],
+    stand_in: Some(StandIn {
+        kind: "tunnel",
+        id: IdForm::Uuid,
+        exists: "SELECT 1 FROM tunnels WHERE deleted_us IS NULL AND (id = ?1 OR name = ?2)",
+        insert: "INSERT INTO tunnels (id, name, secret, config_src, created_us, inactive_us, config_version)
+                 VALUES (?1, ?2, 'c3RhbmQtaW4tc3RhbmQtaW4tc3RhbmQtaW4=', 'cloudflare', ?3, ?3, 0)",
+    }),
     ..Product::of("tunnel", &["cfd_tunnel"], Handle::Account(handle))
 };
 
@@ -173,7 +188,7 @@ fn list(ctx: &Ctx<'_>, req: &Req) -> Result<Answer, Problem> {
     tunnels.retain(|tunnel| tunnel.matches(&req.query));
     let total = i64::try_from(tunnels.len()).unwrap_or(i64::MAX);
     let rows: Vec<Value> = page.cut(tunnels).iter().map(|tunnel| tunnel.json(ctx)).collect();
-    Ok(Answer::page(&json!(rows), page.info(rows.len(), total)))
+    Ok(Answer::page(&json!(rows), page.brief(rows.len(), total)))
 }
 
 fn malformed(detail: impl std::fmt::Display) -> Problem {
@@ -186,7 +201,7 @@ fn checked_secret(body: &Value) -> Result<Option<String>, Problem> {
     };
     let long = STANDARD.decode(secret).is_ok_and(|bytes| bytes.len() >= SECRET_BYTES_MIN);
     if !long {
-        return Err(malformed("tunnel_secret must be base64 of at least 32 bytes"));
+        return Err(malformed("tunnel_secret must be base64 of at least 24 bytes"));
     }
     Ok(Some(secret.to_owned()))
 }
@@ -212,7 +227,7 @@ fn create(ctx: &Ctx<'_>, req: &Req) -> Result<Answer, Problem> {
     let secret = if let Some(secret) = checked_secret(&body)? {
         secret
     } else {
-        let mut bytes = [0_u8; SECRET_BYTES_MIN];
+        let mut bytes = [0_u8; SECRET_BYTES];
         getrandom::fill(&mut bytes).map_err(Problem::internal)?;
         STANDARD.encode(bytes)
     };
@@ -281,7 +296,8 @@ fn delete(ctx: &Ctx<'_>, req: &Req, id: &str) -> Result<Answer, Problem> {
     let tunnel = ctx.cloud.store.write(|db| {
         let mut tunnel = find_live(db, id)?;
         if tunnel.connections > 0 && !cascade {
-            let text = "cannot delete tunnel because it has active connections";
+            let text = "This tunnel has active connections. Stop all replicas of cloudflared that \
+                        run it, or wait a few minutes, then try again.";
             return Err(Problem::new(400, 1022, text));
         }
         db.execute("DELETE FROM tunnel_connections WHERE tunnel_id = ?", [id])?;
@@ -321,11 +337,13 @@ fn connections(ctx: &Ctx<'_>, id: &str) -> Result<Answer, Problem> {
 fn close(ctx: &Ctx<'_>, id: &str, client: Option<&str>) -> Result<(), Problem> {
     ctx.cloud.store.write(|db| -> Result<_, Problem> {
         find(db, id)?;
-        db.execute(
+        let closed = db.execute(
             "DELETE FROM tunnel_connections WHERE tunnel_id = ?1 AND (?2 IS NULL OR client_id = ?2)",
             params![id, client],
         )?;
-        db.execute("UPDATE tunnels SET inactive_us = ? WHERE id = ?", params![ctx.now_us, id])?;
+        if closed > 0 {
+            db.execute("UPDATE tunnels SET inactive_us = ? WHERE id = ?", params![ctx.now_us, id])?;
+        }
         Ok(())
     })
 }

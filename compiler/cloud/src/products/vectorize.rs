@@ -15,7 +15,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Value, json};
 
-use super::{Bound, Ctx, Handle, Listed, Product, Table, is_duplicate};
+use super::{Bound, Ctx, Handle, IdForm, Listed, Product, StandIn, Table, is_duplicate};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
 use crate::request::{Req, text};
@@ -42,6 +42,13 @@ pub(super) const PRODUCT: Product = Product {
         missing: |key| format!("Vectorize index '{key}' not found."),
     }),
     listed: &[Listed { kind: "vectorize", path: "", name: "name", id: "name" }],
+    stand_in: Some(StandIn {
+        kind: "vectorize",
+        id: IdForm::Name,
+        exists: "SELECT 1 FROM vectorize_indexes WHERE name IN (?1, ?2)",
+        insert: "INSERT INTO vectorize_indexes (name, description, dimensions, metric, created_us, deleted)
+                 VALUES (?1, '', 768, 'cosine', ?3, FALSE)",
+    }),
     ..Product::of("vectorize", &["vectorize", "v2", "indexes"], Handle::Account(handle))
 };
 

@@ -7,7 +7,7 @@
 //! | `scripts`, `scripts-search`, `scripts/{n}` (list, upload, content, delete), `scripts/{n}/references`, `tails/by-consumer/{n}` | `scripts.rs`, `publish.rs` |
 //! | `services/{n}`, `services/{n}/environments/production` | `service.rs` |
 //! | `durable_objects/namespaces` | `classes.rs` |
-//! | `scripts/{n}/settings`, `scripts/{n}/script-settings` | `settings.rs` |
+//! | `scripts/{n}/settings`, `scripts/{n}/bindings`, `scripts/{n}/script-settings` | `settings.rs` |
 //! | `scripts/{n}/versions`, `scripts/{n}/deployments` | `versions.rs`, `deployments.rs` |
 //! | `workers`, `workers/{id}` | `resource.rs` |
 //! | `scripts/{n}/secrets`, `scripts/{n}/secrets-bulk`, `workers/{id}/versions/latest` | `secrets.rs` |
@@ -50,7 +50,8 @@ use crate::cloud::Inner;
 use crate::envelope::{Answer, Problem};
 use crate::request::{BODY_BYTES_MAX, Req};
 
-pub(super) use self::rows::{handles_queues, no_queue_handler, queue_producers, script_exists};
+pub(crate) use self::rows::script_exists;
+pub(super) use self::rows::{handles_queues, no_queue_handler, queue_producers};
 
 /// What a script has below it, where only some verbs are known.
 /// Bytes of an upload: 64 MiB of modules, or of assets in base64, and some for the form.
@@ -119,6 +120,7 @@ fn script(ctx: &Ctx<'_>, req: &Req, name: &str, rest: &[&str]) -> Result<Answer,
         ("GET", [] | ["content"] | ["content", "v2"]) => scripts::content(ctx, name),
         ("GET", ["references"]) => scripts::references(ctx, name),
         ("GET", ["settings"]) => settings::get(ctx, name),
+        ("GET", ["bindings"]) => settings::bindings(ctx, name),
         ("PATCH", ["settings"]) => settings::patch(ctx, req, name),
         ("GET", ["script-settings"]) => settings::get_unversioned(ctx, name),
         ("PATCH", ["script-settings"]) => settings::patch_unversioned(ctx, req, name),

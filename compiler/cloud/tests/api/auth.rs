@@ -17,7 +17,7 @@ async fn the_token_verifies_and_lists_its_account() {
     let past = served.call(Method::GET, "accounts?page=2", None).await;
     assert_eq!(past.body["result_info"]["total_count"], 1);
     assert_eq!(past.ok(), serde_json::json!([]));
-    assert_eq!(served.get("").await.status, 404);
+    assert_eq!(served.get("").await.status, 400);
     let path = format!("accounts/{}", served.cloud.account_id());
     assert_eq!(served.call(Method::GET, &path, None).await.ok()["type"], "standard");
 }
@@ -47,18 +47,18 @@ async fn each_bad_credential_has_its_own_answer() {
 async fn malformed_ids_have_no_route_and_unknown_ones_no_permission() {
     let served = Served::new().await;
     let malformed = served.call(Method::GET, "accounts/x/d1/database", None).await;
-    malformed.fails(404, 7003);
+    malformed.fails(400, 7003);
     assert_eq!(malformed.body["errors"][1]["code"], 7000);
     let unknown = "0".repeat(32);
     let path = format!("accounts/{unknown}/d1/database");
     served.call(Method::GET, &path, None).await.fails(403, 10000);
-    served.call(Method::GET, "zones/xyz", None).await.fails(404, 7003);
+    served.call(Method::GET, "zones/xyz", None).await.fails(400, 7003);
     served.call(Method::GET, &format!("zones/{unknown}"), None).await.fails(403, 9109);
-    served.call(Method::GET, "nothing/here", None).await.fails(404, 7003);
+    served.call(Method::GET, "nothing/here", None).await.fails(400, 7003);
     served.call(Method::POST, "zones", None).await.fails(405, 7001);
-    served.get("cfd_tunnel/x").await.fails(404, 7003);
-    served.get("queues/x").await.fails(404, 7003);
-    served.get("storage/kv/namespaces/x").await.fails(404, 7003);
+    served.get("cfd_tunnel/x").await.fails(400, 7003);
+    served.get("queues/x").await.fails(400, 7003);
+    served.get("storage/kv/namespaces/x").await.fails(400, 7003);
 }
 
 #[tokio::test]

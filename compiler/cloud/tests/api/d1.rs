@@ -30,8 +30,13 @@ async fn a_database_lives_and_dies() {
     let body = json!({"name": "app-db", "primary_location_hint": "enam"});
     let created = served.post("d1/database", body).await.ok();
     let id = created["uuid"].as_str().unwrap();
-    assert_eq!(created["running_in_region"], "ENAM");
-    assert_eq!(created["num_tables"], 0);
+    assert_eq!(
+        (&created["created_in_region"], created.get("running_in_region")),
+        (&json!("ENAM"), None)
+    );
+    assert_eq!((&created["num_tables"], &created["file_size"]), (&json!(0), &json!(8192)));
+    let got = served.get(&format!("d1/database/{id}")).await.ok();
+    assert_eq!((&got["running_in_region"], got.get("created_in_region")), (&json!("ENAM"), None));
     assert_eq!(created["created_at"].as_str().unwrap().len(), "2026-11-01T10:00:00.123Z".len());
     served.post("d1/database", json!({"name": "app-db"})).await.fails(400, 7502);
     assert_eq!(served.get("d1/database/app-db").await.ok()["uuid"], id);
@@ -60,6 +65,10 @@ async fn lists_are_paged_and_searched() {
     let first = served.get("d1/database?per_page=10").await;
     assert_eq!(first.body["result_info"]["total_count"], 12);
     assert_eq!(first.body["result_info"]["count"], 10);
+    assert!(first.body["result_info"].get("total_pages").is_none(), "{first:?}");
+    let listed = first.body["result"][0].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let told = ["created_at", "file_size", "jurisdiction", "name", "num_tables", "uuid", "version"];
+    assert_eq!(listed, told);
     assert_eq!(
         served.get("d1/database?per_page=10&page=2").await.ok().as_array().unwrap().len(),
         2
@@ -75,7 +84,10 @@ async fn bad_bodies_are_malformed() {
     let served = Served::new().await;
     for body in [json!({}), json!({"name": "no spaces"}), json!({"name": "a", "jurisdiction": "x"})]
     {
-        served.post("d1/database", body).await.fails(400, 7400);
+        let refused = served.post("d1/database", body).await;
+        refused.fails(400, 7400);
+        let keys: Vec<&String> = refused.body.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["errors", "success"], "{refused:?}");
     }
     let id = create(&served, "db").await;
     for body in [json!({}), json!({"batch": []}), json!({"sql": "SELECT 1", "params": "x"})] {
@@ -156,6 +168,10 @@ async fn parameters_batches_and_raw() {
     assert_eq!(rows[0]["results"][0]["a"], 2);
     assert_eq!(rows[0]["results"][0]["b"], json!(2));
 
+    let several = json!({"sql": "SELECT ?; INSERT INTO t VALUES (1, 2, 3, 4, 5)", "params": [1]});
+    let refused = query(&served, &id, several).await;
+    refused.fails(400, 7400);
+    assert!(refused.error().contains("params with multiple statements is not supported"));
     for params in [json!([]), json!([1, 2])] {
         let failed = query(&served, &id, json!({"sql": "SELECT ?", "params": params})).await;
         assert!(text(&failed).contains("Wrong number of parameter bindings"));

@@ -68,7 +68,7 @@ async fn a_record_lives_and_dies() {
     assert_eq!(gone, json!({"id": made["id"]}));
     dns.send(Method::DELETE, &id, json!(null)).await.fails(404, 81044);
     dns.get(&id).await.fails(404, 81044);
-    dns.get("/xyz").await.fails(404, 7003);
+    dns.get("/xyz").await.fails(400, 7003);
 }
 
 #[tokio::test]

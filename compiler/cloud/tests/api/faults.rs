@@ -98,13 +98,22 @@ async fn every_call_can_fail_or_be_slow() {
 async fn the_rate_limit_is_shown_and_enforced_when_set() {
     let unlimited = Served::new().await;
     let shown = try_create(&unlimited, "jobs").await.unwrap();
-    assert_eq!(shown.headers()["ratelimit"], "\"default\";r=1200;t=300");
-    assert_eq!(shown.headers()["ratelimit-policy"], "\"default\";q=1200;w=300");
-    let limited = served("rate-limit=2").await;
-    assert_eq!(queues(&limited).await, 0);
-    assert_eq!(queues(&limited).await, 0);
+    // As recorded: the remainder does not move.
+    for name in ["two", "three"] {
+        assert_eq!(shown.headers()["ratelimit"], "\"default\";r=1199;t=1");
+        assert_eq!(shown.headers()["ratelimit-policy"], "\"default\";q=1200;w=300");
+        try_create(&unlimited, name).await.unwrap();
+    }
+    let of_kv = unlimited.request(Method::GET, &unlimited.in_account("storage/kv/namespaces"));
+    assert!(!of_kv.send().await.unwrap().headers().contains_key("ratelimit"));
+    let limited = served("rate-limit=2,limit-headers=counted").await;
+    let first = try_create(&limited, "one").await.unwrap();
+    assert_eq!(first.headers()["ratelimit"].to_str().unwrap().split(';').nth(1), Some("r=1"));
+    assert_eq!(queues(&limited).await, 1);
     let refused = limited.get("queues").await;
     refused.fails(429, 971);
+    let silent = served("limit-headers=none").await;
+    assert!(!try_create(&silent, "x").await.unwrap().headers().contains_key("ratelimit"));
 }
 
 #[tokio::test]

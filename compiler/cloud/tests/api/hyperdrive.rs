@@ -73,7 +73,7 @@ async fn a_config_lives_and_dies_and_tells_no_password() {
     assert!(configs.send(Method::DELETE, &id, json!(null)).await.ok().is_null());
     configs.send(Method::DELETE, &id, json!(null)).await.fails(404, 2006);
     configs.get(&id).await.fails(404, 2006);
-    configs.get("/xyz").await.fails(404, 7003);
+    configs.get("/xyz").await.fails(400, 7003);
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ async fn namespaces_are_paged() {
     assert_eq!(page.body["result_info"]["total_pages"], 2);
     assert_eq!(page.ok()[0]["title"], "ns-5");
     assert_eq!(served.get(&format!("{BASE}?page=99")).await.ok(), json!([]));
-    served.get(&format!("{BASE}?per_page=4")).await.fails(400, 10012);
+    served.get(&format!("{BASE}?per_page=0")).await.fails(400, 10012);
     served.get(&format!("{BASE}?per_page=1001")).await.fails(400, 10012);
 }
 

@@ -18,13 +18,21 @@ mod hyperdrive;
 #[cfg(test)]
 mod kv;
 #[cfg(test)]
+mod moods;
+#[cfg(test)]
 mod pools;
 #[cfg(test)]
 mod queues;
 #[cfg(test)]
 mod r2;
 #[cfg(test)]
+mod stand_ins;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod time_travel;
+#[cfg(test)]
+mod transfers;
 #[cfg(test)]
 mod tunnels;
 #[cfg(test)]

@@ -12,12 +12,19 @@ async fn create(served: &Served, name: &str) -> String {
 async fn a_queue_lives_and_dies() {
     let served = Served::new().await;
     let path = create(&served, "jobs").await;
+    let whole = served.get(&path).await.ok();
+    assert_eq!((&whole["consumers_total_count"], &whole["producers"]), (&json!(0), &json!([])));
+    assert!(whole["settings"].get("delivery_paused").is_none(), "{whole}");
     served.post("queues", json!({"queue_name": "jobs"})).await.fails(409, 11009);
     served.post("queues", json!({"queue_name": "No_"})).await.fails(400, 11003);
     served.post("queues", json!({})).await.fails(400, 10026);
     let settings = json!({"settings": {"delivery_delay": 5}});
     assert_eq!(served.patch(&path, settings).await.ok()["settings"]["delivery_delay"], 5);
     let renamed = served.put(&path, json!({"queue_name": "work"})).await.ok();
+    let keys: Vec<&String> = renamed.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["created_on", "modified_on", "queue_id", "queue_name", "settings"]);
+    let paused = served.patch(&path, json!({"settings": {"delivery_paused": true}})).await.ok();
+    assert_eq!(paused["settings"]["delivery_paused"], true);
     assert_eq!(renamed["queue_name"], "work");
     assert_eq!(renamed["settings"]["delivery_delay"], 0);
     let bad = json!({"settings": {"message_retention_period": 59}});
@@ -35,7 +42,12 @@ async fn lists_filter_by_exact_names_and_embed_consumers() {
     create(&served, "other").await;
     let consumer = json!({"type": "http_pull", "dead_letter_queue": "jobs-dlq"});
     served.post(&format!("{path}/consumers"), consumer).await.ok();
-    let found = served.get("queues?page=1&name=jobs").await.ok();
+    let found = served.get("queues?page=1&name=jobs").await;
+    assert!(found.body["errors"].is_null() && found.body["messages"].is_null(), "{found:?}");
+    let found = found.ok();
+    // The old address, which older clients know alone.
+    let old = served.get("workers/queues?name=jobs").await.ok();
+    assert_eq!(old[0]["queue_id"], found[0]["queue_id"]);
     assert_eq!(found.as_array().unwrap().len(), 1);
     assert_eq!(found[0]["consumers"][0]["dead_letter_queue"], "jobs-dlq");
     assert_eq!(found[0]["consumers_total_count"], 1);

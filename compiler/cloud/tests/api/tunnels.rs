@@ -31,12 +31,23 @@ async fn a_tunnel_lives_and_its_corpse_stays() {
     served.delete(&path).await.fails(404, 1002);
     served.get(&format!("{path}/token")).await.fails(404, 1002);
 
-    // The name is free again; the corpse shows unless it is filtered out.
+    let corpse = served.get(&path).await.ok();
+    assert!(corpse.get("config_src").is_none() && corpse["remote_config"] == false, "{corpse}");
+    served.get(&format!("{path}/configurations")).await.fails(404, 1055);
+
+    // The name is free again; the corpse shows where it is asked for.
     create(&served, "house").await;
-    let all = served.get("cfd_tunnel?name=house").await.ok();
-    assert_eq!(all.as_array().unwrap().len(), 2);
-    let live = served.get("cfd_tunnel?name=house&is_deleted=false").await;
-    assert_eq!(live.body["result_info"]["total_count"], 1);
+    for (filter, count) in [("", 1), ("&is_deleted=false", 1), ("&is_deleted=true", 1)] {
+        let found = served.get(&format!("cfd_tunnel?name=house{filter}")).await;
+        let info = &found.body["result_info"];
+        assert_eq!((&info["total_count"], info.get("total_pages")), (&json!(count), None));
+        let is_dead = found.ok()[0]["deleted_at"].is_string();
+        assert_eq!(is_dead, filter.ends_with("true"), "{filter}");
+    }
+    // Documented to have 32 bytes, and taken with 24.
+    let secret = json!({"name": "key", "tunnel_secret": "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0"});
+    let made = served.post("cfd_tunnel", secret.clone()).await.ok();
+    served.patch(&format!("cfd_tunnel/{}", made["id"].as_str().unwrap()), secret).await.ok();
     assert_eq!(served.get("cfd_tunnel?page=9").await.ok(), json!([]));
     served.get("cfd_tunnel?per_page=1001").await.fails(400, 1001);
     let none = "00000000-0000-4000-8000-000000000000";
@@ -58,7 +69,7 @@ async fn connections_block_deletion() {
     served.hook(&format!("tunnels/{id}/disconnect")).await.ok();
     served.hook(&format!("tunnels/{id}/connect")).await.ok();
     served.delete(&format!("{path}?cascade=true")).await.ok();
-    served.hook("nothing").await.fails(404, 7003);
+    served.hook("nothing").await.fails(400, 7003);
 }
 
 #[tokio::test]
@@ -80,7 +91,11 @@ async fn configurations_are_versioned_and_checked() {
     let open = json!({"ingress": [{"hostname": "a.example.com", "service": "http://localhost:1"}]});
     let refused = served.put(&path, json!({"config": open})).await;
     refused.fails(400, 1056);
-    assert!(refused.body["errors"][0]["message"].as_str().unwrap().contains("must match all URLs"));
+    assert!(refused.error().contains("must match all URLs") && refused.error().ends_with('\n'));
+    let none = served.put(&path, json!({"config": {"ingress": []}})).await;
+    none.fails(400, 1056);
+    assert!(none.error().contains("doesn't contain any ingress rules"));
+    assert!(got.get("account_id").is_none(), "{got}");
     assert_eq!(served.get(&path).await.ok()["version"], 2);
     served.put(&path, json!({})).await.fails(400, 1001);
 }

@@ -69,3 +69,57 @@ async fn deletion_asks_who_still_needs_the_worker() {
     served.delete("workers/services/api").await.fails(404, 10090);
     served.delete("workers/scripts/api").await.fails(404, 10007);
 }
+
+/// What was never set is told differently by each call, as in recorded answers.
+#[tokio::test]
+async fn what_was_never_set_is_null_absent_or_empty_by_the_call() {
+    let served = Served::new().await;
+    let made = upload(&served, "api", json!({"placement": {}})).await.ok();
+    let listed = served.get("workers/scripts").await.ok()[0].clone();
+    for answer in [&made, &listed] {
+        assert!(answer["tags"].is_null() && answer["tail_consumers"].is_null(), "{answer}");
+        for key in ["placement", "observability", "compatibility_flags", "named_handlers"] {
+            assert!(answer.get(key).is_none(), "{key}: {answer}");
+        }
+    }
+    assert_eq!(made["deployment_id"].as_str().unwrap().len(), 32);
+    assert_eq!((&listed["deployment_id"], &listed["routes"]), (&json!(""), &json!(null)));
+    let settings = served.get("workers/scripts/api/settings").await.ok();
+    for (key, empty) in [
+        ("tags", json!([])),
+        ("tail_consumers", json!([])),
+        ("compatibility_flags", json!([])),
+        ("placement", json!({})),
+    ] {
+        assert_eq!(settings[key], empty, "{key}");
+    }
+    let bindings = served.get("workers/scripts/api/bindings").await.ok();
+    assert_eq!(bindings, settings["bindings"]);
+    let versions = served.get("workers/scripts/api/versions").await;
+    assert!(versions.body["errors"].is_null() && versions.body["messages"].is_null());
+    assert!(versions.body["result_info"].get("total_pages").is_none(), "{versions:?}");
+    // The newer model is filled up with what stands for the rest.
+    let observed = json!({"observability": {"enabled": true, "head_sampling_rate": 0.1}});
+    upload(&served, "api", observed).await.ok();
+    let whole = served.get("workers/workers/api").await.ok()["observability"].clone();
+    assert_eq!((&whole["head_sampling_rate"], &whole["enabled"]), (&json!(0.1), &json!(true)));
+    assert_eq!(
+        (&whole["logs"]["persist"], &whole["traces"]["enabled"]),
+        (&json!(true), &json!(false))
+    );
+    let gone = served.delete("workers/scripts/api").await.ok();
+    assert_eq!(gone, json!({"id": made["tag"]}));
+}
+
+#[tokio::test]
+async fn the_content_of_assets_alone_is_no_form() {
+    let served = Served::new().await;
+    let request = served
+        .request(Method::PUT, &served.in_account("workers/scripts/site"))
+        .multipart(Form::new().text("metadata", json!({"keep_assets": true}).to_string()));
+    reply(request).await.ok();
+    let content = served.request(Method::GET, &served.in_account("workers/scripts/site"));
+    let content = content.send().await.unwrap();
+    assert_eq!(content.headers()["content-type"], "application/javascript");
+    assert_eq!(content.text().await.unwrap(), "");
+}

@@ -135,6 +135,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         let client = connection.client(&session.workspace, reporter, stop.flag());
         let mut scope = connection.account(&client).await?;
         session.say_heading(Some(&scope.id));
+        session.say_stand_ins(&connection.stand_in(&session.environment)?);
         account::admit(session, connection, &scope.id).await?;
         let key = session.state_key(&scope.id);
         let store = state::open(session, site.edge_of_state(), reporter, key, stop, hold).await?;

@@ -4,16 +4,15 @@
 //! transaction. `/query` has rows as objects, `/raw` as arrays beside their column names. Both
 //! have one element per statement.
 //!
-//! With several statements in one `sql`, each takes as many parameters as it has, in order; real
-//! servers make no promise there.
+//! Parameters go with one statement: a text of several that has any is 400 with 7400.
 //!
 //! Source: Cloudflare's OpenAPI document (d1).
 
 use serde_json::Value;
 
-use super::malformed;
 use super::rows::Shape;
 use super::run::{self, Sql};
+use super::{changed, malformed};
 use crate::envelope::{Answer, Problem};
 use crate::products::Ctx;
 use crate::request::{Req, text};
@@ -26,8 +25,14 @@ pub(super) fn answer(
     shape: Shape,
 ) -> Result<Answer, Problem> {
     let batch = parse(&req.json(malformed)?)?;
-    let result = ctx.cloud.store.with_d1(uuid, |db| run::run(db, &batch, shape, &req.gone))??;
-    Ok(Answer::json_text(result))
+    let done = ctx.cloud.store.with_d1(uuid, |db| {
+        let done = run::run(db, &batch, shape, &req.gone)?;
+        if let Ok(run::Done { number: Some(number), .. }) = &done {
+            changed(ctx, uuid, db, *number)?;
+        }
+        Ok(done)
+    })??;
+    Ok(Answer::json_text(done.to_json()))
 }
 
 fn parse(body: &Value) -> Result<Vec<Sql>, Problem> {

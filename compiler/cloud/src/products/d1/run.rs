@@ -18,9 +18,10 @@ use std::time::{Duration, Instant};
 use rusqlite::fallible_iterator::FallibleIterator as _;
 use rusqlite::types::{ToSqlOutput, Value as Cell, ValueRef};
 use rusqlite::{Batch, Connection, ErrorCode, Statement, StatementStatus};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::limits::{self, Watch};
+use super::malformed;
 use super::rows::{self, Budget, Exceeded, OUT_OF_MEMORY, Shape, Unread};
 use crate::envelope::Problem;
 use crate::request::Gone;
@@ -56,7 +57,47 @@ const TRANSACTION_REFUSED: &str = "To execute a transaction, please use the \
     roll back on exceptions, and because it interacts correctly with Durable Objects' automatic \
     atomic write coalescing.";
 
-/// Runs everything or nothing; the result is JSON text, one element a statement.
+/// What ran.
+#[derive(Debug)]
+pub(super) struct Done {
+    elements: Vec<Element>,
+    /// Bytes of the file.
+    size: i64,
+    /// The number of the change, where it was one.
+    pub(super) number: Option<i64>,
+}
+
+impl Done {
+    /// JSON text, one element a statement.
+    pub(super) fn to_json(&self) -> String {
+        let mut text = String::with_capacity(self.elements.len() * ELEMENT_BYTES);
+        for element in &self.elements {
+            text.push(if text.is_empty() { '[' } else { ',' });
+            element.write_to(&mut text, self.size);
+        }
+        text.push(']');
+        text
+    }
+
+    /// How many statements there were, and the sum of what they did.
+    pub(super) fn sum(&self) -> (usize, Value) {
+        let all = &self.elements;
+        let took: Duration = all.iter().map(|it| it.took).sum();
+        let ms = took.as_secs_f64() * 1000.0;
+        let meta = json!({
+            "served_by": "local", "served_by_region": "WEUR", "served_by_colo": "LOC",
+            "served_by_primary": true, "timings": {"sql_duration_ms": ms}, "duration": ms,
+            "changes": all.iter().map(|it| it.changes).sum::<u64>(),
+            "last_row_id": all.last().map_or(0, |it| it.last_row_id),
+            "changed_db": self.number.is_some(), "size_after": self.size,
+            "rows_read": all.iter().map(|it| it.rows_read).sum::<i64>(),
+            "rows_written": all.iter().map(|it| it.rows_written).sum::<u64>(),
+        });
+        (all.len(), meta)
+    }
+}
+
+/// Runs everything or nothing.
 ///
 /// The inner failure is the statement's and leaves the connection clean; the outer one is the
 /// server's own, after which the connection must not be used again.
@@ -65,7 +106,7 @@ pub(super) fn run(
     batch: &[Sql],
     shape: Shape,
     gone: &Gone,
-) -> Result<Result<String, Problem>, Problem> {
+) -> Result<Result<Done, Problem>, Problem> {
     match begin(db, gone) {
         Err(_) if gone.is_gone() => return Ok(Err(Problem::new(400, 7500, TIMED_OUT))),
         begun => begun?,
@@ -77,31 +118,28 @@ pub(super) fn run(
         if gone.is_gone() {
             return Err(timed_out());
         }
-        if ran.changed {
-            db.execute("UPDATE _cf_KV SET value = value + 1 WHERE key = 'bookmark'", [])?;
-        }
+        let number = if ran.changed { Some(count_change(db)?) } else { None };
         // A foreign key that was deferred fails here.
         db.execute_batch("COMMIT")?;
-        Ok(ran.elements)
+        Ok((ran.elements, number))
     });
     if !db.is_autocommit() {
         db.execute_batch("ROLLBACK")?;
     }
     let size = file_bytes(db)?;
     Ok(match outcome {
-        Ok(elements) => {
-            let mut text = String::with_capacity(elements.len() * ELEMENT_BYTES);
-            for element in elements {
-                text.push(if text.is_empty() { '[' } else { ',' });
-                element.write_to(&mut text, size);
-            }
-            text.push(']');
-            Ok(text)
-        }
+        Ok((elements, number)) => Ok(Done { elements, size, number }),
+        Err(Failed::Problem(problem)) => Err(problem),
         Err(_) if watch.was_transaction() => Err(Problem::new(400, 7500, TRANSACTION_REFUSED)),
         Err(Failed::Sqlite(error)) => Err(Problem::new(400, 7500, error_text(&error))),
         Err(Failed::Text(text)) => Err(Problem::new(400, 7500, text)),
     })
+}
+
+/// Moves the bookmark.
+fn count_change(db: &Connection) -> rusqlite::Result<i64> {
+    let sql = "UPDATE _cf_KV SET value = value + 1 WHERE key = 'bookmark' RETURNING value";
+    db.query_row(sql, [], |row| row.get(0))
 }
 
 /// Takes the file's lock. Who waits for it without a client leaves the place to the next one.
@@ -133,6 +171,8 @@ pub(super) fn file_bytes(db: &Connection) -> rusqlite::Result<i64> {
 enum Failed {
     Sqlite(rusqlite::Error),
     Text(String),
+    /// Not D1's engine refused, but its API.
+    Problem(Problem),
 }
 
 impl From<Exceeded> for Failed {
@@ -205,6 +245,11 @@ fn statements(db: &Connection, batch: &[Sql], shape: Shape, watch: &Watch) -> Re
         let mut params = sql.params.iter();
         let mut split = Batch::new(db, &sql.text);
         while let Some(mut statement) = split.next().map_err(too_long)? {
+            if !sql.params.is_empty() && ran.elements.len() > before {
+                return Err(Failed::Problem(malformed(
+                    "params with multiple statements is not supported",
+                )));
+            }
             // SQLite looks only while a statement runs, and many are over too soon for that.
             if watch.is_over() {
                 return Err(timed_out());

@@ -155,7 +155,23 @@ fn from_data(kind: &str, data: &Value) -> String {
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     };
+    let all = |keys: &[&str]| keys.iter().map(|key| part(key)).collect::<Vec<_>>().join(" ");
     match kind {
+        "LOC" => location(data),
+        "NAPTR" => format!(
+            "{} {} \"{}\" \"{}\" \"{}\" {}",
+            part("order"),
+            part("preference"),
+            part("flags"),
+            part("service"),
+            part("regex"),
+            part("replacement")
+        ),
+        "SSHFP" => all(&["algorithm", "type", "fingerprint"]),
+        "CERT" => all(&["type", "key_tag", "algorithm", "certificate"]),
+        "DS" => all(&["key_tag", "algorithm", "digest_type", "digest"]),
+        "DNSKEY" => all(&["flags", "protocol", "algorithm", "public_key"]),
+        "OPENPGPKEY" => part("public_key"),
         "SRV" => format!("{} {} {}", part("weight"), part("port"), part("target")),
         "CAA" => format!("{} {} \"{}\"", part("flags"), part("tag"), part("value")),
         "HTTPS" | "SVCB" => {
@@ -174,6 +190,24 @@ fn from_data(kind: &str, data: &Value) -> String {
             .map(|map| map.keys().map(|key| part(key)).collect::<Vec<_>>().join(" "))
             .unwrap_or_default(),
     }
+}
+
+/// The zone-file form of a place: degrees, minutes, seconds with three places, direction, for latitude
+/// and longitude; then altitude, size and precisions with two.
+fn location(data: &Value) -> String {
+    let number = |key: &str| data.get(key).and_then(Value::as_f64).unwrap_or_default();
+    let side = |name: &str| {
+        format!(
+            "{} {} {:.3} {}",
+            number(&format!("{name}_degrees")),
+            number(&format!("{name}_minutes")),
+            number(&format!("{name}_seconds")),
+            text(data, &format!("{name}_direction")).unwrap_or_default()
+        )
+    };
+    let metres = ["altitude", "size", "precision_horz", "precision_vert"]
+        .map(|key| format!("{:.2}", number(key)));
+    format!("{} {} {}", side("lat"), side("long"), metres.join(" "))
 }
 
 /// The priority, which MX and URI must have.
@@ -243,6 +277,37 @@ mod tests {
         }
         for bad in ["", "a b", "a..b", "a.*", "ä"] {
             assert!(name(bad, "example.com").is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn structured_contents_have_their_zone_file_form() {
+        let place = json!({
+            "lat_degrees": 37, "lat_minutes": 46, "lat_seconds": 46, "lat_direction": "N",
+            "long_degrees": 122, "long_minutes": 23, "long_seconds": 35, "long_direction": "W",
+            "altitude": 0, "size": 100, "precision_horz": 0, "precision_vert": 0,
+        });
+        let naptr = json!({
+            "order": 100, "preference": 10, "flags": "S", "service": "SIP+D2U", "regex": "",
+            "replacement": "_sip._udp.example.com",
+        });
+        for (kind, data, expected) in [
+            ("LOC", place, "37 46 46.000 N 122 23 35.000 W 0.00 100.00 0.00 0.00"),
+            ("NAPTR", naptr, "100 10 \"S\" \"SIP+D2U\" \"\" _sip._udp.example.com"),
+            ("SSHFP", json!({"algorithm": 2, "type": 1, "fingerprint": "ab"}), "2 1 ab"),
+            (
+                "DS",
+                json!({"algorithm": 13, "digest": "ab", "digest_type": 2, "key_tag": 7}),
+                "7 13 2 ab",
+            ),
+            (
+                "CERT",
+                json!({"algorithm": 5, "certificate": "ab", "key_tag": 7, "type": 1}),
+                "1 7 5 ab",
+            ),
+            ("CAA", json!({"flags": 0, "tag": "issue", "value": "ca"}), "0 issue \"ca\""),
+        ] {
+            assert_eq!(content(kind, None, Some(&data)).unwrap(), expected, "{kind}");
         }
     }
 

@@ -110,15 +110,17 @@ pub(super) fn handle(
 ) -> Result<Answer, Problem> {
     match (req.method.as_str(), rest) {
         ("GET", []) => {
-            let all = ctx
+            let mut all = ctx
                 .cloud
                 .store
                 .read(|db| -> Result<_, Problem> { Ok(of_queue(db, &find(db, queue_id)?)?) })?;
+            let visible = clock::micros(ctx.visible_us());
+            all.retain(|it| text(it, "created_on").is_some_and(|at| at <= visible.as_str()));
             let info = json!({
                 "page": 1, "per_page": 100, "count": all.len(), "total_count": all.len(),
                 "total_pages": 1,
             });
-            Ok(Answer::page(&json!(all), info))
+            Ok(Answer::page(&json!(all), info).with_null_arrays())
         }
         ("POST", []) => create(ctx, req, queue_id),
         ("GET", [id]) => {

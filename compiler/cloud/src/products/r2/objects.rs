@@ -20,6 +20,7 @@ use super::super::Ctx;
 use super::{CLASSES, listing, malformed};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
+use crate::faults::Flag;
 use crate::request::Req;
 
 const KEY_BYTES_MAX: usize = 1024;
@@ -209,7 +210,9 @@ fn delete_many(ctx: &Ctx<'_>, req: &Req, bucket: i64) -> Result<Answer, Problem>
         return Err(malformed(format!("up to {BULK_KEYS_MAX} keys, each a string")));
     }
     let keys: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
-    ctx.cloud.store.write(|db| keys.iter().try_for_each(|key| remove(db, bucket, key)))?;
+    if !ctx.cloud.injector.faults.has(Flag::KeptObjects) {
+        ctx.cloud.store.write(|db| keys.iter().try_for_each(|key| remove(db, bucket, key)))?;
+    }
     let gone: Vec<Value> = keys.iter().map(|key| json!({"key": key})).collect();
     Ok(Answer::ok(&Value::Array(gone)))
 }

@@ -5,16 +5,17 @@
 //! Facts: each `PUT` raises the version; the last ingress rule must match everything (no
 //! `hostname`, no `path`) and no other may, else 400 with 1056; a service is a URL, a socket, a
 //! status or a built-in. Never configured: `config` is null. There is no `DELETE`. Rules come back
-//! as sent, and every answer has `warp-routing`, sent or not.
+//! as sent, and every answer has `warp-routing`, sent or not. Of a deleted tunnel there is none (404,
+//! 1055). The text of a refusal ends with a line end.
 //!
 //! Source: Cloudflare's OpenAPI document (tunnel configuration), cloudflared's validator and the
 //! wording of its refusals.
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 
 use super::super::Ctx;
-use super::{find_live, malformed};
+use super::{Tunnel, malformed};
 use crate::clock;
 use crate::envelope::{Answer, Problem};
 use crate::request::{Req, text};
@@ -37,7 +38,7 @@ const BUILT_IN: [&str; 4] = ["hello_world", "hello-world", "bastion", "socks-pro
 /// `GET configurations`.
 pub(super) fn get(ctx: &Ctx<'_>, id: &str) -> Result<Answer, Problem> {
     let result = ctx.cloud.store.read(|db| -> Result<_, Problem> {
-        let tunnel = find_live(db, id)?;
+        let tunnel = find(db, id)?;
         let (config, version, at): (Option<String>, i64, Option<i64>) = db.query_row(
             "SELECT config, config_version, config_us FROM tunnels WHERE id = ?",
             [id],
@@ -45,24 +46,18 @@ pub(super) fn get(ctx: &Ctx<'_>, id: &str) -> Result<Answer, Problem> {
         )?;
         let config = config.map_or(Ok(Value::Null), |text| serde_json::from_str(&text));
         let config = config.map_err(Problem::internal)?;
-        Ok(document(ctx, id, &config, version, (&tunnel.config_src, at)))
+        Ok(document(id, &config, version, (&tunnel.config_src, at)))
     })?;
     Ok(Answer::ok(&result))
 }
 
-fn document(
-    ctx: &Ctx<'_>,
-    id: &str,
-    config: &Value,
-    version: i64,
-    (source, at_us): (&str, Option<i64>),
-) -> Value {
+fn document(id: &str, config: &Value, version: i64, (source, at_us): (&str, Option<i64>)) -> Value {
     let mut config = config.clone();
     if let Some(map) = config.as_object_mut() {
         map.entry("warp-routing").or_insert_with(|| json!({"enabled": false}));
     }
     json!({
-        "tunnel_id": id, "account_id": ctx.cloud.account_id, "version": version,
+        "tunnel_id": id, "version": version,
         "config": config, "source": source, "created_at": at_us.map(clock::micros),
     })
 }
@@ -76,26 +71,36 @@ pub(super) fn put(ctx: &Ctx<'_>, req: &Req, id: &str) -> Result<Answer, Problem>
         check_ingress(ingress)?;
     }
     let result = ctx.cloud.store.write(|db| -> Result<_, Problem> {
-        let tunnel = find_live(db, id)?;
+        let tunnel = find(db, id)?;
         let version: i64 = db.query_row(
             "UPDATE tunnels SET config = ?, config_version = config_version + 1, config_us = ?
              WHERE id = ? RETURNING config_version",
             params![config.to_string(), ctx.now_us, id],
             |row| row.get(0),
         )?;
-        Ok(document(ctx, id, config, version, (&tunnel.config_src, Some(ctx.now_us))))
+        Ok(document(id, config, version, (&tunnel.config_src, Some(ctx.now_us))))
     })?;
     Ok(Answer::ok(&result))
 }
 
+/// The tunnel, if it is not deleted.
+fn find(db: &Connection, id: &str) -> Result<Tunnel, Problem> {
+    let tunnel = super::find(db, id)?;
+    if tunnel.deleted_us.is_some() {
+        return Err(Problem::new(404, 1055, "Configuration for tunnel not found"));
+    }
+    Ok(tunnel)
+}
+
 fn bad(detail: impl std::fmt::Display) -> Problem {
-    Problem::new(400, 1056, format!("Bad Configuration: Validation failed: {detail}"))
+    Problem::new(400, 1056, format!("Bad Configuration: Validation failed: {detail}\n"))
 }
 
 fn check_ingress(ingress: &Value) -> Result<(), Problem> {
     let rules = ingress.as_array().ok_or_else(|| bad("ingress must be a list of rules"))?;
     let Some((last, others)) = rules.split_last() else {
-        return Err(bad("The ingress rules are empty"));
+        let text = "Bad Configuration: The config file doesn't contain any ingress rules\n";
+        return Err(Problem::new(400, 1056, text));
     };
     for (number, rule) in others.iter().enumerate() {
         check_service(rule)?;

@@ -5,7 +5,7 @@
 //! service, 10061 a class that no migration made).
 //! Types that are not known pass through untouched. `inherit` takes a binding over from the
 //! version before; with `bindings_inherit=strict` it is 10057 when there is none, else it is
-//! dropped. Secrets are never sent back.
+//! dropped. Secrets are never sent back. A token that may not write a bound product is 403 with 10023.
 
 use std::collections::BTreeSet;
 
@@ -16,11 +16,13 @@ use super::super::{Bound, bound};
 use super::rows::{Version, script_exists};
 use super::upload::invalid;
 use crate::envelope::Problem;
+use crate::faults::Injector;
 use crate::request::text;
 
 /// What bindings are resolved against.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scope<'a> {
+    pub(super) injector: &'a Injector,
     pub(super) db: &'a Connection,
     /// The script that binds.
     pub(super) script: &'a str,
@@ -98,9 +100,27 @@ fn set(binding: &mut Value, key: &str, value: Value) {
     }
 }
 
+/// Refuses a binding to a product that the token may not write.
+fn may_write(injector: &Injector, kind: &str) -> Result<(), Problem> {
+    let product = match kind {
+        "kv_namespace" => "kv",
+        "r2_bucket" => "r2",
+        "queue" => "queues",
+        other => other,
+    };
+    if !injector.denies(product) {
+        return Ok(());
+    }
+    let text = format!(
+        "You do not have access to this feature: {product} bindings require {product} write perms"
+    );
+    Err(Problem::new(403, 10023, text))
+}
+
 /// Refuses a binding whose target does not exist; fills in what the API adds.
 fn checked(scope: Scope<'_>, name: &str, kind: &str, mut binding: Value) -> Result<Value, Problem> {
     let db = scope.db;
+    may_write(scope.injector, kind)?;
     let exists = |sql: &str, key: &str| -> Result<bool, Problem> {
         Ok(db.prepare_cached(sql)?.exists([key])?)
     };

@@ -130,7 +130,7 @@ fn list(ctx: &Ctx<'_>, query: &Query) -> Result<Answer, Problem> {
         ];
         filters.into_iter().all(|(key, value)| query.get(key).is_none_or(|want| want == value))
     });
-    Ok(Answer::ok(&domains.iter().map(Domain::json).collect()))
+    Ok(Answer::ok(&domains.iter().map(Domain::json).collect()).with_null_arrays())
 }
 
 /// The hostname of a body, and its zone.

@@ -106,7 +106,13 @@ pub(super) fn add_version(
 ) -> Result<Version, Problem> {
     let metadata = &upload.metadata;
     let last = script.last_version(db)?;
-    let scope = Scope { db, script: &script.name, before: last.as_ref(), strict };
+    let scope = Scope {
+        injector: &cloud.injector,
+        db,
+        script: &script.name,
+        before: last.as_ref(),
+        strict,
+    };
     let items =
         |key: &str| metadata.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     let keep = items("keep_bindings");
@@ -249,16 +255,25 @@ pub(super) fn put_content(ctx: &Ctx<'_>, req: &Req, name: &str) -> Result<Answer
     Ok(Answer::ok(&answer))
 }
 
-/// A script as lists and `services` show it.
+/// A script as the list shows it.
+pub(super) fn listed_json(script: &Script, live: Option<&Version>) -> Value {
+    let mut out = script_json(script, live);
+    if let Some(map) = out.as_object_mut() {
+        map.insert("deployment_id".to_owned(), json!(""));
+        map.insert("routes".to_owned(), Value::Null);
+    }
+    out
+}
+
+/// A script as `services` and the answer to an upload show it: what was never set is null, or absent.
 pub(super) fn script_json(script: &Script, live: Option<&Version>) -> Value {
     let mut out = json!({
-        "id": script.name, "tag": script.tag, "tags": script.tags(),
+        "id": script.name, "tag": script.tag, "tags": script.setting("tags", Value::Null),
         "created_on": clock::micros(script.created_us),
         "modified_on": clock::micros(script.modified_us),
         "last_deployed_from": script.deployed_from, "usage_model": "standard",
         "logpush": script.setting("logpush", json!(false)),
         "tail_consumers": script.setting("tail_consumers", Value::Null),
-        "named_handlers": [],
     });
     let Some(map) = out.as_object_mut() else {
         return out;
@@ -266,8 +281,16 @@ pub(super) fn script_json(script: &Script, live: Option<&Version>) -> Value {
     if let Some(tag) = &script.migration_tag {
         map.insert("migration_tag".to_owned(), json!(tag));
     }
-    if let Some(value) = script.settings.get("observability").filter(|value| !value.is_null()) {
-        map.insert("observability".to_owned(), value.clone());
+    if let Some(mut value) =
+        script.settings.get("observability").filter(|it| !it.is_null()).cloned()
+    {
+        // Filled up with nulls.
+        if let Some(logs) = value.get_mut("logs").and_then(Value::as_object_mut) {
+            for key in ["destinations", "head_sampling_rate", "persist"] {
+                logs.entry(key).or_insert(Value::Null);
+            }
+        }
+        map.insert("observability".to_owned(), value);
     }
     if let Some(version) = live {
         let of_version = [
@@ -280,12 +303,17 @@ pub(super) fn script_json(script: &Script, live: Option<&Version>) -> Value {
         map.extend(of_version.map(|(key, value)| (key.to_owned(), value)));
         // Absent where they are not set.
         for key in ["compatibility_flags", "placement", "limits", "cache_options", "exports"] {
-            if let Some(value) = version.metadata.get(key) {
+            if let Some(value) = version.metadata.get(key).filter(|it| !is_empty(it)) {
                 map.insert(key.to_owned(), value.clone());
             }
         }
     }
     out
+}
+
+/// `{}` and `[]` set nothing.
+fn is_empty(value: &Value) -> bool {
+    value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
 }
 
 /// The answer to an upload.

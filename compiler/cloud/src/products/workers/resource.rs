@@ -55,7 +55,7 @@ fn show(script: &Script) -> Value {
         "id": script.tag, "name": script.name, "created_on": clock::micros(script.created_us),
         "updated_on": clock::micros(script.modified_us), "deployed_on": deployed,
         "logpush": script.setting("logpush", json!(false)), "tags": script.tags(),
-        "observability": script.setting("observability", json!({"enabled": false})),
+        "observability": observability(&script.setting("observability", json!({}))),
         "tail_consumers": script.setting("tail_consumers", json!([])),
         "subdomain": {"enabled": script.on_subdomain, "previews_enabled": script.previews},
         "references": {
@@ -63,6 +63,32 @@ fn show(script: &Script) -> Value {
             "workers": [],
         },
     })
+}
+
+/// What was set of it, filled up with what stands for the rest.
+fn observability(set: &Value) -> Value {
+    let mut out = json!({
+        "enabled": false, "head_sampling_rate": 1,
+        "logs": {
+            "enabled": false, "head_sampling_rate": 1, "invocation_logs": true, "persist": true,
+            "destinations": [],
+        },
+        "traces": {"enabled": false, "head_sampling_rate": 1, "persist": true, "destinations": []},
+    });
+    fill(&mut out, set);
+    out
+}
+
+/// Takes over what is set, at any depth.
+fn fill(whole: &mut Value, set: &Value) {
+    match (whole.as_object_mut(), set.as_object()) {
+        (Some(whole), Some(set)) => {
+            for (key, value) in set.iter().filter(|(_, value)| !value.is_null()) {
+                fill(whole.entry(key.as_str()).or_insert(Value::Null), value);
+            }
+        }
+        _ => set.clone_into(whole),
+    }
 }
 
 fn list(ctx: &Ctx<'_>, req: &Req) -> Result<Answer, Problem> {

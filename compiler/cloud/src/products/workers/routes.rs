@@ -113,7 +113,9 @@ fn write(db: &Connection, zone: &Zone, route: &Route) -> Result<(), Problem> {
     if let Some(script) = &route.script
         && !script_exists(db, script)?
     {
-        return Err(Problem::new(400, 10019, format!("The script '{script}' does not exist.")));
+        let text = "Cannot configure a route for a Worker which does not exist. Please ensure \
+                    this Worker exists and try again.";
+        return Err(Problem::new(400, 10019, text));
     }
     let written = db
         .prepare_cached(

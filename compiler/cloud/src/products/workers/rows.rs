@@ -130,7 +130,7 @@ impl Script {
         self.settings.get(key).filter(|value| !value.is_null()).cloned().unwrap_or(absent)
     }
 
-    /// The script's tags.
+    /// The script's tags, `[]` where they were never set.
     pub(super) fn tags(&self) -> Value {
         self.setting("tags", json!([]))
     }
@@ -272,7 +272,7 @@ fn forget(db: &Connection, script: &str, number: i64) -> rusqlite::Result<()> {
 }
 
 /// Says whether the account has a script of this name.
-pub(in crate::products) fn script_exists(db: &Connection, name: &str) -> rusqlite::Result<bool> {
+pub(crate) fn script_exists(db: &Connection, name: &str) -> rusqlite::Result<bool> {
     db.prepare_cached("SELECT 1 FROM worker_scripts WHERE name = ?")?.exists([name])
 }
 

@@ -9,7 +9,7 @@
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 
-use super::publish::script_json;
+use super::publish::listed_json;
 use super::rows::{PRODUCTION, Script, consumes, no_script, no_service};
 use super::{code, resource};
 use crate::clock;
@@ -42,7 +42,7 @@ pub(super) fn list(ctx: &Ctx<'_>, req: &Req) -> Result<Answer, Problem> {
                 tags.as_array().is_some_and(|tags| tags.iter().any(|it| it.as_str() == Some(tag)))
             };
             if wanted.iter().all(|(tag, yes)| has(tag) == *yes) {
-                rows.push(script_json(&script, script.live_version(db)?.as_ref()));
+                rows.push(listed_json(&script, script.live_version(db)?.as_ref()));
             }
         }
         Ok(rows)
@@ -88,6 +88,10 @@ pub(super) fn content(ctx: &Ctx<'_>, name: &str) -> Result<Answer, Problem> {
         Some(module) if !version.has_modules() => {
             Answer::raw(module.body.to_vec()).with_header("content-type", "application/javascript")
         }
+        // Of assets alone: nothing, and no form without a part.
+        None if modules.is_empty() => {
+            Answer::raw(Vec::new()).with_header("content-type", "application/javascript")
+        }
         _ => {
             let (body, boundary) = code::multipart(&modules);
             Answer::raw(body)
@@ -114,7 +118,7 @@ pub(super) fn delete(
     name: &str,
 ) -> Result<Answer, Problem> {
     let force = req.query.get("force") == Some("true");
-    ctx.cloud.store.write(|db| -> Result<_, Problem> {
+    let tag = ctx.cloud.store.write(|db| -> Result<_, Problem> {
         let script = match named {
             Named::Script => Script::find(db, name)?,
             Named::Service => Script::look_up(db, name)?.ok_or_else(no_service)?,
@@ -139,9 +143,9 @@ pub(super) fn delete(
         )?;
         db.execute("DELETE FROM worker_assets WHERE script = ?", [name])?;
         db.execute("DELETE FROM worker_scripts WHERE name = ?", [name])?;
-        Ok(())
+        Ok(script.tag)
     })?;
-    Ok(Answer::null())
+    Ok(Answer::ok(&json!({"id": tag})))
 }
 
 /// The bindings of other scripts to this one as a service: script and binding.

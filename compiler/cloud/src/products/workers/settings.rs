@@ -36,11 +36,15 @@ pub(super) fn get(ctx: &Ctx<'_>, name: &str) -> Result<Answer, Problem> {
     Ok(Answer::ok(&found))
 }
 
+/// `GET bindings`: those of `settings`, as a list.
+pub(super) fn bindings(ctx: &Ctx<'_>, name: &str) -> Result<Answer, Problem> {
+    let live = ctx.cloud.store.read(|db| Script::find(db, name)?.live_version(db))?;
+    let bindings = live.map_or_else(|| json!([]), |version| bindings::shown(&version.bindings));
+    Ok(Answer::ok(&bindings))
+}
+
 fn json(script: &Script, live: Option<&Version>) -> Value {
     let mut out = unversioned(script);
-    if let Some(tag) = &script.migration_tag {
-        out.insert("migration_tag".to_owned(), json!(tag));
-    }
     out.insert("usage_model".to_owned(), json!("standard"));
     let field = |key: &str, absent: Value| live.map_or(absent.clone(), |v| v.field(key, absent));
     out.insert("compatibility_flags".to_owned(), field("compatibility_flags", json!([])));
@@ -63,7 +67,7 @@ fn unversioned(script: &Script) -> Map<String, Value> {
     let mut out = Map::new();
     out.insert("logpush".to_owned(), script.setting("logpush", json!(false)));
     out.insert("tags".to_owned(), script.tags());
-    out.insert("tail_consumers".to_owned(), script.setting("tail_consumers", Value::Null));
+    out.insert("tail_consumers".to_owned(), script.setting("tail_consumers", json!([])));
     if let Some(value) = script.settings.get("observability").filter(|value| !value.is_null()) {
         out.insert("observability".to_owned(), value.clone());
     }
@@ -92,7 +96,13 @@ pub(super) fn patch(ctx: &Ctx<'_>, req: &Req, name: &str) -> Result<Answer, Prob
         classes::check_exports(db, name, &code::load(db, last.content)?, &before)?;
         let mut draft = Draft::like(&last, "settings");
         if let Some(given) = settings.get("bindings").and_then(Value::as_array) {
-            let scope = Scope { db, script: name, before: Some(&last), strict: true };
+            let scope = Scope {
+                injector: &ctx.cloud.injector,
+                db,
+                script: name,
+                before: Some(&last),
+                strict: true,
+            };
             draft.bindings = bindings::resolve(scope, given, &[])?;
         }
         for key in OF_A_VERSION {

@@ -66,7 +66,8 @@ pub(super) fn parse(req: &Req) -> Result<Upload, Problem> {
             body: part.bytes.clone(),
         });
     }
-    let metadata = metadata.ok_or_else(|| invalid("the part `metadata` is missing"))?;
+    let mut metadata = metadata.ok_or_else(|| invalid("the part `metadata` is missing"))?;
+    metadata.retain(|key, value| !(key == "compatibility_date" && value.as_str() == Some("")));
     let upload = Upload { metadata, modules };
     upload.check()?;
     Ok(upload)
@@ -144,7 +145,8 @@ impl Upload {
 /// Checks the fields that a version has beside its bindings.
 pub(super) fn check_metadata(metadata: &Map<String, Value>) -> Result<(), Problem> {
     let given = |key: &str| metadata.get(key).filter(|value| !value.is_null());
-    if let Some(date) = given("compatibility_date") {
+    // The Terraform provider sends an empty one for none.
+    if let Some(date) = given("compatibility_date").filter(|date| date.as_str() != Some("")) {
         check_date(date.as_str().unwrap_or_default())?;
     }
     for key in ["compatibility_flags", "tags", "keep_bindings"] {

@@ -8,7 +8,8 @@
 //! newest hundred, which are all that are kept, in one page.
 //!
 //! Source: Cloudflare's OpenAPI document and documentation, wrangler's source, published live
-//! error bodies. The bounds of `per_page` are not published: 1–100, default 25 here.
+//! error bodies. The bounds of `per_page` are not published (1–100 here); the default is 10, and the
+//! list has no `total_pages`, and null in the place of empty arrays.
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ use crate::paging::{Bounds, Page};
 use crate::products::Ctx;
 use crate::request::Req;
 
-const BOUNDS: Bounds = Bounds { default: 25, min: 1, max: 100, code: 10021 };
+const BOUNDS: Bounds = Bounds { default: 10, min: 1, max: 100, code: 10021 };
 
 /// Answers a call below `versions`.
 pub(super) fn handle(
@@ -62,6 +63,7 @@ fn brief(version: &Version) -> Value {
         "metadata": {
             "created_on": created, "modified_on": created, "source": version.source,
             "author_id": "", "author_email": "local@localhost", "hasPreview": false,
+            "has_preview": false,
         },
     })
 }
@@ -110,8 +112,8 @@ fn list(ctx: &Ctx<'_>, req: &Req, script: &str) -> Result<Answer, Problem> {
     let deployable = req.query.get("deployable") == Some("true") && page.offset() == 0;
     let rows = if deployable { versions } else { page.cut(versions) };
     let items: Vec<Value> = rows.iter().map(brief).collect();
-    let info = page.info(items.len(), total);
-    Ok(Answer::page(&json!({"items": items}), info))
+    let info = page.brief(items.len(), total);
+    Ok(Answer::page(&json!({"items": items}), info).with_null_arrays())
 }
 
 fn create(ctx: &Ctx<'_>, req: &Req, script: &str) -> Result<Answer, Problem> {

@@ -69,7 +69,7 @@ fn a_text_is_split_as_sqlite_splits_it_to_its_last_byte() {
     ] {
         let batch = [Sql::new(text, Vec::new())];
         let ran = run(&mut database(), &batch, Shape::Rows, &Gone::default()).unwrap().unwrap();
-        let ran: Vec<Value> = serde_json::from_str(&ran).unwrap();
+        let ran: Vec<Value> = serde_json::from_str(&ran.to_json()).unwrap();
         assert_eq!(ran.len(), count, "{text:?}");
         assert_eq!(ran[0]["meta"]["served_by"], "local");
     }
