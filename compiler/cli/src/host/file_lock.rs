@@ -163,7 +163,7 @@ pub(crate) fn change<T>(
     bytes_max: u64,
     change: impl FnOnce(&[u8]) -> (Option<Vec<u8>>, T),
 ) -> Result<T, FsError> {
-    let wrong = |source| FsError { action: "change", path: path.to_owned(), source };
+    let wrong = |source| FsError::new("change", path, source);
     let mut file = fsio::open_lock(path)?;
     let mut waited_ms = 0;
     while let Err(error) = file.try_lock() {
