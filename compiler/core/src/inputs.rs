@@ -12,7 +12,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use crate::{Digest, Input, KeyedDigest, Output, Part, Secret, Text, Value};
+use crate::{Address, Digest, Input, KeyedDigest, Output, Part, Secret, Text, Value};
 
 /// A private text as a plan and a state hold it, or any text that is not known. There is no way
 /// from here to the text.
@@ -124,9 +124,24 @@ impl Sealer {
 pub struct Vault {
     texts: BTreeMap<Sealed, Secret>,
     secrets: BTreeMap<String, Secret>,
+    veils: Veils,
 }
 
+/// Which fields hold what variables say, by address: the shape of each, with a seal in place of every
+/// text that a variable is part of. A plan is shown with the seals.
+pub type Veils = BTreeMap<Address, BTreeMap<String, Json>>;
+
 impl Vault {
+    /// Keeps how a field is shown.
+    pub fn veil(&mut self, address: &Address, field: &str, veil: Json) {
+        self.veils.entry(address.clone()).or_default().insert(field.to_owned(), veil);
+    }
+
+    /// How the fields are shown that hold what variables say.
+    pub fn veils(&self) -> &Veils {
+        &self.veils
+    }
+
     /// Keeps a text.
     pub fn put(&mut self, sealed: Sealed, text: Secret) {
         self.texts.insert(sealed, text);
@@ -171,7 +186,7 @@ impl Inputs {
 
     /// A vault without texts, which knows the secrets.
     pub fn vault(&self) -> Vault {
-        Vault { texts: BTreeMap::new(), secrets: self.secrets.clone() }
+        Vault { secrets: self.secrets.clone(), ..Vault::default() }
     }
 
     /// A variable's value.
@@ -182,6 +197,39 @@ impl Inputs {
     /// A secret's value.
     pub fn secret(&self, name: &str) -> Option<&Secret> {
         self.secrets.get(name)
+    }
+
+    /// How a value is shown that holds what variables say; none where it holds nothing of them.
+    pub fn veil(&self, value: &Value) -> Option<Json> {
+        match value {
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Private(_) | Value::Sealed(_) => {
+                None
+            }
+            Value::Text(text) => {
+                let is_variable = |part: &&Part| matches!(part, Part::In(Input::Env(_)));
+                let parts: Vec<Part> = text.parts.iter().filter(is_variable).cloned().collect();
+                let variables = Text { parts };
+                if variables.parts.is_empty() {
+                    return None;
+                }
+                let names = names_of(&variables);
+                let sealed = match self.open(&variables) {
+                    Some(said) => self.sealer.seal(&names, "", &said),
+                    None => Sealed::unknown(&names, ""),
+                };
+                Some(sealed.to_json())
+            }
+            Value::List(items) => {
+                let veils: Vec<Option<Json>> = items.iter().map(|item| self.veil(item)).collect();
+                let any = veils.iter().any(Option::is_some);
+                any.then(|| veils.into_iter().map(Option::unwrap_or_default).collect())
+            }
+            Value::Map(items) => {
+                let veil = |(name, item): (&String, &Value)| Some((name.clone(), self.veil(item)?));
+                let veils: Map<String, Json> = items.iter().filter_map(veil).collect();
+                (!veils.is_empty()).then_some(Json::Object(veils))
+            }
+        }
     }
 
     /// The text, where all that it is made of is known by now.
@@ -336,6 +384,27 @@ mod tests {
         ] {
             assert_ne!(digest, other);
         }
+    }
+
+    #[test]
+    fn what_variables_say_is_veiled_wherever_it_stands() {
+        let inputs = inputs();
+        let said = |parts: &[Part]| inputs.veil(&Value::Text(text(parts)));
+        assert_eq!(said(&[Part::Lit("a".into())]), None);
+        let seal = |it: Json| Sealed::from_json(&it).unwrap();
+        let one = seal(said(&[Part::Lit("a ".into()), env("WHO")]).unwrap());
+        assert_eq!((one.name.as_str(), one.digest.is_some()), ("WHO", true));
+        // Of a name that is not there nothing is known, and nothing is digested.
+        let missing = seal(said(&[env("WHO"), env("NOBODY")]).unwrap());
+        assert_eq!((missing.name.as_str(), missing.digest), ("NOBODY+WHO", None));
+        let inside = Value::Map([("x".into(), Value::Text(text(&[env("WHO")])))].into());
+        let list = Value::List(vec![Value::text("plain"), inside, Value::Int(1)]);
+        let veil = inputs.veil(&list).unwrap();
+        assert_eq!(
+            (&veil[0], &veil[2], veil[1]["x"]["sealed"].as_str()),
+            (&Json::Null, &Json::Null, Some("WHO"))
+        );
+        assert!(!veil.to_string().contains("me"), "{veil}");
     }
 
     #[test]

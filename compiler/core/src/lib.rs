@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod credentials;
 mod desired;
 mod diag;
 mod digest;
@@ -24,11 +25,12 @@ mod value;
 mod words;
 
 pub use address::{Address, AddressError, KindId};
+pub use credentials::{CREDENTIALS, OWN_CREDENTIAL, is_own_credential};
 pub use desired::{Desired, Mode};
 pub use diag::{Diagnostic, Diagnostics, Edit, Elsewhere, Label, Severity, apply_edits};
 pub use digest::{Digest, KeyedDigest, object_id};
 pub use duration::{DurationError, parse_duration_s};
-pub use inputs::{Inputs, Sealed, Sealer, Vault, names_of};
+pub use inputs::{Inputs, Sealed, Sealer, Vault, Veils, names_of};
 pub use marker::{FoundMarker, Marker, RepositoryDigest};
 pub use newer::of_newer;
 pub use paths::{join_path, kept_by, relative_path};

@@ -75,6 +75,9 @@ pub struct Facts {
     /// they are looked at before it is made.
     pub shares_hosts_with: &'static [KindId],
 
+    /// The field with the host that the account connects to, with the resource's private texts.
+    pub dials: Option<&'static str>,
+
     /// It lives and dies with another resource, and is read there: no list tells it.
     pub of_parent: Option<OfParent>,
     /// It bears an ownership marker.
@@ -132,6 +135,7 @@ impl Facts {
             named_by: None,
             holds_by_name: &[],
             shares_hosts_with: &[],
+            dials: None,
             of_parent: None,
             marker: None,
             batch: None,

@@ -260,6 +260,11 @@ impl dyn Kind + '_ {
         self.facts().shares_hosts_with
     }
 
+    /// The field with the host that the account connects to.
+    pub fn dials(&self) -> Option<&'static str> {
+        self.facts().dials
+    }
+
     /// True for kinds that bear a marker, in a comment or in a variable.
     pub fn bears_marker(&self) -> bool {
         self.facts().marker.is_some()

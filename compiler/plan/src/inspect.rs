@@ -2,12 +2,12 @@
 //! made with sample values by what apply makes them with, so that a mistake in a template is found
 //! without an account. Pure.
 //!
-//! Way in: [`inspect`].
+//! Way in: [`inspect`], then [`inspect_scripts`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Diagnostic, Diagnostics, Elsewhere, Mode, Part, plural};
-use envc_spec::{Environment, Spec, lint::Facts};
+use envc_core::{Address, Diagnostic, Diagnostics, Elsewhere, Input, Mode, Part, plural};
+use envc_spec::{Environment, FileSpec, Spec, lint::Facts};
 use serde_json::Value as Json;
 
 use crate::{
@@ -35,8 +35,12 @@ pub fn inspect(
         .collect();
     let mut wrong: BTreeMap<FileError, Vec<&Environment>> = BTreeMap::new();
     let mut broken: BTreeSet<&str> = BTreeSet::new();
+    let resolve = |part: &Part| match part {
+        Part::Lit(text) => Some(text.clone()),
+        Part::Out(_) | Part::In(_) => Some("sample".to_owned()),
+    };
     for &env in samples {
-        let made = sample_files(env, &readable);
+        let made = sample_files(env, &readable, &resolve);
         facts.reads.extend(made.reads);
         for error in made.errors {
             wrong.entry(error).or_default().push(env);
@@ -65,8 +69,60 @@ pub fn inspect(
     found
 }
 
+/// A branch's name that is no one word of a shell, for an environment whose scripts are looked at.
+pub const ODD_BRANCH: &str = "envc'branch";
+/// Values from outside that are none either.
+const ODD_VARIABLE: &str = "envc'variable";
+const ODD_ATTRIBUTE: &str = "envc'attribute";
+/// Shells, as the first line of a script names them.
+const SHELLS: [&str; 7] = ["sh", "bash", "dash", "zsh", "ksh", "fish", "ash"];
+
+/// Looks at the scripts of a sample environment on the branch [`ODD_BRANCH`]: what of outside stands in
+/// them as it came, which one word of a shell would not be, is added to the facts.
+pub fn inspect_scripts(env: &Environment, facts: &mut Facts) {
+    let resolve = |part: &Part| match part {
+        Part::Lit(text) => Some(text.clone()),
+        Part::In(Input::Env(_)) => Some(ODD_VARIABLE.to_owned()),
+        Part::In(Input::Lease { .. }) => Some(ODD_ATTRIBUTE.to_owned()),
+        Part::In(Input::Secret(_)) | Part::Out(_) => Some("sample".to_owned()),
+    };
+    let made = sample_files(env, &facts.templates, &resolve);
+    let scripts = facts.scripts.get_or_insert_default();
+    for file in env.files.iter().filter(|file| is_run(file)) {
+        let text = made.files.iter().find(|made| made.path == file.path);
+        let Some(text) = text.map(|made| &made.content).filter(|text| is_for_a_shell(text)) else {
+            continue;
+        };
+        let what = scripts.entry(file.path.clone()).or_default();
+        for (odd, it_is) in [
+            (ODD_BRANCH, "the branch's name"),
+            (ODD_VARIABLE, "a variable's value"),
+            (ODD_ATTRIBUTE, "an attribute of a preview ID"),
+        ] {
+            what.extend(text.to_ascii_lowercase().contains(odd).then_some(it_is));
+        }
+    }
+}
+
+/// True for a file that may be run.
+pub fn is_run(file: &FileSpec) -> bool {
+    file.mode & 0o111 != 0
+}
+
+/// True for a text that a shell runs: its first line names one, or no program at all.
+fn is_for_a_shell(text: &str) -> bool {
+    let Some(line) = text.strip_prefix("#!").and_then(|text| text.lines().next()) else {
+        return true;
+    };
+    line.split(['/', ' ', '\t']).any(|word| SHELLS.contains(&word))
+}
+
 /// The files with values that nobody takes for real ones.
-fn sample_files(env: &Environment, templates: &BTreeMap<String, String>) -> Made {
+fn sample_files(
+    env: &Environment,
+    templates: &BTreeMap<String, String>,
+    resolve: &dyn Fn(&Part) -> Option<String>,
+) -> Made {
     let mut ids: BTreeMap<Address, String> = BTreeMap::new();
     let mut names = BTreeMap::new();
     for (address, desired) in &env.resources {
@@ -77,14 +133,10 @@ fn sample_files(env: &Environment, templates: &BTreeMap<String, String>) -> Made
             ids.insert(address.clone(), format!("sample-id-of-{address}"));
         }
     }
-    let resolve = |part: &Part| match part {
-        Part::Lit(text) => Some(text.clone()),
-        Part::Out(_) | Part::In(_) => Some("sample".to_owned()),
-    };
     make_files(&FileInputs {
         env,
         ids: &ids,
-        resolve: &resolve,
+        resolve,
         names: &names,
         templates,
         dev_remote: env.dev_remote,

@@ -47,7 +47,7 @@ pub use files::{
     FileError, FileInputs, GeneratedFile, TemplatePlace, WRITTEN_BY, needed_parts, render_files,
     template_paths, wrangler_path,
 };
-pub use inspect::{Template, inspect};
+pub use inspect::{ODD_BRANCH, Template, inspect, inspect_scripts, is_run};
 pub use keep::keep_with_needs;
 pub use leases::{LeaseValues, holder, recorded_values, values as lease_values};
 pub use lookalikes::{Lookalike, lookalikes, named};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Digest, of_newer};
+use envc_core::{Address, Digest, Veils, of_newer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -37,6 +37,10 @@ pub struct Plan {
     /// How the migrations of each database stand that stays and has a folder of them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub migrations: BTreeMap<Address, Standing>,
+    /// How the fields are shown that hold what variables say: these are nobody's to read but of who has
+    /// the variables, though the account gets them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub veils: Veils,
 }
 
 /// What a plan was made from. A saved plan is stale once any of it has changed.

@@ -87,6 +87,9 @@ fn settle_one(desired: &mut Desired, inputs: &Inputs, vault: &mut Vault) -> Vec<
         let mut all = Text::default();
         value.each_text(&mut |text| all.append(text.clone()));
         names.insert(field.clone(), names_of(&all));
+        if let Some(veil) = inputs.veil(&value) {
+            vault.veil(&address, &field, veil);
+        }
         inputs.settle(&mut value, vault);
         desired.fields.insert(field, value);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envc_core::{Address, Desired, Digest, KindId, Sealer};
+use envc_core::{Address, Desired, Digest, KindId, Sealer, Veils};
 use envc_kinds::Fields;
 use envc_spec::Lease;
 use serde_json::Value as Json;
@@ -134,7 +134,9 @@ fn make(inputs: &PlanInputs<'_>, goal: Goal) -> Result<Plan, Refused> {
         let allowed = lossy_files(&migrations).into_iter();
         basis.lossy = allowed.filter(|it| inputs.asked.allow_loss.contains(it)).collect();
     }
-    Ok(Plan { format: PLAN_FORMAT, basis, changes: diff.changes, steps, notes, migrations })
+    let changes = diff.changes;
+    let veils = Veils::new();
+    Ok(Plan { format: PLAN_FORMAT, basis, changes, steps, notes, migrations, veils })
 }
 
 impl Refused {
@@ -147,6 +149,7 @@ impl Refused {
             steps: Vec::new(),
             notes: Vec::new(),
             migrations: BTreeMap::new(),
+            veils: Veils::new(),
         })
     }
 }

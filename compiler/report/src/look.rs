@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Diagnostics, RepositoryDigest};
 use envc_plan::{
-    MigrationFile, Template, doubts, inspect, is_migration, sort_migrations, template_paths,
+    MigrationFile, ODD_BRANCH, Template, doubts, inspect, inspect_scripts, is_migration, is_run,
+    sort_migrations, template_paths,
 };
 use envc_spec::{
     Environment, Instance, Spec, TypeHead,
@@ -35,13 +36,18 @@ pub struct Looked {
 /// Looks at each type with sample values, at the templates and the folders that the spec names.
 pub fn look(project: &dyn Project, spec: &Spec, today: Option<Day>) -> Looked {
     let mut looked = Looked::default();
-    let mut local = Vec::new();
+    let (mut local, mut with_scripts) = (Vec::new(), Vec::new());
     for head in spec.types() {
-        match spec.environment(&head.name, &sample(head, false)) {
+        match spec.environment(&head.name, &sample(head, "sample", false)) {
             Ok(environment) => {
                 if !template_paths(&environment).is_empty() {
                     // A template may tell the clouds apart.
-                    local.extend(spec.environment(&head.name, &sample(head, true)));
+                    local.extend(spec.environment(&head.name, &sample(head, "sample", true)));
+                }
+                if environment.files.iter().any(is_run) {
+                    let odd = [false, true].map(|local| sample(head, ODD_BRANCH, local));
+                    let odd = odd.iter().filter_map(|it| spec.environment(&head.name, it).ok());
+                    with_scripts.extend(odd);
                 }
                 looked.samples.insert(head.name.clone(), environment);
             }
@@ -55,16 +61,20 @@ pub fn look(project: &dyn Project, spec: &Spec, today: Option<Day>) -> Looked {
     let with_files: Vec<&Environment> = local.iter().chain(looked.samples.values()).collect();
     let templates = templates(project, &with_files);
     looked.found.extend(inspect(spec, &with_files, &templates, &mut facts));
+    facts.scripts = Some(BTreeMap::new());
+    for environment in &with_scripts {
+        inspect_scripts(environment, &mut facts);
+    }
     looked.found.extend(spec.lint(&looked.samples, &facts));
     looked
 }
 
 /// An instance to look at.
-fn sample(head: &TypeHead, local_cloud: bool) -> Instance {
+fn sample(head: &TypeHead, branch: &str, local_cloud: bool) -> Instance {
     let pr = 1_u32;
     Instance {
         id: head.identity.fixed(Some(pr)).unwrap_or_else(|| "sample".to_owned()),
-        branch: Some("sample".to_owned()),
+        branch: Some(branch.to_owned()),
         pr: head.is_per_pr().then_some(pr),
         sha: Some("0".repeat(40)),
         ports: head.ports.iter().map(|(owner, range)| (owner.clone(), range.first)).collect(),

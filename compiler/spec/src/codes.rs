@@ -42,6 +42,7 @@ codes! {
     LET_CYCLE "let_cycle" "`let`s refer to one another in a cycle."
     TEXT_TOO_LONG "text_too_long" "A text is too long, as it stands or once its references are replaced."
     TOO_MANY_TYPES "too_many_types" "The spec has more environments, or more nodes for all of them together, than are resolved."
+    OWN_CREDENTIAL "own_credential" "A value comes from a variable by which envc itself gets into the account."
     SECRET_IN_PUBLIC "secret_in_public" "A secret would flow into a place that others can see."
     NAME_WITHOUT_ENV "name_without_env" "A name or host must contain `{env}` where the ID is not fixed."
     ENV_NOT_APART "env_not_apart" "Beside `{env}` in a name or a host stands `-`, `.` or an end: else another ID could give the same text."

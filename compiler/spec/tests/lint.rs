@@ -435,3 +435,20 @@ fn codes_are_short_words_with_a_sentence_each() {
             .all(|(code, summary)| { code.starts_with("envc::lint::") && summary.ends_with('.') })
     );
 }
+
+#[test]
+fn a_script_in_which_a_text_from_outside_stands_as_it_came() {
+    let spec = "file \"a.sh\" template=\"t\" mode=\"0755\"";
+    let with = |what: &[&'static str]| {
+        let scripts = BTreeMap::from([("a.sh".to_owned(), what.iter().copied().collect())]);
+        Facts { scripts: Some(scripts), ..facts() }
+    };
+    check_with(spec, &with(&["the branch's name", "a variable's value"]), &["unquoted_in_script"]);
+    check_with(spec, &with(&[]), &[]);
+    // What nobody rendered is not told of, and an `allow` for it is no mistake then.
+    check(spec, &[]);
+    let allowed = format!("allow \"unquoted_in_script\"\n{spec}");
+    check(&allowed, &[]);
+    check_with(&allowed, &with(&["the branch's name"]), &[]);
+    check_with(&allowed, &with(&[]), &["useless_allow"]);
+}

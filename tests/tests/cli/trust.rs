@@ -1,14 +1,8 @@
 //! What a checkout may do with what is its user's: nothing that was not approved.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::TcpListener,
-    path::Path,
-    sync::{Arc, Mutex},
-    thread,
-};
+use std::path::Path;
 
-use envc_tests::{Ran, ServedCloud, Terminal, TestEnv};
+use envc_tests::{Overheard, Ran, ServedCloud, Terminal, TestEnv};
 
 use crate::{
     common::{edit, says},
@@ -16,43 +10,6 @@ use crate::{
 };
 
 const QUESTION: &str = "Approve this for this clone and its worktrees? [y/N] ";
-
-/// A host that writes down what is sent to it, and takes no token.
-struct Overheard {
-    address: String,
-    heads: Arc<Mutex<Vec<String>>>,
-}
-
-impl Overheard {
-    fn listen() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let heads = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&heads);
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let Ok(mut stream) = stream else { break };
-                let mut bytes = vec![0; 4096];
-                let size = stream.read(&mut bytes).unwrap_or_default();
-                bytes.truncate(size);
-                heard.lock().unwrap().push(String::from_utf8_lossy(&bytes).into_owned());
-                let problem = "{\"type\":\"urn:envc:problem:unauthenticated\",\"title\":\"no\",\
-                    \"status\":401}";
-                let _sent = write!(
-                    stream,
-                    "HTTP/1.1 401 Unauthorized\r\ncontent-type: application/problem+json\r\n\
-                    content-length: {}\r\nconnection: close\r\n\r\n{problem}",
-                    problem.len()
-                );
-            }
-        });
-        Self { address, heads }
-    }
-
-    fn heard(&self) -> Vec<String> {
-        std::mem::take(&mut *self.heads.lock().unwrap())
-    }
-}
 
 /// A project whose state is kept at an edge, on a served cloud.
 fn with_edge(host: &Overheard, token: &str) -> (TestEnv, ServedCloud) {
@@ -62,7 +19,7 @@ fn with_edge(host: &Overheard, token: &str) -> (TestEnv, ServedCloud) {
         edge \"http://{}\" token={token}\n\
         kv \"cache\"\n\
         allow \"unused_resource\"\n",
-        host.address
+        host.address()
     ));
     let cloud = ServedCloud::start(&mut env, "", &[]);
     env.unset("ENVC_TRUST").set("EDGE_TOKEN", "edge-t0ken");
@@ -100,9 +57,9 @@ fn a_credential_goes_to_no_host_that_nobody_approved() {
             &refused,
             &[
                 "environment.kdl asks for what nobody approved",
-                &format!("to http://{}   new", host.address),
+                &format!("to http://{}   new", host.address()),
                 "approve it on a terminal: envc trust",
-                &format!("ENVC_TRUST={}, or for exactly this set ENVC_TRUST=", host.address),
+                &format!("ENVC_TRUST={}, or for exactly this set ENVC_TRUST=", host.address()),
             ],
         );
         let event = env.envc(&["plan", "--json"]).exits(1).event("error").unwrap();
@@ -118,10 +75,10 @@ fn the_variable_approves_hosts_a_digest_or_all_of_it() {
     let digest = event["digest"].as_str().unwrap().to_owned();
     assert_eq!(event["items"][0]["approved"], false);
     let other = digest.replace(|it: char| it != '0', "0");
-    let (port, localhost) = host.address.rsplit_once(':').map(|it| (it.1, "localhost")).unwrap();
+    let (port, localhost) = host.address().rsplit_once(':').map(|it| (it.1, "localhost")).unwrap();
     for (given, approved) in [
-        (host.address.clone(), true),
-        (format!("{},run:wrangler-local", host.address), true),
+        (host.address().to_owned(), true),
+        (format!("{},run:wrangler-local", host.address()), true),
         (digest.clone(), true),
         ("spec".to_owned(), true),
         (other, false),
@@ -154,7 +111,7 @@ fn a_pull_requests_spec_is_not_trusted_whatever_it_says() {
         &["ENVC_TRUST=spec is refused", "the event is pull_request", "envc trust --print"],
     );
     assert_eq!(host.heard(), [""; 0]);
-    let address = host.address.clone();
+    let address = host.address().to_owned();
     env.set("ENVC_TRUST", &address);
     env.envc(&["plan"]).exits(1);
     assert_ne!(host.heard(), [""; 0]);
@@ -175,7 +132,9 @@ fn no_spec_gets_envcs_own_credentials() {
             &text.replace("kv \"cache\"", &format!("{secrets}kv \"cache\"")),
         );
         env.set("ENVC_TRUST", "spec");
-        let ran = env.envc(&["plan"]).exits(1);
+        // What the text alone shows is a mistake of it.
+        let code = if token.starts_with("(env)") { 65 } else { 1 };
+        let ran = env.envc(&["plan"]).exits(code);
         assert!(!ran.stderr.contains(&env.var("CLOUDFLARE_API_TOKEN")), "{ran}");
         assert_eq!(host.heard(), [""; 0], "{ran}");
         let env = TestEnv::of_text(&format!(
@@ -185,8 +144,10 @@ fn no_spec_gets_envcs_own_credentials() {
         ));
         let mut command = env.command(&["apply"]);
         command.env("CLOUDFLARE_API_TOKEN", "t0ps3cret");
-        let ran = envc_tests::Running::start(command).end().exits(1);
+        let ran = envc_tests::Running::start(command).end().exits(code);
         says(&ran, &["a credential of envc and wrangler", "under another name"]);
+        let checked = env.envc(&["check"]);
+        assert_eq!(checked.stderr.contains("own_credential"), code == 65, "{checked}");
         assert_eq!(env.read(".env"), None);
     }
     // What a file of the user's own says under such a name is theirs to give.
@@ -221,21 +182,27 @@ fn one_answer_holds_for_the_clone_and_its_worktrees_until_the_spec_asks_for_more
     let (env, _cloud) = with_edge(&host, EDGE_TOKEN);
     let root = env.root();
     let (_, screen) = asked(&env, &root, &["plan"], "y\n");
-    assert!(screen.contains(&format!("send the secret EDGE_TOKEN to http://{}", host.address)));
+    assert!(screen.contains(&format!(
+        "send the secret EDGE_TOKEN (the variable EDGE_TOKEN) to http://{}",
+        host.address()
+    )));
     assert_ne!(host.heard(), [""; 0]);
     not_asked(&env, &root, &["plan"]);
     let worktree = env.worktree("side");
     not_asked(&env, &worktree, &["plan"]);
     assert_ne!(host.heard(), [""; 0]);
-    says(&env.envc(&["trust", "ls"]).exits(0), &[".git", "send the secret EDGE_TOKEN to"]);
+    says(
+        &env.envc(&["trust", "ls"]).exits(0),
+        &[".git", "send the secret EDGE_TOKEN (the variable EDGE_TOKEN) to"],
+    );
 
     // More is asked for: what is new is marked, and what was approved is not.
     let other = Overheard::listen();
     let text = env.read("environment.kdl").unwrap();
-    env.write("environment.kdl", &text.replace(&host.address, &other.address));
+    env.write("environment.kdl", &text.replace(host.address(), other.address()));
     let (code, screen) = asked(&env, &root, &["plan"], "n\n");
     assert_eq!(code, Some(1), "{screen}");
-    assert!(screen.contains(&format!("to http://{}   new", other.address)), "{screen}");
+    assert!(screen.contains(&format!("to http://{}   new", other.address())), "{screen}");
     assert_eq!(other.heard(), [""; 0]);
     // Who said no is asked again only by the command that is there for it.
     let (code, _) = not_asked(&env, &root, &["plan"]);
@@ -268,6 +235,60 @@ fn another_clone_at_the_path_of_an_approved_one_is_asked_about_anew() {
     let ran = env.envc(&["plan"]).exits(1);
     says(&ran, &["what nobody approved"]);
     assert_eq!(host.heard(), [""; 0], "{ran}");
+}
+
+#[test]
+fn a_secret_of_the_same_name_from_elsewhere_is_asked_about_anew() {
+    let host = Overheard::listen();
+    let (mut env, _cloud) = with_edge(&host, EDGE_TOKEN);
+    let root = env.root();
+    asked(&env, &root, &["plan"], "y\n");
+    assert_ne!(host.heard(), [""; 0]);
+    env.set("AWS_SECRET_EDGE_TOKEN", "of-another-program");
+    for providers in [
+        "secrets { env prefix=\"AWS_SECRET_\" }",
+        "secrets { env prefix=\"AWS_SECRET_\" ; env }",
+        "secrets { dotenv \".env\" }",
+    ] {
+        edit(&env, "kv \"cache\"\n", &format!("{providers}\nkv \"cache\"\n"));
+        says(&env.envc(&["plan"]).exits(1), &["what nobody approved", "   new"]);
+        assert_eq!(host.heard(), [""; 0], "{providers}");
+        edit(&env, &format!("{providers}\n"), "");
+    }
+    not_asked(&env, &root, &["plan"]);
+    assert_ne!(host.heard(), [""; 0]);
+}
+
+#[test]
+fn hosts_that_the_account_hands_secrets_on_to_are_told() {
+    let told = |origin: &str, host: Option<&str>| {
+        let env = TestEnv::of_text(&format!(
+            "project \"shop\"\n\
+             environment \"local\" default {{ identity branch max-length=20 unique }}\n\
+             let password (secret)\"PASSWORD\"\n\
+             hyperdrive \"pg\" {{ origin {origin} }}\n"
+        ));
+        let ran = env.envc(&["trust", "--print"]).exits(0);
+        let expect = host.map(|host| format!("the account sends the secret {host}"));
+        match &expect {
+            Some(line) => says(&ran, &[line]),
+            None => assert!(!ran.stdout.contains("the account sends"), "{origin}: {ran}"),
+        }
+        says(&ran, &["nothing that is to be approved"]);
+        let event = env.envc(&["trust", "--print", "--json"]).exits(0).event("trust").unwrap();
+        assert_eq!(
+            event["items"].as_array().unwrap().len(),
+            usize::from(host.is_some()),
+            "{event}"
+        );
+    };
+    let parts = "database=\"a\" user=\"b\" password=(secret)\"KEY\"";
+    told(&format!("host=\"evil.example\" {parts}"), Some("KEY to evil.example"));
+    told(&format!("host=(env)\"DB_HOST\" {parts}"), Some("KEY to $(DB_HOST)"));
+    told("\"postgres://u:{let.password}@evil.example/db\"", Some("PASSWORD to evil.example"));
+    // A host that is part of the secret is its giver's.
+    told("(secret)\"DATABASE_URL\"", None);
+    told("\"postgres://u:p@{let.password}/db\"", None);
 }
 
 #[test]

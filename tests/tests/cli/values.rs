@@ -53,6 +53,45 @@ fn a_variable_in_a_field_is_applied_and_the_next_plan_is_empty() {
 }
 
 #[test]
+fn a_plan_shows_a_variable_by_its_name_and_does_what_it_says() {
+    let mut env = TestEnv::of_text(DNS);
+    let looks: &[&[&str]] = &[&["plan"], &["plan", "-v"], &["plan", "--json"]];
+    let shows = |env: &TestEnv, hidden: &[&str], shown: &[&str]| {
+        for args in looks {
+            let ran = env.envc(args).exits(0);
+            let text = format!("{}{}", ran.stdout, ran.stderr);
+            for word in hidden {
+                assert!(!text.contains(word), "{word}: {ran}");
+            }
+            if args.len() == 1 {
+                says(&ran, shown);
+            }
+        }
+    };
+    env.set("WHO", "s3cret-one").set("WHAT", "s3cret-what");
+    shows(&env, &["s3cret"], &["content=WHO", "comment=WHAT"]);
+    // A saved plan is what is done, so it has the text; told anew it has not.
+    let _saved = env.envc(&["plan", "--out", "p.json"]).exits(0);
+    let applied = env.envc(&["apply", "--plan", "p.json", "--yes", "-v"]).exits(0);
+    assert!(!format!("{ran}", ran = applied).contains("s3cret"), "{applied}");
+    assert!(records(&env).iter().any(|(content, _)| content.contains("by s3cret-one.")));
+    env.set("WHO", "s3cret-two");
+    shows(&env, &["s3cret"], &["content: WHO changed", "3 to update"]);
+    let _applied = env.envc(&["apply", "--yes"]).exits(0);
+    // Somebody else changed it in the account.
+    let (zone, all) = records_of(&env);
+    let id = all[0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/zones/{zone}/dns_records/{id}");
+    let (status, _) =
+        env.cloud().call(&Method::PATCH, &path, Some(&json!({"content": "\"s3cret-other\""})));
+    assert_eq!(status, 200);
+    shows(&env, &["s3cret"], &["Changed outside envc", "content: WHO changed"]);
+    // What the spec says itself is shown.
+    edit(&env, "content=\"{let.who}\"", "content=\"plain\"");
+    shows(&env, &["s3cret-two\"}"], &["plain"]);
+}
+
+#[test]
 fn blanks_around_a_value_are_no_difference_for_ever() {
     let spec = format!("{DNS}dns \"d\" type=\"TXT\" name=\"{{env}}-d\" content=\"  sp  \"\n");
     let mut env = TestEnv::of_text(&spec);

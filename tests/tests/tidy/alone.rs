@@ -57,6 +57,7 @@ const RULES: [Rule; 5] = [
         home: "host/fsio.rs",
         exceptions: &[
             ("host/file_lock.rs", "writes into the lock's file who holds it"),
+            ("host/fsio/own.rs", "opens what envc keeps for itself, a lock among it"),
             ("host/spot.rs", "writes where no link leads, in a folder that is open"),
         ],
     },
@@ -64,7 +65,7 @@ const RULES: [Rule; 5] = [
         what: "starts programs",
         ways: &["Command::new("],
         home: "host/child.rs",
-        exceptions: &[("host/git.rs", "asks git, whose answer everything waits for")],
+        exceptions: &[("host/git/run.rs", "asks git, whose answer everything waits for")],
     },
     Rule {
         what: "locks files",

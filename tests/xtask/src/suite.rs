@@ -19,7 +19,8 @@ use crate::run::{Done, Failure, command, run, say};
 
 /// The binaries that take longest, longest first: they begin first, so that none of them runs
 /// alone at the end. A name that is gone costs nothing.
-const LONG: [&str; 7] = ["edge", "crash", "cli", "newcomer", "conformance", "corpus", "properties"];
+const LONG: [&str; 8] =
+    ["edge", "crash", "cli", "hostile_clone", "newcomer", "conformance", "corpus", "properties"];
 
 /// A test binary, and the folder that cargo would run it in.
 #[derive(Debug)]

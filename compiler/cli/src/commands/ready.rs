@@ -142,7 +142,7 @@ pub(super) async fn draft(
             Ok((engine.observe(state).await?, LeaseAnswers::default()))
         },
         engine.known_ledgers(state, &outside.migrations),
-        tools::check(requires, cloud, asked.runs, session.env)
+        tools::check(requires, cloud, asked.runs, (session.workspace.root(), session.env))
     );
     for line in refusals.note(tools)?.unwrap_or_default() {
         session.ui.say(&line);
@@ -157,7 +157,8 @@ pub(super) async fn draft(
         migrations: &outside.migrations,
         seeds: &outside.seeds,
     };
-    let Drafted { plan, is_whole } = engine.draft(loaded, &request, refusals).await?;
+    let Drafted { mut plan, is_whole } = engine.draft(loaded, &request, refusals).await?;
+    plan.veils = outside.vault.veils().clone();
     refusals.note(refuse_renamed(&plan))?;
     refusals.note(losses::refuse(session, "apply", &plan))?;
     let mut files = None;

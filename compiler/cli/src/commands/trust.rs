@@ -18,7 +18,7 @@ use crate::{
         project::SpecFile,
         registry::Location,
         session::Session,
-        trust::{self, Item, Need, TrustRecord, Wants},
+        trust::{self, Item, Need, Told, TrustRecord, Wants},
     },
 };
 
@@ -47,13 +47,17 @@ fn of_spec(app: &App, target: &TargetArgs, print: bool) -> Result<ExitCode, Comm
         }
     }
     let items = wants.items.iter().map(|item| told(item, !open.contains(item)));
+    let handed_on =
+        wants.told.iter().map(|Told { credential, to }| TrustItem::HandOn { credential, to });
     let digest = wants.digest();
-    app.ui.event(&Event::Trust { digest: &digest, items: items.collect() });
+    app.ui.event(&Event::Trust { digest: &digest, items: items.chain(handed_on).collect() });
+    let mut lines: Vec<String> =
+        wants.told.iter().map(|it| format!("{:<12}  {}", "told", it.line())).collect();
     if wants.items.is_empty() {
-        app.ui.result("environment.kdl asks for nothing that is to be approved");
+        lines.push("environment.kdl asks for nothing that is to be approved".to_owned());
+        app.ui.result(&lines.join("\n"));
         return Ok(ExitCode::Done);
     }
-    let mut lines: Vec<String> = Vec::new();
     for item in &wants.items {
         let state = if open.contains(item) { "not approved" } else { "approved" };
         lines.push(format!("{state:<12}  {}", item.line()));

@@ -12,13 +12,14 @@ use std::{
     time::Duration,
 };
 
+use envc_core::CREDENTIALS;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _},
     process::{Child, Command},
     task::JoinHandle,
 };
 
-use crate::host::{env::CREDENTIALS, interrupt::Interrupt};
+use crate::host::interrupt::Interrupt;
 
 /// Bytes of what a program says that are kept: the last ones.
 const OUTPUT_BYTES_MAX: usize = 64 * 1024;

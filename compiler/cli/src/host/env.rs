@@ -12,7 +12,7 @@ use std::{
     path::PathBuf,
 };
 
-use envc_core::Secret;
+use envc_core::{OWN_CREDENTIAL, Secret, is_own_credential};
 
 /// The names of the variables that envc reads.
 pub(crate) mod names {
@@ -76,6 +76,8 @@ pub(crate) mod names {
     pub(crate) const ENVC_TEST_LOCK_TTL: &str = "ENVC_TEST_LOCK_TTL";
     /// For tests: seconds that wrangler may take.
     pub(crate) const ENVC_TEST_WRANGLER_BOUND: &str = "ENVC_TEST_WRANGLER_BOUND";
+    /// For tests: seconds that git may take.
+    pub(crate) const ENVC_TEST_GIT_BOUND: &str = "ENVC_TEST_GIT_BOUND";
 
     /// Every variable with what it does, for the documentation; the ones for tests are left out.
     pub const DOCUMENTED: [(&str, &str); 14] = [
@@ -97,45 +99,6 @@ pub(crate) mod names {
         (GITHUB_REF_NAME, "the branch, where git's head is detached; not a tag"),
         (CI_COMMIT_REF_NAME, "the same, on GitLab"),
     ];
-}
-
-/// The variables by which envc and wrangler get into an account: no program that envc starts has them.
-/// Source: wrangler 4.164, its factories of variables.
-pub(crate) const CREDENTIALS: &[&str] = &[
-    names::CLOUDFLARE_API_TOKEN,
-    names::CLOUDFLARE_ACCOUNT_ID,
-    "CLOUDFLARE_ACCESS_CLIENT_ID",
-    "CLOUDFLARE_ACCESS_CLIENT_SECRET",
-    "CLOUDFLARE_API_KEY",
-    "CLOUDFLARE_API_USER_SERVICE_KEY",
-    "CLOUDFLARE_AUTH_PROFILE",
-    "CLOUDFLARE_EMAIL",
-    "CF_ACCOUNT_ID",
-    "CF_API_KEY",
-    "CF_API_TOKEN",
-    "CF_EMAIL",
-    "WRANGLER_BASIN_SQL_AUTH_TOKEN",
-    "WRANGLER_CF_AUTHORIZATION_TOKEN",
-    "WRANGLER_R2_SQL_AUTH_TOKEN",
-];
-
-/// What such a variable is, as a clause after "is".
-const OWN_CREDENTIAL: &str = "a credential of envc and wrangler, which no spec may have read";
-
-/// The variables that tell which account it is, and let nobody into it.
-const NO_SECRETS: &[&str] = &[
-    names::CLOUDFLARE_ACCOUNT_ID,
-    "CLOUDFLARE_AUTH_PROFILE",
-    "CLOUDFLARE_EMAIL",
-    "CF_ACCOUNT_ID",
-    "CF_EMAIL",
-];
-
-/// True for a variable by which envc or wrangler gets into an account: no spec may have it read. Names
-/// differ in case alone on no system that tells them apart.
-pub(crate) fn is_own_credential(name: &str) -> bool {
-    let among = |all: &[&str]| all.iter().any(|other| other.eq_ignore_ascii_case(name));
-    among(CREDENTIALS) && !among(NO_SECRETS)
 }
 
 /// What the process was started with.
@@ -175,6 +138,8 @@ pub struct ProcessEnv {
     pub(crate) test_lock_ttl_s: Option<u32>,
     /// For tests: seconds that wrangler may take.
     pub(crate) test_wrangler_bound_s: Option<u64>,
+    /// For tests: seconds that git may take.
+    pub(crate) test_git_bound_s: Option<u64>,
 }
 
 impl ProcessEnv {
@@ -229,6 +194,7 @@ impl ProcessEnv {
             test_lock_ttl_s: get(names::ENVC_TEST_LOCK_TTL).and_then(|value| value.parse().ok()),
             test_wrangler_bound_s: get(names::ENVC_TEST_WRANGLER_BOUND)
                 .and_then(|value| value.parse().ok()),
+            test_git_bound_s: get(names::ENVC_TEST_GIT_BOUND).and_then(|value| value.parse().ok()),
             odd: BTreeSet::new(),
             vars,
         }

@@ -78,8 +78,7 @@ impl Lock {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(Attempt::Busy(read_holder(&mut file))),
                 Err(TryLockError::Error(source)) => {
-                    let path = path.to_owned();
-                    return Err(FsError { action: "lock", path, source }.into());
+                    return Err(FsError::new("lock", path, source).into());
                 }
             }
             // Between opening and locking, the holder before us may have removed the file: then
@@ -90,11 +89,8 @@ impl Lock {
             if fsio::has_other_names(&file) {
                 return Err(another_file(path));
             }
-            write_holder(&mut file, holder).map_err(|source| FsError {
-                action: "write",
-                path: path.to_owned(),
-                source,
-            })?;
+            write_holder(&mut file, holder)
+                .map_err(|source| FsError::new("write", path, source))?;
             return Ok(Attempt::Held(Self { file, path: path.to_owned() }));
         }
     }
@@ -167,7 +163,7 @@ pub(crate) fn change<T>(
     bytes_max: u64,
     change: impl FnOnce(&[u8]) -> (Option<Vec<u8>>, T),
 ) -> Result<T, FsError> {
-    let wrong = |source| FsError { action: "change", path: path.to_owned(), source };
+    let wrong = |source| FsError::new("change", path, source);
     let mut file = fsio::open_lock(path)?;
     let mut waited_ms = 0;
     while let Err(error) = file.try_lock() {

@@ -1,16 +1,23 @@
 //! The only place that touches files: every error carries the path and what can be done, every
 //! write is atomic and durable, and nothing is written through a link that leaves the project.
+//!
+//! - `own`: what envc keeps for itself in the user's state directory.
+//! - `within`: where a path really lies, and whether that is where it may.
+
+mod own;
+mod within;
 
 use std::{
     fs::{self, File},
     io::{self, Read as _, Write as _},
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
-use crate::host::{
-    error::CommandError,
-    owner::{self, User},
+pub(crate) use self::{
+    own::{Unsafe, has_other_names, is_same_file, open_lock, read_own, unsafe_because},
+    within::{inside, inside_without_links, plain_file, resolve_folder, resolve_within, way},
 };
+use crate::host::error::CommandError;
 
 /// Begins the name of a temporary file. What a killed process left is never looked for by this: a
 /// person may have a file of such a name.
@@ -33,20 +40,32 @@ pub(crate) struct FsError {
     pub(crate) path: PathBuf,
     /// What the system said.
     pub(crate) source: io::Error,
+    /// What can be done about it, where who refuses it knows.
+    way_out: Option<&'static str>,
 }
 
 impl FsError {
     pub(crate) fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
-        Self { action, path: path.to_owned(), source }
+        Self { action, path: path.to_owned(), source, way_out: None }
     }
 
     pub(crate) fn refused(action: &'static str, path: &Path, reason: impl Into<String>) -> Self {
         Self::new(action, path, io::Error::new(io::ErrorKind::InvalidInput, reason.into()))
     }
 
+    /// The same, with what to do.
+    #[must_use]
+    pub(crate) fn way_out(self, way_out: &'static str) -> Self {
+        Self { way_out: Some(way_out), ..self }
+    }
+
     /// What can be done about it, where that is known.
     pub(crate) fn hint(&self) -> Option<String> {
+        if let Some(way_out) = self.way_out {
+            return Some(way_out.to_owned());
+        }
         let place = self.path.parent().unwrap_or(&self.path).display();
+        let this = for_shell(&self.path);
         #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that grows")]
         match self.source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(format!(
@@ -58,6 +77,11 @@ impl FsError {
             io::ErrorKind::PermissionDenied => {
                 Some(format!("look at who owns it: ls -ld {place} {}", self.path.display()))
             }
+            io::ErrorKind::IsADirectory | io::ErrorKind::Unsupported => {
+                Some(format!("put a file there; to see what it is: ls -ld {this}"))
+            }
+            io::ErrorKind::InvalidData => Some("save it as UTF-8 text".to_owned()),
+            io::ErrorKind::FileTooLarge => Some(format!("make it smaller: ls -l {this}")),
             io::ErrorKind::NotADirectory => {
                 Some(format!("a part of {place} is a file, and a folder is needed there"))
             }
@@ -116,7 +140,7 @@ pub(super) fn refuse_no_file(there: &fs::Metadata) -> io::Result<()> {
         return Ok(());
     }
     let reason = "it is a pipe, a socket or a device, and a file is needed there";
-    Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
+    Err(io::Error::new(io::ErrorKind::Unsupported, reason))
 }
 
 /// Reads a text file of at most `bytes_max` bytes; `None` when there is none.
@@ -236,105 +260,6 @@ pub(crate) fn create_private_dirs(path: &Path) -> Result<(), FsError> {
     builder.create(path).map_err(|error| FsError::new("create the folder", path, error))
 }
 
-/// Opens a lock file, made private when it is not there, without changing its content.
-///
-/// Who holds it writes into it. So it is a file of this user's with no other name: a link, or a second
-/// name of some other file, is not opened.
-pub(crate) fn open_lock(path: &Path) -> Result<File, FsError> {
-    let mut options = fs::OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, PRIVATE);
-    open_own(path, &mut options)
-}
-
-/// As [`read`], for what envc keeps in the user's state directory: no link is followed.
-pub(crate) fn read_own(path: &Path, bytes_max: usize) -> Result<Option<Vec<u8>>, FsError> {
-    match open_own(path, fs::OpenOptions::new().read(true)) {
-        Ok(file) => read_at_most(file, bytes_max)
-            .map(Some)
-            .map_err(|error| FsError::new("read", path, error)),
-        Err(error) if error.source.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Opens a file of this user's that no link leads to.
-fn open_own(path: &Path, options: &mut fs::OpenOptions) -> Result<File, FsError> {
-    let is_link = || path.symlink_metadata().is_ok_and(|there| there.is_symlink());
-    let refuse = |why: &str| {
-        let why = format!("{why}; to take it away: rm {}", for_shell(path));
-        Err(FsError::refused("open", path, why))
-    };
-    #[cfg(unix)]
-    {
-        use rustix::fs::OFlags;
-        // Not blocking: a pipe would wait for its other end before it could be refused.
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-        std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags);
-    }
-    let file = match options.open(path) {
-        Err(_) if is_link() => return refuse("it is a link, and envc's own files are none"),
-        opened => opened.map_err(|error| FsError::new("open", path, error))?,
-    };
-    let there = file.metadata().map_err(|error| FsError::new("open", path, error))?;
-    refuse_no_file(&there).map_err(|error| FsError::new("open", path, error))?;
-    if !owner::is_mine(&there) {
-        return refuse("it belongs to another user");
-    }
-    Ok(file)
-}
-
-/// True for a file that has another name besides the one that it was opened by.
-pub(crate) fn has_other_names(file: &File) -> bool {
-    #[cfg(unix)]
-    return file.metadata().is_ok_and(|there| std::os::unix::fs::MetadataExt::nlink(&there) > 1);
-    #[cfg(not(unix))]
-    {
-        let _ = file;
-        false
-    }
-}
-
-/// How a folder of this user's is not safe from others; `None` where it is.
-pub(crate) fn unsafe_because(folder: &Path) -> Result<Option<Unsafe>, FsError> {
-    let there = fs::metadata(folder).map_err(|error| FsError::new("use", folder, error))?;
-    if !owner::is_mine(&there) {
-        return Ok(Some(Unsafe::Anothers));
-    }
-    #[cfg(unix)]
-    if std::os::unix::fs::MetadataExt::mode(&there) & 0o022 != 0 {
-        return Ok(Some(Unsafe::Writable));
-    }
-    Ok(None)
-}
-
-/// Why others may change what is in a folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unsafe {
-    /// It belongs to one of them.
-    Anothers,
-    /// They may write into it.
-    #[cfg_attr(not(unix), expect(dead_code, reason = "there are no such rights"))]
-    Writable,
-}
-
-/// True when `path` still names the file that is open: nobody removed or replaced it.
-pub(crate) fn is_same_file(file: &File, path: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt as _;
-        match (file.metadata(), fs::symlink_metadata(path)) {
-            (Ok(open), Ok(named)) => open.dev() == named.dev() && open.ino() == named.ino(),
-            _ => false,
-        }
-    }
-    #[cfg(not(unix))]
-    {
-        file.metadata().is_ok() && path.exists()
-    }
-}
-
 /// Which file it is, under whichever name: two names of one file have one ID.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FileId {
@@ -363,6 +288,18 @@ pub(crate) fn id(path: &Path) -> Option<FileId> {
     }
     #[cfg(not(unix))]
     fs::canonicalize(path).ok().map(|path| FileId { path })
+}
+
+/// True for a file that has more names than one.
+pub(crate) fn has_second_name(path: &Path) -> bool {
+    #[cfg(unix)]
+    return fs::metadata(path)
+        .is_ok_and(|there| there.is_file() && std::os::unix::fs::MetadataExt::nlink(&there) > 1);
+    #[cfg(not(unix))]
+    {
+        let _none = path;
+        false
+    }
 }
 
 /// The folder's or file's real path, all links followed.
@@ -415,100 +352,6 @@ pub(crate) fn is_executable(path: &Path) -> bool {
     path.is_file() && (cfg!(not(unix)) || mode(path).is_some_and(|bits| bits & 0o111 != 0))
 }
 
-/// Where `relative` lies inside `root`: refuses absolute paths, `..`, and links that lead out.
-/// What does not exist yet is fine.
-pub(crate) fn inside(root: &Path, relative: &str) -> Result<PathBuf, FsError> {
-    let refuse = |reason: &str| Err(FsError::refused("use", Path::new(relative), reason));
-    let mut components = Vec::new();
-    for component in Path::new(relative).components() {
-        match component {
-            Component::Normal(name) => components.push(name),
-            Component::CurDir => {}
-            Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
-                return refuse("the path must be relative and may not hold `..`");
-            }
-        }
-    }
-    if components.is_empty() || relative.ends_with('/') {
-        return refuse("the path names no file");
-    }
-    let root = canonical(root)?;
-    let mut path = root.clone();
-    for component in components {
-        path.push(component);
-        let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
-        if metadata.is_symlink() {
-            path = match fs::canonicalize(&path) {
-                Ok(target) => target,
-                Err(error) => return Err(FsError::new("follow the link", &path, error)),
-            };
-            if !path.starts_with(&root) {
-                return refuse("a link on the way leads out of the project");
-            }
-        }
-    }
-    Ok(path)
-}
-
-/// How many links may be on the way to a file.
-const LINKS_MAX: usize = 40;
-
-/// Where `relative` below `root` really lies, for reading: links are followed as far as they stay in
-/// `top`, which is `root` or above it. Both are real paths. What is not there lies where it would be.
-pub(crate) fn resolve_within(root: &Path, top: &Path, relative: &str) -> Result<PathBuf, FsError> {
-    let refuse = |reason: &str| Err(FsError::refused("read", Path::new(relative), reason));
-    let is_plain = |part: &Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
-    if !Path::new(relative).components().all(|part| is_plain(&part)) {
-        return refuse("the path must be relative and may not hold `..`");
-    }
-    let parts = |path: &Path| -> Vec<PathBuf> {
-        path.components().rev().map(|part| PathBuf::from(part.as_os_str())).collect()
-    };
-    let (mut path, mut left, mut links) = (root.to_owned(), parts(Path::new(relative)), 0);
-    while let Some(part) = left.pop() {
-        match part.components().next() {
-            Some(Component::ParentDir) => {
-                path.pop();
-                continue;
-            }
-            Some(Component::CurDir) | None => continue,
-            // A root or a drive takes the place of all before it.
-            Some(_) => path.push(&part),
-        }
-        if !path.symlink_metadata().is_ok_and(|there| there.is_symlink()) {
-            continue;
-        }
-        // One outside decides nothing, unless it is on the way to the repository itself.
-        let leads_here = || fs::canonicalize(&path).is_ok_and(|real| top.starts_with(real));
-        if !path.starts_with(top) && !leads_here() {
-            return refuse("a link on the way leads out of the repository");
-        }
-        links += 1;
-        let target =
-            fs::read_link(&path).map_err(|error| FsError::new("follow the link", &path, error))?;
-        if links > LINKS_MAX {
-            return refuse("it is a link that leads to itself");
-        }
-        path.pop();
-        left.extend(parts(&target));
-    }
-    if path.starts_with(top) {
-        return Ok(path);
-    }
-    refuse("a link on the way leads out of the repository")
-}
-
-/// As [`inside`], where no link may stand on the way, wherever it leads: what is written there is
-/// written there, and not where whoever made a link wants it.
-pub(crate) fn inside_without_links(root: &Path, relative: &str) -> Result<PathBuf, FsError> {
-    let path = inside(root, relative)?;
-    let plain = canonical(root)?.join(relative).components().collect::<PathBuf>();
-    if path == plain {
-        return Ok(path);
-    }
-    Err(FsError::refused("use", Path::new(relative), "a link stands on the way"))
-}
-
 /// What a link holds; `None` where there is none.
 pub(crate) fn read_link(path: &Path) -> Option<PathBuf> {
     fs::read_link(path).ok()
@@ -551,81 +394,6 @@ pub(crate) fn remove_link(target: &Path, path: &Path) -> Result<bool, FsError> {
 pub(crate) fn remove_empty(folder: &Path) -> bool {
     let is_folder = folder.symlink_metadata().is_ok_and(|there| there.is_dir());
     is_folder && fs::remove_dir(folder).is_ok()
-}
-
-/// The real path of a folder that may not be there yet: links followed as far as it is there.
-pub(crate) fn resolve_folder(path: &Path) -> Result<PathBuf, FsError> {
-    let mut real = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => continue,
-            Component::ParentDir => {
-                real.pop();
-                continue;
-            }
-            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => {
-                real.push(component);
-            }
-        }
-        match fs::symlink_metadata(&real) {
-            Ok(there) if there.is_symlink() => {
-                real = fs::canonicalize(&real)
-                    .map_err(|error| FsError::new("follow the link", &real, error))?;
-            }
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(FsError::new("use", &real, error)),
-        }
-    }
-    match fs::metadata(&real) {
-        Ok(there) if !there.is_dir() => {
-            Err(FsError::new("use", &real, io::ErrorKind::NotADirectory.into()))
-        }
-        _ => Ok(real),
-    }
-}
-
-/// A file below a folder that is reached without a link and belongs to whom `like` does, or to this
-/// user; else why it is not taken, as a clause after its name. `None`: it is not there.
-pub(crate) fn plain_file(
-    root: &Path,
-    relative: &Path,
-    like: &Path,
-    user: User,
-) -> Result<Option<PathBuf>, &'static str> {
-    let mut path = root.to_owned();
-    for component in relative.components() {
-        match component {
-            Component::Normal(name) => path.push(name),
-            Component::CurDir => continue,
-            Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
-                return Err("leads outside");
-            }
-        }
-        match fs::symlink_metadata(&path) {
-            Ok(there) if there.is_symlink() => return Err("is reached through a link"),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(_) => return Err("cannot be looked at"),
-        }
-    }
-    let is_known = owner::of(&path) == owner::of(like) || user.takes(&path);
-    if is_known { Ok(Some(path)) } else { Err("belongs to another user") }
-}
-
-/// The way from one folder to another, both as they really are, with slashes: `../..`. Where no way
-/// leads there, as between two drives, the whole path.
-pub(crate) fn way(from: &Path, to: &Path) -> String {
-    let text = |path: &Path| path.to_string_lossy().replace('\\', "/");
-    let (from, whole) = (from.components().collect::<Vec<_>>(), to);
-    let to: Vec<_> = to.components().collect();
-    let same = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-    if same == 0 {
-        return text(whole);
-    }
-    let up = from.iter().skip(same).map(|_| Component::ParentDir);
-    let way: PathBuf = up.chain(to.into_iter().skip(same)).collect();
-    if way.as_os_str().is_empty() { ".".to_owned() } else { text(&way) }
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -675,162 +443,4 @@ pub(crate) fn for_shell(path: &Path) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn folder() -> tempfile::TempDir {
-        tempfile::tempdir().unwrap()
-    }
-
-    #[test]
-    fn a_way_leads_from_one_folder_to_another() {
-        for (from, to, expect) in [
-            ("/a/b", "/a", ".."),
-            ("/a/out", "/a/shop/apps", "../shop/apps"),
-            ("/a", "/a", "."),
-            ("/a", "/a/b", "b"),
-            ("/x/y", "/a", "../../a"),
-        ] {
-            assert_eq!(way(Path::new(from), Path::new(to)), expect, "{from} {to}");
-        }
-    }
-
-    #[test]
-    fn a_write_sets_mode_and_content_and_leaves_nothing_beside_it() {
-        let folder = folder();
-        let path = folder.path().join("key");
-        write_atomic(&path, b"one", PUBLIC).unwrap();
-        write_atomic(&path, b"two", PRIVATE).unwrap();
-        assert_eq!(read(&path, 3).unwrap().as_deref(), Some(&b"two"[..]));
-        assert_eq!(mode(&path), Some(0o600));
-        assert_eq!(names_in(folder.path()).unwrap(), ["key"]);
-    }
-
-    #[test]
-    fn what_is_kept_outlives_its_file_being_replaced() {
-        let folder = folder();
-        let (path, kept) = (folder.path().join("state"), folder.path().join("kept"));
-        for text in ["one", "two", "three"] {
-            if path.exists() {
-                keep_as(&path, &kept).unwrap();
-                keep_as(&path, &kept).unwrap();
-            }
-            write_atomic(&path, text.as_bytes(), PRIVATE).unwrap();
-        }
-        assert_eq!(read(&path, 10).unwrap().as_deref(), Some(&b"three"[..]));
-        assert_eq!(read(&kept, 10).unwrap().as_deref(), Some(&b"two"[..]));
-        assert_eq!(names_in(folder.path()).unwrap(), ["kept", "state"]);
-    }
-
-    #[test]
-    fn only_the_first_of_two_creators_wins() {
-        let folder = folder();
-        let path = folder.path().join("key");
-        assert!(create_new(&path, b"one", PRIVATE).unwrap());
-        assert!(!create_new(&path, b"two", PRIVATE).unwrap());
-        assert_eq!(read(&path, 10).unwrap().as_deref(), Some(&b"one"[..]));
-        assert_eq!(names_in(folder.path()).unwrap(), ["key"]);
-    }
-
-    #[test]
-    fn reading_stops_at_the_cap_and_says_why() {
-        let folder = folder();
-        let path = folder.path().join("spec");
-        fs::write(&path, "four").unwrap();
-        assert_eq!(read(&path, 4).unwrap().map(|bytes| bytes.len()), Some(4));
-        let error = read(&path, 3).unwrap_err();
-        assert!(error.source.to_string().contains("more than 3 bytes"));
-        assert!(read(&folder.path().join("none"), 3).unwrap().is_none());
-        assert!(read(folder.path(), 3).is_err());
-        fs::write(&path, b"a\n\xff").unwrap();
-        let error = read_text(&path, 10).unwrap_err();
-        assert_eq!(error.source.to_string(), "it is not UTF-8 text (line 2)");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_pipe_or_a_device_is_refused_and_never_waited_for() {
-        let folder = folder();
-        let pipe = folder.path().join("pipe");
-        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        for path in [pipe.as_path(), Path::new("/dev/zero")] {
-            let error = read(path, 10).unwrap_err();
-            assert!(error.source.to_string().contains("a file is needed"), "{error}");
-        }
-    }
-
-    #[test]
-    fn paths_stay_inside_the_project() {
-        let folder = folder();
-        let root = folder.path().join("project");
-        fs::create_dir_all(root.join("apps/web")).unwrap();
-        fs::create_dir_all(folder.path().join("elsewhere")).unwrap();
-        let root = canonical(&root).unwrap();
-        assert_eq!(inside(&root, "./apps/web/.env").unwrap(), root.join("apps/web/.env"));
-        assert_eq!(inside(&root, "new/deep/.env").unwrap(), root.join("new/deep/.env"));
-        for wrong in ["../x", "apps/../../x", "/etc/passwd", "", ".", "apps/"] {
-            assert!(inside(&root, wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn links_are_followed_inside_and_refused_outside() {
-        use std::os::unix::fs::symlink;
-        let folder = folder();
-        let root = folder.path().join("project");
-        fs::create_dir_all(root.join("real")).unwrap();
-        let root = canonical(&root).unwrap();
-        symlink(root.join("real"), root.join("good")).unwrap();
-        symlink(folder.path(), root.join("bad")).unwrap();
-        symlink(root.join("nothing"), root.join("dangling")).unwrap();
-        assert_eq!(inside(&root, "good/.env").unwrap(), root.join("real/.env"));
-        assert!(inside(&root, "bad/.env").unwrap_err().source.to_string().contains("leads out"));
-        assert!(inside(&root, "dangling").is_err());
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_folder_that_is_to_be_made_has_a_real_path_already() {
-        use std::os::unix::fs::symlink;
-        let folder = folder();
-        let root = canonical(folder.path()).unwrap();
-        fs::create_dir(root.join("real")).unwrap();
-        fs::write(root.join("file"), "").unwrap();
-        symlink(root.join("real"), root.join("link")).unwrap();
-        symlink(root.join("nothing"), root.join("dangling")).unwrap();
-        for (path, real) in [
-            ("link", "real"),
-            ("link/new/deep", "real/new/deep"),
-            ("new/../link/./x", "real/x"),
-            ("link/../y", "y"),
-        ] {
-            assert_eq!(resolve_folder(&root.join(path)).unwrap(), root.join(real), "{path}");
-        }
-        for wrong in ["file", "file/x", "dangling", "dangling/x"] {
-            assert!(resolve_folder(&root.join(wrong)).is_err(), "{wrong}");
-        }
-        assert_eq!(names_in(&root).unwrap(), ["dangling", "file", "link", "real"]);
-    }
-
-    #[test]
-    fn errors_carry_the_path_and_what_to_do() {
-        let full = FsError::new("write", Path::new("/d/.env"), io::ErrorKind::StorageFull.into());
-        let text = CommandError::from(full).to_text();
-        assert!(text.starts_with("error: cannot write /d/.env\n"), "{text}");
-        assert!(text.contains("hint: the disk that holds /d is full"), "{text}");
-    }
-
-    #[test]
-    fn a_path_is_quoted_where_a_shell_would_read_another() {
-        for (path, shown) in [
-            ("/a/b-c.json", "/a/b-c.json"),
-            ("/a b/c", "'/a b/c'"),
-            ("/it's", "'/it'\\''s'"),
-            ("/$HOME;x", "'/$HOME;x'"),
-            ("~x", "'~x'"),
-        ] {
-            assert_eq!(for_shell(Path::new(path)), shown);
-        }
-    }
-}
+mod tests;

@@ -3,87 +3,23 @@
 //!
 //! No git, no repository, a branch without commits and a detached head are all answers, not errors.
 //!
-//! Invariant: what a checkout brings is read by git and never run by it, and git gets no credential.
-//! Every call goes through [`run`].
+//! Invariant: what a checkout brings is read by git and never run by it, git gets no credential, and
+//! its answer is not waited for without end. Every call goes through [`run`].
+
+mod run;
 
 use std::{
     collections::BTreeSet,
-    env::{join_paths, split_paths},
-    ffi::{OsStr, OsString},
-    io::Write as _,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::Output,
 };
 
+use self::run::run;
 use crate::host::{
     env::{ProcessEnv, names},
     error::CommandError,
+    fsio,
 };
-
-/// What a repository's own configuration may not switch on: commands and other programs. What comes
-/// first on the command line is stronger than any file.
-const WITHOUT_PROGRAMS: [&str; 11] = [
-    "--no-pager",
-    "-c",
-    "core.fsmonitor=false",
-    "-c",
-    "core.hooksPath=/dev/null",
-    // One that is nobody's `.git` is a folder that a clone brought.
-    "-c",
-    "safe.bareRepository=explicit",
-    "-c",
-    "core.sshCommand=false",
-    "-c",
-    "credential.helper=",
-];
-/// The same, and that git changes and asks nothing, for variables: what is missing of a partial clone
-/// is fetched by no command, not even by one that only asks.
-const BY_VARIABLE: [(&str, &str); 5] = [
-    ("LC_ALL", "C"),
-    ("GIT_OPTIONAL_LOCKS", "0"),
-    ("GIT_NO_LAZY_FETCH", "1"),
-    ("GIT_ALLOW_PROTOCOL", "none"),
-    ("GIT_TERMINAL_PROMPT", "0"),
-];
-/// The variables that git gets: where programs and the user's own configuration are. Not among them
-/// are credentials, secrets, and what a hook's environment says of another repository.
-const VARIABLES: [&str; 32] = [
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    // By which root knows whose checkouts are its own.
-    "SUDO_UID",
-    "TMPDIR",
-    "XDG_CONFIG_HOME",
-    "LD_LIBRARY_PATH",
-    "DYLD_LIBRARY_PATH",
-    "DYLD_FALLBACK_LIBRARY_PATH",
-    "DEVELOPER_DIR",
-    "SDKROOT",
-    "GIT_EXEC_PATH",
-    "GIT_CEILING_DIRECTORIES",
-    "GIT_DISCOVERY_ACROSS_FILESYSTEM",
-    "ALLUSERSPROFILE",
-    "APPDATA",
-    "COMSPEC",
-    "HOMEDRIVE",
-    "HOMEPATH",
-    "LOCALAPPDATA",
-    "PATHEXT",
-    "PROGRAMDATA",
-    "PROGRAMFILES",
-    "SYSTEMDRIVE",
-    "SYSTEMROOT",
-    "TEMP",
-    "TMP",
-    "USERNAME",
-    "USERPROFILE",
-    "WINDIR",
-    "MSYSTEM",
-];
-/// Begins the variables of the user's own configuration.
-const CONFIGURATION: &str = "GIT_CONFIG_";
 
 /// A working copy that git knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +66,9 @@ pub(crate) fn look(folder: &Path, env: &ProcessEnv) -> GitView {
     ];
     let output = match run(folder, env, &arguments, &[]) {
         Ok(output) => output,
+        Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+            return unanswered(folder, || error.to_string());
+        }
         Err(error) => return unanswered(folder, || format!("git cannot be run: {error}")),
     };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -235,11 +174,11 @@ pub(crate) fn ignored(
     // With a dot before it a path is just that path, and no pattern that begins with a colon.
     let input: Vec<u8> = paths.iter().flat_map(|path| format!("./{path}\0").into_bytes()).collect();
     let output = run(folder, env, &["check-ignore", "--stdin", "-z"], &input)
-        .map_err(|error| cannot("ask git what it ignores").because(&error))?;
+        .map_err(|error| cannot("ask git what it ignores", folder).because(&error))?;
     // 0: some are, 1: none is.
     match output.status.code() {
         Some(0 | 1) => Ok(split(&output.stdout).iter().map(|path| plain(path)).collect()),
-        _ => Err(cannot("ask git what it ignores").because_text(stderr(&output))),
+        _ => Err(cannot("ask git what it ignores", folder).because_text(stderr(&output))),
     }
 }
 
@@ -256,9 +195,9 @@ pub(crate) fn tracked(
     let mut arguments = vec!["--literal-pathspecs", "ls-files", "-z", "--"];
     arguments.extend(paths);
     let output = run(folder, env, &arguments, &[])
-        .map_err(|error| cannot("ask git what it tracks").because(&error))?;
+        .map_err(|error| cannot("ask git what it tracks", folder).because(&error))?;
     if !output.status.success() {
-        return Err(cannot("ask git what it tracks").because_text(stderr(&output)));
+        return Err(cannot("ask git what it tracks", folder).because_text(stderr(&output)));
     }
     Ok(split(&output.stdout))
 }
@@ -305,8 +244,10 @@ impl SafeFolders {
     }
 }
 
-fn cannot(what: &str) -> CommandError {
+fn cannot(what: &str, folder: &Path) -> CommandError {
     CommandError::failed(format!("cannot {what}"))
+        .hint(format!("see what git says there: git -C {} status", fsio::for_shell(folder)))
+        .code("envc::cli::git_unknown")
 }
 
 fn unborn_branch(folder: &Path, env: &ProcessEnv) -> Option<String> {
@@ -336,47 +277,6 @@ pub(crate) fn plain(path: &str) -> String {
 fn split(bytes: &[u8]) -> BTreeSet<String> {
     let paths = bytes.split(|byte| *byte == 0).filter(|path| !path.is_empty());
     paths.map(|path| String::from_utf8_lossy(path).into_owned()).collect()
-}
-
-/// Runs git on a folder, which alone decides what is asked; messages come in English.
-fn run<A: AsRef<OsStr>>(
-    folder: &Path,
-    env: &ProcessEnv,
-    arguments: &[A],
-    input: &[u8],
-) -> std::io::Result<Output> {
-    let mut command = Command::new("git");
-    command.current_dir(folder).args(WITHOUT_PROGRAMS).args(arguments);
-    for name in env.named("").iter().filter(|name| !is_for_git(name)) {
-        command.env_remove(name);
-    }
-    command.envs(BY_VARIABLE);
-    if let Some(path) = env.path().map(absolute) {
-        command.env("PATH", path);
-    }
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn()?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // Git reads all of it before it answers, or none of it and closes the pipe.
-        match stdin.write_all(input) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error),
-            _ => {}
-        }
-    }
-    child.wait_with_output()
-}
-
-/// True for a variable that git gets.
-fn is_for_git(name: &str) -> bool {
-    let same = |known: &&str| {
-        if cfg!(windows) { known.eq_ignore_ascii_case(name) } else { *known == name }
-    };
-    name.starts_with(CONFIGURATION) || VARIABLES.iter().any(same)
-}
-
-/// Where programs are looked for, without what would be read from the folder that git runs in.
-fn absolute(path: &OsString) -> OsString {
-    join_paths(split_paths(path).filter(|folder| folder.is_absolute())).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -16,5 +16,6 @@ pub(crate) mod http;
 pub(crate) mod interrupt;
 pub(crate) mod owner;
 pub(crate) mod ports;
+pub(crate) mod programs;
 pub(crate) mod spot;
 pub(crate) mod terminal;

@@ -10,7 +10,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::Write as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -25,6 +25,7 @@ use crate::{
     host::{
         error::CommandError,
         fsio::{self, FileId},
+        git,
     },
     outputs::out_dir,
     workspace::{reading::Reading, session::Session},
@@ -44,8 +45,13 @@ pub(crate) fn read(session: &mut Session<'_>) -> (Uploads, Vec<CommandError>) {
         .collect();
     let own = own_files(session);
     let reading = session.reading();
+    let unanswered = session.workspace.git.warning.clone();
     for (at, worker) in bundled {
         let Deploy::Bundle(folder) = &worker.deploy else { continue };
+        if let Some(warning) = &unanswered {
+            refusals.push(unknown(&worker.name, warning, session.workspace.root()));
+            continue;
+        }
         let folder = join_path(&worker.path, folder);
         let (upload, main) = match of_worker(&reading, &worker, &folder, &own) {
             Ok(read) => read,
@@ -63,6 +69,19 @@ pub(crate) fn read(session: &mut Session<'_>) -> (Uploads, Vec<CommandError>) {
         uploads.insert(worker.address(), Arc::new(upload));
     }
     (uploads, refusals)
+}
+
+/// The error of a bundle in a repository that git does not tell of: what envc wrote there is recorded
+/// by its git directory, so nobody knows which of the files hold secrets.
+fn unknown(worker: &str, warning: &str, root: &Path) -> CommandError {
+    let top = git::top(root).unwrap_or(root);
+    let what =
+        format!("worker \"{worker}\": git does not tell of the repository that its bundle is in");
+    CommandError::failed(what)
+        .because_text(warning)
+        .because_text("what envc wrote there, and may hold secrets, cannot be told from modules")
+        .hint(format!("see what git says: git -C {} status", fsio::for_shell(top)))
+        .code("envc::cli::git_unknown")
 }
 
 /// The bundle of one worker, and its main module.
@@ -123,6 +142,9 @@ fn modules(
             if fsio::is_folder(&file) {
                 open.push((format!("{module}/"), file));
             } else if !own.contains(&file) {
+                if module.contains(char::is_control) {
+                    return Err(unsendable(worker, &relative));
+                }
                 reading.refuse_secret(&relative, &file)?;
                 found.push((module, file));
             }
@@ -147,6 +169,14 @@ fn modules(
         Ok(Module { name, bytes })
     };
     found.into_iter().map(read).collect()
+}
+
+/// The error of a name that no upload can hold.
+fn unsendable(worker: &str, path: &str) -> CommandError {
+    CommandError::failed(format!("worker \"{worker}\": {path} cannot be uploaded"))
+        .because_text("its name holds a control character, which the API refuses")
+        .hint("rename the file, or take it out of the bundle")
+        .code("envc::cli::bundle_name")
 }
 
 /// The error of a folder that is in a bundle under two names.

@@ -3,21 +3,20 @@
 //! Nothing that a person wrote is lost: a file that is not as envc left it is a conflict. Nothing
 //! is written outside of the project, and nothing that only one environment may see ends up in git.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+mod in_git;
+
+use std::path::Path;
 
 use envc_core::{Digest, KeyedDigest, kept_by, limits::FILE_BYTES_MAX};
 use envc_plan::WRITTEN_BY;
 use similar::TextDiff;
 
+pub(crate) use self::in_git::{GitConflict, git_conflicts, not_for_git};
 use crate::{
     host::{
-        env::ProcessEnv,
         error::CommandError,
         fsio::{self, FsError},
-        git::{self, GitView},
+        git,
         spot::Spot,
     },
     workspace::registry::FileRecord,
@@ -96,15 +95,6 @@ pub(crate) enum Removal {
     Kept,
     /// A link leads to it by now: nobody knows what it is.
     Unreached,
-}
-
-/// Why git and a generated file do not go together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum GitConflict {
-    /// Git tracks it.
-    Tracked(String),
-    /// Git does not ignore it: the next `git add` would take it in.
-    NotIgnored(String),
 }
 
 impl RenderedFile {
@@ -338,104 +328,6 @@ pub(crate) fn edited(
         .code("envc::cli::file_edited")
 }
 
-/// Which of the files that hold something of one environment git has or would take in, each asked of
-/// the repository that it lies in: one in a submodule is not its parent's to tell of. Where a
-/// repository is there and git does not tell of it, none of them may be written.
-pub(crate) fn git_conflicts(
-    root: &Path,
-    git: &GitView,
-    env: &ProcessEnv,
-    files: &[RenderedFile],
-) -> Result<Vec<GitConflict>, CommandError> {
-    let mut by_top: BTreeMap<PathBuf, Vec<&str>> = BTreeMap::new();
-    for file in files.iter().filter(|file| file.specific || file.private) {
-        let path = root.join(&file.path);
-        let there = path.ancestors().skip(1).find(|folder| fsio::is_folder(folder));
-        let top = there.and_then(git::top).unwrap_or(root);
-        by_top.entry(top.to_owned()).or_default().push(&file.path);
-    }
-    let mut conflicts = Vec::new();
-    for (top, paths) in by_top {
-        let is_known = Some(top.as_path()) == git::top(root).or(Some(root));
-        let view = if is_known { git.clone() } else { git::look(&top, env) };
-        match (&view.repository, &view.warning) {
-            (Some(_), _) => conflicts.extend(conflicts_in(root, &top, env, &paths)?),
-            (None, None) => {}
-            (None, Some(warning)) => return Err(no_answer(&top, warning, &paths)),
-        }
-    }
-    Ok(conflicts)
-}
-
-/// As [`git_conflicts`], of paths below `root` that lie in the repository of this top.
-fn conflicts_in(
-    root: &Path,
-    top: &Path,
-    env: &ProcessEnv,
-    paths: &[&str],
-) -> Result<Vec<GitConflict>, CommandError> {
-    let from_top = |path: &str| {
-        let whole = root.join(git::plain(path));
-        let below = whole.strip_prefix(top).unwrap_or(Path::new(path));
-        below.to_string_lossy().replace('\\', "/")
-    };
-    let asked: Vec<(&str, String)> = paths.iter().map(|path| (*path, from_top(path))).collect();
-    let names: Vec<&str> = asked.iter().map(|(_, name)| name.as_str()).collect();
-    let ignored = git::ignored(top, env, &names)?;
-    let rest: Vec<&(&str, String)> =
-        asked.iter().filter(|(_, name)| !ignored.contains(name)).collect();
-    let names: Vec<&str> = rest.iter().map(|(_, name)| name.as_str()).collect();
-    let tracked = git::tracked(top, env, &names)?;
-    let conflict = |(path, name): &(&str, String)| {
-        if tracked.contains(name) {
-            GitConflict::Tracked((*path).to_owned())
-        } else {
-            GitConflict::NotIgnored((*path).to_owned())
-        }
-    };
-    Ok(rest.into_iter().map(conflict).collect())
-}
-
-/// The error for files of which git does not say whether it would take them in.
-fn no_answer(root: &Path, warning: &str, paths: &[&str]) -> CommandError {
-    let top = git::top(root).unwrap_or(root);
-    CommandError::failed(format!(
-        "git does not say whether it would take in what is generated: {}",
-        paths.join(", ")
-    ))
-    .because_text(warning)
-    .hint(format!(
-        "if git refuses because the folder is another user's: git config --global --add \
-         safe.directory {}",
-        fsio::for_shell(top)
-    ))
-    .hint("if git is missing, install it; nothing was changed")
-    .code("envc::cli::git_unknown")
-}
-
-/// The error for files that git has or would take in.
-pub(crate) fn not_for_git(conflicts: &[GitConflict]) -> CommandError {
-    let mut tracked = Vec::new();
-    let mut open = Vec::new();
-    for conflict in conflicts {
-        match conflict {
-            GitConflict::Tracked(path) => tracked.push(path.as_str()),
-            GitConflict::NotIgnored(path) => open.push(path.as_str()),
-        }
-    }
-    let all = [tracked.as_slice(), open.as_slice()].concat();
-    let mut error = CommandError::failed(format!(
-        "generated files of one environment would end up in git: {}",
-        all.join(", ")
-    ))
-    .code("envc::cli::file_in_git");
-    if !tracked.is_empty() {
-        error = error.hint(format!("take out of git: git rm --cached {}", tracked.join(" ")));
-    }
-    // A line each: blanks would make one pattern of all.
-    error.hint(format!("add them to .gitignore: printf '%s\\n' {} >> .gitignore", all.join(" ")))
-}
-
 fn diff(path: &str, there: &[u8], wanted: &[u8]) -> Option<String> {
     let (there, wanted) = (std::str::from_utf8(there).ok()?, std::str::from_utf8(wanted).ok()?);
     let diff = TextDiff::from_lines(there, wanted);
@@ -448,201 +340,4 @@ fn diff(path: &str, there: &[u8], wanted: &[u8]) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{collections::BTreeSet, fs};
-
-    use super::*;
-
-    struct Project {
-        _keep: tempfile::TempDir,
-        root: PathBuf,
-        digest: KeyedDigest,
-    }
-
-    impl Project {
-        fn new() -> Self {
-            let keep = tempfile::tempdir().unwrap();
-            let root = keep.path().canonicalize().unwrap();
-            Self { _keep: keep, root, digest: KeyedDigest::new("k") }
-        }
-
-        fn files(&self) -> Files<'_> {
-            Files { root: &self.root, digest: &self.digest }
-        }
-    }
-
-    fn file(path: &str, content: &str, private: bool) -> RenderedFile {
-        RenderedFile {
-            path: path.into(),
-            bytes: content.into(),
-            mode: 0o644,
-            private,
-            specific: true,
-            fingerprint: Digest::of("inputs"),
-        }
-    }
-
-    #[test]
-    fn a_file_is_created_kept_and_updated_while_nobody_edits_it() {
-        let project = Project::new();
-        let files = project.files();
-        let first = file("apps/web/.env", "A=1\n", true);
-        assert_eq!(files.decide(&first, None).unwrap(), Decision::Create);
-        let record = files.write(&first, "main-1").unwrap();
-        let path = project.root.join("apps/web/.env");
-        assert_eq!(fsio::mode(&path), Some(0o600));
-        assert_eq!(record.mode, 0o600);
-        assert_eq!(files.decide(&first, Some(&record)).unwrap(), Decision::Unchanged);
-        // Without a record the same content still needs nothing.
-        assert_eq!(files.decide(&first, None).unwrap(), Decision::Unchanged);
-        let second = file("apps/web/.env", "A=2\n", true);
-        assert_eq!(files.decide(&second, Some(&record)).unwrap(), Decision::Update);
-    }
-
-    #[test]
-    fn an_edited_file_is_a_conflict_with_a_diff_unless_it_is_private() {
-        let project = Project::new();
-        let files = project.files();
-        for private in [false, true] {
-            let first = file("x.jsonc", "one\ntwo\n", private);
-            let record = files.write(&first, "e").unwrap();
-            fs::write(project.root.join("x.jsonc"), "one\nmine\n").unwrap();
-            let wanted = file("x.jsonc", "one\nthree\n", private);
-            let Decision::Edited { of, diff } = files.decide(&wanted, Some(&record)).unwrap()
-            else {
-                panic!("it was edited");
-            };
-            assert_eq!(of, Author::Editor);
-            assert_eq!(diff.is_some(), !private);
-            let error = edited(&[(&wanted, of, diff)], &str::to_owned).to_text();
-            assert_eq!(error.contains("-mine"), !private, "{error}");
-            assert!(error.contains("--force"), "{error}");
-            fs::remove_file(project.root.join("x.jsonc")).unwrap();
-        }
-        fs::write(project.root.join("y"), "theirs").unwrap();
-        let decision = files.decide(&file("y", "ours", false), None).unwrap();
-        assert!(matches!(decision, Decision::Edited { of: Author::Somebody, .. }));
-    }
-
-    #[test]
-    fn what_a_kill_left_half_written_is_known_by_the_record_alone() {
-        let project = Project::new();
-        let files = project.files();
-        let (old, new) = (file("apps/.env", "A=1\n", true), file("apps/.env", "A=2\n", true));
-        let written = files.write(&old, "e").unwrap();
-        let folder = project.root.join("apps");
-        let names = || fsio::names_in(&folder).unwrap();
-        // A person's files, one of a former version, another environment's at this moment.
-        let others = [".envc-config", ".envc-tmp-0123456789ab", ".envc-aB3xYz"];
-        let other_env = files.temporary("apps/.env", "f", &written.digest);
-        for name in others.into_iter().chain([other_env.as_str()]) {
-            fs::write(folder.join(name), "").unwrap();
-        }
-        let before = names();
-        let announced = files.announce(&new, "e", Some(written.clone()));
-        for (record, content) in [(&written, "A=1\n"), (&announced, "A=1\n"), (&announced, "A=2\n")]
-        {
-            let left = files.temporary("apps/.env", "e", &project.digest.of(content));
-            fs::write(folder.join(&left), content).unwrap();
-            files.sweep("apps/.env", record).unwrap();
-            assert_eq!(names(), before, "{content:?}");
-        }
-        // Another file, or another user, has another name for the same content.
-        let mut all = BTreeSet::new();
-        for (path, key) in [(".env", "k"), (".env.local", "k"), (".env", "l")] {
-            let files = Files { root: &project.root, digest: &KeyedDigest::new(key) };
-            all.insert(files.temporary(path, "e", &written.digest));
-        }
-        assert_eq!(all.len(), 3);
-    }
-
-    #[test]
-    fn wrong_permissions_are_put_right() {
-        let project = Project::new();
-        let files = project.files();
-        let mut script = file("start.sh", "#!/bin/sh\n", false);
-        let record = files.write(&script, "e").unwrap();
-        script.mode = 0o755;
-        assert_eq!(files.decide(&script, Some(&record)).unwrap(), Decision::Update);
-        files.write(&script, "e").unwrap();
-        assert!(fsio::is_executable(&project.root.join("start.sh")));
-    }
-
-    #[test]
-    fn permissions_count_where_the_system_has_them() {
-        assert!(is_mode(Some(0o600), 0o600) && !is_mode(Some(0o644), 0o600));
-        // Elsewhere a private file would be written again by every apply.
-        assert!(is_mode(None, 0o600) && is_mode(None, 0o755));
-    }
-
-    #[test]
-    fn what_would_be_too_large_to_be_read_again_is_not_written() {
-        let project = Project::new();
-        let files = project.files();
-        let most = file("most", &"a".repeat(FILE_BYTES_MAX), false);
-        let record = files.write(&most, "e").unwrap();
-        assert_eq!(files.decide(&most, Some(&record)).unwrap(), Decision::Unchanged);
-        let more = file("more", &"a".repeat(FILE_BYTES_MAX + 1), false);
-        let error = files.decide(&more, None).unwrap_err().to_text();
-        assert!(error.contains("more would be too large"), "{error}");
-    }
-
-    #[test]
-    fn removal_spares_what_a_person_edited() {
-        let project = Project::new();
-        let files = project.files();
-        let record = files.write(&file(".env", "A=1\n", true), "e").unwrap();
-        fs::write(project.root.join(".env"), "A=1\nMINE=1\n").unwrap();
-        assert_eq!(files.remove(".env", &record).unwrap(), Removal::Kept);
-        fs::write(project.root.join(".env"), "A=1\n").unwrap();
-        assert_eq!(files.remove(".env", &record).unwrap(), Removal::Removed);
-        assert_eq!(files.remove(".env", &record).unwrap(), Removal::Absent);
-    }
-
-    #[test]
-    fn nothing_is_written_outside_of_the_project() {
-        let project = Project::new();
-        for path in ["../x", "/tmp/x", "a/../../x"] {
-            let error = project.files().write(&file(path, "", false), "e").unwrap_err();
-            assert_eq!(error.code, Some("envc::cli::path_outside"), "{path}");
-        }
-    }
-
-    #[test]
-    fn files_of_one_environment_stay_out_of_git() {
-        let project = Project::new();
-        let env = ProcessEnv::capture();
-        let git = |arguments: &[&str]| {
-            let status = std::process::Command::new("git")
-                .current_dir(&project.root)
-                .args(arguments)
-                .status()
-                .unwrap();
-            assert!(status.success());
-        };
-        git(&["init", "-q"]);
-        fs::write(project.root.join(".gitignore"), ".env\n").unwrap();
-        fs::write(project.root.join("tracked.json"), "{}").unwrap();
-        git(&["add", "tracked.json"]);
-        let view = git::look(&project.root, &env);
-        let mut same_everywhere = file("start.sh", "", false);
-        same_everywhere.specific = false;
-        let files = [
-            file("./.env", "", true),
-            file("tracked.json", "", false),
-            file("open.json", "", false),
-            same_everywhere,
-        ];
-        let conflicts = git_conflicts(&project.root, &view, &env, &files).unwrap();
-        assert_eq!(
-            conflicts,
-            [
-                GitConflict::Tracked("tracked.json".into()),
-                GitConflict::NotIgnored("open.json".into())
-            ]
-        );
-        let error = not_for_git(&conflicts).to_text();
-        assert!(error.contains("git rm --cached tracked.json"), "{error}");
-        assert_eq!(git_conflicts(&project.root, &GitView::default(), &env, &files), Ok(Vec::new()));
-    }
-}
+mod tests;

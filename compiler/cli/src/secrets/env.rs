@@ -2,14 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use envc_core::Secret;
+use envc_core::{Secret, is_own_credential};
 use futures::future::BoxFuture;
 
 use super::{Found, Provider};
-use crate::host::{
-    env::{ProcessEnv, is_own_credential},
-    error::CommandError,
-};
+use crate::host::{env::ProcessEnv, error::CommandError};
 
 /// Each secret is the variable of its name behind a prefix.
 #[derive(Debug)]

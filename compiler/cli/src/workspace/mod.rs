@@ -38,6 +38,7 @@ use crate::{
         error::CommandError,
         file_name::file_name,
         git::{self, GitView},
+        programs::Programs,
     },
     secrets::OtherFolders,
     shell::ui::Ui,
@@ -113,6 +114,12 @@ struct Machine<'a> {
 impl<'a> Machine<'a> {
     fn look(ui: &'a Ui, env: &'a ProcessEnv, file: &SpecFile) -> Result<Self, CommandError> {
         let state_dir = StateDir::open(env, &file.root)?;
+        if let Some(brought) = Programs::around(&file.root, env).brought("git") {
+            ui.warn(&format!(
+                "{} is on the PATH before any other git and is not run: the checkout brings it",
+                brought.display()
+            ));
+        }
         let git = git::look(&file.root, env);
         if let Some(warning) = &git.warning {
             ui.warn(&format!("git does not tell of this repository: {warning}"));

@@ -236,7 +236,7 @@ impl<'a> Session<'a> {
     }
 
     /// What is read of the checkout: nothing that secrets come from, and nothing private that envc wrote
-    /// there for any environment.
+    /// there for any environment, from this folder or from another one of the checkout.
     pub(crate) fn reading(&self) -> Reading {
         let (workspace, root) = (&self.workspace, self.workspace.root());
         let mut reading = Reading::of(root, &workspace.file.top);
@@ -250,11 +250,15 @@ impl<'a> Session<'a> {
         }
         let place = workspace.place();
         let record = workspace.record();
-        let private = record.files.iter().filter(|(_, file)| file.mode | 0o700 == 0o700);
+        let private = record.files.iter().filter(|(_, file)| file.is_private());
         reading.keep_secret(private.map(|(key, _)| match folder_of_key(&place, key) {
             Some((folder, path)) => (folder.join(path), key.clone()),
             None => (root.join(key), key.clone()),
         }));
+        let elsewhere = workspace.registry_document().unwrap_or_default();
+        reading.keep_secret(elsewhere.private_files_below(&workspace.file.top));
+        let workers = self.environment.workers.iter();
+        reading.look_into(workers.map(|worker| root.join(&worker.path)));
         reading
     }
 

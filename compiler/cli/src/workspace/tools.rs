@@ -1,9 +1,6 @@
 //! The tools that a spec requires: are they there, and new enough?
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use envc_spec::Requirement;
 use futures::future::join_all;
@@ -14,7 +11,7 @@ use crate::{
         child::{Ended, Program},
         env::ProcessEnv,
         error::CommandError,
-        fsio,
+        programs::Programs,
     },
     workspace::choice::CloudName,
 };
@@ -22,39 +19,56 @@ use crate::{
 /// How long a tool may take to say its version.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is wrong with one tool.
+/// What there is to be said of one tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Finding {
     tool: String,
-    optional: bool,
+    weight: Weight,
     what: String,
+}
+
+/// What a finding means for the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Weight {
+    /// The spec does not do without.
+    Fatal,
+    /// The spec says that it does.
+    Optional,
+    /// It was not looked at, and may be as it should.
+    Unasked,
 }
 
 /// Which programs a check of tools runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Runs {
-    /// Each tool, for its version.
+    /// Each tool of the user's, for its version.
     Versions,
     /// None: what a checkout names is not run to look at it. Only whether they are there is found.
     Nothing,
 }
 
-/// Checks what the spec requires on this cloud, all tools at once. Gives what is to be said of
-/// optional tools; a required one that is missing or too old is an error that names all of them.
+/// Checks what the spec of a folder requires on this cloud, all tools at once. Gives what is to be said
+/// of optional tools; a required one that is missing or too old is an error that names all of them.
+///
+/// Invariant: a tool that the checkout brings is there, and is not run to ask for its version.
 pub(crate) async fn check(
     requirements: &[Requirement],
     cloud: CloudName,
     runs: Runs,
-    env: &ProcessEnv,
+    (folder, env): (&Path, &ProcessEnv),
 ) -> Result<Vec<String>, CommandError> {
     let wanted = requirements.iter().filter(|requirement| {
         requirement.cloud.as_deref().is_none_or(|word| word == cloud.as_str())
     });
-    let findings = join_all(wanted.map(|requirement| examine(requirement, runs, env))).await;
-    let (said, fatal): (Vec<Finding>, Vec<Finding>) =
-        findings.into_iter().flatten().partition(|finding| finding.optional);
+    let programs = Programs::around(folder, env);
+    let findings = join_all(wanted.map(|requirement| examine(requirement, runs, &programs))).await;
+    let (fatal, said): (Vec<Finding>, Vec<Finding>) =
+        findings.into_iter().flatten().partition(|finding| finding.weight == Weight::Fatal);
     if fatal.is_empty() {
-        let line = |finding: Finding| format!("{}; what needs it is skipped", finding.what);
+        let line = |Finding { what, weight, .. }: Finding| match weight {
+            Weight::Optional => format!("{what}; what needs it is skipped"),
+            Weight::Fatal | Weight::Unasked => what,
+        };
         return Ok(said.into_iter().map(line).collect());
     }
     let tools: Vec<&str> = fatal.iter().map(|finding| finding.tool.as_str()).collect();
@@ -68,14 +82,22 @@ pub(crate) async fn check(
         .code("envc::cli::missing_tool"))
 }
 
-async fn examine(requirement: &Requirement, runs: Runs, env: &ProcessEnv) -> Option<Finding> {
+async fn examine(requirement: &Requirement, runs: Runs, programs: &Programs) -> Option<Finding> {
     let tool = &requirement.tool;
-    let finding =
-        |what: String| Some(Finding { tool: tool.clone(), optional: requirement.optional, what });
-    let Some(path) = find(tool, env) else {
+    let weight = if requirement.optional { Weight::Optional } else { Weight::Fatal };
+    let finding = |what: String| Some(Finding { tool: tool.clone(), weight, what });
+    if programs.any(tool).is_none() {
         return finding(format!("`{tool}` is not on the PATH"));
-    };
+    }
     let wanted = requirement.version.as_deref().filter(|_| runs == Runs::Versions)?;
+    let Some(path) = programs.users(tool) else {
+        let brought = programs.any(tool).unwrap_or_default();
+        let what = format!(
+            "`{tool}` is there as {}, which the checkout brings: it is not run to ask whether it is {wanted}",
+            brought.display()
+        );
+        return finding(what).map(|finding| Finding { weight: Weight::Unasked, ..finding });
+    };
     let Some(text) = version_text(&path).await else {
         return finding(format!("`{tool} --version` gave no answer, and {wanted} is required"));
     };
@@ -91,35 +113,6 @@ async fn examine(requirement: &Requirement, runs: Runs, env: &ProcessEnv) -> Opt
         (_, None) => finding(format!(
             "`{wanted}` is not a version that can be required of `{tool}`: write \">=22\" or \"^3.1\""
         )),
-    }
-}
-
-/// Looks a command up on the PATH. A relative folder on it is one of whatever checkout the user stands in,
-/// and is passed over.
-pub(crate) fn find(tool: &str, env: &ProcessEnv) -> Option<PathBuf> {
-    // A name with a slash would be looked for in the current folder, which is nobody's PATH.
-    if tool.is_empty() || tool.contains(['/', '\\']) {
-        return None;
-    }
-    let extensions: &[&str] = if cfg!(windows) { &["exe", "cmd", "bat"] } else { &[""] };
-    std::env::split_paths(env.path()?)
-        .filter(|folder| folder.is_absolute())
-        .flat_map(|folder| {
-            extensions.iter().map(move |extension| folder.join(tool).with_added(extension))
-        })
-        .find(|path| fsio::is_executable(path))
-}
-
-trait WithAdded {
-    fn with_added(self, extension: &str) -> Self;
-}
-
-impl WithAdded for PathBuf {
-    fn with_added(mut self, extension: &str) -> Self {
-        if !extension.is_empty() {
-            self.set_extension(extension);
-        }
-        self
     }
 }
 
@@ -195,6 +188,7 @@ mod tests {
     use envc_core::Span;
 
     use super::*;
+    use crate::host::fsio;
 
     #[test]
     fn versions_are_found_in_what_tools_say() {
@@ -279,24 +273,42 @@ mod tests {
         fsio::write_atomic(&path.join("plain"), b"not a program", 0o644).unwrap();
         let env = ProcessEnv::from_pairs([("PATH", format!("/nonexistent:{}", path.display()))]);
         let local = CloudName::Local;
+        let elsewhere = tempfile::tempdir().unwrap();
+        let here = (elsewhere.path(), &env);
 
         let good = [requirement("tool", Some(">=3.4")), requirement("tool", None)];
-        assert_eq!(check(&good, local, Runs::Versions, &env).await, Ok(Vec::new()));
+        assert_eq!(check(&good, local, Runs::Versions, here).await, Ok(Vec::new()));
 
         let bad = [requirement("tool", Some(">=4")), requirement("plain", None)];
-        let error = check(&bad, local, Runs::Versions, &env).await.unwrap_err();
+        let error = check(&bad, local, Runs::Versions, here).await.unwrap_err();
         assert_eq!(
             error.chain,
             ["`tool` is version 3.4.5, and >=4 is required", "`plain` is not on the PATH"]
         );
 
-        let elsewhere =
-            [Requirement { cloud: Some("cloudflare".into()), ..requirement("x", None) }];
-        assert_eq!(check(&elsewhere, local, Runs::Versions, &env).await, Ok(Vec::new()));
-        assert!(check(&elsewhere, CloudName::Cloudflare, Runs::Versions, &env).await.is_err());
+        let of_other = [Requirement { cloud: Some("cloudflare".into()), ..requirement("x", None) }];
+        assert_eq!(check(&of_other, local, Runs::Versions, here).await, Ok(Vec::new()));
+        assert!(check(&of_other, CloudName::Cloudflare, Runs::Versions, here).await.is_err());
 
         let optional = [Requirement { optional: true, ..requirement("x", None) }];
-        let said = check(&optional, local, Runs::Versions, &env).await.unwrap();
+        let said = check(&optional, local, Runs::Versions, here).await.unwrap();
         assert_eq!(said, ["`x` is not on the PATH; what needs it is skipped"]);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_tool_that_the_checkout_brings_is_there_and_is_not_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let ran = path.join("ran");
+        let text = format!("#!/bin/sh\ntouch {}\necho tool 3.4.5\n", ran.display());
+        fsio::write_atomic(&path.join("tool"), text.as_bytes(), 0o755).unwrap();
+        let env = ProcessEnv::from_pairs([("PATH", path.to_str().unwrap())]);
+        let required = [requirement("tool", Some(">=4")), requirement("tool", None)];
+        let (here, local) = ((path, &env), CloudName::Local);
+        let said = check(&required, local, Runs::Versions, here).await.unwrap();
+        assert!(said.len() == 1 && said[0].contains("which the checkout brings"), "{said:?}");
+        assert_eq!(check(&required, local, Runs::Nothing, here).await, Ok(Vec::new()));
+        assert!(!ran.exists());
     }
 }

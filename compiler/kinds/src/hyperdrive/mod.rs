@@ -165,6 +165,7 @@ static FACTS: Facts = Facts {
     renames: true,
     never_replaced: "everything but the account changes in place",
     freely_deleted: "no document says that a bound config cannot be deleted",
+    dials: Some("host"),
     whole: Some(Whole { field: WHOLE, parts: &ORIGIN_FIELDS, split }),
     ..Facts::of(
         KindId::Hyperdrive,

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use envc_core::Digest;
+use envc_core::{Address, Digest, Veils};
 use serde_json::json;
 
 use super::*;
@@ -58,6 +58,7 @@ fn plan(changes: Vec<Change>, work: Vec<Work>) -> Plan {
         steps: work.into_iter().map(|work| Step { needs: Vec::new(), work }).collect(),
         notes: Vec::new(),
         migrations: BTreeMap::new(),
+        veils: Veils::new(),
     }
 }
 

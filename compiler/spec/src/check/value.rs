@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use envc_core::{Diagnostic, parse_duration_s};
+use envc_core::{Diagnostic, OWN_CREDENTIAL, is_own_credential, parse_duration_s};
 use envc_syntax::{Scalar, ScalarValue, rule::Type};
 
 use super::form::{has_form, is_identifier, misform};
@@ -91,6 +91,16 @@ fn tagged(scalar: &Scalar, tag: &str, ty: Type, what: What<'_>) -> Option<Diagno
         return spot.map(|spot| spot.suggest(error, tag, ["secret", "env"], ""));
     }
     match scalar.as_text() {
+        // Which variable a secret is read from, its provider says.
+        Some(name) if tag == "env" && is_own_credential(name) => Some(
+            Diagnostic::error(
+                codes::OWN_CREDENTIAL,
+                scalar.span,
+                format!("the variable {name} is {OWN_CREDENTIAL}"),
+            )
+            .at("nobody gets it")
+            .help("give the value under another name, and write that one: (env)\"NAME\""),
+        ),
         Some(name) if is_identifier(name) => None,
         Some(name) => Some(
             Diagnostic::error(

@@ -51,6 +51,9 @@ pub struct Facts {
     /// The names and texts of the configuration that each worker's template makes, over all types;
     /// a worker whose template was not rendered is left out.
     pub configurations: BTreeMap<String, BTreeSet<String>>,
+    /// The files that are run by a shell, by their paths in the spec, each with what stands in it as
+    /// whoever gave it wrote it: "the branch's name". None: no file was rendered for this.
+    pub scripts: Option<BTreeMap<String, BTreeSet<&'static str>>>,
     /// How many .sql files each folder of migrations holds, by its path in the spec; `None` for a
     /// folder that is not there. One that was not looked at is left out.
     pub migrations: BTreeMap<String, Option<usize>>,

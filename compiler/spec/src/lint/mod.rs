@@ -12,6 +12,7 @@ mod braces;
 mod facts;
 mod hosts;
 mod kinds;
+mod scripts;
 mod secret_text;
 mod stale;
 mod types;
@@ -53,6 +54,7 @@ lints! {
     PR_WITHOUT_TTL "pr_without_ttl" types::without_ttl, "A type for pull requests has no `ttl`, so what is forgotten stays.";
     SECRET_IN_TEXT "secret_in_text" secret_text::found, "A text of the spec looks like a secret.";
     SECRET_IN_VARIABLE "secret_in_variable" secret_text::variables, "A variable whose name says that it holds a secret goes to where others can read it.";
+    UNQUOTED_IN_SCRIPT "unquoted_in_script" scripts::unquoted, "A file that a shell runs holds a branch's name, or another text from outside, without quotes.";
     DOUBTFUL_REFERENCE "doubtful_reference" braces::doubtful, "A text has the braces of a template or of a shell around a reference.";
     UNPROXIED_TUNNEL_DNS "unproxied_tunnel_dns" kinds::of_kinds, "A DNS record leads to a tunnel and is not `proxied`, so it answers nobody.";
     MISSING_MIGRATIONS_FOLDER "missing_migrations_folder" stale::migrations, "The folder of a database's migrations is not there, or holds no .sql file.";

@@ -1,4 +1,4 @@
-use super::*;
+use super::{run::is_for_git, *};
 
 struct Folder {
     _keep: tempfile::TempDir,
@@ -225,8 +225,8 @@ fn git_runs_nothing_of_what_a_checkout_brings() {
 #[cfg(unix)]
 #[test]
 fn git_gets_no_credential_no_secret_and_nothing_of_another_repository() {
-    let folder = Folder::new();
-    let bin = folder.path.join("bin");
+    let (folder, users) = (Folder::new(), Folder::new());
+    let bin = users.path.join("bin");
     std::fs::create_dir(&bin).unwrap();
     let git = bin.join("git");
     let told = folder.path.join("told");
@@ -254,13 +254,13 @@ fn git_gets_no_credential_no_secret_and_nothing_of_another_repository() {
         assert!(!is_for_git(name), "{name}");
     }
     let env = ProcessEnv::from_pairs([
-        ("PATH", format!("bin:{}", bin.display())),
+        ("PATH", format!("bin:{}:{}", folder.path.join("bin").display(), bin.display())),
         ("CARGO_MANIFEST_DIR", String::new()),
     ]);
     let _view = look(&folder.path, &env);
     let told = std::fs::read_to_string(told).unwrap();
     assert!(!told.contains("CARGO_MANIFEST_DIR="), "{told}");
-    // A relative folder of programs would be one of the checkout.
+    // A relative folder of programs would be one of the checkout, and so is one in it.
     assert!(told.contains(&format!("PATH={}\n", bin.display())), "{told}");
 }
 
@@ -342,4 +342,42 @@ fn a_git_directory_is_known_by_what_is_in_it() {
     std::fs::write(worktree.join(".git"), "gitdir: ../worktrees/main\n").unwrap();
     assert_eq!(around("shop.git/main/out/x"), None);
     assert!(around("shop.git/worktrees/main/x").is_some());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_git_that_does_not_answer_is_ended_and_not_asked_again() {
+    let folder = Folder::new();
+    folder.git(&["init", "-q"]);
+    folder.git(&["commit", "-q", "--allow-empty", "-m", "x"]);
+    let below = folder.path.join("a");
+    std::fs::create_dir(&below).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let env = ProcessEnv::from_pairs([("PATH", path.as_str()), ("ENVC_TEST_GIT_BOUND", "1")]);
+    assert!(look(&below, &env).repository.is_some());
+    let head = folder.path.join(".git/HEAD");
+    std::fs::remove_file(&head).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&head).status().unwrap().success());
+    let begun = std::time::Instant::now();
+    let seen = look(&folder.path, &env);
+    let warning = seen.warning.unwrap();
+    assert!(warning.contains("no answer within 1 s") && warning.contains("-type p"), "{warning}");
+    for _ in 0..20 {
+        assert!(ignored(&below, &env, &["x"]).is_err() && tracked(&below, &env, &["x"]).is_err());
+        assert!(look(&below, &env).warning.is_some());
+        assert_eq!((origin(&below, &env), user(&below, &env)), (None, None));
+    }
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[cfg(unix)]
+#[test]
+fn much_is_said_and_read_beside_each_other() {
+    let folder = Folder::new();
+    folder.git(&["init", "-q"]);
+    std::fs::write(folder.path.join(".gitignore"), "*.x\n").unwrap();
+    let all: Vec<String> =
+        (0..20_000).map(|at| format!("a-file-with-a-long-name-{at}.x")).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    assert_eq!(ignored(&folder.path, &folder.env, &all).unwrap().len(), all.len());
 }

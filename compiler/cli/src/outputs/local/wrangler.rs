@@ -17,8 +17,9 @@ use crate::{
         env::names,
         fsio,
         interrupt::Interrupt,
+        programs::Programs,
     },
-    workspace::{session::Session, tools, trust},
+    workspace::{session::Session, trust},
 };
 
 /// How long wrangler may take for one database: with many migrations on a slow disk minutes, and for
@@ -68,7 +69,7 @@ impl Wrangler {
     /// The one of the project, seen from a Worker's folder.
     pub(super) fn find(session: &Session<'_>, folder: &Path) -> Result<Self, Failed> {
         let file = in_project(session, folder)
-            .or_else(|| tools::find("wrangler", session.env))
+            .or_else(|| Programs::around(folder, session.env).any("wrangler"))
             .ok_or(Failed::NotFound)?;
         trust::may_run(session, trust::LOCAL_MIGRATIONS).map_err(Failed::NotAllowed)?;
         let bound = session.env.test_wrangler_bound_s.map_or(BOUND, Duration::from_secs);

@@ -16,6 +16,13 @@ pub(crate) enum TrustItem<'a> {
         /// It is approved.
         approved: bool,
     },
+    /// The account sends a credential to a host. It is told alone: it goes there as all that a spec says.
+    HandOn {
+        /// The secrets and variables that it is made of.
+        credential: &'a str,
+        /// The host, as the spec says it: `$(NAME)` stands for a variable.
+        to: &'a str,
+    },
     /// A program of the checkout runs.
     Run {
         /// Its name: `run:NAME` approves it in `ENVC_TRUST`.

@@ -203,6 +203,11 @@ impl FileRecord {
         self.env == env && self.of.as_deref().is_none_or(|it| Some(it) == of)
     }
 
+    /// True for a file that only its owner may read.
+    pub(crate) fn is_private(&self) -> bool {
+        self.mode & 0o077 == 0
+    }
+
     /// True for a content that envc wrote, or was about to write.
     pub(crate) fn is_of(&self, digest: &Digest) -> bool {
         self.digest == *digest || self.pending.as_ref() == Some(digest)
@@ -280,6 +285,17 @@ impl Document {
     /// The same, to change it.
     pub(super) fn copy_mut(&mut self, key: &str, project: &str) -> Option<&mut CopyRecord> {
         self.places.get_mut(key)?.projects.get_mut(project)
+    }
+
+    /// The files that only their owner may read, written from any folder below this one: each with how it
+    /// is told.
+    pub(crate) fn private_files_below(&self, top: &Path) -> Vec<(PathBuf, String)> {
+        let places = self.places.values().filter(|place| place.folder.starts_with(top));
+        let copies =
+            places.flat_map(|place| place.projects.values().map(move |copy| (place, copy)));
+        let files = copies.flat_map(|(place, copy)| copy.files.iter().map(move |it| (place, it)));
+        let private = files.filter(|(_, (_, file))| file.is_private());
+        private.map(|(place, (key, _))| (place.folder.join(key), key.clone())).collect()
     }
 
     /// The random IDs that were minted for this project of this repository on this machine:

@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 
 pub(crate) use self::{
     record::{TrustRecord, key_of},
-    wants::{Item, LOCAL_MIGRATIONS, Wants},
+    wants::{Item, LOCAL_MIGRATIONS, Told, Wants},
 };
 use crate::{
     host::{env::names, error::CommandError, interrupt::Interrupt},

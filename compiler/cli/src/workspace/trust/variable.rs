@@ -83,7 +83,8 @@ mod tests {
 
     #[test]
     fn a_list_approves_what_it_names_and_nothing_else() {
-        let wants = Wants { items: [send("https://a.example"), run("x")].into() };
+        let wants =
+            Wants { items: [send("https://a.example"), run("x")].into(), ..Wants::default() };
         let given = Given::read("A.example, run:x http://b").unwrap_err();
         assert!(given.message.contains("http://b"), "{given:?}");
         let given = Given::read("A.example").unwrap();
@@ -104,12 +105,16 @@ mod tests {
 
     #[test]
     fn a_digest_approves_exactly_its_set() {
-        let wants = Wants { items: [send("https://a.example"), run("x")].into() };
+        let wants =
+            Wants { items: [send("https://a.example"), run("x")].into(), ..Wants::default() };
         let given = Given::read(&wants.digest().to_uppercase()).unwrap();
         assert!(wants.items.iter().all(|item| given.approves(item, &wants)));
         for other in [
-            Wants { items: [send("https://a.example")].into() },
-            Wants { items: [send("https://a.example"), run("x"), run("y")].into() },
+            Wants { items: [send("https://a.example")].into(), ..Wants::default() },
+            Wants {
+                items: [send("https://a.example"), run("x"), run("y")].into(),
+                ..Wants::default()
+            },
         ] {
             assert!(other.items.iter().all(|item| !given.approves(item, &other)));
         }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use envc_core::{Digest, Input, Part, host_of};
+use envc_core::{Desired, Digest, Input, Part, Secret, Text, Value, host_of, names_of};
+use envc_kinds::kind;
+use envc_spec::SecretProvider;
 use serde::{Deserialize, Serialize};
 
 use crate::workspace::session::Session;
@@ -21,7 +23,8 @@ pub(super) const DIGITS: usize = 32;
 pub(crate) enum Item {
     /// A credential goes to a host.
     Send {
-        /// What holds it, such as `the secret EDGE_TOKEN`.
+        /// What it is read from, such as `the secret EDGE_TOKEN (the variable SHOP_EDGE_TOKEN)`: where
+        /// another one is read, another thing is asked for.
         credential: String,
         /// Scheme, host and port, such as `https://edge.example.com`.
         to: String,
@@ -73,6 +76,25 @@ impl Item {
 pub(crate) struct Wants {
     /// Each thing once.
     pub(crate) items: BTreeSet<Item>,
+    /// What is only told: it goes into the account, as all that a spec says.
+    pub(crate) told: BTreeSet<Told>,
+}
+
+/// A credential that the account hands on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Told {
+    /// The secrets and variables that it is made of.
+    pub(crate) credential: String,
+    /// The host, as the spec says it.
+    pub(crate) to: String,
+}
+
+impl Told {
+    /// As people read it.
+    pub(crate) fn line(&self) -> String {
+        let Self { credential, to } = self;
+        format!("the account sends {credential} to {to}")
+    }
 }
 
 impl Wants {
@@ -81,7 +103,7 @@ impl Wants {
         let mut items = BTreeSet::new();
         if let Some(edge) = &session.environment.edge {
             let held = edge.token.parts.iter().find_map(|part| match part {
-                Part::In(Input::Secret(name)) => Some(format!("the secret {name}")),
+                Part::In(Input::Secret(name)) => Some(secret(name, &session.environment.secrets)),
                 Part::In(Input::Env(name)) => Some(format!("the variable {name}")),
                 _ => None,
             });
@@ -95,7 +117,9 @@ impl Wants {
                 command: LOCAL_MIGRATIONS_COMMAND.to_owned(),
             });
         }
-        Self { items }
+        let resources = session.environment.resources.values();
+        let told = resources.filter(|it| it.is_managed()).flat_map(handed_on).collect();
+        Self { items, told }
     }
 
     /// The digest of exactly this set.
@@ -114,6 +138,65 @@ impl Wants {
             format!("{}{new}", item.line())
         };
         self.items.iter().map(line).collect()
+    }
+}
+
+/// A secret, and what it is read from.
+fn secret(name: &str, providers: &[SecretProvider]) -> String {
+    let places: Vec<String> = providers
+        .iter()
+        .map(|provider| match provider {
+            SecretProvider::Env { prefix } => format!("the variable {prefix}{name}"),
+            SecretProvider::Dotenv { path, .. } => path.clone(),
+            SecretProvider::Unsupported { name, .. } => name.clone(),
+        })
+        .collect();
+    format!("the secret {name} ({})", places.join(", else "))
+}
+
+/// Stands for what is not known here in a connection string.
+const STAND_IN: &str = "envc-stand-in";
+
+/// The private texts of a resource that the account sends to a host which the spec names. A host that is
+/// part of the secret is its giver's choice.
+fn handed_on(resource: &Desired) -> Vec<Told> {
+    let kind = kind(resource.address.kind());
+    let Some(field) = kind.dials() else { return Vec::new() };
+    let spelt = |text: &Text| {
+        let host = text.resolve(|part| Some(stand_in(part)))?;
+        (!host.is_empty() && !host.contains(STAND_IN)).then_some(host)
+    };
+    let whole = |name: &str, text: &Text| {
+        let whole = text.resolve(|part| Some(stand_in(part)))?;
+        let mut parts = kind.split(name, &Secret::new(whole)).ok()?;
+        let host = parts.remove(field)?.expose().to_owned();
+        (!host.contains(STAND_IN)).then_some(host)
+    };
+    let mut host = None;
+    if let Some(Value::Text(text)) = resource.fields.get(field) {
+        host = spelt(text);
+    }
+    let private = resource.fields.iter().filter_map(|(name, value)| {
+        if let Value::Private(text) = value {
+            let is_whole = !kind.parts(name).is_empty();
+            let to = if is_whole { whole(name, text) } else { host.clone() };
+            return Some((names_of(text), to?));
+        }
+        let Value::Sealed(sealed) = value else { return None };
+        Some((sealed.name.clone(), host.clone()?))
+    });
+    private
+        .filter(|(names, _)| !names.is_empty())
+        .map(|(names, to)| Told { credential: format!("the secret {names}"), to })
+        .collect()
+}
+
+/// A piece of a host as the spec says it.
+fn stand_in(part: &Part) -> String {
+    match part {
+        Part::Lit(text) => text.clone(),
+        Part::In(Input::Env(name)) => format!("$({name})"),
+        Part::In(Input::Secret(_) | Input::Lease { .. }) | Part::Out(_) => STAND_IN.to_owned(),
     }
 }
 
@@ -160,15 +243,38 @@ mod tests {
         ];
         let digests: BTreeSet<String> = sets
             .iter()
-            .map(|items| Wants { items: items.iter().cloned().collect() }.digest())
+            .map(|items| {
+                Wants { items: items.iter().cloned().collect(), ..Wants::default() }.digest()
+            })
             .collect();
         assert_eq!(digests.len(), sets.len());
         assert!(digests.iter().all(|digest| digest.len() == DIGITS));
     }
 
     #[test]
+    fn a_secret_that_is_read_from_elsewhere_is_another_one() {
+        let env = |prefix: &str| SecretProvider::Env { prefix: prefix.into() };
+        let file = |path: &str| SecretProvider::Dotenv {
+            path: path.into(),
+            span: envc_core::Span::default(),
+        };
+        let all = [
+            vec![],
+            vec![env("")],
+            vec![env("SHOP_")],
+            vec![env("SHOP_"), file(".a")],
+            vec![file(".a"), env("SHOP_")],
+            vec![file(".b")],
+        ];
+        let told: BTreeSet<String> = all.iter().map(|it| secret("KEY", it)).collect();
+        assert_eq!(told.len(), all.len(), "{told:?}");
+        assert!(told.contains("the secret KEY (the variable SHOP_KEY, else .a)"), "{told:?}");
+    }
+
+    #[test]
     fn what_is_new_is_marked() {
-        let wants = Wants { items: [send("https://a"), send("https://b")].into() };
+        let wants =
+            Wants { items: [send("https://a"), send("https://b")].into(), ..Wants::default() };
         let lines = wants.lines(&BTreeSet::from([send("https://b")]));
         assert_eq!(
             lines,

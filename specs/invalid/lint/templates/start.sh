@@ -1,0 +1,2 @@
+#!/bin/sh
+echo "{{ let.title }}" {{ let.title | sh }} '{{ let.region }}'
