@@ -31,6 +31,7 @@ mod outside;
 mod ownership;
 mod planner;
 mod render;
+mod risks;
 mod state;
 mod template;
 mod unlisted;
@@ -61,6 +62,7 @@ pub use planner::{Asked, PlanInputs, Refused, plan_apply, plan_destroy};
 pub use render::{
     Palette, RenderOptions, plan_json, render_draft, render_plan, render_refused, render_summary,
 };
+pub use risks::{LossyFile, Risk, doubts, lossy_files};
 pub use state::{
     AppliedMigration, Grant, Intent, IntentAction, Ledger, Recorded, RecordedLease, STATE_SCHEMA,
     Seed, State, StateError, StateKey,

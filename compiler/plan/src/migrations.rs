@@ -9,7 +9,7 @@ use std::{
 use envc_core::{Address, Digest, counted};
 use serde::{Deserialize, Serialize};
 
-use crate::{state::AppliedMigration, work::MigrationRef};
+use crate::{risks::Risk, state::AppliedMigration, work::MigrationRef};
 
 /// A migration file that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +95,9 @@ pub struct Standing {
     /// Recorded as applied, and not in the ledger.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lacking: Vec<String>,
+    /// What is to be known of pending files before they run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub risks: Vec<Risk>,
     /// True when the plan runs what is pending.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub runs: bool,

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use crate::{
     migrations::Standing,
+    risks::LossyFile,
     state::{Intent, IntentAction, StateKey},
     verb::Verb,
     work::Step,
@@ -64,6 +65,9 @@ pub struct Basis {
     /// What the user said to be this environment's (`--adopt`).
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub adopted: BTreeSet<Address>,
+    /// The migrations that lose rows all the same, because the user said so of exactly this plan.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub lossy: BTreeSet<LossyFile>,
     /// What may be deleted or replaced all the same, because the user said so of exactly this plan.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unprotected: BTreeSet<Address>,

@@ -16,6 +16,7 @@ use crate::{
     observe::Observation,
     order::{self, MigrationWork},
     ownership::Ownership,
+    risks::{self, LossyFile, lossy_files},
     state::{State, StateKey},
     work::Step,
 };
@@ -62,6 +63,8 @@ pub struct Asked {
     pub migrate: Migrate,
     /// Resources to make anew though nothing of them differs.
     pub replace: BTreeSet<Address>,
+    /// Migrations that may lose rows in this one run though the type is protected.
+    pub allow_loss: BTreeSet<LossyFile>,
     /// Addresses that may be deleted or replaced in this one run though the type is protected.
     pub unprotect: BTreeSet<Address>,
 }
@@ -126,7 +129,11 @@ fn make(inputs: &PlanInputs<'_>, goal: Goal) -> Result<Plan, Refused> {
         }
     };
     keep(&mut steps, diff.kept);
-    let basis = basis(inputs, goal, &diff.changes);
+    let mut basis = basis(inputs, goal, &diff.changes);
+    if inputs.protect {
+        let allowed = lossy_files(&migrations).into_iter();
+        basis.lossy = allowed.filter(|it| inputs.asked.allow_loss.contains(it)).collect();
+    }
     Ok(Plan { format: PLAN_FORMAT, basis, changes: diff.changes, steps, notes, migrations })
 }
 
@@ -160,6 +167,7 @@ fn basis(inputs: &PlanInputs<'_>, goal: Goal, changes: &[Change]) -> Basis {
         protected: inputs.protect,
         replace: inputs.asked.replace.clone(),
         adopted: inputs.ownership.adopt.clone(),
+        lossy: BTreeSet::new(),
         unprotected: unprotected.cloned().collect(),
     }
 }
@@ -187,7 +195,11 @@ fn standings(inputs: &PlanInputs<'_>, changes: &[Change]) -> BTreeMap<Address, S
                 Standing::of(files, &ledger, recorded)
             }
         };
-        all.insert(change.address.clone(), Standing { runs, ..standing });
+        // An empty ledger of a database that envc made: nothing ran there yet.
+        let made_here = matches!(change.action, Action::Keep | Action::Update) && !change.existing;
+        let is_new = makes(change) || (made_here && standing.applied.is_empty());
+        let risks = risks::of(files, &standing, is_new);
+        all.insert(change.address.clone(), Standing { runs, risks, ..standing });
     }
     all
 }

@@ -12,6 +12,7 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::{
     model::{Action, Change, Counts, FieldChange, Goal, Plan},
+    risks::Risk,
     state::StateKey,
     work::Work,
 };
@@ -364,6 +365,15 @@ impl Page<'_> {
         }
     }
 
+    /// What a statement of a migration does, and what to write instead.
+    fn risk(&mut self, risk: &Risk) {
+        let Palette { delete, dim, reset, .. } = *self.palette;
+        let Risk { line, what, help, loses, .. } = risk;
+        let colour = if *loses { delete } else { "" };
+        self.line(10, format_args!("{colour}line {line}: {}{reset}", shown_text(what)));
+        self.line(10, format_args!("{dim}{}{reset}", shown_text(help)));
+    }
+
     fn migrations(&mut self, plan: &Plan) {
         let mut any = false;
         for step in &plan.steps {
@@ -378,6 +388,10 @@ impl Page<'_> {
             self.line(2, format_args!("{address}{first}"));
             for file in files {
                 self.line(6, format_args!("{}", shown_text(&file.name)));
+                let risks = plan.migrations.get(address).into_iter().flat_map(|it| &it.risks);
+                for risk in risks.filter(|risk| risk.file == file.name) {
+                    self.risk(risk);
+                }
             }
             if let Some(seed) = seed {
                 let when = if *fresh { "" } else { ", unless the database had tables before" };

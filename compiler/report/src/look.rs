@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Diagnostics, RepositoryDigest};
-use envc_plan::{Template, inspect, is_migration, template_paths};
+use envc_plan::{
+    MigrationFile, Template, doubts, inspect, is_migration, sort_migrations, template_paths,
+};
 use envc_spec::{
     Environment, Instance, Spec, TypeHead,
     lint::{Day, Facts},
@@ -48,6 +50,7 @@ pub fn look(project: &dyn Project, spec: &Spec, today: Option<Day>) -> Looked {
     }
     let mut facts = Facts { today, ..Facts::default() };
     facts.migrations = migrations(project, looked.samples.values());
+    facts.doubts = read_migrations(project, looked.samples.values(), &facts);
     // Files are made of texts from the spec too, so that they are made without templates as well.
     let with_files: Vec<&Environment> = local.iter().chain(looked.samples.values()).collect();
     let templates = templates(project, &with_files);
@@ -94,4 +97,31 @@ fn migrations<'e>(
         Some((path.to_owned(), count))
     };
     paths.into_iter().filter_map(count).collect()
+}
+
+/// What is wrong with the files of each folder that holds any. One whose files cannot all be read is left
+/// out: what the others do depends on it.
+fn read_migrations<'e>(
+    project: &dyn Project,
+    environments: impl Iterator<Item = &'e Environment> + Clone,
+    facts: &Facts,
+) -> BTreeMap<String, Vec<(String, String)>> {
+    let secret: BTreeSet<String> = environments.flat_map(Environment::secret_files).collect();
+    let there = facts.migrations.iter().filter(|(_, count)| count.is_some());
+    let doubts = there.filter_map(|(folder, _)| {
+        let names = project.names(folder).ok()??;
+        let read = |name: String| {
+            let path = format!("{folder}/{name}");
+            let text = project.text(&path, &secret).ok()??;
+            Some(MigrationFile { name, path, text })
+        };
+        let files = names.into_iter().filter(|name| is_migration(name)).map(read);
+        let mut files = files.collect::<Option<Vec<_>>>()?;
+        sort_migrations(&mut files);
+        let told = doubts(&files)
+            .into_iter()
+            .map(|it| (format!("{}:{}: {}", it.file, it.line, it.what), it.help));
+        Some((folder.clone(), told.collect()))
+    });
+    doubts.collect()
 }

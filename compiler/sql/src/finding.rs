@@ -142,7 +142,9 @@ impl What {
             Self::TooLong { .. } => {
                 "divide it: of a large INSERT make several, of some hundred rows each".to_owned()
             }
-            Self::Unread { .. } => "read yourself whether it loses rows".to_owned(),
+            Self::Unread { .. } => {
+                "SQLite may refuse it; if not, see yourself whether it loses rows".to_owned()
+            }
         }
     }
 }

@@ -35,6 +35,7 @@ mod life;
 #[cfg(test)]
 mod limits;
 mod local;
+mod lossy;
 mod markers;
 mod migrations;
 mod order;

@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Address, Digest, counted};
 use envc_edge_api::Outcome;
 use envc_exec::{LeaseAnswers, LeaseQuestion, Report, ports::Clock as _};
-use envc_plan::{CheckedPlan, Counts, LeaseWork, Plan, State, Work, needs_approval};
+use envc_plan::{CheckedPlan, Counts, LeaseWork, LossyFile, Plan, State, Work, needs_approval};
 use envc_spec::StateStoreKind;
 
 use super::{
+    losses,
     ready::{self, Asked, Draft, Outside},
     shared::{
         Opening, names_of, not_approved, opened_anew, refuse_needless, refuse_unknown_approval,
@@ -242,6 +243,7 @@ impl Apply<'_> {
             adopt: &self.adopted(),
             replace: &self.replaced(),
             unprotect: &self.unprotected(),
+            allow_loss: &self.allowed_losses(),
             writing: (!self.skips_files()).then_some(&self.writing),
             leases: LeaseQuestion::Renew,
             runs: Runs::Versions,
@@ -251,6 +253,7 @@ impl Apply<'_> {
             ready::draft(engine, loaded, look, &asked, &mut refusals).await?;
         self.tell_lost_leases(&leases, loaded.state.as_ref());
         refuse_needless(session, &self.args.unprotect, &plan)?;
+        losses::refuse_needless(session, &self.args.allow_loss, &plan)?;
         refuse_unknown_approval(session, &self.args.allow, &plan)?;
         refusals.stop(session.ui)?;
         if let Some(saved) = self.saved.filter(|saved| **saved != plan) {
@@ -272,6 +275,14 @@ impl Apply<'_> {
         match self.saved {
             Some(saved) => saved.basis.replace.clone(),
             None => self.args.replace.iter().cloned().collect(),
+        }
+    }
+
+    /// The migrations that may lose rows though it is protected: a saved plan says it of itself.
+    fn allowed_losses(&self) -> BTreeSet<LossyFile> {
+        match self.saved {
+            Some(saved) => saved.basis.lossy.clone(),
+            None => self.args.allow_loss.iter().cloned().collect(),
         }
     }
 
@@ -386,7 +397,8 @@ impl Apply<'_> {
             .into_iter()
             .filter(|change| !self.args.allow.contains(&change.address))
             .collect();
-        if open.is_empty() || self.args.change.yes || self.saved.is_some() {
+        let lossy = losses::open(plan, &self.args.allow_loss);
+        if (open.is_empty() && lossy.is_empty()) || self.args.change.yes || self.saved.is_some() {
             if plan.is_empty() {
                 warn_notes(ui, plan);
             } else {
@@ -403,7 +415,8 @@ impl Apply<'_> {
                 format!("changes the protected environment `{env}`"),
             )
         } else {
-            let names = names.join(", ");
+            let names = names.into_iter().chain(lossy.iter().map(ToString::to_string));
+            let names = names.collect::<Vec<_>>().join(", ");
             (format!("Delete data of {names}?"), format!("deletes data of {names}"))
         };
         if ui.confirm(stop, &question, &does).await? { Ok(()) } else { Err(not_approved()) }

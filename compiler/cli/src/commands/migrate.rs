@@ -10,7 +10,10 @@ use envc_exec::Report;
 use envc_plan::{Action, Change, CheckedPlan, Goal, MigrationFile, Plan, Standing, Step, Verb};
 use envc_spec::MigrateMode;
 
-use super::shared::{known, not_approved, refuse_renamed, say_heading, show_plan, warn_notes};
+use super::{
+    losses,
+    shared::{known, not_approved, refuse_renamed, say_heading, show_plan, warn_notes},
+};
 use crate::{
     host::{error::CommandError, exit_code::ExitCode},
     operate::{
@@ -83,7 +86,8 @@ async fn standings(session: &Session<'_>) -> Result<Standings, CommandError> {
 fn tell(session: &Session<'_>, found: &Standings) {
     let mut lines = Vec::new();
     for (address, standing) in found {
-        let Standing { applied, pending, missing, edited, late, renamed, lacking, .. } = standing;
+        let Standing { applied, pending, missing, edited, late, renamed, lacking, risks, .. } =
+            standing;
         lines.push(format!("{address}: {} applied, {} pending", applied.len(), pending.len()));
         lines.extend(applied.iter().map(|name| {
             let note = if missing.contains(name) {
@@ -95,14 +99,16 @@ fn tell(session: &Session<'_>, found: &Standings) {
             };
             format!("  applied  {name}{note}")
         }));
-        lines.extend(pending.iter().map(|name| {
+        lines.extend(pending.iter().flat_map(|name| {
             let note = match (renamed.get(name), late.get(name)) {
                 (Some(was), _) => format!(" (has the content of {was}: rename it back)"),
                 (None, Some(after)) => format!(" (comes before {after}, which is applied)"),
                 (None, None) if lacking.contains(name) => " (was recorded as applied)".to_owned(),
                 (None, None) => String::new(),
             };
-            format!("  pending  {name}{note}")
+            let risks = risks.iter().filter(move |risk| risk.file == *name);
+            let risks = risks.map(|it| format!("           line {}: {}", it.line, it.what));
+            std::iter::once(format!("  pending  {name}{note}")).chain(risks)
         }));
         session.ui.event(&Event::Migrations {
             address: address.to_string(),
@@ -113,6 +119,7 @@ fn tell(session: &Session<'_>, found: &Standings) {
             late,
             renamed,
             lacking,
+            risks: risks.iter().map(Into::into).collect(),
         });
     }
     if found.is_empty() {
@@ -192,9 +199,12 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
     let hold = Hold::Lock { purpose: "envc migrate apply", wait: !args.change.no_wait };
     let (mut engine, loaded) = Engine::open(&site, hold).await?;
     engine.migrates_all();
+    engine.allow_loss(&args.allow_loss.iter().cloned().collect());
     let whole = plan(&engine, &loaded, &files, &seeds).await?;
     let plan = engine::checked(migrations_alone(whole, &files)?)?;
     refuse_renamed(plan.plan())?;
+    losses::refuse_needless(session, &args.allow_loss, plan.plan())?;
+    losses::refuse(session, "migrate apply", plan.plan())?;
     if plan.plan().steps.is_empty() {
         warn_notes(session.ui, plan.plan());
         session.ui.event(&Event::MigratedAll { steps: 0 });
@@ -202,9 +212,22 @@ async fn apply(session: &Session<'_>, args: &MigrateApplyArgs) -> Result<ExitCod
         return Ok(ExitCode::Done);
     }
     show_plan(session.ui, plan.plan(), false)?;
-    let asks = session.environment.protect || session.environment.migrate == MigrateMode::Manual;
+    let lossy = losses::open(plan.plan(), &args.allow_loss);
+    let asks = session.environment.protect
+        || session.environment.migrate == MigrateMode::Manual
+        || !lossy.is_empty();
     let question = format!("Run these migrations on `{}`?", session.target.id);
-    let does = format!("runs migrations on `{}`", session.target.id);
+    let does = match lossy.as_slice() {
+        [] => format!("runs migrations on `{}`", session.target.id),
+        lossy => {
+            let names: Vec<String> = lossy.iter().map(ToString::to_string).collect();
+            format!(
+                "runs migrations on `{}` that lose rows: {}",
+                session.target.id,
+                names.join(", ")
+            )
+        }
+    };
     if asks && !args.change.yes && !session.ui.confirm(&site.stop, &question, &does).await? {
         return Err(not_approved());
     }

@@ -7,6 +7,7 @@ mod completions;
 mod destroy;
 mod explain;
 mod fmt;
+mod losses;
 mod migrate;
 mod plan;
 mod pool;

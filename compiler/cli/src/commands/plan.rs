@@ -7,6 +7,7 @@ use envc_exec::LeaseQuestion;
 use envc_plan::Plan;
 
 use super::{
+    losses,
     ready::{self, Asked, Draft, Outside},
     shared::{
         Opening, Told, opened_anew, refuse_needless, say_pending, selection_of, show_drafted,
@@ -88,6 +89,7 @@ async fn plan(
         adopt: &args.adopt,
         replace: &args.replace.iter().cloned().collect(),
         unprotect: &args.unprotect.iter().cloned().collect(),
+        allow_loss: &args.allow_loss.iter().cloned().collect(),
         writing: writing.as_ref(),
         leases: LeaseQuestion::Look,
         runs: Runs::Nothing,
@@ -96,6 +98,7 @@ async fn plan(
     let Draft { plan, is_whole, files, .. } =
         ready::draft(&mut engine, &loaded, look, &asked, refusals).await?;
     refuse_needless(session, &args.unprotect, &plan)?;
+    losses::refuse_needless(session, &args.allow_loss, &plan)?;
     // Nothing that is refused is checked: it cannot be run.
     let plan = if refusals.is_empty() { checked(plan)?.plan().clone() } else { plan };
     let told = match (is_whole, refusals.is_empty()) {

@@ -9,9 +9,12 @@ use std::collections::BTreeSet;
 
 use envc_core::{Address, Vault};
 use envc_exec::{LeaseAnswers, LeaseQuestion};
-use envc_plan::{Goal, Plan};
+use envc_plan::{Goal, LossyFile, Plan};
 
-use super::shared::{refuse_later, refuse_renamed, stand_ins};
+use super::{
+    losses,
+    shared::{refuse_later, refuse_renamed, stand_ins},
+};
 use crate::{
     host::error::CommandError,
     operate::{
@@ -90,6 +93,8 @@ pub(super) struct Asked<'r> {
     pub(super) replace: &'r BTreeSet<Address>,
     /// What may be deleted or replaced, though it is protected.
     pub(super) unprotect: &'r BTreeSet<Address>,
+    /// The migrations that may lose rows, though it is protected.
+    pub(super) allow_loss: &'r BTreeSet<LossyFile>,
     /// Where files go; none where they are not written.
     pub(super) writing: Option<&'r Writing>,
     /// What the pools are asked: an apply renews leases.
@@ -125,6 +130,7 @@ pub(super) async fn draft(
     engine.adopt(asked.adopt, loaded.state.as_ref())?;
     engine.replace(asked.replace)?;
     engine.unprotect(asked.unprotect);
+    engine.allow_loss(asked.allow_loss);
     let (requires, cloud) = (&session.environment.requires, session.target.cloud.value);
     // Asking tools for their versions takes as long as a round trip, so both are done at once.
     let state = loaded.state.as_ref();
@@ -153,6 +159,7 @@ pub(super) async fn draft(
     };
     let Drafted { plan, is_whole } = engine.draft(loaded, &request, refusals).await?;
     refusals.note(refuse_renamed(&plan))?;
+    refusals.note(losses::refuse(session, "apply", &plan))?;
     let mut files = None;
     if let (Some(writing), Some(sources)) = (asked.writing, &outside.sources) {
         let known = pools::facts(session, &leases.renewed, loaded.state.as_ref());

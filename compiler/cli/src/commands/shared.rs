@@ -19,7 +19,7 @@ use envc_report::{
     render,
 };
 
-use envc_spec::lint::Day;
+use envc_spec::lint::{Day, codes};
 
 use crate::{
     host::{clock::SystemClock, env::ProcessEnv, error::CommandError, exit_code::ExitCode},
@@ -214,7 +214,9 @@ fn say_warnings(session: &Session<'_>) {
     let Looked { found, samples: _ } = look(&session.workspace.file, spec, today(session.env));
     let mut warnings = Diagnostics::new();
     for one in found.into_sorted() {
-        if one.severity == Severity::Warning {
+        // Of migrations the plan tells what is pending.
+        let told = one.code != codes::RISKY_MIGRATION;
+        if one.severity == Severity::Warning && told {
             warnings.push(one);
         }
     }
@@ -303,6 +305,7 @@ fn tell_programs(ui: &Ui, plan: &Plan) -> Result<(), CommandError> {
 /// to approve needs no more, unless it changes what is there.
 pub(super) fn show_summary(ui: &Ui, plan: &Plan) -> Result<(), CommandError> {
     let is_short = plan.notes.is_empty()
+        && plan.migrations.values().all(|standing| standing.risks.is_empty())
         && plan.changes.iter().all(|change| match change.action {
             Action::Create => change.reason.is_empty(),
             Action::Keep => change.drift.is_empty(),

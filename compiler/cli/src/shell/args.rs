@@ -12,6 +12,7 @@ use clap::{
     builder::{PossibleValue, PossibleValuesParser},
 };
 use envc_core::{Address, limits};
+use envc_plan::LossyFile;
 use envc_spec::lint;
 
 pub(crate) use migrate::{MigrateApplyArgs, MigrateResetArgs, MigrateVerb};
@@ -244,6 +245,10 @@ pub(crate) struct ApplyArgs {
     /// alone; it is asked for all the same. May be repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) unprotect: Vec<Address>,
+    /// Let this one migration lose rows, such as d1.webapp:0002_drop.sql, which a protected type refuses
+    /// and others ask about; it allows nothing else. May be repeated.
+    #[arg(long, value_name = "DATABASE:FILE")]
+    pub(crate) allow_loss: Vec<LossyFile>,
     /// Take over what has the name of this resource, such as d1.webapp, or what shared state says it is,
     /// though nothing proves that envc made it; may be repeated.
     #[arg(long, value_name = "ADDRESS")]
@@ -266,7 +271,7 @@ pub(crate) struct ApplyArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) out_dir: Option<PathBuf>,
     /// Do exactly what `envc plan --out` wrote, or refuse when something changed since.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["env_type", "pr", "id", "cloud", "adopt", "replace", "unprotect"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["env_type", "pr", "id", "cloud", "adopt", "replace", "unprotect", "allow_loss"])]
     pub(crate) plan: Option<PathBuf>,
     /// While every preview ID of a pool is taken, wait in its queue instead of exiting with 75.
     #[arg(long)]
@@ -294,6 +299,10 @@ pub(crate) struct PlanArgs {
     /// repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) unprotect: Vec<Address>,
+    /// Let this one migration lose rows, such as d1.webapp:0002_drop.sql, which a protected type refuses
+    /// and others ask about; it allows nothing else. May be repeated.
+    #[arg(long, value_name = "DATABASE:FILE")]
+    pub(crate) allow_loss: Vec<LossyFile>,
     /// Plan as `envc apply --rebind` applies: this folder becomes this environment's, in this account.
     #[arg(long)]
     pub(crate) rebind: bool,

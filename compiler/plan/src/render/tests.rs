@@ -51,6 +51,7 @@ fn plan(changes: Vec<Change>, work: Vec<Work>) -> Plan {
             protected: false,
             replace: BTreeSet::new(),
             adopted: BTreeSet::new(),
+            lossy: BTreeSet::new(),
             unprotected: BTreeSet::new(),
         },
         changes,

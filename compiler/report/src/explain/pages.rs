@@ -75,6 +75,7 @@ pages! {
     "repeated_node"
     "repeated_property"
     "reserved_name"
+    "risky_migration"
     "second_block"
     "secret_in_public"
     "doubtful_reference"

@@ -54,6 +54,9 @@ pub struct Facts {
     /// How many .sql files each folder of migrations holds, by its path in the spec; `None` for a
     /// folder that is not there. One that was not looked at is left out.
     pub migrations: BTreeMap<String, Option<usize>>,
+    /// What is wrong with the files in each folder of migrations, by its path in the spec: what a line of a
+    /// file does, and what to write instead. A folder whose files were not read is left out.
+    pub doubts: BTreeMap<String, Vec<(String, String)>>,
 }
 
 #[cfg(test)]

@@ -56,6 +56,7 @@ lints! {
     DOUBTFUL_REFERENCE "doubtful_reference" braces::doubtful, "A text has the braces of a template or of a shell around a reference.";
     UNPROXIED_TUNNEL_DNS "unproxied_tunnel_dns" kinds::of_kinds, "A DNS record leads to a tunnel and is not `proxied`, so it answers nobody.";
     MISSING_MIGRATIONS_FOLDER "missing_migrations_folder" stale::migrations, "The folder of a database's migrations is not there, or holds no .sql file.";
+    RISKY_MIGRATION "risky_migration" stale::risky, "A migration takes rows of other tables, or D1 refuses it.";
     OUTDATED_COMPATIBILITY_DATE "outdated_compatibility_date" stale::dates, "A worker's compatibility date is more than a year old, or still to come.";
     HOST_OF_OTHER_ZONE "host_of_other_zone" hosts::outside, "A host is written as one of another zone, and the project's zone is put behind it.";
     USELESS_ALLOW "useless_allow" allow::nothing, "An `allow` silences nothing.";

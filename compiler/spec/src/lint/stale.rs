@@ -1,19 +1,18 @@
 //! What was right once: folders that went, dates that passed.
 
 use envc_core::{KindId, Span};
+use envc_syntax::Node;
 
 use super::{Day, Found, View, Warning, codes, warning};
+
+/// Doubts of one folder that are told.
+const DOUBTS_MAX: usize = 8;
 
 /// Migrations whose folder is not there, or holds none.
 pub(super) fn migrations<'v>(view: &'v View<'_>) -> Found<'v> {
     let mut out = Vec::new();
     let mut unknown = false;
-    view.walk(&mut |node, rule, around| {
-        let of_kind = around.last().is_some_and(|it| KindId::parse(&it.name.value).is_some());
-        if rule.name != "migrations" || !of_kind {
-            return;
-        }
-        let Some(path) = node.label() else { return };
+    folders(view, &mut |node, path| {
         let message = match view.facts.migrations.get(path) {
             None => {
                 unknown = true;
@@ -30,6 +29,39 @@ pub(super) fn migrations<'v>(view: &'v View<'_>) -> Found<'v> {
         ));
     });
     if unknown && out.is_empty() { Found::Unknown } else { Found::Of(out) }
+}
+
+/// Migrations that take rows unawares, or that D1 refuses.
+pub(super) fn risky<'v>(view: &'v View<'_>) -> Found<'v> {
+    let mut out = Vec::new();
+    let mut unknown = false;
+    folders(view, &mut |node, path| {
+        let Some(doubts) = view.facts.doubts.get(path) else {
+            unknown = true;
+            return;
+        };
+        for (what, help) in doubts.iter().take(DOUBTS_MAX) {
+            out.push(Warning::from(
+                warning(codes::RISKY_MIGRATION, node.label_span(), format!("{path}/{what}"))
+                    .at("in this folder")
+                    .help(help.clone()),
+            ));
+        }
+    });
+    if unknown && out.is_empty() { Found::Unknown } else { Found::Of(out) }
+}
+
+/// Visits each folder of migrations.
+fn folders<'v>(view: &'v View<'_>, visit: &mut dyn FnMut(&'v Node, &'v str)) {
+    view.walk(&mut |node, rule, around| {
+        let of_kind = around.last().is_some_and(|it| KindId::parse(&it.name.value).is_some());
+        if rule.name == "migrations"
+            && of_kind
+            && let Some(path) = node.label()
+        {
+            visit(node, path);
+        }
+    });
 }
 
 /// Compatibility dates that are more than a year old, or still to come.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use envc_core::{Address, Desired};
 use envc_kinds::kind;
-use envc_plan::{Migrate, State};
+use envc_plan::{LossyFile, Migrate, State};
 use envc_spec::MigrateMode;
 
 use super::Engine;
@@ -32,6 +32,11 @@ impl Engine<'_, '_> {
     /// Lets these be deleted or replaced in this run, though the type is protected: the user said so.
     pub(crate) fn unprotect(&mut self, addresses: &BTreeSet<Address>) {
         self.asked.unprotect.clone_from(addresses);
+    }
+
+    /// Lets these migrations lose rows in this run, though the type is protected: the user said so.
+    pub(crate) fn allow_loss(&mut self, files: &BTreeSet<LossyFile>) {
+        self.asked.allow_loss.clone_from(files);
     }
 
     /// Makes these anew, whatever differs: the user said so. What cannot be replaced is refused, and

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use envc_core::Address;
+use envc_plan::LossyFile;
 
 use super::{ChangeArgs, TargetArgs};
 
@@ -45,6 +46,10 @@ pub(crate) struct MigrateArgs {
 /// `envc migrate apply`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct MigrateApplyArgs {
+    /// Let this one migration lose rows, such as d1.webapp:0002_drop.sql, which a protected type refuses
+    /// and others ask about; it allows nothing else. May be repeated.
+    #[arg(long, value_name = "DATABASE:FILE")]
+    pub(crate) allow_loss: Vec<LossyFile>,
     /// What commands that change an environment have alike.
     #[command(flatten)]
     pub(crate) change: ChangeArgs,

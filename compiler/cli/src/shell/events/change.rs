@@ -106,6 +106,29 @@ pub(crate) struct Forgotten<'a> {
     pub(crate) account: &'a str,
 }
 
+/// What a statement of a pending migration does.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Risk<'a> {
+    /// The file.
+    file: &'a str,
+    /// The line on which the statement begins, from 1.
+    line: usize,
+    /// What it does, in words.
+    what: &'a str,
+    /// What to write instead.
+    help: &'a str,
+    /// True where rows that are there go.
+    loses: bool,
+}
+
+impl<'a> From<&'a envc_plan::Risk> for Risk<'a> {
+    fn from(risk: &'a envc_plan::Risk) -> Self {
+        let envc_plan::Risk { file, line, what, help, loses } = risk;
+        Self { file, line: *line, what, help, loses: *loses }
+    }
+}
+
 /// What is recorded of an environment.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

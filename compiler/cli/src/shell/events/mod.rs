@@ -23,7 +23,8 @@ use serde_json::{Map, Value as Json};
 
 pub(crate) use self::{
     change::{
-        Applied, DestroyRun, Destroyed, Environment, Existing, Forgotten, Recorded, Url, Waiting,
+        Applied, DestroyRun, Destroyed, Environment, Existing, Forgotten, Recorded, Risk, Url,
+        Waiting,
     },
     diagnostic::{Code, Diagnostic, Error, Warning},
     lease::{Claimed, Member, PoolCounts, Released},
@@ -327,6 +328,9 @@ pub(crate) enum Event<'a> {
         renamed: &'a BTreeMap<String, String>,
         /// Names that were recorded as applied, and that the ledger lacks.
         lacking: &'a [String],
+        /// What is to be known of pending files before they run. Absent when empty.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        risks: Vec<Risk<'a>>,
     },
     /// `migrate reset`: the database was emptied, and has all of its migrations.
     DatabaseReset {

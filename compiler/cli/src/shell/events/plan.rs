@@ -87,6 +87,10 @@ mod shape {
         /// Addresses that `--adopt` names. Absent when empty.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         adopted: Vec<String>,
+        /// The migrations that lose rows all the same (`--allow-loss`), such as
+        /// `d1.webapp:0002_drop.sql`; absent where there are none.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        lossy: Vec<String>,
         /// The addresses that the plan deletes or replaces all the same (`--unprotect`); absent where
         /// there are none.
         #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -118,9 +122,28 @@ mod shape {
         /// Names that were recorded as applied, and that the ledger lacks. Absent when empty.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         lacking: Vec<String>,
+        /// What is to be known of pending files before they run. Absent when empty.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        risks: Vec<Risk>,
         /// True when the plan runs what is pending. Absent when false.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         runs: bool,
+    }
+
+    /// What a statement of a pending migration does.
+    #[derive(Serialize, JsonSchema)]
+    struct Risk {
+        /// The file.
+        file: String,
+        /// The line on which the statement begins, from 1.
+        line: usize,
+        /// What it does, in words.
+        what: String,
+        /// What to write instead.
+        help: String,
+        /// True where rows that are there go. Absent when false.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        loses: bool,
     }
 
     /// Names an environment.
