@@ -51,7 +51,7 @@ pub use inspect::{ODD_BRANCH, Template, inspect, inspect_scripts, is_run};
 pub use keep::keep_with_needs;
 pub use leases::{LeaseValues, holder, recorded_values, values as lease_values};
 pub use lookalikes::{Lookalike, lookalikes, named};
-pub use migrations::{Migrate, MigrationFile, Standing, is_migration, sort_migrations};
+pub use migrations::{Migrate, MigrationFile, Risk, Standing, is_migration, sort_migrations};
 pub use model::{Action, Basis, Change, Counts, FieldChange, Goal, PLAN_FORMAT, Plan, Record};
 pub use observe::{
     LeaseSeen, Live, Observation, Questions, Reach, Seen, markers_to_read, parents_to_read,
@@ -62,7 +62,7 @@ pub use planner::{Asked, PlanInputs, Refused, plan_apply, plan_destroy};
 pub use render::{
     Palette, RenderOptions, plan_json, render_draft, render_plan, render_refused, render_summary,
 };
-pub use risks::{LossyFile, Risk, doubts, lossy_files};
+pub use risks::{LossyFile, doubts, lossy_files};
 pub use state::{
     AppliedMigration, Grant, Intent, IntentAction, Ledger, Recorded, RecordedLease, STATE_SCHEMA,
     Seed, State, StateError, StateKey,

@@ -9,7 +9,7 @@ use std::{
 use envc_core::{Address, Digest, counted};
 use serde::{Deserialize, Serialize};
 
-use crate::{risks::Risk, state::AppliedMigration, work::MigrationRef};
+use crate::{state::AppliedMigration, work::MigrationRef};
 
 /// A migration file that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,23 @@ impl Migrate {
             Self::All => true,
         }
     }
+}
+
+/// Something that is to be known of a pending file before it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Risk {
+    /// The file's name, as the ledger will hold it.
+    pub file: String,
+    /// The line on which the statement begins, from 1.
+    pub line: usize,
+    /// What the statement does.
+    pub what: String,
+    /// What to write instead.
+    pub help: String,
+    /// Rows that are there go.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub loses: bool,
 }
 
 /// How the files of one database, its ledger and the record stand to each other.

@@ -18,8 +18,8 @@ use self::values::{
 };
 pub use self::veil::plan_json;
 use crate::{
+    migrations::Risk,
     model::{Action, Change, Counts, FieldChange, Goal, Plan},
-    risks::Risk,
     state::StateKey,
     work::Work,
 };

@@ -13,24 +13,7 @@ use envc_core::Address;
 use envc_sql::{Before, File, Finding, What};
 use serde::{Deserialize, Serialize};
 
-use crate::migrations::{MigrationFile, Standing};
-
-/// Something that is to be known of a pending file before it runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Risk {
-    /// The file's name, as the ledger will hold it.
-    pub file: String,
-    /// The line on which the statement begins, from 1.
-    pub line: usize,
-    /// What the statement does.
-    pub what: String,
-    /// What to write instead.
-    pub help: String,
-    /// Rows that are there go.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub loses: bool,
-}
+use crate::migrations::{MigrationFile, Risk, Standing};
 
 /// A file that may lose rows of one database: `d1.webapp:0002_drop.sql`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

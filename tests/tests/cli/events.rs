@@ -99,6 +99,8 @@ fn show_a_life(shown: &mut Shown) {
     shown.run(&env, &["migrate", "status"], 0);
     shown.run(&env, &["migrate", "apply"], 0);
     shown.run(&env, &["migrate", "reset", "d1.app", "--yes"], 0);
+    shown.run(&env, &["state", "rm", "kv.sessions", "--yes"], 0);
+    shown.run(&env, &["apply"], 0);
     let spec = env.read("environment.kdl").unwrap();
     env.write("environment.kdl", spec.split("dotenv \".env\"").next().unwrap());
     shown.run(&env, &["apply"], 0);

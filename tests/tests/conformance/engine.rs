@@ -225,6 +225,7 @@ impl Engine {
             before: BTreeMap::new(),
             upload: uploads.get(address).cloned(),
             secrets: BTreeMap::new(),
+            chance: String::new(),
         };
         self.call(kind, |place| kind.update(place, &id, &wanted, &[field.to_owned()]));
     }
