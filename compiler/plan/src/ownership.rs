@@ -7,6 +7,7 @@ use envc_kinds::Observed;
 
 /// What proves that an unrecorded namesake is ours.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Ownership {
     /// The project.
     pub project: String,

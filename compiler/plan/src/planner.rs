@@ -202,7 +202,7 @@ fn standings(inputs: &PlanInputs<'_>, changes: &[Change]) -> BTreeMap<Address, S
         let made_here = matches!(change.action, Action::Keep | Action::Update) && !change.existing;
         let is_new = makes(change) || (made_here && standing.applied.is_empty());
         let risks = risks::of(files, &standing, is_new);
-        all.insert(change.address.clone(), Standing { runs, risks, ..standing });
+        all.insert(change.address.clone(), Standing { risks, runs, ..standing });
     }
     all
 }
