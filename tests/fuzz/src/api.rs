@@ -42,7 +42,9 @@ pub(crate) fn check(data: &[u8]) {
     for answer in &world.answers {
         envelope(answer);
         for item in items(&answer.body) {
-            KindId::ALL.into_iter().for_each(|id| reads(kind(id), &item));
+            for id in KindId::ALL {
+                reads(kind(id), &item);
+            }
         }
     }
     for (state, reach) in [(None, Reach::Named), (Some(&*RECORDED), Reach::All)] {

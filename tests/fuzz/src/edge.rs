@@ -84,7 +84,9 @@ fn reads_all(body: &[u8]) {
         again::<TokenList>,
         again::<Problem>,
     ];
-    all.into_iter().for_each(|again| again(body));
+    for again in all {
+        again(body);
+    }
 }
 
 fn again<T: Debug + DeserializeOwned + PartialEq + Serialize>(body: &[u8]) {

@@ -29,6 +29,7 @@ fn here() -> &'static Path {
 }
 
 /// Tries the corpus of a target, and these files besides.
+#[expect(clippy::print_stdout, reason = "which file fails is seen where one does")]
 fn replay(name: &str, besides: Vec<PathBuf>) {
     let target = target(name).unwrap();
     let mut all = besides;
@@ -38,7 +39,7 @@ fn replay(name: &str, besides: Vec<PathBuf>) {
     for path in all {
         let data = fs::read(&path).unwrap();
         bytes += data.len();
-        println!("{}", path.display()); // shown when it fails
+        println!("{}", path.display());
         let start = Instant::now();
         (target.check)(&data);
         assert!(start.elapsed() < HANGS_AFTER, "it took {:?}", start.elapsed());

@@ -73,7 +73,7 @@ fn a_plan_shows_a_variable_by_its_name_and_does_what_it_says() {
     // A saved plan is what is done, so it has the text; told anew it has not.
     let _saved = env.envc(&["plan", "--out", "p.json"]).exits(0);
     let applied = env.envc(&["apply", "--plan", "p.json", "--yes", "-v"]).exits(0);
-    assert!(!format!("{ran}", ran = applied).contains("s3cret"), "{applied}");
+    assert!(!applied.to_string().contains("s3cret"), "{applied}");
     assert!(records(&env).iter().any(|(content, _)| content.contains("by s3cret-one.")));
     env.set("WHO", "s3cret-two");
     shows(&env, &["s3cret"], &["content: WHO changed", "3 to update"]);

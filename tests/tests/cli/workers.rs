@@ -31,7 +31,7 @@ fn script(env: &TestEnv) -> String {
 /// The list tells it, and the settings do not.
 fn migration_tag(env: &TestEnv) -> Json {
     let scripts = env.cloud().of_account(&Method::GET, "/workers/scripts", None);
-    scripts[0]["migration_tag"].clone()
+    scripts.pointer("/0/migration_tag").cloned().unwrap_or_default()
 }
 
 fn settings(env: &TestEnv) -> Json {

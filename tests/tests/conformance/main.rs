@@ -1,6 +1,6 @@
 //! The local cloud in front of the clients that people use: wrangler, and Cloudflare's own SDKs.
 //!
-//! They come from npm and PyPI, in the versions that `.ci/wasm-toolchain.sh` names, and are on the PATH
+//! They come from npm and `PyPI`, in the versions that `.ci/wasm-toolchain.sh` names, and are on the PATH
 //! when `cargo xtask test` runs. They were written against the real API by others, so that an
 //! answer they take is one that envc's own client and its emulator cannot have agreed on in error.
 //!

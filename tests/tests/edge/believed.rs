@@ -13,6 +13,9 @@ use crate::workerd::Workerd;
 const ENV: &str = "staging";
 const UNPROVEN: &str = "envc::plan::unproven_record";
 
+/// Writes an identifier into a state.
+type Change = fn(&mut Json, String);
+
 /// A developer with an applied environment, something of another project's in the account, and
 /// somebody who may write states.
 struct Scene {
@@ -82,7 +85,7 @@ impl Scene {
 #[test]
 fn what_a_state_says_of_another_projects_namespace_is_refused() {
     let id = |it: &Scene| it.theirs.clone();
-    let changes: [(&str, fn(&mut Json, String)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("kv.old", |state, id| {
             state["resources"]["kv.old"] =
                 json!({ "name": "billing-production", "id": id, "fields": {} });

@@ -308,7 +308,6 @@ fn comes_to_nothing(attack: &Attack) {
     world.env.write(".gitignore", "*.txt\n.env*\n.dev.vars\n.envc/\nwrangler.jsonc\n");
     world.commit();
     plant(&world);
-    println!("{name}");
     world.look_at_this();
     // What is refused writes nothing; what goes well leaves envc's own notes.
     let write = if says.is_empty() { &NOTES[..] } else { &NOTES[..1] };

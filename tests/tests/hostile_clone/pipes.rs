@@ -55,7 +55,6 @@ fn with_pipe(path: &str) -> World {
 }
 
 fn ends(path: &str, says: &[&str]) {
-    println!("{path}");
     let world = with_pipe(path);
     world.look_at_this();
     let write = [
@@ -81,7 +80,9 @@ fn no_command_waits_for_who_writes_into_a_pipe() {
     let (first, second) = PIPES.split_at(PIPES.len() / 2);
     std::thread::scope(|scope| {
         let other = scope.spawn(|| second.iter().for_each(|(path, says)| ends(path, says)));
-        first.iter().for_each(|(path, says)| ends(path, says));
+        for (path, says) in first {
+            ends(path, says);
+        }
         other.join().unwrap();
     });
 }

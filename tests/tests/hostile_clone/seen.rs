@@ -34,13 +34,13 @@ pub(crate) struct Seen {
 /// Runs a command to its end, and looks at its calls.
 pub(crate) fn run(command: &Command) -> Seen {
     let folder = tempfile::tempdir().unwrap();
-    let traces = folder.path().join("trace");
+    let written = folder.path().join("trace");
     let program = Path::new(command.get_program()).to_owned();
     // The command's own PATH says nothing of where strace is.
     let mut traced = Command::new(find("strace").unwrap_or_else(|| panic!("{WAY_OUT}")));
     traced.args(["-ff", "-qq", "-s", "4096", "-e", "signal=none"]);
     traced.args(["-e", "trace=execve,execveat,connect,sendto,sendmsg,sendmmsg", "-o"]);
-    traced.arg(&traces).arg("--").arg(&program).args(command.get_args());
+    traced.arg(&written).arg("--").arg(&program).args(command.get_args());
     traced.current_dir(command.get_current_dir().unwrap()).env_clear();
     for (name, value) in command.get_envs() {
         traced.env(name, value.unwrap());

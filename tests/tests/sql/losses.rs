@@ -1,7 +1,10 @@
 //! Migrations are run on SQLite with rows in every table, as D1 runs them: foreign keys are enforced, and
 //! each file is one transaction. What is lost is counted, and compared with what was told before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use envc_core::SplitMix64;
 use envc_sql::{Before, File, Finding, What, read};
@@ -102,9 +105,7 @@ impl World {
             for row in 1..=ROWS {
                 let refers =
                     if self.parents[at].is_some() { row.to_string() } else { "NULL".into() };
-                text.push_str(&format!(
-                    "INSERT INTO \"{name}\" VALUES ({row}, 'own-{at}-{row}', 'more-{at}-{row}', {refers});\n"
-                ));
+                writeln!(text, "INSERT INTO \"{name}\" VALUES ({row}, 'own-{at}-{row}', 'more-{at}-{row}', {refers});").unwrap();
             }
         }
         text
@@ -167,26 +168,20 @@ impl World {
                     .filter(|child| self.parents[*child].is_some_and(|(parent, _)| parent == at))
                     .collect();
                 let mut text = self.create(at, "new", None);
-                text.push_str(&format!("INSERT INTO new SELECT * FROM {it};\n"));
+                writeln!(text, "INSERT INTO new SELECT * FROM {it};").unwrap();
                 for child in &children {
                     let copy = format!("new{child}");
                     text.push_str(&self.create(*child, &copy, Some("new")));
-                    text.push_str(&format!(
-                        "INSERT INTO {copy} SELECT * FROM \"{}\";\n",
-                        NAMES[*child]
-                    ));
+                    writeln!(text, "INSERT INTO {copy} SELECT * FROM \"{}\";", NAMES[*child])
+                        .unwrap();
                 }
                 for child in children.iter().rev() {
-                    text.push_str(&format!("DROP TABLE \"{}\";\n", NAMES[*child]));
+                    writeln!(text, "DROP TABLE \"{}\";", NAMES[*child]).unwrap();
                 }
-                text.push_str(&format!(
-                    "DROP TABLE {it};\nALTER TABLE new RENAME TO \"{name}\";\n"
-                ));
+                writeln!(text, "DROP TABLE {it};\nALTER TABLE new RENAME TO \"{name}\";").unwrap();
                 for child in children {
-                    text.push_str(&format!(
-                        "ALTER TABLE new{child} RENAME TO \"{}\";\n",
-                        NAMES[child]
-                    ));
+                    writeln!(text, "ALTER TABLE new{child} RENAME TO \"{}\";", NAMES[child])
+                        .unwrap();
                 }
                 text
             }

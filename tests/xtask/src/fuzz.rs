@@ -64,13 +64,13 @@ fn asked<'a>(words: &[String], targets: &'a [String]) -> Result<Asked<'a>, Failu
     let is_number = |word: &&str| word.starts_with(|first: char| first.is_ascii_digit());
     let chosen = match words.next_if(|word| !is_number(word)) {
         None | Some(ALL) => all(),
-        Some(word) => match targets.iter().find(|target| *target == word) {
-            Some(target) => vec![target.as_str()],
-            None => {
+        Some(word) => {
+            let Some(target) = targets.iter().find(|target| *target == word) else {
                 let there = targets.join(", ");
                 return Err(Failure::usage(format!("`{word}` is no target; there are {there}")));
-            }
-        },
+            };
+            vec![target.as_str()]
+        }
     };
     let seconds = match words.next_if(|_| !keeps) {
         None => SECONDS,

@@ -178,7 +178,7 @@ mod tests {
                 assert_eq!(programs.brought("git"), Some(brought.clone()), "{first} {folder}");
                 assert_eq!(programs.any("git"), Some(brought));
                 let way = programs.path();
-                assert_eq!(way.to_str().unwrap().contains("repo"), false, "{way:?}");
+                assert!(!way.to_str().unwrap().contains("repo"), "{way:?}");
             }
             assert_eq!(machine.around("home/repo", &[first]).users("git"), None);
             // Behind the user's own it changes nothing, and nothing is said of it.

@@ -258,7 +258,7 @@ pub(crate) struct ApplyArgs {
     /// alone; it is asked for all the same. May be repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) unprotect: Vec<Address>,
-    /// Let this one migration lose rows, such as d1.webapp:0002_drop.sql, which a protected type refuses
+    /// Let this one migration lose rows, such as `d1.webapp:0002_drop.sql`, which a protected type refuses
     /// and others ask about; it allows nothing else. May be repeated.
     #[arg(long, value_name = "DATABASE:FILE")]
     pub(crate) allow_loss: Vec<LossyFile>,
@@ -312,7 +312,7 @@ pub(crate) struct PlanArgs {
     /// repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) unprotect: Vec<Address>,
-    /// Let this one migration lose rows, such as d1.webapp:0002_drop.sql, which a protected type refuses
+    /// Let this one migration lose rows, such as `d1.webapp:0002_drop.sql`, which a protected type refuses
     /// and others ask about; it allows nothing else. May be repeated.
     #[arg(long, value_name = "DATABASE:FILE")]
     pub(crate) allow_loss: Vec<LossyFile>,

@@ -39,7 +39,7 @@ async fn rm(session: &Session<'_>, args: &StateRmArgs) -> Result<ExitCode, Comma
         return Err(engine.unknown_address(&args.address, "on record", &all));
     };
     for (address, recorded) in &released {
-        let what = recorded.as_ref().map(place).unwrap_or_else(|| "which was begun".to_owned());
+        let what = recorded.as_ref().map_or_else(|| "which was begun".to_owned(), place);
         session.ui.say(&format!("{address}, {what}, stays in the account"));
     }
     let question = format!("Take it out of the record of `{id}`?");

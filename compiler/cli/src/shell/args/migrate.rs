@@ -46,7 +46,7 @@ pub(crate) struct MigrateArgs {
 /// `envc migrate apply`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct MigrateApplyArgs {
-    /// Let this one migration lose rows, such as d1.webapp:0002_drop.sql, which a protected type refuses
+    /// Let this one migration lose rows, such as `d1.webapp:0002_drop.sql`, which a protected type refuses
     /// and others ask about; it allows nothing else. May be repeated.
     #[arg(long, value_name = "DATABASE:FILE")]
     pub(crate) allow_loss: Vec<LossyFile>,

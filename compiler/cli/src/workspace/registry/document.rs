@@ -205,7 +205,7 @@ impl FileRecord {
 
     /// True for a file that only its owner may read.
     pub(crate) fn is_private(&self) -> bool {
-        self.mode & 0o077 == 0
+        self.mode.trailing_zeros() >= 6
     }
 
     /// True for a content that envc wrote, or was about to write.
