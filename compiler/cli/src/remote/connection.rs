@@ -75,6 +75,10 @@ impl Connection {
         }
     }
 
+    #[cfg_attr(
+        not(feature = "cloud"),
+        expect(unused_variables, reason = "nothing is open in a build without the cloud")
+    )]
     async fn local(workspace: &Workspace<'_>) -> Result<Self, CommandError> {
         let failed = || CommandError::failed("the local cloud cannot be started");
         let unreadable = || {
