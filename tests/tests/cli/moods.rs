@@ -115,8 +115,9 @@ fn migrations_with_triggers_are_applied_where_a_query_cuts_them() {
     let cloud = ServedCloud::start(&mut env, "split-sql", &[ZONE]);
     let _applied = env.envc(&["apply", "--yes"]).exits(0);
     let listing = cloud.view().listing();
-    let database = listing.names("d1").first().map(|it| (*it).to_owned()).unwrap();
-    assert_eq!(cloud.view().ledger(&database), ["0001.sql", "0002.sql", "0003.sql"]);
+    let name = listing.names("d1").first().map(|it| (*it).to_owned()).unwrap();
+    let database = listing.id("d1", &name).unwrap();
+    assert_eq!(cloud.view().ledger(database), ["0001.sql", "0002.sql", "0003.sql"]);
 }
 
 #[test]
@@ -127,8 +128,9 @@ fn texts_of_d1_that_ask_to_try_again_are_followed_with_a_look_at_the_ledger() {
         let cloud = ServedCloud::start(&mut env, &faults, &[ZONE]);
         let _applied = env.envc(&["apply", "--yes"]).exits(0);
         let listing = cloud.view().listing();
-        let database = listing.names("d1").first().map(|it| (*it).to_owned()).unwrap();
-        assert_eq!(cloud.view().ledger(&database), ["0001.sql"], "{faults}");
+        let name = listing.names("d1").first().map(|it| (*it).to_owned()).unwrap();
+        let database = listing.id("d1", &name).unwrap();
+        assert_eq!(cloud.view().ledger(database), ["0001.sql"], "{faults}");
     }
 }
 
