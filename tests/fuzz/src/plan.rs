@@ -20,7 +20,8 @@ pub(crate) fn check(data: &[u8]) {
             return;
         }
     };
-    survives(&plan);
+    let form = Form { version: "format", read: &Plan::parse, write: &written, told: &Clone::clone };
+    law::document(&plan, &form);
     is_shown(&plan);
     if let Err(unsound) = look(plan) {
         assert!(!unsound.findings.is_empty());
@@ -29,12 +30,17 @@ pub(crate) fn check(data: &[u8]) {
 
 /// Its document gives it again.
 pub(crate) fn survives(plan: &Plan) {
-    let write = |plan: &Plan| match plan.to_bytes() {
+    match Plan::parse(&written(plan)) {
+        Ok(again) => assert_eq!(again, *plan, "read again it is another one"),
+        Err(error) => panic!("what was written is refused: {error}"),
+    }
+}
+
+fn written(plan: &Plan) -> Vec<u8> {
+    match plan.to_bytes() {
         Ok(bytes) => bytes,
         Err(error) => panic!("{error}: {plan:#?}"),
-    };
-    let form = Form { version: "format", read: &Plan::parse, write: &write, told: &Clone::clone };
-    law::document(plan, &form);
+    }
 }
 
 /// It can be shown to people, at length and in short, and to programs.
