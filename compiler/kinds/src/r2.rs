@@ -114,7 +114,7 @@ static FACTS: Facts = Facts {
 
 /// The REST API has no call that lists or aborts them. Source: cloudflare/cloudflare-docs, R2 object
 /// lifecycles, checked November 2026: a new bucket has a rule that aborts them after seven days.
-const UNLISTED: &str = "uploads in parts were begun in the bucket and not ended, and no list of its objects \
+const UNLISTED: &str = "multipart uploads were begun in the bucket and not ended, and no list of its objects \
     shows them: abort them over S3 (`aws s3api list-multipart-uploads`, `abort-multipart-upload`), or \
     wait for the bucket's lifecycle rule, which aborts them after 7 days unless it was changed";
 const KEPT: &str = "a lock rule of the bucket may keep its objects: take the rule away in the dashboard, \

@@ -247,7 +247,7 @@ fn a_secret_of_the_same_name_from_elsewhere_is_asked_about_anew() {
     env.set("AWS_SECRET_EDGE_TOKEN", "of-another-program");
     for providers in [
         "secrets { env prefix=\"AWS_SECRET_\" }",
-        "secrets { env prefix=\"AWS_SECRET_\" ; env }",
+        "secrets { dotenv \"other.env\" }",
         "secrets { dotenv \".env\" }",
     ] {
         edit(&env, "kv \"cache\"\n", &format!("{providers}\nkv \"cache\"\n"));

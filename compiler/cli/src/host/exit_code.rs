@@ -18,7 +18,7 @@ pub enum ExitCode {
     Usage,
     /// The spec is wrong.
     Spec,
-    /// Locked, or the pool is empty: try again.
+    /// Locked, the pool is empty, or another machine was at work on it: try again.
     TryAgain,
     /// Interrupted.
     Interrupted,
@@ -63,7 +63,9 @@ impl ExitCode {
             Self::UnknownEnvironment => "nothing knows that environment",
             Self::Usage => "the command line is wrong",
             Self::Spec => "the spec is wrong",
-            Self::TryAgain => "locked, or the pool is empty: try again",
+            Self::TryAgain => {
+                "locked, the pool is empty, or another machine was at work on it: try again"
+            }
             Self::Interrupted => "interrupted",
         }
     }

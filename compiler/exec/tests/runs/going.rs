@@ -111,7 +111,7 @@ fn a_bucket_with_uploads_in_parts_is_told_with_the_ways_out() {
 
     let (report, _, server, took_ms) = take_away(KindId::R2, bucket(true, usize::MAX));
     let told = failure(&report);
-    for words in ["not empty", "uploads in parts", "abort-multipart-upload", "after 7 days"] {
+    for words in ["not empty", "multipart uploads", "abort-multipart-upload", "after 7 days"] {
         assert!(told.contains(words), "{words}: {told}");
     }
     assert!((2_000..60_000).contains(&took_ms), "pauses between its tries: {took_ms}");
