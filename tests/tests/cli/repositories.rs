@@ -112,7 +112,7 @@ fn a_claim_costs_nothing_once_it_is_there() {
     // Without a namespace in the spec the claims are one more list, side by side with the others.
     edit(&env, "kv \"cache\"\n", "");
     let other = requests(&["apply", "--pr", "2", "--yes"]);
-    assert_eq!(other.len(), 3, "{other:?}");
+    assert_eq!(other.len(), 3 + 2, "{other:?}");
 }
 
 #[test]
