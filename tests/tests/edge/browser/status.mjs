@@ -85,7 +85,10 @@ async function open(options, path = "/status") {
   const page = await context.newPage();
   const seen = { asked: [], complaints: [] };
   page.on("request", (request) => seen.asked.push(request.url()));
-  page.on("console", (line) => line.type() === "error" && seen.complaints.push(line.text()));
+  page.on("console", (line) => {
+    // Which file failed stands in its place, and not in its words.
+    if (line.type() === "error") seen.complaints.push(`${line.text()} ${line.location().url}`);
+  });
   page.on("pageerror", (error) => seen.complaints.push(String(error)));
   await page.goto(base + path, { waitUntil: "load" });
   return { page, seen };
