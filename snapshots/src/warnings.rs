@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, ffi::OsString, fs, io::ErrorKind, path::Path};
 
 use envc_core::Severity;
 use envc_report::{
-    look::{Looked, Project, look},
+    look::{Looked, Migrations, Project, look},
     render::{Source, Style, pictures},
 };
 use envc_spec::{
@@ -56,7 +56,7 @@ fn every_warning_as_a_picture() {
         let (spec, found) = load(&text);
         assert!(found.is_empty(), "{name}: {found:#?}");
         let Looked { found, samples: _ } =
-            look(&Files(&folder), &spec.unwrap(), Some(Day::new(2026, 11, 22)));
+            look(&Files(&folder), &spec.unwrap(), Some(Day::new(2026, 11, 22)), Migrations::Read);
         let expect = text.lines().next().unwrap().trim_start_matches("// ").to_owned();
         let codes: Vec<&str> = found.iter().map(|one| one.code).collect();
         assert_eq!(codes, [expect.as_str()], "{name}");

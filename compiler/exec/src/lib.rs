@@ -28,4 +28,7 @@ pub use observe::{Look, fetch_token, observe};
 pub use ports::World;
 pub use progress::{Event, Progress, Silent};
 pub use rate::{Alone, Budget, Counts, Unlimited};
-pub use run::{Failure, Leasing, Report, Run, RunError, help_for_call, read_ledger, run};
+pub use run::{
+    Failure, Leasing, Report, Run, RunError, bookmark, help_for_call, mark, read_ledger, restore,
+    run,
+};

@@ -72,6 +72,13 @@ pub enum Event<'a> {
         /// The file.
         file: &'a str,
     },
+    /// The bookmark of a database that is about to be migrated cannot be told.
+    NoWayBack {
+        /// The database.
+        address: &'a Address,
+        /// Why.
+        reason: &'a str,
+    },
     /// Objects were removed from a container that has to be empty.
     Emptied {
         /// The container.

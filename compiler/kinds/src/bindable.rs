@@ -42,6 +42,10 @@ pub enum Entry {
     Name,
     /// The folder of its migrations, seen from the Worker's; left out where it has none.
     Migrations,
+    /// Which files in it are migrations, seen from the Worker's; left out where it says nothing.
+    MigrationsPattern,
+    /// The table of their ledger; left out where it says nothing.
+    Ledger,
 }
 
 /// All kinds that a Worker can be bound to, in the order of the registry.

@@ -63,9 +63,21 @@ static GRAMMAR: NodeRule = NodeRule {
                 "What is applied is what the ledger in the database says, `d1_migrations`, which is wrangler's own. What it lacks runs again, whatever is recorded.",
                 "A file that was edited after envc applied it is told, as far as the state is there that recorded its digest; nobody knows of an edit on a fresh runner without a shared state, nor of one to a file that something else applied.",
                 "A file that was renamed after it was applied is refused: its content would meet its own tables.",
+                "With drizzle's journal beside them, `meta/_journal.json`, they run in its order.",
+                "`table=` names a ledger that is there already. One that envc begins anew holds nothing: `envc migrate mark` writes down what ran otherwise.",
             ],
             absent: "No migrations run; `envc migrate` leaves the database alone.",
-            example: "migrations \"apps/webapp/drizzle\"",
+            example: "migrations \"apps/webapp/drizzle\" pattern=\"*/migration.sql\"",
+            props: &[
+                optional(
+                    "pattern",
+                    Type::Plain,
+                    "Which files in it they are: names with `*` and `?`, `/` between them, such as `*/migration.sql` for folders of their own.",
+                )
+                .otherwise("\"*.sql\""),
+                optional("table", Type::Identifier, "The table of the ledger.")
+                    .otherwise("\"d1_migrations\""),
+            ],
             args: &[ArgRule {
                 name: "folder",
                 ty: Type::Path,
@@ -137,6 +149,8 @@ static BINDABLE: Bindable = Bindable {
         ("database_name", Entry::Name),
         ("database_id", Entry::Id),
         ("migrations_dir", Entry::Migrations),
+        ("migrations_pattern", Entry::MigrationsPattern),
+        ("migrations_table", Entry::Ledger),
     ],
     remote: true,
     missing: 10181,
@@ -259,9 +273,39 @@ impl Declared for D1 {
                 .help("write migrations \"migrations\" beside it, with the tables in a first file"),
             );
         }
+        if let Some(migrations) = node.child("migrations") {
+            check_migrations(migrations, cx);
+        }
         for name in ["location", "jurisdiction", "read-replication"] {
             set_text(&mut desired, node, cx, name);
         }
         vec![desired]
+    }
+}
+
+/// What neither wrangler nor SQLite would take.
+fn check_migrations(node: &Node, cx: &mut dyn Lower) {
+    let wrong = |span, message: String, at: &'static str, help: &'static str| {
+        Diagnostic::error("envc::spec::invalid_value", span, message).at(at).help(help)
+    };
+    if let Some((place, text)) = node.prop("pattern").and_then(|it| Some((it, it.as_text()?))) {
+        let odd = |c: char| "\\[]{}()!@+".contains(c) || c.is_control();
+        let is_name = |name: &str| !matches!(name, "" | "." | "..") && !name.contains("**");
+        let is_sql = text.rsplit_once('.').is_some_and(|(_, ending)| ending == "sql");
+        let good = is_sql && !text.contains(odd) && text.split('/').all(is_name);
+        if !good {
+            let message = format!("`{text}` does not say which files are migrations");
+            let help = "write names with * and ?, and / between them, the last one ending in .sql, \
+                        such as \"*/migration.sql\"";
+            cx.report(wrong(place.span, message, "relative to the folder", help));
+        }
+    }
+    if let Some((place, text)) = node.prop("table").and_then(|it| Some((it, it.as_text()?))) {
+        let lower = text.to_ascii_lowercase();
+        if lower.starts_with("sqlite_") || lower.starts_with("_cf_") || lower == "envc_seed" {
+            let message = format!("`{text}` is no name for a ledger: others keep such tables");
+            let help = "write another, or leave it out: d1_migrations";
+            cx.report(wrong(place.span, message, "a table of SQLite, Cloudflare or envc", help));
+        }
     }
 }

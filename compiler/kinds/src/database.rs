@@ -11,24 +11,48 @@ pub struct Database {
     pub query: fn(&Place, &str, &str) -> Call,
     /// Runs a text as a file: what `query` may cut into statements in wrong places.
     pub import: &'static Import,
-    /// Makes the table of applied migrations where there is none.
-    pub ledger: &'static str,
-    /// Reads their names from it, in order.
-    pub read: &'static str,
-    /// Writes the name of one into it.
-    pub row: fn(&str) -> String,
+    /// Where its applied migrations are written down.
+    pub ledger: &'static LedgerTable,
+    /// The text that runs a file with something before it and something behind it, each a statement of its
+    /// own whatever the file's last characters are; or why there is none.
+    pub whole: fn(&str, &str, &str) -> Result<String, SqlMistake>,
+    /// Goes back to what it was.
+    pub time_travel: &'static TimeTravel,
     /// Reads what a database holds, its ledger too: what `wipe` takes.
     pub objects: &'static str,
     /// The text that takes all of it away, and of how many objects; none where there is nothing. It
     /// may be repeated.
     pub wipe: fn(&Json) -> Option<(usize, String)>,
-    /// Finds the mistake in a text that was refused, from the answer: where the answer alone does
-    /// not tell.
-    pub mistake: fn(&str, &str) -> Option<SqlMistake>,
+    /// Finds the mistake in a text that was refused, from the answer.
+    pub mistake: fn(&str, &str) -> SqlMistake,
     /// How it is written down that the rows which it begins with are in it.
     pub seed: &'static SeedMark,
     /// The copy that wrangler works on without an account.
     pub local: &'static LocalCopy,
+}
+
+/// The table of applied migrations; each takes its name.
+#[derive(Debug)]
+pub struct LedgerTable {
+    /// Its name where nobody names another.
+    pub name: &'static str,
+    /// Makes it where there is none.
+    pub make: fn(&str) -> String,
+    /// Reads the names of migrations from it, in order.
+    pub read: fn(&str) -> String,
+    /// Writes the name of one into it.
+    pub row: fn(&str, &str) -> String,
+}
+
+/// How a database goes back to what it was. An instant has a bookmark.
+#[derive(Debug)]
+pub struct TimeTravel {
+    /// Asks for the bookmark of the instant, in the form of RFC 3339; of now where none is given.
+    pub bookmark: fn(&Place, &str, Option<&str>) -> Call,
+    /// Goes back to a bookmark. What was there since is gone, but for the bookmark of before.
+    pub restore: fn(&Place, &str, &str) -> Call,
+    /// Reads the bookmark of an answer.
+    pub read: fn(&Json) -> Option<String>,
 }
 
 /// How a text runs as a file: it is asked where to put it, put there, run, and asked how far that is.
@@ -103,15 +127,15 @@ pub struct SeedMark {
     /// What stands in the refusal then.
     pub refusal: &'static str,
     /// Reads one row: `marks`, separated by commas, and how many `tables` there are besides those of
-    /// marks and migrations.
-    pub look: &'static str,
+    /// marks and migrations. Takes the name of the latter.
+    pub look: fn(&str) -> String,
 }
 
 /// A mistake in a text of SQL.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SqlMistake {
-    /// The line, from 1, where one can be told.
-    pub line: Option<usize>,
-    /// What is wrong there, and what to write.
-    pub what: String,
+    /// The lines, from 1, of which one has it; none where that cannot be told.
+    pub lines: Vec<usize>,
+    /// What is wrong there, and what to write, where the answer does not tell.
+    pub what: Option<String>,
 }

@@ -28,7 +28,6 @@ mod r2;
 mod registry;
 mod resource;
 mod skip;
-mod sql;
 mod tunnel;
 mod vectorize;
 mod worker;
@@ -39,7 +38,9 @@ pub use api::{
 };
 pub use attr::{Attr, Mutability};
 pub use bindable::{Bindable, Entry, bindables, to_resource};
-pub use database::{Database, Import, Imported, LocalCopy, SeedMark, SqlMistake};
+pub use database::{
+    Database, Import, Imported, LedgerTable, LocalCopy, SeedMark, SqlMistake, TimeTravel,
+};
 pub use dns::DNS_COMMENT_CHARS_MAX;
 pub use errors::{Codes, Errors, Meaning, classify, cure, general, is_no_path, may_pass};
 pub use facts::{

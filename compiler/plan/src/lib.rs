@@ -13,6 +13,7 @@ mod dag;
 mod diff;
 mod dotenv;
 mod files;
+mod folder;
 mod foreign;
 mod graph;
 mod hosts;
@@ -47,11 +48,12 @@ pub use files::{
     FileError, FileInputs, GeneratedFile, TemplatePlace, WRITTEN_BY, needed_parts, render_files,
     template_paths, wrangler_path,
 };
+pub use folder::{Folder, JOURNAL, Oddity, look_into};
 pub use inspect::{ODD_BRANCH, Template, inspect, inspect_scripts, is_run};
 pub use keep::keep_with_needs;
 pub use leases::{LeaseValues, holder, recorded_values, values as lease_values};
 pub use lookalikes::{Lookalike, lookalikes, named};
-pub use migrations::{Migrate, MigrationFile, Risk, Standing, is_migration, sort_migrations};
+pub use migrations::{Migrate, MigrationFile, Risk, Standing, sort_migrations};
 pub use model::{Action, Basis, Change, Counts, FieldChange, Goal, PLAN_FORMAT, Plan, Record};
 pub use observe::{
     LeaseSeen, Live, Observation, Questions, Reach, Seen, markers_to_read, parents_to_read,
@@ -65,7 +67,7 @@ pub use render::{
 pub use risks::{LossyFile, doubts, lossy_files};
 pub use state::{
     AppliedMigration, Grant, Intent, IntentAction, Ledger, Recorded, RecordedLease, STATE_SCHEMA,
-    Seed, State, StateError, StateKey,
+    Seed, State, StateError, StateKey, WayBack,
 };
 pub use unlisted::{Unlisted, unlisted};
 pub use verb::{Subject, Verb};

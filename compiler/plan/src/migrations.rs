@@ -1,15 +1,12 @@
 //! How the migrations of a database stand, and which are to run. Ledger and order are wrangler's
 //! own, so that both tools can be used on one database.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, Digest, counted};
 use serde::{Deserialize, Serialize};
 
-use crate::{state::AppliedMigration, work::MigrationRef};
+use crate::{folder, state::AppliedMigration, work::MigrationRef};
 
 /// A migration file that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,20 +26,9 @@ impl MigrationFile {
     }
 }
 
-/// True for the name of a migration's file.
-pub fn is_migration(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|extension| extension == "sql")
-}
-
-/// Sorts as wrangler does: by the number a name begins with, then by the name; names without a
-/// number come last. Source: wrangler's `d1 migrations apply`, version 4.
+/// Sorts as wrangler does: see [`crate::look_into`], which gives them in the order in which they run.
 pub fn sort_migrations(files: &mut [MigrationFile]) {
-    files.sort_by(|a, b| key(&a.name).cmp(&key(&b.name)));
-}
-
-fn key(name: &str) -> (u128, &str) {
-    let digits: &str = name.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-    (digits.parse().unwrap_or(u128::MAX), name)
+    files.sort_by(|a, b| folder::compare(&a.name, &b.name));
 }
 
 /// Whose pending migrations a plan runs.
@@ -148,7 +134,7 @@ impl Standing {
             }
             // Two files without a statement say nothing of each other.
             let was = missing.iter().find(|name| then.get(name.as_str()) == Some(&&now));
-            if let Some(was) = was.filter(|_| has_statement(&file.text)) {
+            if let Some(was) = was.filter(|_| envc_sql::has_statement(&file.text)) {
                 standing.renamed.insert(file.name.clone(), was.clone());
             }
         }
@@ -224,22 +210,6 @@ impl Standing {
     }
 }
 
-/// False for a text of comments and blanks alone.
-fn has_statement(text: &str) -> bool {
-    let mut rest = text.trim_start();
-    loop {
-        let after = match (rest.strip_prefix("--"), rest.strip_prefix("/*")) {
-            (Some(line), _) => line.split_once('\n').map(|(_, after)| after),
-            (_, Some(block)) => block.split_once("*/").map(|(_, after)| after),
-            _ => rest.strip_prefix(';'),
-        };
-        match after {
-            Some(after) => rest = after.trim_start(),
-            None => return !(rest.is_empty() || rest.starts_with("--") || rest.starts_with("/*")),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,15 +260,5 @@ mod tests {
         assert_eq!(standing.renamed["2.sql"], "0.sql");
         assert_eq!(standing.lacking, ["9.sql"]);
         assert!(!standing.is_to_run("2.sql") && !standing.is_clean());
-    }
-
-    #[test]
-    fn a_text_without_a_statement_is_no_rename() {
-        for text in ["", "-- a\n", "/* a */ -- b", " ;\n;", "/* open", "-- open"] {
-            assert!(!has_statement(text), "{text}");
-        }
-        for text in ["SELECT 1", "-- a\nSELECT 1;", "/* a */;SELECT 1", "-"] {
-            assert!(has_statement(text), "{text}");
-        }
     }
 }

@@ -68,6 +68,12 @@ pub struct Ledger {
     pub id: String,
     /// Migrations known to be applied, in order.
     pub migrations: Vec<AppliedMigration>,
+    /// The table that is its ledger, where it is not wrangler's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// Where it was before it was changed last, where that can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way_back: Option<WayBack>,
 }
 
 /// One resource that envc made or adopted.
@@ -96,6 +102,25 @@ pub struct Recorded {
     /// What became of its seed; none where it has none, or has yet to be asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<Seed>,
+    /// The table that is its ledger, where it is not wrangler's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// Where it was before it was changed last, where that can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way_back: Option<WayBack>,
+}
+
+/// Where a database was before it was migrated, emptied or taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WayBack {
+    /// The API's bookmark of it.
+    pub bookmark: String,
+    /// When that was, in milliseconds since 1970, UTC.
+    pub at_ms: u64,
+    /// The migration that ran next; none where it was emptied, or taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
 }
 
 /// What became of a database's seed.
@@ -374,12 +399,56 @@ impl State {
         if let Some(recorded) = self.resources.get_mut(address).filter(|it| it.id == id) {
             return &mut recorded.migrations;
         }
-        let ledger = self.ledgers.entry(address.clone()).or_default();
-        if ledger.id != id {
-            *ledger = Ledger { id: id.to_owned(), migrations: Vec::new() };
-        }
-        &mut ledger.migrations
+        &mut of_others(&mut self.ledgers, address, id).migrations
     }
+
+    /// The table that was the ledger of the database with this identifier when envc migrated it last, where
+    /// it is not wrangler's own.
+    pub fn table_of(&self, address: &Address, id: &str) -> Option<&str> {
+        let recorded = self.resources.get(address).filter(|it| it.id == id);
+        let ledger = self.ledgers.get(address).filter(|it| it.id == id);
+        recorded.map(|it| &it.table).or(ledger.map(|it| &it.table))?.as_deref()
+    }
+
+    /// Writes that down.
+    pub fn set_table(&mut self, address: &Address, table: Option<&str>) {
+        let table = table.map(str::to_owned);
+        if let Some(recorded) = self.resources.get_mut(address) {
+            recorded.table = table;
+        } else if let Some(ledger) = self.ledgers.get_mut(address) {
+            ledger.table = table;
+        }
+    }
+
+    /// Where the database with this identifier was before it was changed last.
+    pub fn way_back(&self, address: &Address, id: &str) -> Option<&WayBack> {
+        let recorded = self.resources.get(address).filter(|it| it.id == id);
+        let ledger = self.ledgers.get(address).filter(|it| it.id == id);
+        let of_others = ledger.and_then(|it| it.way_back.as_ref());
+        recorded.and_then(|it| it.way_back.as_ref()).or(of_others)
+    }
+
+    /// Writes that down.
+    pub fn set_way_back(&mut self, address: &Address, id: &str, way_back: WayBack) {
+        if let Some(recorded) = self.resources.get_mut(address).filter(|it| it.id == id) {
+            recorded.way_back = Some(way_back);
+            return;
+        }
+        of_others(&mut self.ledgers, address, id).way_back = Some(way_back);
+    }
+}
+
+/// What is known of a database that is somebody else's.
+fn of_others<'l>(
+    ledgers: &'l mut BTreeMap<Address, Ledger>,
+    address: &Address,
+    id: &str,
+) -> &'l mut Ledger {
+    let ledger = ledgers.entry(address.clone()).or_default();
+    if ledger.id != id {
+        *ledger = Ledger { id: id.to_owned(), ..Ledger::default() };
+    }
+    ledger
 }
 
 #[cfg(test)]

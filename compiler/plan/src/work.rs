@@ -322,7 +322,10 @@ impl Work {
         match self {
             Self::Migrate { files, fresh, reset, seed, .. } => {
                 let seed = seed.as_ref().map_or(0, |_| 1 + usize::from(!fresh && !reset));
-                files.len() + usize::from(!fresh) + usize::from(*reset) + seed
+                // The bookmark of before, and the ledger or what goes.
+                let changes = *reset || !files.is_empty();
+                let first = if *fresh { 0 } else { 1 + usize::from(changes) };
+                files.len() + first + usize::from(*reset) + seed
             }
             _ => 1,
         }

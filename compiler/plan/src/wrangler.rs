@@ -191,6 +191,20 @@ impl<'a> Config<'a> {
                     Some(from) => known.path_from(folder, &from.path),
                     None => continue,
                 },
+                Entry::MigrationsPattern => {
+                    let from = known.env.migrations.get(target);
+                    let Some((from, pattern)) =
+                        from.and_then(|it| Some((it, it.pattern.as_ref()?)))
+                    else {
+                        continue;
+                    };
+                    format!("{}/{pattern}", known.path_from(folder, &from.path))
+                }
+                Entry::Ledger => {
+                    let named = known.env.migrations.get(target).and_then(|it| it.ledger.clone());
+                    let Some(named) = named else { continue };
+                    named
+                }
             };
             item.push((field, value.into()));
         }

@@ -129,6 +129,7 @@ mod tests {
         // No spec alone brings these about, or only one that nobody would read.
         let without = [
             "no_pull_request",
+            "odd_migrations",
             "risky_migration",
             "too_large",
             "too_many_mistakes",

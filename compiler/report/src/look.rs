@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Diagnostics, RepositoryDigest};
 use envc_plan::{
-    MigrationFile, ODD_BRANCH, Template, doubts, inspect, inspect_scripts, is_migration, is_run,
-    sort_migrations, template_paths,
+    JOURNAL, MigrationFile, ODD_BRANCH, Template, doubts, inspect, inspect_scripts, is_run,
+    look_into, template_paths,
 };
 use envc_spec::{
-    Environment, Instance, Spec, TypeHead,
-    lint::{Day, Facts},
+    Environment, Instance, MigrationDir, Spec, TypeHead,
+    lint::{Day, Facts, FolderFacts, FolderOf},
 };
 
 /// The files of the project that holds a spec. Paths are relative to the spec's folder, as the spec
@@ -24,6 +24,15 @@ pub trait Project {
     fn names(&self, path: &str) -> Result<Option<Vec<String>>, String>;
 }
 
+/// What is looked at of migrations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Migrations {
+    /// What they do: all files are read.
+    Read,
+    /// Which ones there are: a plan reads those that are pending, and tells what they do.
+    Listed,
+}
+
 /// What a look at a spec without mistakes found.
 #[derive(Debug, Default)]
 pub struct Looked {
@@ -34,7 +43,7 @@ pub struct Looked {
 }
 
 /// Looks at each type with sample values, at the templates and the folders that the spec names.
-pub fn look(project: &dyn Project, spec: &Spec, today: Option<Day>) -> Looked {
+pub fn look(project: &dyn Project, spec: &Spec, today: Option<Day>, read: Migrations) -> Looked {
     let mut looked = Looked::default();
     let (mut local, mut with_scripts) = (Vec::new(), Vec::new());
     for head in spec.types() {
@@ -55,8 +64,7 @@ pub fn look(project: &dyn Project, spec: &Spec, today: Option<Day>) -> Looked {
         }
     }
     let mut facts = Facts { today, ..Facts::default() };
-    facts.migrations = migrations(project, looked.samples.values());
-    facts.doubts = read_migrations(project, looked.samples.values(), &facts);
+    facts.migrations = migrations(project, looked.samples.values(), read);
     // Files are made of texts from the spec too, so that they are made without templates as well.
     let with_files: Vec<&Environment> = local.iter().chain(looked.samples.values()).collect();
     let templates = templates(project, &with_files);
@@ -94,44 +102,56 @@ fn templates(project: &dyn Project, environments: &[&Environment]) -> BTreeMap<S
     paths.into_iter().filter_map(read).collect()
 }
 
-/// How many migrations each folder holds. A folder that cannot be listed is left out.
+/// What is known of each folder of migrations. One that cannot be listed is left out.
 fn migrations<'e>(
     project: &dyn Project,
-    environments: impl Iterator<Item = &'e Environment>,
-) -> BTreeMap<String, Option<usize>> {
-    let all = environments.flat_map(|environment| environment.migrations.values());
-    let paths: BTreeSet<&str> = all.map(|folder| folder.path.as_str()).collect();
-    let count = |path: &str| {
-        let names = project.names(path).ok()?;
-        let count = names.map(|names| names.iter().filter(|name| is_migration(name)).count());
-        Some((path.to_owned(), count))
-    };
-    paths.into_iter().filter_map(count).collect()
+    environments: impl Iterator<Item = &'e Environment> + Clone,
+    read: Migrations,
+) -> BTreeMap<FolderOf, FolderFacts> {
+    let secret: BTreeSet<String> =
+        environments.clone().flat_map(Environment::secret_files).collect();
+    let mut all = BTreeMap::new();
+    for dir in environments.flat_map(|environment| environment.migrations.values()) {
+        let key = (dir.path.clone(), dir.pattern.clone());
+        if all.contains_key(&key) {
+            continue;
+        }
+        let below = |name: &str| format!("{}/{name}", dir.path);
+        let Ok(top) = project.names(&dir.path) else { continue };
+        let mut list = |folder: &str| match folder {
+            "" => top.clone(),
+            // What is no folder holds no migrations.
+            folder => project.names(&below(folder)).ok().flatten(),
+        };
+        let journal = project.text(&below(JOURNAL), &secret).ok().flatten();
+        let folder = look_into(dir, &mut list, journal.as_deref());
+        let facts = FolderFacts {
+            is_there: top.is_some(),
+            count: folder.names.len(),
+            oddities: folder.oddities.into_iter().map(|odd| (odd.what, odd.help)).collect(),
+            doubts: match read {
+                Migrations::Read => doubts_of(project, dir, folder.names, &secret),
+                Migrations::Listed => None,
+            },
+        };
+        all.insert(key, facts);
+    }
+    all
 }
 
-/// What is wrong with the files of each folder that holds any. One whose files cannot all be read is left
-/// out: what the others do depends on it.
-fn read_migrations<'e>(
+/// What is wrong with these files; none where not all can be read: what the others do depends on it.
+fn doubts_of(
     project: &dyn Project,
-    environments: impl Iterator<Item = &'e Environment> + Clone,
-    facts: &Facts,
-) -> BTreeMap<String, Vec<(String, String)>> {
-    let secret: BTreeSet<String> = environments.flat_map(Environment::secret_files).collect();
-    let there = facts.migrations.iter().filter(|(_, count)| count.is_some());
-    let doubts = there.filter_map(|(folder, _)| {
-        let names = project.names(folder).ok()??;
-        let read = |name: String| {
-            let path = format!("{folder}/{name}");
-            let text = project.text(&path, &secret).ok()??;
-            Some(MigrationFile { name, path, text })
-        };
-        let files = names.into_iter().filter(|name| is_migration(name)).map(read);
-        let mut files = files.collect::<Option<Vec<_>>>()?;
-        sort_migrations(&mut files);
-        let told = doubts(&files)
-            .into_iter()
-            .map(|it| (format!("{}:{}: {}", it.file, it.line, it.what), it.help));
-        Some((folder.clone(), told.collect()))
-    });
-    doubts.collect()
+    dir: &MigrationDir,
+    names: Vec<String>,
+    secret: &BTreeSet<String>,
+) -> Option<Vec<(String, String)>> {
+    let read = |name: String| {
+        let path = format!("{}/{name}", dir.path);
+        let text = project.text(&path, secret).ok()??;
+        Some(MigrationFile { name, path, text })
+    };
+    let files = names.into_iter().map(read).collect::<Option<Vec<_>>>()?;
+    let told = doubts(&files).into_iter();
+    Some(told.map(|it| (format!("{}:{}: {}", it.file, it.line, it.what), it.help)).collect())
 }

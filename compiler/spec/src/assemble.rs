@@ -300,10 +300,13 @@ fn migrations(merged: &Merged<'_>) -> BTreeMap<Address, MigrationDir> {
     merged
         .nodes()
         .filter_map(|node| {
-            let scalar = node.child("migrations")?.args.first()?;
+            let migrations = node.child("migrations")?;
+            let scalar = migrations.args.first()?;
             let address = Address::new(KindId::parse(&node.name.value)?, node.label()?);
             let path = scalar.as_text()?.to_owned();
-            Some((address, MigrationDir { path, span: scalar.span }))
+            let text = |name| Some(migrations.prop(name)?.as_text()?.to_owned());
+            let (pattern, ledger) = (text("pattern"), text("table"));
+            Some((address, MigrationDir { path, pattern, ledger, span: scalar.span }))
         })
         .collect()
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, Desired, RepositoryDigest, Span, Text};
 use envc_kinds::Worker;
+use wildmatch::WildMatch;
 
 /// What is known of an instance before its spec is resolved. The same inputs give the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,6 +177,12 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// The ledgers of migrations that are called otherwise than wrangler calls them, by database.
+    pub fn ledger_names(&self) -> BTreeMap<Address, String> {
+        let named = self.migrations.iter();
+        named.filter_map(|(of, dir)| Some((of.clone(), dir.ledger.clone()?))).collect()
+    }
+
     /// An environment of which only the record is known: it wants nothing. For taking away what
     /// a spec with mistakes cannot describe any more.
     pub fn recorded(
@@ -282,8 +289,32 @@ pub enum StateStoreKind {
 pub struct MigrationDir {
     /// Relative to the spec's folder.
     pub path: String,
+    /// Which files in it are migrations, where that is not `*.sql`: names with `*` and `?`, `/` between them.
+    pub pattern: Option<String>,
+    /// The name of their ledger in the database, where it is not wrangler's own.
+    pub ledger: Option<String>,
     /// Where it is written.
     pub span: Span,
+}
+
+impl MigrationDir {
+    /// Which files in it are migrations.
+    pub fn pattern(&self) -> &str {
+        self.pattern.as_deref().unwrap_or(Self::PATTERN_DEFAULT)
+    }
+
+    /// Where nothing says which files are migrations.
+    pub const PATTERN_DEFAULT: &str = "*.sql";
+
+    /// True for the path of a migration, relative to the folder.
+    pub fn takes(&self, path: &str) -> bool {
+        let mut names = path.split('/');
+        let fits = |one: &str| {
+            let name = names.next();
+            name.is_some_and(|name| !name.starts_with('.') && WildMatch::new(one).matches(name))
+        };
+        self.pattern().split('/').all(fits) && names.next().is_none()
+    }
 }
 
 /// Where wrangler's local copies lie that several folders share, where the spec says nothing.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Diagnostic, RepositoryDigest, Severity, apply_edits};
 use envc_spec::{
     Environment, Identity, Instance, Spec, TypeHead,
-    lint::{Day, Facts, codes, slug},
+    lint::{Day, Facts, FolderFacts, codes, slug},
     load,
 };
 
@@ -293,10 +293,19 @@ fn a_record_that_leads_to_a_tunnel_past_the_proxy() {
 #[test]
 fn migrations_without_files() {
     let text = "d1 \"a\" { migrations \"m\" }\nworker \"w\" path=\".\" { bind \"A\" d1=\"a\" }";
-    let with = |count| Facts { migrations: BTreeMap::from([("m".to_owned(), count)]), ..facts() };
-    check_with(text, &with(None), &["missing_migrations_folder"]);
-    check_with(text, &with(Some(0)), &["missing_migrations_folder"]);
-    check_with(text, &with(Some(2)), &[]);
+    let with = |it: FolderFacts| Facts {
+        migrations: BTreeMap::from([(("m".to_owned(), None), it)]),
+        ..facts()
+    };
+    let there = FolderFacts { is_there: true, ..FolderFacts::default() };
+    check_with(text, &with(FolderFacts::default()), &["missing_migrations_folder"]);
+    check_with(text, &with(there.clone()), &["missing_migrations_folder"]);
+    let oddities = vec![("`x/migration.sql` is no migration".to_owned(), "write".to_owned())];
+    let odd = FolderFacts { count: 1, oddities, ..there.clone() };
+    check_with(text, &with(odd.clone()), &["odd_migrations"]);
+    // Where there is none that is told, with the same help.
+    check_with(text, &with(FolderFacts { count: 0, ..odd }), &["missing_migrations_folder"]);
+    check_with(text, &with(FolderFacts { count: 2, ..there }), &[]);
     check(text, &[]);
 }
 

@@ -10,9 +10,10 @@ use sqlite3_parser::ast::{
 
 use crate::{
     Before,
+    cut::Statement,
     finding::{Fate, Finding, Loss, What},
     schema::{Reference, Rows, Schema, Table},
-    statements::{self, Place},
+    statements,
 };
 
 /// Reads files one after the other.
@@ -65,18 +66,18 @@ impl Reader {
         });
     }
 
-    fn tell(&mut self, place: &Place, what: What) {
+    fn tell(&mut self, place: &Statement, what: What) {
         if self.begun {
-            let Place { bytes, line } = place.clone();
+            let Statement { bytes, line, .. } = place.clone();
             self.findings.push(Finding { file: self.file, bytes, line, what });
         }
     }
 
-    fn loses(&mut self, place: &Place, loss: Loss, rows: Rows) {
+    fn loses(&mut self, place: &Statement, loss: Loss, rows: Rows) {
         self.tell(place, What::Loses { loss, old: rows == Rows::Old });
     }
 
-    fn statement(&mut self, place: &Place, statement: &Stmt<'_>) {
+    fn statement(&mut self, place: &Statement, statement: &Stmt<'_>) {
         match statement {
             Stmt::CreateTable { temporary, tbl_name, body, .. } => {
                 self.create(tbl_name, body, *temporary);
@@ -148,7 +149,7 @@ impl Reader {
         }
     }
 
-    fn alter(&mut self, place: &Place, name: &QualifiedName<'_>, body: &AlterTableBody<'_>) {
+    fn alter(&mut self, place: &Statement, name: &QualifiedName<'_>, body: &AlterTableBody<'_>) {
         let of = key(name.name.0);
         if let AlterTableBody::RenameTo(new) = body {
             self.schema.rename(&of, &key(new.0), &written(new.0), self.legacy);
@@ -192,7 +193,7 @@ impl Reader {
 
     fn insert(
         &mut self,
-        place: &Place,
+        place: &Statement,
         name: &QualifiedName<'_>,
         or: Option<ResolveType>,
         body: &InsertBody<'_>,
@@ -226,7 +227,7 @@ impl Reader {
         }
     }
 
-    fn drop(&mut self, place: &Place, name: &QualifiedName<'_>, if_exists: bool) {
+    fn drop(&mut self, place: &Statement, name: &QualifiedName<'_>, if_exists: bool) {
         let of = key(name.name.0);
         let Some(table) = self.schema.tables.get(&of).cloned() else {
             // One that no file made: it may have rows, where anything was there before.
@@ -256,7 +257,7 @@ impl Reader {
         self.schema.drop(&of);
     }
 
-    fn empty(&mut self, place: &Place, name: &QualifiedName<'_>) {
+    fn empty(&mut self, place: &Statement, name: &QualifiedName<'_>) {
         let of = key(name.name.0);
         let known = self.schema.tables.get(&of);
         let rows = known.map_or(self.unknown_rows(), |it| it.rows);
@@ -274,7 +275,7 @@ impl Reader {
     }
 
     /// Tells of the rows of other tables that go with those of this one.
-    fn others(&mut self, place: &Place, of: &str, by: &'static str) {
+    fn others(&mut self, place: &Statement, of: &str, by: &'static str) {
         let Some(table) = self.schema.tables.get(of).filter(|it| it.rows > Rows::None) else {
             return;
         };
@@ -288,7 +289,12 @@ impl Reader {
         self.loses(place, loss, rows);
     }
 
-    fn pragma(&mut self, place: &Place, name: &QualifiedName<'_>, body: Option<&PragmaBody<'_>>) {
+    fn pragma(
+        &mut self,
+        place: &Statement,
+        name: &QualifiedName<'_>,
+        body: Option<&PragmaBody<'_>>,
+    ) {
         let (Some(PragmaBody::Equals(value) | PragmaBody::Call(value)), pragma) =
             (body, key(name.name.0))
         else {

@@ -39,8 +39,13 @@ pub enum What {
     },
     /// The statement is longer than D1 takes.
     TooLong {
-        /// How long it is at the least.
+        /// How long it is.
         bytes: usize,
+    },
+    /// Something is open at the end of the file, so that nothing can be put behind it.
+    Unclosed {
+        /// What.
+        what: String,
     },
     /// The statement cannot be read, so that nothing is known of what it does.
     Unread {
@@ -142,6 +147,11 @@ impl What {
             Self::TooLong { .. } => {
                 "divide it: of a large INSERT make several, of some hundred rows each".to_owned()
             }
+            Self::Unclosed { .. } => {
+                "close it: a migration and its row in the ledger are one text, and envc runs no file \
+                 behind which the row would be lost"
+                    .to_owned()
+            }
             Self::Unread { .. } => {
                 "SQLite may refuse it; if not, see yourself whether it loses rows".to_owned()
             }
@@ -160,9 +170,10 @@ impl fmt::Display for What {
             Self::Refused { word } => write!(f, "D1 refuses {word} in a migration"),
             Self::TooLong { bytes } => write!(
                 f,
-                "a statement of more than {bytes} bytes; D1 takes {} at the most",
+                "a statement of {bytes} bytes; D1 takes {} at the most",
                 crate::STATEMENT_BYTES_MAX
             ),
+            Self::Unclosed { what } => f.write_str(what),
             Self::Unread { reason } => write!(f, "this statement cannot be read: {reason}"),
         }
     }

@@ -6,20 +6,26 @@
 //! (<https://www.sqlite.org/foreignkeys.html#fk_schemacommands>). An ORM's rebuild of a table empties
 //! others that way, and reports success.
 //!
-//! - [`statements`]: a text in statements, each with its place, parsed by SQLite's own grammar.
+//! - [`cut`]: a text in statements, each with its place, and ended so that something can follow it.
+//! - [`statements`]: each of them, parsed by SQLite's own grammar.
 //! - [`schema`]: the tables, what refers to what, and where rows are, as the statements make them.
 //! - [`effects`]: what a statement does to both.
 //! - [`finding`]: what is told of it.
+//! - [`locate`]: where a statement stands that a database refused.
 //!
 //! What is known of a database is what its files say. A table that was made otherwise is not known, nor is
 //! what refers to it.
 
+mod cut;
 mod effects;
 mod finding;
+mod locate;
 mod schema;
 mod statements;
 
+pub use cut::{Lack, Statement, Statements, Unclosed, closed, has_statement, statements};
 pub use finding::{Finding, Loss, What};
+pub use locate::locate;
 
 use effects::Reader;
 

@@ -1,9 +1,7 @@
-//! A text in statements, each with its place.
+//! A text in statements, each with its place, read by SQLite's own grammar.
 //!
 //! Each statement is parsed alone: a text of many megabytes takes the memory of one statement, and one
-//! that cannot be read hides no other. SQLite's own grammar says where it ends, so that a trigger is one.
-
-use std::ops::Range;
+//! that cannot be read hides no other.
 
 use sqlite3_parser::{
     Bump, FallibleIterator as _,
@@ -14,94 +12,50 @@ use sqlite3_parser::{
     },
 };
 
-use crate::{STATEMENT_BYTES_MAX, finding::What};
+use crate::{
+    STATEMENT_BYTES_MAX,
+    cut::{Lack, Statement, closed, statements},
+    finding::What,
+};
 
 /// The most brackets in each other: SQLite takes no deeper expression
 /// (<https://www.sqlite.org/limits.html>), and a tree of any depth would take any stack.
 const DEPTH_MAX: usize = 1_000;
 
-/// Where a statement stands.
-#[derive(Clone, Debug)]
-pub(crate) struct Place {
-    pub(crate) bytes: Range<usize>,
-    pub(crate) line: usize,
-}
-
 /// Gives each statement of a text to `each`, or what is wrong with it.
-pub(crate) fn each(text: &str, mut each: impl FnMut(&Place, Result<&Stmt<'_>, What>)) {
+pub(crate) fn each(text: &str, mut each: impl FnMut(&Statement, Result<&Stmt<'_>, What>)) {
     let mut bump = Bump::new();
-    let mut place = Place { bytes: 0..0, line: 1 };
-    if let Some(rest) = text.strip_prefix('\u{feff}') {
-        place.bytes = text.len() - rest.len()..0;
-    }
-    loop {
-        let from = place.bytes.start;
-        let begins = from + blank(text.get(from..).unwrap_or_default());
-        place.line += lines(text.get(from..begins).unwrap_or_default());
-        place.bytes = begins..begins;
-        let rest = text.get(begins..).unwrap_or_default();
-        if rest.is_empty() {
-            return;
-        }
-        // Longer than D1 takes is not read: its memory would have no bound.
-        let most = rest.floor_char_boundary(STATEMENT_BYTES_MAX + 1);
-        let head = rest.get(..most).unwrap_or(rest);
+    let mut last = None;
+    for statement in statements(text) {
+        let own = text.get(statement.bytes.clone()).unwrap_or_default();
         bump.reset();
-        let length = if is_too_deep(head) {
-            let (length, _) = to_its_end(rest);
-            place.bytes.end = begins + length;
+        if own.len() > STATEMENT_BYTES_MAX {
+            // Longer than D1 takes is not read: its memory would have no bound.
+            each(&statement, Err(What::TooLong { bytes: own.len() }));
+        } else if is_too_deep(own) {
             let reason = format!("more than {DEPTH_MAX} brackets in each other");
-            each(&place, Err(What::Unread { reason }));
-            length
+            each(&statement, Err(What::Unread { reason }));
         } else {
-            let mut parser = Parser::new(&bump, head.as_bytes());
-            let parsed = parser.next();
-            let end = offset(head, &parser);
-            match parsed {
-                // An empty statement.
-                Ok(None) => end,
-                Ok(Some(cmd)) if end <= STATEMENT_BYTES_MAX => {
-                    place.bytes.end = begins + end;
-                    if let Cmd::Stmt(statement) = &cmd {
-                        each(&place, Ok(statement));
-                    }
-                    end
-                }
-                parsed => {
-                    let (length, whole) = to_its_end(rest);
-                    place.bytes.end = begins + length;
-                    let wrong = match parsed {
-                        _ if length > STATEMENT_BYTES_MAX => {
-                            What::TooLong { bytes: STATEMENT_BYTES_MAX }
-                        }
-                        Err(error) => What::Unread { reason: reason(&error) },
-                        Ok(_) => What::Unread { reason: "it does not end".to_owned() },
-                    };
-                    each(&place, Err(wrong));
-                    if !whole {
-                        return;
-                    }
-                    length
-                }
+            match Parser::new(&bump, own.as_bytes()).next() {
+                Ok(Some(Cmd::Stmt(read))) => each(&statement, Ok(&read)),
+                // What is only explained, and what is empty.
+                Ok(_) => {}
+                // What is open at its end is told below.
+                Err(_) if matches!(statement.lacks, Some(Lack::Quote | Lack::TriggerEnd)) => {}
+                Err(error) => each(&statement, Err(What::Unread { reason: reason(&error) })),
             }
-        };
-        // Each round goes on, whatever the parser says.
-        let length = length.max(1);
-        let end = rest.ceil_char_boundary(length);
-        place.line += lines(rest.get(..end).unwrap_or_default());
-        place.bytes = begins + end..begins + end;
+        }
+        last = Some(statement);
+    }
+    if let Err(unclosed) = closed(text) {
+        let end = last.map_or(0, |it| it.bytes.end);
+        let place =
+            Statement { line: unclosed.line, bytes: end..end, makes_trigger: false, lacks: None };
+        each(&place, Err(What::Unclosed { what: unclosed.to_string() }));
     }
 }
 
-/// The bytes of a parser's position.
-fn offset(text: &str, parser: &Parser<'_>) -> usize {
-    let at = parser.position();
-    let before: usize =
-        text.split_inclusive('\n').take(at.line.saturating_sub(1)).map(str::len).sum();
-    (before + at.column.saturating_sub(1)).min(text.len())
-}
-
-/// True where the first statement has too many brackets in each other.
+/// True where a statement has too many brackets in each other.
 fn is_too_deep(text: &str) -> bool {
     let mut scanner = Scanner::new(Tokenizer::new());
     let mut depth = 0_usize;
@@ -109,50 +63,15 @@ fn is_too_deep(text: &str) -> bool {
         match scanner.scan(text.as_bytes()) {
             Ok((_, Some((b"(", _)), _)) => depth += 1,
             Ok((_, Some((b")", _)), _)) => depth = depth.saturating_sub(1),
-            Ok((_, Some((b";", _)) | None, _)) | Err(_) => return false,
+            // In the body of a trigger.
+            Ok((_, Some((b";", _)), _)) => depth = 0,
+            Ok((_, None, _)) | Err(_) => return false,
             Ok(_) => {}
         }
         if depth > DEPTH_MAX {
             return true;
         }
     }
-}
-
-/// How long a statement is that cannot be read: to the next semicolon outside of quotes. False where none
-/// comes, so that nothing behind it can be read either.
-fn to_its_end(text: &str) -> (usize, bool) {
-    let mut scanner = Scanner::new(Tokenizer::new());
-    loop {
-        match scanner.scan(text.as_bytes()) {
-            Ok((_, Some((b";", _)), end)) => return (end, true),
-            Ok((_, Some(_), _)) => {}
-            Ok((_, None, _)) | Err(_) => return (text.len(), false),
-        }
-    }
-}
-
-/// The bytes of blanks, comments and lone semicolons at the head of a text.
-fn blank(text: &str) -> usize {
-    let mut rest = text;
-    loop {
-        let now = rest.trim_start_matches(|it: char| it.is_ascii_whitespace() || it == ';');
-        let now = if let Some(comment) = now.strip_prefix("--") {
-            comment.split_once('\n').map_or("", |(_, behind)| behind)
-        } else if let Some(comment) = now.strip_prefix("/*") {
-            // An open comment ends with the text, as SQLite has it.
-            comment.split_once("*/").map_or("", |(_, behind)| behind)
-        } else {
-            now
-        };
-        if now.len() == rest.len() {
-            return text.len() - rest.len();
-        }
-        rest = now;
-    }
-}
-
-fn lines(text: &str) -> usize {
-    text.bytes().filter(|byte| *byte == b'\n').count()
 }
 
 /// What the parser says, without its places: they are of the statement alone.
@@ -219,7 +138,7 @@ mod tests {
         assert_eq!(read.len(), 3, "{read:?}");
         assert!(matches!(read[0].2, Err(What::Unread { .. })), "{read:?}");
         assert!(read[1].2.is_ok());
-        assert!(matches!(read[2].2, Err(What::Unread { .. })), "{read:?}");
+        assert!(matches!(read[2].2, Err(What::Unclosed { .. })), "{read:?}");
         assert_eq!((read[0].0, read[1].0, read[2].0), (1, 2, 3));
     }
 

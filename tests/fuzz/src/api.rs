@@ -233,7 +233,7 @@ async fn look(world: &World<'_>, state: Option<&State>, reach: Reach) {
 }
 
 async fn is_ledger(client: &Client<'_>, account: &Account, address: &Address) {
-    if let Err(error) = read_ledger(client, account, address, "x").await {
+    if let Err(error) = read_ledger(client, account, address, "x", "d1_migrations").await {
         assert!(!error.message.is_empty(), "{error:?}");
     }
 }

@@ -98,7 +98,13 @@ fn show_a_life(shown: &mut Shown) {
     shown.run(&env, &["output"], 0);
     shown.run(&env, &["migrate", "status"], 0);
     shown.run(&env, &["migrate", "apply"], 0);
+    shown.run(&env, &["migrate", "new", "d1.app", "tags"], 0);
+    env.set("ENVC_CLOUD_FAULTS", "fail=GET:/time_travel:400:7400:no history");
+    shown.run(&env, &["migrate", "apply"], 0);
+    env.unset("ENVC_CLOUD_FAULTS");
+    shown.run(&env, &["migrate", "mark", "d1.app", "--yes"], 0);
     shown.run(&env, &["migrate", "reset", "d1.app", "--yes"], 0);
+    shown.run(&env, &["migrate", "restore", "d1.app", "--undo", "--yes"], 0);
     shown.run(&env, &["state", "rm", "kv.sessions", "--yes"], 0);
     shown.run(&env, &["apply"], 0);
     let spec = env.read("environment.kdl").unwrap();

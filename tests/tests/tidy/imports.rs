@@ -11,7 +11,7 @@ use crate::common::{METADATA, check};
 const LAW: &[(&str, &[&str])] = &[
     ("envc-core", &[]),
     ("envc-syntax", &["envc-core"]),
-    ("envc-kinds", &["envc-core", "envc-syntax"]),
+    ("envc-kinds", &["envc-core", "envc-syntax", "envc-sql"]),
     ("envc-spec", &["envc-core", "envc-syntax", "envc-kinds"]),
     ("envc-plan", &["envc-core", "envc-syntax", "envc-kinds", "envc-spec", "envc-sql"]),
     // It knows SQL alone.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Diagnostics, Severity, counted};
 use envc_report::{
-    look::{Looked, look},
+    look::{Looked, Migrations, look},
     render::{self, Source},
 };
 use envc_spec::{Environment, lint::slug};
@@ -42,7 +42,7 @@ pub(super) fn run(app: &App, args: &CheckArgs) -> Result<ExitCode, CommandError>
 fn check(ui: &Ui, app: &App, args: &CheckArgs) -> Result<ExitCode, CommandError> {
     let file = SpecFile::find(&app.cwd, app.common.chdir.as_deref(), &app.env)?;
     let (spec, mut found) = envc_spec::load(&file.text);
-    let looked = spec.as_ref().map(|spec| look(&file, spec, today(&app.env)));
+    let looked = spec.as_ref().map(|spec| look(&file, spec, today(&app.env), Migrations::Read));
     let Looked { samples, found: more } = looked.unwrap_or_default();
     found.extend(more);
     let errors = project::error_codes(&found);

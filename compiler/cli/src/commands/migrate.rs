@@ -1,7 +1,10 @@
 //! `envc migrate`: which migrations are applied, applying them where apply does not, and applying
 //! all of them anew.
 
+mod mark;
+mod new;
 mod reset;
+mod restore;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,6 +59,15 @@ pub(super) fn run(app: &App, verb: &MigrateVerb) -> Result<ExitCode, CommandErro
             let session = open(app, &args.change.target, "migrate apply", false)?;
             block_on(apply(&session, args))?
         }
+        MigrateVerb::New(args) => new::run(app, args),
+        MigrateVerb::Mark(args) => {
+            let session = open(app, &args.change.target, "migrate mark", false)?;
+            block_on(mark::run(&session, args))?
+        }
+        MigrateVerb::Restore(args) => {
+            let session = open(app, &args.change.target, "migrate restore", false)?;
+            block_on(restore::run(&session, args))?
+        }
         MigrateVerb::Reset(args) => {
             let session = open(app, &args.change.target, "migrate reset", false)?;
             block_on(reset::run(&session, args))?
@@ -76,7 +88,13 @@ fn open<'a>(
 }
 
 async fn standings(session: &Session<'_>) -> Result<Standings, CommandError> {
-    let files = migrations::read(&session.reading(), &session.environment, Databases::All)?;
+    let reading = session.reading();
+    let files = migrations::read(&reading, &session.environment, Databases::All)?;
+    for (address, dir) in &session.environment.migrations {
+        for odd in migrations::look(&reading, dir)?.oddities {
+            session.ui.warn(&format!("{address}: in {}: {}; {}", dir.path, odd.what, odd.help));
+        }
+    }
     let site = Site::open(session, Needs::STATE).await?;
     let (mut engine, loaded) = Engine::open(&site, Hold::Read).await?;
     engine.migrates_all();
@@ -162,6 +180,12 @@ fn check(session: &Session<'_>, found: &Standings) -> ExitCode {
         }
     }
     ExitCode::Changes
+}
+
+fn not_there_yet(address: &Address) -> CommandError {
+    CommandError::failed(format!("{address} is not there yet"))
+        .hint("make it first: envc apply")
+        .code("envc::cli::no_database")
 }
 
 fn id_in<'p>(plan: &'p Plan, address: &Address) -> Option<&'p str> {
@@ -265,9 +289,7 @@ async fn run_plan(
 fn migrations_alone(plan: Plan, files: &Files) -> Result<Plan, CommandError> {
     for address in files.keys() {
         if id_in(&plan, address).is_none() {
-            return Err(CommandError::failed(format!("{address} is not there yet"))
-                .hint("make it first: envc apply")
-                .code("envc::cli::no_database"));
+            return Err(not_there_yet(address));
         }
     }
     let changes = kept(plan.changes, |address| files.contains_key(address));

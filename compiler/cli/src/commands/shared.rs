@@ -15,11 +15,11 @@ use envc_plan::{
 use envc_kinds::{Deploy, Worker};
 
 use envc_report::{
-    look::{Looked, look},
+    look::{Looked, Migrations, look},
     render,
 };
 
-use envc_spec::lint::{Day, codes};
+use envc_spec::lint::Day;
 
 use crate::{
     host::{clock::SystemClock, env::ProcessEnv, error::CommandError, exit_code::ExitCode},
@@ -211,15 +211,11 @@ pub(super) fn busy() -> CommandError {
 /// What is wrong with the files of other types is no business of this one's.
 fn say_warnings(session: &Session<'_>) {
     let Some(spec) = &session.workspace.spec else { return };
-    let Looked { found, samples: _ } = look(&session.workspace.file, spec, today(session.env));
+    let (file, today) = (&session.workspace.file, today(session.env));
+    let Looked { found, samples: _ } = look(file, spec, today, Migrations::Listed);
     let mut warnings = Diagnostics::new();
-    for one in found.into_sorted() {
-        // Of migrations the plan tells what is pending.
-        let told = one.code != codes::RISKY_MIGRATION;
-        if one.severity == Severity::Warning && told {
-            warnings.push(one);
-        }
-    }
+    let all = found.into_sorted().into_iter();
+    all.filter(|one| one.severity == Severity::Warning).for_each(|one| warnings.push(one));
     if session.ui.is_json() {
         for one in render::located(warnings, session.workspace.file.source()) {
             session.ui.event(&Event::Diagnostic((&one).into()));

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use envc_core::join_path;
 use envc_kinds::Deploy;
-use envc_plan::{is_migration, template_paths};
+use envc_plan::template_paths;
 use envc_spec::SecretProvider;
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         fsio::{self, FileId},
         spot::Spot,
     },
-    workspace::session::Session,
+    workspace::{migrations, session::Session},
 };
 
 /// The files that a spec is read from.
@@ -35,9 +35,8 @@ impl Origins {
         let mut paths: Vec<String> = template_paths(environment);
         paths.extend(environment.seeds.values().map(|seed| seed.path.clone()));
         for dir in environment.migrations.values() {
-            let names = fsio::names_in(&root.join(&dir.path)).unwrap_or_default();
-            let names = names.into_iter().filter(|name| is_migration(name));
-            paths.extend(names.map(|name| join_path(&dir.path, &name)));
+            let folder = migrations::look(&session.reading(), dir).unwrap_or_default();
+            paths.extend(folder.names.iter().map(|name| join_path(&dir.path, name)));
         }
         paths.extend(environment.secrets.iter().filter_map(|provider| match provider {
             SecretProvider::Dotenv { path, .. } => Some(path.clone()),

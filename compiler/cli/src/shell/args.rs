@@ -15,7 +15,10 @@ use envc_core::{Address, limits};
 use envc_plan::LossyFile;
 use envc_spec::lint;
 
-pub(crate) use migrate::{MigrateApplyArgs, MigrateResetArgs, MigrateVerb};
+pub(crate) use migrate::{
+    MigrateApplyArgs, MigrateMarkArgs, MigrateNewArgs, MigrateResetArgs, MigrateRestoreArgs,
+    MigrateVerb,
+};
 pub(crate) use pool::{
     PoolClaimArgs, PoolLsArgs, PoolMembersArgs, PoolReleaseArgs, PoolTargetArgs, PoolVerb,
 };
@@ -521,6 +524,10 @@ mod tests {
             "envc output --only url.webapp",
             "envc migrate check production",
             "envc migrate apply production --yes --no-wait",
+            "envc migrate new d1.web add tags",
+            "envc migrate mark d1.web ephemeral --pr 4 --file 1.sql --file 2.sql --yes",
+            "envc migrate restore d1.web --undo",
+            "envc migrate restore d1.web production --at 2026-11-30T09:00:00Z --yes",
             "envc migrate reset d1.web ephemeral --pr 4 --yes",
             "envc apply --replace d1.web --replace kv.x --yes",
             "envc plan --replace d1.web --out p.json",
@@ -566,6 +573,9 @@ mod tests {
             "envc state rm old",
             "envc destroy --keep webapp",
             "envc migrate reset",
+            "envc migrate new d1.web",
+            "envc migrate restore d1.web --at yesterday",
+            "envc migrate restore d1.web --undo --bookmark x",
             "envc apply --plan p.json --replace d1.x",
             "envc destroy --plan --yes",
             "envc check -q -v",

@@ -93,6 +93,10 @@ impl Reporter<'_> {
             }
             RunEvent::Seeded { address, file } => self.say(&format!("seeded {address}  {file}")),
             RunEvent::NotSeeded { address, file } => self.say(&not_seeded(address, file)),
+            RunEvent::NoWayBack { address, reason } => self.say(&format!(
+                "{address}: no bookmark to go back to was told ({reason}); \
+                 `envc migrate restore {address} --at` takes a time"
+            )),
             RunEvent::Emptied { address, objects } => {
                 self.say(&format!("emptying {address}: {} removed", counted(*objects, "object")));
             }
@@ -138,6 +142,9 @@ fn wire<'a>(event: &RunEvent<'a>) -> Event<'a> {
         }
         RunEvent::NotSeeded { address, file } => {
             Event::Seeded { address: address.to_string(), file, done: false }
+        }
+        RunEvent::NoWayBack { address, reason } => {
+            Event::NoWayBack { address: address.to_string(), reason }
         }
         RunEvent::Emptied { address, objects } => {
             Event::Emptied { address: address.to_string(), objects }

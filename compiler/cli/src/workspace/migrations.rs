@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use envc_core::{Address, Desired};
-use envc_plan::{MigrationFile, is_migration, sort_migrations};
+use envc_plan::{Folder, JOURNAL, MigrationFile, look_into};
 use envc_spec::{Environment, MigrateMode, MigrationDir};
 
 use crate::{host::error::CommandError, workspace::reading::Reading};
@@ -13,8 +13,11 @@ pub(crate) type Migrations = BTreeMap<Address, Vec<MigrationFile>>;
 /// The rows that databases begin with.
 pub(crate) type Seeds = BTreeMap<Address, MigrationFile>;
 
-/// Bytes of a migration file that is read: the API takes 100 KB a statement.
+/// Bytes of a file of SQL that is read: the API takes 100 KB a statement.
 const MIGRATION_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Bytes of drizzle's journal.
+const JOURNAL_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Of which databases a folder without migrations is a mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +34,7 @@ pub(crate) enum Databases {
 pub(crate) fn read_seeds(
     reading: &Reading,
     environment: &Environment,
-) -> Result<BTreeMap<Address, MigrationFile>, CommandError> {
+) -> Result<Seeds, CommandError> {
     let managed =
         |address: &&Address| environment.resources.get(address).is_some_and(Desired::is_managed);
     let seeds = environment.seeds.keys().filter(managed);
@@ -59,47 +62,69 @@ fn unified(text: &str) -> String {
 }
 
 /// The error of a folder without migrations.
-pub(crate) fn none_in(address: &Address, dir: &MigrationDir) -> CommandError {
-    CommandError::failed(format!("{address} has no migrations: {} holds no .sql files", dir.path))
-        .hint(format!("write the first one, such as {}/0001_init.sql", dir.path))
+pub(crate) fn none_in(address: &Address, dir: &MigrationDir, folder: &Folder) -> CommandError {
+    let what = match &dir.pattern {
+        Some(pattern) => format!("holds no file that `{pattern}` takes"),
+        None => "holds no .sql files".to_owned(),
+    };
+    let error = CommandError::failed(format!("{address} has no migrations: {} {what}", dir.path));
+    let error = match folder.oddities.first() {
+        Some(odd) => error.because_text(odd.what.clone()).hint(odd.help.clone()),
+        None => error.hint(format!("write the first one: envc migrate new {address} init")),
+    };
+    error
         .hint("or correct `migrations` in environment.kdl, or remove it")
         .code("envc::cli::no_migrations")
 }
 
-/// Reads the migrations of each database that has a folder of them, in wrangler's order.
+/// Looks into the folder of a database's migrations.
+pub(crate) fn look(reading: &Reading, dir: &MigrationDir) -> Result<Folder, CommandError> {
+    let top = reading.names(&dir.path)?.unwrap_or_default();
+    let below = |folder: &str| format!("{}/{folder}", dir.path);
+    let journal = reading.text(&below(JOURNAL), JOURNAL_BYTES_MAX).ok().flatten();
+    let mut list = |folder: &str| match folder {
+        "" => Some(top.clone()),
+        // What is no folder, and what cannot be read, holds no migrations.
+        folder => reading.names(&below(folder)).ok().flatten(),
+    };
+    Ok(look_into(dir, &mut list, journal.as_deref()))
+}
+
+/// Reads the migrations of each database that has a folder of them, in the order in which they run.
 pub(crate) fn read(
     reading: &Reading,
     environment: &Environment,
     which: Databases,
-) -> Result<BTreeMap<Address, Vec<MigrationFile>>, CommandError> {
+) -> Result<Migrations, CommandError> {
     let mut all = BTreeMap::new();
     for (address, dir) in &environment.migrations {
         let managed = environment.resources.get(address).is_some_and(Desired::is_managed);
         let runs = which == Databases::All || (managed && environment.migrate == MigrateMode::Auto);
-        let mut files = Vec::new();
-        for name in reading.names(&dir.path)?.unwrap_or_default() {
-            if !is_migration(&name) {
-                continue;
-            }
-            let path = format!("{}/{name}", dir.path);
-            let text = reading.text(&path, MIGRATION_BYTES_MAX)?;
-            let text = text.ok_or_else(|| {
-                CommandError::failed(format!("the migration {path} of {address} cannot be read"))
-                    .because_text("it is a link that leads to nothing")
-                    .hint("put back what it leads to (a submodule?), or remove it")
-                    .code("envc::cli::no_migrations")
-            })?;
-            let text = unified(&text);
-            files.push(MigrationFile { name, path, text });
-        }
-        if files.is_empty() && !runs {
+        let folder = look(reading, dir)?;
+        if folder.names.is_empty() && !runs {
             continue;
         }
-        if files.is_empty() {
-            return Err(none_in(address, dir));
+        if folder.names.is_empty() {
+            return Err(none_in(address, dir, &folder));
         }
-        sort_migrations(&mut files);
-        all.insert(address.clone(), files);
+        let files = folder.names.into_iter().map(|name| read_file(reading, address, dir, name));
+        all.insert(address.clone(), files.collect::<Result<_, _>>()?);
     }
     Ok(all)
+}
+
+fn read_file(
+    reading: &Reading,
+    address: &Address,
+    dir: &MigrationDir,
+    name: String,
+) -> Result<MigrationFile, CommandError> {
+    let path = format!("{}/{name}", dir.path);
+    let text = reading.text(&path, MIGRATION_BYTES_MAX)?.ok_or_else(|| {
+        CommandError::failed(format!("the migration {path} of {address} cannot be read"))
+            .because_text("it is a link that leads to nothing")
+            .hint("put back what it leads to (a submodule?), or remove it")
+            .code("envc::cli::no_migrations")
+    })?;
+    Ok(MigrationFile { name, path, text: unified(&text) })
 }

@@ -39,6 +39,8 @@ pub struct Run<'a> {
     pub migrations: &'a BTreeMap<Address, Vec<MigrationFile>>,
     /// The texts of the seeds that the plan names.
     pub seeds: &'a BTreeMap<Address, MigrationFile>,
+    /// The names of ledgers that are called otherwise than wrangler calls them.
+    pub ledgers: &'a BTreeMap<Address, String>,
     /// The texts of the plan's sealed values: they are put in at the call.
     pub vault: &'a Vault,
     /// What is uploaded besides what stands in the plan, by the address of its resource.

@@ -23,6 +23,15 @@ pub(crate) enum StepError {
     },
     /// The API did not take the statements of a migration.
     Migration(Box<MigrationError>),
+    /// A file of SQL behind which nothing can be put: it was not sent.
+    Unclosed {
+        /// The file and the line.
+        place: String,
+        /// The database.
+        database: Address,
+        /// What is open.
+        why: String,
+    },
     /// A pool did not do what it was asked.
     Pool(Box<PoolError>),
     /// The user stopped the run before the next request of the step.
@@ -93,6 +102,7 @@ impl fmt::Display for StepError {
                     (None, None) => Ok(()),
                 }
             }
+            Self::Unclosed { place, database, why } => write!(f, "{place}: {database}: {why}"),
             Self::Pool(error) => error.fmt(f),
             Self::Interrupted => f.write_str("interrupted before the next request"),
             Self::Bug(what) => write!(f, "BUG: {what}; please report it"),
@@ -124,7 +134,7 @@ impl StepError {
         match self {
             Self::Call { open, .. } => *open,
             Self::Pool(error) => error.is_unknown(),
-            Self::Migration(_) | Self::Interrupted | Self::Bug(_) => false,
+            Self::Migration(_) | Self::Unclosed { .. } | Self::Interrupted | Self::Bug(_) => false,
         }
     }
 
@@ -134,7 +144,7 @@ impl StepError {
             Self::Call { error, .. } => error.class == CallClass::Interrupted,
             Self::Pool(error) => error.is_interrupted(),
             Self::Interrupted => true,
-            Self::Migration(_) | Self::Bug(_) => false,
+            Self::Migration(_) | Self::Unclosed { .. } | Self::Bug(_) => false,
         }
     }
 
@@ -150,6 +160,10 @@ impl StepError {
             Self::Migration(failed) if failed.error.means(Meaning::Refused) => {
                 Some("correct the migration, then run the command again".to_owned())
             }
+            Self::Unclosed { .. } => Some(
+                "close it, then run the command again: the file and its row in the ledger are one text"
+                    .to_owned(),
+            ),
             Self::Call { error, .. }
                 if matches!(work, Work::Migrate { reset: true, .. })
                     && error.means(Meaning::Refused) =>

@@ -49,6 +49,8 @@ pub(super) enum Outcome {
     AllMigrated {
         /// The database.
         address: Address,
+        /// The table of the ledger, where it is not wrangler's own.
+        table: Option<String>,
     },
     /// One migration is in the ledger.
     Migrated {
@@ -236,7 +238,8 @@ impl<'a> Journal<'a> {
             Outcome::Released { pool } => {
                 self.state.leases.remove(&pool);
             }
-            Outcome::AllMigrated { address } => {
+            Outcome::AllMigrated { address, table } => {
+                self.state.set_table(&address, table.as_deref());
                 self.close(&address, &[IntentAction::Migrate], None);
             }
             Outcome::Seeded { address, seed } => {
@@ -298,11 +301,13 @@ impl<'a> Journal<'a> {
     fn put(&mut self, address: &Address, record: Record) {
         let Record { name, id, fields, zone, parent, needs } = record;
         let migrations = self.state.migrations_of(address, &id).to_vec();
+        let way_back = self.state.way_back(address, &id).cloned();
         let known = self.state.resources.remove(address).filter(|known| known.id == id);
-        let seed = known.and_then(|known| known.seed);
+        let (seed, table) = known.map(|known| (known.seed, known.table)).unwrap_or_default();
         // What was somebody else's is the environment's now.
         self.state.ledgers.remove(address);
-        let recorded = Recorded { name, id, fields, zone, parent, needs, migrations, seed };
+        let recorded =
+            Recorded { name, id, fields, zone, parent, needs, migrations, seed, table, way_back };
         self.state.resources.insert(address.clone(), recorded);
     }
 

@@ -1,19 +1,21 @@
 //! Migrations of one database, with wrangler's ledger and order.
 //!
 //! A file's statements and its row in the ledger go in one text, which the API runs as one
-//! transaction: applied and recorded, or neither. After an unknown outcome the ledger is read, and
+//! transaction: applied and recorded, or neither, whatever the file's last characters are. After an unknown outcome the ledger is read, and
 //! after a refusal, too: another run may have been quicker, and then the file is applied.
 
 mod import;
 mod seed;
+mod way_back;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::Address;
-use envc_kinds::{Call, Database, Place, kind};
+use envc_kinds::{Call, Database, Place, SqlMistake, kind};
 use envc_plan::{MigrationFile, MigrationRef};
 use serde_json::Value as Json;
 
+pub use self::way_back::{bookmark, mark, restore};
 use self::{
     import::{Way, not_run},
     seed::Seeding,
@@ -30,6 +32,8 @@ use crate::{
     progress::Event,
 };
 
+/// Lines of which one is meant that a message lists.
+const LINES_MAX: usize = 5;
 /// Characters of a statement that a message quotes.
 const SHOWN_CHARS_MAX: usize = 80;
 
@@ -54,6 +58,16 @@ struct On<'a> {
     id: &'a str,
     /// This run made it: the API may not see it yet.
     fresh: bool,
+    /// The name of its ledger.
+    ledger: &'a str,
+}
+
+impl On<'_> {
+    /// The text that reads the ledger, and makes it where there is none.
+    fn read_ledger(&self) -> String {
+        let ledger = self.database.ledger;
+        format!("{}\n{}", (ledger.make)(self.ledger), (ledger.read)(self.ledger))
+    }
 }
 
 impl Context<'_> {
@@ -71,7 +85,8 @@ impl Context<'_> {
         let place = self.place(None);
         let fresh = work.fresh;
         let query = |sql: &str| (database.query)(&place, &id, sql).following(fresh);
-        let on = On { address, database, query: &query, place: &place, id: &id, fresh };
+        let ledger = ledger_of(self.run.ledgers, address, database);
+        let on = On { address, database, query: &query, place: &place, id: &id, fresh, ledger };
         let texts = self.run.migrations.get(address).map(Vec::as_slice).unwrap_or_default();
         let texts: BTreeMap<&str, &MigrationFile> =
             texts.iter().map(|file| (file.name.as_str(), file)).collect();
@@ -108,14 +123,14 @@ impl Context<'_> {
         if let Some(seed) = work.seed {
             outcomes.push(self.seed(&on, seed, seeding).await?);
         }
-        outcomes.push(Outcome::AllMigrated { address: address.clone() });
+        let table = self.run.ledgers.get(address).cloned();
+        outcomes.push(Outcome::AllMigrated { address: address.clone(), table });
         Ok(())
     }
 
     async fn ledger(&self, on: &On<'_>) -> Result<BTreeSet<String>, StepError> {
-        let sql = format!("{}\n{}", on.database.ledger, on.database.read);
         let kind = kind(on.address.kind());
-        let call = (on.query)(&sql);
+        let call = (on.query)(&on.read_ledger());
         let answer = self.client().call_repeatable(&call, Some(kind)).await?;
         Ok(names_in(&call, &answer.result)?.collect())
     }
@@ -141,9 +156,10 @@ impl Context<'_> {
         seeding: Seeding,
         ledger: &mut Option<BTreeSet<String>>,
     ) -> Result<bool, StepError> {
-        let create = if ledger.is_none() { on.database.ledger } else { "" };
-        let row = format!("{}{}", (on.database.row)(&file.name), seeding.mark(on));
-        let text = whole_text(create, &file.text, &row);
+        let table = on.database.ledger;
+        let make = if ledger.is_none() { (table.make)(on.ledger) } else { String::new() };
+        let row = format!("{}{}", (table.row)(on.ledger, &file.name), seeding.mark(on));
+        let text = whole_text(on, &make, file, &row)?;
         let mut way = Way::of(on, &text);
         let mut attempt = 1;
         loop {
@@ -190,7 +206,7 @@ impl Context<'_> {
         error: CallError,
     ) -> Result<bool, StepError> {
         let id = self.id_of(on.address).unwrap_or_default();
-        let found = read_ledger(self.client(), self.run.account, on.address, &id).await;
+        let found = read_ledger(self.client(), self.run.account, on.address, &id, on.ledger).await;
         let found: BTreeSet<String> = found.unwrap_or_default().into_iter().collect();
         if found.contains(&file.name) {
             *ledger = Some(found);
@@ -233,15 +249,25 @@ impl Context<'_> {
     }
 }
 
+/// The name of a database's ledger.
+pub(super) fn ledger_of<'a>(
+    named: &'a BTreeMap<Address, String>,
+    address: &Address,
+    database: &'static Database,
+) -> &'a str {
+    named.get(address).map_or(database.ledger.name, String::as_str)
+}
+
 /// The names in a database's ledger, in order; none where there is no ledger. Changes nothing.
 pub async fn read_ledger(
     client: &Client<'_>,
     account: &Account,
     address: &Address,
     id: &str,
+    ledger: &str,
 ) -> Result<Vec<String>, CallError> {
     let Some(database) = database(address) else { return Ok(Vec::new()) };
-    let call = (database.query)(&account.place(None), id, database.read);
+    let call = (database.query)(&account.place(None), id, &(database.ledger.read)(ledger));
     match client.call_repeatable(&call, Some(kind(address.kind()))).await {
         Ok(answer) => Ok(names_in(&call, &answer.result)?.collect()),
         Err(error) if error.message.contains("no such table") => Ok(Vec::new()),
@@ -264,20 +290,34 @@ fn names_in<'a>(
     Ok(rows.iter().filter_map(|row| row.get("name").and_then(Json::as_str).map(str::to_owned)))
 }
 
-/// Names the file and, where the API's words or the text tell, the line.
+/// Names the file and, as far as the API's words and the text tell, the line.
 fn explain(error: CallError, on: &On<'_>, file: &MigrationFile, help: Option<String>) -> StepError {
-    let (line, explanation) = match (on.database.mistake)(&file.text, &error.message) {
-        Some(mistake) => (mistake.line, Some(mistake.what)),
-        None => (line_of(&file.text, &error.message), None),
+    let SqlMistake { lines, what } = (on.database.mistake)(&file.text, &error.message);
+    let (place, explanation, statement) = match lines.as_slice() {
+        [line] => {
+            let statement = line.checked_sub(1).and_then(|at| shown(file.text.lines().nth(at)?));
+            (format!("{}:{line}", file.path), what, statement)
+        }
+        [] => (file.path.clone(), what, None),
+        lines => (file.path.clone(), what.or_else(|| Some(one_of(lines))), None),
     };
-    let place = match line {
-        Some(line) => format!("{}:{line}", file.path),
-        None => file.path.clone(),
-    };
-    let statement = line.and_then(|line| shown(file.text.lines().nth(line - 1)?));
     let database = on.address.clone();
     let failed = MigrationError { place, database, error, explanation, statement, help };
     StepError::Migration(Box::new(failed))
+}
+
+/// Lines of which one is meant.
+fn one_of(lines: &[usize]) -> String {
+    match lines {
+        [first, .., last] if lines.len() > LINES_MAX => {
+            format!("in one of {} lines from {first} to {last}", lines.len())
+        }
+        [others @ .., last] => {
+            let others: Vec<String> = others.iter().map(usize::to_string).collect();
+            format!("in line {} or {last}", others.join(", "))
+        }
+        [] => String::new(),
+    }
 }
 
 /// The beginning of a line, as a message quotes it.
@@ -293,49 +333,20 @@ fn database(address: &Address) -> Option<&'static Database> {
 }
 
 /// The ledger where it is to be made, the file's statements, then its row in the ledger.
-fn whole_text(ledger: &str, text: &str, row: &str) -> String {
-    let text = text.trim_end();
-    // A last statement without `;` would swallow the row; a comment at the end may hide one.
-    let end = if text.ends_with(';') || text.is_empty() { "" } else { "\n;" };
-    format!("{ledger}\n{text}{end}\n{row}")
-}
-
-/// The line that an SQL error is about, when its words are found on exactly one line.
-///
-/// The API gives an offset inside a statement but not which statement, so only the quoted word
-/// (`near "SELEC"`, `no such table: users`) can be looked for.
-fn line_of(text: &str, message: &str) -> Option<usize> {
-    let word = message
-        .split_once("near \"")
-        .and_then(|(_, rest)| rest.split_once('"'))
-        .map(|(word, _)| word)
-        .or_else(|| {
-            ["no such table: ", "no such column: ", "already exists"].iter().find_map(|lead| {
-                let (before, after) = message.split_once(lead)?;
-                match *lead {
-                    "already exists" => before.split_whitespace().last(),
-                    _ => after.split([':', ' ']).next(),
-                }
-            })
-        })?
-        .trim_matches(['"', '\'', '`']);
-    if word.is_empty() {
-        return None;
-    }
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    // What exists already was to be made.
-    let makes = message.contains("already exists");
-    let mut lines = text.lines().enumerate().filter(|(_, line)| {
-        let may = !makes || line.to_ascii_uppercase().contains("CREATE");
-        may && line.match_indices(word).any(|(at, _)| {
-            let before = line.get(..at).and_then(|before| before.chars().last());
-            let after = line.get(at + word.len()..).and_then(|after| after.chars().next());
-            let open = |c: Option<char>| !c.is_some_and(is_word);
-            !word.chars().all(is_word) || (open(before) && open(after))
-        })
-    });
-    let (first, _) = lines.next()?;
-    lines.next().is_none().then_some(first + 1)
+fn whole_text(
+    on: &On<'_>,
+    before: &str,
+    file: &MigrationFile,
+    behind: &str,
+) -> Result<String, StepError> {
+    (on.database.whole)(before, &file.text, behind).map_err(|mistake| {
+        let place = match mistake.lines.first() {
+            Some(line) => format!("{}:{line}", file.path),
+            None => file.path.clone(),
+        };
+        let why = mistake.what.unwrap_or_default();
+        StepError::Unclosed { place, database: on.address.clone(), why }
+    })
 }
 
 #[cfg(test)]
@@ -343,25 +354,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_and_its_ledger_row_are_one_text() {
-        let row = (database(&"d1.app".parse().unwrap()).unwrap().row)("0001_it's.sql");
-        assert_eq!(
-            whole_text("", "SELECT 1 -- done\n", &row),
-            "\nSELECT 1 -- done\n;\nINSERT INTO \"d1_migrations\" (name) VALUES ('0001_it''s.sql');"
-        );
-        assert!(whole_text("L", "SELECT 1;\n\n", "INSERT").starts_with("L\nSELECT 1;\nINSERT"));
-        assert!(whole_text("", "", "INSERT").starts_with("\n\nINSERT"));
-    }
-
-    #[test]
-    fn the_line_is_told_when_it_is_certain() {
-        let text = "CREATE TABLE a (id INT);\nSELEC 1;\nSELECT * FROM user;\nSELECT * FROM users;";
-        assert_eq!(line_of(text, "near \"SELEC\": syntax error at offset 0"), Some(2));
-        assert_eq!(line_of(text, "no such table: users: SQLITE_ERROR"), Some(4));
-        assert_eq!(line_of(text, "near \"SELECT\": syntax error"), None);
-        assert_eq!(line_of(text, "table a already exists at offset 13"), Some(1));
-        let used = "CREATE TABLE a (x);\nINSERT INTO a VALUES (1);";
-        assert_eq!(line_of(used, "table a already exists at offset 13"), Some(1));
-        assert_eq!(line_of(text, "internal error"), None);
+    fn lines_of_which_one_is_meant_are_told() {
+        assert_eq!(one_of(&[3, 7]), "in line 3 or 7");
+        assert_eq!(one_of(&[1, 3, 7]), "in line 1, 3 or 7");
+        let many: Vec<usize> = (1..=LINES_MAX + 1).collect();
+        assert_eq!(one_of(&many), format!("in one of {0} lines from 1 to {0}", LINES_MAX + 1));
     }
 }

@@ -14,5 +14,5 @@ mod runner;
 
 pub use context::{Leasing, Run};
 pub use error::{Failure, help_for_call};
-pub use migrate::read_ledger;
+pub use migrate::{bookmark, mark, read_ledger, restore};
 pub use runner::{Report, RunError, run};

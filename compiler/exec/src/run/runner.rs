@@ -81,7 +81,9 @@ pub async fn run(
 ) -> Result<Report, RunError> {
     let plan = run.plan.plan();
     let context = Context::new(run, &state);
-    let dirty = lease::keep(run, &mut state) || run.dirty;
+    // Both are looked at: each changes the record.
+    let noted = context.note_ways_back(&mut state).await;
+    let dirty = lease::keep(run, &mut state) || noted || run.dirty;
     let mut journal = Journal::new(run.store, state, version, dirty);
     journal.begin(run.plan, run.part).await.map_err(RunError::NotBegun)?;
     let mut runner = Runner {

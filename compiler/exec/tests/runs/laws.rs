@@ -358,7 +358,8 @@ fn an_odd_answer_names_its_call() {
         );
         let posts: Vec<_> = (1..9).map(|n| ("POST", n, body(text.clone()))).collect();
         let (fake, d1) = (scripted(&posts), Address::new(KindId::D1, "x"));
-        let ledger = block_on(read_ledger(&fake.client(), &account, &d1, "id")).unwrap_err();
+        let ledger = block_on(read_ledger(&fake.client(), &account, &d1, "id", "d1_migrations"))
+            .unwrap_err();
         assert!(ledger.to_string().contains("POST /accounts/a/d1/database/id/query: "), "{ledger}");
         for paging in [Paging::Whole, Paging::Cursor { per_page: 1, field: "items" }] {
             let error = list(&all, paging).0.unwrap_err().to_string();
@@ -385,7 +386,7 @@ fn no_identifier_leads_to_another_path() {
         assert_eq!(fake.log(), Vec::<String>::new(), "{id:?}");
         let account = Account { id: id.to_owned(), ..Account::default() };
         let d1 = Address::new(KindId::D1, "x");
-        block_on(read_ledger(&fake.client(), &account, &d1, "id")).unwrap_err();
+        block_on(read_ledger(&fake.client(), &account, &d1, "id", "d1_migrations")).unwrap_err();
         assert_eq!(fake.log(), Vec::<String>::new(), "{id:?}");
     }
 }

@@ -407,6 +407,7 @@ impl Fake {
             plan,
             migrations,
             seeds: &BTreeMap::new(),
+            ledgers: &BTreeMap::new(),
             vault: &Vault::default(),
             uploads: &BTreeMap::new(),
             parallelism: 1,

@@ -3,20 +3,21 @@
 use std::fmt::Write as _;
 
 use envc_core::{limits, object_id};
+use envc_sql::STATEMENT_BYTES_MAX;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    ApiFailure, ApiMessage, Call, Database, Import, Imported, LocalCopy, Place, SeedMark,
-    SqlMistake, api, sql,
+    ApiFailure, ApiMessage, Call, Database, Import, Imported, LedgerTable, LocalCopy, Place,
+    SeedMark, SqlMistake, TimeTravel, api,
 };
 
 /// What is on D1's side of a migration.
 pub(super) static DATABASE: Database = Database {
     query,
     import: &IMPORT,
-    ledger: LEDGER,
-    read: READ_LEDGER,
-    row,
+    ledger: &LEDGER,
+    whole,
+    time_travel: &TIME_TRAVEL,
     objects: OBJECTS,
     wipe,
     mistake,
@@ -46,7 +47,7 @@ const AGAIN: [&str; 8] = [
 static IMPORT: Import = Import {
     is_needed: |text| {
         text.len() > limits::SQL_QUERY_BYTES_MAX
-            || sql::statements(text).iter().any(|statement| statement.makes_trigger)
+            || envc_sql::statements(text).any(|statement| statement.makes_trigger)
     },
     is_cut: |answer| answer.contains(CUT),
     is_absent: |answer| answer.contains("No route for that URI"),
@@ -102,34 +103,83 @@ static SEED: SeedMark = SeedMark {
     due: "INSERT OR IGNORE INTO \"envc_seed\" (state) VALUES ('due');",
     done: "INSERT INTO \"envc_seed\" (state) VALUES ('done');",
     refusal: "envc_seed.state",
-    look: "SELECT (SELECT group_concat(state) FROM \"envc_seed\") AS marks, \
-           (SELECT count(*) FROM sqlite_master WHERE type = 'table' \
-           AND name NOT IN ('d1_migrations', 'envc_seed') \
-           AND name NOT GLOB '_cf_*' AND name NOT GLOB 'sqlite_*') AS tables;",
+    look: |ledger| {
+        format!(
+            "SELECT (SELECT group_concat(state) FROM \"envc_seed\") AS marks, \
+             (SELECT count(*) FROM sqlite_master WHERE type = 'table' \
+             AND name NOT IN ({}, 'envc_seed') \
+             AND name NOT GLOB '_cf_*' AND name NOT GLOB 'sqlite_*') AS tables;",
+            text(ledger)
+        )
+    },
 };
 
 /// Source: wrangler's `d1 migrations apply`, version 4.
-const LEDGER: &str = "CREATE TABLE IF NOT EXISTS \"d1_migrations\"(\n\
-    \tid INTEGER PRIMARY KEY AUTOINCREMENT,\n\
-    \tname TEXT UNIQUE,\n\
-    \tapplied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL\n);";
-const READ_LEDGER: &str = "SELECT name FROM \"d1_migrations\" ORDER BY id;";
+static LEDGER: LedgerTable = LedgerTable {
+    name: "d1_migrations",
+    make: |table| {
+        format!(
+            "CREATE TABLE IF NOT EXISTS {}(\n\
+             \tid INTEGER PRIMARY KEY AUTOINCREMENT,\n\
+             \tname TEXT UNIQUE,\n\
+             \tapplied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL\n);",
+            name(table)
+        )
+    },
+    read: |table| format!("SELECT name FROM {} ORDER BY id;", name(table)),
+    row: |table, file| format!("INSERT INTO {} (name) VALUES ({});", name(table), text(file)),
+};
+
+/// Source: Cloudflare's OpenAPI document and its D1 documentation, "Time Travel", checked November 2026.
+static TIME_TRAVEL: TimeTravel = TimeTravel {
+    bookmark: |place, id, at| {
+        let call = Call::get(&[
+            "accounts",
+            &place.account,
+            "d1",
+            "database",
+            id,
+            "time_travel",
+            "bookmark",
+        ]);
+        at.iter().fold(call, |call, at| call.query("timestamp", *at))
+    },
+    restore: |place, id, bookmark| {
+        let path = ["accounts", &place.account, "d1", "database", id, "time_travel", "restore"];
+        Call::new(http::Method::POST, &path).query("bookmark", bookmark)
+    },
+    read: |result| api::text(result, "bookmark"),
+};
+
+/// A name in SQL.
+fn name(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text in SQL.
+fn text(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A statement that the file leaves open would swallow the row, and a comment would hide it.
+fn whole(before: &str, file: &str, behind: &str) -> Result<String, SqlMistake> {
+    let file = envc_sql::closed(file).map_err(|unclosed| SqlMistake {
+        lines: vec![unclosed.line],
+        what: Some(unclosed.to_string()),
+    })?;
+    Ok(format!("{before}\n{file}\n{behind}"))
+}
+
 /// SQLite's own tables and the platform's cannot be dropped; what they hold of a table goes with it.
 const OBJECTS: &str = "SELECT type, name, sql FROM sqlite_master \
     WHERE type IN ('trigger', 'view', 'table') \
     AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\' \
     ORDER BY name;";
-/// Bytes of a statement. Source: D1's limits, checked November 2026.
-const STATEMENT_BYTES_MAX: usize = 100_000;
 
 fn query(place: &Place, database_id: &str, sql: &str) -> Call {
     let path = ["accounts", &place.account, "d1", "database", database_id, "query"];
     // Figures of each statement, which nobody reads.
     Call { skips: Some("meta"), ..Call::post(&path, json!({ "sql": sql })) }
-}
-
-fn row(name: &str) -> String {
-    format!("INSERT INTO \"d1_migrations\" (name) VALUES ('{}');", name.replace('\'', "''"))
 }
 
 /// Triggers first, that none runs; then views, which may stand on anything; then virtual tables,
@@ -153,50 +203,61 @@ fn wipe(objects: &Json) -> Option<(usize, String)> {
         .collect();
     drops.sort_unstable();
     let mut sql = String::from("PRAGMA defer_foreign_keys = on;");
-    for (_, word, name) in &drops {
+    for (_, word, object) in &drops {
         // Writing to a String cannot fail.
-        let _ = write!(sql, "\nDROP {word} IF EXISTS \"{}\";", name.replace('"', "\"\""));
+        let _ = write!(sql, "\nDROP {word} IF EXISTS {};", name(object));
     }
     (!drops.is_empty()).then_some((drops.len(), sql))
 }
 
-/// D1 says that a statement is too long, and not which; what it says of transactions is for Workers; and
-/// of a statement without an end it does not say where that is.
-fn mistake(text: &str, answer: &str) -> Option<SqlMistake> {
+/// D1 says that a statement is too long, and not which; what it says of transactions is for Workers; of a
+/// statement without an end it does not say where that is; and of none it says which one it is.
+fn mistake(text: &str, answer: &str) -> SqlMistake {
     if answer.contains("BEGIN TRANSACTION or SAVEPOINT") {
         let what = "D1 runs a file as one transaction and takes none in it: remove the lines with \
                     BEGIN, COMMIT, SAVEPOINT and RELEASE";
-        return Some(SqlMistake { line: transaction_in(text), what: what.to_owned() });
+        let first = statements_that(text, is_of_transactions).next();
+        return SqlMistake { lines: first.into_iter().collect(), what: Some(what.to_owned()) };
     }
     if answer.contains(CUT) {
         let what = "the last statement of the file has no end: a quote, a bracket, a comment or the body \
                     of a trigger (`END;`) is not closed";
-        let line = sql::statements(text).last().map(|statement| statement.line);
-        return Some(SqlMistake { line, what: what.to_owned() });
+        let last = envc_sql::statements(text).last().map(|statement| statement.line);
+        return SqlMistake { lines: last.into_iter().collect(), what: Some(what.to_owned()) };
     }
-    if !answer.contains("statement too long") {
-        return None;
+    if answer.contains("statement too long") {
+        return too_long(text);
     }
-    let longest = sql::statements(text).into_iter().max_by_key(|statement| statement.bytes)?;
-    let sql::Statement { line, bytes, .. } = longest;
-    (bytes > STATEMENT_BYTES_MAX).then(|| SqlMistake {
-        line: Some(line),
-        what: format!(
-            "this statement has {bytes} bytes, and D1 takes {STATEMENT_BYTES_MAX}: split it, an \
-             INSERT of many rows into several"
-        ),
+    SqlMistake { lines: envc_sql::locate(text, answer), what: None }
+}
+
+/// The longest statement, where it is too long.
+fn too_long(text: &str) -> SqlMistake {
+    let longest = envc_sql::statements(text).max_by_key(|statement| statement.bytes.len());
+    let longest = longest.filter(|it| it.bytes.len() > STATEMENT_BYTES_MAX);
+    longest.map_or_else(SqlMistake::default, |statement| SqlMistake {
+        lines: vec![statement.line],
+        what: Some(format!(
+            "this statement has {} bytes, and D1 takes {STATEMENT_BYTES_MAX}: split it, an INSERT of \
+             many rows into several",
+            statement.bytes.len()
+        )),
     })
 }
 
-/// The first line that begins or ends a transaction.
-fn transaction_in(text: &str) -> Option<usize> {
-    let begins = |line: &str| {
-        let first = line.split_whitespace().next().unwrap_or_default();
-        let first = first.trim_end_matches(';').to_ascii_uppercase();
-        matches!(first.as_str(), "BEGIN" | "COMMIT" | "SAVEPOINT" | "RELEASE" | "ROLLBACK" | "END")
-    };
-    let starts = sql::statements(text).into_iter().map(|statement| statement.line);
-    starts.into_iter().find(|at| text.lines().nth(at - 1).is_some_and(begins))
+/// The lines on which such statements begin.
+fn statements_that(text: &str, are: fn(&str) -> bool) -> impl Iterator<Item = usize> {
+    let all = envc_sql::statements(text);
+    let such = all.filter(move |it| text.get(it.bytes.clone()).is_some_and(are));
+    such.map(|statement| statement.line)
+}
+
+/// True for one that begins or ends a transaction.
+fn is_of_transactions(statement: &str) -> bool {
+    let first = statement.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    ["BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK", "END"]
+        .iter()
+        .any(|word| first.eq_ignore_ascii_case(word))
 }
 
 /// True where a database is in trouble and nothing is wrong with the SQL.
@@ -216,6 +277,19 @@ mod tests {
             "CREATE TABLE a (x); create trigger t after insert on a begin select 1; end;"
         ));
         assert!(needed(&"INSERT INTO a VALUES (1);\n".repeat(1_000)));
+    }
+
+    #[test]
+    fn a_file_and_its_row_are_one_text() {
+        let row = (LEDGER.row)(LEDGER.name, "0001_it's.sql");
+        assert_eq!(
+            whole("", "SELECT 1 -- done\n", &row).unwrap(),
+            "\nSELECT 1 -- done\n;\nINSERT INTO \"d1_migrations\" (name) VALUES ('0001_it''s.sql');"
+        );
+        assert!(whole("L", "SELECT 1;\n\n", "INSERT").unwrap().starts_with("L\nSELECT 1;\nINSERT"));
+        assert!(whole("", "", "INSERT").unwrap().starts_with("\n\nINSERT"));
+        assert_eq!(whole("", "SELECT '", "INSERT").unwrap_err().lines, [1]);
+        assert!((LEDGER.read)("a\"b").contains("FROM \"a\"\"b\" "));
     }
 
     #[test]
@@ -255,13 +329,18 @@ mod tests {
 
     #[test]
     fn what_no_line_of_the_file_says_is_explained() {
-        let of = |text: &str, answer: &str| mistake(text, answer).map(|it| (it.line, it.what));
-        let (line, what) = of("SELECT 1;\nSELECT 'a", "incomplete input: SQLITE_ERROR").unwrap();
-        assert!(line == Some(2) && what.contains("not closed"), "{what}");
+        let of = |text: &str, answer: &str| {
+            let SqlMistake { lines, what } = mistake(text, answer);
+            (lines, what.unwrap_or_default())
+        };
+        let (lines, what) = of("SELECT 1;\nSELECT 'a", "incomplete input: SQLITE_ERROR");
+        assert!(lines == [2] && what.contains("not closed"), "{what}");
         let answer = "please use the state.storage.transaction() APIs instead of the SQL BEGIN \
                       TRANSACTION or SAVEPOINT statements";
-        let (line, what) = of("-- dump\nCREATE TABLE a (x);\nbegin;\nCOMMIT;", answer).unwrap();
-        assert!(line == Some(3) && what.contains("remove the lines"), "{what}");
+        let (lines, what) = of("-- dump\nCREATE TABLE a (x);\nbegin;\nCOMMIT;", answer);
+        assert!(lines == [3] && what.contains("remove the lines"), "{what}");
+        let (lines, what) = of("SELECT 1;\nSELEC 2;", "near \"SELEC\": syntax error at offset 1");
+        assert!(lines == [2] && what.is_empty(), "{lines:?} {what}");
     }
 
     #[test]
@@ -277,11 +356,11 @@ mod tests {
         let long = format!("INSERT INTO t VALUES ('{}');", "x;\n".repeat(40_000));
         let text = format!("CREATE TABLE t (x);\n\n-- rows\n{long}\nSELECT 1;\n");
         let found = mistake(&text, "HTTP 400: statement too long: SQLITE_TOOBIG (code 7500)");
-        let found = found.unwrap();
-        assert_eq!(found.line, Some(4));
-        assert!(found.what.contains("has 120026 bytes"), "{}", found.what);
-        assert_eq!(mistake(&text, "no such table: t: SQLITE_ERROR"), None);
+        assert_eq!(found.lines, [4]);
+        let what = found.what.unwrap();
+        assert!(what.contains("has 120026 bytes"), "{what}");
         // None of them is: what the API means is something else.
-        assert_eq!(mistake("SELECT 1;", "statement too long: SQLITE_TOOBIG"), None);
+        let none = mistake("SELECT 1;", "statement too long: SQLITE_TOOBIG");
+        assert_eq!(none, SqlMistake::default());
     }
 }

@@ -148,7 +148,7 @@ Migrations to run:
 
 note: the tunnel \u{1b}[2Jis new
 
-Plan: 1 to create, 1 to adopt, 2 to update, 1 to replace, 1 to delete, 1 to forget, 1 unchanged; 2 migrations; 5 requests.
+Plan: 1 to create, 1 to adopt, 2 to update, 1 to replace, 1 to delete, 1 to forget, 1 unchanged; 2 migrations; 6 requests.
 "#,
     );
     let json = plan_json(&plan).unwrap();

@@ -494,6 +494,7 @@ fn put(state: &mut State, address: &Address, record: Record) {
     let Record { name, id, fields, zone, parent, needs } = record;
     let known = state.resources.remove(address).filter(|known| known.id == id);
     let migrations = known.map(|known| known.migrations).unwrap_or_default();
-    let recorded = Recorded { name, id, fields, zone, parent, needs, migrations, seed: None };
+    let known = Recorded::default();
+    let recorded = Recorded { name, id, fields, zone, parent, needs, migrations, ..known };
     state.resources.insert(address.clone(), recorded);
 }

@@ -63,6 +63,7 @@ pages! {
     "not_kdl"
     "nothing_commented"
     "number"
+    "odd_migrations"
     "old_raw_string"
     "out_of_range"
     "outdated_compatibility_date"

@@ -39,6 +39,22 @@ impl fmt::Display for Day {
     }
 }
 
+/// A folder of migrations: its path in the spec, and the pattern of its files, where there is one.
+pub type FolderOf = (String, Option<String>);
+
+/// What is known of a folder of migrations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FolderFacts {
+    /// It is there.
+    pub is_there: bool,
+    /// How many migrations it holds.
+    pub count: usize,
+    /// What is odd about it, each with what to do.
+    pub oddities: Vec<(String, String)>,
+    /// What a line of a file does, each with what to write instead; none where the files were not read.
+    pub doubts: Option<Vec<(String, String)>>,
+}
+
 /// What the outside knows. Nothing is known by default: then only the text is looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -54,12 +70,9 @@ pub struct Facts {
     /// The files that are run by a shell, by their paths in the spec, each with what stands in it as
     /// whoever gave it wrote it: "the branch's name". None: no file was rendered for this.
     pub scripts: Option<BTreeMap<String, BTreeSet<&'static str>>>,
-    /// How many .sql files each folder of migrations holds, by its path in the spec; `None` for a
-    /// folder that is not there. One that was not looked at is left out.
-    pub migrations: BTreeMap<String, Option<usize>>,
-    /// What is wrong with the files in each folder of migrations, by its path in the spec: what a line of a
-    /// file does, and what to write instead. A folder whose files were not read is left out.
-    pub doubts: BTreeMap<String, Vec<(String, String)>>,
+    /// What is known of each folder of migrations, by its path in the spec and its pattern. One that was
+    /// not looked at is left out.
+    pub migrations: BTreeMap<FolderOf, FolderFacts>,
 }
 
 #[cfg(test)]

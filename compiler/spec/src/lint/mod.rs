@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Diagnostic, Diagnostics, Span, plural};
 
 use allow::Allows;
-pub use facts::{Day, Facts};
+pub use facts::{Day, Facts, FolderFacts, FolderOf};
 use view::{Found, Warning};
 pub(crate) use view::{View, template_of};
 
@@ -58,6 +58,7 @@ lints! {
     DOUBTFUL_REFERENCE "doubtful_reference" braces::doubtful, "A text has the braces of a template or of a shell around a reference.";
     UNPROXIED_TUNNEL_DNS "unproxied_tunnel_dns" kinds::of_kinds, "A DNS record leads to a tunnel and is not `proxied`, so it answers nobody.";
     MISSING_MIGRATIONS_FOLDER "missing_migrations_folder" stale::migrations, "The folder of a database's migrations is not there, or holds no .sql file.";
+    ODD_MIGRATIONS "odd_migrations" stale::odd, "A folder of migrations holds files that are not taken, or that drizzle's journal does not know.";
     RISKY_MIGRATION "risky_migration" stale::risky, "A migration takes rows of other tables, or D1 refuses it.";
     OUTDATED_COMPATIBILITY_DATE "outdated_compatibility_date" stale::dates, "A worker's compatibility date is more than a year old, or still to come.";
     HOST_OF_OTHER_ZONE "host_of_other_zone" hosts::outside, "A host is written as one of another zone, and the project's zone is put behind it.";
@@ -86,9 +87,10 @@ pub(crate) fn run(view: &View<'_>) -> Diagnostics {
 /// What several types have alike is one warning.
 fn shared(warnings: Vec<Warning<'_>>) -> Vec<Warning<'_>> {
     let mut out: Vec<Warning<'_>> = Vec::new();
-    let mut places: BTreeMap<(Span, &str), usize> = BTreeMap::new();
+    let mut places: BTreeMap<(Span, &str, String), usize> = BTreeMap::new();
     for warning in warnings {
-        let key = (warning.diagnostic.span(), warning.diagnostic.code);
+        let told = &warning.diagnostic;
+        let key = (told.span(), told.code, told.message.clone());
         if let Some(known) = places.get(&key).and_then(|at| out.get_mut(*at)) {
             known.types.extend(warning.types);
         } else {

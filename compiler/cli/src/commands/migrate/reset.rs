@@ -7,7 +7,7 @@ use envc_core::{Address, Desired};
 use envc_kinds::kind;
 use envc_plan::{MigrationFile, Plan, Standing, Step, Work};
 
-use super::{id_in, plan, run_plan};
+use super::{id_in, not_there_yet, plan, run_plan};
 use crate::{
     commands::shared::{not_approved, show_plan},
     host::{error::CommandError, exit_code::ExitCode},
@@ -41,11 +41,7 @@ pub(super) async fn run(
     refuse(session, &engine, address)?;
     engine.migrates_all();
     let whole = plan(&engine, &loaded, &files, &seeds).await?;
-    if id_in(&whole, address).is_none() {
-        return Err(CommandError::failed(format!("{address} is not there yet"))
-            .hint("make it first: envc apply")
-            .code("envc::cli::no_database"));
-    }
+    id_in(&whole, address).ok_or_else(|| not_there_yet(address))?;
     let all = files.get(address).map(Vec::as_slice).unwrap_or_default();
     let plan = engine::checked(emptied(whole, address, all, seeds.get(address)))?;
     show_plan(session.ui, plan.plan(), false)?;

@@ -35,7 +35,35 @@ impl Engine<'_, '_> {
             Mode::Managed => recorded(address).map(str::to_owned),
         };
         let asked = files.keys().filter_map(|address| Some((address.clone(), of(address)?)));
-        self.ledgers(asked.collect()).await
+        let ledgers = self.ledgers(asked.collect()).await?;
+        for ((kind, id), names) in &ledgers {
+            let is_it =
+                |address: &&Address| address.kind() == *kind && of(address).as_ref() == Some(id);
+            if let (Some(state), Some([]), Some(address)) =
+                (state, names.as_deref(), files.keys().find(is_it))
+            {
+                self.refuse_moved(state, address, id)?;
+            }
+        }
+        Ok(ledgers)
+    }
+
+    /// A ledger that is empty, and was another table: what is applied would run a second time.
+    fn refuse_moved(&self, state: &State, address: &Address, id: &str) -> Result<(), CommandError> {
+        let known = state.migrations_of(address, id);
+        let own = kind(address.kind()).database().map_or("", |it| it.ledger.name);
+        let was = state.table_of(address, id).unwrap_or(own);
+        let is = self.ledger_name(address);
+        if known.is_empty() || was == is || self.marks {
+            return Ok(());
+        }
+        Err(CommandError::failed(format!(
+            "the ledger of {address} was the table {was}, and {is} has nothing: all that is applied \
+             would run again; nothing was changed"
+        ))
+        .hint(format!("to go on with {is}, write down what is applied: envc migrate mark {address}"))
+        .hint(format!("or write table=\"{was}\" in its `migrations`"))
+        .code("envc::cli::ledger_moved"))
     }
 
     /// The ledgers of databases that the lists found, and that nobody has asked yet.
@@ -54,10 +82,18 @@ impl Engine<'_, '_> {
         self.ledgers(found.collect()).await
     }
 
+    /// The table that is a database's ledger.
+    pub(crate) fn ledger_name(&self, address: &Address) -> &str {
+        let named = self.session.environment.migrations.get(address);
+        let own = kind(address.kind()).database().map_or("", |it| it.ledger.name);
+        named.and_then(|dir| dir.ledger.as_deref()).unwrap_or(own)
+    }
+
     /// Side by side: one after the other, each database would be a round trip more.
     async fn ledgers(&self, asked: Vec<(Address, String)>) -> Result<Ledgers, CommandError> {
         let reads = stream::iter(asked.into_iter().map(|(address, id)| async move {
-            let read = read_ledger(&self.client, &self.scope, &address, &id).await;
+            let ledger = self.ledger_name(&address);
+            let read = read_ledger(&self.client, &self.scope, &address, &id, ledger).await;
             let ledger = match read {
                 Ok(names) => Some(names),
                 Err(error) if error.means(Meaning::NotFound) => return Ok(None),

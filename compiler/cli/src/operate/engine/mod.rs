@@ -108,6 +108,8 @@ pub(crate) struct Engine<'a, 'u> {
     ownership: Ownership,
     /// What the command line asks for beside what the spec says.
     asked: Asked,
+    /// The command writes down what is applied: an empty ledger is what it is for.
+    marks: bool,
     /// Nothing comes of the plan: what the token may not read is left open.
     only_looks: bool,
     /// The claims of the project, as far as the last plan saw.
@@ -162,6 +164,7 @@ impl<'a, 'u> Engine<'a, 'u> {
             pools: site.pools(),
             ownership,
             asked: Asked::default(),
+            marks: false,
             only_looks: false,
             claims: RefCell::default(),
             claimed: Cell::new(false),
@@ -171,6 +174,11 @@ impl<'a, 'u> Engine<'a, 'u> {
             unseen_zone: false,
         };
         Ok((engine, loaded))
+    }
+
+    /// Takes an empty ledger as it is, whatever was one before.
+    pub(crate) fn marks(&mut self) {
+        self.marks = true;
     }
 
     /// Takes away namesakes of these that nothing proves ours: the user said so.
@@ -204,16 +212,29 @@ impl<'a, 'u> Engine<'a, 'u> {
     }
 
     /// Saves a state that was changed without a plan, or removes it where nothing is left in it.
-    pub(crate) async fn save(&self, loaded: Loaded) -> Result<(), CommandError> {
-        let Loaded { state: Some(mut state), version, .. } = loaded else { return Ok(()) };
+    pub(crate) async fn save(&self, loaded: Loaded) -> Result<Loaded, CommandError> {
+        let Loaded { state, version, .. } = loaded;
+        let Some(mut state) = state else { return Ok(Loaded::default()) };
         let saved = match &version {
-            Some(version) if state.is_empty() => self.store.remove(version).await,
+            Some(version) if state.is_empty() => self.store.remove(version).await.map(|()| None),
             version => {
                 state.serial += 1;
-                self.store.save(&state, version.as_ref()).await.map(|_| ())
+                self.store.save(&state, version.as_ref()).await.map(Some)
             }
         };
-        saved.map_err(|error| self.store.explain(&error))
+        let version = saved.map_err(|error| self.store.explain(&error))?;
+        Ok(Loaded { state: version.is_some().then_some(state), version, dirty: false })
+    }
+
+    /// The state of an environment of which nothing is recorded yet.
+    pub(crate) fn new_state(&self) -> State {
+        let session = self.session;
+        State::new(
+            session.state_key(&self.scope.id),
+            &session.workspace.project.repository,
+            &session.target.head.name,
+            session.workspace.entropy.hex(8),
+        )
     }
 
     /// Loads the state again.
@@ -419,20 +440,13 @@ impl<'a, 'u> Engine<'a, 'u> {
             return Err(interrupted());
         }
         let session = self.session;
-        let state = loaded.state.unwrap_or_else(|| {
-            let key = session.state_key(&self.scope.id);
-            State::new(
-                key,
-                &session.workspace.project.repository,
-                &session.target.head.name,
-                session.workspace.entropy.hex(8),
-            )
-        });
+        let state = loaded.state.unwrap_or_else(|| self.new_state());
         // From the claim on nobody else makes anything of the project: what has a wanted name by now,
         // and had not when the lists were read, another run of this repository made.
         let mut ownership = self.ownership();
         ownership.claimed |= self.claimed.get();
         self.site.reporter.begin(plan.plan());
+        let ledgers = session.environment.ledger_names();
         let leases = session.environment.leases.iter();
         let pool_of = leases.map(|(name, lease)| (name.clone(), lease.pool.clone())).collect();
         let outcome = envc_exec::run(
@@ -443,6 +457,7 @@ impl<'a, 'u> Engine<'a, 'u> {
                 plan,
                 migrations: running.migrations,
                 seeds: running.seeds,
+                ledgers: &ledgers,
                 vault: running.vault,
                 uploads: running.uploads,
                 parallelism: running.parallelism,

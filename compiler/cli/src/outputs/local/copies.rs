@@ -109,9 +109,11 @@ pub(super) fn look(
     for (address, workers) in bound {
         let Some(dir) = session.environment.migrations.get(address) else { continue };
         // Those of `existing` databases, too: their copies are nobody else's.
-        let looked = match files.get(address) {
-            Some(files) => look_at(session, state, (address, workers), ids, files),
-            None => Err(migrations::none_in(address, dir).message),
+        let looked = if let Some(files) = files.get(address) {
+            look_at(session, state, (address, workers), ids, files)
+        } else {
+            let folder = migrations::look(&session.reading(), dir).unwrap_or_default();
+            Err(migrations::none_in(address, dir, &folder).message)
         };
         match looked {
             Ok(copy) => copies.to_do.extend(copy),

@@ -187,6 +187,14 @@ pub(crate) enum Event<'a> {
         /// gets none.
         done: bool,
     },
+    /// The bookmark of a database that is about to be changed cannot be told: `migrate restore` has nothing
+    /// recorded to go back to.
+    NoWayBack {
+        /// The database, such as `d1.webapp`.
+        address: String,
+        /// Why.
+        reason: &'a str,
+    },
     /// Objects were removed from a container that has to be empty before it is deleted.
     Emptied {
         /// The container, such as `r2.assets`.
@@ -338,6 +346,31 @@ pub(crate) enum Event<'a> {
         address: String,
         /// How many files were applied.
         migrations: usize,
+    },
+    /// `migrate new`: the file was written.
+    MigrationMade {
+        /// The database, such as `d1.webapp`.
+        address: String,
+        /// The file, relative to the spec's folder.
+        path: &'a str,
+    },
+    /// `migrate mark`: files are in the ledger that did not run.
+    Marked {
+        /// The database, such as `d1.webapp`.
+        address: String,
+        /// Their names; empty where the ledger had all of them.
+        files: &'a [String],
+    },
+    /// `migrate restore`: the database was taken back.
+    Restored {
+        /// The database, such as `d1.webapp`.
+        address: String,
+        /// What it was taken back to.
+        bookmark: &'a str,
+        /// Names that its ledger has now, in its order.
+        applied: &'a [String],
+        /// Names of files that it lacks, in the order in which they would run.
+        pending: &'a [String],
     },
 
     /// `show`: what is recorded of the environment.

@@ -33,6 +33,8 @@ pub(super) enum Shape {
     Rows,
     /// Columns and arrays, as `/raw` answers.
     Raw,
+    /// None: of a file is told what all of its statements did together.
+    Sum,
 }
 
 /// What a call may still answer.
@@ -91,9 +93,17 @@ pub(super) fn read(
     shape: Shape,
     budget: &mut Budget,
 ) -> Result<(String, usize), Unread> {
+    if shape == Shape::Sum {
+        let mut cursor = statement.raw_query();
+        let mut count = 0;
+        while cursor.next()?.is_some() {
+            count += 1;
+        }
+        return Ok((String::new(), count));
+    }
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let (keys, before, after) = match shape {
-        Shape::Rows => (members(&columns), "[".to_owned(), "]"),
+        Shape::Rows | Shape::Sum => (members(&columns), "[".to_owned(), "]"),
         Shape::Raw => {
             let cells = (0..columns.len()).map(|index| (String::new(), index)).collect();
             (cells, format!("{{\"columns\":{},\"rows\":[", json!(columns)), "]}")

@@ -60,7 +60,10 @@ const TRANSACTION_REFUSED: &str = "To execute a transaction, please use the \
 /// What ran.
 #[derive(Debug)]
 pub(super) struct Done {
+    /// What each statement answered; of [`Shape::Sum`] one element for all.
     elements: Vec<Element>,
+    /// How many statements ran.
+    count: usize,
     /// Bytes of the file.
     size: i64,
     /// The number of the change, where it was one.
@@ -93,7 +96,7 @@ impl Done {
             "rows_read": all.iter().map(|it| it.rows_read).sum::<i64>(),
             "rows_written": all.iter().map(|it| it.rows_written).sum::<u64>(),
         });
-        (all.len(), meta)
+        (self.count, meta)
     }
 }
 
@@ -121,14 +124,14 @@ pub(super) fn run(
         let number = if ran.changed { Some(count_change(db)?) } else { None };
         // A foreign key that was deferred fails here.
         db.execute_batch("COMMIT")?;
-        Ok((ran.elements, number))
+        Ok((ran, number))
     });
     if !db.is_autocommit() {
         db.execute_batch("ROLLBACK")?;
     }
     let size = file_bytes(db)?;
     Ok(match outcome {
-        Ok((elements, number)) => Ok(Done { elements, size, number }),
+        Ok((Ran { elements, count, .. }, number)) => Ok(Done { elements, count, size, number }),
         Err(Failed::Problem(problem)) => Err(problem),
         Err(_) if watch.was_transaction() => Err(Problem::new(400, 7500, TRANSACTION_REFUSED)),
         Err(Failed::Sqlite(error)) => Err(Problem::new(400, 7500, error_text(&error))),
@@ -200,6 +203,7 @@ impl From<rusqlite::Error> for Failed {
 #[derive(Debug, Default)]
 struct Ran {
     elements: Vec<Element>,
+    count: usize,
     changed: bool,
 }
 
@@ -219,7 +223,27 @@ struct Element {
 /// About what an element takes as JSON, beside its rows.
 const ELEMENT_BYTES: usize = 384;
 
+impl Ran {
+    /// Keeps what a statement answered, or adds it to what those before it did.
+    fn keep(&mut self, element: Element, shape: Shape) {
+        self.count += 1;
+        match self.elements.last_mut().filter(|_| shape == Shape::Sum) {
+            Some(sum) => sum.add(&element),
+            None => self.elements.push(element),
+        }
+    }
+}
+
 impl Element {
+    fn add(&mut self, next: &Self) {
+        self.took += next.took;
+        self.changes += next.changes;
+        self.last_row_id = next.last_row_id;
+        self.wrote |= next.wrote;
+        self.rows_read = self.rows_read.saturating_add(next.rows_read);
+        self.rows_written += next.rows_written;
+    }
+
     /// As JSON; `size_after` is known when all have run.
     fn write_to(&self, out: &mut String, size_after: i64) {
         let Self { results, took, changes, last_row_id, wrote, rows_read, rows_written } = self;
@@ -241,11 +265,11 @@ fn statements(db: &Connection, batch: &[Sql], shape: Shape, watch: &Watch) -> Re
     let mut ran = Ran::default();
     let mut budget = Budget::of_call();
     for sql in batch {
-        let before = ran.elements.len();
+        let before = ran.count;
         let mut params = sql.params.iter();
         let mut split = Batch::new(db, &sql.text);
         while let Some(mut statement) = split.next().map_err(too_long)? {
-            if !sql.params.is_empty() && ran.elements.len() > before {
+            if !sql.params.is_empty() && ran.count > before {
                 return Err(Failed::Problem(malformed(
                     "params with multiple statements is not supported",
                 )));
@@ -256,9 +280,9 @@ fn statements(db: &Connection, batch: &[Sql], shape: Shape, watch: &Watch) -> Re
             }
             bind(&mut statement, &mut params)?;
             ran.changed |= !statement.readonly();
-            ran.elements.push(element(db, &mut statement, shape, &mut budget)?);
+            ran.keep(element(db, &mut statement, shape, &mut budget)?, shape);
         }
-        if ran.elements.len() == before {
+        if ran.count == before {
             return Err(Failed::Text("SQL code did not contain a statement.".to_owned()));
         }
         if params.next().is_some() {
@@ -322,7 +346,9 @@ fn element(
 ) -> Result<Element, Failed> {
     let started = Instant::now();
     let changes_before = db.total_changes();
-    budget.take(ELEMENT_BYTES)?;
+    if shape != Shape::Sum {
+        budget.take(ELEMENT_BYTES)?;
+    }
     let (results, count) = rows::read(statement, shape, budget)?;
     let count = i64::try_from(count).unwrap_or(i64::MAX);
     let scanned = i64::from(statement.get_status(StatementStatus::FullscanStep));

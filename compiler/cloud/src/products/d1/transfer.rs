@@ -136,7 +136,7 @@ fn ingest(ctx: &Ctx<'_>, req: &Req, uuid: &str, filename: &str) -> Result<Answer
     };
     let batch = [Sql::new(&sql, Vec::new())];
     let done = ctx.cloud.store.with_d1(uuid, |db| {
-        let done = run::run(db, &batch, Shape::Rows, &req.gone)?;
+        let done = run::run(db, &batch, Shape::Sum, &req.gone)?;
         if let Ok(run::Done { number: Some(number), .. }) = &done {
             changed(ctx, uuid, db, *number)?;
         }

@@ -100,7 +100,7 @@ impl Context<'_> {
         let text = text
             .ok_or_else(|| StepError::Bug(format!("{}: the seed's text is missing", on.address)))?;
         let mark = on.database.seed;
-        let sql = whole_text(mark.table, &text.text, mark.done);
+        let sql = whole_text(on, mark.table, text, mark.done)?;
         let mut way = Way::of(on, &sql);
         let mut attempt = 1;
         loop {
@@ -136,7 +136,7 @@ impl Context<'_> {
     /// The marks, and how many tables there are besides.
     async fn look_at_marks(&self, on: &On<'_>) -> Result<(String, u64), StepError> {
         let mark = on.database.seed;
-        let sql = format!("{}\n{}", mark.table, mark.look);
+        let sql = format!("{}\n{}", mark.table, (mark.look)(on.ledger));
         let kind = kind(on.address.kind());
         let answer = self.client().call_repeatable(&(on.query)(&sql), Some(kind)).await?;
         let last = answer.result.as_array().and_then(|results| results.last());
