@@ -45,6 +45,8 @@ struct Builder {
     uses: Vec<Use>,
     removals: Vec<Removal>,
     batches: BTreeMap<(KindId, Option<String>), Vec<BatchEntry>>,
+    /// What goes from the batch of one zone after it was made by that of another.
+    moved: BTreeSet<Address>,
 }
 
 /// An update of an address.
@@ -138,6 +140,11 @@ impl Builder {
                 }
             }
             (Action::ReplaceCreateFirst, Some(wanted)) => {
+                let batched = kind(change.address.kind()).batch_items_max() > 1;
+                if batched {
+                    // Both are in the batches of their zones.
+                    self.moved.insert(change.address.clone());
+                }
                 self.make(wanted);
                 let made = self.made_by.get(&change.address).copied();
                 if let (Some(old), Some(new)) = (self.remove(change, Some(wanted)), made) {
@@ -309,6 +316,12 @@ impl Builder {
                 }
                 before = Some(index);
             }
+        }
+        let removals =
+            self.removals.iter().filter(|it| it.deposed && self.moved.contains(&it.address));
+        let edges = removals.filter_map(|it| Some((it.step, *self.made_by.get(&it.address)?)));
+        for (gone, made) in edges.collect::<Vec<_>>() {
+            self.after(gone, made);
         }
     }
 }

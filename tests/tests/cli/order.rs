@@ -7,7 +7,7 @@ use envc_tests::TestEnv;
 use http::Method;
 use serde_json::Value as Json;
 
-use crate::common::{edit, id, says};
+use crate::common::{check, edit, id, says};
 
 const APPLY: [&str; 2] = ["apply", "--yes"];
 /// Whatever may run at once does.
@@ -390,4 +390,38 @@ fn a_replaced_database_stays_until_its_successor_is_migrated_and_bound() {
     assert_eq!(bound(&env, "database_id"), [new]);
     assert_eq!(env.cloud().ledger(new), ["1.sql"]);
     unchanged(&env);
+}
+
+/// No call reaches from one zone into another.
+#[test]
+fn a_project_that_moves_to_another_zone_is_made_there_and_gone_here() {
+    let spec = "project \"shop\" { zone \"a.example\" }\n\
+        environment \"local\" default { identity \"dev\" }\n\
+        tunnel \"t\" { ingress \"w\" host=\"x\" service=\"http://localhost:1\" }\n\
+        dns \"mail\" type=\"TXT\" name=\"m\" content=\"hello\"\n\
+        worker \"api\" path=\"api\" deploy=\"bundle\" bundle=\"dist\" compatibility-date=\"2026-09-01\" {\n\
+        \x20   route \"x.{zone}/api/*\"\n    domain \"api.{zone}\"\n}\n\
+        allow \"unused_resource\"\n";
+    let env = TestEnv::of_text(spec);
+    env.write("api/dist/index.js", "export default { fetch() { return new Response('ok'); } };\n");
+    env.envc(&["apply", "--yes"]).exits(0);
+    let old = env.cloud_listing().names("dns").len();
+    assert!(env.cloud_listing().names("dns").iter().all(|name| name.contains("a.example")));
+    env.write("environment.kdl", &spec.replace("a.example", "b.example"));
+    check("zone_moves", &env, &env.envc(&["plan"]).exits(0));
+    env.envc(&["apply", "--yes"]).exits(0);
+    let listing = env.cloud_listing();
+    assert_eq!(listing.names("dns").len(), old, "{:?}", listing.names("dns"));
+    assert!(listing.names("dns").iter().all(|name| name.contains("b.example")));
+    says(&env.envc(&["plan", "--detailed-exitcode"]).exits(0), &["No changes."]);
+    // Another type of record on the way: both are of the same name.
+    let spec = spec.replace(
+        "type=\"TXT\" name=\"m\" content=\"hello\"",
+        "type=\"A\" name=\"m\" content=\"192.0.2.1\"",
+    );
+    env.write("environment.kdl", &spec);
+    env.envc(&["apply", "--yes"]).exits(0);
+    says(&env.envc(&["plan", "--detailed-exitcode"]).exits(0), &["No changes."]);
+    env.envc(&["destroy", "--yes"]).exits(0);
+    assert_eq!(env.cloud_listing().names("dns"), [""; 0]);
 }

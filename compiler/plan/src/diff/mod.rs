@@ -25,7 +25,7 @@ mod waits;
 use std::collections::BTreeMap;
 
 use envc_core::{Address, Desired, Mode};
-use envc_kinds::{Kind, kind, same_name};
+use envc_kinds::{Kind, host_in_ascii, kind, same_name};
 
 use crate::{
     graph,
@@ -335,10 +335,16 @@ impl<'a> Differ<'a> {
         }
         let asked = self.replace.contains(&wanted.address);
         replace |= asked;
+        // No call reaches from one zone into another: it is made there, and then goes here.
+        let moves = moves(wanted, seen);
+        if moves {
+            replace = true;
+            fields.insert(0, moved(wanted, seen));
+        }
         let action = match (fields.is_empty(), replace) {
             (true, false) => Action::Keep,
             (false, false) => Action::Update,
-            (_, true) if kind.collides(&wanted.name, &seen.observed.name) => {
+            (_, true) if !moves && kind.collides(&wanted.name, &seen.observed.name) => {
                 Action::ReplaceDeleteFirst
             }
             (_, true) => Action::ReplaceCreateFirst,
@@ -428,6 +434,22 @@ fn renamed(wanted: &Desired, seen: &Seen, forces_replace: bool) -> FieldChange {
         before: Some(seen.observed.name.clone().into()),
         after: Some(wanted.name.clone().into()),
         forces_replace,
+    }
+}
+
+/// True for a resource of another zone than the wanted.
+fn moves(wanted: &Desired, seen: &Seen) -> bool {
+    let (Some(wanted), Some(seen)) = (&wanted.zone, &seen.zone) else { return false };
+    host_in_ascii(wanted) != host_in_ascii(seen)
+}
+
+fn moved(wanted: &Desired, seen: &Seen) -> FieldChange {
+    let zone = |zone: &Option<String>| zone.clone().map(Into::into);
+    FieldChange {
+        field: "zone".into(),
+        before: zone(&seen.zone),
+        after: zone(&wanted.zone),
+        forces_replace: true,
     }
 }
 
