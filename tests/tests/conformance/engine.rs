@@ -174,6 +174,7 @@ impl Engine {
                 plan: &checked,
                 migrations: &BTreeMap::new(),
                 seeds: &BTreeMap::new(),
+                ledgers: &BTreeMap::new(),
                 uploads,
                 vault: &vault(),
                 parallelism: 4,

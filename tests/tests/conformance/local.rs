@@ -179,3 +179,36 @@ fn the_quickstart_answers_a_row_and_a_seed_that_is_there_is_not_run_again() {
     assert_eq!(listed.matches("seeded").count(), 1, "{listed}");
     dev.end();
 }
+
+/// wrangler takes the same files in the same order, and writes the same names into the same table.
+#[test]
+fn migrations_in_folders_of_their_own_and_a_named_ledger_are_wranglers_too() {
+    let spec = "project \"shop\"\n\
+        environment \"local\" default { identity \"dev\" }\n\
+        d1 \"app\" { migrations \"m\" pattern=\"*/migration.sql\" table=\"my_log\" }\n\
+        worker \"api\" path=\"apps/api\" main=\"index.js\" compatibility-date=\"2026-09-01\" {\n\
+        bind \"DB\" d1=\"app\"\n}\n";
+    let mut env = world(TestEnv::of_text(spec));
+    env.set("ENVC_TRUST", "spec");
+    env.write("apps/api/index.js", CODE);
+    env.write("m/9_a/migration.sql", "CREATE TABLE t (x);\n");
+    env.write("m/10_b/migration.sql", "ALTER TABLE t ADD y;\n");
+    let ran = env.envc(&["apply"]).exits(0);
+    assert!(ran.stderr.contains("migrated wrangler's local copy of d1.app"), "{ran}");
+    let id = env.cloud_listing().id("d1", "shop--app--dev").expect("a database").to_owned();
+    let path = format!("/d1/database/{id}/query");
+    let sql = serde_json::json!({ "sql": "SELECT name FROM my_log ORDER BY id" });
+    let ours = env.cloud().of_account(&http::Method::POST, &path, Some(&sql));
+    let file = object_id("miniflare-D1DatabaseObject", &id);
+    let file = env
+        .root()
+        .join(format!("apps/api/.wrangler/state/v3/d1/miniflare-D1DatabaseObject/{file}.sqlite"));
+    let copy = rusqlite::Connection::open(file).expect("wrangler made it");
+    let mut names = copy.prepare("SELECT name FROM my_log ORDER BY id").expect("the ledger");
+    let names: Vec<String> =
+        names.query_map([], |row| row.get(0)).and_then(Iterator::collect).expect("its names");
+    assert_eq!(names, ["9_a/migration.sql", "10_b/migration.sql"]);
+    let rows = ours.pointer("/0/results").and_then(|rows| rows.as_array()).expect("rows");
+    let named: Vec<&str> = rows.iter().filter_map(|row| row["name"].as_str()).collect();
+    assert_eq!(named, names);
+}
