@@ -46,8 +46,7 @@ impl fmt::Display for Unclosed {
 
 /// The statements of a text, in order, in one pass.
 pub fn statements(text: &str) -> Statements<'_> {
-    let begin = text.len() - text.trim_start_matches('\u{feff}').len();
-    Statements { text, at: begin, line: 1, comment: None }
+    Statements { text, at: 0, line: 1, comment: None }
 }
 
 /// False for a text of comments and blanks alone.
@@ -244,6 +243,8 @@ fn token(first: u8, rest: &[u8]) -> (Token, usize) {
                 until(1, if first == b'[' { b"]" } else { rest.get(..1).unwrap_or_default() });
             (Token::Other { open }, length)
         }
+        // At the beginning of a word SQLite skips a byte-order mark.
+        _ if rest.starts_with("\u{feff}".as_bytes()) => (Token::Blank, "\u{feff}".len()),
         _ if first.is_ascii_whitespace() => (Token::Blank, run(|byte| byte.is_ascii_whitespace())),
         _ if is_word(first) => (Token::Word, run(is_word)),
         _ => (Token::Other { open: false }, 1),

@@ -209,6 +209,6 @@ fn migrations_in_folders_of_their_own_and_a_named_ledger_are_wranglers_too() {
         names.query_map([], |row| row.get(0)).and_then(Iterator::collect).expect("its names");
     assert_eq!(names, ["9_a/migration.sql", "10_b/migration.sql"]);
     let rows = ours.pointer("/0/results").and_then(|rows| rows.as_array()).expect("rows");
-    let named: Vec<&str> = rows.iter().filter_map(|row| row["name"].as_str()).collect();
-    assert_eq!(named, names);
+    let by_envc: Vec<&str> = rows.iter().filter_map(|row| row["name"].as_str()).collect();
+    assert_eq!(by_envc, names);
 }

@@ -73,9 +73,11 @@ fn a_row_behind_a_file_is_written_exactly_where_the_file_ran() {
             whole.execute_batch("ROLLBACK").unwrap();
         }
         assert_eq!(rows(&whole, "ledger"), i64::from(done), "{text:?}");
-        // Nothing is lost that would run, and nothing runs that would not.
-        assert_eq!(done, alone_runs, "{text:?}");
-        if done {
+        // Nothing is lost that would run, and nothing runs that would not: but a comment that begins with
+        // the last two characters, which SQLite takes for an operator.
+        let begins = text.split('\0').next().is_some_and(|it| it.trim_ascii_end().ends_with("/*"));
+        assert!(done == alone_runs || begins, "{text:?}");
+        if done && alone_runs {
             ran += 1;
             assert_eq!(rows(&whole, "t"), rows(&alone, "t"), "{text:?}");
         }
