@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, Desired, Diagnostic, Diagnostics, Span, join_path, kept_by};
 use envc_kinds::{Worker, kind};
+use envc_syntax::{Node, Scalar};
 
 use crate::{Environment, LOCAL_STATE_DEFAULT, SecretProvider, codes, resolver::Resolver};
 
@@ -17,29 +18,48 @@ impl Resolver<'_> {
     }
 
     fn check_hosts(&mut self) {
-        let mut seen: BTreeMap<String, Span> = BTreeMap::new();
         let names: Vec<&str> = self.hosts.keys().copied().collect();
         let mut hosts = Vec::new();
         for name in names {
             let Some((host, _)) = self.hosts.get(name) else { continue };
+            let host = *host;
             let span = host.scalar().map_or(host.node.span, |scalar| scalar.span);
             if let Some(address) = self.address(name, span).filter(|address| !address.broken) {
-                hosts.push((span, address.pattern.clone()));
+                hosts.push((span, address.pattern.clone(), host));
             }
         }
-        hosts.sort();
-        for (span, pattern) in hosts {
-            if let Some(first) = seen.get(&pattern) {
-                let message = format!("two ingresses or routes have the host `{pattern}`");
-                self.error(
-                    Diagnostic::error(codes::HOST_COLLISION, span, message)
-                        .at("again")
-                        .label(*first, "first used here")
-                        .help("give one of them another host"),
-                );
+        hosts.sort_by(|(a, one, _), (b, other, _)| (a, one).cmp(&(b, other)));
+        let mut seen: BTreeMap<String, Taken<'_>> = BTreeMap::new();
+        for (span, pattern, host) in hosts {
+            let tunnel = host.tunnel.and_then(Node::label);
+            let path = host.node.prop("path").and_then(Scalar::as_text).unwrap_or_default();
+            let Some(taken) = seen.get_mut(&pattern) else {
+                seen.insert(pattern, Taken { tunnel, first: span, paths: [(path, span)].into() });
+                continue;
+            };
+            // One tunnel tells the paths of a host apart.
+            let shared = tunnel.is_some() && tunnel == taken.tunnel;
+            let first = if shared {
+                let Some(first) = taken.paths.get(path).copied() else {
+                    taken.paths.insert(path, span);
+                    continue;
+                };
+                first
             } else {
-                seen.insert(pattern, span);
-            }
+                taken.first
+            };
+            let (with, or) = match (shared, path) {
+                (false, _) => (String::new(), ""),
+                (true, "") => (String::new(), ", or a `path=` of its own"),
+                (true, path) => (format!(" and the path `{path}`"), ", or another `path=`"),
+            };
+            let message = format!("two ingresses or routes have the host `{pattern}`{with}");
+            self.error(
+                Diagnostic::error(codes::HOST_COLLISION, span, message)
+                    .at("again")
+                    .label(first, "first used here")
+                    .help(format!("give one of them another host{or}")),
+            );
         }
     }
 
@@ -169,6 +189,15 @@ impl Resolver<'_> {
             );
         }
     }
+}
+
+/// A host that something has.
+struct Taken<'a> {
+    /// The tunnel that leads it on, where it is an ingress.
+    tunnel: Option<&'a str>,
+    first: Span,
+    /// The paths of that tunnel's ingresses.
+    paths: BTreeMap<&'a str, Span>,
 }
 
 /// The name that a spec is found by.

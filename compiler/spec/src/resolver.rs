@@ -105,6 +105,8 @@ pub(crate) struct HostNode<'a> {
     pub(crate) node: &'a Node,
     /// The worker around a `route` or a `domain`.
     pub(crate) worker: Option<&'a Node>,
+    /// The tunnel around an `ingress`.
+    pub(crate) tunnel: Option<&'a Node>,
 }
 
 impl<'a> HostNode<'a> {
@@ -241,10 +243,12 @@ fn hosts<'a>(
     found: &mut Diagnostics,
 ) -> BTreeMap<&'a str, (HostNode<'a>, Slot<ResolvedHost>)> {
     let mut out: BTreeMap<&'a str, (HostNode<'a>, Slot<ResolvedHost>)> = BTreeMap::new();
-    let ingresses = merged.all("tunnel").flat_map(|tunnel| tunnel.children_named("ingress"));
-    for node in ingresses {
+    let ingresses = merged
+        .all("tunnel")
+        .flat_map(|tunnel| tunnel.children_named("ingress").map(move |node| (tunnel, node)));
+    for (tunnel, node) in ingresses {
         let Some(name) = node.label() else { continue };
-        let entry = (HostNode { node, worker: None }, Slot::New);
+        let entry = (HostNode { node, worker: None, tunnel: Some(tunnel) }, Slot::New);
         if let Some((first, _)) = out.insert(name, entry) {
             let message = format!("two ingresses are called \"{name}\"");
             found.push(
@@ -262,7 +266,8 @@ fn hosts<'a>(
             let Some(name) = given.and_then(Scalar::as_text).or(worker.label()) else { continue };
             match (out.get(name), given) {
                 (None, _) => {
-                    out.insert(name, (HostNode { node, worker: Some(worker) }, Slot::New));
+                    let host = HostNode { node, worker: Some(worker), tunnel: None };
+                    out.insert(name, (host, Slot::New));
                 }
                 // The first one has the worker's name; others need `name=` to be referred to.
                 (Some(_), None) => {}

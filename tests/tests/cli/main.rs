@@ -29,6 +29,7 @@ mod hostile;
 mod hosts;
 mod hyperdrive;
 mod identity;
+mod ingress;
 mod layouts;
 mod leases;
 mod ledger;

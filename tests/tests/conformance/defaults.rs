@@ -29,7 +29,8 @@ queue "plain"
 queue "full" delivery-delay=5 retention=600 delivery-paused=#true
 tunnel "dev" {
     ingress "web" host="{env}" service="http://localhost:8080"
-    ingress "api" host="{env}-api" service="http://localhost:8081" path="^/v1" comment="theirs"
+    ingress "api" host="{env}-api" service="http://localhost:8081" path="^/v1"
+    ingress "all" host="{env}-api" service="https://localhost:8082" comment="theirs" no-tls-verify connect-timeout=30 tls-timeout=5
 }
 dns "address" type="A" name="{env}-a" content="192.0.2.1" proxied
 dns "mail" type="MX" name="{env}-mail" content="mail.example.com" priority=10 ttl=300
@@ -176,7 +177,18 @@ fn known(map: &mut Map<String, Json>) -> Map<String, Json> {
     } else if has("ingress") {
         json!({"originRequest": {}, "warp-routing": {"enabled": false}, "unheard_of": 0})
     } else if has("service") {
-        json!({"originRequest": {}, "path": ""})
+        // Configurations of some years have every default spelt out.
+        let defaults = json!({
+            "noTLSVerify": false, "http2Origin": false, "connectTimeout": 30, "tlsTimeout": 10,
+            "tcpKeepAlive": 30, "keepAliveTimeout": 90, "keepAliveConnections": 100,
+            "httpHostHeader": "", "originServerName": "", "caPool": "", "bastionMode": false,
+            "proxyAddress": "127.0.0.1", "ipRules": [],
+        });
+        let own = map.get("originRequest").and_then(Json::as_object).cloned().unwrap_or_default();
+        let mut options = defaults;
+        options.as_object_mut().expect("it is an object").extend(own);
+        map.insert("originRequest".to_owned(), options);
+        json!({"path": ""})
     } else {
         json!({})
     };

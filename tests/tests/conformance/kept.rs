@@ -88,10 +88,10 @@ fn what_no_spec_can_set_of_a_tunnel_is_kept_by_an_update_of_its_rules() {
     let (tunnel, _) = engine.recorded(&Address::new(KindId::Tunnel, "x"));
     let config = json!({
         "ingress": [
-            { "hostname": "x.example.com", "service": "http://localhost:9", "originRequest": { "noTLSVerify": true } },
+            { "hostname": "x.example.com", "service": "http://localhost:9", "originRequest": { "noHappyEyeballs": true } },
             { "service": "http_status:503" },
         ],
-        "originRequest": { "connectTimeout": 5 },
+        "originRequest": { "noHappyEyeballs": true },
         "warp-routing": { "enabled": true },
     });
     let path = |account: &str| {
@@ -112,11 +112,11 @@ fn what_no_spec_can_set_of_a_tunnel_is_kept_by_an_update_of_its_rules() {
         seen["whole"],
         json!({
             "ingress": [
-                { "hostname": "x.example.com", "service": "http://localhost:10", "originRequest": { "noTLSVerify": true } },
+                { "hostname": "x.example.com", "service": "http://localhost:10", "originRequest": { "noHappyEyeballs": true } },
                 { "hostname": "y.example.com", "service": "http://localhost:11" },
                 { "service": "http_status:503" },
             ],
-            "originRequest": { "connectTimeout": 5 },
+            "originRequest": { "noHappyEyeballs": true },
             "warp-routing": { "enabled": true },
         })
     );

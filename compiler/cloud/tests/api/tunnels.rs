@@ -79,6 +79,8 @@ async fn configurations_are_versioned_and_checked() {
     let empty = served.get(&path).await.ok();
     assert!(empty["config"].is_null());
     let config = json!({"ingress": [
+        {"hostname": "app.example.com", "path": "^/v1", "service": "https://localhost:3000",
+         "originRequest": {"connectTimeout": 10, "noTLSVerify": true}},
         {"hostname": "app.example.com", "service": "http://localhost:3000"},
         {"service": "http_status:404"},
     ]});
@@ -92,6 +94,9 @@ async fn configurations_are_versioned_and_checked() {
     let refused = served.put(&path, json!({"config": open})).await;
     refused.fails(400, 1056);
     assert!(refused.error().contains("must match all URLs") && refused.error().ends_with('\n'));
+    let mut text = config.clone();
+    text["ingress"][0]["originRequest"]["connectTimeout"] = json!("10s");
+    served.put(&path, json!({"config": text})).await.fails(400, 1056);
     let none = served.put(&path, json!({"config": {"ingress": []}})).await;
     none.fails(400, 1056);
     assert!(none.error().contains("doesn't contain any ingress rules"));

@@ -1,15 +1,16 @@
 //! A tunnel's configuration: one document of ingress rules per tunnel.
 //!
 //! Endpoint: `GET|PUT /accounts/{a}/cfd_tunnel/{id}/configurations`. A PUT replaces the whole; the
-//! last rule must match everything; there is no delete: it dies with the tunnel. The server may
-//! echo empty `originRequest` objects, which are dropped before comparing. What the spec cannot set
-//! (`originRequest`, `warp-routing`, another last rule) is sent again as it was seen.
+//! last rule must match everything; there is no delete: it dies with the tunnel. Rules are compared
+//! by what they do: orders that mean the same are one (`order.rs`), and so are an option that is left
+//! out and its default (`origin.rs`). What the spec cannot set (the whole's own `originRequest`, other
+//! options of a rule, `warp-routing`, another last rule) is sent again as it was seen.
 //! Source: Cloudflare's OpenAPI document, checked November 2026.
 
 use envc_core::KindId;
 use serde_json::{Value as Json, json};
 
-use super::service;
+use super::{order, origin, service};
 use crate::{
     Attr, Call, Codes, Errors, Facts, Fields, Kind, Mutability, Normal, Observed, OfParent, Place,
     Wanted, api,
@@ -28,6 +29,7 @@ static ATTRS: &[Attr] = &[Attr {
     samples: &[
         "[{\"hostname\":\"a.example.com\",\"service\":\"http://localhost:1\"}]",
         "[{\"hostname\":\"b.example.com\",\"service\":\"http://localhost:2\"}]",
+        "[{\"hostname\":\"c.example.com\",\"originRequest\":{\"connectTimeout\":5,\"noTLSVerify\":true},\"service\":\"https://localhost:3\"}]",
     ],
     normal: Normal::Form {
         form: ingress,
@@ -44,6 +46,14 @@ static ATTRS: &[Attr] = &[Attr {
                 "[{\"hostname\":\"a.example.com.\",\"path\":null,\"originRequest\":{},\"service\":\"HTTP://localhost:1\"}]",
                 "[{\"hostname\":\"a.example.com\",\"service\":\"http://localhost:1\"}]",
             ),
+            spelt(
+                "[{\"hostname\":\"b.example.com\",\"service\":\"http://localhost:2\"},{\"hostname\":\"a.example.com\",\"service\":\"http://localhost:1\"}]",
+                "[{\"hostname\":\"a.example.com\",\"service\":\"http://localhost:1\"},{\"hostname\":\"b.example.com\",\"service\":\"http://localhost:2\"}]",
+            ),
+            spelt(
+                "[{\"hostname\":\"a.example.com\",\"originRequest\":{\"connectTimeout\":30,\"noTLSVerify\":false},\"service\":\"https://localhost:1\"}]",
+                "[{\"hostname\":\"a.example.com\",\"service\":\"https://localhost:1\"}]",
+            ),
             told(
                 "[{\"hostname\":\"a.example.com\",\"service\":\"hello-world\"}]",
                 "[{\"hostname\":\"a.example.com\",\"service\":\"hello_world\"}]",
@@ -55,32 +65,37 @@ static ATTRS: &[Attr] = &[Attr {
 /// All that was seen, for the next update.
 const WHOLE: &str = "whole";
 
-/// Rules in order, each with what the spec can set.
+/// Rules with what the spec can set, in the one order of all that mean the same.
 fn ingress(value: &Json, _beside: &Fields<Json>) -> Json {
-    let rule = |rule: &Json| {
-        let mut rule = managed(rule);
-        for (field, form) in
-            [("hostname", normal::host as fn(&str) -> String), ("service", service)]
-        {
-            if let Some(text) = rule.get(field).map(|text| normal::text(text, form)) {
-                api::set(&mut rule, field, text);
-            }
-        }
-        rule
-    };
     match value.as_array() {
-        Some(rules) => rules.iter().map(rule).collect(),
+        Some(rules) => {
+            let rules: Vec<Json> = rules.iter().map(normal_rule).collect();
+            Json::Array(order::canonical(&rules))
+        }
         None => value.clone(),
     }
 }
 
+/// The one way to write a rule.
+fn normal_rule(rule: &Json) -> Json {
+    let mut rule = managed(rule);
+    for (field, form) in [("hostname", normal::host as fn(&str) -> String), ("service", service)] {
+        if let Some(text) = rule.get(field).map(|text| normal::text(text, form)) {
+            api::set(&mut rule, field, text);
+        }
+    }
+    rule
+}
+
 /// A rule without what the spec cannot set, and without what says nothing.
 fn managed(rule: &Json) -> Json {
+    let options = origin::form(rule);
     let mut rule = rule.clone();
     if let Some(fields) = rule.as_object_mut() {
         fields.retain(|name, value| {
             matches!(name.as_str(), "hostname" | "path" | "service") && !is_empty(value)
         });
+        fields.extend(options.map(|options| (origin::FIELD.to_owned(), options)));
     }
     rule
 }
@@ -127,6 +142,7 @@ impl Kind for TunnelConfig {
         rules.iter().find_map(|rule| {
             let service = text(rule, "service")?;
             service::unreachable(&text(rule, "hostname").unwrap_or_default(), &service)
+                .or_else(|| origin::problem(rule))
         })
     }
 
@@ -134,8 +150,12 @@ impl Kind for TunnelConfig {
         let config = item.get("config")?;
         let rules = config.get("ingress")?.as_array()?;
         // What the spec cannot set is not managed, whatever the server adds.
-        let rules: Vec<Json> =
-            rules.iter().filter(|rule| !is_catch_all(rule)).map(managed).collect();
+        let seen = |rule: &Json| {
+            let mut rule = rule.clone();
+            origin::inherit(&mut rule, config.get(origin::FIELD));
+            managed(&rule)
+        };
+        let rules: Vec<Json> = rules.iter().filter(|rule| !is_catch_all(rule)).map(seen).collect();
         Some(Observed {
             id: api::text(item, "tunnel_id")?,
             fields: [
@@ -175,9 +195,10 @@ fn path<'a>(account: &'a str, tunnel_id: &'a str) -> [&'a str; 5] {
 fn config(fields: &Fields<Json>, seen: Option<&Json>) -> Json {
     let mut config = seen.filter(|seen| seen.is_object()).cloned().unwrap_or_else(|| json!({}));
     let old = config.get("ingress").and_then(Json::as_array).cloned().unwrap_or_default();
+    let above = config.get(origin::FIELD).cloned();
     let place = |rule: &Json| {
-        let rule = ingress(&json!([rule]), &Fields::new());
-        let part = |field: &str| rule.get(0).and_then(|rule| rule.get(field)).cloned();
+        let rule = normal_rule(rule);
+        let part = |field: &str| rule.get(field).cloned();
         (part("hostname"), part("path"))
     };
     let wanted = fields.get("ingress").and_then(Json::as_array).map(Vec::as_slice);
@@ -193,6 +214,7 @@ fn config(fields: &Fields<Json>, seen: Option<&Json>) -> Json {
                     None => drop(whole.as_object_mut().and_then(|whole| whole.remove(field))),
                 }
             }
+            origin::put(&mut whole, rule, above.as_ref());
             whole
         })
         .collect();
@@ -205,7 +227,8 @@ fn config(fields: &Fields<Json>, seen: Option<&Json>) -> Json {
 /// The rule without host and path that every configuration ends with.
 fn is_catch_all(rule: &Json) -> bool {
     let without = |field| rule.get(field).is_none_or(is_empty);
-    without("hostname") && without("path")
+    let any_host = without("hostname") || rule.get("hostname").is_some_and(|host| host == "*");
+    any_host && without("path")
 }
 
 fn is_empty(value: &Json) -> bool {
@@ -247,11 +270,11 @@ mod tests {
     fn what_the_spec_cannot_set_is_sent_again_as_it_was_seen() {
         let seen = json!({
             "ingress": [
-                { "hostname": "B.example.com.", "service": "http://localhost:2", "originRequest": { "noTLSVerify": true } },
+                { "hostname": "B.example.com.", "service": "http://localhost:2", "originRequest": { "noHappyEyeballs": true } },
                 { "hostname": "gone.example.com", "service": "http://localhost:3" },
                 { "service": "http_status:503", "originRequest": {} },
             ],
-            "originRequest": { "connectTimeout": 30 },
+            "originRequest": { "connectTimeout": 30, "bastionMode": false },
             "warp-routing": { "enabled": true },
         });
         let rules = json!([
@@ -269,13 +292,64 @@ mod tests {
             json!({
                 "ingress": [
                     { "hostname": "a.example.com", "service": "http://localhost:1" },
-                    { "hostname": "b.example.com", "service": "http://localhost:22", "originRequest": { "noTLSVerify": true } },
+                    { "hostname": "b.example.com", "service": "http://localhost:22", "originRequest": { "noHappyEyeballs": true } },
                     { "service": "http_status:503", "originRequest": {} },
                 ],
-                "originRequest": { "connectTimeout": 30 },
+                "originRequest": { "connectTimeout": 30, "bastionMode": false },
                 "warp-routing": { "enabled": true },
             })
         );
+    }
+
+    fn rules_seen(config: &Json) -> Json {
+        let told = json!({ "tunnel_id": "t", "config": config });
+        TunnelConfig.observe(&told).unwrap().fields["ingress"].clone()
+    }
+
+    #[test]
+    fn an_option_that_somebody_else_set_is_seen_and_put_back() {
+        let wanted = json!([{ "hostname": "a.example.com", "service": "https://localhost:1" }]);
+        let rule = |options: Json| json!({ "hostname": "a.example.com", "service": "https://localhost:1", "originRequest": options });
+        let is_same = |config: &Json| {
+            let none = Fields::new();
+            ingress(&rules_seen(config), &none) == ingress(&wanted, &none)
+        };
+        let last = json!({ "service": "http_status:404" });
+        for (own, above, same) in [
+            (json!({ "connectTimeout": 30, "bastionMode": true }), json!({}), true),
+            (json!({ "noTLSVerify": true }), json!({}), false),
+            (json!({}), json!({ "httpHostHeader": "x" }), false),
+            (json!({ "connectTimeout": 30 }), json!({ "connectTimeout": 5 }), true),
+        ] {
+            let seen = json!({ "ingress": [rule(own), last], "originRequest": above });
+            assert_eq!(is_same(&seen), same, "{seen}");
+            let fields = [("ingress".to_owned(), wanted.clone())].into();
+            let sent = config(&fields, Some(&seen));
+            assert!(is_same(&sent), "{sent}");
+            assert_eq!(sent["originRequest"], seen["originRequest"]);
+        }
+    }
+
+    #[test]
+    fn an_order_that_means_something_else_is_a_difference() {
+        let rule = |host: &str, path: &str, service: u16| json!({ "hostname": host, "path": path, "service": format!("http://localhost:{service}") });
+        let same = |a: Json, b: Json| {
+            let none = Fields::new();
+            ingress(&json!([a, b]), &none) == ingress(&json!([b, a]), &none)
+        };
+        for (a, b, expect) in [
+            (rule("*.x.example", "", 1), rule("api.x.example", "", 2), false),
+            (rule("*.x.example", "", 1), rule("*.a.x.example", "", 2), false),
+            (rule("a.x.example", "", 1), rule("a.x.example", "^/api", 2), false),
+            (rule("a.x.example", "/b", 1), rule("a.x.example", "^/a", 2), false),
+            (rule("a.x.example", "^/a", 1), rule("a.x.example", "^/b", 2), true),
+            (rule("a.x.example", "", 1), rule("b.x.example", "", 2), true),
+            (rule("*.x.example", "", 1), rule("x.example", "", 2), true),
+            // Whichever gets the request, it goes to the same service.
+            (rule("*.x.example", "", 1), rule("api.x.example", "", 1), true),
+        ] {
+            assert_eq!(same(a.clone(), b.clone()), expect, "{a} {b}");
+        }
     }
 
     #[test]

@@ -6,24 +6,26 @@
 //! Source: Cloudflare's OpenAPI document and cloudflared's own client, checked November 2026.
 
 mod config;
+mod ingress;
+mod order;
+mod origin;
 mod service;
 
-use std::collections::BTreeMap;
-
-use envc_core::{Address, Desired, KindId, Mode, Output, Part, Text, Value};
+use envc_core::{Address, Desired, KindId, Mode, Output, Value};
 use envc_syntax::{
-    Node, Scalar,
-    rule::{EMPTY, FlagRule, LABEL, NodeRule, Repeat, Type, optional, required},
+    Node,
+    rule::{EMPTY, LABEL, NodeRule, Repeat},
 };
 use serde_json::{Value as Json, json};
 
 use crate::{
     Call, Codes, Declared, Errors, Facts, Kind, Listing, Lower, NameRule, NodeFacts, Observed,
-    Paging, Place, Wanted, api, dns,
+    Paging, Place, Wanted, api,
     parts::{self, ID_PROP, NAME_PROP, managed},
 };
 
 pub(crate) use config::TunnelConfig;
+use ingress::INGRESS;
 
 /// The kind.
 #[derive(Debug)]
@@ -33,40 +35,15 @@ static NAME: NameRule = NameRule { max: 100, ..parts::PRINTABLE };
 
 static GRAMMAR: NodeRule = NodeRule {
     name: "tunnel",
-    doc: "A tunnel from Cloudflare to this machine. Each ingress is a rule and a proxied CNAME.",
+    doc: "A tunnel from Cloudflare to this machine. Each ingress is a rule, and each host a proxied CNAME.",
     notes: &[
         "Needs a zone where it has an ingress. On the local cloud `{host.X}` and `{url.X}` are the local services, and nothing listens in public.",
+        "Of several ingresses that a request fits, the narrowest gets it, in whichever order they stand: a host before a wildcard such as `*.{env}`, which fits hosts of any depth, a deeper wildcard before a wider one, and of one host an ingress with `path=` before one without. Of two paths of one host the one that begins with more plain characters comes first, else the one that the spec has first.",
     ],
     example: "tunnel \"dev\" { ingress \"web\" host=\"{env}\" service=\"http://localhost:{port.web}\" }",
     args: &[LABEL],
     props: &[NAME_PROP, ID_PROP],
-    children: &[&NodeRule {
-        name: "ingress",
-        doc: "A public host and the service behind it.",
-        notes: &[
-            "Its name is what `{host.NAME}` and `{url.NAME}` refer to, so that no two ingresses of a type share one.",
-            "A service is `http://`, `https://`, `tcp://`, `ssh://`, `rdp://` or `smb://` with an address, `unix:` or `unix+tls:` with a path, `http_status:404` and the like, or one of `hello_world`, `bastion`, `socks-proxy`.",
-            "The marker and the comment together have at most 100 characters.",
-        ],
-        example: "ingress \"web\" host=\"{env}\" service=\"http://localhost:{port.web}\"",
-        args: &[LABEL],
-        flags: &[FlagRule { name: "optional", doc: "Not waited for in readiness." }],
-        props: &[
-            required("host", Type::NameText, "A name inside the project's zone."),
-            required(
-                "service",
-                Type::Text,
-                "Where requests go. It may refer to what names may, and to ports.",
-            ),
-            optional("path", Type::Plain, "A regular expression that the path must match.")
-                .otherwise("every path"),
-            optional("comment", Type::Text, "Follows the marker in the record's comment.")
-                .otherwise("the marker alone"),
-        ],
-        children: &[&parts::MARKER],
-        repeat: Repeat::PerLabel,
-        ..EMPTY
-    }],
+    children: &[&INGRESS],
     repeat: Repeat::PerLabel,
     ..EMPTY
 };
@@ -168,27 +145,7 @@ impl Declared for Tunnel {
 
     fn lower(&self, node: &Node, cx: &mut dyn Lower) -> Vec<Desired> {
         let tunnel = managed(KindId::Tunnel, node, cx, &NAME);
-        let mut rules = Vec::new();
-        let mut records = Vec::new();
-        for ingress in node.children_named("ingress") {
-            let (Some(host), Some(service)) = (ingress.prop("host"), ingress.prop("service"))
-            else {
-                continue;
-            };
-            let Some(hostname) = cx.host(host) else { continue };
-            let service_text = cx.text(service);
-            service::check(service, cx);
-            let mut rule = BTreeMap::from([
-                ("hostname".to_owned(), Value::text(hostname.clone())),
-                ("service".to_owned(), Value::Text(service_text)),
-            ]);
-            let path = ingress.prop("path").and_then(Scalar::as_text);
-            if let Some(path) = path.filter(|path| !path.is_empty()) {
-                rule.insert("path".to_owned(), Value::text(path));
-            }
-            rules.push(Value::Map(rule));
-            records.push(record(&tunnel, ingress, &hostname, cx));
-        }
+        let (rules, records) = ingress::lower(node, &tunnel, cx);
         let mut all = vec![];
         if !rules.is_empty() {
             all.push(Desired {
@@ -216,30 +173,4 @@ fn connections(place: &Place, id: &str) -> Call {
 
 fn token(place: &Place, id: &str) -> Call {
     Call::get(&["accounts", &place.account, "cfd_tunnel", id, "token"])
-}
-
-/// The proxied CNAME of an ingress. Traffic flows only through the proxy, so it is not optional.
-fn record(tunnel: &Desired, ingress: &Node, hostname: &str, cx: &mut dyn Lower) -> Desired {
-    let mut content = Text::output(tunnel.address.clone(), Output::Id);
-    content.push(Part::Lit(".cfargotunnel.com".into()));
-    let label = format!("{}.{}", tunnel.address.name(), ingress.label().unwrap_or_default());
-    let mut fields = BTreeMap::from([
-        ("type".to_owned(), Value::text("CNAME")),
-        ("name".to_owned(), Value::text(hostname)),
-        ("content".to_owned(), Value::Text(content)),
-        ("proxied".to_owned(), Value::Bool(true)),
-    ]);
-    let comment = dns::comment(ingress, &label, cx);
-    fields.extend(comment.map(|comment| ("comment".to_owned(), comment)));
-    Desired {
-        address: Address::new(KindId::Dns, label),
-        name: dns::key("CNAME", hostname),
-        default_name: false,
-        mode: Mode::Managed,
-        protect: tunnel.protect,
-        fields,
-        zone: cx.zone().map(str::to_owned),
-        parent: None,
-        span: ingress.label_span(),
-    }
 }

@@ -13,6 +13,39 @@ const WITH_HOST: [&str; 6] = ["http", "https", "tcp", "ssh", "rdp", "smb"];
 /// Services without an address.
 const WORDS: [&str; 3] = ["hello_world", "bastion", "socks-proxy"];
 
+/// What cloudflared reaches for a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Behind {
+    /// A server over HTTP.
+    Http,
+    /// A server over HTTP and TLS.
+    Https,
+    /// A socket with HTTP.
+    Socket,
+    /// A socket with HTTP and TLS.
+    TlsSocket,
+    /// An address, for whatever is spoken.
+    Stream,
+    /// Nothing: cloudflared answers itself, or the client says where to.
+    Nothing,
+}
+
+/// What stands behind an ingress; none of a service that no tunnel reaches.
+pub(super) fn behind(service: &str) -> Option<Behind> {
+    if problem(service).is_some() {
+        return None;
+    }
+    let (scheme, _) = service.split_once(':').unwrap_or((service, ""));
+    Some(match scheme {
+        "http" => Behind::Http,
+        "https" | "hello_world" => Behind::Https, // its own server has a certificate
+        "unix" => Behind::Socket,
+        "unix+tls" => Behind::TlsSocket,
+        "http_status" | "socks-proxy" => Behind::Nothing,
+        _ => Behind::Stream,
+    })
+}
+
 /// Reports a service that no tunnel reaches.
 pub(crate) fn check(scalar: &Scalar, cx: &mut dyn Lower) {
     let Some(service) = cx.literal(scalar) else { return };
@@ -122,6 +155,24 @@ mod tests {
             "htps://x",
         ] {
             assert!(problem(bad).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_service_says_what_is_reached() {
+        for (service, expect) in [
+            ("http://localhost:1", Some(Behind::Http)),
+            ("https://[::1]:1", Some(Behind::Https)),
+            ("hello_world", Some(Behind::Https)),
+            ("unix:/a:b", Some(Behind::Socket)),
+            ("unix+tls:/a", Some(Behind::TlsSocket)),
+            ("ssh://localhost:22", Some(Behind::Stream)),
+            ("bastion", Some(Behind::Stream)),
+            ("http_status:404", Some(Behind::Nothing)),
+            ("socks-proxy", Some(Behind::Nothing)),
+            ("localhost:1", None),
+        ] {
+            assert_eq!(behind(service), expect, "{service}");
         }
     }
 

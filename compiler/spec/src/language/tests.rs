@@ -201,24 +201,38 @@ fn meaning(text: &str) -> String {
 fn a_default_means_the_same_as_to_leave_it_out() {
     // `PROP` stands for the property.
     let mut specs = BTreeMap::from([
-        ("identity max-length", "environment \"local\" { identity branch unique PROP }".to_owned()),
-        ("file mode", format!("{LOCAL}file \"x\" template=\"t\" PROP")),
         (
-            "hyperdrive/origin scheme",
+            "identity max-length".to_owned(),
+            "environment \"local\" { identity branch unique PROP }".to_owned(),
+        ),
+        ("file mode".to_owned(), format!("{LOCAL}file \"x\" template=\"t\" PROP")),
+        (
+            "hyperdrive/origin scheme".to_owned(),
             format!(
                 "{LOCAL}hyperdrive \"x\" {{ origin host=\"h\" database=\"d\" user=\"u\" password=(secret)\"P\" PROP }}"
             ),
         ),
-        ("secrets/env prefix", format!("{LOCAL}secrets {{ env PROP }}")),
-        ("worker deploy", format!("{LOCAL}worker \"w\" path=\"w\" PROP")),
-        ("run after", format!("{LOCAL}run \"r\" command=\"c\" PROP")),
-        ("run cwd", format!("{LOCAL}run \"r\" command=\"c\" PROP")),
+        ("secrets/env prefix".to_owned(), format!("{LOCAL}secrets {{ env PROP }}")),
+        ("worker deploy".to_owned(), format!("{LOCAL}worker \"w\" path=\"w\" PROP")),
+        ("run after".to_owned(), format!("{LOCAL}run \"r\" command=\"c\" PROP")),
+        ("run cwd".to_owned(), format!("{LOCAL}run \"r\" command=\"c\" PROP")),
     ]);
+    for option in [
+        "connect-timeout",
+        "tls-timeout",
+        "tcp-keep-alive",
+        "keep-alive-timeout",
+        "keep-alive-connections",
+    ] {
+        let ingress = "ingress \"x\" host=\"{env}\" service=\"https://localhost\" PROP";
+        let spec = format!("{LOCAL}tunnel \"x\" {{ {ingress} }}");
+        specs.insert(format!("tunnel/ingress {option}"), spec);
+    }
     for node in language().nodes {
         for one in &node.properties {
             let Some(default) = one.default else { continue };
             let name = format!("{} {}", node.id, one.name);
-            let spec = specs.remove(name.as_str());
+            let spec = specs.remove(&name);
             let spec = spec.unwrap_or_else(|| panic!("say here where {name} may stand"));
             let with = |text: &str| meaning(&format!("{PROJECT}{}", spec.replace("PROP", text)));
             assert_eq!(with(""), with(&format!("{}={default}", one.name)), "{name}");

@@ -4,9 +4,12 @@
 //!
 //! Facts: each `PUT` raises the version; the last ingress rule must match everything (no
 //! `hostname`, no `path`) and no other may, else 400 with 1056; a service is a URL, a socket, a
-//! status or a built-in. Never configured: `config` is null. There is no `DELETE`. Rules come back
-//! as sent, and every answer has `warp-routing`, sent or not. Of a deleted tunnel there is none (404,
+//! status or a built-in. `originRequest`, of a rule and of the whole, has numbers, truth values and texts;
+//! a time is a whole number of seconds, and no text such as `30s`. Never configured: `config` is null. There is no `DELETE`. Rules come back
+//! as sent, with the options that were sent, and every answer has `warp-routing`, sent or not. Of a deleted tunnel there is none (404,
 //! 1055). The text of a refusal ends with a line end.
+//!
+//! Not published: the code of an option of another type (1056 here).
 //!
 //! Source: Cloudflare's OpenAPI document (tunnel configuration), cloudflared's validator and the
 //! wording of its refusals.
@@ -33,6 +36,25 @@ const SCHEMES: [&str; 11] = [
     "unix+tls:",
     "http_status:",
 ];
+/// Options whose values are whole numbers; the first four are seconds.
+const NUMBERS: [&str; 6] = [
+    "connectTimeout",
+    "tlsTimeout",
+    "tcpKeepAlive",
+    "keepAliveTimeout",
+    "keepAliveConnections",
+    "proxyPort",
+];
+const TRUTHS: [&str; 6] = [
+    "noTLSVerify",
+    "http2Origin",
+    "disableChunkedEncoding",
+    "noHappyEyeballs",
+    "matchSNItoHost",
+    "bastionMode",
+];
+const TEXTS: [&str; 5] =
+    ["httpHostHeader", "originServerName", "caPool", "proxyAddress", "proxyType"];
 const BUILT_IN: [&str; 4] = ["hello_world", "hello-world", "bastion", "socks-proxy"];
 
 /// `GET configurations`.
@@ -67,6 +89,7 @@ pub(super) fn put(ctx: &Ctx<'_>, req: &Req, id: &str) -> Result<Answer, Problem>
     let body = req.json(malformed)?;
     let config = body.get("config").filter(|config| config.is_object());
     let config = config.ok_or_else(|| malformed("config is required"))?;
+    check_origin_request(config)?;
     if let Some(ingress) = config.get("ingress").filter(|ingress| !ingress.is_null()) {
         check_ingress(ingress)?;
     }
@@ -102,6 +125,9 @@ fn check_ingress(ingress: &Value) -> Result<(), Problem> {
         let text = "Bad Configuration: The config file doesn't contain any ingress rules\n";
         return Err(Problem::new(400, 1056, text));
     };
+    for rule in rules {
+        check_origin_request(rule)?;
+    }
     for (number, rule) in others.iter().enumerate() {
         check_service(rule)?;
         if catches_all(rule) {
@@ -144,6 +170,28 @@ fn check_service(rule: &Value) -> Result<(), Problem> {
     if known { Ok(()) } else { Err(bad(format!("{service} is not a valid service"))) }
 }
 
+/// How the service is reached, where a rule or the whole says so.
+fn check_origin_request(of: &Value) -> Result<(), Problem> {
+    let Some(options) = of.get("originRequest").filter(|options| !options.is_null()) else {
+        return Ok(());
+    };
+    let Some(options) = options.as_object() else {
+        return Err(bad("originRequest must be an object"));
+    };
+    for (name, value) in options.iter().filter(|(_, value)| !value.is_null()) {
+        let (good, wanted) = match name.as_str() {
+            it if NUMBERS.contains(&it) => (value.is_i64() || value.is_u64(), "a whole number"),
+            it if TRUTHS.contains(&it) => (value.is_boolean(), "true or false"),
+            it if TEXTS.contains(&it) => (value.is_string(), "a text"),
+            _ => continue,
+        };
+        if !good {
+            return Err(bad(format!("originRequest.{name} must be {wanted}")));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +209,27 @@ mod tests {
         assert!(check(&json!([app])).unwrap_err().contains("must match all URLs"));
         assert!(check(&json!([all, all])).unwrap_err().contains("Rule #1"));
         assert!(check(&json!([])).is_err());
+    }
+
+    #[test]
+    fn options_of_a_service_have_their_types_and_times_are_seconds() {
+        for good in [
+            json!({"connectTimeout": 10, "noTLSVerify": true, "httpHostHeader": "a"}),
+            json!({"tlsTimeout": null, "unheard_of": "1s"}),
+            json!({}),
+            Value::Null,
+        ] {
+            assert!(check_origin_request(&json!({"originRequest": good})).is_ok(), "{good}");
+        }
+        for bad in [
+            json!({"connectTimeout": "10s"}),
+            json!({"keepAliveTimeout": 1.5}),
+            json!({"http2Origin": "on"}),
+            json!({"originServerName": 1}),
+            json!([]),
+        ] {
+            assert!(check_origin_request(&json!({"originRequest": bad})).is_err(), "{bad}");
+        }
     }
 
     #[test]
