@@ -29,6 +29,7 @@ const NAMED: &[(&str, &[&str], &str)] = &[
     ("compiler/spec/src/lint/binding.rs", &["worker"], "what a template leaves out"),
     ("compiler/spec/src/lint/stale.rs", &["worker"], "a compatibility date that is old"),
     ("compiler/spec/src/lint/hosts.rs", &["tunnel", "dns", "worker"], HOSTS),
+    ("compiler/spec/src/lint/reach.rs", &["worker"], "where a route is written"),
     ("compiler/spec/src/resolver.rs", &["tunnel", "worker"], HOSTS),
     ("compiler/spec/src/refs/wrong.rs", &["tunnel", "worker"], HOSTS),
     ("compiler/spec/src/refs.rs", &["worker"], "the name of a script is known before apply"),

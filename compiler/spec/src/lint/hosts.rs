@@ -38,7 +38,7 @@ pub(super) fn outside<'v>(view: &'v View<'_>) -> Found<'v> {
 }
 
 /// Where the hosts of a type are written: of endpoints by their name, of resources by kind and name.
-fn places<'v>(one: &'v TypeView<'_>) -> BTreeMap<(&'v str, &'v str), Span> {
+pub(super) fn places<'v>(one: &'v TypeView<'_>) -> BTreeMap<(&'v str, &'v str), Span> {
     let mut places = BTreeMap::new();
     let span = |scalar: Option<&Scalar>| scalar.map(|scalar| scalar.span);
     for ingress in one.merged.all("tunnel").flat_map(|tunnel| tunnel.children_named("ingress")) {
@@ -63,7 +63,7 @@ fn places<'v>(one: &'v TypeView<'_>) -> BTreeMap<(&'v str, &'v str), Span> {
 }
 
 /// The host with `{env}` in the place of an ID that was made up to look at the type.
-fn as_written(one: &TypeView<'_>, host: &str) -> String {
+pub(super) fn as_written(one: &TypeView<'_>, host: &str) -> String {
     match &one.head.identity {
         Identity::Text { per_pr: false, .. } => host.to_owned(),
         Identity::Text { .. } | Identity::Branch { .. } => {
@@ -73,15 +73,21 @@ fn as_written(one: &TypeView<'_>, host: &str) -> String {
 }
 
 fn check(host: &str, zone: &str, place: Span) -> Option<Diagnostic> {
+    let name = of_other_zone(host, zone)?;
+    Some(
+        warning(codes::HOST_OF_OTHER_ZONE, place, format!("`{name}` becomes `{host}`"))
+            .at("the zone is put behind it")
+            .help(format!("write a name inside {zone}, such as \"app-{{env}}\"; a host of another zone needs a project of its own"))
+    )
+}
+
+/// The name inside the zone, where it reads as a host of another zone.
+pub(super) fn of_other_zone<'h>(host: &'h str, zone: &str) -> Option<&'h str> {
     let name = host.strip_suffix(zone)?.strip_suffix('.')?;
     let (_, own_ending) = zone.rsplit_once('.')?;
     let before = |ending: &str| name.strip_suffix(ending)?.strip_suffix('.');
     let known = ENDINGS.iter().any(|ending| before(ending).is_some_and(|rest| !rest.is_empty()));
     // The zone's own ending may be a word too (`stream.live`), so that takes one label more.
     let absolute = known || before(own_ending).is_some_and(|rest| rest.contains('.'));
-    absolute.then(|| {
-        warning(codes::HOST_OF_OTHER_ZONE, place, format!("`{name}` becomes `{host}`"))
-            .at("the zone is put behind it")
-            .help(format!("write a name inside {zone}, such as \"app-{{env}}\"; a host of another zone needs a project of its own"))
-    })
+    absolute.then_some(name)
 }

@@ -12,6 +12,7 @@ mod braces;
 mod facts;
 mod hosts;
 mod kinds;
+mod reach;
 mod scripts;
 mod secret_text;
 mod stale;
@@ -57,6 +58,8 @@ lints! {
     UNQUOTED_IN_SCRIPT "unquoted_in_script" scripts::unquoted, "A file that a shell runs holds a branch's name, or another text from outside, without quotes.";
     DOUBTFUL_REFERENCE "doubtful_reference" braces::doubtful, "A text has the braces of a template or of a shell around a reference.";
     UNPROXIED_TUNNEL_DNS "unproxied_tunnel_dns" kinds::of_kinds, "A DNS record leads to a tunnel and is not `proxied`, so it answers nobody.";
+    ROUTE_WITHOUT_RECORD "route_without_record" reach::routes, "No proxied DNS record answers for the host of a route, so it gets no request.";
+    HOST_WITHOUT_CERTIFICATE "host_without_certificate" reach::certificates, "A public host lies deeper below the zone than Universal SSL covers.";
     MISSING_MIGRATIONS_FOLDER "missing_migrations_folder" stale::migrations, "The folder of a database's migrations is not there, or holds no .sql file.";
     ODD_MIGRATIONS "odd_migrations" stale::odd, "A folder of migrations holds files that are not taken, or that drizzle's journal does not know.";
     RISKY_MIGRATION "risky_migration" stale::risky, "A migration takes rows of other tables, or D1 refuses it.";

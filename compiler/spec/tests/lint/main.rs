@@ -1,6 +1,8 @@
 //! Warnings: what has one, what has none, and how one is allowed.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod hosts;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Diagnostic, RepositoryDigest, Severity, apply_edits};
@@ -188,7 +190,7 @@ fn a_production_without_protect() {
         "environment \"live\" { identity \"x\" }",
         "environment \"x\" { identity \"prod-eu\" }",
         "environment \"x\" { identity \"x\" ; dns \"a\" type=\"A\" name=\"@\" content=\"192.0.2.1\" }",
-        "environment \"x\" { identity \"x\" ; worker \"w\" path=\".\" { route \"{zone}/*\" } }",
+        "environment \"x\" { identity \"x\" ; worker \"w\" path=\".\" { route \"{zone}/*\" ; allow \"route_without_record\" } }",
     ] {
         check(text, &["unprotected_production"]);
     }
@@ -317,28 +319,6 @@ fn compatibility_dates_of_another_time() {
     check(&with("2025-11-22"), &[]);
     check(&with("2026-11-22"), &[]);
     check_with(&with("2020-01-01"), &Facts::default(), &[]);
-}
-
-#[test]
-fn hosts_of_another_zone() {
-    let ingress = |host| {
-        format!("tunnel \"t\" {{ ingress \"i\" host=\"{host}\" service=\"http://localhost:1\" }}")
-    };
-    check(&ingress("{env}.other.com"), &["host_of_other_zone"]);
-    check(&ingress("{env}.app.other.example"), &["host_of_other_zone"]);
-    check(&ingress("{env}.other.workers.dev."), &["host_of_other_zone"]);
-    check("worker \"w\" path=\".\" { domain \"{env}.other.com\" }", &["host_of_other_zone"]);
-    check(
-        "dns \"a\" type=\"A\" name=\"{env}.other.com\" content=\"192.0.2.1\"",
-        &["host_of_other_zone"],
-    );
-    let through = "let host \"{env}.other.com\"\n\
-        dns \"a\" type=\"A\" name=\"{let.host}\" content=\"192.0.2.1\"";
-    check(through, &["host_of_other_zone"]);
-    for host in ["{env}", "{env}.{zone}", "{env}.stream.live", "{env}.dev", "{env}.us"] {
-        check(&ingress(host), &[]);
-    }
-    check("dns \"a\" type=\"CNAME\" name=\"{env}\" content=\"app.other.com\"", &[]);
 }
 
 #[test]
