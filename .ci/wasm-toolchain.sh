@@ -22,7 +22,8 @@
 #   WT_HOME            where the pieces live   (default: the user's data folder)
 #   WT_LOCK            the Cargo.lock that decides the versions of wasm-bindgen and
 #                      worker-build           (default: this repository's)
-#   WT_WRANGLER, WT_SDK, WT_NODE, WT_BINARYEN    versions of the npm packages
+#   WT_WRANGLER, WT_SDK, WT_NODE, WT_BINARYEN,
+#   WT_DOTENV, WT_DOTENV_EXPAND, WT_VITE         versions of the npm packages
 #   WT_PYTHON_SDK      version of the official SDK for Python
 #   WT_JOBS            parallel compile jobs (default 2)
 #   WT_FORCE_DEBIAN=1  take the Debian road even where the target exists
@@ -33,6 +34,9 @@ WT_HOME=${WT_HOME:-${XDG_DATA_HOME:-$HOME/.local/share}/wasm-toolchain}
 WT_LOCK=${WT_LOCK:-$(dirname "${BASH_SOURCE[0]}")/../Cargo.lock}
 WT_WRANGLER=${WT_WRANGLER:-4.164.0}
 WT_SDK=${WT_SDK:-7.3.0}            # npm's `cloudflare`, the official SDK
+WT_DOTENV=${WT_DOTENV:-18.0.10}    # readers of dotenv files
+WT_DOTENV_EXPAND=${WT_DOTENV_EXPAND:-13.0.0}
+WT_VITE=${WT_VITE:-8.4.0}
 WT_PYTHON_SDK=${WT_PYTHON_SDK:-5.9.0}    # PyPI's `cloudflare`, the other official SDK
 WT_NODE=${WT_NODE:-24.21.0}
 WT_BINARYEN=${WT_BINARYEN:-132.0.0}
@@ -218,6 +222,9 @@ if ((want_rust)) && [[ $(npm_version binaryen) != "$WT_BINARYEN" ]]; then need+=
 if ((want_node)); then
   [[ $(npm_version wrangler) == "$WT_WRANGLER" ]] || need+=("wrangler@$WT_WRANGLER")
   [[ $(npm_version cloudflare) == "$WT_SDK" ]] || need+=("cloudflare@$WT_SDK")
+  [[ $(npm_version dotenv) == "$WT_DOTENV" ]] || need+=("dotenv@$WT_DOTENV")
+  [[ $(npm_version dotenv-expand) == "$WT_DOTENV_EXPAND" ]] || need+=("dotenv-expand@$WT_DOTENV_EXPAND")
+  [[ $(npm_version vite) == "$WT_VITE" ]] || need+=("vite@$WT_VITE")
 elif [[ -z $(npm_version esbuild) ]]; then need+=("esbuild"); fi
 if ((${#need[@]})); then
   have npm || apt_get npm

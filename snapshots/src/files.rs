@@ -26,7 +26,7 @@ fn every_generated_file_of_every_type() {
 
 fn snap(stage: &mut Stage, example: &Example, environment: &Environment, cloud: &str) {
     for file in generated(example, environment) {
-        let GeneratedFile { path, mode, content, private, specific } = file;
+        let GeneratedFile { path, mode, content, private, specific, expanded: _ } = file;
         let name = path.trim_start_matches("apps/").replace('/', "_");
         let private = if private { ", private" } else { "" };
         let specific = if specific { ", of this environment alone" } else { "" };

@@ -4,10 +4,11 @@ use std::{collections::BTreeSet, ffi::OsString, fs, io::ErrorKind, path::Path};
 
 use envc_core::Severity;
 use envc_report::{
-    look::{Looked, Migrations, Project, look},
+    look::{Looked, Migrations, OutrankedFiles, Project, look},
     render::{Source, Style, pictures},
 };
 use envc_spec::{
+    Environment,
     lint::{Day, codes},
     load,
 };
@@ -38,6 +39,16 @@ impl Project for Files<'_> {
                 })
                 .map_err(|error| error.to_string()),
         }
+    }
+
+    /// As with a `wrangler.json` in the folder `outranked`.
+    fn outranked(&self, environment: &Environment) -> Option<OutrankedFiles> {
+        let is_there = environment.workers.iter().any(|worker| worker.path == "outranked");
+        let message = "wrangler reads outranked/wrangler.json in place of outranked/wrangler.jsonc, which \
+                       envc writes";
+        let told = (message.to_owned(), "take outranked/wrangler.json away".to_owned());
+        let path = "outranked/wrangler.jsonc".to_owned();
+        Some(is_there.then(|| (path, vec![told])).into_iter().collect())
     }
 }
 

@@ -7,6 +7,7 @@
 //! Way in: [`template_paths`] and [`needed_parts`] say what to read, [`render_files`] does it.
 
 use std::{
+    borrow::Cow,
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -14,23 +15,24 @@ use std::{
 
 use envc_core::{Address, Input, Output, Part, Ref, Span, Text};
 use envc_kinds::{MARKER_VARIABLE, Worker};
-use envc_spec::{Dotenv, Environment, FileSpec};
+use envc_spec::{Dotenv, DotenvReader, Environment, FileSpec};
 use serde_json::Value as Json;
 
 use crate::{
     codes,
     context::context,
-    dotenv::dotenv_text,
     foreign, jsonc,
     known::Known,
     template::{self, TemplateError},
-    wrangler::{Config, Problem},
+    wrangler::{Config, Problem, rebased, with_crons},
 };
+
+mod variables;
+
+pub use variables::variable_files;
 
 /// Permissions of a file that may hold a secret.
 const PRIVATE: u32 = 0o600;
-/// The file of a Worker's folder that wrangler reads its own variables from.
-const LOCAL_ENV: &str = ".env.local";
 /// Permissions of a file that may not.
 const PUBLIC: u32 = 0o644;
 
@@ -82,6 +84,9 @@ pub struct GeneratedFile {
     pub private: bool,
     /// It carries something of this environment: git may not track it.
     pub specific: bool,
+    /// Its variables whose `$` begins a name to readers that expand, where the spec does not say who
+    /// reads the file.
+    pub expanded: Vec<String>,
 }
 
 impl fmt::Debug for GeneratedFile {
@@ -93,6 +98,7 @@ impl fmt::Debug for GeneratedFile {
             .field("content", if self.private { &"…" } else { &self.content })
             .field("private", &self.private)
             .field("specific", &self.specific)
+            .field("expanded", &self.expanded)
             .finish()
     }
 }
@@ -230,14 +236,17 @@ pub(crate) fn make_files(inputs: &FileInputs<'_>) -> Made {
         take(maker.wrangler(worker));
         if !worker.secrets.is_empty() {
             let path = join(&worker.path, ".dev.vars");
-            take(maker.variables(&path, worker.secrets.iter()));
+            // wrangler reads it with dotenv, and expands nothing. Source: wrangler 4.164,
+            // `tryLoadDotDevDotVars`.
+            take(maker.variables(&path, Some(DotenvReader::Dotenv), worker.secrets.iter()));
         }
         if env.has_local_connection(worker) {
             take(maker.local_connections(worker));
         }
     }
-    for Dotenv { path, vars, span: _ } in &env.dotenvs {
-        take(maker.variables(path, vars.iter().map(|(name, text)| (name, text))));
+    for Dotenv { path, vars, reader, span: _ } in &env.dotenvs {
+        let vars = vars.iter().map(|(name, text)| (name, text));
+        take(maker.variables(path, *reader, vars));
     }
     for file in &env.files {
         take(maker.templated(file));
@@ -267,15 +276,23 @@ impl Maker<'_> {
         let content = match &worker.template {
             None => config.to_text().map_err(|problem| vec![wrangler_error(&path, problem)])?,
             Some(template) => {
-                self.wrangler_template(template, &config).map_err(|error| vec![error])?
+                let text =
+                    self.wrangler_template(template, &config).map_err(|error| vec![error])?;
+                if worker.crons.is_empty() { with_crons(&text) } else { text }
             }
         };
+        // Whoever wrote them, its paths are relative to the Worker's folder.
+        let content = match self.known.spec_folder {
+            "" => content,
+            _ => rebased(&content, &|to| self.known.path_from(&worker.path, to)),
+        };
         let specific = self.is_specific(&content);
-        Ok(GeneratedFile { path, mode: PUBLIC, content, private: false, specific })
+        let expanded = Vec::new();
+        Ok(GeneratedFile { path, mode: PUBLIC, content, private: false, specific, expanded })
     }
 
     fn wrangler_template(&self, path: &str, config: &Config<'_>) -> Result<String, FileError> {
-        let text = self.render(path, Some(config))?.text;
+        let text = self.render(path, Some(config), true)?.text;
         let json = jsonc::parse(&text).map_err(|error| {
             FileError::new(
                 codes::NOT_JSON,
@@ -310,96 +327,36 @@ impl Maker<'_> {
 
     fn templated(&self, file: &FileSpec) -> Result<GeneratedFile, Vec<FileError>> {
         let FileSpec { path, template, mode, span: _ } = file;
-        let done = self.render(template, None).map_err(|error| vec![error])?;
+        let is_run = mode & 0o111 != 0;
+        let done = self.render(template, None, is_run).map_err(|error| vec![error])?;
         let mode = if done.secret { mode & 0o7700 } else { *mode };
         let specific = done.secret || self.is_specific(&done.text);
-        let path = path.clone();
-        Ok(GeneratedFile { path, mode, content: done.text, private: done.secret, specific })
+        let (path, expanded) = (path.clone(), Vec::new());
+        let (content, private) = (done.text, done.secret);
+        Ok(GeneratedFile { path, mode, content, private, specific, expanded })
     }
 
+    /// `plain`: with the line ends of Unix, whatever the template's are.
     fn render(
         &self,
         path: &str,
         worker: Option<&Config<'_>>,
+        plain: bool,
     ) -> Result<template::Rendered, FileError> {
         let Some(source) = self.templates.get(path) else {
             let message = "the template was not found".to_owned();
             let help = "create it, or correct its path; it is relative to environment.kdl";
             return Err(FileError::new(codes::TEMPLATE_MISSING, path, message, help));
         };
-        let mut done = template::render(source, context(&self.known, worker))
-            .map_err(|error| FileError::template(path, error))?;
+        let render = |text: &str| template::render(text, context(&self.known, worker));
+        let text = if plain { plain_text(source) } else { Cow::Borrowed(source.as_str()) };
+        let mut done = render(&text).map_err(|error| {
+            // Places are told of the text as it stands there.
+            let as_it_stands = (*text != **source).then(|| render(source).err()).flatten();
+            FileError::template(path, as_it_stands.unwrap_or(error))
+        })?;
         self.reads.borrow_mut().append(&mut done.reads);
         Ok(done)
-    }
-
-    /// A file of variables: dotenv files and `.dev.vars` are of one format.
-    fn variables<'t>(
-        &self,
-        path: &str,
-        vars: impl Iterator<Item = (&'t String, &'t Text)>,
-    ) -> Result<GeneratedFile, Vec<FileError>> {
-        let (mut private, mut outside) = (false, false);
-        let (mut values, mut errors) = (Vec::new(), Vec::new());
-        for (name, text) in vars {
-            private |= text.is_secret();
-            outside |= text.as_literal().is_none();
-            match self.known.text(text) {
-                Ok(value) => values.push((name.clone(), value)),
-                Err(unknown) => {
-                    errors.push(FileError::unresolved(path, format!("`{name}`: {unknown}")));
-                }
-            }
-        }
-        let text = dotenv_text(&values).map_err(|problems| {
-            let help = "use another value, such as its base64 form";
-            let problems = problems.into_iter().map(|problem| problem.to_string());
-            problems.map(|text| FileError::new(codes::UNQUOTABLE, path, text, help)).collect()
-        });
-        let content = match text {
-            Ok(text) if errors.is_empty() => text,
-            Ok(_) => return Err(errors),
-            Err(problems) => {
-                let problems: Vec<FileError> = problems;
-                errors.extend(problems);
-                return Err(errors);
-            }
-        };
-        let specific = outside || self.is_specific(&content);
-        Ok(GeneratedFile { path: path.to_owned(), mode: PRIVATE, content, private, specific })
-    }
-
-    /// What `wrangler dev` connects to. It reads these variables from its own environment and from
-    /// `.env.local` in the folder where it runs, and not from `.dev.vars`. Source: wrangler 4.164,
-    /// `applyHyperdriveEnvVars` and the loading of `.env` files in its main program.
-    fn local_connections(&self, worker: &Worker) -> Result<GeneratedFile, Vec<FileError>> {
-        const PREFIX: &str = "CLOUDFLARE_HYPERDRIVE_LOCAL_CONNECTION_STRING_";
-        let path = join(&worker.path, LOCAL_ENV);
-        let (mut values, mut errors) = (Vec::new(), Vec::new());
-        for binding in &worker.bindings {
-            let Some(text) = self.known.env.local_connections.get(&binding.target) else {
-                continue;
-            };
-            let name = format!("{PREFIX}{}", binding.name);
-            match self.known.text(text) {
-                // wrangler expands `$NAME` in whatever quotes; in a connection string this is the same.
-                Ok(value) => values.push((name, value.replace('$', "%24"))),
-                Err(unknown) => {
-                    errors.push(FileError::unresolved(&path, format!("`{name}`: {unknown}")));
-                }
-            }
-        }
-        let content = dotenv_text(&values).map_err(|problems| {
-            let help = "write the character as % and its code, such as %27";
-            let texts = problems.into_iter().map(|problem| problem.to_string());
-            errors.extend(texts.map(|text| FileError::new(codes::UNQUOTABLE, &path, text, help)));
-        });
-        match content {
-            Ok(content) if errors.is_empty() => {
-                Ok(GeneratedFile { path, mode: PRIVATE, content, private: true, specific: true })
-            }
-            _ => Err(errors),
-        }
     }
 
     fn is_specific(&self, text: &str) -> bool {
@@ -444,6 +401,17 @@ fn marked(path: &str, config: &Config<'_>, json: &Json) -> Result<(), FileError>
     let help = "write \"vars\": {{ worker.vars | json }}, or \"ENVC\": {{ worker.vars.ENVC | json }} \
                 among its own variables; `marker #false` in the worker leaves it out on purpose";
     Err(FileError::new(codes::TEMPLATE_UNMARKED, path, message, help))
+}
+
+/// A text without carriage returns at the ends of its lines and without a byte order mark: with one of
+/// them no system finds the program in a script's first line.
+fn plain_text(text: &str) -> Cow<'_, str> {
+    if !text.contains('\r') && !text.starts_with('\u{feff}') {
+        return Cow::Borrowed(text);
+    }
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let lines: Vec<&str> = text.split('\n').map(|line| line.trim_end_matches('\r')).collect();
+    Cow::Owned(lines.join("\n"))
 }
 
 /// Where the configuration of a Worker goes.

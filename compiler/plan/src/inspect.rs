@@ -7,7 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, Diagnostic, Diagnostics, Elsewhere, Input, Mode, Part, plural};
-use envc_spec::{Environment, FileSpec, Spec, lint::Facts};
+use envc_spec::{
+    Environment, FileSpec, Spec,
+    lint::{Facts, Words},
+};
 use serde_json::Value as Json;
 
 use crate::{
@@ -35,6 +38,7 @@ pub fn inspect(
         .collect();
     let mut wrong: BTreeMap<FileError, Vec<&Environment>> = BTreeMap::new();
     let mut broken: BTreeSet<&str> = BTreeSet::new();
+    let mut expanded: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let resolve = |part: &Part| match part {
         Part::Lit(text) => Some(text.clone()),
         Part::Out(_) | Part::In(_) => Some("sample".to_owned()),
@@ -42,6 +46,10 @@ pub fn inspect(
     for &env in samples {
         let made = sample_files(env, &readable, &resolve);
         facts.reads.extend(made.reads);
+        for file in made.files.iter().filter(|file| !file.expanded.is_empty()) {
+            let names = expanded.entry(file.path.clone()).or_default();
+            names.extend(file.expanded.iter().cloned());
+        }
         for error in made.errors {
             wrong.entry(error).or_default().push(env);
         }
@@ -51,7 +59,7 @@ pub fn inspect(
             match file.and_then(|file| jsonc::parse(&file.content).ok()) {
                 Some(json) => {
                     let words = facts.configurations.entry(worker.name.clone()).or_default();
-                    words_of(&json, words);
+                    words_of(&json, &mut Vec::new(), words);
                 }
                 None => {
                     broken.insert(&worker.name);
@@ -62,6 +70,7 @@ pub fn inspect(
     // A configuration that one type lacks may be the one that uses everything.
     facts.configurations.retain(|worker, _| !broken.contains(worker.as_str()));
     facts.templates = readable;
+    facts.expanded = Some(expanded);
     let mut found = Diagnostics::new();
     for (error, environments) in wrong {
         found.push(diagnostic(spec, templates, &error, &environments));
@@ -144,20 +153,25 @@ fn sample_files(
     })
 }
 
-/// All names and texts of a configuration.
-fn words_of(json: &Json, words: &mut BTreeSet<String>) {
+/// All names, texts and numbers of a configuration.
+fn words_of<'j>(json: &'j Json, keys: &mut Vec<&'j str>, words: &mut Words) {
+    let path = |keys: &[&str]| match keys {
+        ["env", _, own @ ..] => own.join("."),
+        own => own.join("."),
+    };
     match json {
         Json::Object(map) => {
             for (name, value) in map {
-                words.insert(name.clone());
-                words_of(value, words);
+                words.add(&path(keys.as_slice()), name.as_str());
+                keys.push(name);
+                words_of(value, keys, words);
+                keys.pop();
             }
         }
-        Json::Array(items) => items.iter().for_each(|item| words_of(item, words)),
-        Json::String(text) => {
-            words.insert(text.clone());
-        }
-        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+        Json::Array(items) => items.iter().for_each(|item| words_of(item, keys, words)),
+        Json::String(text) => words.add(&path(keys.as_slice()), text.as_str()),
+        Json::Number(number) => words.add(&path(keys.as_slice()), number.to_string()),
+        Json::Null | Json::Bool(_) => {}
     }
 }
 

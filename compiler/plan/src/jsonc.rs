@@ -4,7 +4,8 @@
 //! once more: a template that puts a line break into a text must not pass here and fail there.
 
 use jsonc_parser::{
-    ParseOptions, Scanner, ScannerOptions, errors::ParseError, parse_to_serde_value, tokens::Token,
+    CollectOptions, ParseOptions, Scanner, ScannerOptions, ast::Value, errors::ParseError,
+    parse_to_ast, parse_to_serde_value, tokens::Token,
 };
 use serde_json::Value as Json;
 
@@ -39,6 +40,11 @@ pub(crate) fn parse(text: &str) -> Result<Json, NotJson> {
     let value: Option<Json> = parse_to_serde_value(text, &OPTIONS)?;
     only_what_wrangler_takes(text)?;
     value.ok_or_else(|| NotJson { line: 1, reason: "there is no value in it".into() })
+}
+
+/// The tree of a text, with the place of each value in it; none where it is not JSON with comments.
+pub(crate) fn tree(text: &str) -> Option<Value<'_>> {
+    parse_to_ast(text, &CollectOptions::default(), &OPTIONS).ok()?.value
 }
 
 /// Refuses control characters in texts, and blanks that are none to JSON.

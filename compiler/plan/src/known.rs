@@ -16,17 +16,21 @@ pub(crate) struct Known<'a> {
 }
 
 impl Known<'_> {
-    /// A path of the spec, relative to its folder, as a file in this folder has to write it.
+    /// A path as seen from a folder of the spec, as a file has to write it that goes to the place of that
+    /// folder in another one.
     pub(crate) fn path_from(&self, folder: &str, path: &str) -> String {
-        match self.spec_folder {
-            "" => relative_path(folder, path),
+        let path = without_climbs(&join_path(folder, path));
+        let seen = match self.spec_folder {
+            "" => relative_path(folder, &path),
             whole if whole.starts_with('/') || whole.contains(':') => format!("{whole}/{path}"),
             // From the file's folder up to the one that all files go to, and from there.
             way => {
                 let up = join_path(folder, ".").split('/').filter(|it| !it.is_empty()).count();
                 format!("{}{way}/{path}", "../".repeat(up))
             }
-        }
+        };
+        // The spec's folder itself has no path below it.
+        if path.is_empty() { seen.trim_end_matches('/').to_owned() } else { seen }
     }
 
     /// The API's identifier of a resource.
@@ -73,6 +77,20 @@ impl Known<'_> {
         });
         found.ok_or_else(|| missing.into_inner())
     }
+}
+
+/// A path without `..`, as far as it can be.
+fn without_climbs(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match (part, parts.last()) {
+            ("..", Some(last)) if *last != ".." => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 /// "the secret `X` is not known"

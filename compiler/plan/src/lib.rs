@@ -46,7 +46,7 @@ pub use diff::{Refusal, taken_over};
 pub use dotenv::{Unquotable, dotenv_text};
 pub use files::{
     FileError, FileInputs, GeneratedFile, TemplatePlace, WRITTEN_BY, needed_parts, render_files,
-    template_paths, wrangler_path,
+    template_paths, variable_files, wrangler_path,
 };
 pub use folder::{Folder, JOURNAL, Oddity, look_into};
 pub use inspect::{ODD_BRANCH, Template, inspect, inspect_scripts, is_run};
@@ -74,4 +74,4 @@ pub use verb::{Subject, Verb};
 pub use work::{
     BatchWork, DeleteTarget, LeaseWork, MigrationRef, Operation, ReleaseWork, Step, Target, Work,
 };
-pub use wrangler::{LocalEntry, local_entries};
+pub use wrangler::{Built, LocalEntry, built_of, local_entries, redirect_of};

@@ -4,16 +4,21 @@
 //! (developers.cloudflare.com/workers/wrangler/configuration) and its `config-schema.json`.
 //! No secret and no ID of another environment ever stands in it. Pure.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::collections::BTreeMap;
 
-use envc_core::{Address, join_path};
+use envc_core::{Address, relative_path};
 use envc_kinds::{Consumer, Deploy, DoMigration, Entry, MARKER_VARIABLE, Worker, declared};
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::{jsonc, known::Known};
 
+mod built;
 mod sections;
+mod text;
+
+pub use built::{Built, built_of, redirect_of};
+pub(crate) use text::{rebased, with_crons};
 
 use sections::{CONSUMERS, Dev, Item, Lists, Migration, Object, Objects, Renamed, Route, Triggers};
 
@@ -25,7 +30,7 @@ const HEADER: &str =
 pub(crate) struct Config<'a> {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    main: Option<Cow<'a, str>>,
+    main: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     compatibility_date: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -39,7 +44,7 @@ pub(crate) struct Config<'a> {
     durable_objects: Objects<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     migrations: Vec<Migration<'a>>,
-    #[serde(skip_serializing_if = "Triggers::is_empty")]
+    /// Written empty, too: wrangler leaves the schedules of before alone where there is no list.
     triggers: Triggers<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     routes: Vec<Route<'a>>,
@@ -109,7 +114,8 @@ impl Known<'_> {
 }
 
 impl<'a> Config<'a> {
-    /// What stands in the spec of this Worker, with names and IDs; or all that is wrong.
+    /// What stands in the spec of this Worker, with names and IDs; or all that is wrong. Paths are
+    /// relative to its folder.
     pub(crate) fn of(
         worker: &'a Worker,
         known: &Known<'a>,
@@ -117,10 +123,7 @@ impl<'a> Config<'a> {
     ) -> Result<Self, Vec<Problem>> {
         let mut config = Self {
             name: known.script(worker),
-            main: worker.main.as_deref().map(|main| match known.spec_folder {
-                "" => Cow::Borrowed(main),
-                _ => known.path_from(&worker.path, &join_path(&worker.path, main)).into(),
-            }),
+            main: worker.main.as_deref(),
             compatibility_date: worker.compatibility_date.as_deref(),
             compatibility_flags: &worker.compatibility_flags,
             vars: BTreeMap::new(),
@@ -188,7 +191,7 @@ impl<'a> Config<'a> {
                 Entry::Id => id_of(target, known)?,
                 Entry::Name => name_of(target, known)?,
                 Entry::Migrations => match known.env.migrations.get(target) {
-                    Some(from) => known.path_from(folder, &from.path),
+                    Some(from) => relative_path(folder, &from.path),
                     None => continue,
                 },
                 Entry::MigrationsPattern => {
@@ -198,7 +201,7 @@ impl<'a> Config<'a> {
                     else {
                         continue;
                     };
-                    format!("{}/{pattern}", known.path_from(folder, &from.path))
+                    format!("{}/{pattern}", relative_path(folder, &from.path))
                 }
                 Entry::Ledger => {
                     let named = known.env.migrations.get(target).and_then(|it| it.ledger.clone());

@@ -22,6 +22,10 @@ pub trait Project {
 
     /// The names in a folder; `None` where there is none. The error says why it cannot be listed.
     fn names(&self, path: &str) -> Result<Option<Vec<String>>, String>;
+
+    /// What is read before the generated files of an environment, or in their place; `None` where nobody
+    /// looks.
+    fn outranked(&self, environment: &Environment) -> Option<OutrankedFiles>;
 }
 
 /// What is looked at of migrations.
@@ -32,6 +36,9 @@ pub enum Migrations {
     /// Which ones there are: a plan reads those that are pending, and tells what they do.
     Listed,
 }
+
+/// By the path of a file that envc writes, what is so, and what to do.
+pub type OutrankedFiles = BTreeMap<String, Vec<(String, String)>>;
 
 /// What a look at a spec without mistakes found.
 #[derive(Debug, Default)]
@@ -69,6 +76,15 @@ pub fn look(project: &dyn Project, spec: &Spec, today: Option<Day>, read: Migrat
     let with_files: Vec<&Environment> = local.iter().chain(looked.samples.values()).collect();
     let templates = templates(project, &with_files);
     looked.found.extend(inspect(spec, &with_files, &templates, &mut facts));
+    for environment in looked.samples.values() {
+        let Some(of_type) = project.outranked(environment) else { continue };
+        let files = facts.outranked.get_or_insert_default();
+        for (path, found) in of_type {
+            let known = files.entry(path).or_default();
+            let new: Vec<_> = found.into_iter().filter(|it| !known.contains(it)).collect();
+            known.extend(new);
+        }
+    }
     facts.scripts = Some(BTreeMap::new());
     for environment in &with_scripts {
         inspect_scripts(environment, &mut facts);

@@ -7,9 +7,9 @@ use envc_kinds::{Worker, declared};
 use envc_syntax::{Node, Scalar};
 
 use crate::{
-    Dotenv, Endpoint, Environment, FileSpec, MigrateMode, MigrationDir, SpecPath, TypeHead,
-    Unsupported, codes, existing::Existing, merge::Merged, names::Lowering, refs::Purpose,
-    resolver::Resolver, settings,
+    Dotenv, DotenvReader, Endpoint, Environment, FileSpec, MigrateMode, MigrationDir, SpecPath,
+    TypeHead, Unsupported, codes, existing::Existing, merge::Merged, names::Lowering,
+    refs::Purpose, resolver::Resolver, settings,
 };
 
 /// Permission bits of a file when `mode=` is left out.
@@ -147,6 +147,7 @@ impl<'a> Resolver<'a> {
                         Some((var.name.value.clone(), value.text))
                     })
                     .collect(),
+                reader: node.prop("for").and_then(Scalar::as_text).and_then(DotenvReader::parse),
                 span: node.label_span(),
             })
             .collect()

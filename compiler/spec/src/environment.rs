@@ -336,8 +336,52 @@ pub struct Dotenv {
     pub path: String,
     /// The variables, in the order written.
     pub vars: Vec<(String, Text)>,
+    /// Who reads it; where that is not said, what most read alike is written.
+    pub reader: Option<DotenvReader>,
     /// Where it is declared.
     pub span: Span,
+}
+
+macro_rules! readers {
+    ($($(#[$doc:meta])* $name:ident $word:literal,)*) => {
+        /// Who reads a dotenv file: each quotes in its own way.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum DotenvReader { $($(#[$doc])* $name,)* }
+
+        impl DotenvReader {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+            /// Their words, in the same order.
+            pub const WORDS: &[&str] = &[$($word,)*];
+
+            /// As a spec writes it.
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+
+            /// The one of a word.
+            pub fn parse(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|reader| reader.word() == word)
+            }
+        }
+    };
+}
+
+readers! {
+    /// Node itself: `node --env-file`, `process.loadEnvFile`.
+    Node "node",
+    /// The package `dotenv`.
+    Dotenv "dotenv",
+    /// The package `dotenv`, and `dotenv-expand` after it, as Next.js does.
+    DotenvExpand "dotenv-expand",
+    /// Vite's `loadEnv`: `dotenv` or Node, then `dotenv-expand`.
+    Vite "vite",
+    /// wrangler: `.dev.vars` with `dotenv`, any other file with `dotenv-expand` as well.
+    Wrangler "wrangler",
+    /// A POSIX shell: `. ./file`.
+    Shell "shell",
+    /// `docker run --env-file`, to which each line is as it stands.
+    Docker "docker",
 }
 
 /// A file rendered from a template.

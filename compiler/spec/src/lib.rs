@@ -37,7 +37,7 @@ mod worker_cycle;
 
 pub use branch::{branch_id, identity_from_branch};
 pub use environment::{
-    Dotenv, Edge, EdgePool, Endpoint, Environment, FileSpec, Identity, Instance,
+    Dotenv, DotenvReader, Edge, EdgePool, Endpoint, Environment, FileSpec, Identity, Instance,
     LOCAL_STATE_DEFAULT, Lease, LeaseAttribute, MigrateMode, MigrationDir, PortRange, Requirement,
     SecretProvider, SpecPath, StateStoreKind, TypeHead, Unsupported, When,
 };

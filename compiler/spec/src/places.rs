@@ -15,17 +15,21 @@ pub(crate) fn of(document: &Document, path: &str) -> Vec<Span> {
 fn look(node: &Node, path: &str, found: &mut Vec<Span>) {
     let is_path = |scalar: &&Scalar| scalar.as_text() == Some(path);
     found.extend(template_of(node).filter(is_path).map(|scalar| scalar.span));
+    found.extend(of_node(node, path));
+    node.children.iter().for_each(|child| look(child, path, found));
+}
+
+/// Where a node makes a generated file.
+pub(crate) fn of_node(node: &Node, path: &str) -> Option<Span> {
     match node.name.value.as_str() {
-        "dotenv" | "file" if node.label() == Some(path) => found.push(node.label_span()),
+        "dotenv" | "file" => (node.label() == Some(path)).then(|| node.label_span()),
         "worker" => {
             let folder = node.prop("path").and_then(Scalar::as_text).unwrap_or_default();
             let (above, name) = path.rsplit_once('/').unwrap_or((".", path));
             let same = folder.trim_end_matches('/') == above;
-            if same && matches!(name, "wrangler.jsonc" | ".dev.vars" | ".env.local") {
-                found.push(node.label_span());
-            }
+            let is_made = matches!(name, "wrangler.jsonc" | ".dev.vars" | ".env.local");
+            (same && is_made).then(|| node.label_span())
         }
-        _ => {}
+        _ => None,
     }
-    node.children.iter().for_each(|child| look(child, path, found));
 }

@@ -345,6 +345,18 @@ impl Spec {
         lint::run(&lint::View::new(document, grammar, zone, &self.heads, environments, facts))
     }
 
+    /// True where an `allow` at the top or in a type's block names a warning: for what only a command
+    /// that works on the type can tell.
+    pub fn allows(&self, type_name: &str, code: &str) -> bool {
+        let top = self.document.nodes.iter();
+        let of_type =
+            |node: &&Node| node.name.value == "environment" && node.label() == Some(type_name);
+        let own = top.clone().filter(of_type).flat_map(|node| &node.children);
+        let allows = top.chain(own).filter(|node| node.name.value == "allow");
+        let mut words = allows.flat_map(|node| &node.args).filter_map(Scalar::as_text);
+        words.any(|word| lint::code(word) == Some(code))
+    }
+
     /// The places where the spec names a template or makes a generated file, in order.
     pub fn places_of(&self, path: &str) -> Vec<Span> {
         places::of(&self.document, path)

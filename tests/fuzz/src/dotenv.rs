@@ -5,6 +5,7 @@
 
 use envc::documents;
 use envc_plan::dotenv_text;
+use envc_spec::DotenvReader;
 
 use crate::law;
 
@@ -21,7 +22,7 @@ pub(crate) fn check(data: &[u8]) {
         written(&[(name.clone(), value.clone())]);
     }
     // Together, as far as each can be written.
-    vars.retain(|one| dotenv_text(std::slice::from_ref(one)).is_ok());
+    vars.retain(|one| dotenv_text(std::slice::from_ref(one), None).is_ok());
     vars.sort();
     vars.dedup_by(|one, other| one.0 == other.0);
     written(&vars);
@@ -29,7 +30,12 @@ pub(crate) fn check(data: &[u8]) {
 
 /// What is written is read back.
 fn written(vars: &[(String, String)]) {
-    let text = match dotenv_text(vars) {
+    for reader in DotenvReader::ALL {
+        if let Err(problems) = dotenv_text(vars, Some(*reader)) {
+            assert!(!problems.is_empty() && problems.iter().all(|it| !it.reason.is_empty()));
+        }
+    }
+    let text = match dotenv_text(vars, None) {
         Ok(text) => text,
         Err(problems) => {
             assert!(!problems.is_empty() && problems.iter().all(|it| !it.reason.is_empty()));

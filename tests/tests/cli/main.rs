@@ -46,6 +46,7 @@ mod out_dir;
 mod pool;
 #[cfg(target_os = "linux")]
 mod questions;
+mod readers;
 mod refusals;
 mod repositories;
 mod restore;

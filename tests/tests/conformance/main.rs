@@ -14,6 +14,8 @@ mod deploy;
 #[cfg(test)]
 mod destroyed;
 #[cfg(test)]
+mod dotenv;
+#[cfg(test)]
 mod engine;
 #[cfg(test)]
 mod hyperdrive;

@@ -97,6 +97,23 @@ impl Served {
     }
 }
 
+/// Runs a script of this folder beside an environment, without any cloud.
+pub(crate) fn node_of(env: &TestEnv, script: &str, args: &[&str]) -> Ran {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance").join(script);
+    let mut command = Command::new("node");
+    command
+        .arg(script)
+        .args(args)
+        .current_dir(env.root())
+        .env_clear()
+        .env("PATH", env::var_os("PATH").unwrap_or_default())
+        .env("HOME", env.path().join("home"))
+        .envs([("CI", "1"), ("NO_COLOR", "1"), ("WRANGLER_SEND_METRICS", "false")])
+        .env("NODE_PATH", node_modules())
+        .env("NODE_COMPILE_CACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("node"));
+    Running::start(command).end()
+}
+
 /// Where npm put wrangler, and with it the SDK.
 fn node_modules() -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();

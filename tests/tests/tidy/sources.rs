@@ -26,7 +26,7 @@ const NAMED: &[(&str, &[&str], &str)] = &[
     ("compiler/spec/src/collisions.rs", &["worker"], "templates that must not be written over"),
     ("compiler/spec/src/worker_cycle.rs", &["worker"], "a cycle needs the nodes of all Workers"),
     ("compiler/spec/src/places.rs", &["worker"], "where files are written"),
-    ("compiler/spec/src/lint/binding.rs", &["worker"], "what a template leaves out"),
+    ("compiler/spec/src/lint/left_out.rs", &["worker"], "what a template leaves out"),
     ("compiler/spec/src/lint/stale.rs", &["worker"], "a compatibility date that is old"),
     ("compiler/spec/src/lint/hosts.rs", &["tunnel", "dns", "worker"], HOSTS),
     ("compiler/spec/src/lint/reach.rs", &["worker"], "where a route is written"),

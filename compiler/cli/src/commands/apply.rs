@@ -37,6 +37,7 @@ use crate::{
         generated::{self, Writing, Written},
         local,
         out_dir::OutDir,
+        readers,
         sources::{Resources, Sources},
     },
     remote::{pools, registry_report},
@@ -455,6 +456,7 @@ impl Apply<'_> {
         for path in &written.removed {
             session.ui.say(&format!("removed {path}"));
         }
+        readers::tell_old_builds(session, &self.writing);
     }
 
     fn tell(

@@ -26,7 +26,7 @@ use crate::{
         files::RenderedFile,
         generated::{self, Writing},
         out_dir::OutDir,
-        outside,
+        outside, readers,
         sources::Sources,
     },
     remote::pools,
@@ -171,6 +171,8 @@ pub(super) async fn draft(
             refusals.is_empty() && plan.steps.is_empty() && !sources.needs_secrets_of_the_cloud();
         let looked = files.iter();
         refusals.extend(looked.flat_map(|it| generated::precheck(session, it, is_final, writing)));
+        let looked = files.iter();
+        refusals.extend(looked.flat_map(|it| readers::look(session, it, writing)));
         files = files.filter(|_| !sources.is_incomplete());
     }
     Ok(Draft { plan, is_whole, leases, files })

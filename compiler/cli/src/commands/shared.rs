@@ -19,7 +19,7 @@ use envc_report::{
     render,
 };
 
-use envc_spec::lint::Day;
+use envc_spec::lint::{Day, codes};
 
 use crate::{
     host::{clock::SystemClock, env::ProcessEnv, error::CommandError, exit_code::ExitCode},
@@ -214,8 +214,13 @@ fn say_warnings(session: &Session<'_>) {
     let (file, today) = (&session.workspace.file, today(session.env));
     let Looked { found, samples: _ } = look(file, spec, today, Migrations::Listed);
     let mut warnings = Diagnostics::new();
-    let all = found.into_sorted().into_iter();
-    all.filter(|one| one.severity == Severity::Warning).for_each(|one| warnings.push(one));
+    for one in found.into_sorted() {
+        // Of files whoever writes them tells it.
+        let elsewhere = [codes::OUTRANKED_FILE, codes::EXPANDED_DOLLAR];
+        if one.severity == Severity::Warning && !elsewhere.contains(&one.code) {
+            warnings.push(one);
+        }
+    }
     if session.ui.is_json() {
         for one in render::located(warnings, session.workspace.file.source()) {
             session.ui.event(&Event::Diagnostic((&one).into()));

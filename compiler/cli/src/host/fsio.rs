@@ -333,6 +333,11 @@ pub(crate) fn is_folder(path: &Path) -> bool {
     path.is_dir()
 }
 
+/// True for a file, reached through links or not.
+pub(crate) fn is_file(path: &Path) -> bool {
+    path.is_file()
+}
+
 /// A file's permission bits; `None` when there is no such file, and where files have none.
 pub(crate) fn mode(path: &Path) -> Option<u32> {
     #[cfg(unix)]

@@ -40,6 +40,8 @@ pub(crate) struct RenderedFile {
     pub(crate) private: bool,
     /// It holds something of one environment, so git may not have it.
     pub(crate) specific: bool,
+    /// Its variables that readers which expand would take for others, where nobody says who reads it.
+    pub(crate) expanded: Vec<String>,
     /// What it was made from; opaque, recorded with it.
     pub(crate) fingerprint: Digest,
 }

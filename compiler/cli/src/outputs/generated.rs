@@ -35,7 +35,7 @@ pub(crate) struct Writing {
 
 impl Writing {
     /// The folder that the files' paths are relative to.
-    fn root<'a>(&'a self, session: &'a Session<'_>) -> &'a Path {
+    pub(crate) fn root<'a>(&'a self, session: &'a Session<'_>) -> &'a Path {
         self.out_dir.as_ref().map_or(session.workspace.root(), |out_dir| out_dir.path())
     }
 
@@ -53,7 +53,7 @@ impl Writing {
     }
 
     /// How people are told of a file.
-    fn shown(&self, path: &str) -> String {
+    pub(crate) fn shown(&self, path: &str) -> String {
         match &self.out_dir {
             None => path.to_owned(),
             Some(out_dir) => out_dir.path().join(path).display().to_string(),

@@ -9,4 +9,5 @@ pub(crate) mod origins;
 pub(crate) mod out_dir;
 pub(crate) mod outside;
 pub(crate) mod own;
+pub(crate) mod readers;
 pub(crate) mod sources;

@@ -181,6 +181,7 @@ fn made(session: &Session<'_>, file: envc_plan::GeneratedFile) -> RenderedFile {
         mode: file.mode,
         private: file.private,
         specific: file.specific,
+        expanded: file.expanded,
     }
 }
 

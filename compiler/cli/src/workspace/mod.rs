@@ -11,6 +11,7 @@ pub(crate) mod folder;
 pub(crate) mod heading;
 pub(crate) mod identity;
 pub(crate) mod migrations;
+pub(crate) mod outranked;
 pub(crate) mod project;
 pub(crate) mod reading;
 pub(crate) mod registry;

@@ -11,10 +11,10 @@ use envc_core::{
 };
 use envc_report::{
     explain,
-    look::Project,
+    look::{OutrankedFiles, Project},
     render::{self, Source},
 };
-use envc_spec::Spec;
+use envc_spec::{Environment, Spec};
 
 use crate::{
     host::{
@@ -26,7 +26,7 @@ use crate::{
         owner::User,
     },
     shell::{events::Event, ui::Ui},
-    workspace::reading::Reading,
+    workspace::{outranked::Place, reading::Reading},
 };
 
 /// The name that is looked for.
@@ -60,6 +60,22 @@ impl Project for SpecFile {
 
     fn names(&self, path: &str) -> Result<Option<Vec<String>>, String> {
         Reading::of(&self.root, &self.top).names(path).map_err(|error| error.source.to_string())
+    }
+
+    fn outranked(&self, environment: &Environment) -> Option<OutrankedFiles> {
+        // What lies there is what the last apply wrote.
+        let place = Place { root: &self.root, top: &self.top };
+        let reading = Reading::of(&self.root, &self.top);
+        let written = |path: &str| reading.text(path, FILE_BYTES_MAX).ok().flatten();
+        let mut files = OutrankedFiles::new();
+        for one in place.look(environment, &written) {
+            let message = match one.because {
+                Some(because) => format!("{}: {because}", one.message),
+                None => one.message,
+            };
+            files.entry(one.path).or_default().push((message, one.hint));
+        }
+        Some(files)
     }
 }
 

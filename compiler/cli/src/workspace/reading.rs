@@ -125,7 +125,7 @@ impl Reading {
 }
 
 /// True for a file that holds secrets, as its name says.
-fn is_called_secret(name: &str) -> bool {
+pub(crate) fn is_called_secret(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let is_one = SECRET_NAMES.iter().any(|known| {
         let behind = lower.strip_prefix(known);

@@ -21,6 +21,7 @@ const IN_ENV: [(&str, &str); 4] = [
 pub(super) fn check(node: &Node, cx: &mut dyn Lower) {
     check_env(node, cx);
     check_bundle(node, cx);
+    check_template(node, cx);
     for scalar in node.children_named("cron").filter_map(|cron| cron.args.first()) {
         check_cron(scalar, cx);
     }
@@ -90,6 +91,23 @@ fn check_bundle(node: &Node, cx: &mut dyn Lower) {
         }
         _ => {}
     }
+}
+
+/// An upload is made of the spec alone: what only a template says would be in `wrangler.jsonc` and not in
+/// the account.
+fn check_template(node: &Node, cx: &mut dyn Lower) {
+    let deploy = node.prop("deploy").filter(|it| it.as_text() == Some("bundle"));
+    let (Some(deploy), Some(template)) = (deploy, node.child("template")) else { return };
+    let message = "a worker that envc deploys has no `template`";
+    cx.report(
+        Diagnostic::error("envc::spec::conflict", template.label_span(), message)
+            .at("what it says would not be deployed")
+            .label(deploy.span, "envc uploads what the spec says")
+            .help(
+                "remove `template`, and say in the spec what it says; or let wrangler deploy: remove \
+                 `deploy=` and `bundle=`",
+            ),
+    );
 }
 
 /// Five fields in UTC, with Quartz's `L`, `W` and `#`; the week begins with Sunday as 1.

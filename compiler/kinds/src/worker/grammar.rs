@@ -17,6 +17,7 @@ const WORKER: NodeRule = NodeRule {
         "envc writes `wrangler.jsonc` into its folder and, where it has secrets, `.dev.vars`.",
         "With `deploy=\"bundle\"` envc owns the script: one upload carries the modules, bindings, variables, secrets and Durable Object migrations from the deployed tag on; crons, routes, domains and queue consumers follow. A deployment by somebody else is a difference.",
         "Otherwise `route`, `domain`, `cron` and `consume` stand in `wrangler.jsonc`, and wrangler deploys them. `envc destroy` looks for the script under its name and takes it away where something proves it this environment's, with the routes (in the project's zone), domains and consumers that lead to it; without a proof it names the script, keeps it and fails. A template that gives the script a name without the environment's ID hides it.",
+        "wrangler takes the first `wrangler.json` in the folder or above it before this file, and deploys what a build left in `.wrangler/deploy/config.json`. `envc apply` refuses both, but for a build of this very configuration; `envc check` tells of them.",
         "What the live script is bound to, and the spec has no more, stays in the account until wrangler deployed it anew: `envc apply` says so, and the next one after that deletes it.",
         "The Worker has a variable `ENVC` with the marker `envc:PROJECT/ID/NAME@REPOSITORY`, as a record's comment has, by which envc knows its own whoever deploys; no other variable, secret or binding may have that name.",
         "`deploy=\"placeholder\"` is checked, and refused by apply: it is not there yet.",
@@ -69,6 +70,10 @@ const WORKER_PORT: NodeRule = NodeRule {
 const TEMPLATE: NodeRule = NodeRule {
     name: "template",
     doc: "The MiniJinja template of its configuration.",
+    notes: &[
+        "`{{ worker.vars | json }}`, `{{ worker.routes | json }}` and the like write what the spec says; what no type's configuration has of it is a warning (`unused_binding`). Paths in it are relative to the worker's folder, also where `--out-dir` writes the file elsewhere. Where neither it nor the spec has a schedule, the file gets an empty list, so that one which was taken out stops.",
+        "A worker with `deploy=\"bundle\"` has none: an upload is made of what the spec says (`conflict`).",
+    ],
     absent: "The configuration is generated whole from what stands here.",
     example: "template \"templates/wrangler/webapp.jsonc\"",
     args: &[ArgRule { name: "path", ty: Type::Path, required: true, doc: "The template." }],

@@ -162,6 +162,9 @@ const WHOLE: &str = r#"{
       ]
     }
   ],
+  "triggers": {
+    "crons": []
+  },
   "dev": {
     "port": 3001
   }
@@ -208,7 +211,8 @@ fn a_template_gets_the_parts_ready() {
         "{\n  // shop--web--topic shop--event-cache--topic 3001\n  \"name\": \"shop--web--topic\",\n  \
          \"kv\": [{\"binding\":\"EVENTS\",\"id\":\"9c2e4a6b8d0f41a3b5c7d9e1f3a5b7c9\",\"remote\":true}],\n  \
          \"vars\": {\"ENVC\": \"envc:shop/topic/web@c566806a\"},\n  \
-         \"account_id\": \"11111111111111111111111111111111\",\n}\n"
+         \"account_id\": \"11111111111111111111111111111111\",\n  \
+         \"triggers\": { \"crons\": [] },\n}\n"
     );
     assert!(file.specific && !file.private);
 }
@@ -367,10 +371,91 @@ fn paths_are_right_from_where_the_files_lie() {
         assert_eq!(json["main"], main, "{way}");
         assert_eq!(json["d1_databases"][0]["migrations_dir"], migrations, "{way}");
     }
-    // A template gets the same.
+    // Of a template, too, whether it writes them itself or not.
     let spec = SPEC.replace("port \"3000", "template \"t.jsonc\"\n    port \"3000");
-    let text = "{\"main\": \"{{ worker.main }}\", \"vars\": {{ worker.vars | json }}}";
-    let files = render_into(&environment(&spec), &[("t.jsonc", text)], "..").unwrap();
-    let file = files.iter().find(|file| file.path == "apps/web/wrangler.jsonc").unwrap();
-    assert!(file.content.contains("\"../../../apps/web/src/index.ts\""), "{}", file.content);
+    let text = "{\"main\": \"{{ worker.main }}\", \"vars\": {{ worker.vars | json }}, // ./dist\n\
+                \"assets\": {\"directory\": \"./dist\"}, \"$schema\": \"../../node_modules/s.json\",\n\
+                \"d1_databases\": {{ worker.d1_databases | json }}}";
+    let render = |way| {
+        let files = render_into(&environment(&spec), &[("t.jsonc", text)], way).unwrap();
+        files.into_iter().find(|file| file.path == "apps/web/wrangler.jsonc").unwrap().content
+    };
+    let content = render("..");
+    let json = jsonc::parse(&content).unwrap();
+    assert_eq!(json["main"], "../../../apps/web/src/index.ts");
+    assert_eq!(json["assets"]["directory"], "../../../apps/web/dist");
+    assert_eq!(json["$schema"], "../../../node_modules/s.json");
+    assert_eq!(json["d1_databases"][0]["migrations_dir"], "../../../apps/web/drizzle");
+    assert!(content.contains("// ./dist\n"), "{content}");
+    let here = jsonc::parse(&render("")).unwrap();
+    assert_eq!(
+        (&here["main"], &here["assets"]["directory"]),
+        (&"src/index.ts".into(), &"./dist".into())
+    );
+}
+
+#[test]
+fn a_schedule_that_left_the_spec_is_written_as_none() {
+    let with = |source: &str, spec: &str| {
+        let text = spec.replace("port \"3000", "template \"t.jsonc\"\n    port \"3000");
+        let files = render(&environment(&text), &[("t.jsonc", source)]).unwrap();
+        let file = files.into_iter().find(|file| file.path == "apps/web/wrangler.jsonc");
+        jsonc::parse(&file.unwrap().content).unwrap()["triggers"]["crons"].clone()
+    };
+    let marked = |more: &str| format!("{{ \"vars\": {{{{ worker.vars | json }}}}{more} }}");
+    assert_eq!(with(&marked(""), SPEC), serde_json::json!([]));
+    // The template's own counts, and what it leaves out of the spec's is its own mistake.
+    let own = ", \"triggers\": { \"crons\": [\"0 1 * * *\"] }";
+    assert_eq!(with(&marked(own), SPEC), serde_json::json!(["0 1 * * *"]));
+    let spec = SPEC.replace("    var \"API\"", "    cron \"0 2 * * *\"\n    var \"API\"");
+    assert_eq!(with(&marked(""), &spec), Json::Null);
+    let all = ", \"triggers\": {{ worker.triggers | json }}";
+    assert_eq!(with(&marked(all), &spec), serde_json::json!(["0 2 * * *"]));
+}
+
+#[test]
+fn what_is_run_and_what_wrangler_reads_has_plain_line_ends() {
+    let crlf =
+        "\u{feff}#!/bin/sh\r\n{% if true %}\r\necho {{ port.web }}\r\r\n{% endif %}\r\nexit 0\r";
+    let file = templated(FILE, crlf).unwrap();
+    assert_eq!(file.content, "#!/bin/sh\necho 3001\nexit 0");
+    // What nobody runs stays as it is, and a value is nobody's line end.
+    let text = FILE.replace("0755", "0644");
+    assert_eq!(templated(&text, "a\r\nb").unwrap().content, "a\r\nb");
+    let inside = templated(FILE, "printf 'a{{ \"\\r\\n\" }}b'\r\n").unwrap();
+    assert_eq!(inside.content, "printf 'a\r\nb'\n");
+    let file = templated("worker", "{\r\n \"vars\": {{ worker.vars | json }}\r\n}\r\n").unwrap();
+    assert!(!file.content.contains('\r'), "{}", file.content);
+    // A mistake is told where it stands in the file.
+    let wrong = templated(FILE, "a\r\nb\r\n{{ nothing }}\r\n").unwrap_err();
+    assert!(wrong.contains("line 3: `nothing` is not defined"), "{wrong}");
+}
+
+#[test]
+fn a_dotenv_file_is_quoted_for_whoever_reads_it() {
+    let with = |node: &str| {
+        let spec = format!("{SPEC}{node} {{ P \"a$b\" ; Q \"it's $5\" }}\n");
+        let files = render(&environment(&spec), &[])?;
+        Ok::<_, String>(files.into_iter().find(|file| file.path == "x/.env").unwrap())
+    };
+    let told = with("dotenv \"x/.env\"").unwrap_err();
+    assert!(
+        told.contains("`Q` cannot be written") && told.contains("for=\"node\", for=\"dotenv\""),
+        "{told}"
+    );
+    let vite = with("dotenv \"x/.env\" for=\"vite\"").unwrap();
+    assert!(vite.content.ends_with("\nP='a\\$b'\nQ=`it's \\$5`\n"), "{}", vite.content);
+    assert!(vite.expanded.is_empty());
+    let node = with("dotenv \"x/.env\" for=\"node\"").unwrap();
+    assert!(node.content.ends_with("\nP='a$b'\nQ=`it's $5`\n"), "{}", node.content);
+    let spec = format!("{SPEC}dotenv \"x/.env\" {{ P \"a$b\" ; Q \"5 $\" }}\n");
+    let files = render(&environment(&spec), &[]).unwrap();
+    let file = files.iter().find(|file| file.path == "x/.env").unwrap();
+    assert_eq!(file.expanded, ["P"]);
+    // wrangler alone reads `.dev.vars`, and expands nothing there.
+    let spec = SPEC.replace("\"AUTH\" \"{let.key}\"", "\"AUTH\" \"{let.key}\\\"$x\"");
+    let files = render(&environment(&spec), &[]).unwrap();
+    let file = files.iter().find(|file| file.path == "apps/web/.dev.vars").unwrap();
+    assert!(file.content.ends_with("\nAUTH=`s3'cret\"$x`\n"), "{}", file.content);
+    assert!(file.expanded.is_empty());
 }

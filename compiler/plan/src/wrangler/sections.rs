@@ -159,12 +159,6 @@ pub(super) struct Triggers<'a> {
     pub(super) crons: &'a [String],
 }
 
-impl Triggers<'_> {
-    pub(super) fn is_empty(&self) -> bool {
-        self.crons.is_empty()
-    }
-}
-
 /// A route or a custom domain.
 #[derive(Debug, Serialize)]
 pub(super) struct Route<'a> {

@@ -5,6 +5,7 @@ use envc_syntax::rule::{
 };
 
 use super::ANY;
+use crate::DotenvReader;
 
 /// `dotenv ".env" { NAME "value" }`
 pub(super) const DOTENV: NodeRule = NodeRule {
@@ -12,9 +13,17 @@ pub(super) const DOTENV: NodeRule = NodeRule {
     doc: "A file of variables, readable by its owner only.",
     notes: &[
         "A secret may stand in it. Its path is relative to the spec's folder, and git must ignore the file.",
+        "Programs that read such files share no way to quote. Without `for=` a value is written as Node, the package `dotenv`, a POSIX shell and envc read it alike, and one that they do not is refused. What expands variables on top (Vite, Next.js, wrangler) takes `$` and a name for another variable's value even so: `envc check` and `envc apply` tell of it, and `for=` settles it.",
+        "`for=` quotes for one reader: `node` (`node --env-file`), `dotenv`, `dotenv-expand` (12 and later; also Next.js), `vite` (`loadEnv`), `wrangler` (of a file that is called `.dev.vars…` without expanding), `shell` (`. ./file`), `docker` (`docker run --env-file`; Compose reads another form). A value that this reader cannot be given is refused.",
     ],
     example: "dotenv \".env\" { AUTH_SECRET (secret)\"AUTH_SECRET\" }",
     args: &[ArgRule { name: "path", ty: Type::Path, required: true, doc: "The file." }],
+    props: &[optional(
+        "for",
+        Type::OneOf(DotenvReader::WORDS),
+        "Who reads it, where values hold `$`, quotes or line breaks.",
+    )
+    .otherwise("written as Node, `dotenv`, a shell and envc read it alike")],
     children: &[&VARIABLE],
     ..EMPTY
 };

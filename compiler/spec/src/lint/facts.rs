@@ -39,6 +39,28 @@ impl fmt::Display for Day {
     }
 }
 
+/// The names, texts and numbers of a configuration, each with the keys that lead to it, such as
+/// `triggers.crons`. Lists count as what they hold, and an `env.NAME` as the top.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words(BTreeSet<(String, String)>);
+
+impl Words {
+    /// Adds one.
+    pub fn add(&mut self, keys: &str, word: impl Into<String>) {
+        self.0.insert((keys.to_owned(), word.into()));
+    }
+
+    /// True where a word stands anywhere.
+    pub fn holds(&self, word: &str) -> bool {
+        self.0.iter().any(|(_, known)| known == word)
+    }
+
+    /// True where a word stands under these keys.
+    pub fn holds_at(&self, keys: &str, word: &str) -> bool {
+        self.0.contains(&(keys.to_owned(), word.to_owned()))
+    }
+}
+
 /// A folder of migrations: its path in the spec, and the pattern of its files, where there is one.
 pub type FolderOf = (String, Option<String>);
 
@@ -64,9 +86,15 @@ pub struct Facts {
     pub templates: BTreeMap<String, String>,
     /// What templates read, such as `let.web-url` or `d1.webapp`.
     pub reads: BTreeSet<String>,
-    /// The names and texts of the configuration that each worker's template makes, over all types;
+    /// What stands in the configuration that each worker's template makes, over all types;
     /// a worker whose template was not rendered is left out.
-    pub configurations: BTreeMap<String, BTreeSet<String>>,
+    pub configurations: BTreeMap<String, Words>,
+    /// The variables of dotenv files whose `$` begins a name to readers that expand, by the file's path,
+    /// where it is not said who reads it. None: no file was made for this.
+    pub expanded: Option<BTreeMap<String, BTreeSet<String>>>,
+    /// What is read before a file that envc writes, or in its place, by that one's path: what is so, and
+    /// what to do. None: nobody looked.
+    pub outranked: Option<BTreeMap<String, Vec<(String, String)>>>,
     /// The files that are run by a shell, by their paths in the spec, each with what stands in it as
     /// whoever gave it wrote it: "the branch's name". None: no file was rendered for this.
     pub scripts: Option<BTreeMap<String, BTreeSet<&'static str>>>,

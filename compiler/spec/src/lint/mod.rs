@@ -7,11 +7,12 @@
 //! Way in: [`crate::Spec::lint`]. A new warning is a function and a line in the table below.
 
 mod allow;
-mod binding;
 mod braces;
 mod facts;
+mod files;
 mod hosts;
 mod kinds;
+mod left_out;
 mod reach;
 mod scripts;
 mod secret_text;
@@ -25,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Diagnostic, Diagnostics, Span, plural};
 
 use allow::Allows;
-pub use facts::{Day, Facts, FolderFacts, FolderOf};
+pub use facts::{Day, Facts, FolderFacts, FolderOf, Words};
 use view::{Found, Warning};
 pub(crate) use view::{View, template_of};
 
@@ -49,13 +50,15 @@ macro_rules! lints {
 lints! {
     UNUSED_RESOURCE "unused_resource" unused::resources, "A resource, a `let`, a `port` or a `lease` is declared, and nothing uses it.";
     UNUSED_SECRET "unused_secret" unused::secrets, "A secret, or the places where secrets come from, are declared, and nothing asks for one.";
-    UNUSED_BINDING "unused_binding" binding::unused, "A worker's template leaves out something that the spec gives to the worker.";
+    UNUSED_BINDING "unused_binding" left_out::out, "A worker's template leaves out something that the spec gives to the worker.";
     UNPROTECTED_PRODUCTION "unprotected_production" types::unprotected, "A type that looks like production has no `protect`.";
     PR_SHARED "pr_shared" types::shared, "All pull requests would share the one environment of a type.";
     PR_WITHOUT_TTL "pr_without_ttl" types::without_ttl, "A type for pull requests has no `ttl`, so what is forgotten stays.";
     SECRET_IN_TEXT "secret_in_text" secret_text::found, "A text of the spec looks like a secret.";
     SECRET_IN_VARIABLE "secret_in_variable" secret_text::variables, "A variable whose name says that it holds a secret goes to where others can read it.";
     UNQUOTED_IN_SCRIPT "unquoted_in_script" scripts::unquoted, "A file that a shell runs holds a branch's name, or another text from outside, without quotes.";
+    EXPANDED_DOLLAR "expanded_dollar" files::expanded, "A value of a dotenv file holds a `$` that some readers expand, and nothing says who reads the file.";
+    OUTRANKED_FILE "outranked_file" files::outranked, "Another file is read before one that envc writes, or in its place.";
     DOUBTFUL_REFERENCE "doubtful_reference" braces::doubtful, "A text has the braces of a template or of a shell around a reference.";
     UNPROXIED_TUNNEL_DNS "unproxied_tunnel_dns" kinds::of_kinds, "A DNS record leads to a tunnel and is not `proxied`, so it answers nobody.";
     ROUTE_WITHOUT_RECORD "route_without_record" reach::routes, "No proxied DNS record answers for the host of a route, so it gets no request.";
@@ -68,6 +71,9 @@ lints! {
     USELESS_ALLOW "useless_allow" allow::nothing, "An `allow` silences nothing.";
 }
 
+/// What depends on values and files of one machine: an `allow` of it may be of use on another one.
+const OF_A_MACHINE: [&str; 2] = [codes::EXPANDED_DOLLAR, codes::OUTRANKED_FILE];
+
 /// All warnings of a spec, without those that are allowed.
 pub(crate) fn run(view: &View<'_>) -> Diagnostics {
     let mut allows = Allows::of(view);
@@ -75,7 +81,9 @@ pub(crate) fn run(view: &View<'_>) -> Diagnostics {
     let mut looked: BTreeSet<&str> = BTreeSet::new();
     for (code, look) in LINTS {
         if let Found::Of(warnings) = look(view) {
-            looked.insert(code);
+            if !OF_A_MACHINE.contains(code) {
+                looked.insert(code);
+            }
             for warning in shared(warnings) {
                 found_or_allowed(view, warning, &mut allows, &mut found);
             }

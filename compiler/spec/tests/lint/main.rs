@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::{Diagnostic, RepositoryDigest, Severity, apply_edits};
 use envc_spec::{
     Environment, Identity, Instance, Spec, TypeHead,
-    lint::{Day, Facts, FolderFacts, codes, slug},
+    lint::{Day, Facts, FolderFacts, Words, codes, slug},
     load,
 };
 
@@ -164,23 +164,117 @@ fn a_secret_that_nothing_asks_for() {
     }
 }
 
+/// The facts of a worker `w` whose template makes these: words, each with the keys that lead to it.
+fn made(words: &[(&str, &str)]) -> Facts {
+    let mut all = Words::default();
+    all.add("name", "shop--w--sample");
+    words.iter().for_each(|(keys, word)| all.add(keys, *word));
+    Facts {
+        templates: BTreeMap::from([("t".to_owned(), "a".to_owned())]),
+        configurations: BTreeMap::from([("w".to_owned(), all)]),
+        ..facts()
+    }
+}
+
 #[test]
 fn a_binding_that_the_template_leaves_out() {
     let text = "d1 \"a\"\nworker \"w\" path=\".\" {\n template \"t\"\n bind \"DB\" d1=\"a\"\n \
         var \"URL\" \"x\"\n durable-object \"ROOM\" class=\"Room\"\n secret \"KEY\"\n}";
-    let with = |words: &[&str]| Facts {
-        templates: BTreeMap::from([("t".to_owned(), "a".to_owned())]),
-        configurations: BTreeMap::from([(
-            "w".to_owned(),
-            words.iter().map(|word| (*word).to_owned()).collect::<BTreeSet<String>>(),
-        )]),
-        ..facts()
-    };
+    let with = |words: &[&str]| made(&words.iter().map(|word| ("x", *word)).collect::<Vec<_>>());
     check_with(text, &with(&["DB", "URL", "ROOM"]), &[]);
     check_with(text, &with(&["DB"]), &["unused_binding", "unused_binding"]);
     check_with(text, &with(&["DBX", "URL", "ROOM"]), &["unused_binding"]);
     check(text, &[]);
     check(&text.replace(" template \"t\"\n", ""), &[]);
+}
+
+#[test]
+fn whatever_else_of_a_worker_the_template_leaves_out() {
+    let spec = |inside: &str| {
+        let queues =
+            if inside.contains("consume") { "queue \"jobs\"\nqueue \"dead\"\n" } else { "" };
+        format!(
+            "{queues}worker \"w\" path=\".\" main=\"a.ts\" \
+             compatibility-date=\"2026-09-01\" {{\n template \"t\"\n {inside}\n}}"
+        )
+    };
+    let base = [("main", "./a.ts"), ("compatibility_date", "2026-09-01")];
+    let with = |more: &[(&str, &str)]| made(&[&base[..], more].concat());
+    let one = ["unused_binding"];
+    // What the node says, and the words that are enough for it.
+    let flags = "compatibility-flags \"nodejs_compat\"";
+    let consume = "consume \"jobs\" batch-size=10 dead-letter=\"dead\"";
+    let migration =
+        "durable-object \"R\" class=\"Room\"\n migration tag=\"v1\" { new-classes \"Room\" }";
+    let consumer = ("queues.consumers.queue", "shop--jobs--sample");
+    let dead = ("queues.consumers.dead_letter_queue", "shop--dead--sample");
+    let size = ("queues.consumers.max_batch_size", "10");
+    for (inside, words) in [
+        ("cron \"0 * * * *\"", &[("triggers.crons", "0 * * * *")][..]),
+        ("route \"w-{env}.{zone}/*\"", &[("routes.pattern", "w-sample.shop.example/*")][..]),
+        ("domain \"w-{env}\"", &[("routes.pattern", "w-sample.shop.example")][..]),
+        ("domain \"w-{env}\"", &[("routes", "w-sample.shop.example")][..]),
+        (flags, &[("compatibility_flags", "nodejs_compat")][..]),
+        (migration, &[("x", "R"), ("migrations.tag", "v1")][..]),
+        (consume, &[size, dead, consumer][..]),
+    ] {
+        check_with(&spec(inside), &with(words), &[]);
+        let (_last, rest) = words.split_last().unwrap();
+        check_with(&spec(inside), &with(rest), &one);
+    }
+    // A setting of a consumer that is there; and a word at another place is not the thing.
+    check_with(&spec(consume), &with(&[size, consumer]), &one);
+    check_with(&spec("cron \"0 * * * *\""), &with(&[("vars", "0 * * * *")]), &one);
+    let elsewhere = [("vars.HOST", "w-sample.shop.example")];
+    check_with(&spec("domain \"w-{env}\""), &with(&elsewhere), &one);
+    // The name, the entry point and the date.
+    check_with(&spec(""), &made(&base[..1]), &one);
+    check_with(&spec(""), &made(&base[1..]), &one);
+    let mut facts = with(&[]);
+    let mut other = Words::default();
+    base.iter().for_each(|(keys, word)| other.add(keys, *word));
+    other.add("name", "shop");
+    facts.configurations = BTreeMap::from([("w".to_owned(), other)]);
+    let found = warnings_with(&spec(""), &facts);
+    assert_eq!(found.len(), 1);
+    assert!(found[0].message.contains("the name `shop--w--{env}`"), "{}", found[0].message);
+}
+
+#[test]
+fn a_dollar_that_some_readers_expand() {
+    let text = "dotenv \".env\" { A \"a$b\" ; B \"5 $\" }\nsecrets { dotenv \".env.x\" }";
+    let with = |names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        Facts { expanded: Some(BTreeMap::from([(".env".to_owned(), names)])), ..facts() }
+    };
+    let allowed = format!("allow \"unused_secret\"\n{text}");
+    check_with(&allowed, &with(&["A"]), &["expanded_dollar"]);
+    check_with(&allowed, &with(&[]), &[]);
+    check(&allowed, &[]);
+    // A value that only another machine has may need it.
+    let meant = format!("allow \"expanded_dollar\"\n{allowed}");
+    check_with(&meant, &with(&["A"]), &[]);
+    check_with(&meant, &with(&[]), &[]);
+    let (spec, _) = load(&format!("{HEAD}{meant}"));
+    assert!(spec.unwrap().allows("local", codes::EXPANDED_DOLLAR));
+}
+
+#[test]
+fn a_file_that_another_one_outranks() {
+    let text = "worker \"w\" path=\"apps/w\"\ndotenv \".env\" { A \"b\" }";
+    let with = |path: &str| {
+        let found = vec![("another one is read".to_owned(), "take it away".to_owned())];
+        Facts { outranked: Some(BTreeMap::from([(path.to_owned(), found)])), ..facts() }
+    };
+    for path in ["apps/w/wrangler.jsonc", "apps/w/.dev.vars", ".env"] {
+        check_with(text, &with(path), &["outranked_file"]);
+    }
+    // All that one node writes is one warning, which tells all of it.
+    let mut two = with("apps/w/.dev.vars");
+    let more = with("apps/w/wrangler.jsonc").outranked.unwrap_or_default();
+    two.outranked.get_or_insert_default().extend(more);
+    check_with(text, &two, &["outranked_file"]);
+    check_with(&format!("allow \"outranked_file\"\n{text}"), &with(".env"), &[]);
 }
 
 #[test]

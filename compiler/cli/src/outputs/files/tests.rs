@@ -28,6 +28,7 @@ fn file(path: &str, content: &str, private: bool) -> RenderedFile {
         mode: 0o644,
         private,
         specific: true,
+        expanded: Vec::new(),
         fingerprint: Digest::of("inputs"),
     }
 }
