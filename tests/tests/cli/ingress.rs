@@ -25,7 +25,8 @@ fn path(env: &TestEnv) -> String {
 }
 
 fn config(env: &TestEnv) -> Json {
-    env.cloud().of_account(&Method::GET, &path(env), None)["config"].clone()
+    let told = env.cloud().of_account(&Method::GET, &path(env), None);
+    told.get("config").cloned().unwrap()
 }
 
 /// Somebody else's configuration in the place of what is there.
@@ -36,9 +37,11 @@ fn put(env: &TestEnv, config: &Json) {
 
 /// Host, path and service of each rule, in order.
 fn rules(env: &TestEnv) -> Vec<String> {
-    let text = |rule: &Json, field: &str| rule[field].as_str().unwrap_or("-").to_owned();
+    let text =
+        |rule: &Json, field: &str| rule.get(field).and_then(Json::as_str).unwrap_or("-").to_owned();
     let line = |rule: &Json| ["hostname", "path", "service"].map(|it| text(rule, it)).join(" ");
-    config(env)["ingress"].as_array().unwrap().iter().map(line).collect()
+    let config = config(env);
+    config.get("ingress").and_then(Json::as_array).unwrap().iter().map(line).collect()
 }
 
 const ALL: &str = "ingress \"all\" host=\"*\" service=\"http://localhost:1\"";
