@@ -156,8 +156,7 @@ fn sample_files(
 /// All names, texts and numbers of a configuration.
 fn words_of<'j>(json: &'j Json, keys: &mut Vec<&'j str>, words: &mut Words) {
     let path = |keys: &[&str]| match keys {
-        ["env", _, own @ ..] => own.join("."),
-        own => own.join("."),
+        ["env", _, own @ ..] | own => own.join("."),
     };
     match json {
         Json::Object(map) => {

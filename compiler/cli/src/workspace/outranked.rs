@@ -149,7 +149,7 @@ impl Place<'_> {
         let shown = self.shown(&at);
         let of = at.ancestors().nth(3)?;
         if of != folder {
-            return self.redirect_above(&path, &shown, of, environment);
+            return Some(self.redirect_above(&path, &shown, of, environment));
         }
         let (why, weight) = match self.built(&at, configuration(&path).as_deref()) {
             Ok(Built::OfThis) => return None,
@@ -187,7 +187,7 @@ impl Place<'_> {
         shown: &str,
         of: &Path,
         environment: &Environment,
-    ) -> Option<Outranked> {
+    ) -> Outranked {
         let of_another = environment.workers.iter().find(|other| self.folder_of(other) == of);
         let message = format!("wrangler does not deploy by {path} while there is {shown} above it");
         let (because, hint, weight) = match of_another {
@@ -203,7 +203,7 @@ impl Place<'_> {
             ),
         };
         let (path, because) = (path.to_owned(), Some(because));
-        Some(Outranked { path, message, because, hint, weight })
+        Outranked { path, message, because, hint, weight }
     }
 
     /// Of what the build is that a redirect leads to; or why that is not known.

@@ -108,8 +108,7 @@ fn look<'t>(
 /// The keys, as they are at the top.
 fn own<'k, 't>(keys: &'k [&'t str]) -> &'k [&'t str] {
     match keys {
-        ["env", _, own @ ..] | ["previews", own @ ..] => own,
-        own => own,
+        ["env", _, own @ ..] | ["previews", own @ ..] | own => own,
     }
 }
 
