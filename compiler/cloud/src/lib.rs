@@ -79,4 +79,5 @@ pub use error::CloudError;
 pub use faults::{CrashWhen, Failure, Faults, Flag, Lag};
 pub use products::{Listed, listed};
 pub use serve::{ConnectionLost, serve};
+pub use stand_in::StandIn;
 pub use throttle::{Block, LimitHeaders, RefusalBody, RetryAfter};

@@ -145,6 +145,7 @@ impl Apply<'_> {
         say_pending(session, plan.plan());
         self.approve(plan.plan(), &site.stop).await?;
         engine.claim().await?;
+        engine.stand_in()?;
         let Outside { vault, sources: Some(sources), uploads, migrations, seeds, .. } = &outside
         else {
             return Err(CommandError::failed("BUG: what files are made of is not known"));

@@ -4,6 +4,7 @@ mod asked;
 mod ledgers;
 mod live;
 mod observe;
+mod stand_ins;
 
 pub(crate) use observe::is_whole;
 
@@ -23,6 +24,7 @@ use envc_plan::{
     State, check, lookalikes, plan_apply, plan_destroy,
 };
 
+use self::stand_ins::StandIns;
 use crate::{
     host::{error::CommandError, interrupt::interrupted},
     operate::{
@@ -124,6 +126,8 @@ pub(crate) struct Engine<'a, 'u> {
     everything: OnceCell<BTreeMap<Address, Desired>>,
     /// The project's zone was looked for and is not seen.
     unseen_zone: bool,
+    /// What stands in for what the spec says exists, once that is made.
+    missing: StandIns,
 }
 
 impl<'a, 'u> Engine<'a, 'u> {
@@ -137,7 +141,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         let client = connection.client(&session.workspace, reporter, stop.flag());
         let mut scope = connection.account(&client).await?;
         session.say_heading(Some(&scope.id));
-        session.say_stand_ins(&connection.stand_in(&session.environment)?);
+        let missing = stand_ins::look(session, connection)?;
         account::admit(session, connection, &scope.id).await?;
         let key = session.state_key(&scope.id);
         let store = state::open(session, site.edge_of_state(), reporter, key, stop, hold).await?;
@@ -172,6 +176,7 @@ impl<'a, 'u> Engine<'a, 'u> {
             told: RefCell::default(),
             everything: OnceCell::new(),
             unseen_zone: false,
+            missing,
         };
         Ok((engine, loaded))
     }
