@@ -23,7 +23,7 @@ mod served;
 mod terminal;
 mod turns;
 
-pub use cases::some_of;
+pub use cases::{all_or_none, some_of};
 pub use cloud_server::CloudServer;
 pub use env::{Ran, TestEnv, copy_folder, copy_source};
 pub use listing::{CloudView, Listing, Object};

@@ -93,6 +93,15 @@ pub(crate) struct Running<'r> {
     pub(crate) held: &'r BTreeMap<String, Leased>,
 }
 
+/// What a command has cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spent {
+    /// The requests that were sent: the API's and the pools'.
+    pub(crate) requests: u64,
+    /// How long calls waited between two tries, added up.
+    pub(crate) waited_ms: u64,
+}
+
 /// A session at work in its cloud: the account and the zones are known, and the state is held.
 pub(crate) struct Engine<'a, 'u> {
     site: &'a Site<'a, 'u>,
@@ -211,9 +220,10 @@ impl<'a, 'u> Engine<'a, 'u> {
         if self.session.environment.leases.is_empty() { Ok(()) } else { self.pools.demand() }
     }
 
-    /// The requests that were sent: the API's and the pools'.
-    pub(crate) fn requests(&self) -> u64 {
-        self.client.budget().sent + self.pools.requests()
+    /// What the command has cost so far.
+    pub(crate) fn spent(&self) -> Spent {
+        let requests = self.client.budget().sent + self.pools.requests();
+        Spent { requests, waited_ms: self.client.waited_ms() }
     }
 
     /// Saves a state that was changed without a plan, or removes it where nothing is left in it.
