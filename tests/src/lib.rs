@@ -19,6 +19,7 @@ mod overheard;
 mod parallel;
 mod process;
 mod served;
+mod serving;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod turns;
@@ -31,6 +32,7 @@ pub use overheard::Overheard;
 pub use parallel::run_all;
 pub use process::{Running, binary};
 pub use served::ServedCloud;
+pub use serving::{Serving, Stopped};
 #[cfg(target_os = "linux")]
 pub use terminal::Terminal;
 pub use turns::Turns;
