@@ -140,5 +140,5 @@ fn a_plan_counts_every_request_of_a_migration_and_a_seed_that_go_as_files() {
     same(1 + 1 + 4 + 4);
     env.write("m/3.sql", &TRIGGER.replace(" t ", " u "));
     let plan = env.envc(&["plan", "--json"]).exits(0).event("plan").unwrap();
-    assert_eq!(plan["counts"]["requests"], 1 + 4, "the ledger, and a file: {plan}");
+    assert_eq!(plan["counts"]["requests"], 2 + 4, "bookmark, ledger, and a file: {plan}");
 }
