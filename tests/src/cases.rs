@@ -38,17 +38,28 @@ impl Share {
     }
 }
 
+fn share() -> Share {
+    match env::var("ENVC_CASES") {
+        Ok(text) => Share::parse(&text).unwrap_or_else(|wrong| panic!("{wrong}")),
+        Err(_) => SHARE,
+    }
+}
+
 /// The cases of a sweep that this run tries: see the module. Each place that calls it has a choice
 /// of its own.
 #[track_caller]
 pub fn some_of<S>(all: Vec<S>) -> Vec<S> {
-    let share = match env::var("ENVC_CASES") {
-        Ok(text) => Share::parse(&text).unwrap_or_else(|wrong| panic!("{wrong}")),
-        Err(_) => SHARE,
-    };
+    let share = share();
     let seed = env::var("ENVC_SEED").unwrap_or_default();
     let place = Location::caller();
     chosen(all, share, &format!("{seed} {}:{}", place.file(), place.line()))
+}
+
+/// The cases of a sweep that takes longer than any change can wait for: all of them where a run tries every
+/// case of every sweep, and none elsewhere.
+pub fn all_or_none<S>(all: Vec<S>) -> Vec<S> {
+    let Share { of, in_all } = share();
+    if of == in_all { all } else { Vec::new() }
 }
 
 /// What to set to try the same cases again, for the report of a failure.

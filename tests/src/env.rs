@@ -16,6 +16,9 @@ use crate::{
     process::{Running, binary},
 };
 
+/// Says what goes wrong in the embedded cloud.
+const FAULTS: &str = "ENVC_CLOUD_FAULTS";
+
 /// A world for the real binary: a home, a state directory, and a folder with a spec that is a
 /// real git repository on the branch `main`. No variable of the test's own process comes in but
 /// `PATH`, and of that not the folders with a wrangler: apply would start it for every database. The
@@ -201,10 +204,11 @@ impl TestEnv {
         self.start_with_faults(faults, args).end()
     }
 
-    /// Starts `envc` with faults in the embedded cloud.
+    /// Starts `envc` with faults in the embedded cloud, beside those that the environment has.
     pub fn start_with_faults(&self, faults: &str, args: &[&str]) -> Running {
         let mut command = self.command(args);
-        command.env("ENVC_CLOUD_FAULTS", faults);
+        let own = self.vars.get(FAULTS).map(String::as_str).unwrap_or_default();
+        command.env(FAULTS, format!("{own},{faults}"));
         Running::start(command)
     }
 

@@ -19,11 +19,12 @@ mod overheard;
 mod parallel;
 mod process;
 mod served;
+mod serving;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod turns;
 
-pub use cases::some_of;
+pub use cases::{all_or_none, some_of};
 pub use cloud_server::CloudServer;
 pub use env::{Ran, TestEnv, copy_folder, copy_source};
 pub use listing::{CloudView, Listing, Object};
@@ -31,6 +32,7 @@ pub use overheard::Overheard;
 pub use parallel::run_all;
 pub use process::{Running, binary};
 pub use served::ServedCloud;
+pub use serving::{Serving, Stopped};
 #[cfg(target_os = "linux")]
 pub use terminal::Terminal;
 pub use turns::Turns;

@@ -3,8 +3,8 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread::JoinHandle,
     time::Duration,
 };
 
@@ -17,7 +17,7 @@ use envc_cloud::{Cloud, CloudConfig};
 use envc_core::SplitMix64;
 use tokio::sync::{Notify, oneshot};
 
-use crate::{env::TestEnv, listing::CloudView};
+use crate::{env::TestEnv, listing::CloudView, serving::Serving};
 
 /// Milliseconds that a client whose turn it is may take until its next request.
 const THINKS_MS: u64 = 60;
@@ -28,10 +28,8 @@ const ROW_MAX: u64 = 8;
 #[derive(Debug)]
 pub struct Turns {
     cloud: Cloud,
-    ports: Vec<u16>,
     desk: Arc<Desk>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    serving: Serving,
     view: CloudView,
 }
 
@@ -58,50 +56,30 @@ impl Turns {
             left: Notify::new(),
             log: Mutex::default(),
         });
-        let listeners: Vec<std::net::TcpListener> = (0..clients)
-            .map(|_| {
-                let listener =
-                    std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
-                listener.set_nonblocking(true).expect("a socket can be made not to block");
-                listener
-            })
-            .collect();
-        let address = |listener: &std::net::TcpListener| {
-            listener.local_addr().expect("a bound socket has an address").port()
-        };
-        let ports = listeners.iter().map(address).collect();
-        let (stop, stopped) = oneshot::channel::<()>();
         let (served, at_desk) = (cloud.clone(), Arc::clone(&desk));
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a runtime can be made");
-            runtime.block_on(async move {
-                for (who, listener) in listeners.into_iter().enumerate() {
-                    let state = (Arc::clone(&at_desk), who);
-                    let router = served.router().layer(from_fn_with_state(state, wait));
-                    let listener = tokio::net::TcpListener::from_std(listener)
-                        .expect("the socket is listening");
-                    tokio::spawn(async move { axum::serve(listener, router).await });
-                }
-                tokio::select! {
-                    () = give_turns(&at_desk, clients) => {}
-                    _ = stopped => {}
-                }
-            });
+        let serving = Serving::start(clients, async move |listeners, stopped| {
+            for (who, listener) in listeners.into_iter().enumerate() {
+                let state = (Arc::clone(&at_desk), who);
+                let router = served.router().layer(from_fn_with_state(state, wait));
+                tokio::spawn(async move { axum::serve(listener, router).await });
+            }
+            tokio::select! {
+                () = give_turns(&at_desk, clients) => {}
+                _ = stopped => {}
+            }
         });
         let view = CloudView::open(&dir);
-        Self { cloud, ports, desk, stop: Some(stop), thread: Some(thread), view }
+        Self { cloud, desk, serving, view }
     }
 
     /// Makes the environment's commands use the cloud as this client.
     pub fn use_as(&self, client: usize, env: &mut TestEnv) {
-        let port = self.ports.get(client).expect("there are as many clients");
-        env.unset("ENVC_CLOUD")
-            .set("CLOUDFLARE_API_BASE_URL", &format!("http://127.0.0.1:{port}/client/v4"))
-            .set("CLOUDFLARE_API_TOKEN", self.cloud.token())
-            .set("CLOUDFLARE_ACCOUNT_ID", self.cloud.account_id());
+        self.serving.use_as_cloudflare(client, &self.cloud, env);
+    }
+
+    /// Where this client reaches the cloud.
+    pub fn address(&self, client: usize) -> SocketAddr {
+        self.serving.address(client)
     }
 
     /// What went through, in order: whose it was, method and path.
@@ -168,14 +146,4 @@ async fn wait(
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Drop for Turns {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A server that panicked has failed its clients already.
-            let _ended = thread.join();
-        }
-    }
 }

@@ -5,6 +5,7 @@
 //! must read them all, so the local cloud keeps the difference.
 
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 /// The present, in microseconds since the epoch.
@@ -44,6 +45,16 @@ pub(crate) fn new_hex_id() -> String {
 /// A new dashed UUID, the form of D1 databases and tunnels.
 pub(crate) fn new_uuid() -> String {
     Uuid::new_v4().to_string()
+}
+
+/// An identifier that is the same for the same text, in the form of a dashed UUID; without its dashes it has
+/// that of [`new_hex_id`].
+pub(crate) fn uuid_of(text: &str) -> Uuid {
+    let mut bytes = [0; 16];
+    for (byte, drawn) in bytes.iter_mut().zip(Sha256::digest(text)) {
+        *byte = drawn;
+    }
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
 
 /// Says whether the text has the form of a 32-digit identifier.

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use crate::clock;
 use crate::error::CloudError;
 use crate::faults::{Faults, Injector};
+use crate::memory::Delay;
 use crate::store::Store;
 
 /// The log keeps this many requests, then forgets the oldest.
@@ -123,6 +124,11 @@ impl Cloud {
             )?;
             Ok(())
         })
+    }
+
+    /// The calls of this process that a mood of the API refused for a while, oldest first.
+    pub fn delays(&self) -> Vec<Delay> {
+        self.0.injector.memory.delays()
     }
 
     /// The API requests that this process received, oldest first.

@@ -83,11 +83,13 @@ pub enum Flag {
     BareValidation,
     /// Objects survive a bulk deletion that says that they are gone.
     KeptObjects,
+    /// An upload of a script that comes while another one is under way fails, and so does one of a domain.
+    OneUpload,
 }
 
 impl Flag {
     /// Each with its word.
-    pub(crate) const ALL: [(&'static str, Self); 8] = [
+    pub(crate) const ALL: [(&'static str, Self); 9] = [
         ("coded-conflict", Self::CodedConflict),
         ("unreachable-origin", Self::UnreachableOrigin),
         ("unicode-zones", Self::UnicodeZones),
@@ -96,6 +98,7 @@ impl Flag {
         ("null-arrays", Self::NullArrays),
         ("bare-validation", Self::BareValidation),
         ("kept-objects", Self::KeptObjects),
+        ("one-upload", Self::OneUpload),
     ];
 }
 
@@ -207,6 +210,27 @@ pub(crate) struct Injector {
     blocked: Mutex<Option<Instant>>,
     /// Which of `fail_once` have happened.
     spent: Vec<AtomicBool>,
+    /// An upload is under way, and one of a domain.
+    uploading: [AtomicBool; 2],
+}
+
+/// How a call is to others at the same time. Dropping it lets the next one come.
+#[derive(Debug)]
+pub(crate) enum Turn<'i> {
+    /// It bears others beside it.
+    Free,
+    /// It is the one that may be under way.
+    Taken(&'i AtomicBool),
+    /// Another one is under way.
+    Overlaps,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Self::Taken(uploading) = self {
+            uploading.store(false, Ordering::SeqCst);
+        }
+    }
 }
 
 /// The current window of the rate limit.
@@ -223,7 +247,21 @@ impl Injector {
         let window = Window { since: Instant::now(), used: 0, refused: false };
         let spent = faults.fail_once.iter().map(|_| AtomicBool::new(false)).collect();
         let (memory, blocked) = (Memory::new(), Mutex::new(None));
-        Self { faults, memory, window: Mutex::new(window), blocked, spent }
+        let uploading = [AtomicBool::new(false), AtomicBool::new(false)];
+        Self { faults, memory, window: Mutex::new(window), blocked, spent, uploading }
+    }
+
+    /// Begins a call that may not bear another one beside it.
+    pub(crate) fn take_turn(&self, method: &str, path: &str) -> Turn<'_> {
+        let parts: Vec<&str> = path.split('/').skip(5).collect();
+        let [upload, domain] = &self.uploading;
+        let uploading = match (method, parts.as_slice()) {
+            _ if !self.faults.has(Flag::OneUpload) => return Turn::Free,
+            ("PUT", ["workers", "scripts", _]) => upload,
+            ("PUT", ["workers", "domains"]) => domain,
+            _ => return Turn::Free,
+        };
+        if uploading.swap(true, Ordering::SeqCst) { Turn::Overlaps } else { Turn::Taken(uploading) }
     }
 
     /// Books one call.
@@ -267,7 +305,7 @@ impl Injector {
         call: u64,
         method: &str,
         path: &str,
-        budget: Option<Budget>,
+        (budget, turn): (Option<Budget>, &Turn<'_>),
     ) -> Option<Early> {
         let faults = &self.faults;
         if faults.crash_on == Some((call, CrashWhen::Before)) {
@@ -281,6 +319,8 @@ impl Injector {
             throttled(budget.reset_s)
         } else if let Some(blocked) = self.blocked(call) {
             blocked
+        } else if matches!(turn, Turn::Overlaps) {
+            Problem::new(500, 10013, "workers.api.error.unknown").into_response()
         } else if faults.throttle_on.contains(&call) {
             throttled(1)
         } else if faults.null_body_on.contains(&call) {

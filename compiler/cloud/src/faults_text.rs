@@ -51,6 +51,7 @@ impl Faults {
     /// | `d1-again` | 0–1 | this share of statements is answered once with a text of D1's that asks to try again, with their effect or without |
     /// | `open-uploads` | n | each new R2 bucket has n open multipart uploads |
     /// | `split-sql` | true, false | `/query` of D1 cuts a text at semicolons, also in triggers |
+    /// | `one-upload` | true, false | an upload of a script that comes while another one is under way answers 500 with 10013, without effect; so does a domain beside a domain |
     /// | `kept-objects` | true, false | R2's bulk deletion says that objects are gone, and they stay |
     /// | `bare-failures` | true, false | failures have neither `result` nor `messages` |
     /// | `null-arrays` | true, false | `errors` and `messages` of lists are null |

@@ -77,6 +77,8 @@ mod throttle;
 pub use cloud::{Cloud, CloudConfig, RequestLog};
 pub use error::CloudError;
 pub use faults::{CrashWhen, Failure, Faults, Flag, Lag};
+pub use memory::Delay;
 pub use products::{Listed, listed};
 pub use serve::{ConnectionLost, serve};
+pub use stand_in::StandIn;
 pub use throttle::{Block, LimitHeaders, RefusalBody, RetryAfter};

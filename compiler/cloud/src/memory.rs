@@ -1,11 +1,14 @@
-//! What this process remembers for its moods (`moods.rs`): what was made in it, and which calls had their
-//! passing refusal. What was made before it began is not here.
+//! What this process remembers for its moods (`moods.rs`): what was made in it, which calls had their
+//! passing refusal, and whom all of that held up. What was made before it began is not here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::clock;
+
+/// It remembers this many refused calls, then forgets the oldest.
+const DELAYS_MAX: usize = 100_000;
 
 /// What a mark is of; its key is a name or an identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +61,19 @@ pub(crate) struct Passed {
     pub(crate) uploads: BTreeMap<String, u32>,
 }
 
+/// A call that a mood refused, and that its caller has to repeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delay {
+    /// Method and path.
+    pub call: String,
+    /// The mood, by its word in faults: `kv` of a lag, `passing-auth`.
+    pub mood: &'static str,
+    /// When it was refused.
+    pub at: Instant,
+    /// For how long it will be refused from then on. Nothing where the next one is served.
+    pub left: Duration,
+}
+
 /// What was made, by what it is and its key.
 type Marks = BTreeMap<(Made, String), Mark>;
 
@@ -68,13 +84,14 @@ pub(crate) struct Memory {
     pub(crate) opened_us: i64,
     marks: Mutex<Marks>,
     passed: Mutex<Passed>,
+    delays: Mutex<Vec<Delay>>,
 }
 
 impl Memory {
     /// Remembers nothing.
     pub(crate) fn new() -> Self {
         let (marks, passed) = (Mutex::new(BTreeMap::new()), Mutex::new(Passed::default()));
-        Self { opened_us: clock::now_us(), marks, passed }
+        Self { opened_us: clock::now_us(), marks, passed, delays: Mutex::default() }
     }
 
     /// What was made.
@@ -85,6 +102,21 @@ impl Memory {
     /// Which calls were refused.
     pub(crate) fn passed(&self) -> MutexGuard<'_, Passed> {
         self.passed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The calls that were refused, oldest first.
+    pub(crate) fn delays(&self) -> Vec<Delay> {
+        self.delays.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Remembers that a call was refused, and for how long it will be.
+    pub(crate) fn delay(&self, call: String, mood: &'static str, left: Duration) {
+        let mut all = self.delays.lock().unwrap_or_else(PoisonError::into_inner);
+        // A server for rehearsals may run for days.
+        if all.len() >= DELAYS_MAX {
+            all.drain(..DELAYS_MAX / 2);
+        }
+        all.push(Delay { call, mood, at: Instant::now(), left });
     }
 
     /// Remembers that something was made.

@@ -15,6 +15,8 @@
 pub(crate) mod lag;
 mod splitter;
 
+use std::time::Duration;
+
 use axum::body::Body;
 use http::{Method, Response};
 use serde_json::{Value, json};
@@ -118,6 +120,7 @@ fn passing_auth(cloud: &Inner, req: &Req) -> Result<(), Problem> {
         return Ok(());
     };
     let upload = req.method == Method::PUT && matches!(path.as_slice(), [.., "scripts", _]);
+    cloud.injector.memory.delay(name_of(req), "passing-auth", Duration::ZERO);
     Err(match drawn {
         n if n < 0.4 => Problem::new(401, 10000, "Authentication error"),
         _ if upload => Problem::new(
@@ -140,7 +143,11 @@ fn bare_upload(cloud: &Inner, req: &Req) -> Result<(), Problem> {
     let mut passed = cloud.injector.memory.passed();
     let count = passed.uploads.entry((*name).to_owned()).or_default();
     *count += 1;
-    if *count > tries { Ok(()) } else { Err(Problem::new(404, 0, "Not Found").without_code()) }
+    if *count > tries {
+        return Ok(());
+    }
+    cloud.injector.memory.delay(name_of(req), "upload-404", Duration::ZERO);
+    Err(Problem::new(404, 0, "Not Found").without_code())
 }
 
 fn script(db: &rusqlite::Connection, name: &str) -> rusqlite::Result<bool> {
@@ -164,6 +171,7 @@ fn again(cloud: &Inner, req: &Req) -> Result<Option<Problem>, Problem> {
         }
         least += 0.2;
     }
+    cloud.injector.memory.delay(name_of(req), "d1-again", Duration::ZERO);
     let problem = Problem::new(400, 7500, text);
     let ran = (drawn * 10.0) % 2.0 >= 1.0;
     if ran { Ok(Some(problem)) } else { Err(problem) }
@@ -173,6 +181,11 @@ fn again(cloud: &Inner, req: &Req) -> Result<Option<Problem>, Problem> {
 fn shape(path: &[&str]) -> String {
     let is_id = |part: &str| clock::is_hex_id(part) || clock::is_uuid(part);
     path.iter().map(|part| if is_id(part) { "*" } else { part }).collect::<Vec<_>>().join("/")
+}
+
+/// Method and path.
+fn name_of(req: &Req) -> String {
+    format!("{} {}", req.method, req.path)
 }
 
 /// FNV-1a: the same number for the same text, on every machine.

@@ -43,12 +43,14 @@ async fn respond(State(cloud): State<Cloud>, request: Request<Body>) -> Response
     // The account's limit is the API's alone.
     let budget = if is_edge { None } else { inner.injector.book() };
     let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+    // As long as the call is under way.
+    let turn = inner.injector.take_turn(&method, &path);
     let latency_ms = inner.injector.faults.latency_ms;
     if latency_ms > 0 {
         tokio::time::sleep(Duration::from_millis(latency_ms)).await;
     }
     let read = read(&inner, request, is_edge).await;
-    let response = match inner.injector.before(call, &method, &path, budget) {
+    let response = match inner.injector.before(call, &method, &path, (budget, &turn)) {
         Some(Early::HangUp) => None,
         Some(Early::Answer(response)) => Some(*response),
         None => {
@@ -65,6 +67,7 @@ async fn respond(State(cloud): State<Cloud>, request: Request<Body>) -> Response
         Some(response) => with_headers(response, &inner, budget, (&method, &path)),
         None => lost(),
     };
+    drop(turn);
     inner.record(RequestLog { seq: call, method, path, status });
     response
 }

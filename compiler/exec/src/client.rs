@@ -6,7 +6,7 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use envc_kinds::{
     Answer, ApiFailure, Call, Kind, Meaning, classify, cure, general, is_no_path, may_pass,
     read_answer,
 };
+use futures::lock::Mutex;
 
 use crate::{
     ports::{Clock, Entropy, Tally, Transport, World},
@@ -42,6 +43,9 @@ pub struct Client<'a> {
     stop: &'a AtomicBool,
     limiter: Limiter,
     tally: Box<dyn Tally + 'a>,
+    waited_ms: AtomicU64,
+    /// Held by the one call under way of those that go one at a time.
+    alone: Mutex<()>,
 }
 
 impl fmt::Debug for Client<'_> {
@@ -116,6 +120,8 @@ impl<'a> Client<'a> {
             stop: world.stop,
             limiter: Limiter::default(),
             tally: Box::new(Alone::default()),
+            waited_ms: AtomicU64::new(0),
+            alone: Mutex::default(),
         }
     }
 
@@ -129,6 +135,11 @@ impl<'a> Client<'a> {
     /// The requests that were sent, and those that there is still room for.
     pub fn budget(&self) -> Budget {
         Budget { sent: self.limiter.sent(), left: self.tally.left(self.clock.unix_ms()) }
+    }
+
+    /// How long calls waited between two tries, added up: some wait side by side.
+    pub fn waited_ms(&self) -> u64 {
+        self.waited_ms.load(Ordering::Relaxed)
     }
 
     /// True once the user asked to stop.
@@ -210,7 +221,10 @@ impl<'a> Client<'a> {
             return Err(refused(format!("it was not sent: {why}")));
         }
         let request = self.request(call).map_err(refused)?;
-        let response = self.transport.send(request).await.map_err(|error| {
+        let turn = if call.alone { Some(self.alone.lock().await) } else { None };
+        let sent = self.transport.send(request).await;
+        drop(turn);
+        let response = sent.map_err(|error| {
             let reached =
                 if error.never_sent { CallClass::Unreachable } else { CallClass::Unknown };
             Failed::new(reached, error.message)
@@ -363,6 +377,7 @@ impl<'a> Client<'a> {
 
     /// Waits, but not past the user's Ctrl-C.
     pub async fn pause(&self, ms: u64) {
+        self.waited_ms.fetch_add(ms, Ordering::Relaxed);
         retry::pause(self.clock, self.stop, ms).await;
     }
 

@@ -120,10 +120,17 @@ impl Tries {
     }
 }
 
-/// The wait before the next look at something that takes its time, after this many of them.
+/// The wait before the next look at something that takes its time, after this many of them: half of what was
+/// waited before, so that nobody waits longer than one and a half times as long as it takes, but for the
+/// first wait.
 pub(crate) fn poll_ms(looks: u32) -> u64 {
-    let doubled = BACKOFF_MS.saturating_mul(1 << looks.saturating_sub(1).min(10));
-    doubled.min(limits::POLL_MS_MAX)
+    let (mut waited_ms, mut wait_ms) = (0, BACKOFF_MS);
+    // After these the longest wait is reached.
+    for _ in 1..looks.min(32) {
+        waited_ms += wait_ms;
+        wait_ms = (waited_ms / 2).clamp(BACKOFF_MS, limits::POLL_MS_MAX);
+    }
+    wait_ms
 }
 
 /// The wait that a refusal for the rate of calls asks for, or one by chance where it names none.
@@ -241,6 +248,12 @@ mod tests {
         assert_eq!(looks.first(), Some(&250));
         assert_eq!(looks.iter().sum::<u64>(), limits::VISIBLE_MS_MAX);
         assert!(looks.iter().all(|ms| *ms <= limits::POLL_MS_MAX), "{looks:?}");
+        // It may be there right after any look, and is seen with the next one.
+        let mut waited_ms = 0;
+        for wait_ms in looks {
+            assert!(wait_ms <= (waited_ms / 2).max(250), "{wait_ms} after {waited_ms}");
+            waited_ms += wait_ms;
+        }
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub struct Call {
     /// What it refers to was made, changed or removed earlier in the same run: the API may not see that
     /// yet.
     pub follows: bool,
+    /// It is sent while no other one of these is under way.
+    pub alone: bool,
 }
 
 /// Fewest characters of a secret that is looked for in messages: shorter ones stand in any word.
@@ -95,6 +97,7 @@ impl Call {
             skips: None,
             unsendable: segments.iter().find_map(|segment| unsafe_segment(segment)),
             follows: false,
+            alone: false,
         }
     }
 
@@ -162,6 +165,12 @@ impl Call {
     #[must_use]
     pub fn following(self, follows: bool) -> Self {
         Self { follows, ..self }
+    }
+
+    /// The call, sent while no other one of these is under way: the API fails where several come at once.
+    #[must_use]
+    pub fn one_at_a_time(self) -> Self {
+        Self { alone: true, ..self }
     }
 
     /// A message about the call, without what is hidden.

@@ -62,8 +62,6 @@ pub struct Import {
     pub is_needed: fn(&str) -> bool,
     /// True for the refusal of a query that was cut in a wrong place, by its words.
     pub is_cut: fn(&str) -> bool,
-    /// True for the refusal of a server that takes no files, by its words: one that stands in for the API.
-    pub is_absent: fn(&str) -> bool,
     /// A comment with a word of chance: a file that was imported before is answered without running.
     pub comment: fn(&str) -> String,
     /// Asks where to put the file with this MD5 digest, as hex digits.

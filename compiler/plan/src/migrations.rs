@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use envc_core::{Address, Digest, counted};
+use envc_kinds::kind;
 use serde::{Deserialize, Serialize};
 
 use crate::{folder, state::AppliedMigration, work::MigrationRef};
@@ -20,9 +21,11 @@ pub struct MigrationFile {
 }
 
 impl MigrationFile {
-    /// Name and digest.
-    pub fn reference(&self) -> MigrationRef {
-        MigrationRef { name: self.name.clone(), digest: Digest::of(&self.text) }
+    /// Name and digest, and how it runs on this database.
+    pub fn reference(&self, database: &Address) -> MigrationRef {
+        let import = kind(database.kind()).database().map(|database| database.import);
+        let imported = import.is_some_and(|import| (import.is_needed)(&self.text));
+        MigrationRef { name: self.name.clone(), digest: Digest::of(&self.text), imported }
     }
 }
 

@@ -224,7 +224,7 @@ fn run(
 ) -> Option<MigrationWork> {
     let files = inputs.migrations.get(address)?.iter();
     let files = files.filter(|file| standing.runs && standing.is_to_run(&file.name));
-    let files: Vec<_> = files.map(MigrationFile::reference).collect();
+    let files: Vec<_> = files.map(|file| file.reference(address)).collect();
     let mut own = changes.iter().filter(|it| it.address == *address && !it.deposed);
     let fresh = own.clone().any(makes);
     let recorded = inputs.state.and_then(|state| state.resources.get(address));
@@ -233,7 +233,7 @@ fn run(
     let is_known = recorded.is_some_and(|it| it.seed.is_some());
     let is_open = !is_known || standing.applied.is_empty() || !standing.lacking.is_empty();
     let seed = inputs.seeds.get(address).filter(|_| standing.runs && is_open);
-    let seed = seed.map(MigrationFile::reference);
+    let seed = seed.map(|seed| seed.reference(address));
     let is_some = !files.is_empty() || seed.is_some();
     is_some.then(|| MigrationWork { address: address.clone(), files, seed, fresh })
 }

@@ -191,6 +191,19 @@ pub struct MigrationRef {
     pub name: String,
     /// Digest of its text.
     pub digest: Digest,
+    /// It runs as a file, which takes more than one request.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub imported: bool,
+}
+
+/// Requests of a text that runs as a file: where it goes, that it runs, how far it is, and a look at what it
+/// wrote down. The file itself goes elsewhere.
+const IMPORT_REQUESTS: usize = 4;
+
+impl MigrationRef {
+    fn requests(&self) -> usize {
+        if self.imported { IMPORT_REQUESTS } else { 1 }
+    }
 }
 
 impl Target {
@@ -321,11 +334,13 @@ impl Work {
     pub fn requests(&self) -> usize {
         match self {
             Self::Migrate { files, fresh, reset, seed, .. } => {
-                let seed = seed.as_ref().map_or(0, |_| 1 + usize::from(!fresh && !reset));
+                let seed =
+                    seed.as_ref().map_or(0, |seed| seed.requests() + usize::from(!fresh && !reset));
                 // The bookmark of before, and the ledger or what goes.
                 let changes = *reset || !files.is_empty();
                 let first = if *fresh { 0 } else { 1 + usize::from(changes) };
-                files.len() + first + usize::from(*reset) + seed
+                let files: usize = files.iter().map(MigrationRef::requests).sum();
+                files + first + usize::from(*reset) + seed
             }
             _ => 1,
         }

@@ -17,10 +17,8 @@ use crate::{
 };
 
 /// Events that no command can be made to print within a test, each with why.
-const NOT_SHOWN: &[(&str, &str)] = &[
-    ("waiting", "the rate limit of the local cloud holds calls back for minutes"),
-    ("unseen", "the local cloud sees at once what was made"),
-];
+const NOT_SHOWN: &[(&str, &str)] =
+    &[("waiting", "the rate limit of the local cloud holds calls back for minutes")];
 
 const POOL: &str = "project \"shop\"\n\
     edge \"https://edge.example.com\" token=(secret)\"EDGE_TOKEN\" { pool \"previews\" }\n\
@@ -55,6 +53,7 @@ fn every_event_is_shown_or_has_a_reason_why_not() {
     show_texts(&mut shown);
     show_a_life(&mut shown);
     show_local_copies(&mut shown);
+    show_what_is_not_seen_yet(&mut shown);
     show_a_claim(&mut shown);
     show_a_pool(&mut shown);
     show_trust(&mut shown);
@@ -122,6 +121,19 @@ fn show_local_copies(shown: &mut Shown) {
     let env = two(TWO);
     shown.run(&env, &["apply"], 0);
     shown.run(&env, &["destroy", "--yes"], 0);
+}
+
+/// A Worker's triggers, where the API does not see the Worker at once.
+fn show_what_is_not_seen_yet(shown: &mut Shown) {
+    let mut env = TestEnv::of_text(
+        "project \"shop\"\n\
+         environment \"local\" default { identity branch max-length=20 unique }\n\
+         worker \"api\" path=\".\" deploy=\"bundle\" bundle=\"dist\" compatibility-date=\"2026-09-01\" {\n\
+         \x20   cron \"0 * * * *\"\n}\n",
+    );
+    env.write("dist/index.js", "export default { scheduled(e) {} };\n");
+    env.set("ENVC_CLOUD_FAULTS", "lag-tries=schedules:1");
+    shown.run(&env, &["apply"], 0);
 }
 
 /// A project in an account that several repositories share.

@@ -152,20 +152,31 @@ fn what_exists_is_stood_in_for_where_there_is_no_account() {
          environment \"local\" default {{ identity branch max-length=20 unique }}\n\
          environment \"production\" {{\n\
          \x20   identity \"production\" ; protect\n\
-         \x20   existing {{ d1 \"orders\" id=\"{id}\" ; r2 \"images\" name=\"shop-images\" }}\n}}\n\
-         d1 \"orders\" {{ migrations \"m\" }}\nr2 \"images\"\nkv \"own\"\nallow \"unused_resource\"\n"
+         \x20   existing {{ d1 \"orders\" id=\"{id}\" ; r2 \"images\" name=\"shop-images\"\n\
+         queue \"jobs\" name=\"shop-jobs\" }}\n}}\n\
+         d1 \"orders\" {{ migrations \"m\" }}\nr2 \"images\"\nqueue \"jobs\"\nkv \"own\"\nallow \"unused_resource\"\n"
     ));
     env.write("m/0001.sql", "CREATE TABLE orders (x);\n");
-    let told = "stood in for: d1.orders, r2.images\n";
+    // Whoever only looks makes nothing, and sees it as it will be.
+    let told = "an apply will stand in for: d1.orders, r2.images, queue.jobs\n";
     for args in [
-        &["plan", "production", "--cloud", "local"][..],
-        &["apply", "production", "--cloud", "local", "--yes"],
+        &["plan", "production", "--cloud", "local", "--out", "p.json"][..],
+        &["migrate", "status", "production", "--cloud", "local"],
+        &["destroy", "production", "--cloud", "local", "--plan"],
     ] {
-        let ran = env.envc(args).exits(0);
-        assert_eq!(ran.stderr.matches(told).count(), 1, "{ran}");
+        let ran = env.envc(args);
+        assert_eq!(ran.stderr.matches(told).count(), usize::from(args[0] != "destroy"), "{ran}");
+        assert!(!ran.stderr.contains("stood in"), "{ran}");
+        assert!(env.cloud_listing().is_empty(), "{ran}");
     }
+    let declined = env.envc(&["apply", "production", "--cloud", "local"]).exits(1);
+    assert!(env.cloud_listing().is_empty(), "{declined}");
+    // What the plan saw is what is made: it is the same plan.
+    let ran = env.envc(&["apply", "--plan", "p.json"]).exits(0);
+    assert_eq!(ran.stderr.matches("stood in for: d1.orders, r2.images, queue.jobs\n").count(), 1);
     let made = env.cloud_listing();
     assert_eq!(made.id("d1", &format!("stand-in-{id}")), Some(id), "{made:?}");
+    assert_eq!(made.names("queue"), ["shop-jobs"], "{made:?}");
     let again = env.envc(&["apply", "production", "--cloud", "local", "--yes"]).exits(0);
     says(&again, &["Nothing to do"]);
     assert_eq!(env.cloud_listing(), made);

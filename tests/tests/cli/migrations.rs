@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use envc_tests::TestEnv;
+use envc_tests::{ServedCloud, TestEnv};
 
 use crate::common::{ONE_KV, check, says};
 
@@ -112,4 +112,33 @@ fn a_statement_that_is_too_long_is_told_by_its_line() {
     env.write("migrations/0003_tags.sql", &format!("CREATE TABLE tags (name TEXT);\n{rows}"));
     let _carries_on = env.envc(&ARGS).exits(0);
     assert_eq!(ledger(&env).len(), 3);
+}
+
+/// A file that is imported takes several requests: the plan counts what its apply sends.
+#[test]
+fn a_plan_counts_every_request_of_a_migration_and_a_seed_that_go_as_files() {
+    const TRIGGER: &str = "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; END;\n";
+    let spec = "project \"shop\"\n\
+        environment \"local\" default { identity branch max-length=20 unique }\n\
+        d1 \"main\" { migrations \"m\" ; seed \"seed.sql\"; }\nallow \"unused_resource\"\n";
+    let mut env = TestEnv::of_text(spec);
+    env.write("m/1.sql", "CREATE TABLE a (x);\n");
+    env.write("m/2.sql", TRIGGER);
+    env.write("seed.sql", &"INSERT INTO a VALUES ('a row of a table');\n".repeat(500));
+    let cloud = ServedCloud::start(&mut env, "", &[]);
+    let same = |counted: u64| {
+        let plan = env.envc(&["plan", "--json"]).exits(0).event("plan").unwrap();
+        assert_eq!(plan["counts"]["requests"].as_u64(), Some(counted), "{plan}");
+        let before = cloud.requests().len();
+        env.envc(&["apply", "--yes"]).exits(0);
+        // What only looks is none of the plan's, but for the ledger after a file.
+        let sent = cloud.requests().split_off(before);
+        let sent = sent.iter().filter(|it| it.method != "GET").count();
+        assert_eq!(sent as u64, counted, "{plan}");
+    };
+    // The database, a query, and two files.
+    same(1 + 1 + 4 + 4);
+    env.write("m/3.sql", &TRIGGER.replace(" t ", " u "));
+    let plan = env.envc(&["plan", "--json"]).exits(0).event("plan").unwrap();
+    assert_eq!(plan["counts"]["requests"], 2 + 4, "bookmark, ledger, and a file: {plan}");
 }

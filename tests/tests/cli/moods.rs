@@ -1,7 +1,7 @@
 //! The moods of the real API, one at a time: what is made is not seen yet, a refusal passes, an answer
 //! comes in another shape. Each is a word of `--faults`, and a run gets through it.
 
-use envc_tests::{Ran, ServedCloud, TestEnv};
+use envc_tests::{Ran, ServedCloud, TestEnv, all_or_none, run_all, some_of};
 use http::Method;
 use serde_json::json;
 
@@ -136,10 +136,48 @@ fn texts_of_d1_that_ask_to_try_again_are_followed_with_a_look_at_the_ledger() {
 
 #[test]
 fn a_block_of_the_token_is_waited_out_in_each_of_its_forms() {
-    // Without a header half a minute is waited, and more: `block` in `envc-exec`'s own tests.
-    for form in ["seconds:971", "date:971", "seconds:text", "seconds:page"] {
+    let forms = |headers: &[&str]| -> Vec<String> {
+        let bodies = ["971", "10429", "null", "text", "page"];
+        headers.iter().flat_map(|header| bodies.map(|body| format!("{header}:{body}"))).collect()
+    };
+    // Without a header half a minute is waited, and more.
+    let mut all = some_of(forms(&["seconds", "date"]));
+    all.extend(all_or_none(forms(&["none"])));
+    run_all(5, &all, |form| {
         let _passed = applies(&format!("block=4:2000:{form}"));
+    });
+}
+
+/// An upload that fails because of another one is made after it; domains go one after the other at once.
+#[test]
+fn uploads_that_bear_no_other_one_beside_them_are_made_one_after_the_other() {
+    const WORKERS: usize = 6;
+    let worker = |n| {
+        format!(
+            "worker \"w{n}\" path=\"w{n}\" deploy=\"bundle\" bundle=\"dist\" \
+             compatibility-date=\"2026-09-01\" {{ domain \"w{n}-{{env}}.{{zone}}\"; }}\n"
+        )
+    };
+    let workers: String = (0..WORKERS).map(worker).collect();
+    let mut env = TestEnv::of_text(&format!(
+        "project \"shop\" {{ zone \"{ZONE}\"; }}\n\
+         environment \"local\" default {{ identity branch max-length=20 unique }}\n{workers}"
+    ));
+    for n in 0..WORKERS {
+        env.write(&format!("w{n}/dist/index.js"), CODE);
     }
+    let cloud = ServedCloud::start(&mut env, "one-upload,latency=150", &[ZONE]);
+    let ran = env.envc(&["apply", "--yes"]).exits(0);
+    let listing = cloud.view().listing();
+    assert_eq!(listing.names("worker").len(), WORKERS, "{ran}");
+    assert_eq!(listing.names("worker-domain").len(), WORKERS, "{ran}");
+    let log = cloud.requests();
+    let failed = |part: &str| {
+        let of = log.iter().filter(|it| it.method == "PUT" && it.path.contains(part));
+        of.filter(|it| it.status == 500).count()
+    };
+    // All but one of the first ones, and none after that.
+    assert_eq!((failed("/scripts/"), failed("/domains")), (WORKERS - 1, 0), "{log:#?}");
 }
 
 #[test]

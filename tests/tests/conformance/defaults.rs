@@ -1,7 +1,5 @@
 //! A server that fills in all it knows: none of that is a difference.
 
-use std::thread::JoinHandle;
-
 use axum::{
     body::{Body, to_bytes},
     extract::Request,
@@ -9,10 +7,9 @@ use axum::{
     response::Response,
 };
 use envc_cloud::{Cloud, CloudConfig};
-use envc_tests::{CloudView, TestEnv};
+use envc_tests::{CloudView, Serving, TestEnv};
 use http::header::CONTENT_LENGTH;
 use serde_json::{Map, Value as Json, json};
-use tokio::sync::oneshot;
 
 /// Every kind twice: with nothing but what it needs, and with every field that a spec can set.
 const SPEC: &str = r#"
@@ -40,57 +37,17 @@ dns "text" type="TXT" name="{env}-text" content="v=spf1 -all" comment="ours"
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// A cloud whose answers carry every optional field that Cloudflare's API documents for them, and
-/// one that it does not. Dropping it stops it.
-#[derive(Debug)]
-struct Talkative {
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Talkative {
-    fn start(env: &mut TestEnv) -> Self {
-        let config = CloudConfig {
-            dir: env.path().join("served"),
-            zones: vec!["eventuall.live".to_owned()],
-            ..CloudConfig::default()
-        };
-        let cloud = Cloud::open(config).expect("the served cloud opens");
-        let listener =
-            std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port of this machine is free");
-        listener.set_nonblocking(true).expect("a socket can be made not to block");
-        let address = listener.local_addr().expect("a bound socket has an address");
-        let router = cloud.router().layer(from_fn(answer));
-        let (stop, stopped) = oneshot::channel::<()>();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a runtime can be made");
-            runtime.block_on(async move {
-                let listener =
-                    tokio::net::TcpListener::from_std(listener).expect("the socket is listening");
-                tokio::select! {
-                    ended = axum::serve(listener, router) => ended.expect("the cloud serves"),
-                    _stopped = stopped => {}
-                }
-            });
-        });
-        env.unset("ENVC_CLOUD")
-            .set("CLOUDFLARE_API_BASE_URL", &format!("http://{address}/client/v4"))
-            .set("CLOUDFLARE_API_TOKEN", cloud.token())
-            .set("CLOUDFLARE_ACCOUNT_ID", cloud.account_id());
-        Self { stop: Some(stop), thread: Some(thread) }
-    }
-}
-
-impl Drop for Talkative {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A server that panicked has failed its clients already.
-            let _ended = thread.join();
-        }
-    }
+/// one that it does not.
+fn talkative(env: &mut TestEnv) -> Serving {
+    let config = CloudConfig {
+        dir: env.path().join("served"),
+        zones: vec!["eventuall.live".to_owned()],
+        ..CloudConfig::default()
+    };
+    let cloud = Cloud::open(config).expect("the served cloud opens");
+    let serving = Serving::of_router(cloud.router().layer(from_fn(answer)));
+    serving.use_as_cloudflare(0, &cloud, env);
+    serving
 }
 
 async fn answer(request: Request, next: Next) -> Response {
@@ -201,7 +158,7 @@ fn known(map: &mut Map<String, Json>) -> Map<String, Json> {
 #[test]
 fn what_the_server_fills_in_is_no_difference() {
     let mut env = TestEnv::of_text(SPEC);
-    let _served = Talkative::start(&mut env);
+    let _served = talkative(&mut env);
     let settled = |env: &TestEnv| {
         env.envc(&["plan", "--detailed-exitcode"]).exits(0);
         let again = env.envc(&["apply", "--yes", "--json"]).exits(0);

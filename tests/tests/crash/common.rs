@@ -11,6 +11,14 @@ use serde_json::Value as Json;
 /// Scenarios at once. Each waits for the disk more than for the processor.
 pub(crate) const THREADS: usize = 4;
 
+/// Scenarios at once on an API with moods: most of the time they wait for what is not seen yet.
+pub(crate) const MOODY_THREADS: usize = 12;
+
+/// All the moods of the real API, a fiftieth as long; what else goes wrong may follow.
+pub(crate) fn moods(seed: u64) -> String {
+    format!("reality=1/50,seed={seed}")
+}
+
 /// A system of `specs/` and what one environment of it is in the account.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct System {

@@ -8,6 +8,8 @@ mod deployed;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod in_a_row;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod lagging;

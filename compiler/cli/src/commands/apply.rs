@@ -29,7 +29,7 @@ use crate::{
     },
     operate::{
         Refusals,
-        engine::{Engine, Loaded, Running, checked},
+        engine::{Engine, Loaded, Running, Spent, checked},
         site::{Edge, Needs, Site},
         unfollowed,
     },
@@ -144,8 +144,7 @@ impl Apply<'_> {
         let (plan, leases) = self.draft(&mut engine, &loaded, &outside, refusals).await?;
         self.say_without_files(plan.plan());
         say_pending(session, plan.plan());
-        self.approve(plan.plan(), &site.stop).await?;
-        engine.claim().await?;
+        self.begin(&engine, plan.plan(), &site.stop).await?;
         let Outside { vault, sources: Some(sources), uploads, migrations, seeds, .. } = &outside
         else {
             return Err(CommandError::failed("BUG: what files are made of is not known"));
@@ -176,7 +175,7 @@ impl Apply<'_> {
             let outcome = if ended.is_ok() { Outcome::Applied } else { Outcome::ApplyFailed };
             registry_report::tell(session, edge, &site.stop, outcome, counts).await;
         }
-        let counted = (started_ms, engine.requests());
+        let counted = (started_ms, engine.spent());
         let code = self.end(&site.stop, (plan.plan(), migrations), ended?, counted).await?;
         self.tell_others(&before);
         Ok(Some(code))
@@ -198,7 +197,7 @@ impl Apply<'_> {
         stop: &Interrupt,
         (plan, migrations): (&Plan, &Migrations),
         (report, written): (Report, Option<Written>),
-        (started_ms, requests): (u64, u64),
+        (started_ms, spent): (u64, Spent),
     ) -> Result<ExitCode, CommandError> {
         self.tell_files(written.as_ref());
         let local = if written.is_some() && self.writing.out_dir.is_none() {
@@ -207,7 +206,7 @@ impl Apply<'_> {
             local::Told::default()
         };
         let ms = self.session.workspace.clock.monotonic_ms().saturating_sub(started_ms);
-        self.tell(&report, written.as_ref(), (&local, plan), (ms, requests));
+        self.tell(&report, written.as_ref(), (&local, plan), (ms, spent));
         let folder = self.writing.out_dir.as_ref().map(OutDir::path);
         tell_waiting(&self.session, plan, folder);
         local.tell(&self.session);
@@ -391,6 +390,18 @@ impl Apply<'_> {
         }
     }
 
+    /// Asks where that is needed, and makes what has to be there before anything else is made.
+    async fn begin(
+        &self,
+        engine: &Engine<'_, '_>,
+        plan: &Plan,
+        stop: &Interrupt,
+    ) -> Result<(), CommandError> {
+        self.approve(plan, stop).await?;
+        engine.claim().await?;
+        engine.stand_in()
+    }
+
     async fn approve(&self, plan: &Plan, stop: &Interrupt) -> Result<(), CommandError> {
         let ui = self.session.ui;
         // An applied saved plan counts as approved.
@@ -464,7 +475,7 @@ impl Apply<'_> {
         report: &Report,
         written: Option<&Written>,
         (local, plan): (&local::Told, &Plan),
-        (ms, requests): (u64, u64),
+        (ms, Spent { requests, waited_ms }): (u64, Spent),
     ) {
         let session = &self.session;
         let written = written.cloned().unwrap_or_default();
@@ -476,6 +487,7 @@ impl Apply<'_> {
             cloud: session.target.cloud.value.as_str(),
             steps: report.done,
             requests,
+            waited_ms,
             ms,
             files: &written.made,
             files_unchanged: &written.unchanged,

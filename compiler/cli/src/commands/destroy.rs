@@ -16,7 +16,7 @@ use crate::{
     host::{error::CommandError, exit_code::ExitCode, interrupt::Interrupt},
     operate::{
         account::still_there,
-        engine::{Engine, Loaded},
+        engine::{Engine, Loaded, Spent},
         left_behind::beside,
         site::{Edge, Needs, Site},
     },
@@ -155,7 +155,7 @@ impl Destroy<'_> {
             }
             done?
         };
-        let requests = engine.requests();
+        let Spent { requests, waited_ms } = engine.spent();
         let claim = engine.holds_claim();
         let left_alone = engine.left_alone();
         let elsewhere = self.elsewhere()?;
@@ -164,7 +164,7 @@ impl Destroy<'_> {
         if let Some(edge) = edge {
             self.tell_edge(edge, &site.stop).await;
         }
-        let run = Some(DestroyRun { env: &session.target.id, released, requests });
+        let run = Some(DestroyRun { env: &session.target.id, released, requests, waited_ms });
         session.ui.event(&Event::Destroyed(Destroyed { deleted, run }));
         self.tell(deleted, left_alone, released, requests, &unlisted);
         if claim {

@@ -98,6 +98,7 @@ async fn standings(session: &Session<'_>) -> Result<Standings, CommandError> {
     let site = Site::open(session, Needs::STATE).await?;
     let (mut engine, loaded) = Engine::open(&site, Hold::Read).await?;
     engine.migrates_all();
+    engine.tell_stand_ins();
     Ok(plan(&engine, &loaded, &files, &BTreeMap::new()).await?.migrations)
 }
 
@@ -272,6 +273,7 @@ async fn run_plan(
     loaded: Loaded,
     (files, seeds): (&Files, &Seeds),
 ) -> Result<Report, CommandError> {
+    engine.stand_in()?;
     let running = Running {
         migrations: files,
         seeds,

@@ -84,6 +84,7 @@ async fn plan(
     opening.say(session)?;
     let (mut engine, loaded) = Engine::open(&site, Hold::Read).await?;
     engine.only_looks();
+    engine.tell_stand_ins();
     let writing = writing(session, args.rebind, refusals)?;
     let asked = Asked {
         adopt: &args.adopt,

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use envc_core::{Address, Digest, Secret, host_of};
+use envc_core::{Address, Desired, Digest, Secret, host_of};
 use envc_exec::{
     Account, AccountError, CallClass, CallError, Client, Endpoint, Progress, Unlimited, World,
     edge::EdgeEndpoint, find_account, find_zones, help_for_call,
@@ -20,7 +20,7 @@ use crate::{
     host::{env, error::CommandError, fsio, http::HttpTransport, interrupt::interrupted},
     remote::{
         api_variables,
-        local_cloud::{LocalCloud, LocalCloudSetup},
+        local_cloud::{LocalCloud, LocalCloudSetup, OpenError, StandIn},
         tally::Shared,
     },
     workspace::{
@@ -177,22 +177,38 @@ impl Connection {
         Some(EdgeEndpoint { base_url, token: Some(self.endpoint.token.clone()) })
     }
 
-    /// Makes what the spec says exists on the embedded cloud, which no account stands behind; gives what
-    /// is stood in for. On Cloudflare: nothing.
+    /// How it is on the embedded cloud, which no account stands behind, with what the spec says exists.
+    /// Nothing is made. On Cloudflare: nothing.
+    pub(crate) fn look_for_stand_ins<'e>(
+        &self,
+        environment: &'e Environment,
+    ) -> Result<Vec<(&'e Address, StandIn)>, CommandError> {
+        self.of_existing(environment, LocalCloud::look_for_stand_in)
+    }
+
+    /// Makes what is missing of it there, and gives what it made.
     pub(crate) fn stand_in<'e>(
         &self,
         environment: &'e Environment,
     ) -> Result<Vec<&'e Address>, CommandError> {
+        let all = self.of_existing(environment, LocalCloud::stand_in)?;
+        Ok(all.into_iter().filter_map(|(address, made)| made.then_some(address)).collect())
+    }
+
+    fn of_existing<'e, T>(
+        &self,
+        environment: &'e Environment,
+        ask: impl Fn(&LocalCloud, &Desired) -> Result<T, OpenError>,
+    ) -> Result<Vec<(&'e Address, T)>, CommandError> {
         let Some(Embedded { cloud, .. }) = &self.local else { return Ok(Vec::new()) };
         let failed = || CommandError::failed("what the spec says exists cannot be stood in for");
-        let mut stood_in = Vec::new();
-        for wanted in environment.resources.values() {
-            let stands = cloud.stand_in(wanted);
-            if stands.map_err(|error| error.into_command_error(failed, failed))? {
-                stood_in.push(&wanted.address);
-            }
-        }
-        Ok(stood_in)
+        let existing = environment.resources.values().filter(|wanted| !wanted.is_managed());
+        existing
+            .map(|wanted| match ask(cloud, wanted) {
+                Ok(answer) => Ok((&wanted.address, answer)),
+                Err(error) => Err(error.into_command_error(failed, failed)),
+            })
+            .collect()
     }
 
     /// The account, with the zones that are known already.

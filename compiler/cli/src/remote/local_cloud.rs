@@ -62,6 +62,23 @@ pub(crate) struct LocalCloudSetup<'a> {
     pub(crate) names: Vec<String>,
 }
 
+/// How it is with something that a spec says exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "cloud"), expect(dead_code, reason = "nothing stands in for anything"))]
+pub(crate) enum StandIn {
+    /// The account has it, or nothing can stand in for it.
+    Needless,
+    /// It is stood in for.
+    There,
+    /// This would stand in for it, and is not made.
+    Missing {
+        /// Its identifier.
+        id: String,
+        /// Its name.
+        name: String,
+    },
+}
+
 /// An open local cloud. Clones are the same one.
 #[cfg(feature = "cloud")]
 #[derive(Clone, Debug)]
@@ -90,15 +107,21 @@ impl LocalCloud {
         self.0.token()
     }
 
-    /// Makes what a spec says exists, where it does not. True: it stands in.
+    /// Looks how it is with what a spec says exists; nothing is made.
+    pub(crate) fn look_for_stand_in(&self, wanted: &Desired) -> Result<StandIn, OpenError> {
+        let Some((kind, id, name)) = stood_in(wanted) else { return Ok(StandIn::Needless) };
+        let found = self.0.look_for_stand_in(kind, id, &name).map_err(unusable)?;
+        Ok(match found {
+            envc_cloud::StandIn::Needless => StandIn::Needless,
+            envc_cloud::StandIn::There => StandIn::There,
+            envc_cloud::StandIn::Missing(id) => StandIn::Missing { id, name },
+        })
+    }
+
+    /// Makes what a spec says exists, where it does not. True: it is made now.
     pub(crate) fn stand_in(&self, wanted: &Desired) -> Result<bool, OpenError> {
-        let kind = wanted.address.kind().as_str();
-        let (id, name) = match &wanted.mode {
-            Mode::Managed => return Ok(false),
-            Mode::ExistingId(id) => (Some(id.as_str()), format!("stand-in-{id}")),
-            Mode::ExistingName => (None, wanted.name.clone()),
-        };
-        self.0.stand_in(kind, id, &name).map_err(|error| OpenError::Folder(Box::new(error), None))
+        let Some((kind, id, name)) = stood_in(wanted) else { return Ok(false) };
+        self.0.stand_in(kind, id, &name).map_err(unusable)
     }
 
     /// Answers until `stop` ends.
@@ -109,6 +132,22 @@ impl LocalCloud {
     ) -> io::Result<()> {
         envc_cloud::serve(self.0, listener, stop).await
     }
+}
+
+#[cfg(feature = "cloud")]
+fn unusable(error: envc_cloud::CloudError) -> OpenError {
+    OpenError::Folder(Box::new(error), None)
+}
+
+/// Kind, identifier and name of what stands in for a resource, where the spec says that it exists.
+#[cfg(feature = "cloud")]
+fn stood_in(wanted: &Desired) -> Option<(&'static str, Option<&str>, String)> {
+    let (id, name) = match &wanted.mode {
+        Mode::Managed => return None,
+        Mode::ExistingId(id) => (Some(id.as_str()), format!("stand-in-{id}")),
+        Mode::ExistingName => (None, wanted.name.clone()),
+    };
+    Some((wanted.address.kind().as_str(), id, name))
 }
 
 /// An open local cloud, of which there is none in this build.
@@ -128,6 +167,10 @@ impl LocalCloud {
     }
 
     pub(crate) fn token(&self) -> &str {
+        match *self {}
+    }
+
+    pub(crate) fn look_for_stand_in(&self, _: &Desired) -> Result<StandIn, OpenError> {
         match *self {}
     }
 

@@ -105,6 +105,7 @@ What goes wrong, of the n-th call where it takes N (3 or 3+5):
   drop-request-on=N  lose-response-on=N  crash-on=N:before|after
   block=N:MS:none|seconds|date:CODE|null|text|page    429 to all from call N on, for so long
   limit-headers=recorded|counted|none  open-uploads=N  kept-objects  bare-failures  null-arrays
+  one-upload                             what is uploaded while another upload is under way fails
   deny=d1+kv+r2+queues+hyperdrive+vectorize+tunnel+dns+zones+workers+routes
   coded-conflict  unreachable-origin
   fail=METHOD:PATH:STATUS:CODE:TEXT      every such call; fail-once=… the first one

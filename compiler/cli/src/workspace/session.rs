@@ -458,11 +458,12 @@ impl<'a> Session<'a> {
         heading.line()
     }
 
-    /// Says which of what the spec says exists only stands in for it, since no account is worked on.
-    pub(crate) fn say_stand_ins(&self, stood_in: &[&Address]) {
-        if !stood_in.is_empty() {
-            let all: Vec<String> = stood_in.iter().map(ToString::to_string).collect();
-            self.ui.say(&format!("stood in for: {}", all.join(", ")));
+    /// Says of which of what the spec says exists something else stands in for it, or will, since no account
+    /// is worked on.
+    pub(crate) fn say_stand_ins(&self, how: &str, all: &[&Address]) {
+        if !all.is_empty() {
+            let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+            self.ui.say(&format!("{how}: {}", all.join(", ")));
         }
     }
 

@@ -12,7 +12,7 @@ use http::Method;
 use rusqlite::OptionalExtension as _;
 use serde_json::Value;
 
-use super::{body, field};
+use super::{body, field, name_of};
 use crate::clock;
 use crate::cloud::Inner;
 use crate::envelope::{Answer, AnswerBody, Problem};
@@ -187,22 +187,27 @@ pub(super) fn after(
     }
 }
 
-/// The refusal of a call that refers to what is not seen yet.
-fn refusal(memory: &Memory, faults: &Faults, (word, key): (&'static str, &str)) -> Option<Problem> {
+/// The refusal of a call that refers to what is not seen yet, and for how long it will not be.
+fn refusal(
+    memory: &Memory,
+    faults: &Faults,
+    (word, key): (&'static str, &str),
+) -> Option<(Problem, Duration)> {
     let lag = faults.lags.get(word)?;
     let pair = PAIRS.iter().find(|pair| pair.word == word)?;
     let mut all = memory.marks();
     let mark = all.get_mut(&(pair.mark, key.to_owned()))?;
     let tries = mark.tries.entry(word).or_default();
     let passed = *tries;
-    if mark.at.elapsed() >= lasts(faults, lag, mark.number) && passed >= lag.tries {
+    let left = lasts(faults, lag, mark.number).saturating_sub(mark.at.elapsed());
+    if left.is_zero() && passed >= lag.tries {
         return None;
     }
     *tries = passed.saturating_add(1);
     let turn = usize::try_from(passed).unwrap_or_default() % pair.refusals.len().max(1);
     let (status, code, text) = pair.refusals.get(turn)?;
     let problem = Problem::new(*status, *code, text.replace("{}", key));
-    Some(if *code == 0 { problem.without_code() } else { problem })
+    Some((if *code == 0 { problem.without_code() } else { problem }, left))
 }
 
 /// How long a lag lasts for the n-th thing.
@@ -222,7 +227,8 @@ pub(super) fn refuse(cloud: &Inner, req: &Req) -> Result<(), Problem> {
     }
     mark_closed(cloud, req)?;
     for (word, key) in refers(req) {
-        if let Some(problem) = refusal(memory, faults, (word, &key)) {
+        if let Some((problem, left)) = refusal(memory, faults, (word, &key)) {
+            memory.delay(name_of(req), word, left);
             return Err(problem);
         }
     }

@@ -109,12 +109,12 @@ impl StoodIn {
     }
 }
 
-/// What would stand in for an object; none where one is there, or where its identifier is none.
+/// What would stand in for an object of this account; none where one is there, or where its identifier is
+/// none. Invariant: whenever it is asked, it has the same identifier.
 pub(crate) fn stand_in(
     db: &Connection,
-    kind: &str,
-    id: Option<&str>,
-    name: &str,
+    account: &str,
+    (kind, id, name): (&str, Option<&str>, &str),
 ) -> rusqlite::Result<Option<StoodIn>> {
     let is_of_kind = |row: &&StandIn| row.kind == kind;
     let found = PRODUCTS
@@ -127,11 +127,12 @@ pub(crate) fn stand_in(
         IdForm::Uuid => clock::is_uuid(id),
         IdForm::Name => true,
     };
+    let drawn = || clock::uuid_of(&format!("{account} {kind} {name}"));
     let id = match (id, row.id) {
         (Some(id), _) if is_form(id) => id.to_owned(),
         (Some(_), _) => return Ok(None),
-        (None, IdForm::Hex) => clock::new_hex_id(),
-        (None, IdForm::Uuid) => clock::new_uuid(),
+        (None, IdForm::Hex) => drawn().simple().to_string(),
+        (None, IdForm::Uuid) => drawn().to_string(),
         (None, IdForm::Name) => name.to_owned(),
     };
     if db.prepare_cached(row.exists)?.exists([id.as_str(), name])? {

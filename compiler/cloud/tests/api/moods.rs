@@ -321,3 +321,32 @@ async fn a_form_whose_lines_end_in_lf_alone_is_read() {
     let content = content.send().await.unwrap().text().await.unwrap();
     assert!(content.contains("export default {\n  fetch() {}\n}"), "{content}");
 }
+
+#[tokio::test]
+async fn whom_a_mood_held_up_is_told_and_for_how_long() {
+    let served = served("lag=kv:60000,upload-404=1").await;
+    let kv = made(&served, "storage/kv/namespaces", json!({"title": "a"}), "id").await;
+    let binding = json!({"name": "X", "type": "kv_namespace", "namespace_id": kv});
+    upload(&served, "bound", json!({"bindings": [binding]})).await.fails(400, 10041);
+    upload(&served, "alone", json!({})).await.fails_bare(404);
+    let delays = served.cloud.delays();
+    let [lag, bare] = delays.as_slice() else { panic!("{delays:?}") };
+    assert_eq!((lag.mood, bare.mood), ("kv", "upload-404"));
+    assert_eq!(lag.call, format!("PUT /client/v4/{}", served.in_account("workers/scripts/bound")));
+    assert!((50..=60).contains(&lag.left.as_secs()) && bare.left.is_zero(), "{delays:?}");
+}
+
+#[tokio::test]
+async fn an_upload_beside_another_one_fails_without_effect() {
+    let served = served("one-upload,latency=300").await;
+    let both = tokio::join!(upload(&served, "a", json!({})), upload(&served, "b", json!({})));
+    let replies = [&both.0, &both.1];
+    let failed: Vec<_> = replies.iter().filter(|reply| reply.status != 200).collect();
+    assert_eq!(failed.len(), 1, "{replies:?}");
+    failed[0].fails(500, 10013);
+    let scripts = served.get("workers/scripts").await.ok();
+    assert_eq!(scripts.as_array().unwrap().len(), 1, "{scripts}");
+    for name in ["a", "b"] {
+        upload(&served, name, json!({})).await.ok();
+    }
+}

@@ -1,6 +1,7 @@
 //! Stand-ins: what a spec says exists.
 
 use crate::support::Served;
+use envc_cloud::StandIn;
 use serde_json::json;
 
 const D1: &str = "77aa55c0-1b2c-4d3e-8f4a-5b6c7d8e9f01";
@@ -20,8 +21,16 @@ async fn they_are_like_any_other_object_and_made_once() {
         ("vectorize", None, "shop-vectors"),
         ("tunnel", Some(D1), "stand-in-tunnel"),
     ] {
-        for _ in 0..2 {
-            assert!(cloud.stand_in(kind, id, name).unwrap(), "{kind}");
+        // A look makes nothing, and tells what will be made.
+        let looked = || cloud.look_for_stand_in(kind, id, name).unwrap();
+        let StandIn::Missing(would_be) = looked() else { panic!("{kind}: {:?}", looked()) };
+        assert_eq!(looked(), StandIn::Missing(would_be.clone()), "{kind}");
+        assert!(id.is_none_or(|id| id == would_be), "{kind}: {would_be}");
+        assert!(cloud.stand_in(kind, id, name).unwrap(), "{kind}");
+        assert!(!cloud.stand_in(kind, id, name).unwrap(), "{kind}: once");
+        assert_eq!(looked(), StandIn::There, "{kind}");
+        if kind == "kv" {
+            served.get(&format!("storage/kv/namespaces/{would_be}")).await.ok();
         }
     }
     assert_eq!(served.get(&format!("d1/database/{D1}")).await.ok()["name"], "stand-in-db");
@@ -46,5 +55,7 @@ async fn what_is_there_already_is_no_stand_in_and_a_wrong_identifier_is_none() {
     for wrong in ["", "../../x", "77AA", "x/../y"] {
         assert!(!served.cloud.stand_in("d1", Some(wrong), "stand-in").unwrap(), "{wrong}");
     }
+    let real = served.cloud.look_for_stand_in("kv", None, "real").unwrap();
+    assert_eq!(real, StandIn::Needless);
     assert_eq!(served.get("d1/database").await.ok(), json!([]));
 }

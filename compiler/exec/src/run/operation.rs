@@ -46,7 +46,7 @@ impl Context<'_> {
         let kind = kind(target.address.kind());
         let place = self.place(target.zone.as_deref());
         let wanted = self.wanted(target)?;
-        let call = self.hiding(kind.create(&place, &wanted), &wanted).following(follows);
+        let mut call = self.hiding(kind.create(&place, &wanted), &wanted).following(follows);
         if kind.listing(&place).is_none() {
             // Writes the whole of something that lives with its parent: may be repeated.
             let answer = self.client().call_repeatable(&call, Some(kind)).await?;
@@ -79,7 +79,11 @@ impl Context<'_> {
             }
             self.wait_before_retry(&error, attempt, self.client().backoff_ms(attempt)).await;
             let found = match kind.facts().versions {
-                Some(versions) => self.uploaded(kind, versions, target, &wanted).await?,
+                Some(versions) => {
+                    // It may have failed because of another upload at the same time.
+                    call = call.one_at_a_time();
+                    self.uploaded(kind, versions, target, &wanted).await?
+                }
                 None => self.find(kind, target).await?,
             };
             if let Some(observed) = found {
@@ -147,7 +151,7 @@ impl Context<'_> {
         let call = self.hiding(kind.update(&place, id, &wanted, changed), &wanted);
         let call = call.following(follows);
         let answer = match kind.facts().versions {
-            Some(versions) => match self.upload(kind, versions, target, &wanted, &call).await? {
+            Some(versions) => match self.upload(kind, versions, target, &wanted, call).await? {
                 Uploaded::Answered(answer) => answer,
                 Uploaded::Found(observed) => return Ok(vec![self.made(target, wanted, &observed)]),
             },
@@ -176,11 +180,11 @@ impl Context<'_> {
         versions: Versions,
         target: &Target,
         wanted: &Wanted,
-        call: &Call,
+        mut call: Call,
     ) -> Result<Uploaded, StepError> {
         let mut attempt = 1;
         loop {
-            let answer = self.client().call(call, Some(kind)).await;
+            let answer = self.client().call(&call, Some(kind)).await;
             let error = match answer {
                 Err(error) if error.is_unknown() => error,
                 answer => return Ok(Uploaded::Answered(answer)),
@@ -189,6 +193,7 @@ impl Context<'_> {
             if let Some(found) = self.uploaded(kind, versions, target, wanted).await? {
                 return Ok(Uploaded::Found(found));
             }
+            call = call.one_at_a_time();
             if attempt >= STEP_ATTEMPTS_MAX || self.client().stopped() {
                 return Err(StepError::open(error));
             }
@@ -251,7 +256,7 @@ impl Context<'_> {
                 return Err(CallError { cure, ..error }.into());
             }
             let wait_ms =
-                if follows { poll_ms(attempt + 1) } else { self.client().backoff_ms(attempt + 1) };
+                if follows { poll_ms(attempt) } else { self.client().backoff_ms(attempt + 1) };
             if error.means(Meaning::InUse) {
                 self.wait_before_retry(&error, attempt, wait_ms).await;
                 self.clear(target).await?;

@@ -130,10 +130,10 @@ fn tunnel(in_use: usize) -> Box<Answers> {
 
 #[test]
 fn what_holds_on_for_a_while_is_waited_for_and_told() {
-    let (report, fake, _, took_ms) = take_away(KindId::Tunnel, tunnel(6));
+    let (report, fake, _, took_ms) = take_away(KindId::Tunnel, tunnel(10));
     assert!(report.failures.is_empty(), "{:?}", report.failures);
     assert!((9_000..limits::LET_GO_MS_MAX).contains(&took_ms), "{took_ms}");
-    assert_eq!(fake.waits.lock().unwrap().len(), 6);
+    assert_eq!(fake.waits.lock().unwrap().len(), 10);
 
     let (report, _, _, took_ms) = take_away(KindId::Tunnel, tunnel(usize::MAX));
     let told = failure(&report);

@@ -11,4 +11,6 @@ mod laws;
 #[cfg(test)]
 mod moods;
 #[cfg(test)]
+mod uploads;
+#[cfg(test)]
 mod world;

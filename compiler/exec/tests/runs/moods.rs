@@ -38,7 +38,7 @@ fn refusal(status: u16, code: i64, text: &str) -> Reply {
 }
 
 /// What the API says of things that were made a moment ago: kind, status, code, text.
-const LATE: [(KindId, u16, i64, &str); 14] = [
+const LATE: [(KindId, u16, i64, &str); 13] = [
     (KindId::Worker, 400, 10041, "KV namespace 'x' not found"),
     (KindId::Worker, 400, 10085, "R2 bucket 'x' not found"),
     (KindId::Worker, 400, 10181, "D1 database 'x' not found"),
@@ -51,7 +51,6 @@ const LATE: [(KindId, u16, i64, &str); 14] = [
         10021,
         "binding DB of type d1 failed to generate. Please try again later",
     ),
-    (KindId::Worker, 404, 0, "not found"),
     (KindId::WorkerCrons, 404, 10007, "This Worker does not exist on your account."),
     (KindId::WorkerDomain, 400, 10007, "This Worker does not exist on your account."),
     (
@@ -74,7 +73,7 @@ fn what_was_just_made_is_waited_for_by_what_follows_it_alone() {
         let following = call.clone().following(true);
         block_on(fake.client().call(&following, Some(kind(id)))).unwrap();
         assert_eq!(fake.sends(method(&call)).len(), 4, "{id} {code}");
-        assert_eq!(fake.now_ms(), 250 + 500 + 1_000, "{id} {code}");
+        assert_eq!(fake.now_ms(), 250 + 250 + 250, "{id} {code}");
         let told = fake.unseen.lock().unwrap().clone();
         assert!(told.len() == 1 && told[0].contains(text), "{told:?}");
 

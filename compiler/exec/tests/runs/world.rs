@@ -329,6 +329,11 @@ pub(crate) fn plan_of(
     with_inputs(desired, migrations, None, plan_apply)
 }
 
+/// The plan that makes these of what is recorded, and is there.
+pub(crate) fn plan_changed(desired: &BTreeMap<Address, Desired>, state: &State) -> CheckedPlan {
+    with_inputs(desired, &BTreeMap::new(), Some(state), plan_apply)
+}
+
 /// The plan that takes away what is recorded, and is there.
 pub(crate) fn plan_gone(desired: &BTreeMap<Address, Desired>, state: &State) -> CheckedPlan {
     with_inputs(desired, &BTreeMap::new(), Some(state), plan_destroy)

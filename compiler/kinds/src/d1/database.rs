@@ -50,7 +50,6 @@ static IMPORT: Import = Import {
             || envc_sql::statements(text).any(|statement| statement.makes_trigger)
     },
     is_cut: |answer| answer.contains(CUT),
-    is_absent: |answer| answer.contains("No route for that URI"),
     comment: |chance| format!("-- envc {chance}"),
     begin: |place, id, etag| import(place, id, json!({ "action": "init", "etag": etag })),
     run: |place, id, etag, name| {

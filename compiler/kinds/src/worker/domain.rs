@@ -76,18 +76,23 @@ impl Kind for WorkerDomain {
     }
 
     fn create(&self, place: &Place, wanted: &Wanted) -> Call {
-        Call::put(&domains(&place.account, &[]), body(place, wanted))
+        put(place, body(place, wanted))
     }
 
     fn update(&self, place: &Place, _id: &str, wanted: &Wanted, _changed: &[String]) -> Call {
         let mut body = body(place, wanted);
         api::set(&mut body, "override_existing_origin", json!(true));
-        Call::put(&domains(&place.account, &[]), body)
+        put(place, body)
     }
 
     fn delete(&self, place: &Place, id: &str) -> Option<Call> {
         Some(Call::delete(&domains(&place.account, &[id])))
     }
+}
+
+/// Several at once have failed in various ways.
+fn put(place: &Place, body: Json) -> Call {
+    Call::put(&domains(&place.account, &[]), body).one_at_a_time()
 }
 
 fn domains<'a>(account: &'a str, rest: &[&'a str]) -> Vec<&'a str> {

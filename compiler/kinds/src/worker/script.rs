@@ -219,6 +219,9 @@ impl Kind for WorkerScript {
         if call.method != http::Method::PUT {
             return meaning;
         }
+        // Some of these come without a code.
+        let is_bare = failure.status == 404 && failure.errors.iter().all(|error| error.code == 0);
+        let meaning = meaning.or(is_bare.then_some(Meaning::NotFound));
         if refused::lacks_what_it_is_bound_to(failure) {
             return Some(Meaning::NotYet);
         }

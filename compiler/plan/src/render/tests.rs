@@ -82,6 +82,10 @@ fn long_rules(port: u16) -> Json {
            { "service": "http_status:404" }])
 }
 
+fn reference(name: &str) -> MigrationRef {
+    MigrationRef { name: name.into(), digest: Digest::of(name), imported: false }
+}
+
 #[test]
 fn every_action_has_a_block() {
     let mut record = change("dns.web", Action::Create, "");
@@ -109,7 +113,7 @@ fn every_action_has_a_block() {
         circle: Vec::new(),
     };
     let files = ["0001_init.sql", "0002_users.sql"];
-    let files = files.map(|name| MigrationRef { name: name.into(), digest: Digest::of(name) });
+    let files = files.map(reference);
     let (address, files) = (adopt.address.clone(), files.to_vec());
     let migrate = Work::Migrate { address, files, fresh: false, reset: false, seed: None };
     let mut plan = plan(
@@ -278,7 +282,7 @@ fn nothing_that_a_plan_names_steers_a_terminal() {
         was: Some(odd()),
     };
     let release = crate::work::ReleaseWork { pool, names, holder, id: Some(odd()) };
-    let files = vec![MigrationRef { name: odd(), digest: Digest::of("") }];
+    let files = vec![reference(&odd())];
     let migrate =
         Work::Migrate { address: address(), files, fresh: false, reset: false, seed: None };
     let plan = plan(vec![made, changed], vec![Work::Lease(lease), Work::Release(release), migrate]);

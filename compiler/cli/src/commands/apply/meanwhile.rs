@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use envc_core::{Address, KindId};
-use envc_exec::Report;
-use envc_plan::{Action, Plan};
+use envc_exec::{LeaseQuestion, Report};
+use envc_plan::{Action, LeaseSeen, Plan};
 use envc_spec::StateStoreKind;
 
 use super::Apply;
@@ -29,14 +29,24 @@ impl Apply<'_> {
         if report.interrupted || !self.may_meet_others(plan, was_recorded, &report) {
             return Ok(report);
         }
-        let seen = engine.observe(Some(&report.state)).await?;
+        let leases = engine.ask_leases(Some(&report.state), LeaseQuestion::Look);
+        let (seen, leases) = futures::join!(engine.observe(Some(&report.state)), leases);
+        let (seen, leases) = (seen?, leases?.seen);
         let gone: BTreeSet<(KindId, &str)> =
             seen.gone.iter().map(|(kind, id)| (*kind, id.as_str())).collect();
         let recorded = report.state.resources.iter();
-        let taken: Vec<String> = recorded
+        let taken = recorded
             .filter(|(address, it)| gone.contains(&(address.kind(), it.id.as_str())))
-            .map(|(address, _): (&Address, _)| address.to_string())
-            .collect();
+            .map(|(address, _): (&Address, _)| address.to_string());
+        let given_back = report.state.leases.iter().filter_map(|(pool, it)| {
+            let is_lost = match leases.get(pool)? {
+                LeaseSeen::Absent => true,
+                LeaseSeen::Held { id, .. } => it.grant.as_ref().is_some_and(|had| had.id != *id),
+                LeaseSeen::Unknown => false,
+            };
+            is_lost.then(|| format!("the preview ID of the pool {pool}"))
+        });
+        let taken: Vec<String> = taken.chain(given_back).collect();
         if taken.is_empty() {
             return Ok(report);
         }

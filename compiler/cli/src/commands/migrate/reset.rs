@@ -98,10 +98,10 @@ fn emptied(
     };
     let work = Work::Migrate {
         address: address.clone(),
-        files: files.iter().map(MigrationFile::reference).collect(),
+        files: files.iter().map(|file| file.reference(address)).collect(),
         fresh: false,
         reset: true,
-        seed: seed.map(MigrationFile::reference),
+        seed: seed.map(|seed| seed.reference(address)),
     };
     Plan {
         changes: super::kept(plan.changes, |it| it == address),

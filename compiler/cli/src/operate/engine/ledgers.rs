@@ -96,7 +96,11 @@ impl Engine<'_, '_> {
             let read = read_ledger(&self.client, &self.scope, &address, &id, ledger).await;
             let ledger = match read {
                 Ok(names) => Some(names),
-                Err(error) if error.means(Meaning::NotFound) => return Ok(None),
+                // What will stand in begins empty.
+                Err(error) if error.means(Meaning::NotFound) => {
+                    let is_missing = self.is_missing(address.kind(), &id);
+                    return Ok(is_missing.then(|| ((address.kind(), id), Some(Vec::new()))));
+                }
                 Err(error) if error.means(Meaning::Auth) && self.only_looks => {
                     self.session.ui.warn(&format!(
                         "which migrations of {address} are pending is not known: the API token may \

@@ -4,6 +4,7 @@ mod asked;
 mod ledgers;
 mod live;
 mod observe;
+mod stand_ins;
 
 pub(crate) use observe::is_whole;
 
@@ -23,6 +24,7 @@ use envc_plan::{
     State, check, lookalikes, plan_apply, plan_destroy,
 };
 
+use self::stand_ins::StandIns;
 use crate::{
     host::{error::CommandError, interrupt::interrupted},
     operate::{
@@ -91,6 +93,15 @@ pub(crate) struct Running<'r> {
     pub(crate) held: &'r BTreeMap<String, Leased>,
 }
 
+/// What a command has cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spent {
+    /// The requests that were sent: the API's and the pools'.
+    pub(crate) requests: u64,
+    /// How long calls waited between two tries, added up.
+    pub(crate) waited_ms: u64,
+}
+
 /// A session at work in its cloud: the account and the zones are known, and the state is held.
 pub(crate) struct Engine<'a, 'u> {
     site: &'a Site<'a, 'u>,
@@ -124,6 +135,8 @@ pub(crate) struct Engine<'a, 'u> {
     everything: OnceCell<BTreeMap<Address, Desired>>,
     /// The project's zone was looked for and is not seen.
     unseen_zone: bool,
+    /// What stands in for what the spec says exists, once that is made.
+    missing: StandIns,
 }
 
 impl<'a, 'u> Engine<'a, 'u> {
@@ -137,7 +150,7 @@ impl<'a, 'u> Engine<'a, 'u> {
         let client = connection.client(&session.workspace, reporter, stop.flag());
         let mut scope = connection.account(&client).await?;
         session.say_heading(Some(&scope.id));
-        session.say_stand_ins(&connection.stand_in(&session.environment)?);
+        let missing = stand_ins::look(session, connection)?;
         account::admit(session, connection, &scope.id).await?;
         let key = session.state_key(&scope.id);
         let store = state::open(session, site.edge_of_state(), reporter, key, stop, hold).await?;
@@ -172,6 +185,7 @@ impl<'a, 'u> Engine<'a, 'u> {
             told: RefCell::default(),
             everything: OnceCell::new(),
             unseen_zone: false,
+            missing,
         };
         Ok((engine, loaded))
     }
@@ -206,9 +220,10 @@ impl<'a, 'u> Engine<'a, 'u> {
         if self.session.environment.leases.is_empty() { Ok(()) } else { self.pools.demand() }
     }
 
-    /// The requests that were sent: the API's and the pools'.
-    pub(crate) fn requests(&self) -> u64 {
-        self.client.budget().sent + self.pools.requests()
+    /// What the command has cost so far.
+    pub(crate) fn spent(&self) -> Spent {
+        let requests = self.client.budget().sent + self.pools.requests();
+        Spent { requests, waited_ms: self.client.waited_ms() }
     }
 
     /// Saves a state that was changed without a plan, or removes it where nothing is left in it.

@@ -176,7 +176,8 @@ impl Engine<'_, '_> {
         let sent_before = self.client.budget().sent;
         let look = Look { besides, ..look };
         match observe(&self.client, &self.scope, desired, state, look, &self.ownership).await {
-            Ok(observation) => {
+            Ok(mut observation) => {
+                self.add_missing(&mut observation);
                 // Where nothing was asked, nothing was answered.
                 if self.client.budget().sent > sent_before {
                     self.proven.store(true, Ordering::Relaxed);

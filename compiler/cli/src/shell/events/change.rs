@@ -20,6 +20,8 @@ pub(crate) struct Applied<'a> {
     pub(crate) steps: usize,
     /// How many requests were sent.
     pub(crate) requests: u64,
+    /// How long calls waited between two tries, in milliseconds, added up: some wait side by side.
+    pub(crate) waited_ms: u64,
     /// How long it took, in milliseconds.
     pub(crate) ms: u64,
     /// Paths of the files that were written, as in `file_written`.
@@ -91,6 +93,8 @@ pub(crate) struct DestroyRun<'a> {
     pub(crate) released: usize,
     /// How many requests were sent.
     pub(crate) requests: u64,
+    /// How long calls waited between two tries, in milliseconds, added up: some wait side by side.
+    pub(crate) waited_ms: u64,
 }
 
 /// An account in which an environment is recorded no longer.

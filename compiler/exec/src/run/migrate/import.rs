@@ -44,10 +44,7 @@ impl Context<'_> {
         way: Way,
     ) -> Result<(), CallError> {
         if way == Way::Import {
-            match self.import(on, text).await {
-                Err(error) if (on.database.import.is_absent)(&error.message) => {}
-                imported => return imported,
-            }
+            return self.import(on, text).await;
         }
         let kind = kind(on.address.kind());
         self.client().call(&(on.query)(text), Some(kind)).await.map(|_| ())
