@@ -8,6 +8,7 @@
 use crate::cut::{Statement, is_word, lines, statements};
 
 /// What an answer says of the statement.
+#[derive(Clone, Copy)]
 struct Said<'a> {
     /// The word that it quotes.
     word: &'a str,
@@ -39,8 +40,11 @@ const WRITES: &[&str] = &["INSERT", "REPLACE", "UPDATE", "WITH", "DELETE", "DROP
 /// tell.
 pub fn locate(text: &str, answer: &str) -> Vec<usize> {
     let all = said(answer);
-    let places = all.iter().map(|said| places(text, said));
-    places.into_iter().find(|lines| !lines.is_empty()).unwrap_or_default()
+    // Before the first statement other text may have been run, so that its offsets count from elsewhere.
+    let anywhere = all.iter().map(|said| Said { offset: None, ..*said });
+    let all = all.iter().copied().chain(anywhere);
+    let mut places = all.map(|said| places(text, &said));
+    places.find(|lines| !lines.is_empty()).unwrap_or_default()
 }
 
 fn places(text: &str, said: &Said<'_>) -> Vec<usize> {
@@ -153,6 +157,7 @@ mod tests {
             ("near \"SELEC\": syntax error at offset 0: SQLITE_ERROR", &[2][..]),
             ("near \"SELEC\": syntax error at offset 1", &[2]),
             ("near \"SELECT\": syntax error", &[3, 4, 6]),
+            ("table a already exists at offset 99", &[1]),
             // From the first word, and from behind the statement before.
             ("no such table: users at offset 14: SQLITE_ERROR", &[4]),
             ("no such table: users at offset 15", &[4]),

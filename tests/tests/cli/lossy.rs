@@ -155,7 +155,7 @@ fn what_will_be_refused_is_told_before_it_runs() {
         ("ALTER TABLE notes ADD COLUMN at NOT NULL;", "line 1: `at` is NOT NULL without a default"),
         ("\nBEGIN TRANSACTION; CREATE TABLE x (y); COMMIT;", "line 2: D1 refuses BEGIN"),
         ("CREATE TABEL x (y);", "line 1: this statement cannot be read"),
-        ("SELECT 'open;", "line 1: this statement cannot be read"),
+        ("SELECT 'open;", "line 1: this statement has a quote that is not closed"),
     ] {
         let env = with_rows(SPEC);
         env.write("m/2.sql", sql);
