@@ -168,7 +168,9 @@ fn a_secret_that_nothing_asks_for() {
 fn made(words: &[(&str, &str)]) -> Facts {
     let mut all = Words::default();
     all.add("name", "shop--w--sample");
-    words.iter().for_each(|(keys, word)| all.add(keys, *word));
+    for (keys, word) in words {
+        all.add(keys, *word);
+    }
     Facts {
         templates: BTreeMap::from([("t".to_owned(), "a".to_owned())]),
         configurations: BTreeMap::from([("w".to_owned(), all)]),
@@ -232,7 +234,9 @@ fn whatever_else_of_a_worker_the_template_leaves_out() {
     check_with(&spec(""), &made(&base[1..]), &one);
     let mut facts = with(&[]);
     let mut other = Words::default();
-    base.iter().for_each(|(keys, word)| other.add(keys, *word));
+    for (keys, word) in &base {
+        other.add(keys, *word);
+    }
     other.add("name", "shop");
     facts.configurations = BTreeMap::from([("w".to_owned(), other)]);
     let found = warnings_with(&spec(""), &facts);
