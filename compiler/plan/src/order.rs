@@ -45,8 +45,8 @@ struct Builder {
     uses: Vec<Use>,
     removals: Vec<Removal>,
     batches: BTreeMap<(KindId, Option<String>), Vec<BatchEntry>>,
-    /// What goes from the batch of one zone after it was made by that of another.
-    moved: BTreeSet<Address>,
+    /// What is replaced, by address and identifier; true where its successor comes first.
+    replaced: BTreeMap<(Address, String), bool>,
 }
 
 /// An update of an address.
@@ -124,6 +124,11 @@ pub(crate) fn steps(
 
 impl Builder {
     fn change(&mut self, change: &Change, wanted: Option<&Desired>) {
+        let made_first = change.action == Action::ReplaceCreateFirst;
+        if made_first || change.action == Action::ReplaceDeleteFirst {
+            let old = (change.address.clone(), change.id.clone().unwrap_or_default());
+            self.replaced.insert(old, made_first);
+        }
         match (change.action, wanted) {
             (Action::Create, Some(wanted)) => self.make(wanted),
             (Action::Adopt | Action::Update, Some(wanted)) if !change.fields.is_empty() => {
@@ -140,11 +145,6 @@ impl Builder {
                 }
             }
             (Action::ReplaceCreateFirst, Some(wanted)) => {
-                let batched = kind(change.address.kind()).batch_items_max() > 1;
-                if batched {
-                    // Both are in the batches of their zones.
-                    self.moved.insert(change.address.clone());
-                }
                 self.make(wanted);
                 let made = self.made_by.get(&change.address).copied();
                 if let (Some(old), Some(new)) = (self.remove(change, Some(wanted)), made) {
@@ -284,6 +284,8 @@ impl Builder {
     /// One request per zone, as far as the endpoint's limit allows; deletes go first, so that a
     /// new record never meets the old one of its name.
     fn flush_batches(&mut self) {
+        // Those of a replace may be in the batches of two zones.
+        let mut halves: Vec<(Address, usize, bool)> = Vec::new();
         for ((id, zone), mut entries) in std::mem::take(&mut self.batches) {
             entries.sort_by_key(|entry| match entry.work {
                 BatchWork::Delete(_) => 0,
@@ -302,8 +304,11 @@ impl Builder {
                         BatchWork::Create(target) => {
                             self.made_by.insert(target.address.clone(), index);
                         }
-                        BatchWork::Delete(DeleteTarget { address, deposed, .. }) => {
+                        BatchWork::Delete(DeleteTarget { address, id, deposed, .. }) => {
                             let (address, deposed) = (address.clone(), *deposed);
+                            let old = (address.clone(), id.clone());
+                            let replaced = self.replaced.get(&old);
+                            halves.extend(replaced.map(|first| (address.clone(), index, *first)));
                             self.removals.push(Removal { address, step: index, deposed });
                         }
                         BatchWork::Update { .. } => {}
@@ -317,11 +322,11 @@ impl Builder {
                 before = Some(index);
             }
         }
-        let removals =
-            self.removals.iter().filter(|it| it.deposed && self.moved.contains(&it.address));
-        let edges = removals.filter_map(|it| Some((it.step, *self.made_by.get(&it.address)?)));
-        for (gone, made) in edges.collect::<Vec<_>>() {
-            self.after(gone, made);
+        for (address, gone, made_first) in halves {
+            if let Some(made) = self.made_by.get(&address).copied() {
+                let (later, earlier) = if made_first { (gone, made) } else { (made, gone) };
+                self.after(later, earlier);
+            }
         }
     }
 }
