@@ -71,6 +71,8 @@ pub struct Failure {
     pub help: Option<String>,
     /// True when its effect is open; the next command looks.
     pub open: bool,
+    /// True where something else still uses it.
+    pub in_use: bool,
     /// What the pool said, of a lease or a release.
     pub pool: Option<(String, Box<PoolError>)>,
 }
@@ -181,6 +183,7 @@ impl StepError {
             message: self.to_string(),
             help,
             open: self.is_open(),
+            in_use: matches!(&self, Self::Call { error, .. } if error.means(Meaning::InUse)),
             pool: match self {
                 Self::Pool(said) => work.pool().map(|pool| (pool.to_owned(), said)),
                 _ => None,

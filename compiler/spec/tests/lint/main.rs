@@ -204,6 +204,7 @@ fn whatever_else_of_a_worker_the_template_leaves_out() {
     let with = |more: &[(&str, &str)]| made(&[&base[..], more].concat());
     let one = ["unused_binding"];
     // What the node says, and the words that are enough for it.
+    let route = "route \"w-{env}.{zone}/*\"\n allow \"route_without_record\"";
     let flags = "compatibility-flags \"nodejs_compat\"";
     let consume = "consume \"jobs\" batch-size=10 dead-letter=\"dead\"";
     let migration =
@@ -213,7 +214,7 @@ fn whatever_else_of_a_worker_the_template_leaves_out() {
     let size = ("queues.consumers.max_batch_size", "10");
     for (inside, words) in [
         ("cron \"0 * * * *\"", &[("triggers.crons", "0 * * * *")][..]),
-        ("route \"w-{env}.{zone}/*\"", &[("routes.pattern", "w-sample.shop.example/*")][..]),
+        (route, &[("routes.pattern", "w-sample.shop.example/*")][..]),
         ("domain \"w-{env}\"", &[("routes.pattern", "w-sample.shop.example")][..]),
         ("domain \"w-{env}\"", &[("routes", "w-sample.shop.example")][..]),
         (flags, &[("compatibility_flags", "nodejs_compat")][..]),

@@ -120,7 +120,14 @@ impl Destroy<'_> {
             };
             let report = engine.run(&round.plan, round.loaded, running).await?;
             *left = registry_report::counts(Some(&report.state));
-            let _report = engine.finished(report)?;
+            let in_use = report.failures.iter().any(|failure| failure.in_use);
+            if let Err(error) = engine.finished(report) {
+                // What another run made meanwhile may be what uses it.
+                if in_use && let Ok(next) = self.prove(engine, witness.as_ref(), reach).await {
+                    refuse_unseen(&next, &known)?;
+                }
+                return Err(error);
+            }
             round = self.prove(engine, witness.as_ref(), reach).await?;
             if round.is_over() {
                 let Round { unproven, unlisted, .. } = round;
