@@ -76,6 +76,7 @@ struct Need {
 /// The delete of a resource.
 struct Removal {
     address: Address,
+    id: String,
     step: usize,
     /// True when another resource has its address, or will have it: a replace.
     deposed: bool,
@@ -116,6 +117,7 @@ pub(crate) fn steps(
         builder.change(change, desired.get(&change.address));
     }
     builder.flush_batches();
+    builder.order_halves();
     let migrated = builder.migrate(migrations);
     builder.link(&migrated, changes);
     builder.lease(leasing);
@@ -124,32 +126,21 @@ pub(crate) fn steps(
 
 impl Builder {
     fn change(&mut self, change: &Change, wanted: Option<&Desired>) {
-        let made_first = change.action == Action::ReplaceCreateFirst;
-        if made_first || change.action == Action::ReplaceDeleteFirst {
-            let old = (change.address.clone(), change.id.clone().unwrap_or_default());
-            self.replaced.insert(old, made_first);
-        }
+        let old = (change.address.clone(), change.id.clone().unwrap_or_default());
         match (change.action, wanted) {
             (Action::Create, Some(wanted)) => self.make(wanted),
             (Action::Adopt | Action::Update, Some(wanted)) if !change.fields.is_empty() => {
                 self.update(change, wanted);
             }
             (Action::ReplaceDeleteFirst, Some(wanted)) => {
-                let batched = kind(change.address.kind()).batch_items_max() > 1;
-                let old = self.remove(change, Some(wanted));
+                self.remove(change, Some(wanted));
                 self.make(wanted);
-                if let (false, Some(old), Some(new)) =
-                    (batched, old, self.made_by.get(&change.address).copied())
-                {
-                    self.after(new, old);
-                }
+                self.replaced.insert(old, false);
             }
             (Action::ReplaceCreateFirst, Some(wanted)) => {
                 self.make(wanted);
-                let made = self.made_by.get(&change.address).copied();
-                if let (Some(old), Some(new)) = (self.remove(change, Some(wanted)), made) {
-                    self.after(old, new);
-                }
+                self.remove(change, Some(wanted));
+                self.replaced.insert(old, true);
             }
             (Action::Delete, _) => {
                 self.remove(change, None);
@@ -195,8 +186,8 @@ impl Builder {
         self.uses.push(Use::new(step, kind_id, needs, holds));
     }
 
-    /// Adds the delete of a resource. Gives its index, unless it goes into a batch.
-    fn remove(&mut self, change: &Change, successor: Option<&Desired>) -> Option<usize> {
+    /// Adds the delete of a resource.
+    fn remove(&mut self, change: &Change, successor: Option<&Desired>) {
         let deposed = change.deposed || successor.is_some();
         let stays = successor.map(needs).unwrap_or_default();
         let target = DeleteTarget {
@@ -212,17 +203,29 @@ impl Builder {
         if kind.batch_items_max() > 1 {
             let zone = target.zone.clone();
             self.batched(zone, BatchWork::Delete(target), Vec::new(), holds);
-            return None;
+            return;
         }
         let clear = kind.facts().before_delete.map(|_| self.push(Work::Clear(target.clone())));
+        let (address, id) = (target.address.clone(), target.id.clone());
         let step = self.push(Work::Delete(target));
         if let Some(clear) = clear {
             self.after(step, clear);
         }
-        self.removals.push(Removal { address: change.address.clone(), step, deposed });
+        self.removals.push(Removal { address, id, step, deposed });
         let lets_go = Use::new(step, kind_id, stays, holds.clone()).lets_go;
         self.uses.push(Use { step, kind: kind_id, needs: Vec::new(), holds, lets_go });
-        Some(step)
+    }
+
+    /// The halves of each replace in their order, be they in one batch, in those of two zones, or alone.
+    fn order_halves(&mut self) {
+        let halves = self.removals.iter().filter_map(|gone| {
+            let made = *self.made_by.get(&gone.address)?;
+            let made_first = self.replaced.get(&(gone.address.clone(), gone.id.clone()))?;
+            Some(if *made_first { (gone.step, made) } else { (made, gone.step) })
+        });
+        for (later, earlier) in halves.collect::<Vec<_>>() {
+            self.after(later, earlier);
+        }
     }
 
     /// Migrations come after the database is there. Gives the step of each database.
@@ -284,8 +287,6 @@ impl Builder {
     /// One request per zone, as far as the endpoint's limit allows; deletes go first, so that a
     /// new record never meets the old one of its name.
     fn flush_batches(&mut self) {
-        // Those of a replace may be in the batches of two zones.
-        let mut halves: Vec<(Address, usize, bool)> = Vec::new();
         for ((id, zone), mut entries) in std::mem::take(&mut self.batches) {
             entries.sort_by_key(|entry| match entry.work {
                 BatchWork::Delete(_) => 0,
@@ -305,11 +306,9 @@ impl Builder {
                             self.made_by.insert(target.address.clone(), index);
                         }
                         BatchWork::Delete(DeleteTarget { address, id, deposed, .. }) => {
-                            let (address, deposed) = (address.clone(), *deposed);
-                            let old = (address.clone(), id.clone());
-                            let replaced = self.replaced.get(&old);
-                            halves.extend(replaced.map(|first| (address.clone(), index, *first)));
-                            self.removals.push(Removal { address, step: index, deposed });
+                            let (address, id) = (address.clone(), id.clone());
+                            let (step, deposed) = (index, *deposed);
+                            self.removals.push(Removal { address, id, step, deposed });
                         }
                         BatchWork::Update { .. } => {}
                     }
@@ -320,12 +319,6 @@ impl Builder {
                     self.after(index, before);
                 }
                 before = Some(index);
-            }
-        }
-        for (address, gone, made_first) in halves {
-            if let Some(made) = self.made_by.get(&address).copied() {
-                let (later, earlier) = if made_first { (gone, made) } else { (made, gone) };
-                self.after(later, earlier);
             }
         }
     }
