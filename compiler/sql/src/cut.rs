@@ -46,7 +46,7 @@ impl fmt::Display for Unclosed {
 
 /// The statements of a text, in order, in one pass.
 pub fn statements(text: &str) -> Statements<'_> {
-    Statements { text, at: 0, line: 1, comment: None }
+    Statements { text, at: 0, line: 1, open_comment: false }
 }
 
 /// False for a text of comments and blanks alone.
@@ -71,7 +71,7 @@ pub fn closed(text: &str) -> Result<Cow<'_, str>, Unclosed> {
     let last = all.by_ref().last();
     let lacks = last.as_ref().and_then(|it| it.lacks);
     let line = last.map_or(1, |it| it.line);
-    let end = match (lacks, all.comment) {
+    let end = match (lacks, all.open_comment) {
         (Some(Lack::Quote), _) => {
             let what = "this statement has a quote that is not closed";
             return Err(Unclosed { line, what });
@@ -80,8 +80,8 @@ pub fn closed(text: &str) -> Result<Cow<'_, str>, Unclosed> {
             let what = "this statement makes a trigger, and its `END;` is missing";
             return Err(Unclosed { line, what });
         }
-        (Some(Lack::Semicolon), Some(Comment::Open)) => "*/\n;",
-        (None, Some(Comment::Open)) => "*/",
+        (Some(Lack::Semicolon), true) => "*/\n;",
+        (None, true) => "*/",
         (Some(Lack::Semicolon), _) => "\n;",
         (None, _) => "",
     };
@@ -96,16 +96,8 @@ pub struct Statements<'t> {
     text: &'t str,
     at: usize,
     line: usize,
-    /// The comment that was read last, with nothing behind it.
-    comment: Option<Comment>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Comment {
-    /// It ends.
-    Closed,
-    /// `/*`, and the text ends.
-    Open,
+    /// The text ends in a comment that does not.
+    open_comment: bool,
 }
 
 impl Iterator for Statements<'_> {
@@ -123,12 +115,7 @@ impl Iterator for Statements<'_> {
             }
             let (token, length) = token(first, rest);
             let bytes = rest.get(..length).unwrap_or(rest);
-            self.comment = match token {
-                Token::Comment { open: true } => Some(Comment::Open),
-                Token::Comment { open: false } => Some(Comment::Closed),
-                Token::Blank => self.comment,
-                _ => None,
-            };
+            self.open_comment |= token == Token::Comment { open: true };
             let (begin, line) = (self.at, self.line);
             self.at += bytes.len();
             self.line += lines(bytes);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use envc_core::{limits, object_id};
-use envc_sql::STATEMENT_BYTES_MAX;
+use envc_sql::{STATEMENT_BYTES_MAX, Statement};
 use serde_json::{Value as Json, json};
 
 use crate::{
@@ -215,7 +215,8 @@ fn mistake(text: &str, answer: &str) -> SqlMistake {
     if answer.contains("BEGIN TRANSACTION or SAVEPOINT") {
         let what = "D1 runs a file as one transaction and takes none in it: remove the lines with \
                     BEGIN, COMMIT, SAVEPOINT and RELEASE";
-        let first = statements_that(text, is_of_transactions).next();
+        let is_one = |it: &Statement| text.get(it.bytes.clone()).is_some_and(is_of_transactions);
+        let first = envc_sql::statements(text).find(is_one).map(|statement| statement.line);
         return SqlMistake { lines: first.into_iter().collect(), what: Some(what.to_owned()) };
     }
     if answer.contains(CUT) {
@@ -242,13 +243,6 @@ fn too_long(text: &str) -> SqlMistake {
             statement.bytes.len()
         )),
     })
-}
-
-/// The lines on which such statements begin.
-fn statements_that(text: &str, are: fn(&str) -> bool) -> impl Iterator<Item = usize> {
-    let all = envc_sql::statements(text);
-    let such = all.filter(move |it| text.get(it.bytes.clone()).is_some_and(are));
-    such.map(|statement| statement.line)
 }
 
 /// True for one that begins or ends a transaction.
