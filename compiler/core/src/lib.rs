@@ -33,7 +33,7 @@ pub use duration::{DurationError, parse_duration_s};
 pub use inputs::{Inputs, Sealed, Sealer, Vault, Veils, names_of};
 pub use marker::{FoundMarker, Marker, RepositoryDigest};
 pub use newer::of_newer;
-pub use paths::{join_path, kept_by, relative_path};
+pub use paths::{folder_and_name, join_path, kept_by, relative_path};
 pub use physical_name::{PartProblem, PhysicalName, SEPARATOR};
 pub use secret::Secret;
 pub use server_url::{ServerUrl, ServerUrlError, host_of, is_this_machine, split_port};

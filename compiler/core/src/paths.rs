@@ -19,6 +19,11 @@ pub fn relative_path(folder: &str, path: &str) -> String {
     if way.is_empty() { ".".to_owned() } else { way.join("/") }
 }
 
+/// A path's folder, empty for the one that it is relative to, and its name.
+pub fn folder_and_name(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
 /// Whose a part of a path is that nobody else may write: git's or envc's own folder, in each spelling
 /// that a file system may take for it. As git refuses `.git`: in any case, with what HFS+ leaves out,
 /// with what NTFS leaves out at the end, and by the short name that NTFS gives it.

@@ -33,6 +33,7 @@
 
 use std::fmt::Write as _;
 
+use envc_core::folder_and_name;
 use envc_spec::DotenvReader;
 
 /// The first line of every dotenv file. No reader takes it for a variable.
@@ -94,7 +95,7 @@ pub fn dotenv_text(
 
 /// Who reads a file of this path: wrangler expands nothing in its own.
 pub(crate) fn read_by(path: &str, reader: DotenvReader) -> DotenvReader {
-    let name = path.rsplit('/').next().unwrap_or(path);
+    let (_, name) = folder_and_name(path);
     match reader {
         DotenvReader::Wrangler if name.starts_with(".dev.vars") => DotenvReader::Dotenv,
         other => other,

@@ -383,15 +383,17 @@ impl State {
             && self.intents.is_empty()
     }
 
-    /// The migrations that are known to be applied to the database with this identifier.
-    pub fn migrations_of(&self, address: &Address, id: &str) -> &[AppliedMigration] {
+    /// What is known of the database with this identifier, the environment's or somebody else's.
+    fn database(&self, address: &Address, id: &str) -> Option<Database<'_>> {
         let recorded = self.resources.get(address).filter(|it| it.id == id);
         let ledger = self.ledgers.get(address).filter(|it| it.id == id);
-        recorded
-            .map(|it| &it.migrations)
-            .or(ledger.map(|it| &it.migrations))
-            .map(Vec::as_slice)
-            .unwrap_or_default()
+        let recorded = recorded.map(|it| (it.migrations.as_slice(), &it.table, &it.way_back));
+        recorded.or(ledger.map(|it| (it.migrations.as_slice(), &it.table, &it.way_back)))
+    }
+
+    /// The migrations that are known to be applied to the database with this identifier.
+    pub fn migrations_of(&self, address: &Address, id: &str) -> &[AppliedMigration] {
+        self.database(address, id).map(|(migrations, ..)| migrations).unwrap_or_default()
     }
 
     /// The same, to be changed. A database that is not recorded is somebody else's.
@@ -402,12 +404,20 @@ impl State {
         &mut of_others(&mut self.ledgers, address, id).migrations
     }
 
+    /// Writes down what the ledger of the database with this identifier holds: it counts, and not what was
+    /// recorded. What is known of a file that it still has stays known.
+    pub fn learn_ledger(&mut self, address: &Address, id: &str, names: &[String]) {
+        let known = self.migrations_of(address, id);
+        let digest = |name: &String| known.iter().find(|it| it.name == *name)?.digest.clone();
+        let of = |name: &String| AppliedMigration { name: name.clone(), digest: digest(name) };
+        let applied = names.iter().map(of).collect();
+        *self.migrations_of_mut(address, id) = applied;
+    }
+
     /// The table that was the ledger of the database with this identifier when envc migrated it last, where
     /// it is not wrangler's own.
     pub fn table_of(&self, address: &Address, id: &str) -> Option<&str> {
-        let recorded = self.resources.get(address).filter(|it| it.id == id);
-        let ledger = self.ledgers.get(address).filter(|it| it.id == id);
-        recorded.map(|it| &it.table).or(ledger.map(|it| &it.table))?.as_deref()
+        self.database(address, id)?.1.as_deref()
     }
 
     /// Writes that down.
@@ -422,10 +432,7 @@ impl State {
 
     /// Where the database with this identifier was before it was changed last.
     pub fn way_back(&self, address: &Address, id: &str) -> Option<&WayBack> {
-        let recorded = self.resources.get(address).filter(|it| it.id == id);
-        let ledger = self.ledgers.get(address).filter(|it| it.id == id);
-        let of_others = ledger.and_then(|it| it.way_back.as_ref());
-        recorded.and_then(|it| it.way_back.as_ref()).or(of_others)
+        self.database(address, id)?.2.as_ref()
     }
 
     /// Writes that down.
@@ -437,6 +444,9 @@ impl State {
         of_others(&mut self.ledgers, address, id).way_back = Some(way_back);
     }
 }
+
+/// Migrations, the table of the ledger, and the way back.
+type Database<'s> = (&'s [AppliedMigration], &'s Option<String>, &'s Option<WayBack>);
 
 /// What is known of a database that is somebody else's.
 fn of_others<'l>(

@@ -54,7 +54,7 @@ pub fn look(project: &dyn Project, spec: &Spec, today: Option<Day>, read: Migrat
     let mut looked = Looked::default();
     let (mut local, mut with_scripts) = (Vec::new(), Vec::new());
     for head in spec.types() {
-        match spec.environment(&head.name, &sample(head, "sample", false)) {
+        match sample_of(spec, head) {
             Ok(environment) => {
                 if !template_paths(&environment).is_empty() {
                     // A template may tell the clouds apart.
@@ -91,6 +91,11 @@ pub fn look(project: &dyn Project, spec: &Spec, today: Option<Day>, read: Migrat
     }
     looked.found.extend(spec.lint(&looked.samples, &facts));
     looked
+}
+
+/// An environment of a type, with sample values.
+pub fn sample_of(spec: &Spec, head: &TypeHead) -> Result<Environment, Diagnostics> {
+    spec.environment(&head.name, &sample(head, "sample", false))
 }
 
 /// An instance to look at.

@@ -183,14 +183,21 @@ fn check(session: &Session<'_>, found: &Standings) -> ExitCode {
     ExitCode::Changes
 }
 
-fn not_there_yet(address: &Address) -> CommandError {
-    CommandError::failed(format!("{address} is not there yet"))
-        .hint("make it first: envc apply")
-        .code("envc::cli::no_database")
+/// The identifier of a database that is there.
+fn id_in<'p>(plan: &'p Plan, address: &Address) -> Result<&'p str, CommandError> {
+    let mut changes = plan.changes.iter().filter(|change| change.address == *address);
+    changes.find_map(Change::staying_id).ok_or_else(|| {
+        CommandError::failed(format!("{address} is not there yet"))
+            .hint("make it first: envc apply")
+            .code("envc::cli::no_database")
+    })
 }
 
-fn id_in<'p>(plan: &'p Plan, address: &Address) -> Option<&'p str> {
-    plan.changes.iter().filter(|change| change.address == *address).find_map(Change::staying_id)
+/// The files of one database, where it has a folder of them.
+fn files_of(session: &Session<'_>, address: &Address) -> Result<Files, CommandError> {
+    let mut files = migrations::read(&session.reading(), &session.environment, Databases::All)?;
+    files.retain(|of, _| of == address);
+    Ok(files)
 }
 
 /// A plan of the whole environment: its changes tell which databases are there, and the ledgers
@@ -290,9 +297,7 @@ async fn run_plan(
 /// an apply first.
 fn migrations_alone(plan: Plan, files: &Files) -> Result<Plan, CommandError> {
     for address in files.keys() {
-        if id_in(&plan, address).is_none() {
-            return Err(not_there_yet(address));
-        }
+        id_in(&plan, address)?;
     }
     let changes = kept(plan.changes, |address| files.contains_key(address));
     let steps = plan

@@ -14,7 +14,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use envc_core::{join_path, limits::FILE_BYTES_MAX};
+use envc_core::{folder_and_name, join_path, limits::FILE_BYTES_MAX};
 use envc_kinds::Worker;
 use envc_plan::{Built, built_of, redirect_of, variable_files, wrangler_path};
 use envc_spec::{DotenvReader, Environment};
@@ -85,7 +85,7 @@ impl Place<'_> {
         let others = environment.files.iter().map(|file| file.path.as_str());
         let made: BTreeSet<&str> = of_variables.chain(others).collect();
         for (path, reader, names) in &files {
-            match base(path) {
+            match folder_and_name(path).1 {
                 DEV_VARS => found.extend(self.in_place(path, &made)),
                 _ if reads_several(*reader) => found.extend(self.read_after(path, names, &made)),
                 _ => {}
@@ -229,7 +229,7 @@ impl Place<'_> {
 
     /// The files in the folder of another one that are there and nobody makes, by their names.
     fn beside(&self, path: &str, made: &BTreeSet<&str>) -> Vec<String> {
-        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let (folder, _) = folder_and_name(path);
         let is_made = |name: &str| made.contains(join_path(folder, name).as_str());
         let folder = self.root.join(folder);
         let names = fsio::names_in(&folder).unwrap_or_default();
@@ -257,12 +257,12 @@ impl Place<'_> {
     }
 
     fn read_after(&self, path: &str, names: &[String], made: &BTreeSet<&str>) -> Vec<Outranked> {
-        let own = Rank::of(base(path));
+        let (folder, name) = folder_and_name(path);
+        let own = Rank::of(name);
         let others = self.beside(path, made).into_iter();
         let after =
             |name: &String| Rank::of(name).zip(own).is_some_and(|(other, own)| other.is_after(own));
         let others = others.filter(after).filter_map(|name| {
-            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
             let other = join_path(folder, &name);
             let text = self.text(&self.root.join(&other)).ok()??;
             let set = secrets::read_dotenv(&other, &text).ok()?;
@@ -281,11 +281,6 @@ impl Place<'_> {
         });
         others.collect()
     }
-}
-
-/// The name of a file in its folder.
-fn base(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// True for who reads several `.env` files of a folder.

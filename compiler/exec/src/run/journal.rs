@@ -161,24 +161,18 @@ impl<'a> Journal<'a> {
         recorded.needs.sort();
     }
 
-    /// Records what the ledger of a database holds that stays: it counts, and not what was recorded.
-    /// What is known of a file that it still has stays known.
+    /// Records what the ledger of a database holds that stays.
     fn learn_ledger(&mut self, change: &Change, standing: Option<&Standing>) {
         let Some(standing) = standing.filter(|_| !change.deposed) else { return };
         let Some(id) = change.staying_id() else { return };
-        let known = self.state.migrations_of(&change.address, id).to_vec();
         let is_recorded = match self.state.resources.get(&change.address) {
             Some(recorded) => recorded.id == id,
             // Somebody else's database: where envc ran nothing on it, its ledger says all.
-            None => !known.is_empty(),
+            None => !self.state.migrations_of(&change.address, id).is_empty(),
         };
-        if !is_recorded {
-            return;
+        if is_recorded {
+            self.state.learn_ledger(&change.address, id, &standing.applied);
         }
-        let digest = |name: &String| known.iter().find(|it| it.name == *name)?.digest.clone();
-        let of = |name: &String| AppliedMigration { name: name.clone(), digest: digest(name) };
-        let applied = standing.applied.iter().map(of).collect();
-        *self.state.migrations_of_mut(&change.address, id) = applied;
     }
 
     /// Writes what is not written yet, and waits for it.
@@ -302,8 +296,9 @@ impl<'a> Journal<'a> {
         let Record { name, id, fields, zone, parent, needs } = record;
         let migrations = self.state.migrations_of(address, &id).to_vec();
         let way_back = self.state.way_back(address, &id).cloned();
+        let table = self.state.table_of(address, &id).map(str::to_owned);
         let known = self.state.resources.remove(address).filter(|known| known.id == id);
-        let (seed, table) = known.map(|known| (known.seed, known.table)).unwrap_or_default();
+        let seed = known.and_then(|known| known.seed);
         // What was somebody else's is the environment's now.
         self.state.ledgers.remove(address);
         let recorded =

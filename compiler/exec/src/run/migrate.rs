@@ -5,6 +5,7 @@
 //! after a refusal, too: another run may have been quicker, and then the file is applied.
 
 mod import;
+mod ledger;
 mod seed;
 mod way_back;
 
@@ -13,12 +14,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use envc_core::Address;
 use envc_kinds::{Call, Database, Place, SqlMistake, kind};
 use envc_plan::{MigrationFile, MigrationRef};
-use serde_json::Value as Json;
 
-pub use self::way_back::{bookmark, mark, restore};
 use self::{
     import::{Way, not_run},
+    ledger::{ledger_of, names_in},
     seed::Seeding,
+};
+pub use self::{
+    ledger::{mark, read_ledger},
+    way_back::{bookmark, restore},
 };
 use super::{
     context::{Context, STEP_ATTEMPTS_MAX},
@@ -26,9 +30,7 @@ use super::{
     journal::Outcome,
 };
 use crate::{
-    account::Account,
-    client::{CallClass, CallError, Client},
-    list::odd,
+    client::{CallClass, CallError},
     progress::Event,
 };
 
@@ -249,61 +251,26 @@ impl Context<'_> {
     }
 }
 
-/// The name of a database's ledger.
-pub(super) fn ledger_of<'a>(
-    named: &'a BTreeMap<Address, String>,
-    address: &Address,
-    database: &'static Database,
-) -> &'a str {
-    named.get(address).map_or(database.ledger.name, String::as_str)
-}
-
-/// The names in a database's ledger, in order; none where there is no ledger. Changes nothing.
-pub async fn read_ledger(
-    client: &Client<'_>,
-    account: &Account,
-    address: &Address,
-    id: &str,
-    ledger: &str,
-) -> Result<Vec<String>, CallError> {
-    let Some(database) = database(address) else { return Ok(Vec::new()) };
-    let call = (database.query)(&account.place(None), id, &(database.ledger.read)(ledger));
-    match client.call_repeatable(&call, Some(kind(address.kind()))).await {
-        Ok(answer) => Ok(names_in(&call, &answer.result)?.collect()),
-        Err(error) if error.message.contains("no such table") => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
-}
-
-/// The `name` column of the last statement's rows. An answer without rows tells nothing of the ledger: it
-/// would look empty, and every file pending.
-fn names_in<'a>(
-    call: &Call,
-    result: &'a Json,
-) -> Result<impl Iterator<Item = String> + use<'a>, CallError> {
-    let rows = result
-        .as_array()
-        .and_then(|results| results.last())
-        .and_then(|last| last.get("results"))
-        .and_then(Json::as_array)
-        .ok_or_else(|| odd(call, "the API's answer does not tell the rows of the ledger"))?;
-    Ok(rows.iter().filter_map(|row| row.get("name").and_then(Json::as_str).map(str::to_owned)))
-}
-
 /// Names the file and, as far as the API's words and the text tell, the line.
 fn explain(error: CallError, on: &On<'_>, file: &MigrationFile, help: Option<String>) -> StepError {
     let SqlMistake { lines, what } = (on.database.mistake)(&file.text, &error.message);
-    let (place, explanation, statement) = match lines.as_slice() {
-        [line] => {
-            let statement = line.checked_sub(1).and_then(|at| shown(file.text.lines().nth(at)?));
-            (format!("{}:{line}", file.path), what, statement)
-        }
-        [] => (file.path.clone(), what, None),
-        lines => (file.path.clone(), what.or_else(|| Some(one_of(lines))), None),
+    let place = place_of(file, &lines);
+    let (explanation, statement) = match lines.as_slice() {
+        [line] => (what, line.checked_sub(1).and_then(|at| shown(file.text.lines().nth(at)?))),
+        [] => (what, None),
+        lines => (what.or_else(|| Some(one_of(lines))), None),
     };
     let database = on.address.clone();
     let failed = MigrationError { place, database, error, explanation, statement, help };
     StepError::Migration(Box::new(failed))
+}
+
+/// The file, with the line where it is one alone.
+fn place_of(file: &MigrationFile, lines: &[usize]) -> String {
+    match lines {
+        [line] => format!("{}:{line}", file.path),
+        _ => file.path.clone(),
+    }
 }
 
 /// Lines of which one is meant.
@@ -340,10 +307,7 @@ fn whole_text(
     behind: &str,
 ) -> Result<String, StepError> {
     (on.database.whole)(before, &file.text, behind).map_err(|mistake| {
-        let place = match mistake.lines.first() {
-            Some(line) => format!("{}:{line}", file.path),
-            None => file.path.clone(),
-        };
+        let place = place_of(file, &mistake.lines);
         let why = mistake.what.unwrap_or_default();
         StepError::Unclosed { place, database: on.address.clone(), why }
     })

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use envc_core::counted;
 use envc_exec::mark;
 
-use super::{id_in, not_there_yet, plan};
+use super::{files_of, id_in, plan};
 use crate::{
     commands::shared::not_approved,
     host::{error::CommandError, exit_code::ExitCode},
@@ -17,10 +17,7 @@ use crate::{
     remote::connection::code_of,
     shell::{args::MigrateMarkArgs, events::Event},
     state::Hold,
-    workspace::{
-        migrations::{self, Databases},
-        session::Session,
-    },
+    workspace::session::Session,
 };
 
 pub(super) async fn run(
@@ -28,8 +25,7 @@ pub(super) async fn run(
     args: &MigrateMarkArgs,
 ) -> Result<ExitCode, CommandError> {
     let (address, env) = (&args.address, &session.target.id);
-    let mut files = migrations::read(&session.reading(), &session.environment, Databases::All)?;
-    files.retain(|of, _| of == address);
+    let files = files_of(session, address)?;
     let site = Site::open(session, Needs::STATE).await?;
     let hold = Hold::Lock { purpose: "envc migrate mark", wait: !args.change.no_wait };
     let (mut engine, loaded) = Engine::open(&site, hold).await?;
@@ -47,7 +43,7 @@ pub(super) async fn run(
     engine.migrates_all();
     engine.marks();
     let whole = plan(&engine, &loaded, &files, &BTreeMap::new()).await?;
-    let id = id_in(&whole, address).ok_or_else(|| not_there_yet(address))?;
+    let id = id_in(&whole, address)?;
     let pending = whole.migrations.get(address).map(|it| it.pending.as_slice()).unwrap_or_default();
     let is_meant = |name: &&String| args.files.is_empty() || args.files.contains(name);
     let marked: Vec<String> = pending.iter().filter(is_meant).cloned().collect();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use envc_core::Address;
 use envc_plan::{Folder, JOURNAL};
-use envc_report::look::{Looked, Migrations, look};
+use envc_report::look::sample_of;
 use envc_spec::MigrationDir;
 
 use crate::{
@@ -45,16 +45,19 @@ pub(super) fn run(app: &App, args: &MigrateNewArgs) -> Result<ExitCode, CommandE
 /// The folder of a database's migrations, of whichever type has it.
 fn folder_of(app: &App, file: &SpecFile, address: &Address) -> Result<MigrationDir, CommandError> {
     let spec = file.load(&app.ui)?;
-    let Looked { samples, .. } = look(file, &spec, None, Migrations::Listed);
-    let mut found: Vec<&MigrationDir> = Vec::new();
+    let samples = spec.types().iter().filter_map(|head| sample_of(&spec, head).ok());
+    let mut found: Vec<MigrationDir> = Vec::new();
     let mut all = BTreeSet::new();
-    for environment in samples.values() {
+    for environment in samples {
         all.extend(environment.migrations.keys().map(ToString::to_string));
         let dir = environment.migrations.get(address);
-        found.extend(dir.filter(|dir| found.iter().all(|it| it.path != dir.path)));
+        let is_other = |dir: &&MigrationDir| found.iter().all(|it| it.path != dir.path);
+        if let Some(dir) = dir.filter(is_other) {
+            found.push(dir.clone());
+        }
     }
     match found.as_slice() {
-        [dir] => Ok((*dir).clone()),
+        [dir] => Ok(dir.clone()),
         [] => {
             let all: Vec<String> = all.into_iter().collect();
             Err(CommandError::usage(format!("{address} has no migrations in {}", file.name))

@@ -7,7 +7,7 @@ use envc_core::{Address, Desired};
 use envc_kinds::kind;
 use envc_plan::{MigrationFile, Plan, Standing, Step, Work};
 
-use super::{id_in, not_there_yet, plan, run_plan};
+use super::{files_of, id_in, plan, run_plan};
 use crate::{
     commands::shared::{not_approved, show_plan},
     host::{error::CommandError, exit_code::ExitCode},
@@ -18,10 +18,7 @@ use crate::{
     outputs::local,
     shell::{args::MigrateResetArgs, events::Event},
     state::Hold,
-    workspace::{
-        migrations::{self, Databases},
-        session::Session,
-    },
+    workspace::{migrations, session::Session},
 };
 
 pub(super) async fn run(
@@ -30,10 +27,8 @@ pub(super) async fn run(
 ) -> Result<ExitCode, CommandError> {
     let address = &args.address;
     let id = &session.target.id;
-    let reading = session.reading();
-    let mut files = migrations::read(&reading, &session.environment, Databases::All)?;
-    files.retain(|of, _| of == address);
-    let mut seeds = migrations::read_seeds(&reading, &session.environment)?;
+    let files = files_of(session, address)?;
+    let mut seeds = migrations::read_seeds(&session.reading(), &session.environment)?;
     seeds.retain(|of, _| of == address);
     let site = Site::open(session, Needs::STATE).await?;
     let hold = Hold::Lock { purpose: "envc migrate reset", wait: !args.change.no_wait };
@@ -41,7 +36,7 @@ pub(super) async fn run(
     refuse(session, &engine, address)?;
     engine.migrates_all();
     let whole = plan(&engine, &loaded, &files, &seeds).await?;
-    id_in(&whole, address).ok_or_else(|| not_there_yet(address))?;
+    id_in(&whole, address)?;
     let all = files.get(address).map(Vec::as_slice).unwrap_or_default();
     let plan = engine::checked(emptied(whole, address, all, seeds.get(address)))?;
     show_plan(session.ui, plan.plan(), false)?;

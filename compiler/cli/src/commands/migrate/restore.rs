@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use envc_core::{Address, counted};
 use envc_exec::{CallClass, CallError, bookmark, ports::Clock as _, read_ledger, restore};
 use envc_kinds::{Call, kind};
-use envc_plan::{AppliedMigration, Standing, WayBack};
+use envc_plan::{Standing, WayBack};
 use jiff::Timestamp;
 
-use super::{id_in, not_there_yet, plan};
+use super::{files_of, id_in, plan};
 use crate::{
     commands::shared::not_approved,
     host::{error::CommandError, exit_code::ExitCode, interrupt::interrupted},
@@ -21,10 +21,7 @@ use crate::{
     remote::connection::code_of,
     shell::{args::MigrateRestoreArgs, events::Event},
     state::Hold,
-    workspace::{
-        migrations::{self, Databases},
-        session::Session,
-    },
+    workspace::session::Session,
 };
 
 /// Where a database goes back to.
@@ -41,8 +38,7 @@ pub(super) async fn run(
     args: &MigrateRestoreArgs,
 ) -> Result<ExitCode, CommandError> {
     let (address, env) = (&args.address, &session.target.id);
-    let mut files = migrations::read(&session.reading(), &session.environment, Databases::All)?;
-    files.retain(|of, _| of == address);
+    let files = files_of(session, address)?;
     let site = Site::open(session, Needs::STATE).await?;
     let hold = Hold::Lock { purpose: "envc migrate restore", wait: !args.change.no_wait };
     let (mut engine, mut loaded) = Engine::open(&site, hold).await?;
@@ -54,7 +50,7 @@ pub(super) async fn run(
     if !all.contains(&address.to_string()) {
         return Err(engine.unknown_address(address, "to restore", &all));
     }
-    let id = id_in(&whole, address).ok_or_else(|| not_there_yet(address))?.to_owned();
+    let id = id_in(&whole, address)?.to_owned();
     let mut state = loaded.state.take().unwrap_or_else(|| engine.new_state());
     let goal = goal(&engine, args, state.way_back(address, &id), &id).await?;
     let now_ms = session.workspace.clock.unix_ms();
@@ -85,10 +81,7 @@ pub(super) async fn run(
     let ledger =
         ledger.map_err(failed(format!("{address} was taken back; its ledger cannot be read")))?;
     if let Some(state) = &mut loaded.state {
-        let known = state.migrations_of(address, &id).to_vec();
-        let digest = |name: &String| known.iter().find(|it| it.name == *name)?.digest.clone();
-        let of = |name: &String| AppliedMigration { name: name.clone(), digest: digest(name) };
-        *state.migrations_of_mut(address, &id) = ledger.iter().map(of).collect();
+        state.learn_ledger(address, &id, &ledger);
         // What became of its seed the database tells.
         if let Some(recorded) = state.resources.get_mut(address) {
             recorded.seed = None;

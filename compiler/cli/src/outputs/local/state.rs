@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use envc_core::{join_path, relative_path};
+use envc_core::{folder_and_name, join_path, relative_path};
 use envc_spec::LOCAL_STATE_DEFAULT;
 
 use super::{Open, Told};
@@ -86,7 +86,7 @@ impl LocalState {
     ) -> Result<Option<String>, CommandError> {
         let root = session.workspace.root();
         let relative = join_path(folder, OWN);
-        let (above, _) = relative.rsplit_once('/').unwrap_or_default();
+        let (above, _) = folder_and_name(&relative);
         let above = match fsio::inside_without_links(root, above) {
             Ok(above) => above,
             Err(error) => return Ok(Some(CommandError::from(error).to_words())),
@@ -95,7 +95,7 @@ impl LocalState {
         let known = session.workspace.record().local.links.get(&relative).cloned();
         if let Some(old) = known {
             // It leads to where the copies were before.
-            let old = relative_path(&above_of(&relative), &old);
+            let old = relative_path(folder_and_name(&relative).0, &old);
             fsio::remove_link(Path::new(&old), &path)?;
         }
         if fsio::is_there(&path) {
@@ -108,7 +108,7 @@ impl LocalState {
                 local.links.insert(relative.clone(), self.relative.clone());
             })
         })?;
-        let target = relative_path(&above_of(&relative), &self.relative);
+        let target = relative_path(folder_and_name(&relative).0, &self.relative);
         let linked =
             fsio::create_dirs(&above).and_then(|()| fsio::link_folder(Path::new(&target), &path));
         if let Err(error) = linked {
@@ -148,10 +148,6 @@ pub(super) fn enter(below: &str) -> String {
     format!("cd {} && ", fsio::for_shell(Path::new(below)))
 }
 
-fn above_of(path: &str) -> String {
-    path.rsplit_once('/').map_or_else(String::new, |(above, _)| above.to_owned())
-}
-
 /// Removes the links that are still as envc made them.
 pub(super) fn unlink(
     session: &Session<'_>,
@@ -162,9 +158,9 @@ pub(super) fn unlink(
     }
     let root = session.workspace.root();
     for (relative, to) in links {
-        let above = above_of(relative);
-        let Ok(folder) = fsio::inside_without_links(root, &above) else { continue };
-        let target = relative_path(&above, to);
+        let (above, _) = folder_and_name(relative);
+        let Ok(folder) = fsio::inside_without_links(root, above) else { continue };
+        let target = relative_path(above, to);
         if fsio::remove_link(Path::new(&target), &folder.join("state"))? {
             fsio::remove_empty(&folder);
             session.ui.say(&format!("removed {relative}"));

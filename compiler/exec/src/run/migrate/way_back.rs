@@ -1,13 +1,13 @@
-//! The way back of a database: its bookmark of before, what it is to go back to, and what is written into
-//! its ledger without being run.
+//! The way back of a database: its bookmark of before, and what it is to go back to.
 //!
 //! Invariant: the bookmark is recorded before the first statement runs on a database that was there before.
 
 use envc_core::Address;
-use envc_kinds::{Call, Place, kind};
+use envc_kinds::{Place, TimeTravel, kind};
 use envc_plan::{State, WayBack, Work};
+use futures::stream::{self, StreamExt as _};
 
-use super::{database, read_ledger};
+use super::database;
 use crate::{
     account::Account,
     client::{CallClass, CallError, Client},
@@ -19,22 +19,31 @@ use crate::{
 impl Context<'_> {
     /// Writes down the bookmarks of the databases that the plan is about to change. One that cannot be told
     /// is no reason to leave a migration: it is told, and `envc migrate restore` takes an instant, too.
+    /// They are asked side by side, before the run begins.
     pub(in crate::run) async fn note_ways_back(&self, state: &mut State) -> bool {
-        let mut noted = false;
-        for step in &self.run.plan.plan().steps {
-            let Work::Migrate { address, files, fresh: false, reset, .. } = &step.work else {
-                continue;
-            };
-            let id = self.id_of(address).filter(|_| *reset || !files.is_empty());
-            let Some(id) = id.filter(|_| !self.client().stopped()) else { continue };
+        let changed = self.run.plan.plan().steps.iter().filter_map(|step| match &step.work {
+            Work::Migrate { address, files, fresh: false, reset, .. } => {
+                let before = files.first().filter(|_| !reset).map(|file| file.name.clone());
+                let id = self.id_of(address).filter(|_| *reset || !files.is_empty())?;
+                Some((address, id, before))
+            }
+            _ => None,
+        });
+        let asked = stream::iter(changed.map(|(address, id, before)| async move {
             let at_ms = self.client().clock().unix_ms();
-            match bookmark(self.client(), self.run.account, address, &id, None).await {
-                Ok(bookmark) => {
-                    let before = files.first().filter(|_| !reset).map(|file| file.name.clone());
-                    state.set_way_back(address, &id, WayBack { bookmark, at_ms, before });
+            let told = bookmark(self.client(), self.run.account, address, &id, None).await;
+            let way_back = told.map(|bookmark| WayBack { bookmark, at_ms, before });
+            (address, id, way_back)
+        }));
+        let told: Vec<_> = asked.buffered(self.run.parallelism.max(1)).collect().await;
+        let mut noted = false;
+        for (address, id, way_back) in told {
+            match way_back {
+                Ok(way_back) => {
+                    state.set_way_back(address, &id, way_back);
                     noted = true;
                 }
-                Err(error) if error.class == CallClass::Interrupted => return noted,
+                Err(error) if error.class == CallClass::Interrupted => {}
                 Err(error) => {
                     let reason = error.to_string();
                     self.client().progress().event(Event::NoWayBack { address, reason: &reason });
@@ -73,33 +82,6 @@ pub async fn restore(
     client.call_repeatable(&call, Some(kind(address.kind()))).await.map(|_| ())
 }
 
-/// Writes files into a database's ledger that are not run: all, or none.
-pub async fn mark(
-    client: &Client<'_>,
-    account: &Account,
-    address: &Address,
-    (id, ledger): (&str, &str),
-    files: &[String],
-) -> Result<(), CallError> {
-    let Some(database) = database(address) else { return Ok(()) };
-    let table = database.ledger;
-    let rows = files.iter().map(|file| (table.row)(ledger, file));
-    let text: Vec<String> = std::iter::once((table.make)(ledger)).chain(rows).collect();
-    let call: Call = (database.query)(&account.place(None), id, &text.join("\n"));
-    match client.call_repeatable(&call, Some(kind(address.kind()))).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.class == CallClass::Interrupted => Err(error),
-        // An earlier try may have had its effect.
-        Err(error) => match read_ledger(client, account, address, id, ledger).await {
-            Ok(names) if files.iter().all(|file| names.contains(file)) => Ok(()),
-            _ => Err(error),
-        },
-    }
-}
-
-fn travel(
-    account: &Account,
-    address: &Address,
-) -> Option<(&'static envc_kinds::TimeTravel, Place)> {
+fn travel(account: &Account, address: &Address) -> Option<(&'static TimeTravel, Place)> {
     Some((database(address)?.time_travel, account.place(None)))
 }
