@@ -121,6 +121,9 @@ pub struct WayBack {
     /// The migration that ran next; none where it was emptied, or taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
+    /// The bookmark that it is being taken back to: whether it is there is not recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
 }
 
 /// What became of a database's seed.
@@ -436,12 +439,12 @@ impl State {
     }
 
     /// Writes that down.
-    pub fn set_way_back(&mut self, address: &Address, id: &str, way_back: WayBack) {
+    pub fn set_way_back(&mut self, address: &Address, id: &str, way_back: Option<WayBack>) {
         if let Some(recorded) = self.resources.get_mut(address).filter(|it| it.id == id) {
-            recorded.way_back = Some(way_back);
+            recorded.way_back = way_back;
             return;
         }
-        of_others(&mut self.ledgers, address, id).way_back = Some(way_back);
+        of_others(&mut self.ledgers, address, id).way_back = way_back;
     }
 }
 

@@ -144,7 +144,9 @@ fn migrations<'e>(
             // What is no folder holds no migrations.
             folder => project.names(&below(folder)).ok().flatten(),
         };
-        let journal = project.text(&below(JOURNAL), &secret).ok().flatten();
+        // One that cannot be read gives no order, and that is told.
+        let journal =
+            project.text(&below(JOURNAL), &secret).unwrap_or_else(|_| Some(String::new()));
         let folder = look_into(dir, &mut list, journal.as_deref());
         let facts = FolderFacts {
             is_there: top.is_some(),

@@ -58,6 +58,7 @@ fn places(text: &str, said: &Said<'_>) -> Vec<usize> {
             statement.line + lines(before.as_bytes())
         }));
     }
+    found.dedup();
     found
 }
 

@@ -136,6 +136,9 @@ fn a_ledger_that_gets_another_name_runs_nothing_twice() {
         env.envc(&["apply"]).exits(0);
         let rows = sql_on(&env.cloud(), &database(&env), "SELECT x FROM t");
         assert_eq!(rows, json!([{ "x": 1 }, { "x": 2 }]), "{from} {to}");
+        // Back to the first name: it lacks what ran since.
+        edit(&env, &format!("migrations \"m\"{to}"), &format!("migrations \"m\"{from}"));
+        says(&env.envc(&["apply"]).exits(1), &["lacks 1 migration", "envc migrate mark d1.app"]);
     }
 }
 

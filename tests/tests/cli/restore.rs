@@ -109,3 +109,66 @@ fn workers_that_were_deployed_since_are_named() {
     says(&restored, &["the Worker shop--api--dev, which is bound to it, was deployed since"]);
     check("migrate_restore_again", &env, &env.envc(&["migrate", "status"]).exits(0));
 }
+
+/// Kills the command at each of its requests, and runs it again.
+#[test]
+fn a_restore_that_is_killed_is_carried_on_and_its_undo_leads_to_before_it() {
+    let mut whole = false;
+    for number in 1..20 {
+        for when in ["before", "after"] {
+            let mut env = with_rows();
+            env.write("m/2.sql", "DELETE FROM t WHERE x = 1;");
+            env.envc(&["apply"]).exits(0);
+            let args = ["migrate", "restore", "d1.app", "--yes"];
+            env.set("ENVC_CLOUD_FAULTS", &format!("crash-on={number}:{when}"));
+            let killed = env.envc(&args);
+            env.unset("ENVC_CLOUD_FAULTS");
+            whole = killed.code == Some(0);
+            if whole {
+                break;
+            }
+            env.envc(&args).exits(0);
+            assert_eq!(rows(&env), json!([{ "x": 1 }, { "x": 2 }]), "{number} {when}");
+            env.envc(&["migrate", "restore", "d1.app", "--undo", "--yes"]).exits(0);
+            assert_eq!(rows(&env), json!([{ "x": 2 }]), "{number} {when}");
+        }
+        if whole {
+            return;
+        }
+    }
+    panic!("it never came to its end");
+}
+
+#[test]
+fn a_reset_that_is_killed_keeps_the_way_back_to_the_data() {
+    for number in 3..10 {
+        for again in [&["migrate", "reset", "d1.app", "--yes"][..], &["apply", "--yes"]] {
+            let mut env = with_rows();
+            env.set("ENVC_CLOUD_FAULTS", &format!("crash-on={number}:after"));
+            let killed = env.envc(&["migrate", "reset", "d1.app", "--yes"]);
+            env.unset("ENVC_CLOUD_FAULTS");
+            let state = env.states().into_values().next().expect("a state").to_string();
+            env.envc(again).exits(0);
+            if killed.code == Some(0) || !state.contains("way_back") {
+                // It was done, or nothing of it was begun.
+                continue;
+            }
+            env.envc(&["migrate", "restore", "d1.app", "--undo", "--yes"]).exits(0);
+            assert_eq!(rows(&env), json!([{ "x": 1 }, { "x": 2 }]), "{number} {again:?}");
+        }
+    }
+}
+
+#[test]
+fn a_restore_that_is_refused_or_leads_nowhere_takes_no_undo_away() {
+    let env = with_rows();
+    env.write("m/2.sql", "DELETE FROM t WHERE x = 1;");
+    env.envc(&["apply"]).exits(0);
+    let restore =
+        |more: &[&str]| env.envc(&[&["migrate", "restore", "d1.app", "--yes"][..], more].concat());
+    restore(&[]).exits(0);
+    says(&restore(&["--bookmark", "typo"]).exits(1), &["d1.app is as it was", "Invalid bookmark"]);
+    says(&restore(&["--at", "2100-01-01T00:00:00Z"]).exits(0), &["Nothing to do"]);
+    restore(&["--undo"]).exits(0);
+    assert_eq!(rows(&env), json!([{ "x": 2 }]));
+}

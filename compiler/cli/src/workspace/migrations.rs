@@ -81,7 +81,9 @@ pub(crate) fn none_in(address: &Address, dir: &MigrationDir, folder: &Folder) ->
 pub(crate) fn look(reading: &Reading, dir: &MigrationDir) -> Result<Folder, CommandError> {
     let top = reading.names(&dir.path)?.unwrap_or_default();
     let below = |folder: &str| format!("{}/{folder}", dir.path);
-    let journal = reading.text(&below(JOURNAL), JOURNAL_BYTES_MAX).ok().flatten();
+    // One that cannot be read gives no order, and that is told.
+    let journal =
+        reading.text(&below(JOURNAL), JOURNAL_BYTES_MAX).unwrap_or_else(|_| Some(String::new()));
     let mut list = |folder: &str| match folder {
         "" => Some(top.clone()),
         // What is no folder, and what cannot be read, holds no migrations.

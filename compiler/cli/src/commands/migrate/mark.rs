@@ -28,7 +28,7 @@ pub(super) async fn run(
     let files = files_of(session, address)?;
     let site = Site::open(session, Needs::STATE).await?;
     let hold = Hold::Lock { purpose: "envc migrate mark", wait: !args.change.no_wait };
-    let (mut engine, loaded) = Engine::open(&site, hold).await?;
+    let (mut engine, mut loaded) = Engine::open(&site, hold).await?;
     let Some(known) = files.get(address) else {
         let all: Vec<String> =
             session.environment.migrations.keys().map(ToString::to_string).collect();
@@ -66,6 +66,12 @@ pub(super) async fn run(
             .because(&error)
             .code(code_of(&error))
     })?;
+    if let Some(state) = &mut loaded.state {
+        // From here on this one is the ledger, whatever was one before.
+        let dir = session.environment.migrations.get(address);
+        state.set_table(address, dir.and_then(|dir| dir.ledger.as_deref()));
+        engine.save(loaded).await?;
+    }
     session.ui.event(&Event::Marked { address: address.to_string(), files: &marked });
     session.ui.outcome(&format!(
         "{address} of `{env}`: {} marked as applied.",

@@ -15,7 +15,7 @@ use crate::{
     commands::shared::not_approved,
     host::{error::CommandError, exit_code::ExitCode, interrupt::interrupted},
     operate::{
-        engine::Engine,
+        engine::{Engine, Loaded},
         site::{Needs, Site},
     },
     remote::connection::code_of,
@@ -51,7 +51,7 @@ pub(super) async fn run(
         return Err(engine.unknown_address(address, "to restore", &all));
     }
     let id = id_in(&whole, address)?.to_owned();
-    let mut state = loaded.state.take().unwrap_or_else(|| engine.new_state());
+    let state = loaded.state.take().unwrap_or_else(|| engine.new_state());
     let goal = goal(&engine, args, state.way_back(address, &id), &id).await?;
     let now_ms = session.workspace.clock.unix_ms();
     let lost = match goal.at_ms.map(|at_ms| now_ms.saturating_sub(at_ms)) {
@@ -67,27 +67,22 @@ pub(super) async fn run(
     if !args.change.yes && !session.ui.confirm(&site.stop, &question, &does).await? {
         return Err(not_approved());
     }
-    let failed = |what: String| move |error: CallError| failed(what, &error);
+    let known = state.way_back(address, &id).cloned();
     let now = bookmark(&engine.client, &engine.scope, address, &id, None).await;
-    let now = now.map_err(failed(format!("{address} is as it was: the way back is not known")))?;
-    state.set_way_back(address, &id, WayBack { bookmark: now, at_ms: now_ms, before: None });
-    loaded.state = Some(state);
-    let mut loaded = engine.save(loaded).await?;
-    restore(&engine.client, &engine.scope, address, &id, &goal.bookmark).await.map_err(failed(
-        format!("{address} may be as it was, or taken back: `envc migrate status` tells"),
-    ))?;
-    let ledger = engine.ledger_name(address);
-    let ledger = read_ledger(&engine.client, &engine.scope, address, &id, ledger).await;
-    let ledger =
-        ledger.map_err(failed(format!("{address} was taken back; its ledger cannot be read")))?;
-    if let Some(state) = &mut loaded.state {
-        state.learn_ledger(address, &id, &ledger);
-        // What became of its seed the database tells.
-        if let Some(recorded) = state.resources.get_mut(address) {
-            recorded.seed = None;
-        }
+    let unknown = format!("{address} is as it was: the way back is not known");
+    let now = now.map_err(|error| failed(unknown, &error))?;
+    if now == goal.bookmark {
+        session.ui.outcome(&format!("Nothing to do: {address} of `{env}` is what it was then."));
+        return Ok(ExitCode::Done);
     }
-    engine.save(loaded).await?;
+    // Where one was cut off, what was there before that one is what `--undo` leads to.
+    let way_back = match &known {
+        Some(began) if began.to.is_some() && !args.undo => began.clone(),
+        _ => WayBack { bookmark: now, at_ms: now_ms, before: None, to: None },
+    };
+    loaded.state = Some(state);
+    let ways = Ways { back: way_back, before: known };
+    let ledger = go(&engine, loaded, (address, &id), &goal.bookmark, ways).await?;
     let files = files.get(address).map(Vec::as_slice).unwrap_or_default();
     let standing = Standing::of(files, &ledger, &[]);
     session.ui.event(&Event::Restored {
@@ -98,6 +93,55 @@ pub(super) async fn run(
     });
     session.ui.outcome(&told(session, args, &standing));
     Ok(ExitCode::Done)
+}
+
+/// What is recorded of where a database was.
+struct Ways {
+    /// Where it is now.
+    back: WayBack,
+    /// What was recorded before this.
+    before: Option<WayBack>,
+}
+
+/// Takes it back, and writes down where it was and what its ledger holds then, which is given.
+async fn go(
+    engine: &Engine<'_, '_>,
+    mut loaded: Loaded,
+    (address, id): (&Address, &str),
+    to: &str,
+    ways: Ways,
+) -> Result<Vec<String>, CommandError> {
+    if let Some(state) = &mut loaded.state {
+        let going = WayBack { to: Some(to.to_owned()), ..ways.back.clone() };
+        state.set_way_back(address, id, Some(going));
+    }
+    let mut loaded = engine.save(loaded).await?;
+    if let Err(error) = restore(&engine.client, &engine.scope, address, id, to).await {
+        if error.is_unknown() || error.class == CallClass::Interrupted {
+            let what = "whether it was taken back is not known: the same command carries on";
+            return Err(failed(format!("{address}: {what}"), &error));
+        }
+        if let Some(state) = &mut loaded.state {
+            state.set_way_back(address, id, ways.before);
+        }
+        engine.save(loaded).await?;
+        return Err(failed(format!("{address} is as it was"), &error));
+    }
+    let ledger = engine.ledger_name(address);
+    let read = read_ledger(&engine.client, &engine.scope, address, id, ledger).await;
+    if let Some(state) = &mut loaded.state {
+        state.set_way_back(address, id, Some(WayBack { to: None, ..ways.back }));
+        if let Ok(names) = &read {
+            state.learn_ledger(address, id, names);
+        }
+        // What became of its seed the database tells.
+        if let Some(recorded) = state.resources.get_mut(address) {
+            recorded.seed = None;
+        }
+    }
+    engine.save(loaded).await?;
+    let unread = format!("{address} was taken back; its ledger cannot be read");
+    read.map_err(|error| failed(unread, &error))
 }
 
 fn told(session: &Session<'_>, args: &MigrateRestoreArgs, standing: &Standing) -> String {
@@ -141,7 +185,11 @@ async fn goal(
         return Ok(Goal { bookmark, at_ms, what: time });
     }
     let undoes = known.filter(|it| !args.undo || it.before.is_none());
-    let Some(WayBack { bookmark, at_ms, before }) = undoes else {
+    if let Some(to) = undoes.filter(|_| !args.undo).and_then(|it| it.to.clone()) {
+        let what = "where a restore was going that was cut off".to_owned();
+        return Ok(Goal { bookmark: to, at_ms: None, what });
+    }
+    let Some(WayBack { bookmark, at_ms, before, .. }) = undoes else {
         let what = if args.undo {
             format!(
                 "nothing to undo: {address} was not taken back or emptied last, as far as is recorded"

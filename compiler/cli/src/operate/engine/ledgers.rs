@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use envc_core::{Address, KindId, Mode, limits::PARALLELISM};
+use envc_core::{Address, KindId, Mode, counted, limits::PARALLELISM};
 use envc_exec::{CallClass, CallError, help_for_call, read_ledger};
 use envc_kinds::{Meaning, kind};
 use envc_plan::{Change, MigrationFile, Observation, Plan, State};
@@ -39,27 +39,34 @@ impl Engine<'_, '_> {
         for ((kind, id), names) in &ledgers {
             let is_it =
                 |address: &&Address| address.kind() == *kind && of(address).as_ref() == Some(id);
-            if let (Some(state), Some([]), Some(address)) =
-                (state, names.as_deref(), files.keys().find(is_it))
+            if let (Some(state), Some(names), Some(address)) =
+                (state, names, files.keys().find(is_it))
             {
-                self.refuse_moved(state, address, id)?;
+                self.refuse_moved(state, address, (id, names))?;
             }
         }
         Ok(ledgers)
     }
 
-    /// A ledger that is empty, and was another table: what is applied would run a second time.
-    fn refuse_moved(&self, state: &State, address: &Address, id: &str) -> Result<(), CommandError> {
+    /// A ledger that was another table, and lacks what is applied: that would run a second time.
+    fn refuse_moved(
+        &self,
+        state: &State,
+        address: &Address,
+        (id, names): (&str, &[String]),
+    ) -> Result<(), CommandError> {
         let known = state.migrations_of(address, id);
+        let lacks = known.iter().filter(|it| !names.contains(&it.name)).count();
         let own = kind(address.kind()).database().map_or("", |it| it.ledger.name);
         let was = state.table_of(address, id).unwrap_or(own);
         let is = self.ledger_name(address);
-        if known.is_empty() || was == is || self.marks {
+        if lacks == 0 || was == is || self.marks {
             return Ok(());
         }
         Err(CommandError::failed(format!(
-            "the ledger of {address} was the table {was}, and {is} has nothing: all that is applied \
-             would run again; nothing was changed"
+            "the ledger of {address} was the table {was}, and {is} lacks {}: what is applied would run \
+             again; nothing was changed",
+            counted(lacks, "migration")
         ))
         .hint(format!("to go on with {is}, write down what is applied: envc migrate mark {address}"))
         .hint(format!("or write table=\"{was}\" in its `migrations`"))

@@ -4,7 +4,7 @@
 
 use envc_core::Address;
 use envc_kinds::{Place, TimeTravel, kind};
-use envc_plan::{State, WayBack, Work};
+use envc_plan::{Intent, IntentAction, State, WayBack, Work};
 use futures::stream::{self, StreamExt as _};
 
 use super::database;
@@ -23,6 +23,9 @@ impl Context<'_> {
     pub(in crate::run) async fn note_ways_back(&self, state: &mut State) -> bool {
         let changed = self.run.plan.plan().steps.iter().filter_map(|step| match &step.work {
             Work::Migrate { address, files, fresh: false, reset, .. } => {
+                if is_carried_on(state, address, *reset) {
+                    return None;
+                }
                 let before = files.first().filter(|_| !reset).map(|file| file.name.clone());
                 let id = self.id_of(address).filter(|_| *reset || !files.is_empty())?;
                 Some((address, id, before))
@@ -32,7 +35,7 @@ impl Context<'_> {
         let asked = stream::iter(changed.map(|(address, id, before)| async move {
             let at_ms = self.client().clock().unix_ms();
             let told = bookmark(self.client(), self.run.account, address, &id, None).await;
-            let way_back = told.map(|bookmark| WayBack { bookmark, at_ms, before });
+            let way_back = told.map(|bookmark| WayBack { bookmark, at_ms, before, to: None });
             (address, id, way_back)
         }));
         let told: Vec<_> = asked.buffered(self.run.parallelism.max(1)).collect().await;
@@ -40,7 +43,7 @@ impl Context<'_> {
         for (address, id, way_back) in told {
             match way_back {
                 Ok(way_back) => {
-                    state.set_way_back(address, &id, way_back);
+                    state.set_way_back(address, &id, Some(way_back));
                     noted = true;
                 }
                 Err(error) if error.class == CallClass::Interrupted => {}
@@ -52,6 +55,17 @@ impl Context<'_> {
         }
         noted
     }
+}
+
+/// True for what an interrupted run began, whose way back is recorded: what is there now is a part of it.
+fn is_carried_on(state: &State, address: &Address, reset: bool) -> bool {
+    let is_open = |it: &Intent| it.action == IntentAction::Migrate && it.address == *address;
+    let known = state.resources.get(address).map(|it| it.id.as_str());
+    let known = known.or(state.ledgers.get(address).map(|it| it.id.as_str()));
+    let way_back = known.and_then(|id| state.way_back(address, id));
+    // A reset that follows a migration which was cut off is a change of its own.
+    let goes_on = way_back.is_some_and(|it| !reset || it.before.is_none());
+    goes_on && state.intents.iter().any(is_open)
 }
 
 /// The bookmark of a database at an instant, in the form of RFC 3339; of now where none is given.
